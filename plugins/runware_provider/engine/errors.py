@@ -1,0 +1,100 @@
+"""Everything that the engine raises on purpose.
+
+EngineError
+├── BadInput            the user's wish cannot be carried out; nothing was sent, nothing is paid
+├── NothingToDo         the source is empty and the user asked for a skip
+├── JobStopped          the job stopped, keeps what it paid for and can be resumed
+│   ├── KeyRefused      the API key is wrong, missing or blocked
+│   ├── BalanceExhausted  the account has no credit left
+│   ├── ModelUnknown    the API does not know the model
+│   ├── RequestRefused  the API refused the same thing in every record of the first chunk
+│   ├── Unreachable     the API did not answer, again and again
+│   └── Interrupted     somebody asked the process to stop
+├── StateUnreadable     the state folder cannot be read, or was written by a newer version
+└── PublishConflict     another run published the same dataset meanwhile
+"""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """The root of all errors that the engine raises on purpose."""
+
+
+class BadInput(EngineError):  # noqa: N818 - the name says what it is; the tree above is the reference
+    """The user's wish cannot be carried out as written.
+
+    Args:
+        field: the argument, column or file that is wrong, as the user wrote its name.
+        problem: what is wrong with it, with the value where it helps.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, field: str, problem: str, remedy: str) -> None:
+        self.field = field
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{field}: {problem}. {remedy}" if remedy else f"{field}: {problem}.")
+
+    def __reduce__(self) -> tuple[type[BadInput], tuple[str, str, str]]:
+        return type(self), (self.field, self.problem, self.remedy)
+
+
+class NothingToDo(EngineError):  # noqa: N818
+    """The source holds no record and `on_empty` is `skip`."""
+
+
+class JobStopped(EngineError):  # noqa: N818
+    """The job stopped before every record had its outcome; what was paid for is in the state folder.
+
+    Args:
+        reason: why it stopped, in a sentence without its full stop.
+    """
+
+    remedy = "Run the same command again: it goes on where this one stopped and pays for no answer twice."
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class KeyRefused(JobStopped):
+    """The API refused the key."""
+
+    remedy = "Check the key (the connection's password, or RUNWARE_API_KEY), then run again."
+
+
+class BalanceExhausted(JobStopped):
+    """The account cannot pay for more."""
+
+    remedy = "Top up the account, then run again: answered records are not sent again."
+
+
+class ModelUnknown(JobStopped):
+    """The API does not know the model."""
+
+    remedy = "Check the model's name."
+
+
+class RequestRefused(JobStopped):
+    """The API refused every record of the first chunk for the same reason."""
+
+    remedy = "Mend the named parameter, then run again: refused tasks are not billed."
+
+
+class Unreachable(JobStopped):
+    """The API did not answer, again and again."""
+
+    remedy = "Check the base URL and the network, then run again."
+
+
+class Interrupted(JobStopped):
+    """Somebody asked the process to stop."""
+
+
+class StateUnreadable(EngineError):  # noqa: N818
+    """The state folder cannot be read, or a newer version wrote it; it is never taken for empty."""
+
+
+class PublishConflict(EngineError):  # noqa: N818
+    """Another run published the same dataset after this one had started."""

@@ -1,0 +1,296 @@
+"""What the user asked for, validated; imports nothing heavy, so DAG files may import it.
+
+Limits of the API are those of the vendor's model page; where a limit belongs to one model only, it is
+checked for that model only.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from runware_provider.engine.errors import BadInput
+
+Delivery = Literal["poll", "sync"]
+Forcing = Literal["auto", "json_schema", "tool", "prompt"]
+OnEmpty = Literal["write", "skip", "fail"]
+IfExists = Literal["overwrite", "error"]
+ToolChoiceType = Literal["auto", "any", "tool", "none"]
+
+PARTITION_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+DEFAULT_BASE_URL = "https://api.runware.ai/v1"
+DEFAULT_MODEL = "deepseek-v4-pro"
+
+
+def _in_hundredths(value: float) -> float:
+    """The API takes these numbers in steps of 0.01."""
+    if abs(value * 100 - round(value * 100)) > 1e-6:
+        raise ValueError(f"{value} is not a multiple of 0.01, the API's step; round it")
+    return round(value, 2)
+
+
+Hundredths = Annotated[float, AfterValidator(_in_hundredths)]
+
+
+class ValueObject(BaseModel):
+    """Frozen, compared by value, with a repr that is the same in every process and holds no secret."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise bad_input(error, type(self).__name__) from None
+
+
+class Settings(ValueObject):
+    """Sampling settings, sent as the API's `settings` (and `seed`); what is left out is the API's default."""
+
+    temperature: Annotated[Hundredths, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[Hundredths, Field(ge=0, le=1)] | None = None
+    frequency_penalty: Annotated[Hundredths, Field(ge=0, le=2)] | None = None
+    presence_penalty: Annotated[Hundredths, Field(ge=0, le=2)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    stop_sequences: (
+        Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...], Field(max_length=5)] | None
+    ) = None
+    thinking_level: str | None = None
+    """Passed through: the vendor's page says that there are three values, not what they are called."""
+    seed: Annotated[int, Field(ge=0, le=9_223_372_036_854_775_000)] | None = None
+    """Sample n of a record is sent with seed + n."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Further keys of `settings` that only some models know, in the API's own spelling."""
+
+
+class Tool(ValueObject):
+    """A tool that the model may call.
+
+    `search` and `codeInterpreter` run at the vendor, for the models that have them; `function` is the user's.
+    """
+
+    type: Literal["function", "search", "codeInterpreter"] = "function"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+    description: str | None = None
+    input_schema: dict[str, Any] | None = Field(default=None, alias="schema")
+
+    @model_validator(mode="after")
+    def _a_function_has_name_and_schema(self) -> Self:
+        if self.type == "function" and (self.name is None or self.input_schema is None):
+            raise ValueError("a function tool needs `name` and `schema`")
+        return self
+
+
+class ToolChoice(ValueObject):
+    """How the model picks among the tools."""
+
+    type: ToolChoiceType = "auto"
+    name: str | None = None
+
+    @model_validator(mode="after")
+    def _a_named_choice_has_a_name(self) -> Self:
+        if (self.type == "tool") != (self.name is not None):
+            raise ValueError("`name` goes with type `tool`, and only with it")
+        return self
+
+
+class Limits(ValueObject):
+    """Bounds of a job: on what it holds in memory, has under way, and tries again."""
+
+    requests: Annotated[int, Field(ge=1, le=64)] = 4
+    """HTTP requests under way at once."""
+    max_outstanding: Annotated[int, Field(ge=1, le=100_000)] = 500
+    """Inferences under way at the vendor at once; the number in use adapts below this."""
+    tasks_per_request: Annotated[int, Field(ge=1, le=1000)] = 50
+    """Tasks in one POST; with sync delivery at most 8, since the reply waits for the slowest."""
+    request_bytes: Annotated[int, Field(ge=10_000)] = 4_000_000
+    """Bytes of one POST."""
+    polls_per_request: Annotated[int, Field(ge=1, le=1000)] = 100
+    """getResponse tasks in one POST."""
+    shard_rows: Annotated[int, Field(ge=1)] = 5_000
+    """Records of a shard, at most."""
+    shard_bytes: Annotated[int, Field(ge=1_000)] = 64_000_000
+    """Uncompressed bytes of a shard, about, by the footers of its file."""
+    max_prompt_chars: Annotated[int, Field(ge=1)] = 900_000
+    """Longer prompts are skipped, never truncated."""
+    attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    """Attempts for a record before it is `failed`."""
+    deadline_s: Annotated[float, Field(gt=0)] = 1_800
+    """Seconds after which an inference that never showed up is looked for in the archive, then given up."""
+    request_timeout_s: Annotated[float, Field(gt=0)] = 60
+    """Seconds until a POST is given up; its tasks are then asked for, not sent blindly again."""
+    sync_timeout_s: Annotated[float, Field(gt=0)] = 300
+    """The same for sync delivery, where the reply waits for the answers."""
+    unreachable_s: Annotated[float, Field(gt=0)] = 300
+    """Seconds without one usable reply after which the job stops."""
+
+
+def _number_or_nothing(value: object) -> object:
+    """A limit may come from a rendered template: "10", "", "None"."""
+    if isinstance(value, str):
+        text = value.strip()
+        return None if text in {"", "None", "null"} else text
+    return value
+
+
+class Spec(ValueObject):
+    """One job: from which dataset, asking what, of which model, into which dataset."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    source: Annotated[str, Field(min_length=1)]
+    """A Parquet file, a folder of them (hive partitions too), or a glob."""
+    destination: Annotated[str, Field(min_length=1)]
+    """The dataset's root."""
+    state: str | None = None
+    """The state folder; by default the destination's sibling `<destination>.state`."""
+    partition: dict[str, str] = Field(default_factory=dict)
+    """One hive partition of the destination, replaced as a whole."""
+    model: Annotated[str, Field(min_length=1)] = DEFAULT_MODEL
+    prompt: Annotated[str, Field(min_length=1)]
+    """The template's text, Jinja, rendered once per record."""
+    system_prompt: Annotated[str, Field(min_length=1, max_length=900_000)] | None = None
+    """Sent as `settings.systemPrompt`, as it is: it is no template."""
+    output_type: type[BaseModel] | dict[str, Any] | None = None
+    """A pydantic model, a JSON Schema, or nothing for text."""
+    forcing: Forcing = "auto"
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    settings: Settings = Settings()
+    delivery: Delivery = "poll"
+    samples: Annotated[int, Field(ge=1, le=100)] = 1
+    refresh: str | None = None
+    """A name for the wish to ask anew: the same name asks once, however often it is tried."""
+    limit: Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_number_or_nothing)] = None
+    """The first n records only."""
+    columns: tuple[str, ...] | None = None
+    """The input's columns that the output keeps; all by default."""
+    on_empty: OnEmpty = "write"
+    if_exists: IfExists = "overwrite"
+    keep_raw: bool = False
+    """Keep the raw answer of every row, not only of those that did not fit."""
+    limits: Limits = Limits()
+    variables: dict[str, Any] = Field(default_factory=dict)
+    """What the template may name beside `record`: `ds`, `params`, `run_id` and so on."""
+
+    @field_validator("partition")
+    @classmethod
+    def _partition_fits_a_path(cls, partition: dict[str, str]) -> dict[str, str]:
+        for key, value in partition.items():
+            if not PARTITION_KEY.fullmatch(key):
+                raise ValueError(f"{key!r} is no partition key; use letters, digits and underscores")
+            if not value.strip():
+                raise ValueError(f"the value of {key!r} is empty; give one, for example {key}=2026-01-01")
+        return partition
+
+    @field_validator("tool_choice", mode="before")
+    @classmethod
+    def _choice_may_be_a_word(cls, choice: object) -> object:
+        """`"any"`, `"auto"`, `"none"`, or a tool's name."""
+        if not isinstance(choice, str):
+            return choice
+        return {"type": choice} if choice in {"auto", "any", "none"} else {"type": "tool", "name": choice}
+
+    @model_validator(mode="after")
+    def _parts_fit_each_other(self) -> Self:
+        names = [tool.name for tool in self.tools if tool.type == "function"]
+        repeated = sorted({str(name) for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"`tools`: the name {repeated[0]!r} is used twice; names must be unique")
+        if self.tools and self.output_type is not None:
+            raise ValueError("`output_type` and `tools` exclude each other: a result is either; drop one")
+        if self.tool_choice is not None and not self.tools:
+            raise ValueError("`tool_choice` is given without `tools`; add the tools, or drop it")
+        if self.tool_choice is not None and self.tool_choice.name not in {None, *names}:
+            known = ", ".join(sorted(str(name) for name in names)) or "none"
+            raise ValueError(f"`tool_choice` names {self.tool_choice.name!r}, but the tools are: {known}")
+        if self.output_type is None and self.forcing != "auto":
+            raise ValueError(f"`forcing` is {self.forcing!r} without `output_type`; add one, or drop it")
+        if self.model == DEFAULT_MODEL and (self.settings.max_tokens or 0) > 100_000:
+            raise ValueError(
+                f"`settings.max_tokens` is {self.settings.max_tokens}; {self.model} takes 1 to 100000"
+            )
+        return self
+
+    @property
+    def state_folder(self) -> str:
+        """Where the state of all partitions of this dataset lives."""
+        return self.state or self.destination.rstrip("/") + ".state"
+
+    def __repr__(self) -> str:
+        """Without prompt, system prompt, tools and variables: they may hold what no log should."""
+        return f"Spec(source={self.source!r}, destination={self.destination!r}, model={self.model!r})"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the API answers and the key that opens it.
+
+    Raises:
+        BadInput: the URL could send the key in clear text over a network, or there is no key.
+    """
+
+    base_url: str = DEFAULT_BASE_URL
+    key: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        url = urlsplit(self.base_url)
+        if url.scheme not in {"https", "http"} or not url.hostname:
+            raise BadInput("base URL", f"{url.scheme or 'no'} scheme", f"Write it like {DEFAULT_BASE_URL}")
+        if url.scheme == "http" and url.hostname not in {"127.0.0.1", "::1", "localhost"}:
+            raise BadInput("base URL", "http would send the key in clear text", "Use https")
+        if url.username or url.password:
+            raise BadInput("base URL", "it holds a user or a password", "Give the key as the API key instead")
+        if not self.key.strip():
+            raise BadInput(
+                "API key", "is missing", "Set RUNWARE_API_KEY, or the password of the Airflow connection"
+            )
+
+
+def bad_input(error: ValidationError, kind: str) -> BadInput:
+    """Pydantic's first complaint as one sentence for the person who wrote the DAG."""
+    first = error.errors(include_url=False)[0]
+    path = [str(part) for part in first["loc"] if not str(part).startswith(("function-", "constrained-"))]
+    path = [_prefix(kind), *path] if path else path
+    path = [part for part in path if part]
+    message = first["msg"].removeprefix("Value error, ")
+    if not path:
+        named = re.match(r"`([\w.]+)`", message)
+        path = [named.group(1) if named else kind]
+    if first["type"] == "missing":
+        return BadInput(".".join(path), "is missing", "Give it; there is no default")
+    if first["type"] == "extra_forbidden":
+        return BadInput(".".join(path), "is not an argument", f"{kind} takes: {_fields(kind)}")
+    value = first.get("input")
+    shown = f" (given: {value!r})" if isinstance(value, int | float) or _short(value) else ""
+    return BadInput(".".join(path), message.rstrip(".") + shown, "")
+
+
+def _prefix(kind: str) -> str:
+    return {"Settings": "settings", "Limits": "limits", "Tool": "tools", "ToolChoice": "tool_choice"}.get(
+        kind, ""
+    )
+
+
+def _short(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 60
+
+
+def _fields(kind: str) -> str:
+    kinds = {one.__name__: one for one in (Settings, Tool, ToolChoice, Limits, Spec)}
+    return ", ".join(kinds[kind].model_fields) if kind in kinds else "the documented arguments only"
