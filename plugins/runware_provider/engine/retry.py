@@ -1,0 +1,151 @@
+"""What an error means and what follows from it: pure decisions, a table, no I/O.
+
+The codes are declared unstable by the vendor and vary by model, so they are sorted into families, with a safe
+default; the table is section 7 of the API contract.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from runware_provider.engine.errors import BalanceExhausted, JobStopped, KeyRefused, ModelUnknown
+
+
+class Family(StrEnum):
+    """Errors that are answered in the same way."""
+
+    AUTH = "auth"
+    QUOTA = "quota"
+    MODEL = "model"
+    RATE = "rate"
+    CONFLICT = "conflict"
+    TOO_LARGE = "too_large"
+    SAFETY = "safety"
+    VALIDATION = "validation"
+    PROVIDER_FINAL = "provider_final"
+    PROVIDER = "provider"
+    TIMEOUT = "timeout"
+    SERVER = "server"
+    LOST = "lost"
+    UNKNOWN = "unknown"
+
+
+class Step(StrEnum):
+    """What to do about an error."""
+
+    STOP = "stop"
+    """Stop the job, keep what is done."""
+    WAIT = "wait"
+    """Send the same task again later, more slowly; it is no attempt."""
+    POLL = "poll"
+    """The task was accepted before: ask for its result."""
+    LOOK_UP = "look_up"
+    """Ask the archive what became of it."""
+    RETRY = "retry"
+    """A new attempt under a new UUID, as long as the policy allows one."""
+    FAIL = "fail"
+    """The record failed."""
+    REFUSE = "refuse"
+    """The record was refused for safety."""
+
+
+STEPS = {
+    Family.AUTH: Step.STOP,
+    Family.QUOTA: Step.STOP,
+    Family.MODEL: Step.STOP,
+    Family.RATE: Step.WAIT,
+    Family.CONFLICT: Step.POLL,
+    Family.TOO_LARGE: Step.FAIL,
+    Family.SAFETY: Step.REFUSE,
+    Family.VALIDATION: Step.FAIL,
+    Family.PROVIDER_FINAL: Step.FAIL,
+    Family.PROVIDER: Step.RETRY,
+    Family.TIMEOUT: Step.RETRY,
+    Family.SERVER: Step.RETRY,
+    Family.UNKNOWN: Step.RETRY,
+    Family.LOST: Step.LOOK_UP,
+}
+
+_CODES: dict[Family, str] = {
+    Family.AUTH: "invalidApiKey missingApiKey unauthorized forbidden permissionDenied insufficientPermissions "
+    "authenticationFailed authFailed authTimeout invalidAuthentication invalidCredentials missingAuthentication "
+    "accountSuspended accountDisabled organizationSuspended organizationDisabled workspaceSuspended "
+    "workspaceDisabled",
+    Family.QUOTA: "insufficientCredits providerInsufficientCredits quotaExceeded paymentRequired environmentPaused",
+    Family.RATE: "rateLimitExceeded inferenceRateLimitExceeded providerRateLimitExceeded",
+    Family.TOO_LARGE: "inferenceRateLimitRequestTooLarge",
+    Family.CONFLICT: "conflictTaskUUID",
+    Family.SAFETY: "contentPolicyViolation providerContentPolicyViolation sensitiveContentDetected "
+    "unsafeContentDetected nsfwContentDetected promptBlocked imageBlocked moderationFailed invalidProviderContent",
+    Family.PROVIDER: "providerError providerUnavailable providerBadGateway providerInternalError "
+    "providerUnknownError providerAuthenticationFailed inferenceError processingFailed taskFailed "
+    "noAvailableServer modelUnavailable modelNotReady",
+    Family.PROVIDER_FINAL: "providerBadRequest modelDisabled",
+    Family.TIMEOUT: "timeout requestTimeout timeoutProvider providerTimeout providerGatewayTimeout webhookTimeout",
+    Family.LOST: "taskNotFound taskExpired taskFailedOrNotFound taskCancelled",
+    Family.MODEL: "modelNotFound unknownModel",
+    Family.SERVER: "internalServerError serviceUnavailable serverUnavailable standardError unknownError "
+    "undefinedError defaultError unrecognizedResponse",
+    Family.VALIDATION: "unknownParameter incompatibleParameters validationFailed",
+}
+_FAMILY_OF = {code: family for family, codes in _CODES.items() for code in codes.split()}
+_PATTERNS = (
+    (re.compile(r"Credits|Quota|Balance"), Family.QUOTA),
+    (re.compile(r"^token"), Family.AUTH),
+    (re.compile(r"^(organization|workspace).*(Suspended|Disabled)$"), Family.AUTH),
+    (re.compile(r"^(invalid|missing|duplicate|unsupported|value|array|max)"), Family.VALIDATION),
+)
+_FAMILY_OF_STATUS = {
+    401: Family.AUTH,
+    402: Family.QUOTA,
+    403: Family.AUTH,
+    408: Family.TIMEOUT,
+    413: Family.TOO_LARGE,
+    429: Family.RATE,
+    500: Family.SERVER,
+    502: Family.SERVER,
+    503: Family.SERVER,
+    504: Family.TIMEOUT,
+}
+_STOPS: dict[Family, type[JobStopped]] = {
+    Family.AUTH: KeyRefused,
+    Family.QUOTA: BalanceExhausted,
+    Family.MODEL: ModelUnknown,
+}
+
+
+def family_of(code: str, status: int | None = None) -> Family:
+    """Sort an error code into its family; the HTTP status decides only where the code says nothing."""
+    known = _FAMILY_OF.get(code)
+    if known is not None and (known is not Family.SERVER or code == "internalServerError"):
+        return known
+    for pattern, family in _PATTERNS:
+        if pattern.search(code):
+            return family
+    return _FAMILY_OF_STATUS.get(status or 0, known or Family.UNKNOWN)
+
+
+def family_of_status(status: int) -> Family:
+    """What a whole request's HTTP status says where the body says nothing."""
+    return _FAMILY_OF_STATUS.get(status, Family.UNKNOWN)
+
+
+def next_step(family: Family, counted_attempts: int, allowed_attempts: int) -> Step:
+    """What follows from an error, given how many attempts have now ended without an answer."""
+    step = STEPS[family]
+    if step is Step.RETRY and counted_attempts >= allowed_attempts:
+        return Step.FAIL
+    return step
+
+
+def stop_for(family: Family, code: str, message: str) -> JobStopped:
+    """The exception that ends a job for this error."""
+    kind = _STOPS[family]
+    said = f"{code}: {message}" if message else code
+    return kind(f"the API answered {said}")
+
+
+def back_off_s(tries: int, *, first_s: float = 1.0, longest_s: float = 60.0, spread: float = 0.0) -> float:
+    """Seconds before try n + 1; `spread` in 0..1 keeps many clients from coming back together."""
+    return float(min(longest_s, first_s * 2.0 ** min(tries, 16)) * (1.0 + 0.5 * spread))

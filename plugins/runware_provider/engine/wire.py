@@ -1,0 +1,393 @@
+"""The API's words: tasks as they are sent, and replies in all the shapes that the contract names.
+
+A task is assembled from bytes that are the same for every record, so a large schema is encoded once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from runware_provider.engine.forcing import Forced
+    from runware_provider.engine.spec import Delivery, Settings
+
+FINGERPRINT_BYTES = 16
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+class RequestTemplate:
+    """Everything about a request that is the same for every record of a job."""
+
+    def __init__(self, *, model: str, settings: Settings, forced: Forced) -> None:
+        self._seed = settings.seed
+        fixed: dict[str, Any] = {"model": model, "outputFormat": "TEXT", **forced.fields}
+        nested = _api_settings(settings, forced.system_prompt)
+        if nested:
+            fixed["settings"] = nested
+        self._fixed = fixed
+        self._hashes: dict[int, Any] = {}
+        self._tails: dict[tuple[int, Delivery], bytes] = {}
+
+    def fields(self, sample: int) -> dict[str, Any]:
+        """The request without messages and UUID, as sent for the n-th sample (from 0)."""
+        return self._fixed if self._seed is None else {**self._fixed, "seed": self._seed + sample}
+
+    def fingerprint(self, prompt: str, sample: int) -> bytes:
+        """What identifies a request: 16 bytes, the same whenever the same is asked (docs/decisions/0002)."""
+        started = self._hashes.get(sample)
+        if started is None:
+            started = hashlib.blake2b(digest_size=FINGERPRINT_BYTES, person=b"runware-fp-1")
+            started.update(_canonical(self.fields(sample)))
+            self._hashes[sample] = started
+        whole = started.copy()
+        whole.update(json.dumps(messages(prompt), separators=(",", ":")).encode())
+        return bytes(whole.digest())
+
+    def task(self, prompt: str, sample: int, task_uuid: str, delivery: Delivery) -> bytes:
+        """One textInference task as JSON."""
+        tail = self._tails.get((sample, delivery))
+        if tail is None:
+            rest = {
+                **self.fields(sample),
+                "deliveryMethod": "async" if delivery == "poll" else "sync",
+                "includeCost": True,
+                "includeUsage": True,
+                "numberResults": 1,
+            }
+            tail = b"," + _encode(rest)[1:]
+            self._tails[sample, delivery] = tail
+        head = b'{"taskType":"textInference","taskUUID":"' + task_uuid.encode()
+        return head + b'","messages":' + _encode(messages(prompt)) + tail
+
+
+def messages(prompt: str) -> list[dict[str, str]]:
+    """One user turn; the system prompt lives in `settings`, a system role is refused by the API."""
+    return [{"role": "user", "content": prompt}]
+
+
+def task_uuid(job_id: bytes, fingerprint: bytes, sample: int, generation: int, attempt: int) -> str:
+    """The idempotency key of one attempt: a hash in the shape of a UUID v4 (docs/decisions/0001)."""
+    digest = hashlib.blake2b(digest_size=16, person=b"runware-uuid-1")
+    digest.update(job_id + fingerprint + struct.pack(">III", sample, generation, attempt))
+    return str(uuid.UUID(bytes=digest.digest(), version=4))
+
+
+def body(tasks: Sequence[bytes]) -> bytes:
+    """Many tasks as the array that the API takes."""
+    return b"[" + b",".join(tasks) + b"]"
+
+
+def get_response(task_uuids: Sequence[str]) -> bytes:
+    """Ask for the results of many tasks."""
+    return _encode([{"taskType": "getResponse", "taskUUID": one} for one in task_uuids])
+
+
+def get_task_details(task_uuids: Sequence[str]) -> bytes:
+    """Ask the archive about many tasks."""
+    return _encode([{"taskType": "getTaskDetails", "taskUUID": one} for one in task_uuids])
+
+
+def authentication(key: str) -> bytes:
+    """The free check of a key."""
+    return _encode([{"taskType": "authentication", "apiKey": key}])
+
+
+@dataclass(frozen=True)
+class ApiError:
+    """An error object of a reply."""
+
+    code: str
+    message: str
+    task_uuid: str | None = None
+    parameter: str | None = None
+    item: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A reply sorted by what it says of each task; `readable` is false for garbage and for half a body."""
+
+    status: int
+    readable: bool
+    acknowledged: frozenset[str] = frozenset()
+    processing: frozenset[str] = frozenset()
+    results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """By task UUID, the finished items as they came."""
+    failures: Mapping[str, ApiError] = field(default_factory=dict)
+    """By task UUID."""
+    unnamed: tuple[ApiError, ...] = ()
+    """Errors that name no task."""
+    retry_after_s: float | None = None
+
+
+def read_reply(status: int, content: bytes, retry_after_s: float | None = None) -> Reply:
+    """Sort a reply's items, whatever the HTTP status: an HTTP 400 can carry results for sibling tasks."""
+    try:
+        decoded = _decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Reply(status, readable=False, retry_after_s=retry_after_s)
+    if not isinstance(decoded, dict | list):
+        return Reply(status, readable=False, retry_after_s=retry_after_s)
+    acknowledged: set[str] = set()
+    processing: set[str] = set()
+    results: dict[str, Mapping[str, Any]] = {}
+    failures: dict[str, ApiError] = {}
+    unnamed: list[ApiError] = []
+    for item, is_error in _items(decoded):
+        name = item.get("taskUUID")
+        error = _error_of(item) if not is_error else _api_error(item, name)
+        if error is not None:
+            if isinstance(name, str):
+                failures.setdefault(name, error)
+            else:
+                unnamed.append(error)
+        elif not isinstance(name, str):
+            continue
+        elif is_finished(item):
+            results.setdefault(name, item)
+        elif item.get("status") in {None, "accepted"}:
+            acknowledged.add(name)
+        else:
+            processing.add(name)
+    for name in results:
+        failures.pop(name, None)
+    return Reply(
+        status,
+        readable=True,
+        acknowledged=frozenset(acknowledged - results.keys()),
+        processing=frozenset(processing - results.keys()),
+        results=results,
+        failures=failures,
+        unnamed=tuple(unnamed),
+        retry_after_s=retry_after_s,
+    )
+
+
+def read_archive(reply_status: int, content: bytes) -> Reply:
+    """A getTaskDetails reply, sorted like any other by what each `response` says.
+
+    An item whose `response` holds nothing usable counts as processing: the archive knows the task.
+    """
+    try:
+        decoded = _decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Reply(reply_status, readable=False)
+    if not isinstance(decoded, dict | list):
+        return Reply(reply_status, readable=False)
+    results: dict[str, Mapping[str, Any]] = {}
+    failures: dict[str, ApiError] = {}
+    known: set[str] = set()
+    unnamed: list[ApiError] = []
+    for item, is_error in _items(decoded):
+        name = item.get("taskUUID")
+        if is_error or not isinstance(name, str):
+            error = _api_error(item, name)
+            if isinstance(name, str):
+                failures.setdefault(name, error)
+            elif is_error:
+                unnamed.append(error)
+            continue
+        _sort_archived(name, item.get("response"), known, results, failures)
+    return Reply(
+        reply_status,
+        readable=True,
+        processing=frozenset(known - results.keys() - failures.keys()),
+        results=results,
+        failures=failures,
+        unnamed=tuple(unnamed),
+    )
+
+
+def _sort_archived(
+    name: str,
+    response: Any,
+    known: set[str],
+    results: dict[str, Mapping[str, Any]],
+    failures: dict[str, ApiError],
+) -> None:
+    known.add(name)
+    if isinstance(response, str):
+        try:
+            response = _decode(response)
+        except msgspec.DecodeError:
+            return
+    for one, one_is_error in _items(response):
+        if one.get("taskUUID") not in {name, None}:
+            continue
+        error = _api_error(one, name) if one_is_error else _error_of(one)
+        if error is not None:
+            failures.setdefault(name, error)
+        elif is_finished(one):
+            results.setdefault(name, one)
+
+
+def _items(decoded: Any) -> Iterator[tuple[Mapping[str, Any], bool]]:
+    """Every item of a reply or webhook body, and whether it stood among the errors."""
+    if isinstance(decoded, list):
+        for one in decoded:
+            yield from _items(one)
+    elif isinstance(decoded, dict):
+        wrapped = [(one, False) for one in _held(decoded, "data")]
+        wrapped += [(one, True) for one in _held(decoded, "errors")]
+        if wrapped or "data" in decoded or "errors" in decoded:
+            yield from wrapped
+        elif "taskUUID" in decoded or "taskType" in decoded:
+            yield decoded, False
+        elif isinstance(decoded.get("error"), dict):
+            yield decoded["error"], True
+        elif "code" in decoded:
+            yield decoded, True
+
+
+def _held(decoded: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    held = decoded.get(key)
+    return [one for one in (held if isinstance(held, list) else [held]) if isinstance(one, dict)]
+
+
+def _error_of(item: Mapping[str, Any]) -> ApiError | None:
+    """An error that came among the data: `status: "error"`, or an `error` object."""
+    inner = item.get("error")
+    if not isinstance(inner, dict | str) and item.get("status") != "error":
+        return None
+    if isinstance(inner, dict):
+        return _api_error({**item, **inner}, item.get("taskUUID"))
+    return _api_error({"message": inner or "", **item}, item.get("taskUUID"))
+
+
+def _api_error(item: Mapping[str, Any], name: object) -> ApiError:
+    parameter = item.get("parameter")
+    if isinstance(parameter, list):
+        parameter = ", ".join(str(part) for part in parameter)
+    return ApiError(
+        code=str(item.get("code") or "unknownError"),
+        message=str(item.get("message") or ""),
+        task_uuid=name if isinstance(name, str) else None,
+        parameter=str(parameter) if parameter is not None else None,
+        item=item,
+    )
+
+
+def is_finished(item: Mapping[str, Any]) -> bool:
+    """A finished item may lack `status`: a text or tool calls end it, and so does a finish reason."""
+    if item.get("status") in {"processing", "queued", "pending"}:
+        return False
+    if item.get("status") == "success":
+        return True
+    return item.get("text") is not None or bool(_raw_calls(item)) or item.get("finishReason") is not None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens as the API counted them; nothing where it did not say."""
+
+    prompt: int | None = None
+    cached: int | None = None
+    completion: int | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished item in one shape."""
+
+    text: str | None
+    calls: tuple[tuple[str, Any], ...]
+    """Name and arguments of each tool call; the arguments as they came, an object or a string."""
+    finish_reason: str | None
+    usage: Usage
+    cost: float | None
+    """USD."""
+
+
+def read_result(item: Mapping[str, Any]) -> Result:
+    """A finished item, in whichever of the known shapes it came."""
+    text = item.get("text")
+    finish = item.get("finishReason")
+    return Result(
+        text=text if isinstance(text, str) else None if text is None else json.dumps(text),
+        calls=tuple(_raw_calls(item)),
+        finish_reason=str(finish) if finish is not None else None,
+        usage=_usage(item.get("usage")),
+        cost=cost_of(item),
+    )
+
+
+def cost_of(item: Mapping[str, Any]) -> float | None:
+    """USD of a result or of an error, where it was reported."""
+    cost = item.get("cost")
+    if isinstance(cost, bool) or not isinstance(cost, int | float) or cost < 0:
+        return None
+    return float(cost)
+
+
+def _raw_calls(item: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """No source shows the shape of a call: `tools` or `toolCalls`, flat or OpenAI's nested `function`."""
+    held = item.get("tools") or item.get("toolCalls")
+    calls = []
+    for one in held if isinstance(held, list) else []:
+        if not isinstance(one, dict):
+            continue
+        inner = one.get("function") if isinstance(one.get("function"), dict) else one
+        if not isinstance(inner, dict):
+            continue
+        arguments: Any = inner.get("input")
+        if arguments is None:
+            arguments = inner.get("arguments", {})
+        calls.append((str(inner.get("name") or ""), arguments))
+    return calls
+
+
+def _usage(usage: object) -> Usage:
+    if not isinstance(usage, dict):
+        return Usage()
+    details = usage.get("promptTokensDetails")
+    nested = details if isinstance(details, dict) else {}
+    return Usage(
+        prompt=_count(usage.get("promptTokens"), usage.get("inputTokens")),
+        cached=_count(
+            usage.get("cachedTokens"),
+            usage.get("cachedPromptTokens"),
+            usage.get("cachedInputTokens"),
+            usage.get("promptCacheHitTokens"),
+            nested.get("cachedTokens"),
+        ),
+        completion=_count(usage.get("completionTokens"), usage.get("outputTokens")),
+    )
+
+
+def _count(*candidates: object) -> int | None:
+    return next((one for one in candidates if isinstance(one, int) and not isinstance(one, bool)), None)
+
+
+def _api_settings(settings: Settings, system_prompt: str | None) -> dict[str, Any]:
+    named = {
+        "systemPrompt": system_prompt,
+        "temperature": settings.temperature,
+        "topP": settings.top_p,
+        "frequencyPenalty": settings.frequency_penalty,
+        "presencePenalty": settings.presence_penalty,
+        "maxTokens": settings.max_tokens,
+        "stopSequences": list(settings.stop_sequences) if settings.stop_sequences else None,
+        "thinkingLevel": settings.thinking_level,
+    }
+    return {**{key: value for key, value in named.items() if value is not None}, **settings.extra}
+
+
+def _canonical(fields: Mapping[str, Any]) -> bytes:
+    """Top level and `settings` in alphabetical order, since their order means nothing to a model.
+
+    Inside `tools` and `jsonSchema` the order stays as sent: a model fills properties in the order it reads them.
+    """
+    ordered = {key: fields[key] for key in sorted(fields)}
+    if isinstance(ordered.get("settings"), dict):
+        ordered["settings"] = {key: ordered["settings"][key] for key in sorted(ordered["settings"])}
+    return json.dumps(ordered, separators=(",", ":")).encode()
