@@ -1,0 +1,111 @@
+"""``python -m runware_provider.testing``: the local API server in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from runware_provider.testing.catalogue import read_models
+from runware_provider.testing.faults import read_fault_file
+from runware_provider.testing.server import run_in_foreground
+from runware_provider.testing.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_DEFAULTS = {field.name: field.default for field in fields(ServerSettings)}
+_FLAGS: tuple[tuple[str, type, str], ...] = (
+    ("host", str, "address to listen on"),
+    ("port", int, "port to listen on; 0 takes a free one"),
+    ("key", str, "the API key that is accepted"),
+    ("latency", float, "median seconds of an inference"),
+    ("latency_sigma", float, "spread of the latency, the sigma of a log-normal distribution"),
+    ("capacity", int, "inferences at once, per model"),
+    ("queue", int, "tasks that may wait, per model; more get HTTP 429 (no limit unless given)"),
+    ("max_wait", float, "longest wait for a slot in seconds; longer gets HTTP 504 (no limit unless given)"),
+    ("sync_window", float, "seconds that a connection is held for sync tasks"),
+    ("max_tasks", int, "tasks per array before HTTP 413 (no limit unless given)"),
+    ("max_bytes", int, "bytes per body before HTTP 413 (no limit unless given)"),
+    ("balance", float, "USD on the account"),
+    ("keep", int, "finished tasks whose answers are kept"),
+    ("webhook_tries", int, "POSTs per webhook until the server gives up"),
+    ("webhook_backoff", float, "seconds before a webhook's second try; doubles"),
+    ("webhook_timeout", float, "seconds that a webhook's receiver may take"),
+    ("seed", int, "seed of latencies and of faults with a probability"),
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m runware_provider.testing",
+        description="A local stand-in for the Runware API. Its answers come from rules, not from a model.",
+    )
+    for name, kind, text in _FLAGS:
+        default = _DEFAULTS[name]
+        shown = "" if default is None else f" (default: {default})"
+        made.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=text + shown)
+    made.add_argument("--reserve-rejected", action="store_true", help="a rejected task uses up its taskUUID")
+    made.add_argument(
+        "--models", type=Path, metavar="FILE", help="JSON array of models instead of the built-in ones"
+    )
+    made.add_argument(
+        "--faults", type=Path, metavar="FILE", help="JSON array of faults that are active from the start"
+    )
+    made.add_argument(
+        "--ready-file", type=Path, metavar="PATH", help="gets the base URL once the server listens"
+    )
+    return made
+
+
+def settings_of(options: argparse.Namespace) -> ServerSettings:
+    """Make settings of parsed options.
+
+    Raises:
+        OSError: A file cannot be read.
+        ValueError: A value or a file's content is not valid.
+    """
+    values = {name: getattr(options, name) for name, _, _ in _FLAGS}
+    if options.models is not None:
+        values["models"] = read_models(options.models)
+    if options.faults is not None:
+        values["faults"] = read_fault_file(options.faults)
+    return ServerSettings(**values, reserve_rejected=options.reserve_rejected)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that a reader sees all of it or nothing."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; give the exit status."""
+    options = parser().parse_args(arguments)
+
+    def announce(url: str) -> None:
+        print(  # noqa: T201 - the line that the user is waiting for
+            f"Local Runware API on {url} - key {options.key!r}, bill at {url.removesuffix('/v1')}/_local/bill, "
+            "answers from rules, nothing is paid. Stop with Ctrl-C.",
+            flush=True,
+        )
+        if options.ready_file is not None:
+            write_atomically(options.ready_file, url)
+
+    try:
+        run_in_foreground(settings_of(options), announce)
+    except (OSError, ValueError, msgspec.DecodeError) as error:
+        print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201 - what a command line says
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
