@@ -1,0 +1,62 @@
+"""Runs a job beside the main thread, so that a signal can stop it gracefully.
+
+Airflow handles signals in the main thread: a kill calls `on_kill`, an execution timeout raises wherever the
+main thread happens to be. In an event loop that would be the middle of somebody's coroutine. So the main
+thread only waits, and hands every interruption to the job as a wish to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+T = TypeVar("T")
+
+
+class JobThread(Generic[T]):
+    """One job, one thread, one event loop.
+
+    Args:
+        job: makes the coroutine; gets the event that asks it to stop.
+    """
+
+    def __init__(self, job: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> None:
+        self._job = job
+        self._stop_asked = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+
+    def run(self) -> T:
+        """The job's result, or what it raised.
+
+        An exception that reaches the waiting main thread (a timeout, Ctrl-C) asks the job to stop, and is
+        raised once it has.
+        """
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="runware-job") as thread:
+            result = thread.submit(copy_context().run, asyncio.run, self._main())
+            try:
+                return result.result()
+            except BaseException:
+                self.stop()
+                raise
+
+    def stop(self) -> None:
+        """Ask the job to stop; from any thread or signal handler, at any time, as often as one likes."""
+        self._stop_asked = True
+        if self._loop is None or self._stop is None:
+            return
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the job is over
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    async def _main(self) -> T:
+        self._stop = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        if self._stop_asked:  # asked before there was a loop to tell
+            self._stop.set()
+        return await self._job(self._stop)

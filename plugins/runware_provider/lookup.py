@@ -1,0 +1,72 @@
+"""Finds the files that an argument names: beside the DAG first, then in its `template_searchpath`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from runware_provider.engine.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import DAG
+
+PROMPT_ENDINGS: Final = (".j2",)
+SYSTEM_PROMPT_ENDINGS: Final = (".j2", ".txt", ".md")
+SCHEMA_ENDINGS: Final = (".json",)
+
+
+def names_a_file(value: object, endings: tuple[str, ...]) -> bool:
+    """Whether the value is one line that ends like a file, rather than the text itself."""
+    return isinstance(value, str) and "\n" not in value.strip() and value.strip().endswith(endings)
+
+
+def folders_of(dag: DAG) -> tuple[Path, ...]:
+    """Where the DAG's files are looked for, in this order."""
+    return (Path(dag.folder), *(Path(folder) for folder in dag.template_searchpath or ()))
+
+
+def read_text(field: str, name: str, folders: Sequence[Path]) -> str:
+    """The text of the file that the argument `field` names.
+
+    Args:
+        field: the argument's name, for the message.
+        name: a path, absolute or below one of the folders.
+        folders: where to look, in this order.
+
+    Raises:
+        BadInput: no folder holds the file (the message lists the places), or it is no UTF-8 text.
+    """
+    places = [folder / name.strip() for folder in folders]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        looked = ", ".join(dict.fromkeys(str(place) for place in places))
+        raise BadInput(
+            field,
+            f"there is no file {name.strip()!r}",
+            f"Looked at: {looked}. Put it there, or add its folder to the DAG's template_searchpath",
+        )
+    try:
+        return found.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadInput(field, f"{found} is no UTF-8 text", "Save it as UTF-8") from None
+
+
+def read_schema(field: str, name: str, folders: Sequence[Path]) -> dict[str, Any]:
+    """The JSON Schema in the file that the argument `field` names.
+
+    Raises:
+        BadInput: no folder holds the file, or it holds no JSON object.
+    """
+    text = read_text(field, name, folders)
+    try:
+        schema = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BadInput(
+            field, f"{name.strip()} is no JSON (line {error.lineno}: {error.msg})", "Mend the file"
+        ) from None
+    if not isinstance(schema, dict):
+        raise BadInput(field, f"{name.strip()} holds no JSON object", "A JSON Schema is an object")
+    return schema

@@ -1,0 +1,310 @@
+"""The operator: an LLM over every row of a Parquet dataset.
+
+Airflow's words go in, the engine's come back. The engine's heavy modules are imported when the task runs,
+since the DAG processor imports this module at every parse.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import Asset, BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from runware_provider import lookup
+from runware_provider.engine.errors import BadInput, JobStopped, NothingToDo
+from runware_provider.engine.spec import DEFAULT_MODEL, Limits, Settings, Spec
+from runware_provider.hook import DEFAULT_CONN_ID, RunwareHook
+from runware_provider.job_thread import JobThread
+from runware_provider.retry_policy import ONLY_WHAT_A_RETRY_MENDS
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Coroutine, Mapping, Sequence
+    from pathlib import Path
+
+    from airflow.sdk import Context, RetryPolicy
+    from pydantic import BaseModel
+
+    from runware_provider.engine.job import Progress
+    from runware_provider.engine.spec import (
+        Delivery,
+        Endpoint,
+        Forcing,
+        IfExists,
+        OnEmpty,
+        Tool,
+        ToolChoice,
+        ToolChoiceType,
+    )
+
+RUN_VARIABLES: Final = ("params", "ds", "logical_date", "data_interval_start", "data_interval_end", "run_id")
+"""What the context lends the prompt. All but `params` and `run_id` are absent without a logical date."""
+
+_STAND_INS: Final[dict[str, Any]] = {"source": "later", "destination": "later", "model": "some:model"}
+"""Valid values for what a template renders later, while the rest is checked."""
+
+
+class TextInferenceOperator(BaseOperator):
+    """Asks the model once per record of a Parquet dataset, and writes one row per record.
+
+    Returns the manifest: counts by outcome, tokens, cost and files, as a small dict. Every asset in
+    `outlets` gets it as the `extra` of its event.
+
+    Args:
+        source: a Parquet file, a folder of them (hive partitions too), or a glob. Templated.
+        destination: the output dataset's root. Templated.
+        prompt: a Jinja template, rendered once per record: `{{ record.<column> }}`, and beside it `params`,
+            `run_id`, `dag_id` and, if the run has a logical date, `ds`, `logical_date`,
+            `data_interval_start`, `data_interval_end`. One line that ends in `.j2` is a file, looked up
+            beside the DAG, then in its `template_searchpath`. Airflow does not render it.
+        state: the folder that remembers what was paid for; by default `<destination>.state`. Templated.
+        partition: one hive partition of the destination, replaced as a whole: `{"ds": "{{ ds }}"}`. Templated.
+        model: the API's name of the model. Templated.
+        system_prompt: sent as it is; a line that ends in `.j2`, `.txt` or `.md` is a file, found as above.
+        output_type: a pydantic model, a JSON Schema (a dict, or a file that ends in `.json`, found as
+            above), or nothing for text.
+        tools: functions that the model may call instead of answering; excludes `output_type`.
+        tool_choice: `"auto"`, `"any"`, `"none"`, a tool's name, or a `ToolChoice`.
+        settings: sampling settings.
+        limits: bounds on memory, on what is under way at once, and on attempts.
+        delivery: `"poll"` asks for the answers, `"sync"` holds the connection until they are there.
+        samples: how many answers per record.
+        refresh: ask anew what was answered before; once per Airflow run, so a retry does not ask again.
+        limit: the first n records only. Templated, so `"{{ params.limit }}"` works.
+        columns: the input's columns that the output keeps; all by default.
+        on_empty: an input without records writes an empty dataset, skips the task, or fails it.
+        if_exists: `"overwrite"` replaces the dataset (or the partition), `"error"` refuses to.
+        keep_raw: keep the raw answer of every row, not only of those that did not fit.
+        forcing: how structured output is forced; `"auto"` takes what the model can do best.
+        runware_conn_id: the connection with the API key.
+        retry_policy: by default, what another try cannot mend fails at once, whatever `retries` says.
+
+    Raises:
+        BadInput: an argument cannot work; at construction, except for what needs rendering or a file.
+    """
+
+    template_fields: Sequence[str] = ("source", "destination", "state", "partition", "model", "limit")
+    template_ext: Sequence[str] = ()
+    ui_color = "#e8e4f8"
+
+    _job: JobThread[dict[str, Any]] | None = None
+    _killed = False
+
+    def __init__(  # noqa: PLR0913 - what a job is: three needed, the rest with defaults and by keyword
+        self,
+        *,
+        source: str | os.PathLike[str],
+        destination: str | os.PathLike[str],
+        prompt: str,
+        state: str | os.PathLike[str] | None = None,
+        partition: Mapping[str, str] | None = None,
+        model: str = DEFAULT_MODEL,
+        system_prompt: str | None = None,
+        output_type: type[BaseModel] | dict[str, Any] | str | None = None,
+        tools: Sequence[Tool | dict[str, Any]] | None = None,
+        tool_choice: ToolChoice | ToolChoiceType | str | dict[str, Any] | None = None,
+        settings: Settings | dict[str, Any] | None = None,
+        limits: Limits | dict[str, Any] | None = None,
+        delivery: Delivery = "poll",
+        samples: int = 1,
+        refresh: bool = False,
+        limit: int | str | None = None,
+        columns: Sequence[str] | None = None,
+        on_empty: OnEmpty = "write",
+        if_exists: IfExists = "overwrite",
+        keep_raw: bool = False,
+        forcing: Forcing = "auto",
+        runware_conn_id: str = DEFAULT_CONN_ID,
+        retry_policy: RetryPolicy | None = ONLY_WHAT_A_RETRY_MENDS,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(retry_policy=retry_policy, **kwargs)
+        self.source = _as_text(source)
+        self.destination = _as_text(destination)
+        self.state = _as_text(state)
+        self.partition = partition
+        self.model = model
+        self.prompt = prompt
+        self.system_prompt = system_prompt
+        self.output_type = output_type
+        self.tools = tools
+        self.tool_choice = tool_choice
+        self.settings = settings
+        self.limits = limits
+        self.delivery = delivery
+        self.samples = samples
+        self.refresh = refresh
+        self.limit = limit
+        self.columns = columns
+        self.on_empty = on_empty
+        self.if_exists = if_exists
+        self.keep_raw = keep_raw
+        self.forcing = forcing
+        self.runware_conn_id = runware_conn_id
+        self._check_what_is_known()
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run the job; returns the manifest.
+
+        Raises:
+            BadInput: nothing was sent, nothing is paid.
+            JobStopped: the message says what is kept, what is still billed, and what a retry does.
+            AirflowSkipException: the source holds no record and `on_empty` is `"skip"`.
+        """
+        spec = self.make_spec(context)
+        endpoint = RunwareHook(self.runware_conn_id).get_endpoint()
+        self._job = JobThread(lambda stop: self.start_job(spec, endpoint, stop))
+        if self._killed:
+            self._job.stop()
+        try:
+            manifest = self._job.run()
+        except NothingToDo as nothing:
+            raise AirflowSkipException(str(nothing) or "The source holds no record.") from None
+        except JobStopped as stopped:
+            raise explained(stopped, spec).with_traceback(stopped.__traceback__) from None
+        finally:
+            self._job = None
+        for outlet in self.outlets:
+            if isinstance(outlet, Asset):
+                context["outlet_events"][outlet].extra = manifest
+        return manifest
+
+    def on_kill(self) -> None:
+        """Ask the job to stop: it keeps what was answered, and a retry goes on from there."""
+        self._killed = True
+        if self._job is not None:
+            self._job.stop()
+
+    def start_job(
+        self, spec: Spec, endpoint: Endpoint, stop: asyncio.Event
+    ) -> Coroutine[Any, Any, dict[str, Any]]:
+        """The engine's job as a coroutine; the seam where tests put another."""
+        from runware_provider.engine.job import run_job  # noqa: PLC0415 - heavy: httpx and pyarrow
+
+        return run_job(spec, endpoint, report=self._report, stop=stop)
+
+    def make_spec(self, context: Context) -> Spec:
+        """What this task instance asks for: rendered, files read, the run's variables beside.
+
+        Raises:
+            BadInput: a file is missing, or a rendered value cannot work.
+        """
+        folders = lookup.folders_of(self.get_dag() or context["dag"])
+        instance = context["ti"]
+        refresh = f"{instance.dag_id}/{instance.task_id}/{instance.run_id}/{instance.map_index}"
+        return Spec(
+            **self._templated(),
+            **self._fixed(),
+            prompt=_text("prompt", self.prompt, lookup.PROMPT_ENDINGS, folders),
+            system_prompt=_text("system_prompt", self.system_prompt, lookup.SYSTEM_PROMPT_ENDINGS, folders),
+            output_type=self._schema(folders),
+            refresh=refresh if self.refresh else None,
+            variables=_variables(context),
+        )
+
+    def _check_what_is_known(self) -> None:
+        """Fail the DAG's import, rather than the task, for what no rendering and no file can mend."""
+        _check_prompt(self.prompt)
+        if isinstance(self.output_type, str) and not lookup.names_a_file(
+            self.output_type, lookup.SCHEMA_ENDINGS
+        ):
+            raise BadInput(
+                "output_type",
+                f"{self.output_type!r} is no file that ends in .json",
+                "Give a pydantic model, a JSON Schema as a dict, or the path of a .json file",
+            )
+        ready = {name: value for name, value in self._templated().items() if not _waits(value)}
+        Spec(
+            **(_STAND_INS | ready | {"partition": _keys_only(self.partition)}),
+            **self._fixed(),
+            prompt=self.prompt,
+            system_prompt=self.system_prompt,
+            output_type={} if isinstance(self.output_type, str) else self.output_type,
+        )
+
+    def _templated(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "destination": self.destination,
+            "state": self.state or None,
+            "partition": self.partition or {},
+            "model": self.model,
+            "limit": self.limit,
+        }
+
+    def _fixed(self) -> dict[str, Any]:
+        return {
+            "tools": tuple(self.tools or ()),
+            "tool_choice": self.tool_choice,
+            "settings": Settings() if self.settings is None else self.settings,
+            "limits": Limits() if self.limits is None else self.limits,
+            "delivery": self.delivery,
+            "samples": self.samples,
+            "columns": None if self.columns is None else tuple(self.columns),
+            "on_empty": self.on_empty,
+            "if_exists": self.if_exists,
+            "keep_raw": self.keep_raw,
+            "forcing": self.forcing,
+        }
+
+    def _schema(self, folders: Sequence[Path]) -> type[BaseModel] | dict[str, Any] | None:
+        if isinstance(self.output_type, str):
+            return lookup.read_schema("output_type", self.output_type, folders)
+        return self.output_type
+
+    def _report(self, progress: Progress) -> None:
+        self.log.info("%s", progress.line())
+
+
+def explained(stopped: JobStopped, spec: Spec) -> JobStopped:
+    """The same error, saying also what is kept, what is still billed, and what another try will do."""
+    return type(stopped)(
+        f"{stopped.reason.rstrip('.')}. What was answered is kept in {spec.state_folder}. What the API had"
+        " accepted by then it still finishes and bills; the next try collects it and does not pay for it"
+        f" again. {stopped.remedy} In Airflow, to run again is a retry or a cleared task."
+    )
+
+
+def _as_text(path: Any) -> Any:
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
+
+
+def _waits(value: object) -> bool:
+    """Whether a template field gets its value only when the task runs."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, dict):
+        return any(_waits(part) for part in value.values())
+    return hasattr(value, "resolve")
+
+
+def _keys_only(partition: Any) -> Any:
+    """The partition with stand-ins for the values that a template renders later."""
+    if not isinstance(partition, dict):
+        return {} if partition is None or _waits(partition) else partition
+    return {key: "later" if _waits(value) else value for key, value in partition.items()}
+
+
+def _check_prompt(prompt: object) -> None:
+    if isinstance(prompt, str) and not lookup.names_a_file(prompt, lookup.PROMPT_ENDINGS):
+        if not prompt.strip():
+            raise BadInput("prompt", "it is empty", "Write a template, or the path of one that ends in .j2")
+        if "{{" not in prompt and "{%" not in prompt:
+            raise BadInput(
+                "prompt",
+                "it names no column, so every record would be asked the same",
+                "Write {{ record.<column> }} into it, or give the path of a file that ends in .j2",
+            )
+
+
+def _text(field: str, value: Any, endings: tuple[str, ...], folders: Sequence[Path]) -> Any:
+    return lookup.read_text(field, value, folders) if lookup.names_a_file(value, endings) else value
+
+
+def _variables(context: Context) -> dict[str, Any]:
+    """What the prompt may name beside the record, as far as this run has it."""
+    present = {name: context.get(name) for name in RUN_VARIABLES}
+    variables = {name: value for name, value in present.items() if value is not None}
+    return {**variables, "dag_id": context["ti"].dag_id}
