@@ -128,6 +128,8 @@ class Limits(ValueObject):
     """Longer prompts are skipped, never truncated."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 3
     """Attempts for a record before it is `failed`."""
+    poll_interval_s: Annotated[float, Field(gt=0)] = 1.0
+    """Seconds from acceptance to the first look at a result; later looks become rarer with its age."""
     deadline_s: Annotated[float, Field(gt=0)] = 1_800
     """Seconds after which an inference that never showed up is looked for in the archive, then given up."""
     request_timeout_s: Annotated[float, Field(gt=0)] = 60

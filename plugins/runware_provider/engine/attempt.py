@@ -1,0 +1,69 @@
+"""What can be said of an attempt: the words of the ledger, and of everything that decides by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Kind(IntEnum):
+    """What an entry says of an attempt; of two entries for one attempt the higher one holds."""
+
+    INTENT = 1
+    """It is about to be sent."""
+    REJECTED = 2
+    """The API refused it without running it; the same attempt may be sent again."""
+    SPENT = 3
+    """Its UUID is used up and nothing is known of an answer; it counts as no attempt."""
+    ERROR = 4
+    """Verdict: it ended without an answer."""
+    ANSWERED = 5
+    """Verdict: it was answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Which inference: the same request, sample and generation are asked once."""
+
+    fingerprint: bytes
+    sample: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One fact about one attempt."""
+
+    key: Key
+    attempt: int
+    kind: Kind
+    family: str | None = None
+    code: str | None = None
+    message: str | None = None
+    cost: float | None = None
+    """USD."""
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    completion_tokens: int | None = None
+    latency_s: float | None = None
+    item: bytes | None = None
+    """The API's item as JSON, as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What the index knows of one attempt."""
+
+    number: int
+    kind: Kind
+    family: str | None
+    segment: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All attempts of one inference, the oldest first."""
+
+    generation: int
+    attempts: tuple[Attempt, ...]

@@ -1,0 +1,162 @@
+"""One POST at a time to the API: httpx in, replies in the engine's words out.
+
+Foreign exceptions are translated here and nowhere else: `NotSent` when the connection was never opened, so that
+nothing can have been accepted, and `Lost` when it may have been.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+import msgspec
+
+from runware_provider.engine import wire
+from runware_provider.engine.errors import EngineError, KeyRefused, Unreachable
+from runware_provider.engine.retry import STEPS, Step, family_of, stop_for
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from runware_provider.engine.spec import Endpoint
+
+CHECK_TIMEOUT_S = 10.0
+
+
+class NotSent(EngineError):  # noqa: N818 - says what is known
+    """The connection could not be opened: no task of this request can have been accepted."""
+
+
+class Lost(EngineError):  # noqa: N818 - says what is known
+    """The request may have arrived; no whole reply did.
+
+    Args:
+        timed_out: whether it was given up for taking too long, so that a smaller request may fare better.
+    """
+
+    def __init__(self, reason: str, *, timed_out: bool) -> None:
+        self.timed_out = timed_out
+        super().__init__(reason)
+
+
+class Client:
+    """The connection to the API.
+
+    Args:
+        endpoint: base URL and key.
+        connections: requests at once, at most.
+        transport: for tests; a real network by default.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, *, connections: int = 4, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._endpoint = endpoint
+        self._http = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {endpoint.key}", "Content-Type": "application/json"},
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            transport=transport,
+            follow_redirects=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def post(self, content: bytes, timeout_s: float) -> wire.Reply:
+        """Send an array of tasks.
+
+        Raises:
+            NotSent: nothing can have arrived.
+            Lost: something may have arrived.
+        """
+        response = await self._post(content, timeout_s)
+        return wire.read_reply(response.status_code, response.content, _retry_after_s(response))
+
+    async def look_up(self, content: bytes, timeout_s: float) -> wire.Reply:
+        """Send an array of getTaskDetails tasks; errors as for `post`."""
+        response = await self._post(content, timeout_s)
+        return wire.read_archive(response.status_code, response.content)
+
+    async def check_key(self) -> str:
+        """Ask the API whether it takes the key; costs nothing.
+
+        Raises:
+            KeyRefused: it does not.
+            Unreachable: there was no usable answer.
+        """
+        try:
+            response = await self._post(wire.authentication(self._endpoint.key), CHECK_TIMEOUT_S)
+        except (NotSent, Lost) as error:
+            raise Unreachable(f"{self._endpoint.base_url} did not answer ({error})") from None
+        reply = wire.read_reply(response.status_code, response.content)
+        for error in reply.unnamed + tuple(reply.failures.values()):
+            family = family_of(error.code, response.status_code)
+            if STEPS[family] is Step.STOP:
+                raise stop_for(family, error.code, error.message)
+        if response.status_code in {401, 403}:
+            raise KeyRefused(f"the API answered HTTP {response.status_code}")
+        if not reply.readable or response.status_code >= 400:
+            raise Unreachable(
+                f"{self._endpoint.base_url} answered HTTP {response.status_code}, not as the API would"
+            )
+        return f"{self._endpoint.base_url} takes the key"
+
+    async def prices(self) -> dict[str, tuple[float, float]]:
+        """USD per token in and out, by model; empty where the API does not say."""
+        try:
+            response = await self._http.get(
+                self._endpoint.base_url.rstrip("/") + "/models", timeout=CHECK_TIMEOUT_S
+            )
+            listed = msgspec.json.decode(response.content)
+        except (httpx.HTTPError, msgspec.DecodeError, UnicodeDecodeError):
+            return {}
+        held = listed.get("data") if isinstance(listed, dict) else listed
+        found = {}
+        for model in held if isinstance(held, list) else []:
+            price = _price(model)
+            if price is not None:
+                found[str(model["id"])] = price
+        return found
+
+    async def _post(self, content: bytes, timeout_s: float) -> httpx.Response:
+        try:
+            return await self._http.post(
+                self._endpoint.base_url, content=content, timeout=httpx.Timeout(timeout_s, pool=None)
+            )
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
+            raise NotSent(_name(error)) from None
+        except httpx.TimeoutException as error:
+            raise Lost(_name(error), timed_out=True) from None
+        except httpx.HTTPError as error:
+            raise Lost(_name(error), timed_out=False) from None
+
+
+def _name(error: Exception) -> str:
+    """The kind of a transport error; its text could quote a URL."""
+    return type(error).__name__
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    """Seconds of a Retry-After header; the date form is not worth a clock here."""
+    value = response.headers.get("Retry-After", "").strip()
+    return min(float(value), 300.0) if value.isdigit() else None
+
+
+def _price(model: Any) -> tuple[float, float] | None:
+    """USD per token from an entry of GET /models, whose numbers may be strings per token or per million."""
+    try:
+        pair = float(model["pricing"]["prompt"]), float(model["pricing"]["completion"])
+        str(model["id"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    # No source shows the unit. No model costs a thousandth of a dollar per token, and none so little per million.
+    return (pair[0] / 1e6, pair[1] / 1e6) if max(pair) >= 1e-3 else pair

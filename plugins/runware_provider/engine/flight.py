@@ -1,0 +1,240 @@
+"""What is under way: which inferences may be sent, asked for or looked up now. Pure: time comes as a number.
+
+    READY ──send──> SENDING ──accepted──> WAITING ──answer, error──> SETTLING ──durable──> DONE
+      ^                │ reply lost           │ deadline                 │ next attempt
+      │                v                      v                          v
+      └──nothing─── LOOK_UP <──nothing──── ASK (fate unknown)          READY
+
+An inference whose fate is unknown is asked for (getResponse), then looked up in the archive, and only then sent
+again under the same UUID. `otherwise` is what to commit instead of sending, where the attempt is known to be over.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from runware_provider.engine.attempt import Attempt, Entry, History, Key, Kind
+from runware_provider.engine.retry import Family, Step, next_step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MOST_SPENT = 5
+NO_LIMIT = 1_000_000
+
+
+class Phase(Enum):
+    """Where an inference stands in this process."""
+
+    READY = "ready"
+    SENDING = "sending"
+    ASK = "ask"
+    WAITING = "waiting"
+    LOOK_UP = "look_up"
+    BUSY = "busy"
+    """In a getResponse or getTaskDetails request."""
+    SETTLING = "settling"
+    DONE = "done"
+
+
+OUTSTANDING = frozenset({Phase.SENDING, Phase.ASK, Phase.WAITING, Phase.LOOK_UP, Phase.BUSY})
+
+
+@dataclass(slots=True, eq=False)
+class Inference:
+    """One request on its way to a verdict."""
+
+    key: Key
+    prompt: str = field(repr=False)
+    size: int
+    """Bytes of the task as sent, about."""
+    attempt: int
+    counted: int
+    """Attempts that ended without an answer, as the policy counts them."""
+    task_uuid: str
+    spent: int = 0
+    phase: Phase = Phase.READY
+    due: float = 0.0
+    deadline: float | None = None
+    """When to stop waiting for it; none while it is not known to be accepted."""
+    accepted: bool = False
+    rejected: bool = False
+    """This UUID was refused before, so a conflict no longer proves acceptance."""
+    intended: bool = False
+    """Its intent is durable."""
+    otherwise: Entry | None = None
+    sent_at: float | None = None
+    since: float = 0.0
+    """When the waiting began; polls become rarer with its age."""
+    tries: int = 0
+    """Unsuccessful requests in a row, for the back-off."""
+    together: int = NO_LIMIT
+    """With at most so many others in a request: halved when a request was too large or took too long."""
+    ticket: int = 0
+
+    def entry(self, kind: Kind, **facts: object) -> Entry:
+        """An entry about the current attempt."""
+        return Entry(self.key, self.attempt, kind, **facts)  # type: ignore[arg-type] # names are checked by Entry
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where an inference stands by the ledger."""
+
+    attempt: int
+    counted: int
+    spent: int
+    settled: Attempt | None = None
+    """The attempt whose verdict is the last word."""
+    fate_unknown: bool = False
+    rejected: bool = False
+
+
+def standing(history: History | None, allowed_attempts: int) -> Standing:
+    """What is known of an inference, and what its next attempt would be."""
+    attempts = history.attempts if history else ()
+    answered = next((one for one in attempts if one.kind is Kind.ANSWERED), None)
+    errors = [one for one in attempts if one.kind is Kind.ERROR]
+    spent = sum(one.kind is Kind.SPENT for one in attempts)
+    verdicts = [one for one in attempts if one.kind >= Kind.SPENT]
+    number = 1 + max((one.number for one in verdicts), default=0)
+    if answered is not None:
+        return Standing(answered.number, len(errors), spent, settled=answered)
+    if errors and is_final(Family(errors[-1].family or "unknown"), len(errors), allowed_attempts):
+        return Standing(errors[-1].number, len(errors), spent, settled=errors[-1])
+    current = next((one for one in attempts if one.number == number), None)
+    return Standing(
+        number,
+        len(errors),
+        spent,
+        fate_unknown=current is not None,
+        rejected=current is not None and current.kind is Kind.REJECTED,
+    )
+
+
+def is_final(family: Family, counted: int, allowed_attempts: int) -> bool:
+    """Whether an error verdict is the last word on its record."""
+    step = next_step(Family.PROVIDER if family is Family.LOST else family, counted, allowed_attempts)
+    return step in {Step.FAIL, Step.REFUSE}
+
+
+class Flight:
+    """The inferences under way, by what is due for each."""
+
+    def __init__(self) -> None:
+        self._held: dict[Key, Inference] = {}
+        self._queues: dict[Phase, list[tuple[float, int, Inference]]] = {
+            Phase.READY: [],
+            Phase.WAITING: [],
+            Phase.LOOK_UP: [],
+        }
+        self._tickets = itertools.count(1)
+        self.outstanding = 0
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[Inference]:
+        return iter(self._held.values())
+
+    def get(self, key: Key) -> Inference | None:
+        """The inference under way for this key, if there is one."""
+        return self._held.get(key)
+
+    def add(self, inference: Inference, now: float) -> None:
+        """Take on an inference in the phase that it comes in."""
+        self._held[inference.key] = inference
+        first = inference.phase
+        inference.phase = Phase.DONE
+        self.move(inference, first, now)
+
+    def move(self, inference: Inference, phase: Phase, due: float) -> None:
+        """Put an inference into a phase, to be acted on at the given time."""
+        self.outstanding += (phase in OUTSTANDING) - (inference.phase in OUTSTANDING)
+        inference.phase = phase
+        inference.due = due
+        inference.ticket = next(self._tickets)
+        queue = self._queues.get(Phase.WAITING if phase is Phase.ASK else phase)
+        if queue is not None:
+            heapq.heappush(queue, (due, inference.ticket, inference))
+        if phase is Phase.DONE:
+            self._held.pop(inference.key, None)
+
+    def take_to_send(self, now: float, most: int, most_bytes: int) -> list[Inference]:
+        """Inferences for one request, now SENDING; never more than most_bytes together, but at least one."""
+        size = 0
+        limit = most
+
+        def fits(one: Inference, chosen: int) -> bool:
+            nonlocal size, limit
+            limit = min(limit, one.together)
+            if chosen and (chosen >= limit or size + one.size > most_bytes):
+                return False
+            size += one.size
+            return True
+
+        chunk = self._take(Phase.READY, now, most, fits)
+        for one in chunk:
+            self.move(one, Phase.SENDING, now)
+        return chunk
+
+    def take_to_ask(self, now: float, most: int) -> list[Inference]:
+        """Inferences to ask getResponse for, now BUSY."""
+        return self._busy(self._take(Phase.WAITING, now, most), now)
+
+    def take_to_look_up(self, now: float, most: int) -> list[Inference]:
+        """Inferences to look up in the archive, now BUSY."""
+        return self._busy(self._take(Phase.LOOK_UP, now, most), now)
+
+    def without_intent(self, most: int) -> list[Inference]:
+        """The next inferences to be sent that have no durable intent yet."""
+        queue = self._queues[Phase.READY]
+        found = []
+        for _, ticket, one in heapq.nsmallest(most * 2, queue):
+            if one.ticket == ticket and not one.intended:
+                found.append(one)
+                if len(found) == most:
+                    break
+        return found
+
+    def due(self, *phases: Phase) -> float | None:
+        """When the next inference of these phases is due."""
+        heads = [head for phase in phases if (head := self._head(self._queues[phase])) is not None]
+        return min((head.due for head in heads), default=None)
+
+    def count(self, phase: Phase) -> int:
+        """Entries queued for a phase, stale ones included: an upper bound."""
+        return len(self._queues[phase])
+
+    def _busy(self, chunk: list[Inference], now: float) -> list[Inference]:
+        for one in chunk:
+            self.move(one, Phase.BUSY, now)
+        return chunk
+
+    def _take(
+        self, phase: Phase, now: float, most: int, fits: Callable[[Inference, int], bool] | None = None
+    ) -> list[Inference]:
+        queue = self._queues[phase]
+        chunk: list[Inference] = []
+        while len(chunk) < most:
+            head = self._head(queue)
+            if head is None or head.due > now or (fits is not None and not fits(head, len(chunk))):
+                break
+            heapq.heappop(queue)
+            head.ticket = 0
+            chunk.append(head)
+        return chunk
+
+    @staticmethod
+    def _head(queue: list[tuple[float, int, Inference]]) -> Inference | None:
+        """The first entry that is still true: an inference that moved on left stale ones behind."""
+        while queue:
+            _, ticket, inference = queue[0]
+            if inference.ticket == ticket:
+                return inference
+            heapq.heappop(queue)
+        return None

@@ -1,0 +1,111 @@
+"""The state folder: whose it is, in which format, and which generation a run asks in.
+
+    <state folder>/
+      job.json                 format, job_id, destination; created once, exclusively
+      generations/000001.json  one wish to ask anew, created exclusively
+      ledger/*.segment         the ledger
+      staged/<publish id>/     parts that wait for the publish
+      manifest.json            what the current publish holds
+
+One state folder belongs to one destination, or to one partition of it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.errors import StateUnreadable
+
+if TYPE_CHECKING:
+    from runware_provider.engine.storage import Storage
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class JobIdentity:
+    """Who this job is; `is_new` when this process created it."""
+
+    job_id: bytes
+    """16 random bytes; every task UUID of the job is derived from them."""
+    is_new: bool
+
+
+def find_job(storage: Storage, folder: str) -> JobIdentity | None:
+    """The job that this state folder belongs to, if there is one.
+
+    Raises:
+        StateUnreadable: `job.json` is damaged or of a newer format.
+    """
+    path = storage.join(folder, "job.json")
+    if not storage.exists(path):
+        return None
+    held = _read(storage, path)
+    try:
+        job_id = bytes.fromhex(held["job_id"])
+    except (KeyError, TypeError, ValueError):
+        raise StateUnreadable(f"{path} holds no valid job_id; restore it from a backup") from None
+    return JobIdentity(job_id, is_new=False)
+
+
+def open_job(storage: Storage, folder: str, destination: str, created_at: str) -> JobIdentity:
+    """The job of this state folder, created if it is new; of two creators at once, one wins for both."""
+    known = find_job(storage, folder)
+    if known is not None:
+        return known
+    job_id = secrets.token_bytes(16)
+    record = {
+        "format": FORMAT,
+        "job_id": job_id.hex(),
+        "destination": destination,
+        "created_at": created_at,
+    }
+    if storage.create_new(storage.join(folder, "job.json"), _json(record)):
+        return JobIdentity(job_id, is_new=True)
+    won = find_job(storage, folder)
+    if won is None:
+        raise StateUnreadable(f"{folder}/job.json appeared and vanished; is somebody clearing the folder?")
+    return won
+
+
+def generation_of(storage: Storage, folder: str, wish: str | None, created_at: str) -> int:
+    """The generation to ask in: the newest one, or for a wish to ask anew the one opened for that wish.
+
+    The same wish finds its generation again, so that a retry does not ask anew.
+    """
+    opened = storage.list(storage.join(folder, "generations"))
+    numbers = {int(entry.path.rsplit("/", 1)[-1].split(".")[0]): entry.path for entry in opened}
+    newest = max(numbers, default=0)
+    if wish is None:
+        return newest
+    for number, path in numbers.items():
+        if _read(storage, path).get("wish") == wish:
+            return number
+    number = newest + 1
+    record = {"format": FORMAT, "wish": wish, "created_at": created_at}
+    while not storage.create_new(storage.join(folder, "generations", f"{number:06d}.json"), _json(record)):
+        if _read(storage, storage.join(folder, "generations", f"{number:06d}.json")).get("wish") == wish:
+            return number
+        number += 1
+    return number
+
+
+def _read(storage: Storage, path: str) -> dict[str, Any]:
+    try:
+        held = json.loads(storage.read(path))
+    except ValueError:
+        raise StateUnreadable(f"{path} is damaged; restore it from a backup") from None
+    if not isinstance(held, dict) or not isinstance(held.get("format"), int):
+        raise StateUnreadable(f"{path} is damaged; restore it from a backup")
+    if held["format"] > FORMAT:
+        raise StateUnreadable(
+            f"{path} has format {held['format']}, this version reads up to {FORMAT}; upgrade runware_provider"
+        )
+    return held
+
+
+def _json(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, indent=2).encode() + b"\n"
