@@ -1,0 +1,178 @@
+"""The example DAGs parse, lightly; survive serialization; and name files that exist and columns that are there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jinja2
+import jsonschema
+import pyarrow.parquet as pq
+import pytest
+from jinja2 import meta
+
+PROJECT = Path(__file__).resolve().parents[1]
+DAGS = PROJECT / "dags"
+INCLUDE = PROJECT / "include"
+EXAMPLES = {"extract_invoices", "classify_text", "call_a_tool"}
+
+PARSE = """
+import builtins, json, runpy, sys
+
+real, offenders = builtins.__import__, set()
+heavy = {"httpx", "pyarrow"}
+
+def record(name, globals=None, locals=None, fromlist=(), level=0):
+    importer = (globals or {}).get("__name__", "")
+    if name.split(".")[0] in heavy and importer.split(".")[0] in {"runware_provider", "dag_file"}:
+        offenders.add(f"{importer} imports {name}")
+    return real(name, globals, locals, fromlist, level)
+
+def audit(event, arguments):
+    opened = str(arguments[0]) if event == "open" else ""
+    if "/include/" in opened or "/.demo/" in opened or event == "socket.connect":
+        offenders.add(f"{event} {arguments}")
+
+builtins.__import__ = record
+sys.addaudithook(audit)
+for path in sys.argv[1:]:
+    runpy.run_path(path, run_name="dag_file")
+print(json.dumps({"offenders": sorted(offenders), "pyarrow": "pyarrow" in sys.modules}))
+"""
+"""Airflow's own SDK imports httpx, so it is not enough to look whether it was loaded: who asks for it is recorded."""
+
+
+@pytest.fixture(scope="module")
+def airflow_home(tmp_path_factory):
+    return tmp_path_factory.mktemp("airflow_home")
+
+
+@pytest.fixture(scope="module")
+def environment(airflow_home):
+    return os.environ | {
+        "AIRFLOW_HOME": str(airflow_home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "PYTHONPATH": str(PROJECT / "plugins"),
+    }
+
+
+@pytest.fixture(scope="module")
+def bag(airflow_home):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_HOME", str(airflow_home))
+        from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415 - Airflow reads its home when imported
+
+        return DagBag(dag_folder=str(DAGS))
+
+
+@pytest.fixture(params=sorted(EXAMPLES))
+def dag(request, bag):
+    return bag.dags[request.param]
+
+
+@pytest.fixture
+def operator(dag):
+    (task,) = dag.tasks
+    return task
+
+
+def test_every_dag_file_is_imported_without_an_error(bag):
+    assert bag.import_errors == {}
+    assert set(bag.dags) == EXAMPLES
+
+
+def test_a_dag_survives_serialization(dag):
+    from airflow.serialization.serialized_objects import DagSerialization  # noqa: PLC0415 - see `bag`
+
+    stored = json.dumps(DagSerialization.serialize_dag(dag), sort_keys=True)
+    restored = DagSerialization.deserialize_dag(json.loads(stored))
+    assert set(restored.task_dict) == set(dag.task_dict)
+    assert restored.params.dump() == dag.params.dump()
+    assert json.dumps(DagSerialization.serialize_dag(dag), sort_keys=True) == stored
+
+
+def test_a_serialized_dag_holds_no_memory_address_that_would_make_a_new_version_at_every_parse(dag):
+    from airflow.serialization.serialized_objects import DagSerialization  # noqa: PLC0415 - see `bag`
+
+    assert " at 0x" not in json.dumps(DagSerialization.serialize_dag(dag))
+
+
+def test_parsing_imports_neither_httpx_nor_pyarrow_and_opens_no_data(environment):
+    parsed = subprocess.run(
+        [sys.executable, "-c", PARSE, *map(str, sorted(DAGS.glob("*.py")))],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert parsed.returncode == 0, parsed.stderr
+    assert json.loads(parsed.stdout.splitlines()[-1]) == {"offenders": [], "pyarrow": False}
+
+
+def test_a_dag_opens_with_what_you_will_see_and_which_connection_it_needs(dag):
+    assert "You will see" in dag.doc_md
+    assert "`runware_default`" in dag.doc_md
+
+
+def test_the_files_that_a_dag_names_are_in_include(operator):
+    named = [operator.prompt, operator.system_prompt, operator.output_type]
+    files = [name for name in named if isinstance(name, str) and name.endswith((".j2", ".json"))]
+    assert operator.prompt in files
+    assert [name for name in files if not (INCLUDE / name).is_file()] == []
+
+
+def test_the_columns_that_a_prompt_names_are_in_its_source(operator):
+    folder = operator.source.split("/ds=")[0]
+    first = next(Path(folder).rglob("*.parquet"))
+    columns = pq.read_schema(first).names
+    strict = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
+    template = strict.from_string((INCLUDE / operator.prompt).read_text(encoding="utf-8"))
+    assert "seen" in template.render(record=dict.fromkeys(columns, "seen"))
+
+
+@pytest.mark.parametrize("path", sorted((INCLUDE / "prompts").glob("*.j2")), ids=lambda path: path.name)
+def test_a_prompt_needs_nothing_but_the_record_and_puts_it_last(path):
+    text = path.read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True)
+    if path.name != "system.j2":
+        assert meta.find_undeclared_variables(environment.parse(text)) == {"record"}
+        assert len(text.rpartition("}}")[2]) < len("\n</document>\n ")
+    else:
+        assert meta.find_undeclared_variables(environment.parse(text)) == set()
+
+
+@pytest.mark.parametrize("path", sorted((INCLUDE / "schemas").glob("*.json")), ids=lambda path: path.name)
+def test_a_schema_is_a_json_schema_that_describes_every_field(path):
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert set(schema["required"]) == set(schema["properties"])
+    assert all(field["description"] for field in schema["properties"].values())
+
+
+def test_the_labels_of_the_schema_are_those_of_the_samples():
+    schema = json.loads((INCLUDE / "schemas" / "label.json").read_text(encoding="utf-8"))
+    expected = pq.read_table(INCLUDE / "texts")["expected_label"].unique().to_pylist()
+    assert set(schema["properties"]["label"]["enum"]) == set(expected)
+
+
+def test_the_invoice_model_takes_every_expected_document(bag):
+    invoice = bag.dags["extract_invoices"].task_dict["extract_invoices"].output_type
+    fields = set(invoice.model_fields)
+    for row in pq.read_table(INCLUDE / "documents-expected.parquet").to_pylist():
+        read = invoice.model_validate({name: value for name, value in row.items() if name in fields})
+        assert read.total == (None if row["total"] is None else float(row["total"]))
+
+
+def test_a_classified_day_is_the_runs_own_unless_a_parameter_says_otherwise(bag):
+    task = bag.dags["classify_text"].task_dict["classify_text"]
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
+    day = environment.from_string(task.partition["ds"])
+    assert day.render(ds="2026-01-02", params={"day": None}) == "2026-01-02"
+    assert day.render(ds="2026-01-02", params={"day": "2026-01-04"}) == "2026-01-04"
+    assert day.render(params={"day": "2026-01-04"}) == "2026-01-04"
+    with pytest.raises(jinja2.UndefinedError, match="'ds' is undefined"):
+        day.render(params={"day": None})
+    assert task.source.endswith(f"/ds={task.partition['ds']}")
