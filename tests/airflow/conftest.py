@@ -1,0 +1,172 @@
+"""An Airflow home of its own, and the real task runner without a database."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+HOME = Path(tempfile.mkdtemp(prefix="airflow-home-"))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+SETTINGS = {
+    "AIRFLOW_HOME": str(HOME),
+    "AIRFLOW__CORE__DAGS_FOLDER": str(HOME / "dags"),
+    "AIRFLOW__CORE__PLUGINS_FOLDER": str(HOME / "plugins"),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+}
+# Airflow reads them once, when it is first imported.
+os.environ.update(SETTINGS)
+
+import httpx  # noqa: E402 - the environment comes before whatever may import Airflow
+import pytest  # noqa: E402
+from airflow.sdk.api.client import Client  # noqa: E402
+from airflow.sdk.api.datamodels._generated import TaskInstance  # noqa: E402
+from airflow.sdk.execution_time.supervisor import run_task_in_process  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow.sdk import DAG
+
+LOGICAL_DATE = datetime(2026, 1, 2, tzinfo=UTC)
+KEY = "key-of-the-tests-0123456789"
+
+
+@dataclass
+class Ran:
+    """What came of one try of a task instance."""
+
+    state: str
+    error: BaseException | None
+    xcom: Any
+    outlet_events: list[dict[str, Any]]
+    task: Any
+
+
+@dataclass
+class ExecutionApi:
+    """Answers the task runner as Airflow's API server would, from memory."""
+
+    connections: dict[str, dict[str, Any]] = field(default_factory=dict)
+    logical_date: datetime | None = LOGICAL_DATE
+    conf: dict[str, Any] = field(default_factory=dict)
+    run_id: str = "run-1"
+    retries_left: bool = True
+    xcoms: list[Any] = field(default_factory=list)
+    states: list[dict[str, Any]] = field(default_factory=list)
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.strip("/").split("/")
+        if path[0] == "task-instances" and path[-1] == "run":
+            return httpx.Response(200, json=self._run_context())
+        if path[0] == "task-instances" and path[-1] == "state":
+            self.states.append(_json(request))
+        elif path[0] == "connections":
+            return self._connection(path[1])
+        elif path[0] == "xcoms" and request.method == "POST":
+            self.xcoms.append(_json(request))
+        return httpx.Response(200, json={"ok": True})
+
+    def _connection(self, conn_id: str) -> httpx.Response:
+        if conn_id not in self.connections:
+            return httpx.Response(404, json={"detail": {"reason": "not_found"}})
+        empty = dict.fromkeys(("host", "schema", "login", "password", "port", "extra"))
+        return httpx.Response(
+            200, json={**empty, "conn_id": conn_id, "conn_type": "runware", **self.connections[conn_id]}
+        )
+
+    def _run_context(self) -> dict[str, Any]:
+        date = None if self.logical_date is None else self.logical_date.isoformat()
+        end = None if self.logical_date is None else (self.logical_date + timedelta(days=1)).isoformat()
+        return {
+            "dag_run": {
+                "dag_id": "dag",
+                "run_id": self.run_id,
+                "logical_date": date,
+                "data_interval_start": date,
+                "data_interval_end": end,
+                "run_after": LOGICAL_DATE.isoformat(),
+                "start_date": LOGICAL_DATE.isoformat(),
+                "end_date": None,
+                "run_type": "manual",
+                "state": "running",
+                "conf": self.conf,
+                "consumed_asset_events": [],
+                "partition_key": None,
+            },
+            "max_tries": 3,
+            "should_retry": self.retries_left,
+        }
+
+
+def _json(request: httpx.Request) -> Any:
+    return json.loads(request.content)
+
+
+@pytest.fixture
+def api() -> ExecutionApi:
+    return ExecutionApi(connections={"runware_default": {"password": KEY}})
+
+
+@pytest.fixture
+def run_task(api: ExecutionApi) -> Iterator[Any]:
+    """Runs one task of a DAG as a worker would; the only place that touches the runner's private API."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)}
+
+    def run(dag: DAG, task_id: str, *, map_index: int = -1, try_number: int = 1) -> Ran:
+        instance = TaskInstance(
+            id=uuid.uuid4(),
+            task_id=task_id,
+            dag_id=dag.dag_id,
+            run_id=api.run_id,
+            try_number=try_number,
+            dag_version_id=uuid.uuid4(),
+            map_index=map_index,
+        )
+        client = Client(base_url=None, dry_run=True, token="", transport=httpx.MockTransport(api.answer))
+        client.base_url = "http://test/"
+        with client:
+            result = run_task_in_process(ti=instance, task=dag.get_task(task_id), client=client)
+        return Ran(
+            state=result.state.value,
+            error=result.error,
+            xcom=api.xcoms[-1] if api.xcoms else None,
+            outlet_events=(api.states[-1].get("outlet_events") or []) if api.states else [],
+            task=result.ti.task,
+        )
+
+    yield run
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def fresh_python(tmp_path: Path) -> Any:
+    """Runs code in a process of its own; returns its standard output."""
+
+    def run(code: str, *, environment: dict[str, str] | None = None) -> str:
+        plugins = str(Path(__file__).parents[2] / "plugins")
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, **SETTINGS, "PYTHONPATH": plugins, **(environment or {})},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

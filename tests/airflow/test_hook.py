@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.spec import DEFAULT_BASE_URL
+from runware_provider.hook import RunwareHook, base_url
+
+if TYPE_CHECKING:
+    from runware_provider.engine.spec import Endpoint
+
+KEY = "key-of-the-tests-0123456789"
+
+
+def a_hook(**fields: Any) -> RunwareHook:
+    """A hook whose connection has these fields; none at all when there are none."""
+
+    class Hook(RunwareHook):
+        @classmethod
+        def get_connection(cls, conn_id: str) -> Connection:
+            if not fields:
+                raise AirflowNotFoundException(conn_id)
+            return Connection(conn_id=conn_id, conn_type="runware", **fields)
+
+    return Hook()
+
+
+def endpoint(**fields: Any) -> Endpoint:
+    return a_hook(password=KEY, **fields).get_endpoint()
+
+
+def test_the_password_is_the_key_and_the_url_is_the_vendors_by_default() -> None:
+    assert (endpoint().key, endpoint().base_url) == (KEY, DEFAULT_BASE_URL)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"host": ""}, DEFAULT_BASE_URL),
+        ({"host": "api.example.com"}, "https://api.example.com/v1"),
+        ({"host": "https://api.example.com"}, "https://api.example.com/v1"),
+        ({"host": "https://api.example.com/v1/"}, "https://api.example.com/v1"),
+        ({"host": "https://api.example.com/proxy/v1"}, "https://api.example.com/proxy/v1"),
+        ({"host": "https://api.example.com/"}, "https://api.example.com"),
+        ({"host": "api.example.com", "port": 8443}, "https://api.example.com:8443/v1"),
+        ({"host": "api.example.com:1", "port": 8443}, "https://api.example.com:1/v1"),
+        ({"host": "api.example.com", "schema": "v2"}, "https://api.example.com/v2"),
+        ({"host": "127.0.0.1", "port": 80}, "http://127.0.0.1:80/v1"),
+        ({"host": "localhost", "schema": "https"}, "https://localhost/v1"),
+        ({"host": "http://[::1]", "port": 80}, "http://[::1]:80/v1"),
+    ],
+)
+def test_the_base_url_is_read_from_host_port_and_schema(fields: dict[str, Any], expected: str) -> None:
+    assert base_url(Connection(conn_id="c", conn_type="runware", **fields)) == expected
+
+
+def test_a_connection_written_as_a_uri_means_the_same() -> None:
+    connection = Connection.from_uri(f"runware://:{KEY}@127.0.0.1:8123/v1", conn_id="c")
+    assert base_url(connection) == "http://127.0.0.1:8123/v1"
+
+
+@pytest.mark.parametrize("fields", [{}, {"password": " "}, {"host": "127.0.0.1"}])
+def test_a_missing_connection_or_password_tells_how_to_make_it(fields: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match=r"AIRFLOW_CONN_RUNWARE_DEFAULT='\{\"conn_type\": \"runware\""):
+        a_hook(**fields).get_endpoint()
+
+
+@pytest.mark.parametrize("host", ["http://api.example.com", f"https://user:{KEY}@api.example.com", "ftp://x"])
+def test_a_host_that_would_give_the_key_away_is_refused_without_showing_it(host: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        endpoint(host=host)
+    assert KEY not in str(refused.value)
+
+
+def test_the_connection_test_never_raises() -> None:
+    verdict, message = a_hook().test_connection()
+    assert not verdict
+    assert "AIRFLOW_CONN_RUNWARE_DEFAULT" in message
+
+
+def test_the_hook_shows_no_key() -> None:
+    hook = a_hook(password=KEY)
+    assert KEY not in repr(hook)
+    assert KEY not in repr(hook.get_endpoint())

@@ -1,0 +1,374 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG, Asset, AssetAlias
+from airflow.sdk.exceptions import AirflowTaskTimeout
+from pydantic import BaseModel
+
+from runware_provider.engine import errors
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.spec import Endpoint, Settings, Spec, Tool
+from runware_provider.operators import TextInferenceOperator, explained
+
+if TYPE_CHECKING:
+    import asyncio
+    from pathlib import Path
+
+KEY = "key-of-the-tests-0123456789"
+MANIFEST = {"records": 2, "paid_usd": 0.01}
+WEATHER = {"name": "get_weather", "schema": {"type": "object"}}
+
+
+class Invoice(BaseModel):
+    total: float
+
+
+class Line:
+    def line(self) -> str:
+        return "1/2 records"
+
+
+class Told(TextInferenceOperator):
+    """The operator over a job that only notes what it was told."""
+
+    specs: list[Spec]
+    outcome: Exception | None = None
+
+    def start_job(self, spec: Spec, endpoint: Endpoint, stop: asyncio.Event) -> Any:  # noqa: ARG002 - the signature is given
+        type(self).specs.append(spec)
+        self._report(Line())
+        return self._finish(endpoint)
+
+    async def _finish(self, endpoint: Endpoint) -> dict[str, Any]:
+        assert endpoint.key
+        if self.outcome:
+            raise self.outcome
+        return dict(MANIFEST)
+
+
+class WaitsForStop(TextInferenceOperator):
+    """A job that runs until it is stopped, and then takes its time to say so."""
+
+    kill_by_signal = True
+
+    def start_job(self, spec: Spec, endpoint: Endpoint, stop: asyncio.Event) -> Any:  # noqa: ARG002 - the signature is given
+        return self._wait(stop)
+
+    async def _wait(self, stop: asyncio.Event) -> dict[str, Any]:
+        if self.kill_by_signal:
+            os.kill(os.getpid(), signal.SIGTERM)
+        await stop.wait()
+        raise errors.Interrupted("asked to stop")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_told_yet() -> None:
+    Told.specs = []
+    Told.outcome = None
+
+
+def arguments(**changes: Any) -> dict[str, Any]:
+    usual = {"task_id": "ask", "source": "in", "destination": "out", "prompt": "Read: {{ record.body }}"}
+    return usual | changes
+
+
+def a_dag(
+    operator: type[TextInferenceOperator] = Told, dag_arguments: dict[str, Any] | None = None, **changes: Any
+) -> DAG:
+    with DAG("dag", schedule=None, **(dag_arguments or {})) as dag:
+        operator(**arguments(**changes))
+    return dag
+
+
+# What fails the DAG's import
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"settings": {"temperature": 3}}, "settings.temperature"),
+        ({"limits": {"attempts": 0}}, "limits.attempts"),
+        ({"samples": 0}, "samples"),
+        ({"tool_choice": "any"}, "tool_choice"),
+        ({"tools": [WEATHER], "tool_choice": "get_wether"}, "get_weather"),
+        ({"tools": [WEATHER], "output_type": Invoice}, "exclude each other"),
+        ({"partition": {"no key": "{{ ds }}"}}, "no partition key"),
+        ({"partition": {"ds": " "}}, "is empty"),
+        ({"limit": "ten"}, "limit"),
+        ({"delivery": "webhook"}, "delivery"),
+        ({"output_type": "invoice"}, "ends in .json"),
+        ({"prompt": "prompts/invoice.txt"}, "names no column"),
+        ({"prompt": "  "}, "empty"),
+        ({"source": ""}, "source"),
+    ],
+)
+def test_a_bad_argument_fails_the_construction_and_is_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        a_dag(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"limit": "{{ params.limit }}"},
+        {"model": "{{ params.model }}", "settings": Settings(max_tokens=200_000)},
+        {"partition": {"ds": "{{ ds }}", "part": "a"}},
+        {"source": "{{ ti.xcom_pull('list') }}"},
+        {"output_type": "schemas/none.json", "forcing": "tool"},
+        {"prompt": "prompts/none.j2", "system_prompt": "prompts/none.md"},
+        {"tools": [Tool(**WEATHER)], "tool_choice": "get_weather"},
+    ],
+)
+def test_what_is_rendered_or_read_later_is_not_judged_at_construction(changes: dict[str, Any]) -> None:
+    assert a_dag(**changes).task_ids == ["ask"]
+
+
+def test_an_upstream_result_may_be_an_argument() -> None:
+    with DAG("dag", schedule=None) as dag:
+        first = Told(**arguments(task_id="first"))
+        Told(**arguments(source=first.output))
+    assert dag.get_task("ask").upstream_task_ids == {"first"}
+
+
+# What the engine is told
+
+
+def test_the_manifest_is_the_returned_value(run_task: Any) -> None:
+    ran = run_task(a_dag(), "ask")
+    assert (ran.state, ran.xcom) == ("success", MANIFEST)
+
+
+def test_templated_fields_are_rendered_and_the_prompt_is_not(run_task: Any) -> None:
+    dag = a_dag(
+        source="in/{{ ds }}",
+        partition={"ds": "{{ ds }}"},
+        limit="{{ params.limit }}",
+        dag_arguments={"params": {"limit": 7}},
+    )
+    assert run_task(dag, "ask").state == "success"
+    (spec,) = Told.specs
+    assert (spec.source, spec.partition, spec.limit) == ("in/2026-01-02", {"ds": "2026-01-02"}, 7)
+    assert spec.prompt == "Read: {{ record.body }}"
+
+
+def test_the_prompt_gets_the_variables_of_the_run(run_task: Any) -> None:
+    run_task(a_dag(dag_arguments={"params": {"tone": "dry"}}), "ask")
+    variables = Told.specs[0].variables
+    assert variables["ds"] == "2026-01-02"
+    assert variables["params"] == {"tone": "dry"}
+    assert variables["run_id"] == "run-1"
+    assert variables["dag_id"] == "dag"
+    assert variables["data_interval_end"] - variables["logical_date"] == timedelta(days=1)
+
+
+def test_a_run_without_logical_date_lends_no_dates(run_task: Any, api: Any) -> None:
+    api.logical_date = None
+    assert run_task(a_dag(), "ask").state == "success"
+    assert set(Told.specs[0].variables) == {"params", "run_id", "dag_id"}
+
+
+def test_a_refresh_has_one_name_for_all_tries_of_a_run(run_task: Any) -> None:
+    run_task(a_dag(refresh=True), "ask", try_number=1)
+    run_task(a_dag(refresh=True), "ask", try_number=2)
+    assert [spec.refresh for spec in Told.specs] == ["dag/ask/run-1/-1"] * 2
+
+
+def test_without_refresh_nothing_is_asked_anew(run_task: Any) -> None:
+    run_task(a_dag(), "ask")
+    assert Told.specs[0].refresh is None
+
+
+def test_the_value_objects_reach_the_engine(run_task: Any) -> None:
+    run_task(
+        a_dag(settings=Settings(temperature=0.5), limits={"attempts": 2}, tools=[WEATHER], tool_choice="any"),
+        "ask",
+    )
+    (spec,) = Told.specs
+    assert (spec.settings.temperature, spec.limits.attempts) == (0.5, 2)
+    assert (spec.tools[0].name, spec.tool_choice.type) == ("get_weather", "any")
+
+
+def test_a_pydantic_model_reaches_the_engine_as_it_is(run_task: Any) -> None:
+    run_task(a_dag(output_type=Invoice), "ask")
+    assert Told.specs[0].output_type is Invoice
+
+
+def test_every_mapped_task_asks_for_its_own_part(run_task: Any) -> None:
+    with DAG("dag", schedule=None) as dag:
+        Told.partial(
+            task_id="ask", destination="out", prompt="{{ record.body }}", settings=Settings(seed=1)
+        ).expand(source=["a", "b"])
+    for index in (0, 1):
+        assert run_task(dag, "ask", map_index=index).state == "success"
+    assert [spec.source for spec in Told.specs] == ["a", "b"]
+
+
+def test_progress_is_logged_and_neither_key_nor_prompt_is(
+    run_task: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_task(a_dag(), "ask")
+    logged = "".join(capsys.readouterr())
+    assert "1/2 records" in logged
+    assert KEY not in logged
+    assert "Read:" not in logged
+
+
+# Outlets
+
+
+def test_every_asset_event_carries_the_manifest_and_an_alias_is_left_alone(run_task: Any) -> None:
+    ran = run_task(a_dag(outlets=[Asset("file:///out"), AssetAlias("later")]), "ask")
+    assert ran.state == "success", ran.error
+    (event,) = ran.outlet_events
+    assert event["extra"] == MANIFEST
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BadInput("source", "is missing", "Mend it"),
+        errors.KeyRefused("the key is wrong"),
+        errors.BalanceExhausted("no credit"),
+        errors.ModelUnknown("no such model"),
+        errors.RequestRefused("unsupported parameter"),
+        errors.StateUnreadable("written by a newer version"),
+    ],
+)
+def test_what_a_retry_cannot_mend_fails_at_once_in_spite_of_retries(run_task: Any, error: Exception) -> None:
+    Told.outcome = error
+    ran = run_task(a_dag(retries=3), "ask")
+    assert (ran.state, type(ran.error)) == ("failed", type(error))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.Unreachable("no reply"),
+        errors.Interrupted("killed"),
+        errors.PublishConflict("another run"),
+        RuntimeError("anything"),
+    ],
+)
+def test_what_a_retry_can_mend_is_retried(run_task: Any, error: Exception) -> None:
+    Told.outcome = error
+    assert run_task(a_dag(retries=3), "ask").state == "up_for_retry"
+
+
+def test_a_mapped_task_fails_at_once_as_well(run_task: Any) -> None:
+    Told.outcome = errors.KeyRefused("the key is wrong")
+    with DAG("dag", schedule=None) as dag:
+        Told.partial(task_id="ask", destination="out", prompt="{{ record.body }}", retries=3).expand(
+            source=["a"]
+        )
+    assert run_task(dag, "ask", map_index=0).state == "failed"
+
+
+def test_a_policy_of_the_users_own_is_kept(run_task: Any) -> None:
+    Told.outcome = errors.KeyRefused("the key is wrong")
+    assert run_task(a_dag(retries=3, retry_policy=None), "ask").state == "up_for_retry"
+
+
+def test_an_empty_source_skips_the_task_when_asked_to(run_task: Any) -> None:
+    Told.outcome = errors.NothingToDo("the source holds no record")
+    assert run_task(a_dag(on_empty="skip"), "ask").state == "skipped"
+
+
+def test_a_stopped_job_says_what_is_kept_what_is_billed_and_what_a_retry_does(run_task: Any) -> None:
+    Told.outcome = errors.Unreachable("the API did not answer for 300 s")
+    message = str(run_task(a_dag(), "ask").error)
+    assert "300 s" in message
+    assert "kept in out.state" in message
+    assert "bills" in message
+    assert errors.Unreachable.remedy in message
+    assert "retry" in message
+
+
+def _kinds(root: type[errors.JobStopped]) -> list[type[errors.JobStopped]]:
+    return [root, *(kind for child in root.__subclasses__() for kind in _kinds(child))]
+
+
+@pytest.mark.parametrize("kind", _kinds(errors.JobStopped))
+def test_every_kind_of_stop_can_be_explained(kind: type[errors.JobStopped]) -> None:
+    spec = Spec(source="in", destination="out", prompt="{{ record.body }}")
+    told = explained(kind("a reason"), spec)
+    assert type(told) is kind
+    assert "a reason" in str(told)
+
+
+def test_a_missing_connection_says_how_to_make_one(run_task: Any, api: Any) -> None:
+    api.connections.clear()
+    ran = run_task(a_dag(retries=3), "ask")
+    assert ran.state == "failed"
+    assert "AIRFLOW_CONN_RUNWARE_DEFAULT" in str(ran.error)
+
+
+# Stopping
+
+
+def test_a_kill_stops_the_job_gracefully_and_it_can_be_retried(run_task: Any) -> None:
+    ran = run_task(a_dag(WaitsForStop), "ask")
+    assert (ran.state, type(ran.error)) == ("up_for_retry", errors.Interrupted)
+
+
+def test_an_execution_timeout_stops_the_job_gracefully(run_task: Any) -> None:
+    class WaitsForTimeout(WaitsForStop):
+        kill_by_signal = False
+
+    ran = run_task(a_dag(WaitsForTimeout, execution_timeout=timedelta(seconds=0.2)), "ask")
+    assert (ran.state, type(ran.error)) == ("up_for_retry", AirflowTaskTimeout)
+
+
+def test_a_kill_before_the_job_began_is_not_forgotten(run_task: Any) -> None:
+    class KilledEarly(WaitsForStop):
+        kill_by_signal = False
+
+        def make_spec(self, context: Any) -> Spec:
+            self.on_kill()
+            return super().make_spec(context)
+
+    assert type(run_task(a_dag(KilledEarly), "ask").error) is errors.Interrupted
+
+
+# Files
+
+
+def _with_file(tmp_path: Path, name: str, text: str, **changes: Any) -> DAG:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    return a_dag(dag_arguments={"template_searchpath": [str(tmp_path)]}, **changes)
+
+
+def test_a_prompt_file_is_read_as_it_is(run_task: Any, tmp_path: Path) -> None:
+    dag = _with_file(tmp_path, "prompts/p.j2", "Räd {{ record.body }} {{ ds }}\n", prompt="prompts/p.j2")
+    assert run_task(dag, "ask").state == "success"
+    assert Told.specs[0].prompt == "Räd {{ record.body }} {{ ds }}\n"
+
+
+@pytest.mark.parametrize("name", ["s.md", "s.txt", "s.j2"])
+def test_a_system_prompt_file_is_read_as_it_is(run_task: Any, tmp_path: Path, name: str) -> None:
+    run_task(_with_file(tmp_path, name, "You {{ read }}", system_prompt=name), "ask")
+    assert Told.specs[0].system_prompt == "You {{ read }}"
+
+
+def test_a_schema_file_is_read_as_json(run_task: Any, tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"total": {"type": "number"}}}
+    dag = _with_file(tmp_path, "s.json", json.dumps(schema), output_type="s.json", forcing="tool")
+    run_task(dag, "ask")
+    assert Told.specs[0].output_type == schema
+
+
+def test_a_missing_file_fails_at_once_and_lists_the_places(run_task: Any, tmp_path: Path) -> None:
+    dag = _with_file(tmp_path, "other.j2", "", prompt="prompts/none.j2", retries=3)
+    ran = run_task(dag, "ask")
+    assert ran.state == "failed"
+    assert str(tmp_path / "prompts/none.j2") in str(ran.error)
+    assert dag.folder in str(ran.error)
