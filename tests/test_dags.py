@@ -168,11 +168,33 @@ def test_the_invoice_model_takes_every_expected_document(bag):
 
 def test_a_classified_day_is_the_runs_own_unless_a_parameter_says_otherwise(bag):
     task = bag.dags["classify_text"].task_dict["classify_text"]
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
-    day = environment.from_string(task.partition["ds"])
-    assert day.render(ds="2026-01-02", params={"day": None}) == "2026-01-02"
-    assert day.render(ds="2026-01-02", params={"day": "2026-01-04"}) == "2026-01-04"
-    assert day.render(params={"day": "2026-01-04"}) == "2026-01-04"
+
+    def rendered(**context):
+        source, partition = (task.render_template(value, context) for value in (task.source, task.partition))
+        assert source == f"{INCLUDE}/texts/ds={partition['ds']}"
+        return partition["ds"]
+
+    assert rendered(ds="2026-01-02", params={"day": None}) == "2026-01-02"
+    assert rendered(ds="2026-01-02", params={"day": "2026-01-04"}) == "2026-01-04"
+    assert rendered(params={"day": "2026-01-04"}) == "2026-01-04"
     with pytest.raises(jinja2.UndefinedError, match="'ds' is undefined"):
-        day.render(params={"day": None})
-    assert task.source.endswith(f"/ds={task.partition['ds']}")
+        rendered(params={"day": None})
+
+
+@pytest.mark.parametrize("dag_id", ["extract_invoices", "call_a_tool"])
+def test_a_limit_is_a_number_or_nothing(bag, dag_id):
+    task = bag.dags[dag_id].task_dict[dag_id]
+    assert task.render_template(task.limit, {"params": {"limit": 5}}) == "5"
+    assert task.render_template(task.limit, {"params": {"limit": None}}) == "None"
+
+
+def test_the_output_goes_where_the_environment_says(environment):
+    show = "import runpy, sys; print(*(runpy.run_path(path)['OUTPUT'] for path in sys.argv[1:]), sep='\\n')"
+    shown = subprocess.run(
+        [sys.executable, "-c", show, *map(str, sorted(DAGS.glob("*.py")))],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment | {"RUNWARE_OUTPUT": "s3://lake/demo"},
+    )
+    assert shown.stdout.splitlines()[-3:] == ["s3://lake/demo"] * 3
