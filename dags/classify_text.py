@@ -4,7 +4,8 @@ You will see: one partition per day, `.demo/output/labels/ds=2026-01-02/`, repla
 Each row keeps its message and its `expected_label`, and has the model's answer in `result.label`.
 
 Needs the connection `runware_default`. The samples cover 2026-01-01 to 2026-01-04, so try one of these days:
-`airflow dags test classify_text 2026-01-02`, or trigger it with the parameter `day`.
+`airflow dags test classify_text 2026-01-02`, or trigger it with the parameter `day`. For any other day there is no
+folder to read, and the task fails.
 
 A run that has no logical date (triggered by an asset, or through the API with `logical_date` null) has no `ds` either.
 Without `day`, its task then fails while its templates are rendered, before anything is read, paid for or overwritten:

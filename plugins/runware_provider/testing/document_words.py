@@ -298,8 +298,7 @@ class Market:
     """One country's way to write an address, an amount and a date.
 
     Attributes:
-        signs: How the currency is written: a sign that ends in a blank, or is followed by none, goes before the amount
-            when `sign_first`, and after it otherwise.
+        signs: How the currency may be written, its blank included: before the amount if `sign_first`, else after it.
         decimals: Digits after the decimal mark: 0 for a currency without a minor unit.
         dates: Patterns over `d`, `m`, `y`, `yy` and `month`, each unambiguous in its country.
         tax_percent: The rate on every line; prices on a receipt include it, prices on an invoice do not.
