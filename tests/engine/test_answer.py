@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runware_provider.engine.answer import Answer, read_arguments, read_json, read_text
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+JSON_OBJECTS = st.dictionaries(st.text(max_size=8), JSON_VALUES, max_size=4)
+
+
+def test_plain_json_needs_no_mend() -> None:
+    assert read_json(' {"total": 12.5}\n') == Answer({"total": 12.5}, (), None)
+
+
+def test_null_is_a_value_and_no_problem() -> None:
+    assert read_json("null") == Answer(None, (), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "mends"),
+    [
+        ('<think>maybe {"a": 2}?</think>\n{"a": 1}', ("think",)),
+        ('<think>one</think> <think>two</think>{"a": 1}', ("think",)),
+        ('```json\n{"a": 1}\n```', ("fence",)),
+        ('```\n{"a": 1}\n```\n', ("fence",)),
+        ('```{"a": 1}```', ("fence",)),
+        ('<think>x</think>```json\n{"a": 1}\n```', ("think", "fence")),
+        ('Here you are:\n{"a": 1}\nAnything else?', ("surrounding_text",)),
+        ('Here you are:\n```json\n{"a": 1}\n```\nAnything else?', ("surrounding_text",)),
+        ('<think>x</think>Result: {"a": 1}', ("think", "surrounding_text")),
+        ('```json\n{"a": 1}', ("surrounding_text",)),
+        ('{"a": 1} (see [the page])', ("surrounding_text",)),
+    ],
+)
+def test_a_mend_is_recorded_by_name(text: str, mends: tuple[str, ...]) -> None:
+    assert read_json(text) == Answer({"a": 1}, mends, None)
+
+
+def test_a_fence_inside_of_a_string_is_left_alone() -> None:
+    text = json.dumps({"code": "```json\n{}\n```"})
+    assert read_json(text) == Answer({"code": "```json\n{}\n```"}, (), None)
+
+
+def test_two_objects_in_prose_are_refused() -> None:
+    answer = read_json('Either {"a": 1} or {"a": 2}.')
+    assert answer.value is None
+    assert "more than one" in str(answer.problem)
+
+
+def test_a_part_of_a_broken_object_never_passes_for_the_whole() -> None:
+    answer = read_json('Result: {"lines": {"a": 1}, "total": ')
+    assert answer.value is None
+    assert "truncated" in str(answer.problem)
+
+
+def test_prose_full_of_brackets_is_given_up() -> None:
+    assert read_json('{"a": 1}' + "[x" * 5_000).problem is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a": 1, "a": 2}', '"a" occurs twice'),
+        ('{"a": {"b": 1, "b": 1}}', '"b" occurs twice'),
+        ('{"a": NaN}', "NaN is not JSON"),
+        ('{"a": -Infinity}', "-Infinity is not JSON"),
+        ('{"a": 1e999}', "range of a double"),
+        ('{"a": ' + "9" * 5_000 + "}", "too many digits"),
+        ("[" * 100_000, "nested too deeply"),
+        ("{'a': 1}", "not valid JSON"),
+        ('{"a": 1,}', "not valid JSON"),
+        ("", "empty"),
+        (" \n", "empty"),
+        ("I cannot help with that.", "no JSON object"),
+    ],
+)
+def test_what_is_no_json_is_a_problem_that_says_why(text: str, words: str) -> None:
+    answer = read_json(text)
+    assert answer.value is None
+    assert words in str(answer.problem)
+    assert len(str(answer.problem)) < 200
+
+
+def test_no_text_at_all_is_an_empty_answer() -> None:
+    assert read_json(None).problem == "the answer is empty"
+    assert read_text(None).problem == "the answer is empty"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        '{"a"',
+        '{"a": ',
+        '{"a": "b',
+        '{"a": "b\\',
+        '{"a": "\\u12',
+        '{"a": "b"',
+        '{"a": tr',
+        '{"a": -',
+        '{"a": 1',
+        '{"a": 1.',
+        '{"a": 1e',
+        '{"a": [1, 2',
+        '{"a": {"b": 1},',
+        '```json\n{"a": 1',
+        '<think>so the total is {"a": 1}',
+    ],
+)
+def test_a_truncated_answer_is_called_truncated(text: str) -> None:
+    answer = read_json(text)
+    assert answer.value is None
+    assert "truncated" in str(answer.problem)
+
+
+def test_a_broken_but_whole_object_is_not_called_truncated() -> None:
+    assert "truncated" not in str(read_json('{"a" 1}').problem)
+
+
+def test_free_text_is_taken_as_it_is() -> None:
+    assert read_text(' ```json\n{"a": 1}\n``` ') == Answer(' ```json\n{"a": 1}\n``` ', (), None)
+
+
+def test_free_text_loses_what_the_model_thought() -> None:
+    assert read_text("<think>hm</think>\n\nA summary.") == Answer("A summary.", ("think",), None)
+
+
+def test_a_think_tag_later_in_the_text_is_text() -> None:
+    assert read_text("Use <think>x</think> tags.") == Answer("Use <think>x</think> tags.", (), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("<think>still", "truncated"), ("<think>x</think> \n", "empty"), ("a\ud800b", "surrogate")],
+)
+def test_free_text_that_cannot_be_stored_is_a_problem(text: str, words: str) -> None:
+    answer = read_text(text)
+    assert answer.value is None
+    assert words in str(answer.problem)
+
+
+def test_arguments_given_as_an_object_are_taken_as_they_are() -> None:
+    assert read_arguments({"city": "Bern"}) == Answer({"city": "Bern"}, (), None)
+
+
+def test_arguments_given_as_a_string_are_mended() -> None:
+    assert read_arguments('{"city": "Bern"}') == Answer({"city": "Bern"}, ("arguments_string",), None)
+    fenced = read_arguments('```json\n{"city": "Bern"}\n```')
+    assert fenced == Answer({"city": "Bern"}, ("arguments_string", "fence"), None)
+
+
+@pytest.mark.parametrize("arguments", [None, 3, ["a"], "", "{"])
+def test_arguments_that_are_no_object_are_a_problem(arguments: object) -> None:
+    answer = read_arguments(arguments)
+    assert answer.value is None
+    assert answer.problem
+
+
+@given(JSON_VALUES)
+def test_what_json_wrote_is_read_back(value: object) -> None:
+    assert read_json(json.dumps(value)) == Answer(value, (), None)
+
+
+@given(JSON_OBJECTS, st.text(alphabet="abc \n.!", max_size=20), st.text(alphabet="abc \n.!", max_size=20))
+def test_an_object_is_found_in_any_prose_without_brackets(value: object, before: str, after: str) -> None:
+    answer = read_json(before + json.dumps(value) + after)
+    assert (answer.value, answer.problem) == (value, None)
+
+
+@given(JSON_OBJECTS, st.data())
+def test_a_cut_object_is_never_read_as_something_else(value: object, data: st.DataObject) -> None:
+    text = json.dumps(value)
+    cut = data.draw(st.integers(min_value=1, max_value=len(text) - 1))
+    answer = read_json(text[:cut])
+    assert answer.value is None
+    assert "truncated" in str(answer.problem)
+
+
+@given(
+    st.text(alphabet=st.characters(), max_size=80) | st.text(alphabet='{}[]",:1a`<think>/ \\', max_size=60)
+)
+def test_any_text_is_read_or_is_a_problem(text: str) -> None:
+    for read in (read_json, read_text, read_arguments):
+        answer = read(text)
+        assert answer.problem is None or answer.value is None
