@@ -121,4 +121,5 @@ def _names_a_port(netloc: str) -> bool:
 async def _check_key(endpoint: Endpoint) -> str:
     from runware_provider.engine.client import Client  # noqa: PLC0415 - heavy, and parsing needs no client
 
-    return await asyncio.wait_for(Client(endpoint).check_key(), TEST_TIMEOUT_S)
+    async with Client(endpoint) as client:
+        return await asyncio.wait_for(client.check_key(), TEST_TIMEOUT_S)

@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.spec import DEFAULT_BASE_URL
 from runware_provider.hook import RunwareHook, base_url
+from runware_provider.testing import LocalServer, ServerSettings
 
 if TYPE_CHECKING:
     from runware_provider.engine.spec import Endpoint
@@ -80,6 +81,34 @@ def test_the_connection_test_never_raises() -> None:
     verdict, message = a_hook().test_connection()
     assert not verdict
     assert "AIRFLOW_CONN_RUNWARE_DEFAULT" in message
+
+
+def test_the_connection_test_says_that_the_api_takes_the_key() -> None:
+    with LocalServer(ServerSettings(key=KEY)) as server:
+        verdict, message = a_hook(host=server.base_url, password=KEY).test_connection()
+        assert server.bill_summary()["executed_tasks"] == 0
+    assert verdict, message
+    assert KEY not in message
+
+
+def test_the_connection_test_says_that_the_api_refuses_the_key() -> None:
+    with LocalServer(ServerSettings(key="another-key")) as server:
+        verdict, message = a_hook(host=server.base_url, password=KEY).test_connection()
+    assert not verdict
+    assert KEY not in message
+
+
+async def test_the_connection_test_works_inside_an_event_loop() -> None:
+    with LocalServer(ServerSettings(key=KEY)) as server:
+        assert a_hook(host=server.base_url, password=KEY).test_connection()[0]
+
+
+def test_the_connection_test_says_that_nobody_answers() -> None:
+    with LocalServer(ServerSettings(key=KEY)) as server:
+        gone = server.base_url
+    verdict, message = a_hook(host=gone, password=KEY).test_connection()
+    assert not verdict
+    assert gone in message
 
 
 def test_the_hook_shows_no_key() -> None:
