@@ -86,7 +86,7 @@ def test_the_connection_test_never_raises() -> None:
 def test_the_connection_test_says_that_the_api_takes_the_key() -> None:
     with LocalServer(ServerSettings(key=KEY)) as server:
         verdict, message = a_hook(host=server.base_url, password=KEY).test_connection()
-        assert server.bill_summary()["executed_tasks"] == 0
+        assert server.bill_summary()["executed"] == 0
     assert verdict, message
     assert KEY not in message
 

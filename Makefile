@@ -1,0 +1,64 @@
+# make            what there is to make
+# make demo       one DAG over the sample documents, without an account and without paying
+# The virtual environment is made on the first run, and again when the requirements change.
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+RUN := PYTHONPATH=plugins $(BIN)/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo airflow test lint types contracts check clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## Run the example DAG once; with RUNWARE_API_KEY set, against the real service
+	@$(RUN) -m runware_provider.testing.demo
+
+airflow: $(VENV)/.installed ## Start Airflow with the example DAGs and its web page; Ctrl-C stops it
+	@$(RUN) -m runware_provider.testing.standalone
+
+test: $(VENV)/.installed-dev ## Run all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev ## Check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev ## Check types
+	$(BIN)/mypy
+
+contracts: $(VENV)/.installed-dev ## Check which module may import which
+	PYTHONPATH=plugins $(BIN)/lint-imports
+
+check: lint types contracts ## Check style, types and imports
+
+clean: ## Remove what the demo, Airflow and the checks left; the virtual environment stays
+	rm -rf .demo .airflow .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find plugins dags tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# uv, where it can be had, because it is many times faster. Compiled bytecode halves Airflow's start.
+define install
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null || true
+	@if $(BIN)/python -m uv --version >/dev/null 2>&1; \
+	then $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --compile-bytecode -r $(1); \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(1); fi
+	@touch $@
+endef
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "There is no $(PYTHON). Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than Python 3.11. Name a newer one: make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Making the virtual environment in $(VENV); the first time takes a few minutes ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt | $(BIN)/python
+	$(call install,requirements.txt)
+
+$(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(BIN)/python
+	$(call install,requirements-dev.txt)
