@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
     from pydantic import BaseModel
 
-    from runware_provider.engine.job import Progress
+    from runware_provider.engine.progress import Progress
     from runware_provider.engine.spec import (
         Delivery,
         Endpoint,
