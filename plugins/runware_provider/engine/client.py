@@ -98,10 +98,10 @@ class Client:
         except (NotSent, Lost) as error:
             raise Unreachable(f"{self._endpoint.base_url} did not answer ({error})") from None
         reply = wire.read_reply(response.status_code, response.content)
-        for error in reply.unnamed + tuple(reply.failures.values()):
-            family = family_of(error.code, response.status_code)
+        for told in reply.unnamed + tuple(reply.failures.values()):
+            family = family_of(told.code, response.status_code)
             if STEPS[family] is Step.STOP:
-                raise stop_for(family, error.code, error.message)
+                raise stop_for(family, told.code, told.message)
         if response.status_code in {401, 403}:
             raise KeyRefused(f"the API answered HTTP {response.status_code}")
         if not reply.readable or response.status_code >= 400:

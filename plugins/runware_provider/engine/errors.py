@@ -16,6 +16,8 @@ EngineError
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class EngineError(Exception):
     """The root of all errors that the engine raises on purpose."""
@@ -55,6 +57,8 @@ class JobStopped(EngineError):  # noqa: N818
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
+        self.manifest: dict[str, Any] = {}
+        """How far the job came, filled in by the job."""
         super().__init__(reason)
 
 

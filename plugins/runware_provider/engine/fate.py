@@ -7,12 +7,10 @@ reply, garbage, HTTP 5xx) leaves the fate open, and an open fate is asked for be
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.attempt import Entry, Kind
-from runware_provider.engine.flight import Flight, Inference, Phase
+from runware_provider.engine.flight import MOST_SPENT, Flight, Inference, Phase, is_final
 from runware_provider.engine.retry import (
     STEPS,
     Family,
@@ -22,9 +20,11 @@ from runware_provider.engine.retry import (
     family_of_status,
     stop_for,
 )
-from runware_provider.engine.wire import ApiError, Reply, cost_of, read_result
+from runware_provider.engine.wire import ApiError, Reply, cost_of, encode_item, read_result
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runware_provider.engine.errors import JobStopped
     from runware_provider.engine.spec import Limits
 
@@ -266,10 +266,30 @@ class Fates:
         else:
             self._flight.move(one, Phase.READY, now)
 
+    # a verdict that is durable now
+
+    def settled(self, one: Inference, entry: Entry, job_id: bytes, now: float) -> bool:
+        """Whether this verdict is the last word; if not, the next attempt is on its way."""
+        if entry.kind is Kind.ERROR:
+            one.counted += 1
+            final = is_final(Family(entry.family or "unknown"), one.counted, self._limits.attempts)
+        elif entry.kind is Kind.SPENT:
+            one.spent += 1
+            final = one.spent > MOST_SPENT
+        else:
+            final = True
+        if final:
+            self._flight.move(one, Phase.DONE, now)
+        else:
+            one.start_attempt(job_id, one.attempt + 1)
+            pause = back_off_s(one.counted - 1, spread=self._spread) if entry.kind is Kind.ERROR else 0.0
+            self._flight.move(one, Phase.READY, now + pause)
+        return final
+
     # what they share
 
-    def _answered(self, one: Inference, item: object, now: float, effects: Effects) -> None:
-        result = read_result(item)  # type: ignore[arg-type] # results are mappings
+    def _answered(self, one: Inference, item: Mapping[str, Any], now: float, effects: Effects) -> None:
+        result = read_result(item)
         latency = now - one.sent_at if one.sent_at is not None else None
         if latency is not None:
             effects.latencies.append(latency)
@@ -280,7 +300,7 @@ class Fates:
             cached_tokens=result.usage.cached,
             completion_tokens=result.usage.completion,
             latency_s=latency,
-            item=msgspec.json.encode(item),
+            item=encode_item(item),
         )
         self._settle(one, entry, now, effects)
 
@@ -335,7 +355,7 @@ class Fates:
             code=error.code,
             message=message[:MESSAGE_CHARS],
             cost=cost_of(error.item),
-            item=msgspec.json.encode(dict(error.item)),
+            item=encode_item(error.item),
         )
 
 

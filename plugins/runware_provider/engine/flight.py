@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.attempt import Attempt, Entry, History, Key, Kind
 from runware_provider.engine.retry import Family, Step, next_step
+from runware_provider.engine.wire import task_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,6 +76,15 @@ class Inference:
     together: int = NO_LIMIT
     """With at most so many others in a request: halved when a request was too large or took too long."""
     ticket: int = 0
+
+    def start_attempt(self, job_id: bytes, number: int) -> None:
+        """Begin the given attempt: a new UUID, of which nothing is known."""
+        key = self.key
+        self.attempt = number
+        self.task_uuid = task_uuid(job_id, key.fingerprint, key.sample, key.generation, number)
+        self.deadline = self.sent_at = self.otherwise = None
+        self.accepted = self.rejected = self.intended = False
+        self.tries = 0
 
     def entry(self, kind: Kind, **facts: object) -> Entry:
         """An entry about the current attempt."""

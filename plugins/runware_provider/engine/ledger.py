@@ -89,6 +89,7 @@ _CREATE = """
         fresh INT DEFAULT 0, used INT DEFAULT 0,
         PRIMARY KEY (fingerprint, sample, generation, attempt)
     ) WITHOUT ROWID;
+    CREATE TABLE seen (fingerprint BLOB, sample INT, PRIMARY KEY (fingerprint, sample)) WITHOUT ROWID;
 """
 _UPSERT = """
     INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)
@@ -183,6 +184,11 @@ class Ledger:
         row = self._index.execute(_TOTALS_FRESH if fresh else _TOTALS_USED).fetchone()
         inferences, answered, prompt, cached, completion, pico, unreported, maybe = row
         return Totals(inferences, answered, prompt, cached, completion, pico / PICO, unreported, maybe)
+
+    def first_seen(self, key: Key) -> bool:
+        """Whether this is asked for the first time since the ledger was opened; for counting without sending."""
+        done = self._index.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (key.fingerprint, key.sample))
+        return done.rowcount == 1
 
     def mean_completion_tokens(self) -> float | None:
         """What an answer had on average so far, to estimate the rest."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FINGERPRINT_BYTES = 16
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
+_decode_strictly = msgspec.json.Decoder().decode
 
 
 class RequestTemplate:
@@ -87,6 +87,29 @@ def body(tasks: Sequence[bytes]) -> bytes:
     return b"[" + b",".join(tasks) + b"]"
 
 
+def decode(content: bytes) -> Any:
+    """JSON as lenient as a reply needs it: one answer with half a surrogate pair must not hide its siblings.
+
+    Nothing for what is no JSON at all.
+    """
+    try:
+        return _decode_strictly(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        pass
+    try:
+        return json.loads(content.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def encode_item(item: Mapping[str, Any]) -> bytes:
+    """An item as JSON, to be kept; what UTF-8 cannot hold is escaped."""
+    try:
+        return _encode(item)
+    except UnicodeEncodeError:
+        return json.dumps(item).encode()
+
+
 def get_response(task_uuids: Sequence[str]) -> bytes:
     """Ask for the results of many tasks."""
     return _encode([{"taskType": "getResponse", "taskUUID": one} for one in task_uuids])
@@ -132,10 +155,7 @@ class Reply:
 
 def read_reply(status: int, content: bytes, retry_after_s: float | None = None) -> Reply:
     """Sort a reply's items, whatever the HTTP status: an HTTP 400 can carry results for sibling tasks."""
-    try:
-        decoded = _decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Reply(status, readable=False, retry_after_s=retry_after_s)
+    decoded = decode(content)
     if not isinstance(decoded, dict | list):
         return Reply(status, readable=False, retry_after_s=retry_after_s)
     acknowledged: set[str] = set()
@@ -178,10 +198,7 @@ def read_archive(reply_status: int, content: bytes) -> Reply:
 
     An item whose `response` holds nothing usable counts as processing: the archive knows the task.
     """
-    try:
-        decoded = _decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Reply(reply_status, readable=False)
+    decoded = decode(content)
     if not isinstance(decoded, dict | list):
         return Reply(reply_status, readable=False)
     results: dict[str, Mapping[str, Any]] = {}
@@ -217,10 +234,7 @@ def _sort_archived(
 ) -> None:
     known.add(name)
     if isinstance(response, str):
-        try:
-            response = _decode(response)
-        except msgspec.DecodeError:
-            return
+        response = decode(response.encode(errors="replace"))
     for one, one_is_error in _items(response):
         if one.get("taskUUID") not in {name, None}:
             continue
@@ -269,12 +283,16 @@ def _api_error(item: Mapping[str, Any], name: object) -> ApiError:
     if isinstance(parameter, list):
         parameter = ", ".join(str(part) for part in parameter)
     return ApiError(
-        code=str(item.get("code") or "unknownError"),
-        message=str(item.get("message") or ""),
+        code=_storable(item.get("code") or "unknownError"),
+        message=_storable(item.get("message") or ""),
         task_uuid=name if isinstance(name, str) else None,
-        parameter=str(parameter) if parameter is not None else None,
+        parameter=_storable(parameter) if parameter is not None else None,
         item=item,
     )
+
+
+def _storable(value: object) -> str:
+    return str(value).encode(errors="replace").decode()
 
 
 def is_finished(item: Mapping[str, Any]) -> bool:
@@ -315,7 +333,7 @@ def read_result(item: Mapping[str, Any]) -> Result:
     return Result(
         text=text if isinstance(text, str) else None if text is None else json.dumps(text),
         calls=tuple(_raw_calls(item)),
-        finish_reason=str(finish) if finish is not None else None,
+        finish_reason=_storable(finish) if finish is not None else None,
         usage=_usage(item.get("usage")),
         cost=cost_of(item),
     )

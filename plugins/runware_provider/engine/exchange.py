@@ -1,0 +1,282 @@
+"""The conversation with the API: decides what is sent, asked and looked up next, until all have their verdict.
+
+One loop owns the flight. Requests and commits run beside it as asyncio tasks, a bounded number at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from runware_provider.engine.attempt import Entry, Kind
+from runware_provider.engine.errors import (
+    BalanceExhausted,
+    Interrupted,
+    JobStopped,
+    RequestRefused,
+    Unreachable,
+)
+from runware_provider.engine.flight import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from runware_provider.engine.collect import Collector
+    from runware_provider.engine.fate import Effects
+    from runware_provider.engine.flight import Inference
+    from runware_provider.engine.pace import Pace
+    from runware_provider.engine.spec import Limits
+    from runware_provider.engine.submit import Submitter
+
+CANARY = 5
+"""Records that are paid first, so that a wrong key, model or schema costs five answers and not a shard."""
+DRAIN_S = 30.0
+"""After the balance ran out: how long answers that are on their way are still collected."""
+FINISH_S = 5.0
+"""After a stop: how long requests that are under way may take."""
+TICK_S = 1.0
+SYNC_TASKS_PER_REQUEST = 8
+CANARY_FAMILIES = frozenset({"validation", "provider_final"})
+
+
+class Feed(Protocol):
+    """Where inferences come from, and where verdicts go."""
+
+    def wants(self) -> bool:
+        """Whether there is more to load, and room for it."""
+
+    def exhausted(self) -> bool:
+        """Whether everything is loaded."""
+
+    def pending(self) -> set[asyncio.Task[None]]:
+        """Work of its own that may make room."""
+
+    async def load(self) -> None:
+        """Bring the next shard's inferences into the flight."""
+
+    def settle(self, inference: Inference, entry: Entry) -> None:
+        """The last word on an inference, durable."""
+
+    def tick(self) -> None:
+        """Called at least once a second."""
+
+
+@dataclass
+class _Canary:
+    """The first chunk, sent alone."""
+
+    open: bool = True
+    members: set[Inference] = field(default_factory=set)
+    awaited: set[Inference] = field(default_factory=set)
+    refusals: list[tuple[Inference, Entry]] = field(default_factory=list)
+
+
+class Exchange:
+    """Runs a flight to its end."""
+
+    def __init__(
+        self, submitter: Submitter, collector: Collector, *, pace: Pace, limits: Limits, job_id: bytes
+    ) -> None:
+        self._submitter = submitter
+        self._collector = collector
+        self._flight = submitter.flight
+        self._fates = submitter.fates
+        self._ledger = submitter.ledger
+        self._now = submitter.now
+        self._pace = pace
+        self._limits = limits
+        self._job_id = job_id
+        self._per_request = limits.tasks_per_request
+        if submitter.delivery == "sync":
+            self._per_request = min(self._per_request, SYNC_TASKS_PER_REQUEST)
+        self._sends: set[asyncio.Task[None]] = set()
+        self._asks: set[asyncio.Task[None]] = set()
+        self._commits: set[asyncio.Task[None]] = set()
+        self._loads: set[asyncio.Task[None]] = set()
+        self._canary = _Canary()
+        self._failing_since: float | None = None
+        self._stopped: JobStopped | None = None
+        self._stopped_at = 0.0
+
+    def skip_canary(self) -> None:
+        """The same kind of request was answered before: no need to probe."""
+        self._canary.open = False
+
+    async def run(self, feed: Feed, interrupted: asyncio.Event) -> None:
+        """Return when every inference that the feed brought has its last word.
+
+        Raises:
+            JobStopped: it ended before; everything that was learnt is durable.
+        """
+        watch = asyncio.create_task(interrupted.wait())
+        try:
+            while not self._finished(feed):
+                self._launch(feed)
+                feed.tick()
+                await self._wait(watch, feed.pending())
+                if interrupted.is_set():
+                    self._stop(Interrupted("it was asked to stop"))
+        finally:
+            watch.cancel()
+            await self._wind_up()
+        if self._stopped is not None:
+            raise self._stopped
+
+    def _finished(self, feed: Feed) -> bool:
+        if self._stopped is not None:
+            draining = isinstance(self._stopped, BalanceExhausted) and self._flight.outstanding > 0
+            return not draining or self._now() > self._stopped_at + DRAIN_S
+        busy = self._sends or self._asks or self._commits or self._loads
+        return not busy and not len(self._flight) and feed.exhausted()
+
+    def _launch(self, feed: Feed) -> None:
+        now = self._now()
+        if self._failing_since is not None and now - self._failing_since > self._limits.unreachable_s:
+            self._stop(Unreachable(f"no usable answer for {self._limits.unreachable_s:.0f} seconds"))
+        if self._stopped is None:
+            ready = self._flight.count(Phase.READY)
+            if not self._loads and ready < 4 * self._per_request and feed.wants():
+                self._start(self._loads, feed.load())
+            self._launch_sends(feed, now)
+        most = self._limits.polls_per_request
+        slack = self._limits.poll_interval_s / 2
+        while len(self._asks) < max(1, self._limits.requests // 2):
+            if chunk := self._flight.take_to_look_up(now, most):
+                self._start(self._asks, self._request(feed, self._collector.look_up(chunk)))
+            elif chunk := self._due_polls(now, most, slack):
+                self._start(self._asks, self._request(feed, self._collector.ask(chunk)))
+            else:
+                break
+
+    def _due_polls(self, now: float, most: int, slack: float) -> list[Inference]:
+        due = self._flight.due(Phase.WAITING)
+        return self._flight.take_to_ask(now + slack, most) if due is not None and due <= now else []
+
+    def _launch_sends(self, feed: Feed, now: float) -> None:
+        while len(self._sends) < self._limits.requests:
+            most = self._room()
+            if most < 1:
+                return
+            chunk = self._flight.take_to_send(now, most, self._limits.request_bytes)
+            if not chunk:
+                return
+            probing = self._canary.open
+            if probing:
+                self._canary.members.update(chunk)
+                self._canary.awaited.update(chunk)
+            self._start(self._sends, self._request(feed, self._submitter.send(chunk, ahead=not probing)))
+
+    def _room(self) -> int:
+        """Tasks for the next request; it waits until a request is worth it, unless nothing else is under way."""
+        free = self._pace.window - self._flight.outstanding
+        if self._canary.open:
+            return min(free, CANARY - len(self._canary.members))
+        worth = min(self._per_request, max(1, self._pace.window // 10))
+        if free < worth and self._flight.outstanding:
+            return 0
+        return min(free, self._per_request)
+
+    def _start(self, group: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        group.add(task)
+
+    async def _request(self, feed: Feed, work: Coroutine[None, None, Effects]) -> None:
+        effects = await work
+        now = self._now()
+        if effects.usable:
+            self._failing_since = None
+        elif self._failing_since is None:
+            self._failing_since = now
+        if effects.full:
+            self._pace.refused(now)
+        for latency in effects.latencies:
+            self._pace.answered(latency)
+        verdicts = self._without_canary_refusals(effects.verdicts)
+        if effects.stop is not None:
+            self._stop(effects.stop)
+        if verdicts or effects.rejections:
+            self._start(self._commits, self._commit(feed, verdicts, effects.rejections))
+
+    async def _commit(
+        self, feed: Feed, verdicts: list[tuple[Inference, Entry]], rejections: list[Entry]
+    ) -> None:
+        waiting = self._flight.outstanding or self._flight.count(Phase.READY)
+        await self._ledger.commit(
+            [entry for _, entry in verdicts] + rejections, at_once=not waiting or self._canary.open
+        )
+        for inference, entry in verdicts:
+            if self._fates.settled(inference, entry, self._job_id, self._now()):
+                feed.settle(inference, entry)
+
+    def _without_canary_refusals(
+        self, verdicts: list[tuple[Inference, Entry]]
+    ) -> list[tuple[Inference, Entry]]:
+        """Hold refusals of the first chunk back until it is clear whether all of it was refused alike."""
+        canary = self._canary
+        if not canary.open:
+            return verdicts
+        passed = []
+        for inference, entry in verdicts:
+            canary.awaited.discard(inference)
+            refused = entry.kind is Kind.ERROR and entry.family in CANARY_FAMILIES
+            if entry.kind is Kind.ANSWERED:
+                canary.open = False
+            if refused and inference in canary.members:
+                canary.refusals.append((inference, entry))
+            else:
+                passed.append((inference, entry))
+        if canary.open and (canary.awaited or not canary.members):
+            return passed
+        codes = {entry.code for _, entry in canary.refusals}
+        if canary.open and len(codes) == 1 and len(canary.refusals) == len(canary.members):
+            self._refuse_job(canary.refusals)
+            return passed
+        canary.open = False
+        return passed + canary.refusals
+
+    def _refuse_job(self, refusals: list[tuple[Inference, Entry]]) -> None:
+        """The same refusal for every record of the first chunk: it is the request that is wrong, not the records."""
+        entry = refusals[0][1]
+        count = f"all {len(refusals)} records" if len(refusals) > 1 else "the record"
+        self._stop(
+            RequestRefused(f"the API refused {count} of the first chunk: {entry.code}: {entry.message}")
+        )
+
+    def _stop(self, stop: JobStopped) -> None:
+        if self._stopped is None:
+            self._stopped = stop
+            self._stopped_at = self._now()
+            self._ledger.hurry()
+
+    async def _wait(self, watch: asyncio.Task[bool], beside: set[asyncio.Task[None]]) -> None:
+        """Until something under way ends or something becomes due."""
+        now = self._now()
+        timeout = TICK_S
+        asks = self._flight.due(Phase.WAITING, Phase.LOOK_UP)
+        if asks is not None and len(self._asks) < max(1, self._limits.requests // 2):
+            timeout = min(timeout, max(0.001, asks - now))
+        sends = self._flight.due(Phase.READY)
+        if sends is not None and sends > now:  # what is due and was not sent waits for something to end
+            timeout = min(timeout, sends - now)
+        running = self._sends | self._asks | self._commits | self._loads
+        done, _ = await asyncio.wait(
+            {*running, *beside, watch}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in done & running:
+            for group in (self._sends, self._asks, self._commits, self._loads):
+                group.discard(task)
+            task.result()
+
+    async def _wind_up(self) -> None:
+        """Let what is under way end for a moment, then give it up: intents cover whatever was sent."""
+        running = self._sends | self._asks | self._loads
+        if running:
+            await asyncio.wait(running, timeout=FINISH_S)
+        for task in running:
+            task.cancel()
+        self._ledger.hurry()
+        results = await asyncio.gather(*running, *self._commits, return_exceptions=True)
+        failures = [one for one in results if isinstance(one, Exception)]
+        if failures and self._stopped is None:
+            raise failures[0]

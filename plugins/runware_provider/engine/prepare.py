@@ -1,0 +1,159 @@
+"""Everything that can be found wrong, or found out, before anything is paid."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.dataset import Dataset, Shard, open_dataset, plan_shards
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.forcing import Forced, force_schema, known_forcing, offer_tools
+from runware_provider.engine.prompt import Prompt
+from runware_provider.engine.publish import dataset_folder
+from runware_provider.engine.rows import INFERENCE, RESULT
+from runware_provider.engine.schema import output_schema, tool_schema
+from runware_provider.engine.storage import Storage, open_storage
+from runware_provider.engine.wire import RequestTemplate
+
+if TYPE_CHECKING:
+    from runware_provider.engine.rows import Check
+    from runware_provider.engine.spec import Spec
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A spec whose parts are known to fit each other and the data."""
+
+    spec: Spec
+    source: Storage
+    storage: Storage
+    folder: str
+    """Where the parts go: the destination, or the partition of it."""
+    state_folder: str
+    dataset: Dataset
+    shards: tuple[Shard, ...]
+    prompt: Prompt
+    forced: Forced
+    template: RequestTemplate
+    check: Check | None
+    kept: tuple[str, ...]
+    """The input's columns that the output keeps."""
+    digests: dict[str, str]
+    """What the parts of the request hash to, so that a later run can say what changed."""
+    warnings: tuple[str, ...]
+
+    @property
+    def records(self) -> int:
+        """Records that the job is about."""
+        return sum(shard.rows for shard in self.shards)
+
+
+def prepare(spec: Spec) -> Prepared:
+    """Open the source by its footers and fit everything together.
+
+    Raises:
+        BadInput: names what is wrong and what to do; nothing was sent.
+    """
+    source = open_storage(spec.source, field="source")
+    storage = open_storage(spec.destination, field="destination")
+    open_storage(spec.state_folder, field="state")
+    dataset = open_dataset(source, spec.source)
+    names = dataset.schema.names
+    prompt = Prompt(spec.prompt, spec.variables, names, max_chars=spec.limits.max_prompt_chars)
+    forced, check, schema = _forcing(spec)
+    template = RequestTemplate(model=spec.model, settings=spec.settings, forced=forced)
+    state_folder = dataset_folder(storage, spec.state_folder, spec.partition)
+    folder = dataset_folder(storage, spec.destination, spec.partition)
+    _check_apart(spec, dataset, folder, state_folder)
+    return Prepared(
+        spec=spec,
+        source=source,
+        storage=storage,
+        folder=folder,
+        state_folder=state_folder,
+        dataset=dataset,
+        shards=plan_shards(
+            dataset,
+            shard_rows=spec.limits.shard_rows,
+            shard_bytes=spec.limits.shard_bytes,
+            limit=spec.limit,
+        ),
+        prompt=prompt,
+        forced=forced,
+        template=template,
+        check=check,
+        kept=_kept(spec, dataset),
+        digests=_digests(spec, schema),
+        warnings=_warnings(spec),
+    )
+
+
+def _forcing(spec: Spec) -> tuple[Forced, Check | None, Any]:
+    if spec.tools:
+        forced = offer_tools(spec.tools, spec.tool_choice, spec.system_prompt)
+        sent = forced.fields["tools"]
+        functions = tuple(tool for tool in spec.tools if tool.type == "function")
+        return forced, tool_schema(functions) if forced.reading == "calls" else None, sent
+    if spec.output_type is None:
+        return Forced("text", {}, spec.system_prompt), None, None
+    schema = output_schema(spec.output_type)
+    sent = schema.wire()
+    return force_schema(spec.forcing, spec.model, spec.system_prompt, sent, schema.title), schema, sent
+
+
+def _kept(spec: Spec, dataset: Dataset) -> tuple[str, ...]:
+    names = dataset.schema.names
+    for column in spec.columns or ():
+        if column not in names:
+            raise BadInput("columns", f"the data has no column {column!r}", f"It has: {', '.join(names)}")
+    wished = names if spec.columns is None else spec.columns
+    kept = [name for name in wished if name not in spec.partition or name not in dataset.hive]
+    taken = {RESULT, INFERENCE, *spec.partition} & set(kept)
+    if taken:
+        raise BadInput(
+            f"column {min(taken)!r}",
+            "the output has a column or partition of that name, too",
+            "Choose the input's columns to keep with columns=[...], without it",
+        )
+    return tuple(kept)
+
+
+def _check_apart(spec: Spec, dataset: Dataset, folder: str, state_folder: str) -> None:
+    """The state never lies inside the dataset, and a job never reads what it writes."""
+    remedy = "Choose a folder outside of it"
+    if _inside(state_folder, spec.destination):
+        raise BadInput("state", f"{state_folder} lies inside the destination {spec.destination}", remedy)
+    if _inside(folder, spec.source):
+        raise BadInput("destination", f"{folder} lies inside the source {spec.source}", remedy)
+    for file in dataset.files:
+        if _inside(file.path, folder):
+            raise BadInput("source", f"{file.path} lies inside the destination {folder}", remedy)
+
+
+def _inside(inner: str, outer: str) -> bool:
+    return f"{inner.rstrip('/')}/".startswith(f"{outer.rstrip('/')}/")
+
+
+def _digests(spec: Spec, schema: Any) -> dict[str, str]:
+    parts = {
+        "model": spec.model,
+        "prompt": spec.prompt,
+        "system_prompt": spec.system_prompt,
+        "schema": schema,
+        "tool_choice": spec.tool_choice.model_dump() if spec.tool_choice else None,
+        "settings": spec.settings.model_dump(mode="json"),
+        "forcing": spec.forcing,
+    }
+    return {
+        name: hashlib.blake2b(json.dumps(part).encode(), digest_size=8).hexdigest()
+        for name, part in parts.items()
+    }
+
+
+def _warnings(spec: Spec) -> tuple[str, ...]:
+    if spec.output_type is not None and spec.forcing == "auto" and known_forcing(spec.model) is None:
+        warning = f"model {spec.model!r} is in no table of what models can do, so a tool is forced;"
+        return (f"{warning} if it has no tools, use forcing='json_schema' or forcing='prompt'",)
+    return ()

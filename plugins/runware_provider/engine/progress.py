@@ -1,0 +1,55 @@
+"""How far a job is: rate, time left, cost so far, in one line that a person can read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A job at one moment."""
+
+    done: int
+    """Rows that have their outcome."""
+    total: int
+    elapsed_s: float
+    outstanding: int
+    """Inferences under way at the vendor."""
+    cost: float
+    """USD paid by this run so far, as far as the API reported it."""
+    reused: int = 0
+    """Of the rows done, those that were answered before this run."""
+
+    @property
+    def rate(self) -> float:
+        """Rows per second that this run worked for."""
+        return (self.done - self.reused) / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds left at this rate; nothing while there is no rate."""
+        return (self.total - self.done) / self.rate if self.rate > 0 else None
+
+    def line(self) -> str:
+        """One line for a log."""
+        share = f" ({100 * self.done // self.total} %)" if self.total else ""
+        parts = [f"{self.done:,} of {self.total:,} rows done{share}"]
+        if self.reused:
+            parts.append(f"{self.reused:,} of them answered before")
+        if self.rate:
+            parts.append(f"{self.rate:,.1f} a second")
+        left = self.left_s
+        if left is not None and self.done < self.total:
+            parts.append(f"about {_duration(left)} left")
+        if self.outstanding:
+            parts.append(f"{self.outstanding:,} under way")
+        parts.append(f"{self.cost:.4f} USD so far")
+        return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

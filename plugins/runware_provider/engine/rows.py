@@ -1,0 +1,310 @@
+"""What became of each record: answers read, checked and typed, one output row per record and sample. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+
+from runware_provider.engine.answer import Answer, read_arguments, read_json, read_text
+from runware_provider.engine.attempt import Entry, Key, Kind
+from runware_provider.engine.prompt import Skip
+from runware_provider.engine.wire import Result, decode, read_result, task_uuid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from runware_provider.engine.forcing import Forced
+
+RESULT = "result"
+INFERENCE = "inference"
+MESSAGE_CHARS = 2_000
+PROBLEMS_SHOWN = 10
+
+
+class Outcome(StrEnum):
+    """What became of a record, exactly one of these."""
+
+    SUCCEEDED = "succeeded"
+    INVALID = "invalid"
+    """Answered, but the answer does not fit."""
+    REFUSED = "refused"
+    """For safety, by the API or the model."""
+    FAILED = "failed"
+    """Ended with an error."""
+    SKIPPED = "skipped"
+    """Never sent."""
+
+
+INFERENCE_TYPE = pa.struct(
+    [
+        ("outcome", pa.string()),
+        ("error_code", pa.string()),
+        ("error_message", pa.string()),
+        ("attempts", pa.int32()),
+        ("task_uuid", pa.string()),
+        ("sample", pa.int32()),
+        ("model", pa.string()),
+        ("finish_reason", pa.string()),
+        ("prompt_tokens", pa.int64()),
+        ("cached_tokens", pa.int64()),
+        ("completion_tokens", pa.int64()),
+        ("cost_usd", pa.float64()),
+        ("latency_s", pa.float64()),
+        ("mends", pa.list_(pa.string())),
+        ("raw", pa.string()),
+    ]
+)
+
+
+class Problem(Protocol):
+    """Something that does not fit."""
+
+    @property
+    def path(self) -> str:
+        """Where, as a JSON path."""
+
+    @property
+    def message(self) -> str:
+        """What."""
+
+
+class Fit(Protocol):
+    """A value as Arrow takes it, or what is wrong with it."""
+
+    @property
+    def value(self) -> Any:
+        """For Arrow."""
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """Nothing if it fits."""
+
+
+class Check(Protocol):
+    """What an answer is checked against: a schema, or the schemas of the user's tools."""
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """The type of a checked value."""
+
+    def fit(self, value: Any) -> Fit:
+        """A value as Arrow takes it, or what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """An inference's last word, read: what its rows have in common."""
+
+    outcome: Outcome
+    result: Any = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the `inference` struct."""
+
+
+class Judge:
+    """Reads verdicts.
+
+    Args:
+        forced: where the answer stands.
+        check: what it must fit; nothing for free text.
+        model: named in every row.
+        job_id: from which task UUIDs are derived.
+        keep_raw: whether to keep the raw answer of every row.
+    """
+
+    def __init__(
+        self, forced: Forced, check: Check | None, *, model: str, job_id: bytes, keep_raw: bool
+    ) -> None:
+        self._forced = forced
+        self._check = check
+        self._model = model
+        self._job_id = job_id
+        self._keep_raw = keep_raw
+        self.result_type: pa.DataType = check.arrow_type if check is not None else pa.string()
+
+    def judge(self, entry: Entry, attempts: int) -> Judgement:
+        """The judgement on an inference, by its last verdict."""
+        facts: dict[str, Any] = {
+            "attempts": attempts,
+            "task_uuid": task_uuid(
+                self._job_id, entry.key.fingerprint, entry.key.sample, entry.key.generation, entry.attempt
+            ),
+            "model": self._model,
+            "prompt_tokens": entry.prompt_tokens,
+            "cached_tokens": entry.cached_tokens,
+            "completion_tokens": entry.completion_tokens,
+            "cost_usd": entry.cost,
+            "latency_s": entry.latency_s,
+            "mends": [],
+        }
+        if entry.kind is Kind.ANSWERED:
+            return self._answered(entry, facts)
+        facts["error_code"] = entry.code
+        facts["error_message"] = entry.message
+        if entry.item is not None and (self._keep_raw or entry.family != "lost"):
+            facts["raw"] = _text(entry.item)
+        return Judgement(Outcome.REFUSED if entry.family == "safety" else Outcome.FAILED, None, facts)
+
+    def skipped(self, skip: Skip) -> Judgement:
+        """The judgement on a record that was never sent."""
+        facts = {"error_code": skip.code, "error_message": skip.message, "attempts": 0, "model": self._model}
+        return Judgement(Outcome.SKIPPED, None, {**facts, "mends": []})
+
+    def _answered(self, entry: Entry, facts: dict[str, Any]) -> Judgement:
+        raw = entry.item or b"{}"
+        result = read_result(decode(raw) or {})
+        facts["finish_reason"] = result.finish_reason
+        answer = self._read(result)
+        facts["mends"] = list(answer.mends)
+        if self._keep_raw:
+            facts["raw"] = _text(raw)
+        if result.finish_reason == "content_filter":
+            facts.update(error_code="content_filter", error_message="the model's answer was filtered")
+            return Judgement(Outcome.REFUSED, None, {**facts, "raw": _text(raw)})
+        value, problem, code = self._fitted(answer)
+        if problem is not None:
+            code = "truncated" if result.finish_reason == "length" else code
+            facts.update(error_code=code, error_message=_storable(problem[:MESSAGE_CHARS]), raw=_text(raw))
+            return Judgement(Outcome.INVALID, None, facts)
+        if self._forced.reading == "calls" and not value:
+            facts["raw"] = _text(raw)  # the model answered in words instead, and they were paid for
+        return Judgement(Outcome.SUCCEEDED, value, facts)
+
+    def _fitted(self, answer: Answer) -> tuple[Any, str | None, str]:
+        """The value as Arrow takes it, or what is wrong with it and the code for that."""
+        if answer.problem is not None:
+            return None, answer.problem, "unreadable"
+        if self._check is None:
+            return answer.value, None, ""
+        fit = self._check.fit(answer.value)
+        return (None, _listed(fit.problems), "schema") if fit.problems else (fit.value, None, "")
+
+    def _read(self, result: Result) -> Answer:
+        match self._forced.reading:
+            case "text":
+                return read_text(result.text)
+            case "json":
+                return read_json(result.text)
+            case "calls":
+                return self._read_calls(result)
+            case "arguments":
+                return self._read_arguments(result)
+
+    def _read_arguments(self, result: Result) -> Answer:
+        named = [arguments for name, arguments in result.calls if name == self._forced.tool_name]
+        if named:
+            return _mended(read_arguments(named[0]), *(["further_calls"] if len(result.calls) > 1 else []))
+        if result.calls:
+            wrong = ", ".join(sorted({name for name, _ in result.calls}))
+            return Answer(None, (), f"the model called {wrong[:200]!r} instead of {self._forced.tool_name!r}")
+        if result.text:
+            return _mended(read_json(result.text), "text_instead_of_call")
+        return Answer(None, (), "the answer is empty: neither a tool call nor text")
+
+    def _read_calls(self, result: Result) -> Answer:
+        if not result.calls and self._forced.calls_required:
+            return Answer(None, (), "the model called no tool")
+        calls = []
+        mends: list[str] = []
+        for name, arguments in result.calls:
+            answer = read_arguments(arguments)
+            if answer.problem is not None:
+                return Answer(None, tuple(mends), f"the call of {name!r}: {answer.problem}")
+            mends += [mend for mend in answer.mends if mend not in mends]
+            calls.append((name, answer.value))
+        return Answer(calls, tuple(mends), None)
+
+
+@dataclass
+class Counts:
+    """What a number of rows add up to."""
+
+    records: int = 0
+    rows: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Rows that did not succeed, by error code."""
+    mends: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Counts) -> None:
+        """Count what the other counted, too."""
+        self.records += other.records
+        self.rows += other.rows
+        self.outcomes.update(other.outcomes)
+        self.reasons.update(other.reasons)
+        self.mends.update(other.mends)
+
+
+def output_schema_of(kept: pa.Schema, result_type: pa.DataType) -> pa.Schema:
+    """The columns of the output: those of the input that are kept, then `result` and `inference`."""
+    return kept.append(pa.field(RESULT, result_type)).append(pa.field(INFERENCE, INFERENCE_TYPE))
+
+
+def assemble(
+    kept: pa.Table,
+    slots: Sequence[Sequence[Key | Skip]],
+    judgements: Mapping[Key, Judgement],
+    judge: Judge,
+) -> tuple[pa.Table, Counts]:
+    """The output rows of a shard, in the input's order, the samples of a record side by side.
+
+    Args:
+        kept: the shard's rows with the columns that the output keeps.
+        slots: for each record, what each of its samples asked, or why it was not sent.
+        judgements: the last words.
+        judge: for the records that were not sent.
+    """
+    results: list[Any] = []
+    inferences: list[dict[str, Any]] = []
+    indices: list[int] = []
+    counts = Counts(records=len(slots))
+    for index, samples in enumerate(slots):
+        for sample, slot in enumerate(samples):
+            judgement = judge.skipped(slot) if isinstance(slot, Skip) else judgements[slot]
+            results.append(judgement.result)
+            inferences.append({"outcome": judgement.outcome.value, "sample": sample, **judgement.facts})
+            indices.append(index)
+            _count(counts, judgement)
+    if len(indices) != kept.num_rows:
+        kept = kept.take(pa.array(indices, pa.int64()))
+    table = kept.append_column(pa.field(RESULT, judge.result_type), pa.array(results, judge.result_type))
+    table = table.append_column(pa.field(INFERENCE, INFERENCE_TYPE), pa.array(inferences, INFERENCE_TYPE))
+    return table, counts
+
+
+def _count(counts: Counts, judgement: Judgement) -> None:
+    counts.rows += 1
+    counts.outcomes[judgement.outcome.value] += 1
+    code = judgement.facts.get("error_code")
+    if code is not None:
+        counts.reasons[str(code)] += 1
+    counts.mends.update(judgement.facts["mends"])
+
+
+def _mended(answer: Answer, *mends: str) -> Answer:
+    return Answer(answer.value, (*mends, *answer.mends), answer.problem)
+
+
+def _listed(problems: Iterable[Problem]) -> str:
+    held = list(problems)
+    lines = [f"{one.path}: {one.message}" for one in held[:PROBLEMS_SHOWN]]
+    if len(held) > PROBLEMS_SHOWN:
+        lines.append(f"and {len(held) - PROBLEMS_SHOWN} more")
+    return "; ".join(lines)
+
+
+def _storable(text: str) -> str:
+    return text.encode(errors="replace").decode()
+
+
+def _text(raw: bytes) -> str:
+    """Raw JSON as text; escaped where UTF-8 cannot hold it."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return json.dumps(raw.decode(errors="replace"))
