@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 RUN_VARIABLES: Final = ("params", "ds", "logical_date", "data_interval_start", "data_interval_end", "run_id")
 """What the context lends the prompt. All but `params` and `run_id` are absent without a logical date."""
 
+REPORT_EVERY_S: Final = 30.0
+"""Seconds between two lines of progress, at most."""
+
 _STAND_INS: Final[dict[str, Any]] = {"source": "later", "destination": "later", "model": "some:model"}
 """Valid values for what a template renders later, while the rest is checked."""
 
@@ -91,6 +94,7 @@ class TextInferenceOperator(BaseOperator):
 
     _job: JobThread[dict[str, Any]] | None = None
     _killed = False
+    _next_report_s = 0.0
 
     def __init__(  # noqa: PLR0913 - what a job is: three needed, the rest with defaults and by keyword
         self,
@@ -255,15 +259,41 @@ class TextInferenceOperator(BaseOperator):
         return self.output_type
 
     def _report(self, progress: Progress) -> None:
-        self.log.info("%s", progress.line())
+        """Log often at first, then every half minute: a night's job should not fill the log."""
+        if progress.elapsed_s >= self._next_report_s or progress.done == progress.total:
+            self._next_report_s = progress.elapsed_s + min(REPORT_EVERY_S, max(1.0, progress.elapsed_s / 4))
+            self.log.info("%s", progress.line())
 
 
 def explained(stopped: JobStopped, spec: Spec) -> JobStopped:
     """The same error, saying also what is kept, what is still billed, and what another try will do."""
-    return type(stopped)(
-        f"{stopped.reason.rstrip('.')}. What was answered is kept in {spec.state_folder}. What the API had"
-        " accepted by then it still finishes and bills; the next try collects it and does not pay for it"
-        f" again. {stopped.remedy} In Airflow, to run again is a retry or a cleared task."
+    known = stopped.manifest
+    told = type(stopped)(
+        f"{stopped.reason.rstrip('.')}. {_kept(known, spec)} {_spending(known)} {stopped.remedy}"
+        " In Airflow, to run again is a retry or a cleared task."
+    )
+    told.manifest = known
+    return told
+
+
+def _kept(known: Mapping[str, Any], spec: Spec) -> str:
+    where = f"kept in {known.get('state', spec.state_folder)}"
+    if "records_done" not in known:
+        return f"What was answered is {where}."
+    return (
+        f"{known['records_done']:,} of {known['records']:,} records are finished, and every answer is {where};"
+        f" this try paid {known['paid_usd']:.4f} USD."
+    )
+
+
+def _spending(known: Mapping[str, Any]) -> str:
+    under_way = known.get("still_at_vendor")
+    if under_way == 0:
+        return "Nothing is under way at the API any more, so nothing more is billed."
+    number = "What" if under_way is None else f"{under_way:,} inferences that"
+    return (
+        f"{number} the API had accepted by then it still finishes and bills;"
+        " the next try collects them and does not pay for them again."
     )
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from runware_provider.engine import errors
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.progress import Progress
 from runware_provider.engine.spec import Endpoint, Settings, Spec, Tool
 from runware_provider.operators import TextInferenceOperator, explained
 
@@ -29,9 +30,8 @@ class Invoice(BaseModel):
     total: float
 
 
-class Line:
-    def line(self) -> str:
-        return "1/2 records"
+def progress(elapsed_s: float, done: int = 1) -> Progress:
+    return Progress(done=done, total=2, elapsed_s=elapsed_s, outstanding=1, cost=0.01)
 
 
 class Told(TextInferenceOperator):
@@ -42,7 +42,7 @@ class Told(TextInferenceOperator):
 
     def start_job(self, spec: Spec, endpoint: Endpoint, stop: asyncio.Event) -> Any:  # noqa: ARG002 - the signature is given
         type(self).specs.append(spec)
-        self._report(Line())
+        self._report(progress(0))
         return self._finish(endpoint)
 
     async def _finish(self, endpoint: Endpoint) -> dict[str, Any]:
@@ -214,9 +214,21 @@ def test_progress_is_logged_and_neither_key_nor_prompt_is(
 ) -> None:
     run_task(a_dag(), "ask")
     logged = "".join(capsys.readouterr())
-    assert "1/2 records" in logged
+    assert "1 of 2 rows done" in logged
     assert KEY not in logged
     assert "Read:" not in logged
+
+
+def test_a_long_job_reports_every_half_minute_and_at_its_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    operator = Told(**arguments())
+    for second in range(600):
+        operator._report(progress(second))
+    operator._report(progress(600, done=2))
+    lines = capsys.readouterr().out.splitlines()
+    assert 20 <= len(lines) <= 40
+    assert "2 of 2 rows done" in lines[-1]
 
 
 # Outlets
@@ -290,6 +302,25 @@ def test_a_stopped_job_says_what_is_kept_what_is_billed_and_what_a_retry_does(ru
     assert "bills" in message
     assert errors.Unreachable.remedy in message
     assert "retry" in message
+
+
+@pytest.mark.parametrize(
+    ("still_at_vendor", "told"), [(0, "nothing more is billed"), (1200, "1,200 inferences that the API had")]
+)
+def test_a_stopped_job_says_how_far_it_came(still_at_vendor: int, told: str) -> None:
+    stopped = errors.BalanceExhausted("no credit left")
+    stopped.manifest = {
+        "records": 2000,
+        "records_done": 1500,
+        "paid_usd": 0.25,
+        "state": "out.state/ds=1",
+        "still_at_vendor": still_at_vendor,
+    }
+    message = str(explained(stopped, Spec(source="in", destination="out", prompt="{{ record.body }}")))
+    assert "1,500 of 2,000 records are finished" in message
+    assert "out.state/ds=1" in message
+    assert "0.2500 USD" in message
+    assert told in message
 
 
 def _kinds(root: type[errors.JobStopped]) -> list[type[errors.JobStopped]]:

@@ -201,7 +201,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STOP_S)
-    left = [member for member in {*family, *descendants(process.pid)} if member.is_running()]
+    left = [member for member in {*family, *descendants(process.pid)} if alive(member)]
     for member in left:
         with contextlib.suppress(psutil.NoSuchProcess):
             member.terminate()
@@ -219,6 +219,14 @@ def descendants(pid: int) -> list[psutil.Process]:
         return [*leader.children(recursive=True), leader]
     except psutil.NoSuchProcess:
         return []
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether it still runs; one that ended and that nobody has waited for does not."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextlib.contextmanager

@@ -1,0 +1,127 @@
+"""What the demo shows of its output: counts, cost, how much came out as expected, and the first rows."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow.parquet as pq
+from rich.box import SIMPLE
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+FIELDS: Final = (
+    "vendor",
+    "invoice_number",
+    "invoice_date",
+    "due_date",
+    "currency",
+    "total",
+    "purchase_order",
+)
+"""The fields that are compared one by one; of the line items, their number is."""
+VENDOR_CHARS: Final = 24
+"""Characters of the vendor that are shown, so that a row fits a terminal of 80."""
+TOLERANCE: Final = Decimal("0.005")
+"""Half a cent: totals are binary fractions in the output and decimals in what is expected."""
+
+
+def read(dataset: Path) -> list[dict[str, Any]]:
+    """The rows of a dataset folder, in order."""
+    parts = sorted(dataset.glob("*.parquet"))
+    return [row for part in parts for row in pq.ParquetFile(part).read().to_pylist()]
+
+
+def summary(manifest: Mapping[str, Any], *, play_money: bool) -> str:
+    """What the manifest says, in sentences.
+
+    Args:
+        manifest: as the job wrote it.
+        play_money: whether the local API server answered.
+    """
+    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in manifest["outcomes"].items())
+    paid = manifest["paid_usd"]
+    invented = " (play money of the local server)" if play_money else ""
+    return (
+        f"The output is in {manifest['destination']}: {manifest['rows']:,} rows ({outcomes})."
+        f"\nAnswers: {manifest['inferences']:,}; documents that ask the same share one."
+        f"\nTokens: {manifest['prompt_tokens']:,} in ({manifest['cached_tokens']:,} of them cached),"
+        f" {manifest['completion_tokens']:,} out. Cost of all answers: {manifest['cost_usd']:.4f} USD{invented}."
+        + (
+            f"\nThis run paid {paid:.4f} USD. Run it again: it will have nothing to pay."
+            if paid
+            else "\nThis run had nothing to pay: every answer was there from a run before."
+        )
+    )
+
+
+def hits(
+    rows: Sequence[Mapping[str, Any]], expected: Iterable[Mapping[str, Any]]
+) -> dict[str, tuple[int, int]]:
+    """By field: how many came out as expected, of how many; only of documents that have a result."""
+    wanted = {row["document_id"]: row for row in expected}
+    pairs = [
+        (row["result"], wanted[row["document_id"]])
+        for row in rows
+        if row["result"] is not None and row["document_id"] in wanted
+    ]
+    found = {
+        name: (sum(same(result[name], want[name]) for result, want in pairs), len(pairs)) for name in FIELDS
+    }
+    counted = sum(_count(result) == _count(want) for result, want in pairs)
+    return {**found, "number of line items": (counted, len(pairs))}
+
+
+def same(got: object, wanted: object) -> bool:
+    """Whether two values are the same to a reader."""
+    if isinstance(got, str) and isinstance(wanted, str):
+        return " ".join(got.split()) == " ".join(wanted.split())
+    if isinstance(got, float | int | Decimal) and isinstance(wanted, float | int | Decimal):
+        return abs(Decimal(str(got)) - Decimal(str(wanted))) < TOLERANCE
+    return got == wanted
+
+
+def _count(record: Mapping[str, Any]) -> int:
+    return len(record["line_items"] or ())
+
+
+def hits_table(found: Mapping[str, tuple[int, int]]) -> Table:
+    """The comparison as a table."""
+    table = Table(
+        "field",
+        "as expected",
+        "of",
+        "%",
+        title="Compared with include/documents-expected.parquet",
+        box=SIMPLE,
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, (right, of) in found.items():
+        table.add_row(name, f"{right:,}", f"{of:,}", f"{100 * right / of:.0f}" if of else "")
+    return table
+
+
+def first_rows(rows: Sequence[Mapping[str, Any]], count: int = 8) -> Table:
+    """The first rows as a table; a document without a result shows its outcome instead."""
+    table = Table("document", "vendor", "number", "date", "total", "items", title="First rows", box=SIMPLE)
+    table.columns[4].justify = table.columns[5].justify = "right"
+    table.padding, table.pad_edge = (0, 1, 0, 0), False
+    for column in table.columns:
+        column.no_wrap = True
+    for row in rows[:count]:
+        result = row["result"]
+        cells = _cells(result) if result else [f"({row['inference']['outcome']})"]
+        table.add_row(row["document_id"], *cells)
+    return table
+
+
+def _cells(result: Mapping[str, Any]) -> list[str]:
+    amount = result["total"]
+    total = "" if amount is None else f"{amount:,.2f} {result['currency'] or ''}".rstrip()
+    texts = ["" if result[name] is None else str(result[name]) for name in FIELDS[:3]]
+    texts[0] = texts[0] if len(texts[0]) <= VENDOR_CHARS else texts[0][: VENDOR_CHARS - 1] + "…"
+    return [*texts, total, str(_count(result))]
