@@ -11,15 +11,44 @@ if TYPE_CHECKING:
 
 _GROUPS = "'\N{RIGHT SINGLE QUOTATION MARK}\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"
 NUMBER = re.compile(
-    rf"(?<![\w.,])[-\N{{MINUS SIGN}}]?(?:\d{{1,3}}(?:[.,{_GROUPS}]\d{{3}})+(?!\d)|\d+)?(?:[.,]\d{{1,4}})?(?![\w%]|\s?%|[.,]\d)"
+    rf"(?<![\w.,])[-\N{{MINUS SIGN}}]?(?:(?:\d{{1,3}}(?:[.,{_GROUPS}]\d{{3}})+(?!\d)|\d+)(?:[.,]\d{{1,4}})?|[.,]\d{{1,4}})"
+    r"(?![\w%]|\s?%|[.,]\d)"
 )
 _POINT = re.compile(r"\d\.\d\d(?!\d)")
 _COMMA = re.compile(r"\d,\d\d(?!\d)")
 _NOT_GROUPED = re.compile(rf"[{_GROUPS}]")
 
-CODES = (
-    "EUR USD GBP CHF JPY CAD AUD NZD MXN SEK NOK DKK PLN CZK HUF RON BGN TRY INR CNY HKD SGD MYR THB IDR KRW BRL ZAR ILS"
-).split()
+CODES = [
+    "EUR",
+    "USD",
+    "GBP",
+    "CHF",
+    "JPY",
+    "CAD",
+    "AUD",
+    "NZD",
+    "MXN",
+    "SEK",
+    "NOK",
+    "DKK",
+    "PLN",
+    "CZK",
+    "HUF",
+    "RON",
+    "BGN",
+    "TRY",
+    "INR",
+    "CNY",
+    "HKD",
+    "SGD",
+    "MYR",
+    "THB",
+    "IDR",
+    "KRW",
+    "BRL",
+    "ZAR",
+    "ILS",
+]
 # Signs from the most to the least specific: the first one that occurs decides.
 _SIGNS = (
     (re.compile(rf"(?<![A-Za-z])({'|'.join(CODES)})(?![A-Za-z])"), ""),
@@ -76,8 +105,7 @@ def _single_mark(plain: str, place: int, mark: str) -> str:
 def find_numbers(text: str, mark: str) -> Iterator[float]:
     """Give every number of a text that is not a percentage, from left to right."""
     for match in NUMBER.finditer(text):
-        if any(c.isdigit() for c in match.group()):
-            yield to_number(match.group(), mark)
+        yield to_number(match.group(), mark)
 
 
 def find_currency(text: str) -> str | None:

@@ -18,11 +18,14 @@ from starlette.routing import Route
 
 from runware_provider.testing.errors import Refusal
 from runware_provider.testing.faults import Fault, read_faults
-from runware_provider.testing.service import Reply, Service, scripted_refusal
+from runware_provider.testing.reply import Reply, scripted_refusal
+from runware_provider.testing.service import Service
 from runware_provider.testing.webhooks import WebhookSender
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
+
+    from runware_provider.testing.state import State
 
 _encode = msgspec.json.Encoder().encode
 GZIP_FROM_BYTES = 16_384
@@ -30,24 +33,24 @@ GARBAGE = "<html><body>not what you asked for"
 
 
 def build_app(
-    service: Service, stopping: asyncio.Event, connections: Mapping[tuple[str, int], asyncio.Transport]
+    state: State, stopping: asyncio.Event, connections: Mapping[tuple[str, int], asyncio.Transport]
 ) -> Starlette:
-    """Put the service behind HTTP.
+    """Put the API behind HTTP.
 
     Args:
-        service: The API.
+        state: What the server remembers.
         stopping: Set when the server shuts down, so that held connections end.
         connections: The open connections by the client's address, for faults that cut them.
     """
-    sender = WebhookSender(service)
+    sender = WebhookSender(state)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with sender:
             yield
 
-    local = _Local(service)
-    tasks = _V1(service, sender, stopping, connections)
+    local = _Local(state)
+    tasks = _V1(state, sender, stopping, connections)
     routes = [
         Route("/v1", tasks, methods=["POST"]),
         Route("/v1/", tasks, methods=["POST"]),
@@ -77,41 +80,42 @@ def bearer(headers: Mapping[str, str]) -> str | None:
 class _Local:
     """What only the local server has: its bill and its faults. No key is asked for."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     async def models(self, request: Request) -> Response:
         key = bearer(request.headers)
-        if key != self._service.settings.key:
+        if key != self._state.settings.key:
             code = "invalidApiKey" if key else "missingApiKey"
             return json_response(
                 {"errors": [Refusal(code, "The API key is not valid.", "apiKey").body()]}, 401
             )
         return json_response(
-            {"object": "list", "data": [model.listing() for model in self._service.settings.models]}
+            {"object": "list", "data": [model.listing() for model in self._state.settings.models]}
         )
 
     async def bill(self, request: Request) -> Response:
+        state = self._state
         short = request.query_params.get("summary", "") not in ("", "0", "false")
-        return json_response(self._service.bill.summary() if short else self._service.itemised_bill())
+        return json_response(state.bill.summary() if short else state.bill.itemised(state.tasks))
 
     async def list_faults(self, _request: Request) -> Response:
-        return json_response(self._service.faults.state())
+        return json_response(self._state.faults.state())
 
     async def add_faults(self, request: Request) -> Response:
         try:
             faults = read_faults(await request.body())
         except msgspec.DecodeError as error:
             return json_response({"errors": [{"code": "invalidFault", "message": str(error)}]}, 400)
-        self._service.faults.add(*faults)
-        return json_response(self._service.faults.state())
+        self._state.faults.add(*faults)
+        return json_response(self._state.faults.state())
 
     async def clear_faults(self, _request: Request) -> Response:
-        self._service.faults.clear()
+        self._state.faults.clear()
         return json_response([])
 
     async def reset(self, _request: Request) -> Response:
-        self._service.reset()
+        self._state.reset()
         return json_response({})
 
 
@@ -120,21 +124,22 @@ class _V1:
 
     def __init__(
         self,
-        service: Service,
+        state: State,
         sender: WebhookSender,
         stopping: asyncio.Event,
         connections: Mapping[tuple[str, int], asyncio.Transport],
     ) -> None:
-        self._service = service
+        self._state = state
+        self._service = Service(state)
         self._sender = sender
         self._stopping = stopping
         self._connections = connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        self._service.bill.requests += 1
+        self._state.bill.requests += 1
         body = await request.body()
-        faults = {fault.kind: fault for fault in self._service.faults.of_request(body)}
+        faults = {fault.kind: fault for fault in self._state.faults.of_request(body)}
         if "delay_request" in faults:
             await self._wait(faults["delay_request"].seconds)
         if "cut_before_work" in faults:
@@ -146,7 +151,7 @@ class _V1:
             await self._reply(response, faults, scope, receive, send)
 
     async def _work(self, body: bytes, key: str | None, faults: dict[str, Fault]) -> Response:
-        limit = self._service.settings.max_bytes
+        limit = self._state.settings.max_bytes
         if limit is not None and len(body) > limit:
             refusal = Refusal("valueTooLong", f"The body may have at most {limit} bytes.")
             return json_response({"errors": [refusal.body()]}, 413)
@@ -155,14 +160,14 @@ class _V1:
         if not await self._hold(reply):
             refusal = Refusal("requestTimeout", "The tasks are not done yet; poll them.")
             return json_response({"data": [], "errors": [refusal.body()]}, 504)
-        value = reply.body(self._service.clock())
+        value = reply.body(self._state.clock())
         _rearrange(value, faults)
         return json_response(value, reply.status)
 
     async def _hold(self, reply: Reply) -> bool:
         """Wait for the sync tasks; give whether they are done within the server's window."""
-        clock = self._service.clock
-        end = min(reply.until, clock() + self._service.settings.sync_window)
+        clock = self._state.clock
+        end = min(reply.until, clock() + self._state.settings.sync_window)
         while (rest := end - clock()) > 0:
             if await self._wait(rest):
                 return False
@@ -195,7 +200,7 @@ class _V1:
             await self._send(response, scope, receive, send)
 
     async def _send(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
-        self._service.bill.http_statuses[response.status_code] += 1
+        self._state.bill.http_statuses[response.status_code] += 1
         await response(scope, receive, send)
 
     async def _send_half(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:

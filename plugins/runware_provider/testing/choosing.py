@@ -16,8 +16,57 @@ if TYPE_CHECKING:
 
 MAX_READ = 6_000
 _COMMON = frozenset(
-    "a an and are as at be by can do for from has have if in is it its not of on or that the this to was what when "
-    "which who will with you your one use used value whether any all text document message user get set".split()
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "by",
+        "can",
+        "do",
+        "for",
+        "from",
+        "has",
+        "have",
+        "if",
+        "in",
+        "is",
+        "it",
+        "its",
+        "not",
+        "of",
+        "on",
+        "or",
+        "that",
+        "the",
+        "this",
+        "to",
+        "was",
+        "what",
+        "when",
+        "which",
+        "who",
+        "will",
+        "with",
+        "you",
+        "your",
+        "one",
+        "use",
+        "used",
+        "value",
+        "whether",
+        "any",
+        "all",
+        "text",
+        "document",
+        "message",
+        "user",
+        "get",
+        "set",
+    ]
 )
 _NEITHER = (
     "other",
@@ -95,7 +144,7 @@ def says_yes(plan: Plan, document: Document) -> bool:
 
 
 def _hint(label: str, description: str) -> str:
-    """Give what a field's description says of one label: ``billing: a charge, a refund.``"""
+    """Give what a field's description says of one label: ``billing: a charge, a refund.``."""
     match = re.search(
         rf"(?<!\w){re.escape(label)}\W{{0,3}}\s*[:=(-]\s*([^.;\n]+)", description, re.IGNORECASE
     )

@@ -12,7 +12,8 @@ from runware_provider.testing.schema_plan import Plan, limit, plan_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from runware_provider.testing.reading import Document, Item
+    from runware_provider.testing.line_items import Item
+    from runware_provider.testing.reading import Document
 
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _PHONE = re.compile(

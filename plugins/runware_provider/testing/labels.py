@@ -35,8 +35,16 @@ _LABELS = tuple(
             r"deliver|^ships?\b|shipping date|livraison|entrega|consegna|leverdatum|verwachte levering|liefer|^versand",
         ),
         (
+            "purchase_order",
+            (
+                r"purchase order|\bpo (?:no|number|#)|^po$|^(?:your|our|customer) order|bestell-?n|bestelnummer"
+                r"|ihre bestellung|bon de commande|votre commande|^n\W?o? de (?:commande|pedido)|orden de compra|su pedido"
+                r"|ordine d.acquisto|vostro ordine|ordine cliente|inkooporder|uw bestelling"
+            ),
+        ),
+        (
             "invoice_number",
-            r"(?:invoice|receipt|sales order|order confirmation|rechnungs?|faktura|kassenbon|quittung|auftragsbestatigung|bestellbestatigung|facture|ticket(?: de \w+)?|recu|commande|factura|recibo|pedido|fattura|scontrino|ricevuta|conferma d.ordine|factuur|kassabon|orderbevestiging|doc(?:ument)?|bill|beleg|inv|slip|trans(?:action)?)\W{0,2}\s?(?:no|nr|n[º°o]?|number|nummer|#|ref|rif|numero|num|id|code)?\b\W*$",
+            r"(?:invoice|receipt|sales order|order confirmation|rechnungs?|faktura|kassenbon|quittung|auftragsbestatigung|bestellbestatigung|facture|ticket(?: de \w+)?|recu|commande|factura|recibo|pedido|fattura|scontrino|ricevuta|conferma d.ordine|factuur|kassabon|orderbevestiging|doc(?:ument)?|bill|beleg|inv|slip|trans(?:action)?)\W{0,2}\s?(?:no|nr|n\W?[o°]?|number|nummer|#|ref|rif|numero|num|id|code)?\b\W*$",
         ),
         (
             "purchase_order",
@@ -55,7 +63,7 @@ _LABELS = tuple(
         ("rounding", r"^round.{0,6}(?:adj|amt)|^rounding|rou.{1,3}ding|^rounding adj"),
         (
             "subtotal",
-            r"sub ?-?total|^net(?:t)? (?:amount|total)|\bexcl|excluding|zwischensumme|netto|sous-total|total ht$|base imponible|^imponibile|totale parziale|before tax",
+            r"sub ?-?total|^net(?:t)? amount|\bexcl|excluding|zwischensumme|netto|sous-total|total ht$|base imponible|^imponibile|totale parziale|before tax",
         ),
         ("discount", r"\bdisc(?:ount)?\b|rabatt|nachlass|^remise|descuento|sconto|korting|rebate"),
         (
@@ -127,6 +135,10 @@ _FIELDS = tuple(
 )
 
 
+MAX_LABEL = 60
+_MISREAD = re.compile(r"(?<=[a-z])[10]")
+
+
 def plain(text: str) -> str:
     """Give a text in lower case and without accents."""
     return "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
@@ -134,11 +146,21 @@ def plain(text: str) -> str:
 
 @lru_cache(maxsize=20_000)
 def concept_of_label(label: str) -> str | None:
-    """Give what a document's label is about."""
+    """Give what a document's label is about, also where OCR took an l for a 1 or an o for a 0."""
     text = plain(label).strip(" .:*#-_()[]")
-    if not text or len(text) > 60:
+    if not text or len(text) > MAX_LABEL:
         return None
+    return _first_match(text) or (
+        _first_match(_MISREAD.sub(_letter, text)) if _MISREAD.search(text) else None
+    )
+
+
+def _first_match(text: str) -> str | None:
     return next((concept for concept, pattern in _LABELS if pattern.search(text)), None)
+
+
+def _letter(match: re.Match[str]) -> str:
+    return "l" if match.group() == "1" else "o"
 
 
 def words_of(name: str) -> str:
@@ -149,7 +171,7 @@ def words_of(name: str) -> str:
 
 def concept_of_field(name: str, title: str, description: str) -> str | None:
     """Give what a schema's field is about: by its name, or else its title, or else its description."""
-    for text in (name, title, description.split(".")[0].split(",")[0]):
+    for text in (name, title, description.split(".", maxsplit=1)[0].split(",", maxsplit=1)[0]):
         words = words_of(text)
         for concept, pattern in _FIELDS:
             if words and pattern.search(words):

@@ -75,7 +75,10 @@ def infer(
     )
     one = Usage(count_tokens(prompt), cache.cached_tokens(model.id, prompt), completion)
     cost = one.cost_nano(model)
-    items = tuple(_item(task, place, given, one, cost, faults) for place in range(count))
+    item = _item(task, given, one.old_body() if "old_usage" in faults else one.body(), cost)
+    _misshape(item, faults)
+    seed = _seed(task)
+    items = tuple(msgspec.Raw(_encode({**item, "seed": seed + place})) for place in range(count))
     return Inference(items, Usage(one.prompt * count, one.cached * count, completion * count), cost * count)
 
 
@@ -139,26 +142,21 @@ def _dressed(text: str | None, faults: Mapping[str, Fault]) -> str | None:
     return text
 
 
-def _item(
-    task: Mapping[str, Any], place: int, given: Answer, usage: Usage, cost: int, faults: Mapping[str, Fault]
-) -> msgspec.Raw:
+def _item(task: Mapping[str, Any], given: Answer, usage: Mapping[str, Any], cost_nano: int) -> dict[str, Any]:
     item: dict[str, Any] = {
         "taskType": "textInference",
         "taskUUID": task["taskUUID"],
         "status": "success",
         "text": given.text,
         "finishReason": given.finish_reason,
-        "seed": _seed(task, place),
     }
     if given.calls:
         item["tools"] = _calls(task["taskUUID"], given)
     if task.get("includeUsage"):
-        item["usage"] = usage.old_body() if "old_usage" in faults else usage.body()
+        item["usage"] = usage
     if task.get("includeCost"):
-        item["cost"] = cost / 1_000_000_000
-    if faults:
-        _misshape(item, faults)
-    return msgspec.Raw(_encode(item))
+        item["cost"] = cost_nano / 1_000_000_000
+    return item
 
 
 def _calls(uuid: str, given: Answer) -> list[dict[str, Any]]:
@@ -182,8 +180,6 @@ def _misshape(item: dict[str, Any], faults: Mapping[str, Fault]) -> None:
         item.pop("cost", None)
 
 
-def _seed(task: Mapping[str, Any], place: int) -> int:
+def _seed(task: Mapping[str, Any]) -> int:
     seed = task.get("seed")
-    if seed is None:
-        seed = uuids.UUID(task["taskUUID"]).int & 0xFFFFFFFF
-    return int(seed) + place
+    return int(seed) if seed is not None else uuids.UUID(task["taskUUID"]).int & 0xFFFFFFFF

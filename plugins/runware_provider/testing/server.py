@@ -14,8 +14,8 @@ import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from runware_provider.testing.app import ConnectionTable, build_app
-from runware_provider.testing.service import Service
 from runware_provider.testing.settings import ServerSettings
+from runware_provider.testing.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,11 +91,11 @@ def _cuttable(connections: ConnectionTable) -> type[asyncio.Protocol]:
     return Noted
 
 
-def _uvicorn(service: Service, when_started: Callable[[], None]) -> _Uvicorn:
+def _uvicorn(state: State, when_started: Callable[[], None]) -> _Uvicorn:
     connections: ConnectionTable = {}
     stopping = asyncio.Event()
     config = uvicorn.Config(
-        build_app(service, stopping, connections),
+        build_app(state, stopping, connections),
         http=_cuttable(connections),
         ws="none",
         lifespan="on",
@@ -119,7 +119,7 @@ def run_in_foreground(settings: ServerSettings, when_listening: Callable[[str], 
         OSError: The address cannot be listened on.
     """
     listener = listen(settings.host, settings.port)
-    server = _uvicorn(Service(settings, time.monotonic), lambda: when_listening(url_of(listener)))
+    server = _uvicorn(State(settings, time.monotonic), lambda: when_listening(url_of(listener)))
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()
@@ -145,7 +145,7 @@ class LocalServer:
         self, settings: ServerSettings | None = None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.settings = settings or ServerSettings()
-        self._service = Service(self.settings, clock)
+        self._state = State(self.settings, clock)
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._url = ""
@@ -185,35 +185,35 @@ class LocalServer:
 
     def bill(self) -> dict[str, Any]:
         """Give the bill, with one entry per executed task under ``tasks``."""
-        return self._call(self._service.itemised_bill)
+        return self._call(lambda: self._state.bill.itemised(self._state.tasks))
 
     def bill_summary(self) -> dict[str, Any]:
         """Give the totals of the bill."""
-        return self._call(self._service.bill_summary)
+        return self._call(lambda: self._state.bill.summary())  # noqa: PLW0108 - reset replaces the bill
 
     def balance(self) -> float:
         """Give what is left on the account, USD."""
-        return self._call(lambda: self._service.balance_nano) / 1_000_000_000
+        return self._call(lambda: self._state.balance_nano) / 1_000_000_000
 
     def script(self, *faults: Fault) -> None:
         """Add faults."""
-        self._call(lambda: self._service.faults.add(*faults))
+        self._call(lambda: self._state.faults.add(*faults))
 
     def faults(self) -> list[dict[str, Any]]:
         """Give the active faults, with how often each matched and fired."""
-        return self._call(self._service.faults.state)
+        return self._call(self._state.faults.state)
 
     def clear_faults(self) -> None:
         """Remove all faults."""
-        self._call(self._service.faults.clear)
+        self._call(self._state.faults.clear)
 
     def reset(self) -> None:
         """Forget tasks, bill and balance; the faults stay."""
-        self._call(self._service.reset)
+        self._call(self._state.reset)
 
     def _serve(self) -> None:
         try:
-            self._server = _uvicorn(self._service, self._ready.set)
+            self._server = _uvicorn(self._state, self._ready.set)
             with asyncio.Runner(loop_factory=self._server.config.get_loop_factory()) as runner:
                 self._loop = runner.get_loop()
                 runner.run(self._server.serve([self._listener]))

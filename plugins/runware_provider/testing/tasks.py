@@ -88,6 +88,7 @@ class Task:
         items: The encoded result items, in the order of ``finishes``.
         failure: The encoded error of a task that ends in one.
         failure_in_data: Whether the error is an item of ``data``.
+        failure_status: The HTTP status of a sync reply with that error.
         lost: Whether getResponse knows nothing of the task.
         lost_error: The encoded error that getResponse gives instead of nothing.
         archived: What getTaskDetails gives instead of request and items.
@@ -104,6 +105,7 @@ class Task:
         "executed",
         "failure",
         "failure_in_data",
+        "failure_status",
         "fingerprint",
         "finishes",
         "items",
@@ -122,6 +124,7 @@ class Task:
         self.items: tuple[msgspec.Raw, ...] = ()
         self.failure: msgspec.Raw | None = None
         self.failure_in_data = False
+        self.failure_status = 200
         self.lost = False
         self.lost_error: msgspec.Raw | None = None
         self.archived: tuple[Any, Any] | None = None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from runware_provider.testing.faults import Fault
-    from runware_provider.testing.service import Service
+    from runware_provider.testing.state import State
     from runware_provider.testing.tasks import Task
 
 _encode = msgspec.json.Encoder().encode
@@ -37,11 +37,11 @@ class WebhookSender:
     """Sends webhooks when their time comes; used as an asynchronous context.
 
     Args:
-        service: Gives the clock, the settings of retries, and the bill that counts.
+        state: Gives the clock, the settings of retries, and the bill that counts.
     """
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._due: list[tuple[float, int, _Call]] = []
         self._order = itertools.count()
         self._changed = asyncio.Event()
@@ -50,7 +50,7 @@ class WebhookSender:
 
     async def __aenter__(self) -> Self:
         # Without proxies of the environment: the receiver is on this machine.
-        self._client = httpx.AsyncClient(timeout=self._service.settings.webhook_timeout, trust_env=False)
+        self._client = httpx.AsyncClient(timeout=self._state.settings.webhook_timeout, trust_env=False)
         self._pump = asyncio.create_task(self._send_when_due())
         return self
 
@@ -80,7 +80,7 @@ class WebhookSender:
     async def _send_when_due(self) -> None:
         while True:
             self._changed.clear()
-            now = self._service.clock()
+            now = self._state.clock()
             while self._due and self._due[0][0] <= now:
                 await self._slots.acquire()
                 task = asyncio.create_task(self._send(heapq.heappop(self._due)[2]))
@@ -97,13 +97,13 @@ class WebhookSender:
         finally:
             self._slots.release()
         if delivered:
-            self._service.bill.webhooks_sent += 1
-        elif call.tried + 1 >= self._service.settings.webhook_tries:
-            self._service.bill.webhooks_failed += 1
+            self._state.bill.webhooks_sent += 1
+        elif call.tried + 1 >= self._state.settings.webhook_tries:
+            self._state.bill.webhooks_failed += 1
         else:
             factor = min(2**call.tried, MAX_BACKOFF_FACTOR)
-            wait = self._service.settings.webhook_backoff * factor
-            self._push(self._service.clock() + wait, _Call(call.url, call.body, call.tried + 1))
+            wait = self._state.settings.webhook_backoff * factor
+            self._push(self._state.clock() + wait, _Call(call.url, call.body, call.tried + 1))
 
     async def _post(self, call: _Call) -> bool:
         try:
