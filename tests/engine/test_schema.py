@@ -5,8 +5,9 @@ import enum
 import io
 import json
 import math
+import pathlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -527,6 +528,23 @@ def test_a_strict_model_reads_dates_as_json_writes_them() -> None:
         "day": dt.date(2026, 1, 31),
         "price": Decimal("1.5"),
     }
+
+
+def test_a_model_that_dumps_times_as_seconds_is_stored_as_seconds() -> None:
+    class Seconds(BaseModel):
+        model_config = ConfigDict(ser_json_timedelta="float")
+        took: dt.timedelta
+
+    assert stored(output_schema(Seconds), {"took": "PT90S"}) == {"took": 90.0}
+
+
+def test_pydantics_own_serializers_need_no_annotation() -> None:
+    class Files(BaseModel):
+        folder: pathlib.PurePosixPath
+        sizes: Sequence[int]
+
+    schema = output_schema(Files)
+    assert stored(schema, {"folder": "/a", "sizes": [1]}) == {"folder": "/a", "sizes": [1]}
 
 
 def test_alternatives_of_the_same_shape_are_one_type() -> None:

@@ -285,12 +285,14 @@ class _Stored(_Asked):
 
     def ser_schema(self, schema: Any) -> dict[str, Any] | None:
         if schema["type"] in {"function-plain", "function-wrap"} and schema.get("return_schema") is None:
-            return {}  # pydantic would assume the type of the field
+            # Pydantic assumes the field's own type, which holds for its own functions, as for `Path`.
+            module = getattr(schema["function"], "__module__", None) or ""
+            return None if module.startswith("pydantic.") else {}
         return super().ser_schema(schema)
 
     def datetime_schema(self, schema: Any) -> dict[str, Any]:
         naive = schema.get("tz_constraint") == "naive"
-        return {"type": "string", "format": "date-time", "x-naive": naive}
+        return {**super().datetime_schema(schema), "x-naive": naive}
 
 
 def _judged_by(validator: Draft202012Validator) -> Judge:
