@@ -66,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EngineError as error:
         _say(f"Error: {error}")
         return BAD_INPUT
+    except OSError as error:
+        _say(f"Stopped: the store failed ({error}). Mend that, then run again: what was paid for is kept.")
+        return RESUMABLE
     return OK
 
 
@@ -196,7 +199,7 @@ def _reporter() -> Iterator[Any]:
     """A bar on a terminal, a line now and then elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        last = -1e9
+        last = 0.0
 
         def report(progress: Progress) -> None:
             nonlocal last

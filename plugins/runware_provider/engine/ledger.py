@@ -126,6 +126,8 @@ class Ledger:
         self._writer = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(clock()))}-{secrets.token_hex(6)}"
         self._sequence = 0
         self._segments: list[str] = []
+        self.paid = 0.0
+        """USD of the answers that this process added, as far as they were priced."""
         self._pending: list[Entry] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._some = asyncio.Event()
@@ -266,6 +268,7 @@ class Ledger:
     def _remember(self, path: str, entries: Sequence[Entry]) -> None:
         number = len(self._segments)
         self._segments.append(path)
+        self.paid += sum(entry.cost or 0.0 for entry in entries)
         self._insert(
             (
                 entry.key.fingerprint,

@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from runware_provider.engine.dataset import Dataset, Shard, open_dataset, plan_shards
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.forcing import Forced, force_schema, known_forcing, offer_tools
@@ -38,11 +40,16 @@ class Prepared:
     forced: Forced
     template: RequestTemplate
     check: Check | None
-    kept: tuple[str, ...]
+    kept_schema: pa.Schema
     """The input's columns that the output keeps."""
     digests: dict[str, str]
     """What the parts of the request hash to, so that a later run can say what changed."""
     warnings: tuple[str, ...]
+
+    @property
+    def kept(self) -> list[str]:
+        """Their names."""
+        return list(self.kept_schema.names)
 
     @property
     def records(self) -> int:
@@ -84,7 +91,7 @@ def prepare(spec: Spec) -> Prepared:
         forced=forced,
         template=template,
         check=check,
-        kept=_kept(spec, dataset),
+        kept_schema=_kept(spec, dataset),
         digests=_digests(spec, schema),
         warnings=_warnings(spec),
     )
@@ -103,7 +110,7 @@ def _forcing(spec: Spec) -> tuple[Forced, Check | None, Any]:
     return force_schema(spec.forcing, spec.model, spec.system_prompt, sent, schema.title), schema, sent
 
 
-def _kept(spec: Spec, dataset: Dataset) -> tuple[str, ...]:
+def _kept(spec: Spec, dataset: Dataset) -> pa.Schema:
     names = dataset.schema.names
     for column in spec.columns or ():
         if column not in names:
@@ -117,7 +124,7 @@ def _kept(spec: Spec, dataset: Dataset) -> tuple[str, ...]:
             "the output has a column or partition of that name, too",
             "Choose the input's columns to keep with columns=[...], without it",
         )
-    return tuple(kept)
+    return pa.schema([dataset.schema.field(name) for name in kept])
 
 
 def _check_apart(spec: Spec, dataset: Dataset, folder: str, state_folder: str) -> None:

@@ -96,6 +96,8 @@ def check_destination(
     Raises:
         BadInput: there is such a file; up to three are named.
     """
+    if storage.exists(destination):
+        raise BadInput("destination", f"{destination} is a file", "Give the folder of a dataset")
     for depth in range(len(partition)):
         above = dataset_folder(storage, destination, dict(list(partition.items())[:depth]))
         beside = [entry.path for entry in storage.list(above, recursive=False)]
@@ -184,7 +186,7 @@ def read_manifest(storage: Storage, state_folder: str) -> tuple[dict[str, Any], 
     return manifest, version
 
 
-def publish(
+def publish(  # noqa: PLR0913 - keywords, each a fact of its own
     storage: Storage,
     *,
     folder: str,
@@ -349,22 +351,24 @@ def _parquet(tables: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema) -> 
     sink = pa.BufferOutputStream()
     rows = 0
     with pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer:
-        for group in _row_groups(tables, schema):
-            writer.write_table(group, row_group_size=max(group.num_rows, 1))
+        for group in _row_groups(tables):
+            writer.write_table(group, row_group_size=group.num_rows)
             rows += group.num_rows
     return memoryview(sink.getvalue()), rows
 
 
-def _row_groups(tables: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+def _row_groups(tables: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[pa.Table]:
     """Small tables together: a row group for each would be slow to read."""
     held: list[pa.Table] = []
+    rows = size = 0
     for one in tables:
         held.append(pa.Table.from_batches([one]) if isinstance(one, pa.RecordBatch) else one)
-        rows, size = sum(table.num_rows for table in held), sum(table.nbytes for table in held)
+        rows, size = rows + one.num_rows, size + one.nbytes
         if rows >= ROW_GROUP_ROWS or size >= ROW_GROUP_BYTES:
             yield pa.concat_tables(held)
-            held = []
-    yield pa.concat_tables([schema.empty_table(), *held])
+            held, rows, size = [], 0, 0
+    if rows:
+        yield pa.concat_tables(held)
 
 
 def _check_publish_id(publish_id: str) -> None:
