@@ -1,0 +1,201 @@
+"""The operator with the real engine, against the local API server over a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from airflow.sdk import DAG, Asset
+from pydantic import BaseModel
+
+from runware_provider.engine import errors
+from runware_provider.engine.spec import Limits
+from runware_provider.operators import TextInferenceOperator
+from runware_provider.testing import LocalServer, ServerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEY = "key-of-the-tests-0123456789"
+BODIES = [f"Invoice from Shop {n} GmbH\nTotal: {n}.50 EUR" for n in range(1, 13)]
+
+
+class Invoice(BaseModel):
+    total: float
+
+
+@pytest.fixture
+def server(api: Any) -> Iterator[LocalServer]:
+    with LocalServer(ServerSettings(key=KEY, latency=0, latency_sigma=0)) as running:
+        api.connections["runware_default"] = {"host": running.base_url, "password": KEY}
+        yield running
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "documents"
+    path.mkdir()
+    for name, bodies in (("a", BODIES[:6]), ("b", BODIES[6:])):
+        pq.write_table(pa.table({"body": bodies}), path / f"{name}.parquet")
+    return path
+
+
+def a_dag(folder: Path, operator: type[TextInferenceOperator] = TextInferenceOperator, **changes: Any) -> DAG:
+    usual = {
+        "task_id": "ask",
+        "source": str(folder),
+        "destination": str(folder.parent / "out"),
+        "prompt": "What is the total?\n{{ record.body }}",
+        "output_type": Invoice,
+        "retries": 3,
+        "limits": Limits(unreachable_s=1, attempts=2),
+    }
+    with DAG("dag", schedule=None, template_searchpath=[str(folder.parent)]) as dag:
+        operator(**(usual | changes))
+    return dag
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    return [
+        row for part in sorted(folder.glob("*.parquet")) for row in pq.ParquetFile(part).read().to_pylist()
+    ]
+
+
+def test_every_record_gets_its_row_and_the_manifest_agrees_with_the_bill(
+    server: LocalServer, run_task: Any, source: Path
+) -> None:
+    ran = run_task(a_dag(source, outlets=[Asset("file:///out")]), "ask")
+    assert ran.state == "success", ran.error
+    written = rows(source.parent / "out")
+    assert [row["body"] for row in written] == BODIES
+    assert {row["inference"]["outcome"] for row in written} == {"succeeded"}
+    assert written[0]["result"]["total"] == 1.5
+    assert ran.xcom["outcomes"] == {"succeeded": 12}
+    assert ran.xcom["paid_usd"] == pytest.approx(server.bill_summary()["cost_usd"])
+    assert ran.outlet_events[0]["extra"] == ran.xcom == json.loads(json.dumps(ran.xcom))
+
+
+def test_a_second_run_has_nothing_to_pay_and_a_refresh_asks_anew_once(
+    server: LocalServer, run_task: Any, source: Path
+) -> None:
+    executed = []
+    for changes in ({}, {}, {"refresh": True}, {"refresh": True}):
+        assert run_task(a_dag(source, **changes), "ask").state == "success"
+        executed.append(server.bill_summary()["executed"])
+    assert executed == [12, 12, 24, 24]
+
+
+def test_a_wrong_key_fails_at_once_in_spite_of_retries(
+    server: LocalServer, run_task: Any, source: Path, api: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wrong = "wrong-key-0123456789"
+    api.connections["runware_default"]["password"] = wrong
+    ran = run_task(a_dag(source), "ask")
+    assert (ran.state, type(ran.error)) == ("failed", errors.KeyRefused)
+    assert "nothing more is billed" in str(ran.error)
+    assert server.bill_summary()["executed"] == 0
+    assert wrong not in str(ran.error)
+    assert wrong not in "".join(capfd.readouterr())
+
+
+def test_a_service_that_does_not_answer_is_retried(run_task: Any, source: Path, api: Any) -> None:
+    with LocalServer(ServerSettings(key=KEY)) as server:
+        gone = server.base_url
+    api.connections["runware_default"] = {"host": gone, "password": KEY}
+    ran = run_task(a_dag(source), "ask")
+    assert (ran.state, type(ran.error)) == ("up_for_retry", errors.Unreachable)
+
+
+def test_a_missing_source_fails_at_once_and_nothing_is_sent(
+    server: LocalServer, run_task: Any, source: Path
+) -> None:
+    ran = run_task(a_dag(source, source=str(source / "none")), "ask")
+    assert (ran.state, type(ran.error)) == ("failed", errors.BadInput)
+    assert server.bill_summary()["requests"] == 0
+
+
+def test_an_unknown_column_in_a_prompt_file_fails_at_once(
+    server: LocalServer, run_task: Any, source: Path
+) -> None:
+    (source.parent / "p.j2").write_text("{{ record.bdy }}", encoding="utf-8")
+    ran = run_task(a_dag(source, prompt="p.j2"), "ask")
+    assert ran.state == "failed"
+    assert "body" in str(ran.error)
+    assert server.bill_summary()["requests"] == 0
+
+
+def test_prompt_system_prompt_and_schema_come_from_files(
+    server: LocalServer, run_task: Any, source: Path
+) -> None:
+    folder = source.parent
+    (folder / "p.j2").write_text("Asked on {{ ds }}: {{ record.body }}", encoding="utf-8")
+    (folder / "s.md").write_text("You read invoices.", encoding="utf-8")
+    schema = {"type": "object", "properties": {"total": {"type": "number"}}, "required": ["total"]}
+    (folder / "s.json").write_text(json.dumps(schema), encoding="utf-8")
+    ran = run_task(a_dag(source, prompt="p.j2", system_prompt="s.md", output_type="s.json"), "ask")
+    assert ran.state == "success", ran.error
+    assert rows(folder / "out")[11]["result"] == {"total": 12.5}
+    assert server.bill_summary()["executed"] == 12
+
+
+def test_a_date_in_the_prompt_of_a_run_without_one_is_named(
+    server: LocalServer, run_task: Any, source: Path, api: Any
+) -> None:
+    api.logical_date = None
+    ran = run_task(a_dag(source, prompt="{{ ds }} {{ record.body }}"), "ask")
+    assert (ran.state, type(ran.error)) == ("failed", errors.BadInput)
+    assert "ds" in str(ran.error)
+    assert server.bill_summary()["requests"] == 0
+
+
+def test_an_empty_source_is_skipped_when_asked_to(server: LocalServer, run_task: Any, source: Path) -> None:
+    empty = source.parent / "empty.parquet"
+    pq.write_table(pa.table({"body": pa.array([], pa.string())}), empty)
+    assert run_task(a_dag(source, source=str(empty), on_empty="skip"), "ask").state == "skipped"
+    assert server.bill_summary()["requests"] == 0
+
+
+def test_mapped_tasks_write_a_dataset_each(server: LocalServer, run_task: Any, source: Path) -> None:
+    with DAG("dag", schedule=None) as dag:
+        TextInferenceOperator.partial(
+            task_id="ask", prompt="{{ record.body }}", output_type=Invoice, limits=Limits()
+        ).expand_kwargs(
+            [
+                {"source": str(source / f"{name}.parquet"), "destination": str(source.parent / name)}
+                for name in "ab"
+            ]
+        )
+    for index in (0, 1):
+        ran = run_task(dag, "ask", map_index=index)
+        assert ran.state == "success", ran.error
+    assert [row["body"] for name in "ab" for row in rows(source.parent / name)] == BODIES
+    assert server.bill_summary()["executed"] == 12
+
+
+def test_a_killed_task_keeps_its_answers_and_the_retry_does_not_pay_for_them(
+    server: LocalServer, run_task: Any, source: Path
+) -> None:
+    class KilledAfterTheFirstAnswers(TextInferenceOperator):
+        def start_job(self, spec: Any, endpoint: Any, stop: asyncio.Event) -> Any:
+            return self._killed_beside(super().start_job(spec, endpoint, stop))
+
+        async def _killed_beside(self, job: Any) -> Any:
+            running = asyncio.create_task(job)
+            while not server.bill_summary()["executed"]:
+                await asyncio.sleep(0.01)  # a look at the server's counter, until it has worked
+            os.kill(os.getpid(), signal.SIGTERM)
+            return await running
+
+    ran = run_task(a_dag(source, KilledAfterTheFirstAnswers), "ask")
+    assert (ran.state, type(ran.error)) == ("up_for_retry", errors.Interrupted)
+    assert 0 < server.bill_summary()["executed"] < len(BODIES)
+    assert run_task(a_dag(source), "ask", try_number=2).state == "success"
+    summary = server.bill_summary()
+    assert (summary["executed"], summary["requests_executed_again"]) == (len(BODIES), 0)
