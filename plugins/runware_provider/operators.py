@@ -292,8 +292,8 @@ def _spending(known: Mapping[str, Any]) -> str:
         return "Nothing is under way at the API any more, so nothing more is billed."
     number = "What" if under_way is None else f"{under_way:,} inferences that"
     return (
-        f"{number} the API had accepted by then it still finishes and bills;"
-        " the next try collects them and does not pay for them again."
+        f"{number} the API may have accepted by then it still finishes and bills;"
+        " the next try collects that first and does not pay for it again."
     )
 
 

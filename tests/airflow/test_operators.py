@@ -305,7 +305,8 @@ def test_a_stopped_job_says_what_is_kept_what_is_billed_and_what_a_retry_does(ru
 
 
 @pytest.mark.parametrize(
-    ("still_at_vendor", "told"), [(0, "nothing more is billed"), (1200, "1,200 inferences that the API had")]
+    ("still_at_vendor", "told"),
+    [(0, "nothing more is billed"), (1200, "1,200 inferences that the API may have")],
 )
 def test_a_stopped_job_says_how_far_it_came(still_at_vendor: int, told: str) -> None:
     stopped = errors.BalanceExhausted("no credit left")

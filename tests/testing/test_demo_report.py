@@ -53,6 +53,42 @@ def test_the_summary_says_what_the_manifest_says(paid: float, told: str) -> None
     assert told in text
 
 
+def a_plan(**changes: Any) -> dict[str, Any]:
+    guess = {
+        "prompt_tokens": 9000,
+        "completion_tokens": 2500,
+        "cost_usd": changes.pop("cost_usd", 0.0135),
+        "based_on": "an assumption, not a measurement",
+    }
+    return {
+        "records": 10,
+        "to_pay": 10,
+        "answered_before": 0,
+        "fate_unknown": 0,
+        "estimate": guess,
+        **changes,
+    }
+
+
+def test_the_estimate_says_what_is_sent_and_what_it_may_cost() -> None:
+    text = demo_report.estimate(a_plan())
+    assert "10 of 10 documents" in text
+    assert "0.0135 USD" in text
+    assert "assumption" in text
+
+
+def test_an_estimate_without_prices_says_so() -> None:
+    assert "no price" in demo_report.estimate(a_plan(cost_usd=None))
+
+
+def test_what_was_sent_before_without_an_answer_is_told() -> None:
+    assert "3 of a run before" in demo_report.estimate(a_plan(to_pay=0, fate_unknown=3))
+
+
+def test_an_estimate_of_nothing_says_so() -> None:
+    assert "nothing to pay" in demo_report.estimate(a_plan(to_pay=0, answered_before=10))
+
+
 def test_only_documents_with_a_result_are_compared() -> None:
     found = demo_report.hits([a_row("a", RESULT), a_row("b", None, "failed")], [EXPECTED])
     assert set(found.values()) == {(1, 1)}

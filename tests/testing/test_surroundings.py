@@ -18,7 +18,7 @@ from runware_provider.testing.surroundings import Service, TryOutFailed
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import psutil
+    import psutil  # type: ignore[import-untyped]  # its types are a package of their own
 
 KEY = "key-of-the-tests-0123456789"
 LOCAL = Service("http://127.0.0.1:1/v1", "local", local=True)

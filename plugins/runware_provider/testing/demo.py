@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from runware_provider.testing import demo_report, surroundings
+from runware_provider.testing import dag_arguments, demo_report, surroundings
 from runware_provider.testing.surroundings import PROJECT, TryOutFailed
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from runware_provider.testing.surroundings import Service
 
 DAG_ID: Final = "extract_invoices"
+DAG_FILE: Final = PROJECT / "dags" / f"{DAG_ID}.py"
 FOLDER: Final = PROJECT / ".demo"
 EXPECTED: Final = PROJECT / "include" / "documents-expected.parquet"
 RECORDS_OF_THE_REAL_SERVICE: Final = 10
@@ -34,6 +35,9 @@ RECORDS_OF_THE_REAL_SERVICE: Final = 10
 
 OURS: Final = re.compile(r"^\S+ \[\w+ *\] (?P<text>.*?) +\[airflow\.task\.operators\.runware_provider\b")
 """A line of the operator in Airflow's log; everything else there is Airflow's."""
+
+OUR_ERROR: Final = re.compile(r"^runware_provider\.engine\.errors\.\w+: (.*)$", re.MULTILINE)
+"""The last line of a traceback that ends in an error which the engine raises on purpose."""
 
 
 def main(environment: Mapping[str, str] = os.environ) -> int:
@@ -77,7 +81,7 @@ def _run(console: Console, environment: Mapping[str, str], asked: Service) -> No
     dataset = Path(variables["RUNWARE_OUTPUT"]) / "invoices"
     _announce(console, asked, limit)
     if not asked.local:
-        _estimate(console, environment, limit, dataset)
+        _estimate(console, variables, asked, limit)
     console.print("Preparing Airflow ...")
     surroundings.migrate(variables, home)
     console.print(f"Airflow runs the DAG {DAG_ID} ...")
@@ -115,7 +119,13 @@ def _run_dag(console: Console, environment: Mapping[str, str], limit: int | None
                 console.print(f"  {ours['text']}", markup=False)
         code = airflow.wait()
     if code != 0:
-        raise TryOutFailed(f"The DAG failed. Airflow's log, {log}, ends with:\n{surroundings.tail(log)}")
+        raise TryOutFailed(f"{_why(log)}\n\nAirflow's log, {log}, ends with:\n{surroundings.tail(log)}")
+
+
+def _why(log: Path) -> str:
+    """The operator's own last word, or that there is none."""
+    said = OUR_ERROR.findall(log.read_text(encoding="utf-8", errors="replace"))
+    return f"The DAG failed: {said[-1]}" if said else "The DAG failed."
 
 
 def _show(console: Console, asked: Service, dataset: Path) -> None:
@@ -133,8 +143,35 @@ def _state_of(dataset: Path) -> Path:
     return dataset.with_name(dataset.name + ".state")
 
 
-def _estimate(console: Console, environment: Mapping[str, str], limit: int | None, dataset: Path) -> None:
+def _estimate(console: Console, environment: Mapping[str, str], asked: Service, limit: int | None) -> None:
     """Let the engine's own plan say what there is to pay."""
+    folder = FOLDER / "plan"
+    folder.mkdir(exist_ok=True)
+    _python(["-m", "runware_provider.testing.dag_arguments", str(DAG_FILE), str(folder)], environment, folder)
+    options = json.loads((folder / dag_arguments.OPTIONS).read_text(encoding="utf-8"))
+    command = ["-m", "runware_provider.engine", "plan", *options]
+    command += [] if limit is None else ["--limit", str(limit)]
+    key = {"RUNWARE_API_KEY": asked.key, "RUNWARE_BASE_URL": asked.base_url}
+    plan = json.loads(_python(command, {**environment, **key}, folder))
+    console.print(demo_report.estimate(plan), markup=False)
+
+
+def _python(command: list[str], environment: Mapping[str, str], folder: Path) -> str:
+    """The standard output of a Python process.
+
+    Raises:
+        TryOutFailed: it did not succeed; its last words are in the message.
+    """
+    log = folder / "log.txt"
+    with (
+        log.open("wb") as errors,
+        surroundings.running(command, environment, subprocess.PIPE, errors) as process,
+    ):
+        output = process.stdout.read() if process.stdout else b""
+        code = process.wait()
+    if code != 0:
+        raise TryOutFailed(f"There is no plan of what to pay, so nothing was sent:\n{surroundings.tail(log)}")
+    return output.decode("utf-8")
 
 
 if __name__ == "__main__":

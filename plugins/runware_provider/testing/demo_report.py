@@ -29,6 +29,23 @@ TOLERANCE: Final = Decimal("0.005")
 """Half a cent: totals are binary fractions in the output and decimals in what is expected."""
 
 
+def estimate(plan: Mapping[str, Any]) -> str:
+    """What the engine's plan says there is to pay, in sentences."""
+    guess = plan["estimate"]
+    known, unknown = plan["answered_before"], plan["fate_unknown"]
+    if not plan["to_pay"] and not unknown:
+        return "There is nothing to pay: every answer is there from a run before."
+    cost = guess["cost_usd"]
+    price = "The service names no price" if cost is None else f"That is about {cost:.4f} USD"
+    return (
+        f"To send: {plan['to_pay']:,} of {plan['records']:,} documents"
+        + (f" ({known:,} are answered already)" if known else "")
+        + (f" and, if the service does not know them, {unknown:,} of a run before" if unknown else "")
+        + f", about {guess['prompt_tokens']:,} tokens in and {guess['completion_tokens']:,} out. {price};"
+        f" the answers' length is {guess['based_on']}."
+    )
+
+
 def read(dataset: Path) -> list[dict[str, Any]]:
     """The rows of a dataset folder, in order."""
     parts = sorted(dataset.glob("*.parquet"))

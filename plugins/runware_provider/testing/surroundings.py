@@ -167,7 +167,7 @@ def migrate(environment: Mapping[str, str], home: Path) -> None:
 
 @contextlib.contextmanager
 def running(
-    arguments: list[str], environment: Mapping[str, str], output: Any
+    arguments: list[str], environment: Mapping[str, str], output: Any, errors: Any = subprocess.STDOUT
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A Python process that ends with the block, together with everything that it started.
 
@@ -176,7 +176,8 @@ def running(
     Args:
         arguments: what follows the interpreter.
         environment: its whole environment.
-        output: where its standard output and errors go, as for `subprocess.Popen`.
+        output: where its standard output goes, as for `subprocess.Popen`.
+        errors: where its standard error goes; to its standard output by default.
     """
     with subprocess.Popen(  # noqa: S603 - our own interpreter and modules
         [sys.executable, *arguments],
@@ -184,7 +185,7 @@ def running(
         cwd=PROJECT,
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=subprocess.STDOUT,
+        stderr=errors,
         start_new_session=True,
     ) as process:
         try:
