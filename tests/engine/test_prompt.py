@@ -117,7 +117,7 @@ def test_the_named_columns_are_found(template: str, columns: tuple[str, ...] | N
         "{% for name in record %}{{ name }}{% endfor %}",
         "{{ record | tojson }}",
         "{% set row = record %}{{ row.body }}",
-        "{% for record in record.lines %}{{ record.items }}{% endfor %}",
+        "{% for record in record.lines %}{{ record.no_column }}{% endfor %}",
     ],
 )
 def test_all_columns_are_meant_where_the_template_does_not_tell(template: str) -> None:
@@ -218,6 +218,8 @@ def test_a_prompt_that_is_too_long_is_skipped_and_never_cut() -> None:
             "{{ record.title | length }}{{ record.body }}",
             "TypeError in line 1: object of type 'NoneType' has no len()",
         ),
+        ("{{ record.lines[5].x }}", "UndefinedError in line 1: list object has no element 5"),
+        ("{{ record.lines[record.count].x }}", "UndefinedError in line 1: a field that there is not"),
         ("{{ record.scan }}", "UnprintableValueError in line 1: a binary value is printed"),
         ("{{ record.scan | upper }}", "UnprintableValueError in line 1: a binary value is printed"),
         ("{{ record }}", "UnprintableValueError in line 1: a binary value is printed"),
@@ -256,13 +258,16 @@ def test_dunder_access_on_the_record_is_refused_before_anything_is_rendered() ->
         "{{ '%d' % record.body }}",
         "{{ record.body | attr(record.body) }}",
         "{{ record.body.index('x') }}",
+        "{{ record.body.split(**{record.body: 1}) }}",
         "{{ record.body.format(**{record.body: 1}) }}{{ dict(**{record.body: 1}).a.b }}",
         "{{ record.body.encode('ascii').nothing }}",
         "{{ record.body.encode('ascii') + 1 }}",
         "{{ namespace(**{record.body: 1})[record.body].x }}",
     ],
 )
-@pytest.mark.parametrize("secret", ["Tante Käthe", "it's 'quoted' data", "__init__"])
+@pytest.mark.parametrize(
+    "secret", ["Tante Käthe", "it's 'quoted' data", "body' of a letter 'body", "__init__"]
+)
 def test_an_error_never_tells_what_the_record_holds(template: str, secret: str) -> None:
     skip = rendered(template, RECORD | {"body": secret})
     assert isinstance(skip, Skip)

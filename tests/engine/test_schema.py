@@ -302,6 +302,11 @@ def test_the_title_fits_the_rule_for_a_tools_name() -> None:
             "$.x",
             "one schema",
         ),
+        (
+            {"allOf": [{"properties": {"a": {"type": "string"}}}], "additionalProperties": False},
+            "$.x",
+            "splits",
+        ),
         ({"type": "string", "nullable": True}, "$.x", '["string", "null"]'),
         ({"type": "integer", "default": "x"}, "$.x", "default"),
         ({"type": "integer", "default": 2**70}, "$.x", "default"),
@@ -528,6 +533,13 @@ def test_a_strict_model_reads_dates_as_json_writes_them() -> None:
         "day": dt.date(2026, 1, 31),
         "price": Decimal("1.5"),
     }
+
+
+def test_a_validator_that_changes_the_type_makes_a_problem_and_no_warning() -> None:
+    class Changing(BaseModel):
+        text: Annotated[str, AfterValidator(len)]
+
+    assert problems(output_schema(Changing), {"text": "abc"}) == {"$.text": "3 is no string"}
 
 
 def test_a_model_that_dumps_times_as_seconds_is_stored_as_seconds() -> None:

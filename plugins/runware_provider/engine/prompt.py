@@ -70,6 +70,16 @@ _HARMLESS = re.compile(
     r"|Range too big\. The sandbox blocks ranges larger than MAX_RANGE \(\d+\)\."
 )
 
+# Jinja's words for a name that it cannot or may not find; names of types tell nothing.
+_NAMING = re.compile(
+    r"there is no column or field '(?P<field>.*)'"
+    r"|'[\w. ]+' has no attribute '(?P<attribute>.*)'"
+    r"|'(?P<name>.*)' is undefined"
+    r"|access to attribute '(?P<hidden>.*)' of '\w+' object is unsafe\."
+    r"|[\w. ]+ has no element (?P<element>\d+)",
+    re.DOTALL,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Skip:
@@ -156,9 +166,11 @@ class Prompt:
         if isinstance(error, UnprintableValueError):
             return message
         if isinstance(error, jinja2.UndefinedError | SecurityError):
-            quoted = re.findall(r"'([^']*)'", message)
-            safe = len(quoted) * 2 == message.count("'") and all(word in self._words for word in quoted)
-            return message if safe else "a field that there is not, or that templates may not read"
+            naming = _NAMING.fullmatch(message)
+            # A name may come from the record, as in record[record.kind]; one that the template spells does not.
+            if naming and naming[str(naming.lastgroup)] in self._words:
+                return message
+            return "a field that there is not, or that templates may not read"
         if _HARMLESS.fullmatch(message):
             return message
         return "a filter, call or operation failed on this record's values; is one of them null?"
@@ -405,9 +417,8 @@ def _words(tree: nodes.Template) -> frozenset[str]:
     """Names that stand in the template itself: an error message that quotes only these shows no data."""
     attributes = {node.attr for node in tree.find_all(nodes.Getattr)}
     names = {node.name for node in tree.find_all(nodes.Name)}
-    constants = {node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)}
-    kinds = {"None", "NoneType", "str", "int", "float", "list", "dict", "bool", "datetime", "Decimal", "_Row"}
-    return frozenset(attributes | names | constants | kinds | {"list object", "dict object", "str object"})
+    constants = {str(node.value) for node in tree.find_all(nodes.Const)}
+    return frozenset(attributes | names | constants)
 
 
 def _blank(value: Any) -> bool:
