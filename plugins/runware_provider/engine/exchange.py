@@ -6,7 +6,7 @@ One loop owns the flight. Requests and commits run beside it as asyncio tasks, a
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from runware_provider.engine.attempt import Entry, Kind
@@ -58,6 +58,9 @@ class Feed(Protocol):
     def settle(self, inference: Inference, entry: Entry) -> None:
         """The last word on an inference, durable."""
 
+    def proven(self) -> bool:
+        """Whether a request like these was answered before, so that there is no need to probe."""
+
     def tick(self) -> None:
         """Called at least once a second."""
 
@@ -67,7 +70,7 @@ class _Canary:
     """The first chunk, sent alone."""
 
     open: bool = True
-    members: set[Inference] = field(default_factory=set)
+    members: list[Inference] = field(default_factory=list)
     awaited: set[Inference] = field(default_factory=set)
     refusals: list[tuple[Inference, Entry]] = field(default_factory=list)
 
@@ -98,10 +101,6 @@ class Exchange:
         self._failing_since: float | None = None
         self._stopped: JobStopped | None = None
         self._stopped_at = 0.0
-
-    def skip_canary(self) -> None:
-        """The same kind of request was answered before: no need to probe."""
-        self._canary.open = False
 
     async def run(self, feed: Feed, interrupted: asyncio.Event) -> None:
         """Return when every inference that the feed brought has its last word.
@@ -155,23 +154,46 @@ class Exchange:
 
     def _launch_sends(self, feed: Feed, now: float) -> None:
         while len(self._sends) < self._limits.requests:
-            most = self._room()
-            if most < 1:
-                return
-            chunk = self._flight.take_to_send(now, most, self._limits.request_bytes)
+            probing = self._canary.open and not feed.proven()
+            chunk = self._probe(now) if probing else self._next_chunk(now)
             if not chunk:
                 return
-            probing = self._canary.open
-            if probing:
-                self._canary.members.update(chunk)
-                self._canary.awaited.update(chunk)
             self._start(self._sends, self._request(feed, self._submitter.send(chunk, ahead=not probing)))
+
+    def _probe(self, now: float) -> list[Inference]:
+        """A part of the first chunk: one that has to be sent again, or one that completes it."""
+        canary = self._canary
+        again = self._again(now)
+        if again or len(canary.members) >= CANARY:
+            return again
+        room = min(self._pace.window - self._flight.outstanding, CANARY - len(canary.members))
+        chunk = self._flight.take_to_send(now, room, self._limits.request_bytes)
+        canary.members += [one for one in chunk if one not in canary.members]
+        canary.awaited.update(chunk)
+        return chunk
+
+    def _again(self, now: float) -> list[Inference]:
+        """Members of the first chunk that the API had no room for, or that never reached it."""
+        chunk: list[Inference] = []
+        most, size = CANARY, 0
+        for one in self._canary.members:
+            if one.phase is not Phase.READY or one.due > now:
+                continue
+            most, size = min(most, one.together), size + one.size
+            if chunk and (len(chunk) >= most or size > self._limits.request_bytes):
+                break
+            chunk.append(one)
+        for one in chunk:
+            self._flight.move(one, Phase.SENDING, now)
+        return chunk
+
+    def _next_chunk(self, now: float) -> list[Inference]:
+        most = self._room()
+        return self._flight.take_to_send(now, most, self._limits.request_bytes) if most > 0 else []
 
     def _room(self) -> int:
         """Tasks for the next request; it waits until a request is worth it, unless nothing else is under way."""
         free = self._pace.window - self._flight.outstanding
-        if self._canary.open:
-            return min(free, CANARY - len(self._canary.members))
         worth = min(self._per_request, max(1, self._pace.window // 10))
         if free < worth and self._flight.outstanding:
             return 0
@@ -192,7 +214,7 @@ class Exchange:
             self._pace.refused(now)
         for latency in effects.latencies:
             self._pace.answered(latency)
-        verdicts = self._without_canary_refusals(effects.verdicts)
+        verdicts = self._without_canary_refusals(effects, proven=feed.proven())
         if effects.stop is not None:
             self._stop(effects.stop)
         if verdicts or effects.rejections:
@@ -209,18 +231,16 @@ class Exchange:
             if self._fates.settled(inference, entry, self._job_id, self._now()):
                 feed.settle(inference, entry)
 
-    def _without_canary_refusals(
-        self, verdicts: list[tuple[Inference, Entry]]
-    ) -> list[tuple[Inference, Entry]]:
+    def _without_canary_refusals(self, effects: Effects, *, proven: bool) -> list[tuple[Inference, Entry]]:
         """Hold refusals of the first chunk back until it is clear whether all of it was refused alike."""
         canary = self._canary
         if not canary.open:
-            return verdicts
+            return effects.verdicts
         passed = []
-        for inference, entry in verdicts:
+        for inference, entry in effects.verdicts:
             canary.awaited.discard(inference)
             refused = entry.kind is Kind.ERROR and entry.family in CANARY_FAMILIES
-            if entry.kind is Kind.ANSWERED:
+            if entry.kind is Kind.ANSWERED or proven:
                 canary.open = False
             if refused and inference in canary.members:
                 canary.refusals.append((inference, entry))
@@ -230,18 +250,27 @@ class Exchange:
             return passed
         codes = {entry.code for _, entry in canary.refusals}
         if canary.open and len(codes) == 1 and len(canary.refusals) == len(canary.members):
-            self._refuse_job(canary.refusals)
+            effects.rejections += self._refuse_job(canary.refusals)
             return passed
         canary.open = False
         return passed + canary.refusals
 
-    def _refuse_job(self, refusals: list[tuple[Inference, Entry]]) -> None:
-        """The same refusal for every record of the first chunk: it is the request that is wrong, not the records."""
+    def _refuse_job(self, refusals: list[tuple[Inference, Entry]]) -> list[Entry]:
+        """The same refusal for every record of the first chunk: it is the request that is wrong, not the records.
+
+        Returns:
+            What the next run has to know: these are no verdicts on the records, but the UUIDs were used.
+        """
         entry = refusals[0][1]
         count = f"all {len(refusals)} records" if len(refusals) > 1 else "the record"
         self._stop(
             RequestRefused(f"the API refused {count} of the first chunk: {entry.code}: {entry.message}")
         )
+        return [
+            # An accepted task that failed later keeps its UUID and its error: only a new UUID can fare better.
+            replace(entry, kind=Kind.REJECTED if one.sent_at is not None and not one.accepted else Kind.SPENT)
+            for one, entry in refusals
+        ]
 
     def _stop(self, stop: JobStopped) -> None:
         if self._stopped is None:
@@ -256,7 +285,7 @@ class Exchange:
         asks = self._flight.due(Phase.WAITING, Phase.LOOK_UP)
         if asks is not None and len(self._asks) < max(1, self._limits.requests // 2):
             timeout = min(timeout, max(0.001, asks - now))
-        sends = self._flight.due(Phase.READY)
+        sends = self._next_send(now)
         if sends is not None and sends > now:  # what is due and was not sent waits for something to end
             timeout = min(timeout, sends - now)
         running = self._sends | self._asks | self._commits | self._loads
@@ -267,6 +296,13 @@ class Exchange:
             for group in (self._sends, self._asks, self._commits, self._loads):
                 group.discard(task)
             task.result()
+
+    def _next_send(self, now: float) -> float | None:
+        """When an inference will be ready to be sent; while the first chunk is probed, one of its members."""
+        if not self._canary.open or len(self._canary.members) < CANARY:
+            return self._flight.due(Phase.READY)
+        dues = [one.due for one in self._canary.members if one.phase is Phase.READY and one.due > now]
+        return min(dues, default=None)
 
     async def _wind_up(self) -> None:
         """Let what is under way end for a moment, then give it up: intents cover whatever was sent."""

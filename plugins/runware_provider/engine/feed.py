@@ -59,6 +59,7 @@ class ShardFeed:
         self._started = self.now()
         self._reported_at = self._started
         self._reused = 0
+        self._proven = False
         self._first: list[tuple[tuple[int, int], dict[str, Any]]] = []
 
     @property
@@ -71,6 +72,10 @@ class ShardFeed:
     def wants(self) -> bool:
         """Whether there is another shard, and room for it in memory."""
         return self._unread > 0 and len(self._in_hand) < SHARDS_IN_HAND
+
+    def proven(self) -> bool:
+        """Whether this very kind of request was answered before."""
+        return self._proven
 
     def exhausted(self) -> bool:
         """Whether all shards are loaded."""
@@ -105,6 +110,7 @@ class ShardFeed:
         if key in work.awaited or key in work.before:
             return key
         if known.settled is not None:
+            self._proven = self._proven or known.settled.kind is Kind.ANSWERED
             work.before[key] = (known.settled, known.counted + (known.settled.kind is Kind.ANSWERED))
             return key
         work.awaited.add(key)
