@@ -1,0 +1,177 @@
+"""Jobs against the local API server, over a real socket, with real Parquet in a temporary folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import runware_provider
+from runware_provider.engine.job import run_job
+from runware_provider.engine.plan import plan
+from runware_provider.engine.spec import Endpoint, Limits, Spec
+from runware_provider.testing import LocalServer, ServerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+KEY = "key-of-the-tests-0123456789"
+PLUGINS = Path(runware_provider.__file__).parents[1]
+FAST = {"poll_interval_s": 0.02, "deadline_s": 3.0, "request_timeout_s": 2.0, "unreachable_s": 20.0}
+SCHEMA = {
+    "type": "object",
+    "title": "Invoice",
+    "properties": {"total": {"type": "number"}},
+    "required": ["total"],
+}
+HARD_STOP_S = 60
+"""After which a command line that hangs is killed, so that a test fails and does not stand still."""
+
+
+def body_of(number: int) -> str:
+    return f"Invoice {number} from Shop {number} GmbH\nTotal: {number}.50 EUR"
+
+
+@dataclass
+class Place:
+    """A source, a destination and a server."""
+
+    root: Path
+    server: LocalServer
+    limits: dict[str, Any] = field(default_factory=lambda: dict(FAST))
+
+    @property
+    def source(self) -> Path:
+        return self.root / "in"
+
+    @property
+    def destination(self) -> Path:
+        return self.root / "out"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "out.state"
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(self.server.base_url, KEY)
+
+    def fill(self, records: int | Sequence[Any], name: str = "a.parquet", **columns: Any) -> None:
+        """Write a file with `n` and `body`; a number stands for so many different documents."""
+        bodies = [body_of(n) for n in range(records)] if isinstance(records, int) else list(records)
+        self.put(pa.table({"n": range(len(bodies)), "body": pa.array(bodies, pa.string()), **columns}), name)
+
+    def put(self, table: pa.Table, name: str = "a.parquet") -> None:
+        path = self.source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, path)
+
+    def spec(self, **changes: Any) -> Spec:
+        usual = {
+            "source": str(self.source),
+            "destination": str(self.destination),
+            "prompt": "What is the total?\n{{ record.body }}",
+            "output_type": SCHEMA,
+        }
+        limits = Limits(**{**self.limits, **changes.pop("limits", {})})
+        return Spec(**{**usual, "limits": limits, **changes})
+
+    async def run(self, *, key: str = KEY, stop: Any = None, **changes: Any) -> dict[str, Any]:
+        endpoint = Endpoint(self.server.base_url, key)
+        return await run_job(self.spec(**changes), endpoint, stop=stop)
+
+    def plan(self, **changes: Any) -> dict[str, Any]:
+        return plan(self.spec(**changes))
+
+    def rows(self, folder: Path | None = None) -> list[dict[str, Any]]:
+        """The dataset that the manifest names, in order."""
+        parts = sorted((folder or self.destination).glob("*.parquet"))
+        return [row for part in parts for row in pq.ParquetFile(part).read().to_pylist()]
+
+    def outcomes(self) -> list[str]:
+        return [row["inference"]["outcome"] for row in self.rows()]
+
+    def executed(self) -> int:
+        return int(self.server.bill_summary()["executed"])
+
+    def asked_nothing(self) -> bool:
+        bill = self.server.bill_summary()
+        return bill["executed"] == 0 and not bill["refused"] and bill["requests"] == 0
+
+    # the command line, as a process
+
+    def arguments(self, command: str = "run", **options: Any) -> list[str]:
+        usual = {
+            "source": str(self.source),
+            "destination": str(self.destination),
+            "prompt": "What is the total?\n{{ record.body }}",
+            "schema": str(self._schema_file()),
+        }
+        given = {name: value for name, value in {**usual, **options}.items() if value is not None}
+        words = [
+            [f"--{name.replace('_', '-')}", str(value)] for name, value in given.items() if value is not True
+        ]
+        flags = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is True]
+        return [command, *(word for pair in words for word in pair), *flags]
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        ours = {"PYTHONPATH": str(PLUGINS), "RUNWARE_BASE_URL": self.server.base_url, "RUNWARE_API_KEY": KEY}
+        return {**inherited, **ours, **changes}
+
+    def start(self, *arguments: str, **changes: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "runware_provider.engine", *arguments],
+            env=self.environment(**changes),
+            cwd=self.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def call(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        with self.start(*arguments, **changes) as process:
+            out, err = finish(process)
+            return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def _schema_file(self) -> Path:
+        path = self.root / "schema.json"
+        path.write_text(json.dumps(SCHEMA), encoding="utf-8")
+        return path
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What a process wrote until it ended; one that hangs is killed."""
+    try:
+        return process.communicate(timeout=HARD_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+
+
+@pytest.fixture
+def new_place(tmp_path: Path) -> Iterator[Callable[..., Place]]:
+    """Makes places, each with a server of its own that has the given settings."""
+    with contextlib.ExitStack() as stack:
+
+        def make(name: str = "job", **settings: Any) -> Place:
+            root = tmp_path / name
+            root.mkdir()
+            server = LocalServer(ServerSettings(key=KEY, **{"latency": 0.0, **settings}))
+            return Place(root, stack.enter_context(server))
+
+        yield make
+
+
+@pytest.fixture
+def place(new_place: Callable[..., Place]) -> Place:
+    return new_place()
