@@ -218,7 +218,8 @@ def publish(  # noqa: PLR0913 - keywords, each a fact of its own
         StateUnreadable: the present manifest cannot be read.
     """
     _check_publish_id(publish_id)
-    parts = {f"part-{part.number:05d}-{publish_id}.parquet": part for part in staged}
+    in_order = sorted(staged, key=lambda part: part.number)
+    parts = {f"part-{part.number:05d}-{publish_id}.parquet": part for part in in_order}
     if not parts or len(parts) != len(staged):
         raise ValueError("a publish needs at least one part, and one part for each shard")
     own = _Publish(storage, folder, state_folder, publish_id, parts)
@@ -229,7 +230,7 @@ def publish(  # noqa: PLR0913 - keywords, each a fact of its own
         "files": [{"path": name, "rows": part.rows, "bytes": part.bytes} for name, part in parts.items()],
     }
     _encode(record)  # before anything is touched: a manifest that is no JSON is a fault of the caller
-    return own.published() or own.replace(record, previous)
+    return own.run(record, previous)
 
 
 @dataclass(frozen=True)
@@ -240,34 +241,10 @@ class _Publish:
     publish_id: str
     parts: Mapping[str, StagedPart]
 
-    def published(self) -> dict[str, Any] | None:
-        """The manifest, if it is ours; what a crash left undone is then done."""
+    def run(self, record: dict[str, Any], previous: Version | None) -> dict[str, Any]:
         current = read_manifest(self.storage, self.state_folder)
-        if current is None or current[0]["publish_id"] != self.publish_id:
-            return None
-        self._finish(current[0])
-        return current[0]
-
-    def replace(self, record: dict[str, Any], previous: Version | None) -> dict[str, Any]:
-        self._check_unbeaten(previous)
-        self.storage.delete(self._path(SUCCESS))
-        try:
-            self._place()
-        except FileNotFoundError as error:
-            return self._lost(f"a staged part is gone ({error.filename})")
-        present = _own_names(self.storage, self.folder, self._listing())
-        if not present >= self.parts.keys():
-            return self._lost("another publish removed parts of this one")
-        others = sorted(present - self.parts.keys() - {SUCCESS})
-        record = {**record, "replaced": others}
-        path = self.storage.join(self.state_folder, MANIFEST)
-        if not self.storage.replace_if(path, _encode(record), previous):
-            return self._lost("another publish of the same dataset came first")
-        self._finish(record)
-        return record
-
-    def _check_unbeaten(self, previous: Version | None) -> None:
-        current = read_manifest(self.storage, self.state_folder)
+        if current and self._is_ours(current[0]):
+            return self._finish(current[0])
         if (current[1] if current else None) != previous:
             raise PublishConflict(
                 f"another run published {self.folder} since this one began; run again to build on it"
@@ -277,6 +254,22 @@ class _Publish:
                 f"publish {self.publish_id} has lost before, and its parts may be removed at any moment; "
                 "publish under a new id"
             )
+        return self._replace(record, previous)
+
+    def _replace(self, record: dict[str, Any], previous: Version | None) -> dict[str, Any]:
+        self.storage.delete(self._path(SUCCESS))
+        try:
+            self._place()
+        except FileNotFoundError as error:
+            return self._lost(f"a staged part is gone ({error.filename})")
+        present = self._present()
+        if not present >= self.parts.keys():
+            return self._lost("another publish removed parts of this one")
+        record = {**record, "replaced": sorted(present - self.parts.keys())}
+        path = self.storage.join(self.state_folder, MANIFEST)
+        if not self.storage.replace_if(path, _encode(record), previous):
+            return self._lost("another publish of the same dataset came first")
+        return self._finish(record)
 
     def _place(self) -> None:
         for name, part in self.parts.items():
@@ -292,31 +285,35 @@ class _Publish:
 
     def _lost(self, reason: str) -> dict[str, Any]:
         """Withdraw, unless it was a twin with our own id that came first, or a reply that was lost."""
-        published = self.published()
-        if published is not None:
-            return published
+        current = read_manifest(self.storage, self.state_folder)
+        if current and self._is_ours(current[0]):
+            return self._finish(current[0])
         for name in self.parts:
             self.storage.delete(self._path(name))
-        current = read_manifest(self.storage, self.state_folder)
-        files = {file["path"] for file in current[0]["files"]} if current else None
-        if _own_names(self.storage, self.folder, self._listing()) - {SUCCESS} == files:
+        if current and self._present() == {file["path"] for file in current[0]["files"]}:
             self.storage.create_new(self._path(SUCCESS), b"")
         raise PublishConflict(f"{self.folder}: {reason}; run again to build on what is there")
 
-    def _finish(self, manifest: Mapping[str, Any]) -> None:
+    def _finish(self, manifest: dict[str, Any]) -> dict[str, Any]:
         for name in manifest["replaced"]:
             self.storage.delete(self._path(name))
         current = read_manifest(self.storage, self.state_folder)
-        if current and current[0]["publish_id"] == self.publish_id:
+        if current and self._is_ours(current[0]):  # else a later publish is at work, and owns the mark
             self.storage.create_new(self._path(SUCCESS), b"")
         for part in self.parts.values():
             self.storage.delete(part.path)
         _clear_staged(self.storage, self.storage.join(self.state_folder, "staged"), self.publish_id)
         self.storage.sweep(self.state_folder)
         self.storage.sweep(self.folder)
+        return manifest
 
-    def _listing(self) -> list[str]:
-        return [entry.path for entry in self.storage.list(self.folder, recursive=False)]
+    def _is_ours(self, manifest: Mapping[str, Any]) -> bool:
+        return bool(manifest["publish_id"] == self.publish_id)
+
+    def _present(self) -> set[str]:
+        """The part files of all publishes in the dataset's folder."""
+        listed = [entry.path for entry in self.storage.list(self.folder, recursive=False)]
+        return _own_names(self.storage, self.folder, listed) - {SUCCESS}
 
     def _path(self, name: str) -> str:
         return self.storage.join(self.folder, name)
