@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 A_DAG = """
 import hashlib, json, sys
@@ -63,3 +66,41 @@ def test_a_serialized_dag_is_read_back(fresh_python: Any) -> None:
     assert printed.splitlines()[-1] == (
         "['source', 'destination', 'state', 'partition', 'model', 'limit'] True"
     )
+
+
+MAPPED_WITH_A_MODEL = """
+from __future__ import annotations
+from datetime import datetime, timezone
+from airflow.sdk import DAG
+from pydantic import BaseModel
+from runware_provider.operators import TextInferenceOperator
+
+class Invoice(BaseModel):
+    total: float
+
+with DAG("dag", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)):
+    TextInferenceOperator.partial(
+        task_id="ask", destination="out", prompt="p.j2", output_type=Invoice
+    ).expand(source=["a"])
+"""
+
+SERIALIZE_THE_FILE = """
+import json
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+bag = DagBag(dag_folder="a_dag.py")
+assert not bag.import_errors, bag.import_errors
+print(json.dumps(DagSerialization.serialize_dag(bag.dags["dag"])["tasks"]))
+"""
+
+
+def test_a_mapped_task_with_a_pydantic_model_is_serialized_the_same_twice(
+    fresh_python: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "a_dag.py").write_text(MAPPED_WITH_A_MODEL, encoding="utf-8")
+    first, second = (
+        fresh_python(SERIALIZE_THE_FILE, environment={"PYTHONHASHSEED": seed}).splitlines()[-1]
+        for seed in "12"
+    )
+    assert json.loads(first) == json.loads(second)
+    assert "class Invoice" in first

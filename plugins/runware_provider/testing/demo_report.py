@@ -23,7 +23,7 @@ FIELDS: Final = (
     "purchase_order",
 )
 """The fields that are compared one by one; of the line items, their number is."""
-VENDOR_CHARS: Final = 24
+VENDOR_CHARS: Final = 17
 """Characters of the vendor that are shown, so that a row fits a terminal of 80."""
 TOLERANCE: Final = Decimal("0.005")
 """Half a cent: totals are binary fractions in the output and decimals in what is expected."""
