@@ -1,7 +1,8 @@
 """What an error means and what follows from it: pure decisions, a table, no I/O.
 
 The codes are declared unstable by the vendor and vary by model, so they are sorted into families, with a safe
-default; the table is section 7 of the API contract.
+default; the table is section 7 of the API contract. Case and separators of a code mean nothing, since models
+behind the API spell theirs as `rate_limit_exceeded`.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ _CODES: dict[Family, str] = {
     Family.QUOTA: "insufficientCredits providerInsufficientCredits quotaExceeded paymentRequired environmentPaused",
     Family.RATE: "rateLimitExceeded inferenceRateLimitExceeded providerRateLimitExceeded",
     Family.TOO_LARGE: "inferenceRateLimitRequestTooLarge",
-    Family.CONFLICT: "conflictTaskUUID",
+    Family.CONFLICT: "conflictTaskUUID duplicateTaskUUID",
     Family.SAFETY: "contentPolicyViolation providerContentPolicyViolation sensitiveContentDetected "
     "unsafeContentDetected nsfwContentDetected promptBlocked imageBlocked moderationFailed invalidProviderContent",
     Family.PROVIDER: "providerError providerUnavailable providerBadGateway providerInternalError "
@@ -89,11 +90,13 @@ _CODES: dict[Family, str] = {
     "undefinedError defaultError unrecognizedResponse",
     Family.VALIDATION: "unknownParameter incompatibleParameters validationFailed",
 }
-_FAMILY_OF = {code: family for family, codes in _CODES.items() for code in codes.split()}
+_FAMILY_OF = {code.lower(): family for family, codes in _CODES.items() for code in codes.split()}
+_SAYS_LITTLE = {code.lower() for code in _CODES[Family.SERVER].split()} - {"internalservererror"}
+"""Codes for errors that are not explained; the HTTP status may know more."""
 _PATTERNS = (
-    (re.compile(r"Credits|Quota|Balance"), Family.QUOTA),
+    (re.compile(r"credits|quota|balance(?!r)"), Family.QUOTA),  # a load balancer's error is no bill's
     (re.compile(r"^token"), Family.AUTH),
-    (re.compile(r"^(organization|workspace).*(Suspended|Disabled)$"), Family.AUTH),
+    (re.compile(r"^(organization|workspace).*(suspended|disabled)$"), Family.AUTH),
     (re.compile(r"^(invalid|missing|duplicate|unsupported|value|array|max)"), Family.VALIDATION),
 )
 _FAMILY_OF_STATUS = {
@@ -117,11 +120,12 @@ _STOPS: dict[Family, type[JobStopped]] = {
 
 def family_of(code: str, status: int | None = None) -> Family:
     """Sort an error code into its family; the HTTP status decides only where the code says nothing."""
-    known = _FAMILY_OF.get(code)
-    if known is not None and (known is not Family.SERVER or code == "internalServerError"):
+    plain = re.sub(r"[^a-z0-9]", "", code.lower())
+    known = _FAMILY_OF.get(plain)
+    if known is not None and plain not in _SAYS_LITTLE:
         return known
     for pattern, family in _PATTERNS:
-        if pattern.search(code):
+        if pattern.search(plain):
             return family
     return _FAMILY_OF_STATUS.get(status or 0, known or Family.UNKNOWN)
 
@@ -147,5 +151,8 @@ def stop_for(family: Family, code: str, message: str) -> JobStopped:
 
 
 def back_off_s(tries: int, *, first_s: float = 1.0, longest_s: float = 60.0, spread: float = 0.0) -> float:
-    """Seconds before try n + 1; `spread` in 0..1 keeps many clients from coming back together."""
-    return float(min(longest_s, first_s * 2.0 ** min(tries, 16)) * (1.0 + 0.5 * spread))
+    """Seconds before try n + 1; `spread` in 0..1 keeps many clients from coming back together.
+
+    At most 1.5 times `longest_s`.
+    """
+    return float(min(longest_s, first_s * 2.0 ** min(max(tries, 0), 16)) * (1.0 + 0.5 * spread))
