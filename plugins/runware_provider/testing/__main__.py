@@ -91,13 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
 
     def announce(url: str) -> None:
+        if options.ready_file is not None:
+            write_atomically(options.ready_file, url)
         print(  # noqa: T201 - the line that the user is waiting for
             f"Local Runware API on {url} - key {options.key!r}, bill at {url.removesuffix('/v1')}/_local/bill, "
             "answers from rules, nothing is paid. Stop with Ctrl-C.",
             flush=True,
         )
-        if options.ready_file is not None:
-            write_atomically(options.ready_file, url)
 
     try:
         run_in_foreground(settings_of(options), announce)

@@ -95,11 +95,9 @@ def to_number(text: str, mark: str) -> float:
 def _single_mark(plain: str, place: int, mark: str) -> str:
     """Give the decimal mark of a number with only one kind of mark in it."""
     used = plain[place]
-    if plain.count(used) > 1 or (len(plain) - place - 1 == 3 and used != mark):
-        return "." if used == "," else ","
-    if len(plain) - place - 1 == 3 and plain.lstrip("-")[:1] != "0" and place <= 4 + plain.startswith("-"):
-        return "." if used == "," else ","
-    return used
+    other = "." if used == "," else ","
+    groups = len(plain) - place - 1 == 3 and used != mark and plain.lstrip("-")[:1] != "0"
+    return other if groups or plain.count(used) > 1 else used
 
 
 def find_numbers(text: str, mark: str) -> Iterator[float]:

@@ -12,7 +12,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -138,14 +138,17 @@ class _V1:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         self._state.bill.requests += 1
-        body = await request.body()
-        faults = {fault.kind: fault for fault in self._state.faults.of_request(body)}
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return
+        faults = self._state.faults.of_request(body)
         if "delay_request" in faults:
             await self._wait(faults["delay_request"].seconds)
-        if "cut_before_work" in faults:
-            await self._cut(scope, receive)
-        elif "refuse_request" in faults:
+        if "refuse_request" in faults:
             await self._send(_scripted_response(faults["refuse_request"]), scope, receive, send)
+        elif "cut_before_work" in faults:
+            await self._cut(scope, receive)
         else:
             response = await self._work(body, bearer(request.headers), faults)
             await self._reply(response, faults, scope, receive, send)
@@ -187,10 +190,10 @@ class _V1:
             await self._wait(faults["delay_reply"].seconds)
         if "cut_after_work" in faults:
             await self._cut(scope, receive)
-        elif "half_body" in faults:
-            await self._send_half(response, scope, receive, send)
         elif "fail_after_work" in faults:
             await self._send(_scripted_response(faults["fail_after_work"]), scope, receive, send)
+        elif "half_body" in faults:
+            await self._send_half(response, scope, receive, send)
         elif "garbage_body" in faults:
             fault = faults["garbage_body"]
             await self._send(

@@ -187,13 +187,13 @@ class FaultBook:
             for entry in self._entries
         ]
 
-    def of_request(self, body: bytes) -> list[Fault]:
-        """Give the faults that fire for a request with this body, in the script's order."""
-        return [
+    def of_request(self, body: bytes) -> dict[str, Fault]:
+        """Give the faults that fire for a request with this body, by kind."""
+        return _by_kind(
             entry.fault
             for entry in self._entries
             if entry.fault.kind in REQUEST_KINDS and entry.suits_request(body) and entry.fires(None)
-        ]
+        )
 
     def of_task(self, raw: bytes, model: str, uuid: str) -> dict[str, Fault]:
         """Give the faults that fire for a submitted task, by kind."""
@@ -210,11 +210,19 @@ class FaultBook:
     def _of(self, kinds: Iterable[str], raw: bytes, model: str | None, uuid: str) -> dict[str, Fault]:
         if not self._entries:
             return {}
-        return {
-            entry.fault.kind: entry.fault
+        return _by_kind(
+            entry.fault
             for entry in self._entries
             if entry.fault.kind in kinds and entry.suits_task(raw, model) and entry.fires(uuid)
-        }
+        )
+
+
+def _by_kind(faults: Iterable[Fault]) -> dict[str, Fault]:
+    """Give the first fault of each kind; all of them have been counted as fired."""
+    chosen: dict[str, Fault] = {}
+    for fault in faults:
+        chosen.setdefault(fault.kind, fault)
+    return chosen
 
 
 class _Entry:

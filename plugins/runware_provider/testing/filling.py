@@ -130,7 +130,8 @@ def _array_values(plan: Plan, source: _Source) -> list[Any] | None:
             _complete(items, _Source(source.document, item), required=True) for item in source.document.items
         ]
     if plan.concept == "items" and items.types[:1] == ("string",):
-        return [item.description for item in source.document.items]
+        names = [item.description for item in source.document.items]
+        return names if all(fits(items, name) for name in names) else None
     return None
 
 

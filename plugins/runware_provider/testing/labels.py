@@ -63,7 +63,7 @@ _LABELS = tuple(
         ("rounding", r"^round.{0,6}(?:adj|amt)|^rounding|rou.{1,3}ding|^rounding adj"),
         (
             "subtotal",
-            r"sub ?-?total|^net(?:t)? amount|\bexcl|excluding|zwischensumme|netto|sous-total|total ht$|base imponible|^imponibile|totale parziale|before tax",
+            r"sub ?-?tota+l|^net(?:t)? amount|\bexcl|excluding|zwischensumme|netto|sous-total|total ht$|base imponible|^imponibile|totale parziale|before tax",
         ),
         ("discount", r"\bdisc(?:ount)?\b|rabatt|nachlass|^remise|descuento|sconto|korting|rebate"),
         (

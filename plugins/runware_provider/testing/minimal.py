@@ -16,6 +16,7 @@ _OF_FORMAT = {
     "uri": "about:blank",
     "uuid": "00000000-0000-4000-8000-000000000000",
     "ipv4": "0.0.0.0",  # noqa: S104 - a value of a format, nothing listens there
+    "ipv6": "::",
     "hostname": "example.invalid",
     "duration": "PT0S",
 }
@@ -25,6 +26,11 @@ _SHAPES = {
     "time": re.compile(r"\d\d:\d\d:\d\d.*"),
     "email": re.compile(r"[^@\s]+@[^@\s]+"),
     "uri": re.compile(r"[a-z][a-z0-9+.-]*:\S+", re.IGNORECASE),
+    "uuid": re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE),
+    "ipv4": re.compile(r"\d{1,3}(?:\.\d{1,3}){3}"),
+    "ipv6": re.compile(r"[0-9a-f:]+:[0-9a-f:.]*", re.IGNORECASE),
+    "hostname": re.compile(r"[a-z0-9.-]+", re.IGNORECASE),
+    "duration": re.compile(r"P\S+"),
 }
 _TRIES = (
     *("", "a", "A", "0", "1", "aa", "AA", "00", "aaa", "AAA", "000", "0000", "A-1", "A1", "a@b.co", "00000"),

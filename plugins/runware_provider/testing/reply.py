@@ -35,6 +35,21 @@ STATUS_OF_CODE = {
 }
 
 
+# The code that a fault means which names only a status.
+CODE_OF_STATUS = {
+    401: "invalidApiKey",
+    402: "insufficientCredits",
+    403: "forbidden",
+    408: "requestTimeout",
+    413: "inferenceRateLimitRequestTooLarge",
+    429: "rateLimitExceeded",
+    500: "internalServerError",
+    502: "providerBadGateway",
+    503: "serviceUnavailable",
+    504: "providerGatewayTimeout",
+}
+
+
 @dataclass(slots=True)
 class Reply:
     """A reply in the making.
@@ -71,7 +86,7 @@ class Reply:
 
 def scripted_refusal(fault: Fault, default_code: str) -> Refusal:
     """Give the refusal that a fault asks for: its code, message and status, or what fits them."""
-    code = fault.code or default_code
+    code = fault.code or CODE_OF_STATUS.get(fault.status or 0, default_code)
     status = fault.status or STATUS_OF_CODE.get(code, 400)
     return Refusal(
         code, fault.message or f"Scripted by the local server's fault '{fault.kind}'.", status=status

@@ -108,6 +108,8 @@ class _Analysis:
         branches = [self._branch(rules, branch, name, depth) for branch in _branches(rules)]
         plan.nullable = plan.nullable or any(not branch.types and branch.nullable for branch in branches)
         plan.others = tuple(branch for branch in branches if branch.types)
+        if branches and not plan.others:
+            plan.types = ()
 
     def _branch(self, rules: Mapping[str, Any], branch: Any, name: str, depth: int) -> Plan:
         around = {key: value for key, value in rules.items() if key not in ("anyOf", "oneOf", "default")}

@@ -148,6 +148,7 @@ class LocalServer:
         self._state = State(self.settings, clock)
         self._ready = threading.Event()
         self._failure: BaseException | None = None
+        self._started = False
         self._url = ""
 
     def __enter__(self) -> Self:
@@ -161,8 +162,8 @@ class LocalServer:
         self._url = url_of(self._listener)
         self._thread = threading.Thread(target=self._serve, name="runware-local-server", daemon=True)
         self._thread.start()
-        started = self._ready.wait(START_SECONDS)
-        if not started or self._failure is not None:
+        self._ready.wait(START_SECONDS)
+        if not self._started:
             raise RuntimeError("the local server did not start") from self._failure
         return self
 
@@ -211,9 +212,13 @@ class LocalServer:
         """Forget tasks, bill and balance; the faults stay."""
         self._call(self._state.reset)
 
+    def _when_started(self) -> None:
+        self._started = True
+        self._ready.set()
+
     def _serve(self) -> None:
         try:
-            self._server = _uvicorn(self._state, self._ready.set)
+            self._server = _uvicorn(self._state, self._when_started)
             with asyncio.Runner(loop_factory=self._server.config.get_loop_factory()) as runner:
                 self._loop = runner.get_loop()
                 runner.run(self._server.serve([self._listener]))
