@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import runware_provider
+from runware_provider.engine.attempt import Kind
 from runware_provider.engine.job import run_job
 from runware_provider.engine.plan import plan
 from runware_provider.engine.spec import Endpoint, Limits, Spec
+from runware_provider.engine.wire import task_uuid
 from runware_provider.testing import LocalServer, ServerSettings
 
 if TYPE_CHECKING:
@@ -107,6 +110,40 @@ class Place:
         bill = self.server.bill_summary()
         return bill["executed"] == 0 and not bill["refused"] and bill["requests"] == 0
 
+    def ledger(self) -> dict[str, dict[str, Any]]:
+        """By task UUID what the segments say, merged by rank as the format's page has it."""
+        job_id = bytes.fromhex(json.loads((self.state / "job.json").read_text(encoding="utf-8"))["job_id"])
+        merged: dict[str, dict[str, Any]] = {}
+        for path in sorted((self.state / "ledger").glob("*.segment")):
+            for row in pq.ParquetFile(path).read().drop_columns(["at"]).to_pylist():
+                key = (row["fingerprint"], row["sample"], row["generation"], row["attempt"])
+                known = merged.setdefault(task_uuid(job_id, *key), row)
+                if row["kind"] > known["kind"]:
+                    known.update(row)
+        return merged
+
+    def audit(self, manifest: dict[str, Any], records: int) -> None:
+        """Compare rows, ledger and manifest with the server's bill, task by task."""
+        rows, ledger, bill = self.rows(), self.ledger(), self.server.bill()
+        assert [row["n"] for row in rows] == list(range(records))
+        assert manifest["records"] == manifest["rows"] == sum(manifest["outcomes"].values()) == records
+        assert Counter(row["inference"]["outcome"] for row in rows) == manifest["outcomes"]
+        for name, line in bill["tasks"].items():
+            assert line["executed"] == 1, f"{name} was executed {line['executed']} times"
+            assert ledger[name]["kind"] >= Kind.SPENT, f"{name} was executed, and nothing is known of it"
+        answered = Counter(row["fingerprint"] for row in ledger.values() if row["kind"] == Kind.ANSWERED)
+        assert set(answered.values()) <= {1}
+        unreported = [name for name, line in bill["tasks"].items() if ledger[name]["cost_pico_usd"] is None]
+        told = bill["cost_usd"] - sum(bill["tasks"][name]["cost_usd"] for name in unreported)
+        assert manifest["cost_usd"] == pytest.approx(told, abs=1e-9)
+        charged = [name for name in unreported if bill["tasks"][name]["charged"]]
+        assert len(charged) <= manifest["cost_unreported"] + manifest["maybe_billed"]
+        for row in rows:
+            said = row["inference"]
+            if said["outcome"] == "succeeded":
+                assert ledger[said["task_uuid"]]["kind"] == Kind.ANSWERED
+                assert row["result"]["total"] == row["n"] + 0.5
+
     # the command line, as a process
 
     def arguments(self, command: str = "run", **options: Any) -> list[str]:
@@ -158,17 +195,30 @@ def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
         raise
 
 
-@pytest.fixture
-def new_place(tmp_path: Path) -> Iterator[Callable[..., Place]]:
-    """Makes places, each with a server of its own that has the given settings."""
+@contextlib.contextmanager
+def places_below(folder: Path) -> Iterator[Callable[..., Place]]:
     with contextlib.ExitStack() as stack:
 
         def make(name: str = "job", **settings: Any) -> Place:
-            root = tmp_path / name
+            root = folder / name
             root.mkdir()
             server = LocalServer(ServerSettings(key=KEY, **{"latency": 0.0, **settings}))
             return Place(root, stack.enter_context(server))
 
+        yield make
+
+
+@pytest.fixture
+def new_place(tmp_path: Path) -> Iterator[Callable[..., Place]]:
+    """Makes places, each with a server of its own that has the given settings."""
+    with places_below(tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def new_shared_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Place]]:
+    """The same, for jobs that run side by side and are looked at by many tests."""
+    with places_below(tmp_path_factory.mktemp("places")) as make:
         yield make
 
 
