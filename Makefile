@@ -62,3 +62,4 @@ $(VENV)/.installed: requirements.txt | $(BIN)/python
 
 $(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(BIN)/python
 	$(call install,requirements-dev.txt)
+	@touch $(VENV)/.installed

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import psutil  # type: ignore[import-untyped]  # its types are a package of their own
+import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

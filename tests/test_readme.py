@@ -1,0 +1,141 @@
+"""Every command and every code block of the README runs, in a copy of the project, as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runware_provider.testing import LocalServer, ServerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROJECT = Path(__file__).resolve().parents[1]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+COPIED = ("dags", "include", "plugins", "Makefile", "requirements.txt", "requirements-dev.txt")
+PLACEHOLDER_KEY = "..."
+PAGES = ("README.md", "include/README.md")
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """Page and text of each code block in this language."""
+    return [
+        (page, text)
+        for page in PAGES
+        for found, text in BLOCK.findall((PROJECT / page).read_text(encoding="utf-8"))
+        if found == language
+    ]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project without what it left behind, with this environment as its `.venv`."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in COPIED:
+        source = PROJECT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, folder / name)
+    (folder / ".venv").symlink_to(sys.prefix, target_is_directory=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalServer]:
+    with LocalServer(ServerSettings(key=PLACEHOLDER_KEY)) as running:
+        yield running
+
+
+def environment(server: LocalServer) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW", "RUNWARE", "PYTHONPATH", "MAKE"))
+    }
+    return {**kept, "RUNWARE_BASE_URL": server.base_url}
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def run(script: str, folder: Path, env: dict[str, str]) -> str:
+    ran = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert ran.returncode == 0, f"{script}\n{ran.stdout[-4000:]}\n{ran.stderr[-4000:]}"
+    return ran.stdout + ran.stderr
+
+
+def test_the_shell_commands_run_in_their_order_and_a_second_demo_has_nothing_to_pay(
+    copy: Path, server: LocalServer
+) -> None:
+    said = {}
+    for page, text in blocks("bash"):
+        script = text.replace("8788", free_port())
+        env = environment(server)
+        if page == "include/README.md":
+            script = script.replace("python -m", f"{sys.executable} -m", 1)
+        said[text] = run(script, copy, env)
+    demo, real = said["make demo\n"], next(out for text, out in said.items() if "RECORDS=20" in text)
+    assert "240 rows" in demo
+    assert "as expected" in demo
+    assert "18 of 20 documents" in real  # one of the first twenty is empty, one is null: never sent
+    assert server.bill_summary()["executed"] == 18
+    assert "nothing to pay" in run("make demo", copy, environment(server))
+
+
+def test_the_dag_of_the_first_screen_runs_through_airflow(
+    copy: Path, server: LocalServer, tmp_path: Path
+) -> None:
+    (page, text), *rest = blocks("python")
+    assert page == "README.md"
+    assert not rest
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    (dags / "read_invoices.py").write_text(text, encoding="utf-8")
+    env = environment(server) | {
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(copy / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW_CONN_RUNWARE_DEFAULT": (
+            f'{{"conn_type": "runware", "password": "{PLACEHOLDER_KEY}", "host": "{server.base_url}"}}'
+        ),
+    }
+    said = run(
+        ".venv/bin/airflow db migrate >/dev/null; .venv/bin/airflow dags test read_invoices", copy, env
+    )
+    assert "state=success" in said
+    assert (copy / ".demo" / "read_invoices" / "_SUCCESS").exists()
+
+
+def test_every_make_target_that_the_readme_names_exists(copy: Path, server: LocalServer) -> None:
+    named = sorted(set(re.findall(r"`make (\w+)`", (PROJECT / "README.md").read_text(encoding="utf-8"))))
+    assert named == ["airflow", "check", "demo", "test"]
+    for target in named:
+        run(f"make --dry-run {target}", copy, environment(server))
+
+
+def test_every_link_leads_to_a_file() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", (PROJECT / page).read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert ((PROJECT / page).parent / target).exists(), f"{page} links to {target}"
