@@ -582,6 +582,44 @@ def test_an_id_that_lost_stays_lost(places):
     assert rows(places) == [2]
 
 
+def test_a_part_staged_anew_after_a_crash_replaces_the_copy_of_the_old_one(places):
+    with suppress(Killed):
+        run(places, "one", [[1]], storage=Overtaken(die))
+    assert names(places.folder) == ["part-00000-one.parquet"]
+    run(places, "one", [[2]])
+    assert rows(places) == [2]
+
+
+def test_a_publish_whose_parts_vanish_does_not_become_the_dataset(places):
+    class Losing(LocalStorage):
+        def copy_new(self, source, target):
+            created = super().copy_new(source, target)
+            self.delete(target)
+            return created
+
+    run(places, "old", [[1]])
+    with pytest.raises(PublishConflict, match="removed parts of this one"):
+        run(places, "new", [[2]], storage=Losing())
+    assert rows(places) == [1]
+    assert names(places.folder)[0] == "_SUCCESS"
+
+
+def test_a_winner_does_not_mark_what_a_later_publish_is_changing(places):
+    class Slow(LocalStorage):
+        """While this one removes old parts, a later publish goes as far as its swap and dies."""
+
+        def delete(self, path):
+            if path.endswith("-old.parquet"):
+                with suppress(Killed):
+                    run(places, "later", [[3]], storage=DyingAtTheSwap())
+            super().delete(path)
+
+    run(places, "old", [[1]])
+    run(places, "slow", [[2]], storage=Slow())
+    assert manifest_id(places) == "later"
+    assert names(places.folder) == ["part-00000-later.parquet", "part-00000-slow.parquet"]
+
+
 # Readers
 
 
