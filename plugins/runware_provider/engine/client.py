@@ -6,21 +6,46 @@ nothing can have been accepted, and `Lost` when it may have been.
 
 from __future__ import annotations
 
+import contextlib
+import logging
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import msgspec
 
 from runware_provider.engine import wire
-from runware_provider.engine.errors import EngineError, KeyRefused, Unreachable
+from runware_provider.engine.errors import BadInput, EngineError, KeyRefused, Unreachable
 from runware_provider.engine.retry import STEPS, Step, family_of, stop_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from runware_provider.engine.spec import Endpoint
 
 CHECK_TIMEOUT_S = 10.0
+LONGEST_RETRY_AFTER_S = 300.0
+
+_ours: ContextVar[bool] = ContextVar("runware_request", default=False)
+
+
+def _not_ours(_record: logging.LogRecord) -> bool:
+    return not _ours.get()
+
+
+# httpx tells every request at INFO: thousands of lines in a task's log. A filter on its logger, open for all
+# requests but ours, leaves the level and other people's requests alone.
+logging.getLogger("httpx").addFilter(_not_ours)
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    token = _ours.set(True)
+    try:
+        yield
+    finally:
+        _ours.reset(token)
 
 
 class NotSent(EngineError):  # noqa: N818 - says what is known
@@ -46,14 +71,21 @@ class Client:
         endpoint: base URL and key.
         connections: requests at once, at most.
         transport: for tests; a real network by default.
+
+    Raises:
+        BadInput: the base URL or the key cannot be sent at all.
     """
 
     def __init__(
         self, endpoint: Endpoint, *, connections: int = 4, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
+        _check_url(endpoint.base_url)
         self._endpoint = endpoint
         self._http = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {endpoint.key}", "Content-Type": "application/json"},
+            headers={
+                "Authorization": f"Bearer {_sendable(endpoint.key)}",
+                "Content-Type": "application/json",
+            },
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             transport=transport,
             follow_redirects=False,
@@ -94,7 +126,8 @@ class Client:
             Unreachable: there was no usable answer.
         """
         try:
-            response = await self._post(wire.authentication(self._endpoint.key), CHECK_TIMEOUT_S)
+            key = _sendable(self._endpoint.key)
+            response = await self._post(wire.authentication(key), CHECK_TIMEOUT_S)
         except (NotSent, Lost) as error:
             raise Unreachable(f"{self._endpoint.base_url} did not answer ({error})") from None
         reply = wire.read_reply(response.status_code, response.content)
@@ -113,9 +146,10 @@ class Client:
     async def prices(self) -> dict[str, tuple[float, float]]:
         """USD per token in and out, by model; empty where the API does not say."""
         try:
-            response = await self._http.get(
-                self._endpoint.base_url.rstrip("/") + "/models", timeout=CHECK_TIMEOUT_S
-            )
+            with _quietly():
+                response = await self._http.get(
+                    self._endpoint.base_url.rstrip("/") + "/models", timeout=CHECK_TIMEOUT_S
+                )
             listed = msgspec.json.decode(response.content)
         except (httpx.HTTPError, msgspec.DecodeError, UnicodeDecodeError):
             return {}
@@ -129,15 +163,37 @@ class Client:
 
     async def _post(self, content: bytes, timeout_s: float) -> httpx.Response:
         try:
-            return await self._http.post(
-                self._endpoint.base_url, content=content, timeout=httpx.Timeout(timeout_s, pool=None)
-            )
+            with _quietly():
+                return await self._http.post(
+                    self._endpoint.base_url, content=content, timeout=httpx.Timeout(timeout_s, pool=None)
+                )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
             raise NotSent(_name(error)) from None
         except httpx.TimeoutException as error:
             raise Lost(_name(error), timed_out=True) from None
         except httpx.HTTPError as error:
             raise Lost(_name(error), timed_out=False) from None
+
+
+def _check_url(url: str) -> None:
+    try:
+        httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise BadInput(
+            "base URL", f"it cannot be read ({error})", "Write it like https://api.runware.ai/v1"
+        ) from None
+
+
+def _sendable(key: str) -> str:
+    """The key as a header takes it; the line end of the file that it came from is no part of it."""
+    stripped = key.strip()
+    if not all("!" <= letter <= "~" for letter in stripped):
+        raise BadInput(
+            "API key",
+            "it has a blank, a line break or a letter that no key has",
+            "Copy it again; it is one word of letters, digits and signs",
+        )
+    return stripped
 
 
 def _name(error: Exception) -> str:
@@ -147,8 +203,11 @@ def _name(error: Exception) -> str:
 
 def _retry_after_s(response: httpx.Response) -> float | None:
     """Seconds of a Retry-After header; the date form is not worth a clock here."""
-    value = response.headers.get("Retry-After", "").strip()
-    return min(float(value), 300.0) if value.isdigit() else None
+    try:
+        seconds = float(response.headers.get("Retry-After", ""))
+    except ValueError:
+        return None
+    return min(seconds, LONGEST_RETRY_AFTER_S) if seconds >= 0 else None
 
 
 def _price(model: Any) -> tuple[float, float] | None:
