@@ -13,6 +13,7 @@ One state folder belongs to one destination, or to one partition of it.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage import Storage
 
 FORMAT = 1
+JOB_ID_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -38,17 +40,34 @@ def find_job(storage: Storage, folder: str) -> JobIdentity | None:
     """The job that this state folder belongs to, if there is one.
 
     Raises:
-        StateUnreadable: `job.json` is damaged or of a newer format.
+        StateUnreadable: `job.json` is damaged, of a newer format, or gone while a ledger is there.
     """
     path = storage.join(folder, "job.json")
-    if not storage.exists(path):
+    if not storage.exists(path) and not _lost(storage, folder, path):
         return None
     held = _read(storage, path)
     try:
         job_id = bytes.fromhex(held["job_id"])
     except (KeyError, TypeError, ValueError):
-        raise StateUnreadable(f"{path} holds no valid job_id; restore it from a backup") from None
+        job_id = b""
+    if len(job_id) != JOB_ID_BYTES:
+        raise StateUnreadable(f"{path} holds no valid job_id; restore it from a backup")
     return JobIdentity(job_id, is_new=False)
+
+
+def _lost(storage: Storage, folder: str, path: str) -> bool:
+    """Whether a twin created `job.json` this moment; a ledger without one is an error.
+
+    Under a new job_id, what the old one had under way would be sent, and paid, again.
+    """
+    if not storage.list(storage.join(folder, "ledger")):
+        return False
+    if storage.exists(path):
+        return True
+    raise StateUnreadable(
+        f"{path} is missing, but {folder} holds a ledger; restore it from a backup, or remove the whole folder to"
+        " pay for everything again"
+    )
 
 
 def open_job(storage: Storage, folder: str, destination: str, created_at: str) -> JobIdentity:
@@ -56,7 +75,7 @@ def open_job(storage: Storage, folder: str, destination: str, created_at: str) -
     known = find_job(storage, folder)
     if known is not None:
         return known
-    job_id = secrets.token_bytes(16)
+    job_id = secrets.token_bytes(JOB_ID_BYTES)
     record = {
         "format": FORMAT,
         "job_id": job_id.hex(),
@@ -75,9 +94,12 @@ def generation_of(storage: Storage, folder: str, wish: str | None, created_at: s
     """The generation to ask in: the newest one, or for a wish to ask anew the one opened for that wish.
 
     The same wish finds its generation again, so that a retry does not ask anew.
+
+    Raises:
+        StateUnreadable: a generation's file is damaged, of a newer format, or none of ours.
     """
     opened = storage.list(storage.join(folder, "generations"))
-    numbers = {int(entry.path.rsplit("/", 1)[-1].split(".")[0]): entry.path for entry in opened}
+    numbers = {_number_of(entry.path): entry.path for entry in opened}
     newest = max(numbers, default=0)
     if wish is None:
         return newest
@@ -91,6 +113,13 @@ def generation_of(storage: Storage, folder: str, wish: str | None, created_at: s
             return number
         number += 1
     return number
+
+
+def _number_of(path: str) -> int:
+    found = re.fullmatch(r"(\d{6,})\.json", path.rsplit("/", 1)[-1])
+    if found is None:
+        raise StateUnreadable(f"{path} is no generation of this job; remove it, or restore it from a backup")
+    return int(found[1])
 
 
 def _read(storage: Storage, path: str) -> dict[str, Any]:
