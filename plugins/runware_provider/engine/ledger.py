@@ -305,7 +305,7 @@ class Ledger:
     def _read_segment(self, path: str, columns: list[str] | None) -> pa.Table:
         try:
             with self._storage.open(path) as source:
-                table = pq.read_table(source, columns=columns)
+                table = pq.read_table(source, columns=columns, page_checksum_verification=True)
         except (OSError, pa.ArrowException) as error:
             raise StateUnreadable(
                 f"the ledger segment {path} cannot be read ({type(error).__name__}); it may hold paid answers,"
@@ -316,6 +316,8 @@ class Ledger:
             raise StateUnreadable(
                 f"the ledger segment {path} has format {written}, this version reads {FORMAT}; upgrade runware_provider"
             )
+        if table.schema.names != (columns or _SCHEMA.names):
+            raise StateUnreadable(f"the ledger segment {path} lacks columns; restore it from a backup")
         return table
 
 
@@ -357,7 +359,9 @@ def _segment(entries: Sequence[Entry], at_ms: int) -> bytes:
     ]
     arrays = [pa.array(values, kind) for values, kind in zip(columns, _SCHEMA.types, strict=True)]
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_arrays(arrays, schema=_SCHEMA), sink, compression="zstd")
+    pq.write_table(
+        pa.Table.from_arrays(arrays, schema=_SCHEMA), sink, compression="zstd", write_page_checksum=True
+    )
     return bytes(sink.getvalue())
 
 
