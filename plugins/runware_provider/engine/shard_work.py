@@ -73,9 +73,9 @@ class Questioner:
     at_least: int
     generation: int
 
-    def ask(self, record: Mapping[str, Any]) -> list[Question | Skip]:
+    def ask(self, record: Mapping[str, Any] | Skip) -> list[Question | Skip]:
         """One question per sample, or why there is none."""
-        text = self.prompt.render(record)
+        text = record if isinstance(record, Skip) else self.prompt.render(record)
         if isinstance(text, Skip):
             return [text] * self.samples
         return [self._question(text, sample) for sample in range(self.samples)]
@@ -87,15 +87,36 @@ class Questioner:
         return Question(Key(fingerprint, sample, generation), text, standing(history, self.attempts))
 
 
-def records_of(table: pa.Table, columns: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
-    """The rows of a table as Python values, some at a time; columns that no template names stay untouched."""
+def records_of(table: pa.Table, columns: Sequence[str]) -> Iterator[list[dict[str, Any] | Skip]]:
+    """The rows of a table as Python values, some at a time; columns that no template names stay untouched.
+
+    A row with a value that Python cannot hold (text that is no UTF-8, a date after the year 9999) is skipped.
+    """
     chosen = table.select(list(columns))
     for start in range(0, table.num_rows, RECORDS_AT_ONCE):
         piece = chosen.slice(start, RECORDS_AT_ONCE)
         if columns:
-            yield piece.to_pylist()
+            yield _values(piece)
         else:
             yield [{} for _ in range(min(RECORDS_AT_ONCE, table.num_rows - start))]
+
+
+def _values(piece: pa.Table) -> list[dict[str, Any] | Skip]:
+    try:
+        return list(piece.to_pylist())
+    except (ValueError, OverflowError):
+        return [_value(piece.slice(row, 1)) for row in range(piece.num_rows)]
+
+
+def _value(row: pa.Table) -> dict[str, Any] | Skip:
+    held: dict[str, Any] = {}
+    for name in row.column_names:
+        try:
+            held[name] = row.column(name)[0].as_py()
+        except (ValueError, OverflowError) as error:
+            kind = type(error).__name__
+            return Skip("prompt_error", f"column {name!r} holds a value that cannot be read ({kind})")
+    return held
 
 
 def inference_of(question: Question, job_id: bytes, shared_bytes: int) -> Inference:
