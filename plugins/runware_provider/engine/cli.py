@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 OK, BAD_INPUT, RESUMABLE = 0, 1, 3
 LINE_EVERY_S = 10.0
 PREVIEW_RECORDS = 5
+NEW_WISH = "\0"
+"""`--refresh` without a name."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -52,14 +54,21 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     options = _parser().parse_args(arguments)
+    options.wish_is_new = options.refresh == NEW_WISH
+    if options.wish_is_new:
+        options.refresh = secrets.token_hex(4)
     try:
         _print(asyncio.run(_command(options)))
     except JobStopped as stopped:
-        _say(f"Stopped: {stopped.reason}. {_at_vendor(stopped.manifest)}{stopped.remedy}")
-        _print(stopped.manifest)
+        remedy = stopped.remedy + _how_to_go_on(options)
+        _say(f"Stopped: {stopped.reason}. {_at_vendor(stopped.manifest)}{remedy}")
+        _print({**stopped.manifest, "remedy": remedy})
+        return RESUMABLE
+    except KeyboardInterrupt:
+        _say("Stopped: it was asked to stop before it began. Run the same command again.")
         return RESUMABLE
     except PublishConflict as conflict:
-        _say(f"Not published: {conflict}. Run again: nothing has to be paid again.")
+        _say(f"Not published: {conflict}. Nothing has to be paid again.{_how_to_go_on(options)}")
         return RESUMABLE
     except NothingToDo as nothing:
         _say(f"Nothing to do: {nothing}.")
@@ -67,7 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"Error: {error}")
         return BAD_INPUT
     except OSError as error:
-        _say(f"Stopped: the store failed ({error}). Mend that, then run again: what was paid for is kept.")
+        _say(
+            f"Stopped: the store failed ({error}). Mend that, then run again: what was paid for is kept."
+            + _how_to_go_on(options)
+        )
         return RESUMABLE
     return OK
 
@@ -105,7 +117,7 @@ def spec_of(options: argparse.Namespace) -> Spec:
         "settings": settings,
         "delivery": options.delivery,
         "samples": options.samples,
-        "refresh": secrets.token_hex(8) if options.refresh else None,
+        "refresh": options.refresh,
         "limit": options.limit,
         "columns": options.columns.split(",") if options.columns else None,
         "on_empty": options.on_empty,
@@ -153,7 +165,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--max-outstanding", type=int, metavar="N", help="inferences under way at the vendor, at most")
     add("--requests", type=int, metavar="N", help="HTTP requests at once")
     add("--samples", type=int, default=1, metavar="N", help="answers per record")
-    add("--refresh", action="store_true", help="ask anew what was answered before")
+    add(
+        "--refresh",
+        nargs="?",
+        const=NEW_WISH,
+        metavar="NAME",
+        help="ask anew what was answered before; the same NAME asks once, however often it is run",
+    )
     add("--columns", metavar="A,B", help="input columns to keep (default: all)")
     add("--on-empty", default="write", choices=["write", "skip", "fail"])
     add("--keep-raw", action="store_true", help="keep the raw answer of every row")
@@ -231,21 +249,28 @@ def _text_or_file(option: str, given: str | None, suffixes: tuple[str, ...]) -> 
     if given is None or "\n" in given or not given.strip().endswith(suffixes):
         return given
     path = Path(given.strip())
-    if not path.is_file():
-        if " " in given.strip() and path.suffix != ".j2":
-            return given
-        raise BadInput(option, f"there is no file {given.strip()}", f"Looked in {Path.cwd()}")
-    return path.read_text(encoding="utf-8")
+    if not path.is_file() and " " in given.strip() and path.suffix != ".j2":
+        return given
+    return _content(option, path)
 
 
 def _json_file(option: str, given: str) -> Any:
-    path = Path(given)
-    if not path.is_file():
-        raise BadInput(option, f"there is no file {given}", f"Looked in {Path.cwd()}")
+    content = _content(option, Path(given))
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(content)
     except ValueError as error:
         raise BadInput(option, f"{given} holds no JSON ({error})", "Mend the file") from None
+
+
+def _content(option: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadInput(option, f"there is no file {path}", f"Looked in {Path.cwd()}") from None
+    except UnicodeDecodeError as error:
+        raise BadInput(option, f"{path} is no text in UTF-8 ({error.reason})", "Save it as UTF-8") from None
+    except OSError as error:
+        raise BadInput(option, f"{path} cannot be read ({error.strerror})", "Mend that") from None
 
 
 def _json_object(option: str, given: str) -> dict[str, Any]:
@@ -263,6 +288,13 @@ def _pair(given: str) -> tuple[str, str]:
     if not equals:
         raise BadInput("--partition", f"{given!r} has no '='", "Write it like ds=2026-01-01")
     return key, value
+
+
+def _how_to_go_on(options: argparse.Namespace) -> str:
+    """A wish that was given no name has to be named to go on with it; the same command would be a new wish."""
+    if not options.wish_is_new:
+        return ""
+    return f" But name the wish: --refresh {options.refresh}. A plain --refresh would ask everything anew once more."
 
 
 def _at_vendor(manifest: dict[str, Any]) -> str:
