@@ -17,7 +17,7 @@ from runware_provider.engine.errors import BadInput, JobStopped, NothingToDo
 from runware_provider.engine.exchange import Exchange
 from runware_provider.engine.fate import Fates
 from runware_provider.engine.feed import ShardFeed
-from runware_provider.engine.flight import Flight
+from runware_provider.engine.flight import OUTSTANDING, Flight
 from runware_provider.engine.ledger import Ledger
 from runware_provider.engine.pace import Pace
 from runware_provider.engine.prepare import Prepared, prepare
@@ -159,7 +159,7 @@ class Job:
                 await feed.finish()
             except JobStopped as stopped:
                 await feed.abandon()
-                stopped.manifest = self._manifest(feed, started, "stopped", stopped, flight.outstanding)
+                stopped.manifest = self._manifest(feed, started, "stopped", stopped, _at_vendor(flight))
                 raise
             except BaseException:
                 await feed.abandon()
@@ -246,6 +246,16 @@ class Job:
             manifest["records"] = self.prepared.records
             manifest["records_done"] = counts.records
         return manifest
+
+
+def _at_vendor(flight: Flight) -> int:
+    """Inferences that the API may be working on: not those that it refused before and that were not sent since."""
+    refused = sum(
+        one.rejected and one.sent_at is None and not one.accepted
+        for one in flight
+        if one.phase in OUTSTANDING
+    )
+    return flight.outstanding - refused
 
 
 def _timestamp() -> str:
