@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -199,11 +198,8 @@ class ShardFeed:
             )
 
     async def abandon(self) -> None:
-        """Stop writing parts; what they would hold is in the ledger."""
-        for task in self._finishing:
-            task.cancel()
-        with contextlib.suppress(Exception):
-            await asyncio.gather(*self._finishing, return_exceptions=True)
+        """Remove the parts, once those that are being written are there; what they hold is in the ledger."""
+        await asyncio.gather(*self._finishing, return_exceptions=True)
         await asyncio.to_thread(self.discard)
 
     def discard(self) -> None:
