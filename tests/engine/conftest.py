@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ SCHEMA = {
     "properties": {"total": {"type": "number"}},
     "required": ["total"],
 }
+STOPPED_TOGETHER = 32
 HARD_STOP_S = 60
 """After which a command line that hangs is killed, so that a test fails and does not stand still."""
 
@@ -197,15 +199,21 @@ def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def places_below(folder: Path) -> Iterator[Callable[..., Place]]:
-    with contextlib.ExitStack() as stack:
+    servers: list[LocalServer] = []
 
-        def make(name: str = "job", **settings: Any) -> Place:
-            root = folder / name
-            root.mkdir()
-            server = LocalServer(ServerSettings(key=KEY, **{"latency": 0.0, **settings}))
-            return Place(root, stack.enter_context(server))
+    def make(name: str = "job", **settings: Any) -> Place:
+        root = folder / name
+        root.mkdir()
+        server = LocalServer(ServerSettings(key=KEY, **{"latency": 0.0, **settings}))
+        server.__enter__()
+        servers.append(server)
+        return Place(root, server)
 
+    try:
         yield make
+    finally:
+        with ThreadPoolExecutor(STOPPED_TOGETHER) as pool:  # each takes a moment to stop
+            list(pool.map(lambda server: server.__exit__(None, None, None), servers))
 
 
 @pytest.fixture

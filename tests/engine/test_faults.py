@@ -247,7 +247,7 @@ def mixture(seed: int) -> Case:
         Fault(
             kind,
             probability=dice.choice((0.05, 0.2, 0.4)),
-            times=dice.choice((2, 4, 8)),
+            times=dice.choice((1, 2, 3)),
             code=dice.choice(codes) if "task" in kind or "uuid" in kind or "refuse" in kind else None,
             seconds=dice.choice((0.1, 0.7)),
             charge=dice.random() < 0.5,
