@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -57,6 +58,14 @@ class Service:
     def connection(self) -> str:
         """The Airflow connection, as JSON."""
         return json.dumps({"conn_type": "runware", "host": self.base_url, "password": self.key})
+
+
+NOT_OURS: Final = (
+    "ignore:GitWildMatchPattern:DeprecationWarning",
+    "ignore:Could not import graphviz:UserWarning",
+    "ignore:Using `httpx` with `starlette.testclient` is deprecated:UserWarning",
+)
+"""What Airflow 3.3 warns about in itself and in its dependencies, at every start: noise in front of a newcomer."""
 
 
 @contextlib.contextmanager
@@ -140,7 +149,9 @@ def environment_of_airflow(
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
         "AIRFLOW_CONN_RUNWARE_DEFAULT": asked.connection(),
+        "PYTHONWARNINGS": ",".join([*NOT_OURS, *filter(None, [environment.get("PYTHONWARNINGS")])]),
         "RUNWARE_OUTPUT": environment.get("RUNWARE_OUTPUT") or str(output),
     }
 
