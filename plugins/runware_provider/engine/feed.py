@@ -10,7 +10,7 @@ from runware_provider.engine.attempt import Key, Kind
 from runware_provider.engine.dataset import read_shards
 from runware_provider.engine.progress import Progress
 from runware_provider.engine.prompt import Skip
-from runware_provider.engine.rows import Counts, Judge, assemble, output_schema_of
+from runware_provider.engine.rows import INFERENCE, RESULT, Counts, Judge, assemble, output_schema_of
 from runware_provider.engine.shard_work import Question, Questioner, ShardWork, inference_of, records_of
 
 if TYPE_CHECKING:
@@ -178,9 +178,8 @@ class ShardFeed:
         judgements = {key: self.judge.judge(entry, attempts) for key, (entry, attempts) in last_words.items()}
         table, counts = assemble(work.kept, work.slots, judgements, self.judge)
         part = self.stage.write(work.shard.number, [table], table.schema)
-        first = [
-            ((work.shard.number, index), row) for index, row in enumerate(table.slice(0, SHOWN).to_pylist())
-        ]
+        shown = table.select([RESULT, INFERENCE]).slice(0, SHOWN).to_pylist()
+        first = [((work.shard.number, index), row) for index, row in enumerate(shown)]
         return part, counts, first
 
     async def finish(self) -> None:
