@@ -3,9 +3,9 @@
 You will see: one partition per day, `.demo/output/labels/ds=2026-01-02/`, replaced as a whole when the day is run again.
 Each row keeps its message and its `expected_label`, and has the model's answer in `result.label`.
 
-Needs the connection `runware_default`. The samples cover 2026-01-01 to 2026-01-04, so try one of these days:
-`airflow dags test classify_text 2026-01-02`, or trigger it with the parameter `day`. For any other day there is no
-folder to read, and the task fails.
+Needs the connection `runware_default`. Unpause it: the samples cover 2026-01-01 to 2026-01-04, and Airflow catches up on
+these four days, a run each. One of them alone: `airflow dags test classify_text 2026-01-02`, or trigger it with the
+parameter `day`. A day without a folder of messages fails, before anything is paid.
 
 A run that has no logical date (triggered by an asset, or through the API with `logical_date` null) has no `ds` either.
 Without `day`, its task then fails while its templates are rendered, before anything is read, paid for or overwritten:
@@ -33,7 +33,9 @@ with DAG(
     doc_md=__doc__,
     schedule="@daily",
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
+    end_date=datetime(2026, 1, 4, tzinfo=UTC),  # the samples' last day; without one, it goes on every day
+    catchup=True,
+    max_active_runs=1,
     template_searchpath=[f"{PROJECT}/include"],
     params={"day": Param(None, type=["null", "string"], format="date", title="Instead of the run's own day")},
     tags=["runware", "example"],
