@@ -313,3 +313,7 @@ def test_no_document_makes_it_fail(text):
         "items": {"type": "object", "properties": {"description": {}, "amount": {"type": "number"}}},
     }
     json.dumps(fill(schema, Document(text)))
+
+
+def test_an_order_number_is_found_in_a_sentence():
+    assert of("order", text="Where is order A-12345? I wait.") == "A-12345"

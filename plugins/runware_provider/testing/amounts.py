@@ -18,40 +18,13 @@ _POINT = re.compile(r"\d\.\d\d(?!\d)")
 _COMMA = re.compile(r"\d,\d\d(?!\d)")
 _NOT_GROUPED = re.compile(rf"[{_GROUPS}]")
 
-CODES = [
-    "EUR",
-    "USD",
-    "GBP",
-    "CHF",
-    "JPY",
-    "CAD",
-    "AUD",
-    "NZD",
-    "MXN",
-    "SEK",
-    "NOK",
-    "DKK",
-    "PLN",
-    "CZK",
-    "HUF",
-    "RON",
-    "BGN",
-    "TRY",
-    "INR",
-    "CNY",
-    "HKD",
-    "SGD",
-    "MYR",
-    "THB",
-    "IDR",
-    "KRW",
-    "BRL",
-    "ZAR",
-    "ILS",
-]
+_CODES = (
+    "EUR USD GBP CHF JPY CAD AUD NZD MXN SEK NOK DKK PLN CZK HUF RON BGN TRY INR CNY HKD SGD MYR THB IDR "
+    "KRW BRL ZAR ILS"
+)
 # Signs from the most to the least specific: the first one that occurs decides.
 _SIGNS = (
-    (re.compile(rf"(?<![A-Za-z])({'|'.join(CODES)})(?![A-Za-z])"), ""),
+    (re.compile(rf"(?<![A-Za-z])({'|'.join(_CODES.split())})(?![A-Za-z])"), ""),
     (re.compile(r"\bUS\s?\$"), "USD"),
     (re.compile(r"\bMX\s?\$"), "MXN"),
     (re.compile(r"(?:\b(?:CA|C)\s?\$)|\$\s?CA\b"), "CAD"),

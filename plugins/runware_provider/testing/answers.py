@@ -39,6 +39,8 @@ _LABELS = re.compile(
     re.IGNORECASE,
 )
 MAX_BRACES = 24
+MAX_INSTRUCTIONS = 4_000
+MAX_LABELS = 40
 MAX_SCHEMA_SEARCH = 60_000
 
 
@@ -137,9 +139,10 @@ def _schema_in(text: str) -> tuple[Any, str]:
 
 
 def _free_text(system: str, prompt: str, document: str) -> str:
-    for instructions in (system, prompt.replace(document, "") if document != prompt else prompt):
+    for text in (system, prompt.replace(document, "") if document != prompt else prompt):
+        instructions = text[:MAX_INSTRUCTIONS]
         match = _LABELS.search(instructions)
         if match is not None:
-            labels = [part.strip().removeprefix("or ") for part in re.split(r"[,|;]", match[1])]
+            labels = [part.strip().removeprefix("or ") for part in re.split(r"[,|;]", match[1])][:MAX_LABELS]
             return best_label(labels, instructions, document) or labels[-1]
     return first_sentence(document) or "The document is empty."

@@ -15,59 +15,12 @@ if TYPE_CHECKING:
     from runware_provider.testing.schema_plan import Plan
 
 MAX_READ = 6_000
-_COMMON = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "by",
-        "can",
-        "do",
-        "for",
-        "from",
-        "has",
-        "have",
-        "if",
-        "in",
-        "is",
-        "it",
-        "its",
-        "not",
-        "of",
-        "on",
-        "or",
-        "that",
-        "the",
-        "this",
-        "to",
-        "was",
-        "what",
-        "when",
-        "which",
-        "who",
-        "will",
-        "with",
-        "you",
-        "your",
-        "one",
-        "use",
-        "used",
-        "value",
-        "whether",
-        "any",
-        "all",
-        "text",
-        "document",
-        "message",
-        "user",
-        "get",
-        "set",
-    ]
+_COMMON_WORDS = (
+    "a an and are as at be by can do for from has have if in is it its not of on or that the this to was "
+    "what when which who will with you your one use used value whether any all text document message user "
+    "get set"
 )
+_COMMON = frozenset(_COMMON_WORDS.split())
 _NEITHER = (
     "other",
     "unknown",
@@ -83,13 +36,27 @@ _NEITHER = (
 )
 
 # Beginnings of words, without accents, that speak for a label with one of these words in it.
+_MONEY = (
+    "charg|refund|invoice|payment|paid|debit|rechnung|abgebucht|erstatt|abbuch|factur|cobra|addebit|fattura"
+    "|afgeschreven|rembours|subscription|credit card|btw|vat"
+)
+_BROKEN = (
+    "crash|error|fehler|fails|broken|does nothing|not work|doesn't|sturzt|nicht mehr|geht nicht|erreur|plante|bloqu"
+    "|reste|cierra solo|no puedo|errore|blocca|non salva|non funziona|no funciona|vast|fout|werkt niet|niet meer|freez|hang"
+)
+_WISH = (
+    r"would be (?:great|nice|useful)|please add|feature|wish|wunsch|konnte|konnten sie|serait|aimerais|pourriez"
+    r"|estaria|podrian|sarebbe|potreste|zou|graag|kan .* ook|could you add|dark mode|export to|ware (?:es )?(?:schon|toll)"
+)
 _HINTS: Mapping[str, str] = {
-    "billing": "charg|refund|invoice|payment|paid|debit|rechnung|abgebucht|erstatt|abbuch|factur|cobra|addebit|fattura"
-    "|afgeschreven|rembours|subscription|credit card|btw|vat",
-    "bug": "crash|error|fehler|fails|broken|does nothing|not work|doesn't|sturzt|nicht mehr|geht nicht|erreur|plante|bloqu"
-    "|reste|cierra solo|no puedo|errore|blocca|non salva|non funziona|no funciona|vast|fout|werkt niet|niet meer|freez|hang",
-    "feature": r"would be (?:great|nice|useful)|please add|feature|wish|wunsch|konnte|konnten sie|serait|aimerais|pourriez"
-    r"|estaria|podrian|sarebbe|potreste|zou|graag|kan .* ook|could you add|dark mode|export to|ware (?:es )?(?:schon|toll)",
+    "billing": _MONEY,
+    "accounting": _MONEY,
+    "finance": _MONEY,
+    "bug": _BROKEN,
+    "engineering": _BROKEN,
+    "technical": _BROKEN,
+    "feature": _WISH,
+    "sales": _WISH,
     "praise": "thank|wonderful|impress|great work|love|excellent|amazing|lob|klasse|danke|traum|bravo|merci|parfait|bonheur"
     "|enhorabuena|gracias|maravill|gusto|compliment|gentil|ottim|bedankt|geweldig|fantasti|super|top|pluim|blij",
     "complaint": "complain|disappoint|unacceptable|terrible|worst|angry|beschwer|enttausch|unzumutbar|decu|queja|reclamo",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runware_provider.testing.line_items import Item
     from runware_provider.testing.reading import Document
 
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
 _PHONE = re.compile(
     r"(?:tel|phone|mobile|telefon|t[ée]l)\w*\.?\s*(?:no\.?)?\s*:?\s*([+(]?\d[\d ()/+-]{5,18}\d)",
     re.IGNORECASE,
@@ -261,6 +261,7 @@ _TEXTS: Mapping[str | None, Callable[[Document], str | None]] = {
     "currency": lambda document: document.currency,
     "invoice_number": lambda document: document.identifier("invoice_number"),
     "purchase_order": lambda document: document.identifier("purchase_order"),
+    "order": lambda document: document.identifier("purchase_order") or document.identifier("order"),
     "tax_id": lambda document: document.identifier("tax_id"),
     "email": _matched(_EMAIL),
     "phone": _matched(_PHONE, 1),

@@ -100,6 +100,7 @@ _FIELDS = tuple(
         ("purchase_order", r"purchase order|\bpo\b|customer order|order reference|your order"),
         ("tax_id", r"(?:tax|vat|gst) (?:id|number|no|reg)|registration|\breg no"),
         ("tax_rate", r"(?:tax|vat|gst) (?:rate|percent)"),
+        ("order", r"^order(?: (?:id|ref))?$"),
         (
             "invoice_number",
             r"(?:invoice|receipt|bill|document|doc|order|reference|transaction|ticket) (?:number|no|nr|id|ref|code)|^(?:number|reference|order number|invoice)$",

@@ -11,7 +11,8 @@ from runware_provider.testing.labels import concept_of_label
 _SIGN = r"(?:[A-Z]{2,3}\$?|Fr\.|[^\w\s.,:;%()-]{1,2})"
 _MONEY = rf"[-(]?{_SIGN}?\s?{NUMBER.pattern}\)?(?:\s?(?:{_SIGN}(?:\sCA)?|kr\.?|[A-Z]{{1,3}}))?"
 _IS_MONEY = re.compile(rf"\W{{0,2}}{_MONEY}")
-_TRAILING_MONEY = re.compile(rf"(?P<label>.*?[A-Za-z\u00c0-\u017f)%:].*?)\s+(?P<value>{_MONEY})")
+_TRAILING_MONEY = re.compile(rf"\s(?P<value>{_MONEY})$")
+_LETTER = re.compile(r"[A-Za-z\u00c0-\u017f]")
 _ONLY_SIGN = re.compile(rf"[\W_]*(?:{_SIGN}|C)?[\W_]*")
 _PARTIES = {"sup": "vendor", "buy": "customer"}
 _HAS_CODE = re.compile(r"\d.*\d.*\d")
@@ -92,9 +93,9 @@ def _of_row(row: list[str], below: list[list[str]]) -> list[Pair]:
 def _of_cell(cell: str, following: list[str]) -> list[Pair]:
     label, colon, value = cell.partition(":") if ":" in cell else cell.partition("=")
     if not colon:
-        match = _TRAILING_MONEY.fullmatch(cell)
-        if match is not None:
-            label, value = match["label"], match["value"]
+        match = _TRAILING_MONEY.search(cell)
+        if match is not None and _LETTER.search(cell, 0, match.start()):
+            label, value = cell[: match.start()], match["value"]
         if _HAS_CODE.search(label):
             return []
     concept = concept_of_label(label)

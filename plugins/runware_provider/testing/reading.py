@@ -30,19 +30,23 @@ if TYPE_CHECKING:
 
 MAX_VALUE = 40
 _IDENTIFIER = re.compile(
-    r"(?<![\w/.-])(?=[A-Za-z0-9/._-]*\d)[A-Za-z0-9][A-Za-z0-9/._-]*[A-Za-z0-9](?![\w/])|(?<!\w)\d(?!\w)"
+    r"(?<![\w/.-])(?=[A-Za-z0-9/._-]{0,40}\d)[A-Za-z0-9][A-Za-z0-9/._-]{0,40}[A-Za-z0-9](?![\w/])|(?<!\w)\d(?!\w)"
 )
 _AMERICAN = re.compile(r",? [A-Z]{2} \d{5}(?:-\d{4})?\b")
 _NUMBER_IN_HEADING = re.compile(
     r"(?:invoice|receipt|(?<!your )order|confirmation|rechnung|faktura|kassenbon|quittung|best[äa]tigung|facture|ticket|re[çc]u|commande"
     r"|factura|recibo|pedido|fattura|scontrino|ricevuta|ordine|factuur|bon|bevestiging|bestelling|bill|doc(?:ument)?|inv)"
     r"[^\S\n]+(?:de compra[^\S\n]+|de caisse[^\S\n]+)?(?:(?:beleg-nr|nr|num\w*|n[úu]mero|number|nummer|no|ref|rif|réf|n\W?[º°o]?)\W{0,3})?"
-    r"[^\S\n]*#?[^\S\n]*(?P<id>[A-Z0-9]*[/-]?[A-Z0-9/-]*\d{2,}[A-Z0-9/-]*)",
+    r"[^\S\n]*#?[^\S\n]*(?P<id>[A-Z0-9/-]{0,20}\d{2,}[A-Z0-9/-]{0,20})",
     re.IGNORECASE,
 )
 _ORDER_IN_SENTENCE = re.compile(
     r"(?:your order|ihre bestellung|votre commande|su pedido|vostro ordine|uw bestelling|purchase order)\W+"
-    r"(?P<id>[A-Z0-9/-]*\d[A-Z0-9/-]*)",
+    r"(?P<id>[A-Z0-9/-]{0,20}\d[A-Z0-9/-]{0,20})",
+    re.IGNORECASE,
+)
+_ANY_ORDER = re.compile(
+    r"\b(?:order|bestellung|commande|pedido|ordine|bestelling)\W+(?:no\W+)?(?P<id>[A-Z0-9/-]{0,20}\d[A-Z0-9/-]{0,20})",
     re.IGNORECASE,
 )
 _DUE_IN_SENTENCE = re.compile(
@@ -55,7 +59,7 @@ _TOTAL_IN_SENTENCE = re.compile(
     r"(?P<rest>(?:[A-Z]{2,3}\$?\s|\S{1,2}\s?)?\d[^\n]{0,30})",
     re.IGNORECASE,
 )
-_SENTENCES = {"invoice_number": _NUMBER_IN_HEADING, "purchase_order": _ORDER_IN_SENTENCE}
+_SENTENCES = {"invoice_number": _NUMBER_IN_HEADING, "purchase_order": _ORDER_IN_SENTENCE, "order": _ANY_ORDER}
 
 
 class Document:

@@ -181,6 +181,8 @@ class TaskBook:
     def add(self, task: Task, now: float) -> None:
         """Remember a task, and forget request and answer of the oldest finished ones over the limit."""
         key = task.uuid.lower()
+        if key == task.uuid:
+            key = task.uuid  # one string instead of two, a million times
         self._tasks[key] = task
         self._kept[key] = None
         while len(self._kept) > self._keep:
@@ -198,6 +200,7 @@ class TaskBook:
 
 def _forget(task: Task) -> None:
     task.request = None
+    task.finishes = ()
     task.items = ()
     task.failure = None
     task.archived = None
