@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PLUGINS = Path(__file__).resolve().parents[1] / "plugins"
 CHUNK = 50
-AT_ONCE = 6
+AT_ONCE = 16
 RECEIPT = """CORNER BOOKS LTD
 12 Mill Lane
 Leeds LS1 4DY
