@@ -4,14 +4,15 @@
 
 VENV ?= .venv
 PYTHON ?= python3
+RESOLUTION ?= highest
 BIN := $(VENV)/bin
 RUN := PYTHONPATH=plugins $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo airflow test lint types contracts check clean
+.PHONY: help demo airflow test test-lowest lint types contracts check clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## Run the example DAG once; with RUNWARE_API_KEY set, against the real service
 	@$(RUN) -m runware_provider.testing.demo
@@ -21,6 +22,10 @@ airflow: $(VENV)/.installed ## Start Airflow with the example DAGs and its web p
 
 test: $(VENV)/.installed-dev ## Run all tests
 	$(BIN)/python -m pytest
+
+test-lowest: ## Run the tests with the oldest versions that requirements.txt allows
+	$(MAKE) VENV=.venv-lowest RESOLUTION=lowest-direct .venv-lowest/.installed-dev
+	.venv-lowest/bin/python -m pytest tests/engine tests/airflow tests/test_dags.py
 
 lint: $(VENV)/.installed-dev ## Check style and format
 	$(BIN)/ruff check .
@@ -42,7 +47,7 @@ clean: ## Remove what the demo, Airflow and the checks left; the virtual environ
 define install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null || true
 	@if $(BIN)/python -m uv --version >/dev/null 2>&1; \
-	then $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --compile-bytecode -r $(1); \
+	then $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --compile-bytecode --resolution $(2) -r $(1); \
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(1); fi
 	@touch $@
 endef
@@ -58,8 +63,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -f $@; exit 1; }
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python
-	$(call install,requirements.txt)
+	$(call install,requirements.txt,$(RESOLUTION))
 
-$(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(BIN)/python
-	$(call install,requirements-dev.txt)
-	@touch $(VENV)/.installed
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(call install,requirements-dev.txt,highest)
