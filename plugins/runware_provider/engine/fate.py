@@ -1,7 +1,8 @@
 """What a reply means for each inference that it was about. Pure: replies and time in, phases and entries out.
 
 An error that names a task in a 200 or 400 reply is the API's word on that task. Whatever else went wrong (a lost
-reply, garbage, HTTP 5xx) leaves the fate open, and an open fate is asked for before anything is sent again.
+reply, garbage, HTTP 5xx) leaves the fate open, and an open fate is asked for before anything is sent again. A refused
+question, to getResponse or to the archive, is no word on the task that it asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from runware_provider.engine.retry import (
     Step,
     back_off_s,
     family_of,
-    family_of_status,
     stop_for,
 )
 from runware_provider.engine.wire import ApiError, Reply, cost_of, encode_item, read_result
@@ -31,9 +31,23 @@ if TYPE_CHECKING:
 REPLAY_AFTER_S = 1.0
 """The vendor's SDK waits at least a second before it replays a task."""
 REJECTED_POLL_S = 10.0
-"""How long a conflicting UUID is polled that had been refused before."""
+"""How long a conflicting UUID is polled that had been refused before and was never sent without a reply."""
+SETTLE_IN_S = 60.0
+"""How long an accepted task may be unknown to everybody: stores may lag behind the acceptance."""
+PATIENCE = 3
+"""Errors in a row that may be about a question or about its task, until they are taken for the task's."""
+LOOK_UPS = 5
+"""Failed look-ups in a row, until a task that was never accepted is sent again, under the same UUID."""
+TRIES_TOGETHER = 3
+"""Sends in a row without a usable reply, until the inferences of a request are told apart."""
+PROCESSING_DEADLINES = 10
+"""After how many deadlines a task that is said to be processing is given up."""
 LONGEST_POLL_S = 10.0
 MESSAGE_CHARS = 500
+TROUBLES = frozenset({Family.RATE, Family.SERVER, Family.TIMEOUT, Family.UNKNOWN})
+"""What may be said of a question as well as of its task."""
+NOT_HERE = frozenset({301, 302, 303, 304, 307, 308, 404, 405, 410})
+"""Statuses of a server that is not the API, or not at this address."""
 
 
 @dataclass
@@ -71,6 +85,8 @@ class Fates:
         """The connection could not be opened: nothing was sent."""
         for one in chunk:
             one.tries += 1
+            if one.doubted_at is None:
+                one.sent_at = None
             self._flight.move(one, Phase.READY, now + self._pause(one))
         return Effects()
 
@@ -78,13 +94,15 @@ class Fates:
         """No usable reply came to a request that may have arrived."""
         for one in chunk:
             self._doubt(one, now)
-            if split:
+            if split or one.tries >= TRIES_TOGETHER:
                 one.together = max(1, len(chunk) // 2)
         return Effects()
 
     def sent(self, chunk: list[Inference], reply: Reply, now: float) -> Effects:
         """A reply came to a chunk of tasks."""
-        effects = Effects(usable=reply.readable and reply.status < 500)
+        effects = Effects(usable=_is_from_the_api(reply))
+        named = (reply.results, reply.failures, reply.acknowledged, reply.processing)
+        nameless = sum(not any(one.task_uuid in names for names in named) for one in chunk)
         for one in chunk:
             name = one.task_uuid
             if name in reply.results:
@@ -94,7 +112,7 @@ class Fates:
             elif name in reply.acknowledged or name in reply.processing:
                 self._accepted(one, now, self._limits.deadline_s)
             else:
-                self._unnamed(one, len(chunk), reply, now, effects)
+                self._unnamed(one, nameless, reply, now, effects)
         return effects
 
     def _refused(self, one: Inference, error: ApiError, reply: Reply, now: float, effects: Effects) -> None:
@@ -115,40 +133,41 @@ class Fates:
         else:
             self._settle(one, self._error_entry(one, error, family), now, effects)
 
-    def _unnamed(self, one: Inference, size: int, reply: Reply, now: float, effects: Effects) -> None:
-        """The reply does not name this task: what it says as a whole decides."""
-        error = reply.unnamed[0] if reply.unnamed else None
-        if error is not None:
-            family = family_of(error.code, reply.status)
-        elif reply.readable and reply.status < 400:
+    def _unnamed(self, one: Inference, nameless: int, reply: Reply, now: float, effects: Effects) -> None:
+        """The reply does not name this task, and so many in all: what it says as a whole decides."""
+        error = _gravest(reply)
+        if error is None and reply.readable and reply.status < 300:
             self._doubt(one, now)
             return
-        else:
-            family = family_of_status(reply.status)
-            error = ApiError(f"http{reply.status}", f"HTTP {reply.status} without a usable body")
-        if STEPS[family] is Step.STOP:
-            self._reject(one, error, reply, now, effects)
-            effects.stop = effects.stop or stop_for(family, error.code, error.message)
-        elif family is Family.RATE:
-            effects.full = True
-            self._reject(one, error, reply, now, effects)
-        elif family is Family.TOO_LARGE and size > 1:
-            one.together = max(1, size // 2)
+        said = error or ApiError(f"http{reply.status}", f"HTTP {reply.status} without a usable body")
+        family = family_of(said.code, reply.status)
+        if STEPS[family] in {Step.STOP, Step.WAIT}:
+            self._refused(one, said, reply, now, effects)
+        elif family is Family.TOO_LARGE and nameless > 1:
+            one.together = max(1, nameless // 2)
             self._flight.move(one, Phase.READY, now)
-        elif size == 1 and family in {Family.TOO_LARGE, Family.VALIDATION, Family.SAFETY}:
-            self._settle(one, self._error_entry(one, error, family), now, effects)
+        elif nameless == 1 and (
+            family is Family.TOO_LARGE or (error is not None and _is_from_the_api(reply))
+        ):
+            self._refused(one, said, reply, now, effects)
         else:
             effects.full = effects.full or reply.status in {503, 504}
-            one.together = max(1, size // 2) if family is Family.VALIDATION else one.together
             self._doubt(one, now, reply.retry_after_s)
+            if 400 <= reply.status < 500 or reply.status == 504 or one.tries >= TRIES_TOGETHER:
+                one.together = max(1, nameless // 2)
 
     def _conflict(self, one: Inference, now: float) -> None:
         """The UUID is in use: proof of acceptance, unless it had been refused before."""
+        patience_s = self._limits.deadline_s
         if one.rejected:
-            one.otherwise = one.otherwise or one.entry(Kind.SPENT, code="conflictTaskUUID")
-            self._accepted(one, now, REJECTED_POLL_S)
-        else:
-            self._accepted(one, now, self._limits.deadline_s)
+            message = "the UUID was refused, then in use; if it was run, nothing is known of an answer"
+            spent = one.entry(
+                Kind.SPENT, family=Family.CONFLICT.value, code="conflictTaskUUID", message=message
+            )
+            one.otherwise = one.otherwise or spent
+            if one.doubted_at is None:
+                patience_s = min(patience_s, REJECTED_POLL_S)
+        self._accepted(one, now, patience_s)
 
     # replies to getResponse
 
@@ -161,12 +180,11 @@ class Fates:
 
     def asked(self, chunk: list[Inference], reply: Reply, now: float) -> Effects:
         """A reply came to getResponse."""
-        if not reply.readable or reply.status in {408, 429} or reply.status >= 500:
-            effects = self.ask_failed(chunk, now)
-            effects.full = reply.status in {429, 503, 504}
-            return effects
-        effects = Effects(usable=True)
-        effects.stop = _stop_of_request(reply)
+        if not reply.readable:
+            self.ask_failed(chunk, now)
+            return Effects(full=reply.status in {429, 503, 504})
+        effects = _effects_of_a_question(reply)
+        unheard = _is_unheard(reply)
         for one in chunk:
             name = one.task_uuid
             if name in reply.results:
@@ -174,17 +192,29 @@ class Fates:
             elif name in reply.failures:
                 self._failed_later(one, reply.failures[name], reply, now, effects)
             elif name in reply.processing:
-                if not one.accepted:
-                    self._accepted(one, now, self._limits.deadline_s)
-                else:
-                    self._wait_on(one, now)
-            elif effects.stop is None and (
-                not one.accepted or (one.deadline is not None and now >= one.deadline)
-            ):
-                self._flight.move(one, Phase.LOOK_UP, now)
-            else:
+                self._processing(one, now)
+            elif effects.stop is not None:
                 self._wait_on(one, now)
+            elif unheard:
+                self.ask_failed([one], now)
+            else:
+                self._not_found(one, now)
         return effects
+
+    def _processing(self, one: Inference, now: float) -> None:
+        if not one.accepted:
+            self._accepted(one, now, self._limits.deadline_s)
+        elif now >= one.since + PROCESSING_DEADLINES * self._limits.deadline_s:
+            self._flight.move(one, Phase.LOOK_UP, now)
+        else:
+            self._wait_on(one, now)
+
+    def _not_found(self, one: Inference, now: float) -> None:
+        """Said of what is unknown, of what is expired, and of what is still running."""
+        if not one.accepted or (one.deadline is not None and now >= one.deadline):
+            self._flight.move(one, Phase.LOOK_UP, now)
+        else:
+            self._wait_on(one, now)
 
     def _failed_later(
         self, one: Inference, error: ApiError, reply: Reply, now: float, effects: Effects
@@ -193,14 +223,12 @@ class Fates:
         if family is Family.LOST or (not one.accepted and family in {Family.VALIDATION, Family.UNKNOWN}):
             self._flight.move(one, Phase.LOOK_UP, now)
         elif family is Family.CONFLICT:
-            self._accepted(one, now, self._limits.deadline_s)
-        elif family is Family.RATE:
-            # Of the poll or of the task? Only the archive can tell, so ask it after some patience.
-            one.tries += 1
-            effects.full = True
-            one.otherwise = one.entry(Kind.SPENT, family=family.value, code=error.code)
-            phase = Phase.LOOK_UP if one.tries > 3 else self._asking(one)
-            self._flight.move(one, phase, now + self._pause(one))
+            if one.accepted:
+                self._not_found(one, now)
+            else:
+                self._accepted(one, now, self._limits.deadline_s)
+        elif family is Family.RATE or (_is_troubled(reply) and family in TROUBLES):
+            self._of_poll_or_task(one, error, family, now, effects)
         elif STEPS[family] is Step.STOP:
             effects.stop = effects.stop or stop_for(family, error.code, error.message)
             if family is Family.AUTH or reply.status == 402:
@@ -210,25 +238,40 @@ class Fates:
         else:
             self._settle(one, self._error_entry(one, error, family), now, effects)
 
+    def _of_poll_or_task(
+        self, one: Inference, error: ApiError, family: Family, now: float, effects: Effects
+    ) -> None:
+        """Was it the poll that was refused, or the task? Only the archive can tell; ask it after some patience."""
+        one.tries += 1
+        effects.full = effects.full or family is Family.RATE
+        phase = self._asking(one)
+        if one.tries > PATIENCE:
+            phase = Phase.LOOK_UP
+            if one.accepted:
+                kind = Kind.SPENT if family is Family.RATE else Kind.ERROR
+                one.otherwise = one.otherwise or self._error_entry(one, error, family, kind=kind)
+        self._flight.move(one, phase, now + self._pause(one))
+
     # replies to getTaskDetails
 
     def looked_up(self, chunk: list[Inference], reply: Reply, now: float) -> Effects:
         """A reply came from the archive."""
-        if not reply.readable or reply.status in {408, 429} or reply.status >= 500:
+        if not reply.readable:
             return self.look_up_failed(chunk, now)
-        effects = Effects(usable=True)
-        effects.stop = _stop_of_request(reply)
+        effects = _effects_of_a_question(reply)
+        unheard = _is_unheard(reply)
         for one in chunk:
             name = one.task_uuid
-            error = reply.failures.get(name)
             if name in reply.results:
                 self._answered(one, reply.results[name], now, effects)
             elif effects.stop is not None:
                 self._flight.move(one, Phase.LOOK_UP, now + 1.0)
-            elif error is not None and family_of(error.code) not in {Family.CONFLICT, Family.LOST}:
-                self._archived_error(one, error, now, effects)
-            elif name in reply.processing or (error is not None and family_of(error.code) is Family.CONFLICT):
+            elif name in reply.failures:
+                self._archived_error(one, reply.failures[name], now, effects)
+            elif name in reply.processing:
                 self._known_to_archive(one, now, effects)
+            elif unheard:
+                self.look_up_failed([one], now)
             else:
                 self._nowhere(one, now, effects)
         return effects
@@ -237,14 +280,26 @@ class Fates:
         """No usable reply came from the archive; that says nothing about the tasks."""
         for one in chunk:
             one.tries += 1
-            self._flight.move(one, Phase.LOOK_UP, now + self._pause(one))
+            again = one.tries > LOOK_UPS and not one.accepted
+            self._flight.move(one, Phase.READY if again else Phase.LOOK_UP, now + self._pause(one))
         return Effects()
 
     def _archived_error(self, one: Inference, error: ApiError, now: float, effects: Effects) -> None:
         family = family_of(error.code)
-        stops = STEPS[family] in {Step.STOP, Step.WAIT}
-        kind = Kind.SPENT if stops else Kind.ERROR
-        self._settle(one, self._error_entry(one, error, family, kind=kind), now, effects)
+        if family is Family.LOST:
+            self._nowhere(one, now, effects)
+        elif family is Family.CONFLICT:
+            self._known_to_archive(one, now, effects)
+        elif error.item.get("taskType") == "getTaskDetails" and family in {*TROUBLES, Family.VALIDATION}:
+            if one.accepted:
+                self._known_to_archive(one, now, effects)
+            else:
+                self.look_up_failed([one], now)
+        elif family in TROUBLES and one.tries < PATIENCE:
+            self.look_up_failed([one], now)
+        else:
+            kind = Kind.SPENT if STEPS[family] in {Step.STOP, Step.WAIT} else Kind.ERROR
+            self._settle(one, self._error_entry(one, error, family, kind=kind), now, effects)
 
     def _known_to_archive(self, one: Inference, now: float, effects: Effects) -> None:
         """The archive knows the task and no answer of it: wait, but not for ever."""
@@ -257,14 +312,21 @@ class Fates:
 
     def _nowhere(self, one: Inference, now: float, effects: Effects) -> None:
         """Neither getResponse nor the archive knows of it."""
+        doubted_at = now if one.doubted_at is None else one.doubted_at
         if one.otherwise is not None:
             self._settle(one, one.otherwise, now, effects)
+        elif one.accepted and now < min(one.since + SETTLE_IN_S, one.deadline or now):
+            self._wait_on(one, now)
         elif one.accepted:
-            message = "accepted, then never seen again; it may have been billed"
-            lost = one.entry(Kind.ERROR, family=Family.LOST.value, code="taskLost", message=message)
-            self._settle(one, lost, now, effects)
+            self._lose(one, "accepted, then never seen again; it may have been billed", now, effects)
+        elif now >= doubted_at + self._limits.deadline_s:
+            self._lose(one, "sent again and again without a usable reply", now, effects)
         else:
             self._flight.move(one, Phase.READY, now)
+
+    def _lose(self, one: Inference, message: str, now: float, effects: Effects) -> None:
+        lost = one.entry(Kind.ERROR, family=Family.LOST.value, code="taskLost", message=message)
+        self._settle(one, lost, now, effects)
 
     # a verdict that is durable now
 
@@ -272,7 +334,7 @@ class Fates:
         """Whether this verdict is the last word; if not, the next attempt is on its way."""
         if entry.kind is Kind.ERROR:
             one.counted += 1
-            final = is_final(Family(entry.family or "unknown"), one.counted, self._limits.attempts)
+            final = is_final(entry.family, one.counted, self._limits.attempts)
         elif entry.kind is Kind.SPENT:
             one.spent += 1
             final = one.spent > MOST_SPENT
@@ -321,6 +383,7 @@ class Fates:
 
     def _doubt(self, one: Inference, now: float, at_least_s: float | None = None) -> None:
         one.tries += 1
+        one.doubted_at = now if one.doubted_at is None else one.doubted_at
         pause = max(REPLAY_AFTER_S, self._pause(one), at_least_s or 0.0)
         self._flight.move(one, Phase.ASK, now + pause)
 
@@ -331,6 +394,7 @@ class Fates:
             family = family_of(error.code, reply.status)
             effects.rejections.append(one.entry(Kind.REJECTED, family=family.value, code=error.code))
         one.tries += 1
+        one.sent_at = None  # the wait for room is no latency of the API
         self._flight.move(one, Phase.READY, now + max(self._pause(one), reply.retry_after_s or 0.0))
 
     def _settle(self, one: Inference, entry: Entry, now: float, effects: Effects) -> None:
@@ -357,6 +421,45 @@ class Fates:
             cost=cost_of(error.item),
             item=encode_item(error.item),
         )
+
+
+def _is_troubled(reply: Reply) -> bool:
+    """Whether the status says that the question, not its tasks, was in trouble."""
+    return reply.status in {408, 429} or reply.status >= 500
+
+
+def _is_from_the_api(reply: Reply) -> bool:
+    """Whether the API itself spoke: not a server in trouble, not whoever answers at a wrong address."""
+    if reply.status == 429:
+        return True
+    if not reply.readable or reply.status >= 500:
+        return False
+    if reply.results or reply.failures or reply.acknowledged or reply.processing or reply.status < 300:
+        return True
+    known = any(family_of(error.code) is not Family.UNKNOWN for error in reply.unnamed)
+    return known or (bool(reply.unnamed) and reply.status not in NOT_HERE)
+
+
+def _is_unheard(reply: Reply) -> bool:
+    """Whether a question was refused, so that its reply is no word on the tasks that it does not name."""
+    if _is_troubled(reply) or not _is_from_the_api(reply):
+        return True
+    families = {family_of(error.code, reply.status) for error in reply.unnamed}
+    return bool(families - {Family.LOST})
+
+
+def _effects_of_a_question(reply: Reply) -> Effects:
+    return Effects(
+        usable=_is_from_the_api(reply) and not _is_troubled(reply),
+        full=reply.status in {429, 503, 504},
+        stop=_stop_of_request(reply),
+    )
+
+
+def _gravest(reply: Reply) -> ApiError | None:
+    """Of the errors that name no task, the one that stops the job, or else the first."""
+    stops = (one for one in reply.unnamed if STEPS[family_of(one.code, reply.status)] is Step.STOP)
+    return next(stops, reply.unnamed[0] if reply.unnamed else None)
 
 
 def _stop_of_request(reply: Reply) -> JobStopped | None:

@@ -69,6 +69,8 @@ class Inference:
     """Its intent is durable."""
     otherwise: Entry | None = None
     sent_at: float | None = None
+    doubted_at: float | None = None
+    """When it was first sent without learning what became of it."""
     since: float = 0.0
     """When the waiting began; polls become rarer with its age."""
     tries: int = 0
@@ -82,7 +84,7 @@ class Inference:
         key = self.key
         self.attempt = number
         self.task_uuid = task_uuid(job_id, key.fingerprint, key.sample, key.generation, number)
-        self.deadline = self.sent_at = self.otherwise = None
+        self.deadline = self.sent_at = self.doubted_at = self.otherwise = None
         self.accepted = self.rejected = self.intended = False
         self.tries = 0
 
@@ -106,30 +108,38 @@ class Standing:
 
 def standing(history: History | None, allowed_attempts: int) -> Standing:
     """What is known of an inference, and what its next attempt would be."""
-    attempts = history.attempts if history else ()
+    attempts = sorted(history.attempts, key=lambda one: one.number) if history else []
     answered = next((one for one in attempts if one.kind is Kind.ANSWERED), None)
     errors = [one for one in attempts if one.kind is Kind.ERROR]
-    spent = sum(one.kind is Kind.SPENT for one in attempts)
-    verdicts = [one for one in attempts if one.kind >= Kind.SPENT]
-    number = 1 + max((one.number for one in verdicts), default=0)
-    if answered is not None:
-        return Standing(answered.number, len(errors), spent, settled=answered)
-    if errors and is_final(Family(errors[-1].family or "unknown"), len(errors), allowed_attempts):
-        return Standing(errors[-1].number, len(errors), spent, settled=errors[-1])
+    spent = [one for one in attempts if one.kind is Kind.SPENT]
+    settled = answered
+    if settled is None and errors and is_final(errors[-1].family, len(errors), allowed_attempts):
+        settled = errors[-1]
+    if settled is None and len(spent) > MOST_SPENT:
+        settled = spent[-1]
+    if settled is not None:
+        return Standing(settled.number, len(errors), len(spent), settled=settled)
+    number = 1 + max((one.number for one in (*errors, *spent)), default=0)
     current = next((one for one in attempts if one.number == number), None)
     return Standing(
         number,
         len(errors),
-        spent,
+        len(spent),
         fate_unknown=current is not None,
         rejected=current is not None and current.kind is Kind.REJECTED,
     )
 
 
-def is_final(family: Family, counted: int, allowed_attempts: int) -> bool:
-    """Whether an error verdict is the last word on its record."""
-    step = next_step(Family.PROVIDER if family is Family.LOST else family, counted, allowed_attempts)
-    return step in {Step.FAIL, Step.REFUSE}
+def is_final(family: str | None, counted: int, allowed_attempts: int) -> bool:
+    """Whether an error verdict is the last word on its record; a family of another version is unknown."""
+    known = Family(family) if family in set(Family) else Family.UNKNOWN
+    step = next_step(Family.PROVIDER if known is Family.LOST else known, counted, allowed_attempts)
+    return step in {Step.FAIL, Step.REFUSE} or counted >= allowed_attempts
+
+
+def _queued(phase: Phase) -> Phase:
+    """What is asked for and what is waited for are polled alike."""
+    return Phase.WAITING if phase is Phase.ASK else phase
 
 
 class Flight:
@@ -168,7 +178,7 @@ class Flight:
         inference.phase = phase
         inference.due = due
         inference.ticket = next(self._tickets)
-        queue = self._queues.get(Phase.WAITING if phase is Phase.ASK else phase)
+        queue = self._queues.get(_queued(phase))
         if queue is not None:
             heapq.heappush(queue, (due, inference.ticket, inference))
         if phase is Phase.DONE:
@@ -213,12 +223,13 @@ class Flight:
 
     def due(self, *phases: Phase) -> float | None:
         """When the next inference of these phases is due."""
-        heads = [head for phase in phases if (head := self._head(self._queues[phase])) is not None]
+        queues = [self._queues[_queued(phase)] for phase in phases]
+        heads = [head for queue in queues if (head := self._head(queue)) is not None]
         return min((head.due for head in heads), default=None)
 
     def count(self, phase: Phase) -> int:
         """Entries queued for a phase, stale ones included: an upper bound."""
-        return len(self._queues[phase])
+        return len(self._queues[_queued(phase)])
 
     def _busy(self, chunk: list[Inference], now: float) -> list[Inference]:
         for one in chunk:
