@@ -305,20 +305,28 @@ class Ledger:
     def _read_segment(self, path: str, columns: list[str] | None) -> pa.Table:
         try:
             with self._storage.open(path) as source:
-                table = pq.read_table(source, columns=columns, page_checksum_verification=True)
+                file = pq.ParquetFile(source, page_checksum_verification=True)
+                _check_format(path, file.schema_arrow)
+                return file.read(columns)
         except (OSError, pa.ArrowException) as error:
             raise StateUnreadable(
                 f"the ledger segment {path} cannot be read ({type(error).__name__}); it may hold paid answers,"
                 " so nothing is sent. Restore it, or make it readable, then run again"
             ) from error
-        written = (table.schema.metadata or {}).get(b"runware.ledger.format", b"0").decode()
-        if not written.isdigit() or not 1 <= int(written) <= int(FORMAT):
-            raise StateUnreadable(
-                f"the ledger segment {path} has format {written}, this version reads {FORMAT}; upgrade runware_provider"
-            )
-        if table.schema.names != (columns or _SCHEMA.names):
-            raise StateUnreadable(f"the ledger segment {path} lacks columns; restore it from a backup")
-        return table
+
+
+def _check_format(path: str, schema: pa.Schema) -> None:
+    written = (schema.metadata or {}).get(b"runware.ledger.format", b"0").decode(errors="replace")
+    if not written.isdigit() or int(written) < 1:
+        raise StateUnreadable(
+            f"{path} is no ledger segment of this product; remove it, or restore it from a backup"
+        )
+    if int(written) > int(FORMAT):
+        raise StateUnreadable(
+            f"the ledger segment {path} has format {written}, this version reads {FORMAT}; upgrade runware_provider"
+        )
+    if not set(_SCHEMA.names) <= set(schema.names):
+        raise StateUnreadable(f"the ledger segment {path} lacks columns; restore it from a backup")
 
 
 def _entry(row: dict[str, Any]) -> Entry:
