@@ -10,6 +10,7 @@ import contextlib
 import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -178,7 +179,8 @@ class Client:
 def _check_url(url: str) -> None:
     try:
         httpx.URL(url)
-    except httpx.InvalidURL as error:
+        _ = urlsplit(url).port  # which httpx would only miss when it connects
+    except (httpx.InvalidURL, ValueError) as error:
         raise BadInput(
             "base URL", f"it cannot be read ({error})", "Write it like https://api.runware.ai/v1"
         ) from None
