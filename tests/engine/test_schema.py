@@ -31,7 +31,8 @@ from pydantic import (
 )
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.schema import OutputSchema, Problem, ToolSchema, output_schema, tool_schema
+from runware_provider.engine.fit import Problem
+from runware_provider.engine.schema import OutputSchema, ToolSchema, output_schema, tool_schema
 from runware_provider.engine.spec import Tool
 
 

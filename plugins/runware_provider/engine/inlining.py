@@ -1,0 +1,136 @@
+"""One JSON Schema without references and `allOf`: what is sent, and what the rest of the engine reads."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from runware_provider.engine.fit import joined
+from runware_provider.engine.nodes import MAX_DEPTH
+
+if TYPE_CHECKING:
+    from runware_provider.engine.fit import Refuse
+
+MAX_SUBSCHEMAS = 10_000
+"""Subschemas after inlining, since references to references double with each level."""
+
+_SCHEMA_MAPS = frozenset({"properties", "patternProperties", "dependentSchemas"})
+_SCHEMA_LISTS = frozenset({"anyOf", "oneOf", "prefixItems"})
+_SCHEMAS = frozenset(
+    {"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"}
+    | {"unevaluatedItems", "unevaluatedProperties"}
+)
+_ABOUT_THE_DOCUMENT = frozenset({"$defs", "definitions", "$schema", "$id", "$comment", "discriminator"})
+_ANNOTATIONS = frozenset(
+    {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"}
+)
+_NEIGHBOURS = (
+    frozenset({"properties", "patternProperties", "additionalProperties"}),
+    frozenset({"items", "prefixItems"}),
+    frozenset({"if", "then", "else"}),
+    frozenset({"contains", "minContains", "maxContains"}),
+)
+"""Keywords that mean something else beside each other than apart, so they are not brought together."""
+
+
+def inlined(document: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
+    """The document without references and `allOf`; its root is an object, the order of properties is kept.
+
+    Args:
+        document: a valid JSON Schema, not changed.
+        refuse: for what cannot be inlined.
+
+    Raises:
+        BadInput: a reference leads nowhere, outside or to itself, two parts say the same keyword differently,
+            the whole is too large, or its root is no object.
+    """
+    flat: dict[str, Any] = _Inlining(document, refuse).flat(document, "$", ())
+    if "properties" in flat:
+        flat = {"type": "object", **flat}
+    if flat.get("type") != "object":
+        refuse("$", "the root is no object", "Wrap it: an object with one property, say `items`")
+    return flat
+
+
+class _Inlining:
+    """One document, and how many of its subschemas were written out."""
+
+    def __init__(self, document: dict[str, Any], refuse: Refuse) -> None:
+        self._document = document
+        self._refuse = refuse
+        self._count = 0
+
+    def flat(self, schema: Any, path: str, refs: tuple[str, ...]) -> Any:
+        if not isinstance(schema, dict):
+            return schema
+        self._count += 1
+        if self._count > MAX_SUBSCHEMAS or len(refs) > MAX_DEPTH:
+            self._refuse(path, "the schema is too large once references are inlined", "Ask for less at once")
+        self._only_known_references(schema, path)
+        parts = [self._below(schema, path, refs)]
+        if "$ref" in schema:
+            parts.insert(0, self._target(schema["$ref"], path, refs))
+        parts[1:1] = [self.flat(part, path, refs) for part in schema.get("allOf", ())]
+        merged: dict[str, Any] = {}
+        for part in parts:
+            merged = self._merged(merged, part, path)
+        return merged
+
+    def _only_known_references(self, schema: dict[str, Any], path: str) -> None:
+        for keyword in ("$dynamicRef", "$recursiveRef", "$anchor", "$dynamicAnchor"):
+            if keyword in schema:
+                self._refuse(path, f"`{keyword}` is not supported", "Use references like '#/$defs/Name'")
+        if "$id" in schema and schema is not self._document:
+            self._refuse(path, "`$id` inside of the schema moves its references", "Drop it")
+
+    def _below(self, schema: dict[str, Any], path: str, refs: tuple[str, ...]) -> dict[str, Any]:
+        flat: dict[str, Any] = {}
+        for keyword, value in schema.items():
+            if keyword in _ABOUT_THE_DOCUMENT or keyword in {"$ref", "allOf"}:
+                continue
+            if keyword in _SCHEMA_MAPS:
+                flat[keyword] = {
+                    name: self.flat(sub, joined(path, name), refs) for name, sub in value.items()
+                }
+            elif keyword in _SCHEMA_LISTS:
+                flat[keyword] = [self.flat(sub, path, refs) for sub in value]
+            elif keyword in _SCHEMAS:
+                flat[keyword] = self.flat(value, f"{path}[]" if keyword == "items" else path, refs)
+            else:
+                flat[keyword] = copy.deepcopy(value)
+        return flat
+
+    def _target(self, reference: str, path: str, refs: tuple[str, ...]) -> dict[str, Any]:
+        if reference in refs or reference == "#":
+            self._refuse(path, f"{reference!r} refers to itself; recursion has no Arrow type", "Unroll it")
+        if not reference.startswith("#/"):
+            self._refuse(path, f"{reference!r} leads out of the schema", "Copy it into `$defs`")
+        target: Any = self._document
+        for step in reference[2:].split("/"):
+            name = unquote(step).replace("~1", "/").replace("~0", "~")
+            if not isinstance(target, dict) or name not in target:
+                self._refuse(path, f"{reference!r} leads nowhere", "Define it in `$defs`")
+            target = target[name]
+        flat = self.flat(target, path, (*refs, reference))
+        return flat if isinstance(flat, dict) else {}
+
+    def _merged(self, first: dict[str, Any], second: Any, path: str) -> dict[str, Any]:
+        if not isinstance(second, dict):
+            self._refuse(path, "`allOf` holds a true or false", "Drop it")
+        merged = dict(first)
+        for group in _NEIGHBOURS:
+            if first.keys() & group and second.keys() & group and first != second:
+                self._refuse(
+                    path,
+                    f"`allOf` or `$ref` splits {' and '.join(f'`{one}`' for one in sorted(group))}",
+                    "Write it as one schema",
+                )
+        for keyword, value in second.items():
+            if keyword == "required" and keyword in merged:
+                merged[keyword] = [*merged[keyword], *(one for one in value if one not in merged[keyword])]
+            elif keyword in _ANNOTATIONS or keyword not in merged or merged[keyword] == value:
+                merged[keyword] = value
+            else:
+                self._refuse(path, f"`allOf` or `$ref` says `{keyword}` twice", "Write it as one schema")
+        return merged

@@ -1,0 +1,58 @@
+"""The shapes that stored values can have, each with its Arrow type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+MAX_DEPTH = 40
+"""Levels of nesting; readers of Parquet give up not far above."""
+DECIMAL_PRECISION, DECIMAL_SCALE = 38, 18
+
+
+@dataclass(frozen=True)
+class Field:
+    """A property of a struct; the default stands in a tuple, since a default can be anything."""
+
+    name: str
+    node: Node
+    default: tuple[Any] | None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A subschema's shape; equal nodes convert alike.
+
+    `fields` belong to the kind `struct`, `item` to the kind `list`; the other kinds are scalars.
+    """
+
+    kind: str
+    arrow: pa.DataType
+    fields: tuple[Field, ...] = ()
+    item: Node | None = None
+
+
+def list_of(item: pa.DataType) -> pa.DataType:
+    """A list whose items are named as Parquet names them, so that a file gives the type back."""
+    return pa.list_(pa.field("element", item))
+
+
+NUMBERS = {
+    "integer": Node("int64", pa.int64()),
+    "number": Node("float64", pa.float64()),
+    "boolean": Node("bool", pa.bool_()),
+}
+"""By JSON Schema's `type`."""
+STRING = Node("string", pa.string())
+NAIVE = Node("naive", pa.timestamp("us"))
+"""Which JSON Schema has no word for, and pydantic has."""
+DECIMAL = Node("decimal", pa.decimal128(DECIMAL_PRECISION, DECIMAL_SCALE))
+TEXTS = {
+    "date": Node("date", pa.date32()),
+    "date-time": Node("instant", pa.timestamp("us", "UTC")),
+    "time": Node("time", pa.time64("us")),
+    "decimal": DECIMAL,
+}
+"""By JSON Schema's `format`; all others are `STRING`."""

@@ -1,0 +1,233 @@
+"""The node of an inlined JSON Schema, or why it has none: here a schema is refused that cannot become Arrow."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pyarrow as pa
+from jsonschema import Draft202012Validator
+
+from runware_provider.engine.conversion import UnfitError, converter
+from runware_provider.engine.fit import clip, joined
+from runware_provider.engine.formats import FORMATS
+from runware_provider.engine.nodes import (
+    DECIMAL,
+    DECIMAL_PRECISION,
+    MAX_DEPTH,
+    NAIVE,
+    NUMBERS,
+    STRING,
+    TEXTS,
+    Field,
+    Node,
+    list_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runware_provider.engine.fit import Refuse
+
+_SHAPE = frozenset({"type", "properties", "items", "prefixItems", "enum", "const", "anyOf", "oneOf"})
+_PYDANTIC_DECIMAL = "^(?!^[-+.]*$)[+-]?0*"
+
+
+def node_of(
+    flat: dict[str, Any], refuse: Refuse, *, of_dump: bool = False, may_be_bare: bool = False
+) -> Node:
+    """The struct that stores what fits an inlined JSON Schema.
+
+    Args:
+        flat: as `inlined` gives it.
+        refuse: for what has no Arrow type.
+        of_dump: it is the schema of a pydantic dump, which has no use for defaults, and says more about
+            some texts.
+        may_be_bare: the root may have no properties.
+
+    Raises:
+        BadInput: it cannot become Arrow.
+    """
+    if may_be_bare and flat.get("properties") == {}:
+        return Node("struct", pa.struct([]))
+    reader = _Reader(refuse, of_dump=of_dump)
+    return reader.node(flat, "$", 0) or refuse("$", "it is always null", "Drop it")
+
+
+class _Reader:
+    """Reads subschemas, each at its path and depth."""
+
+    def __init__(self, refuse: Refuse, *, of_dump: bool) -> None:
+        self._refuse = refuse
+        self._of_dump = of_dump
+
+    def node(self, schema: Any, path: str, depth: int) -> Node | None:
+        """The shape of what is not null; `None` where only null is allowed."""
+        if not isinstance(schema, dict):
+            self._refuse_untyped(path)
+        if depth > MAX_DEPTH:
+            self._refuse(path, f"it is nested deeper than {MAX_DEPTH} levels", "Flatten it")
+        if schema.get("nullable") is True:
+            self._refuse(path, "`nullable` is not JSON Schema", 'Write "type": ["string", "null"]')
+        self._check_pattern(schema, path)
+        union = self._union(schema, path)
+        if union is not None:
+            return self._one_of(union, path, depth)
+        kinds = self._types(schema, path)
+        if len(kinds) > 1:
+            self._refuse(path, f"it may be {' or '.join(sorted(kinds))}", "Settle for one type, or for text")
+        if not kinds:
+            return None
+        kind = next(iter(kinds))
+        if kind == "object":
+            return self._struct(schema, path, depth)
+        if kind == "array":
+            return self._list(schema, path, depth)
+        return self._text(schema, path) if kind == "string" else NUMBERS[kind]
+
+    def _refuse_untyped(self, path: str) -> NoReturn:
+        remedy = "Annotate it, and what serializers return" if self._of_dump else "Give it a `type`"
+        self._refuse(path, "it has no type, so it has no Arrow type", remedy)
+
+    def _check_pattern(self, schema: dict[str, Any], path: str) -> None:
+        try:
+            re.compile(schema.get("pattern", ""))
+        except re.error as error:
+            self._refuse(path, f"`pattern` is no regular expression of Python's: {error}", "Rewrite it")
+
+    def _union(self, schema: dict[str, Any], path: str) -> list[Any] | None:
+        """The branches, if they say what the value is; branches may also only restrict it."""
+        keywords = [keyword for keyword in ("anyOf", "oneOf") if keyword in schema]
+        shaping = [
+            keyword
+            for keyword in keywords
+            if any(not isinstance(branch, dict) or _SHAPE & branch.keys() for branch in schema[keyword])
+        ]
+        own = (_SHAPE & schema.keys()) - set(keywords)
+        if shaping and (own or len(shaping) > 1):
+            self._refuse(path, f"`{shaping[0]}` stands beside another shape", "Say the type in one place")
+        return schema[shaping[0]] if shaping else None
+
+    def _one_of(self, branches: Iterable[Any], path: str, depth: int) -> Node | None:
+        branches = list(branches)
+        nodes = [node for branch in branches if (node := self.node(branch, path, depth)) is not None]
+        if not nodes:
+            return None
+        if all(node == nodes[0] for node in nodes):
+            return nodes[0]
+        if {node.kind for node in nodes} == {"int64", "float64"}:
+            return next(node for node in nodes if node.kind == "float64")
+        if _is_decimal(branches, nodes):
+            return DECIMAL
+        kinds = " or ".join(dict.fromkeys(str(node.arrow) for node in nodes))
+        if len({str(node.arrow) for node in nodes}) == 1:
+            kinds = f"one of two kinds of {nodes[0].arrow}"
+        remedy = "Settle for one, or give each alternative a property of its own"
+        if {node.kind for node in nodes} == {"float64", "string"}:
+            remedy = 'For a decimal write "type": "string", "format": "decimal", or give the pydantic model'
+        return self._refuse(path, f"it may be {clip(kinds, 200)}, which has no one Arrow type", remedy)
+
+    def _types(self, schema: dict[str, Any], path: str) -> set[str]:
+        """The names of the types that are allowed, without null; one of them is meant to be left."""
+        named = schema.get("type")
+        if named is not None:
+            kinds = {named} if isinstance(named, str) else set(named)
+        elif "const" in schema or "enum" in schema:
+            values = [schema["const"]] if "const" in schema else schema["enum"]
+            kinds = {_json_type(value) for value in values}
+            if kinds & {"object", "array"}:
+                self._refuse(path, "`enum` or `const` holds an object or array", "Describe it with a `type`")
+        elif {"properties", "items", "prefixItems"} & schema.keys():
+            kinds = {"object" if "properties" in schema else "array"}
+        else:
+            self._refuse_untyped(path)
+        if {"integer", "number"} <= kinds:
+            kinds.discard("integer")
+        return kinds - {"null"}
+
+    def _text(self, schema: dict[str, Any], path: str) -> Node:
+        form = schema.get("format")
+        node = TEXTS.get(form, STRING) if isinstance(form, str) else STRING
+        if not self._of_dump:
+            return node
+        if schema.get("x-naive"):
+            return NAIVE
+        scale = schema.get("x-scale")
+        if node.kind != "decimal" or scale is None:
+            return node
+        precision = schema.get("x-precision") or DECIMAL_PRECISION
+        if max(precision, scale) > DECIMAL_PRECISION:
+            self._refuse(path, f"the decimal has more than {DECIMAL_PRECISION} digits", "Allow fewer digits")
+        return Node("decimal", pa.decimal128(precision, scale))
+
+    def _struct(self, schema: dict[str, Any], path: str, depth: int) -> Node:
+        self._refuse_open_maps(schema, path)
+        fields = []
+        arrow = []
+        for name, sub in schema["properties"].items():
+            below = joined(path, name)
+            node = self.node(sub, below, depth + 1)
+            if node is None:
+                self._refuse(below, "it can only be null, so there is nothing to store", "Drop it")
+            fields.append(Field(name, node, self._default(sub, node, below)))
+            described = {"description": sub["description"]} if sub.get("description") else None
+            arrow.append(pa.field(name, node.arrow, metadata=described))
+        return Node("struct", pa.struct(arrow), tuple(fields))
+
+    def _refuse_open_maps(self, schema: dict[str, Any], path: str) -> None:
+        pairs = "List its properties, or ask for an array of objects with `key` and `value`"
+        if schema.get("patternProperties"):
+            self._refuse(path, "`patternProperties` is an open map", pairs)
+        for keyword in ("additionalProperties", "unevaluatedProperties"):
+            more = schema.get(keyword)
+            if isinstance(more, dict) and more:
+                self._refuse(path, f"`{keyword}` with a schema is an open map", pairs)
+        known = schema.get("properties")
+        if not known:
+            self._refuse(path, "the object has no properties, so there is nothing to store", pairs)
+        for name in schema.get("required", ()):
+            if name not in known:
+                self._refuse(path, f"{name!r} is required but not described", "Add it to `properties`")
+        if "" in known:
+            self._refuse(path, "a property has an empty name", "Give it a name")
+
+    def _default(self, schema: dict[str, Any], node: Node, path: str) -> tuple[Any] | None:
+        if self._of_dump or schema.get("default") is None:
+            return None
+        value = schema["default"]
+        try:
+            converter(node)(value)
+            fits = Draft202012Validator(schema, format_checker=FORMATS).is_valid(value)
+        except UnfitError:
+            fits = False
+        if not fits:
+            self._refuse(path, "the default does not fit its own schema", "Mend the default, or drop it")
+        return (value,)
+
+    def _list(self, schema: dict[str, Any], path: str, depth: int) -> Node:
+        below = f"{path}[]"
+        parts = list(schema.get("prefixItems", ()))
+        rest = schema.get("items")
+        closed = rest is False or (parts and schema.get("maxItems", math.inf) <= len(parts))
+        if not closed or isinstance(rest, dict):
+            parts.append(True if rest is None else rest)
+        if not parts:
+            self._refuse(path, "the array is always empty", "Drop it, or describe its `items`")
+        item = self._one_of(parts, below, depth + 1)
+        if item is None:
+            self._refuse(below, "it can only be null, so there is nothing to store", "Drop it")
+        return Node("list", list_of(item.arrow), item=item)
+
+
+def _is_decimal(branches: list[Any], nodes: list[Node]) -> bool:
+    """Whether a union is how pydantic writes `Decimal`: a number, or a text of digits."""
+    digits = any(str(branch.get("pattern", "")).startswith(_PYDANTIC_DECIMAL) for branch in branches)
+    return digits and {node.kind for node in nodes} == {"float64", "string"}
+
+
+def _json_type(value: Any) -> str:
+    if value is None:
+        return "null"
+    kinds = {bool: "boolean", int: "integer", float: "number", str: "string", dict: "object", list: "array"}
+    return kinds[type(value)]
