@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     Check = Callable[[Any], tuple[Any, list[Problem]]]
 
+# `json.dumps` would make one per value.
+_STRICT_JSON = json.JSONEncoder(allow_nan=False)
+
 
 def checked_by_schema(validator: Draft202012Validator) -> Check:
     """A check that gives the value as it is, or its problems."""
@@ -63,7 +66,7 @@ def checked_by_model(model: type[BaseModel], *, by_alias: bool) -> Check:
 
     def check(value: Any) -> tuple[Any, list[Problem]]:
         try:
-            text = json.dumps(value, allow_nan=False)
+            text = _STRICT_JSON.encode(value)
         except (TypeError, ValueError, RecursionError):
             return None, [Problem("$", "the value is not JSON; NaN and Infinity are not, either")]
         try:
