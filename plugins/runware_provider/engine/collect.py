@@ -9,7 +9,6 @@ from runware_provider.engine import wire
 from runware_provider.engine.client import Lost, NotSent
 from runware_provider.engine.fate import Effects
 from runware_provider.engine.flight import NO_LIMIT
-from runware_provider.engine.retry import Family, family_of, family_of_status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.client import Client
     from runware_provider.engine.fate import Fates
     from runware_provider.engine.flight import Inference
-
-_OF_THE_REQUEST = frozenset({Family.VALIDATION, Family.TOO_LARGE, Family.UNKNOWN})
 
 
 @dataclass
@@ -62,9 +59,8 @@ class Collector:
             reply = await self.client.post(content, self.timeout_s)
         except (NotSent, Lost):
             return self.fates.ask_failed(chunk, self.now())
-        if _refused_as_a_whole(reply):
-            too_many = reply.status == 413 and len(chunk) > 1
-            return None if too_many else self.fates.ask_failed(chunk, self.now())
+        if _too_large(reply, chunk):
+            return None
         return self.fates.asked(chunk, reply, self.now())
 
     async def _look_up(self, chunk: list[Inference]) -> Effects | None:
@@ -73,18 +69,14 @@ class Collector:
             reply = await self.client.look_up(content, self.timeout_s)
         except (NotSent, Lost):
             return self.fates.look_up_failed(chunk, self.now())
-        if _refused_as_a_whole(reply):
-            too_many = reply.status == 413 and len(chunk) > 1
-            return None if too_many else self.fates.look_up_failed(chunk, self.now())
+        if _too_large(reply, chunk):
+            return None
         return self.fates.looked_up(chunk, reply, self.now())
 
 
-def _refused_as_a_whole(reply: wire.Reply) -> bool:
-    """Whether it was the request that was refused, so that nothing is known of any task in it."""
-    if reply.status < 400 or reply.results or reply.failures or reply.processing:
-        return False
-    families = {family_of(error.code, reply.status) for error in reply.unnamed}
-    return (families or {family_of_status(reply.status)}) <= _OF_THE_REQUEST
+def _too_large(reply: wire.Reply, chunk: list[Inference]) -> bool:
+    named = reply.results or reply.failures or reply.processing
+    return reply.status == 413 and not named and len(chunk) > 1
 
 
 def _add(whole: Effects, one: Effects) -> None:
