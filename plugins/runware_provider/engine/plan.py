@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from runware_provider.engine.attempt import Kind
 from runware_provider.engine.dataset import read_shards
 from runware_provider.engine.ledger import Ledger
 from runware_provider.engine.prepare import prepare
@@ -110,7 +111,7 @@ def _tally(tally: _Tally, one: Question | Skip, ledger: Ledger, shared: int) -> 
     elif not ledger.first_seen(one.key):
         return
     elif one.standing.settled is not None:
-        answered = one.standing.settled.family is None
+        answered = one.standing.settled.kind is Kind.ANSWERED
         tally.answered += answered
         tally.failed += not answered
     elif one.standing.fate_unknown:
