@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +142,13 @@ def _check_apart(spec: Spec, dataset: Dataset, folder: str, state_folder: str) -
 
 
 def _inside(inner: str, outer: str) -> bool:
-    return f"{inner.rstrip('/')}/".startswith(f"{outer.rstrip('/')}/")
+    return f"{_one_spelling(inner)}/".startswith(f"{_one_spelling(outer)}/")
+
+
+def _one_spelling(path: str) -> str:
+    """Relative, `~`, `file://`, dots and links: however a place is spelled, it comes to one path."""
+    local = re.sub(r"^file:(//(localhost)?)?(?=/)", "", path, flags=re.IGNORECASE)
+    return os.path.realpath(os.path.expanduser(local)).rstrip("/")  # noqa: PTH111 - a glob is no path
 
 
 def _digests(spec: Spec, schema: Any) -> dict[str, str]:
