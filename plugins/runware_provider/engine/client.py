@@ -80,7 +80,7 @@ class Client:
     def __init__(
         self, endpoint: Endpoint, *, connections: int = 4, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        _check_url(endpoint.base_url)
+        check_endpoint(endpoint)
         self._endpoint = endpoint
         self._http = httpx.AsyncClient(
             headers={
@@ -176,10 +176,16 @@ class Client:
             raise Lost(_name(error), timed_out=False) from None
 
 
-def _check_url(url: str) -> None:
+def check_endpoint(endpoint: Endpoint) -> None:
+    """Refuse what no request could be sent to, or with.
+
+    Raises:
+        BadInput: the base URL cannot be read, or the key has letters that no header takes.
+    """
+    _sendable(endpoint.key)
     try:
-        httpx.URL(url)
-        _ = urlsplit(url).port  # which httpx would only miss when it connects
+        httpx.URL(endpoint.base_url)
+        _ = urlsplit(endpoint.base_url).port  # which httpx would only miss when it connects
     except (httpx.InvalidURL, ValueError) as error:
         raise BadInput(
             "base URL", f"it cannot be read ({error})", "Write it like https://api.runware.ai/v1"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runware_provider import __version__
-from runware_provider.engine.client import Client
+from runware_provider.engine.client import Client, check_endpoint
 from runware_provider.engine.collect import Collector
 from runware_provider.engine.errors import BadInput, JobStopped, NothingToDo
 from runware_provider.engine.exchange import Exchange
@@ -60,6 +60,7 @@ async def run_job(
         StateUnreadable: the state folder cannot be read.
         PublishConflict: another run published meanwhile.
     """
+    check_endpoint(endpoint)
     prepared = await asyncio.to_thread(prepare, spec)
     if prepared.records == 0:
         _refuse_empty(spec)
