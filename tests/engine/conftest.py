@@ -90,8 +90,10 @@ class Place:
         limits = Limits(**{**self.limits, **changes.pop("limits", {})})
         return Spec(**{**usual, "limits": limits, **changes})
 
-    async def run(self, *, key: str = KEY, stop: Any = None, **changes: Any) -> dict[str, Any]:
-        endpoint = Endpoint(self.server.base_url, key)
+    async def run(
+        self, *, key: str = KEY, base_url: str | None = None, stop: Any = None, **changes: Any
+    ) -> dict[str, Any]:
+        endpoint = Endpoint(base_url or self.server.base_url, key)
         return await run_job(self.spec(**changes), endpoint, stop=stop)
 
     def plan(self, **changes: Any) -> dict[str, Any]:
@@ -230,6 +232,17 @@ def new_shared_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calla
         yield make
 
 
+@pytest.fixture(scope="session")
+def plain_server() -> Iterator[LocalServer]:
+    with LocalServer(ServerSettings(key=KEY, latency=0.0)) as server:
+        yield server
+
+
 @pytest.fixture
-def place(new_place: Callable[..., Place]) -> Place:
-    return new_place()
+def place(plain_server: LocalServer, tmp_path: Path) -> Place:
+    """A place with a server that answers at once and has forgotten the test before."""
+    plain_server.clear_faults()
+    plain_server.reset()
+    root = tmp_path / "job"
+    root.mkdir()
+    return Place(root, plain_server)
