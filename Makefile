@@ -15,10 +15,10 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## Run the example DAG once; with RUNWARE_API_KEY set, against the real service
-	@$(RUN) -m runware_provider.testing.demo
+	@$(RUN) -m runware_provider.testing.tryout.demo
 
 airflow: $(VENV)/.installed ## Start Airflow with the example DAGs and its web page; Ctrl-C stops it
-	@$(RUN) -m runware_provider.testing.standalone
+	@$(RUN) -m runware_provider.testing.tryout.standalone
 
 test: $(VENV)/.installed-dev ## Run all tests
 	$(BIN)/python -m pytest

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from runware_provider.testing.catalogue import read_models
-from runware_provider.testing.faults import read_fault_file
-from runware_provider.testing.server import run_in_foreground
-from runware_provider.testing.settings import ServerSettings
+from runware_provider.testing.api.catalogue import read_models
+from runware_provider.testing.api.faults import read_fault_file
+from runware_provider.testing.api.server import run_in_foreground
+from runware_provider.testing.api.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,182 @@
+"""`make demo`: the example DAG over the sample documents, with nothing to install, sign up for, or pay.
+
+Without a key in `RUNWARE_API_KEY` it asks the local API server. With one it asks the real service, after
+saying what it will send; `RECORDS` says how many documents (10 by default), and `RUNWARE_BASE_URL` another
+address. Only the connection differs: it is the same DAG, run by Airflow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from runware_provider.testing.tryout import dag_arguments, report, surroundings
+from runware_provider.testing.tryout.surroundings import PROJECT, TryOutFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runware_provider.testing.tryout.surroundings import Service
+
+DAG_ID: Final = "extract_invoices"
+DAG_FILE: Final = PROJECT / "dags" / f"{DAG_ID}.py"
+FOLDER: Final = PROJECT / ".demo"
+EXPECTED: Final = PROJECT / "include" / "documents-expected.parquet"
+RECORDS_OF_THE_REAL_SERVICE: Final = 10
+"""Documents that are sent where they cost money, unless `RECORDS` says otherwise."""
+
+OURS: Final = re.compile(r"^\S+ \[\w+ *\] (?P<text>.*?) +\[airflow\.task\.operators\.runware_provider\b")
+"""A line of the operator in Airflow's log; everything else there is Airflow's."""
+
+OUR_ERROR: Final = re.compile(r"^runware_provider\.engine\.errors\.\w+: (.*)$", re.MULTILINE)
+"""The last line of a traceback that ends in an error which the engine raises on purpose."""
+
+
+def main(environment: Mapping[str, str] = os.environ) -> int:
+    """Run the demo once; returns the exit code."""
+    console = Console(highlight=False, soft_wrap=True)
+    with surroundings.interruptible():
+        try:
+            FOLDER.mkdir(exist_ok=True)
+            with surroundings.service(environment, FOLDER) as asked:
+                _run(console, environment, asked)
+        except KeyboardInterrupt:
+            console.print(
+                "\nStopped; nothing is left running. What was answered is kept: run it again to go on."
+            )
+            return 130
+        except TryOutFailed as failure:
+            console.print(str(failure), markup=False)
+            return 1
+    return 0
+
+
+def records(environment: Mapping[str, str], asked: Service) -> int | None:
+    """How many documents to send; all of them by default where that costs nothing.
+
+    Raises:
+        TryOutFailed: `RECORDS` is no whole number above zero.
+    """
+    text = environment.get("RECORDS", "").strip()
+    if not text:
+        return None if asked.local else RECORDS_OF_THE_REAL_SERVICE
+    if not text.isdecimal() or int(text) < 1:
+        raise TryOutFailed(f"RECORDS is {text!r}; give a whole number above zero, for example RECORDS=10.")
+    return int(text)
+
+
+def _run(console: Console, environment: Mapping[str, str], asked: Service) -> None:
+    home = FOLDER / "airflow"
+    limit = records(environment, asked)
+    folder = FOLDER / ("output" if asked.local else "output-live")  # answers of one are none of the other
+    variables = surroundings.environment_of_airflow(environment, home, asked, folder)
+    dataset = Path(variables["RUNWARE_OUTPUT"]) / "invoices"
+    _announce(console, asked, limit)
+    if not asked.local:
+        _estimate(console, variables, asked, limit)
+    console.print("Preparing Airflow ...")
+    surroundings.migrate(variables, home)
+    console.print(f"Airflow runs the DAG {DAG_ID} ...")
+    _run_dag(console, variables, limit)
+    _show(console, asked, dataset)
+
+
+def _announce(console: Console, asked: Service, limit: int | None) -> None:
+    number = "all sample documents" if limit is None else f"the first {limit:,} sample documents"
+    if asked.local:
+        console.print(
+            f"The local API server answers at {asked.base_url}; it costs nothing. It is no language model: it"
+            " finds the fields by rules, so what it gets right says nothing about the real service."
+            f"\nIt gets {number}. To ask the real service, set RUNWARE_API_KEY."
+        )
+    else:
+        console.print(
+            f"RUNWARE_API_KEY is set: {asked.base_url or 'the real service'} gets {number} of this project,"
+            " and bills your account for the answers. RECORDS=n sends another number of them."
+        )
+
+
+def _run_dag(console: Console, environment: Mapping[str, str], limit: int | None) -> None:
+    log = FOLDER / "airflow.log"
+    command = ["-m", "airflow", "dags", "test", DAG_ID, "--conf", json.dumps({"limit": limit})]
+    with (
+        log.open("wb") as kept,
+        surroundings.running(command, environment, subprocess.PIPE) as airflow,
+    ):
+        for line in airflow.stdout or ():
+            kept.write(line)
+            kept.flush()
+            ours = OURS.match(line.decode("utf-8", errors="replace"))
+            if ours:
+                console.print(f"  {ours['text']}", markup=False)
+        code = airflow.wait()
+    if code != 0:
+        raise TryOutFailed(f"{_why(log)}\n\nAirflow's log, {log}, ends with:\n{surroundings.tail(log)}")
+
+
+def _why(log: Path) -> str:
+    """The operator's own last word, or that there is none."""
+    said = OUR_ERROR.findall(log.read_text(encoding="utf-8", errors="replace"))
+    return f"The DAG failed: {said[-1]}" if said else "The DAG failed."
+
+
+def _show(console: Console, asked: Service, dataset: Path) -> None:
+    manifest = json.loads((_state_of(dataset) / "manifest.json").read_text(encoding="utf-8"))
+    rows = report.read(dataset)
+    console.print()
+    console.print(report.summary(manifest, play_money=asked.local), markup=False)
+    console.print()
+    console.print(report.hits_table(report.hits(rows, pq.read_table(EXPECTED).to_pylist())))
+    console.print(report.first_rows(rows))
+
+
+def _state_of(dataset: Path) -> Path:
+    """The engine's default: beside the dataset."""
+    return dataset.with_name(dataset.name + ".state")
+
+
+def _estimate(console: Console, environment: Mapping[str, str], asked: Service, limit: int | None) -> None:
+    """Let the engine's own plan say what there is to pay."""
+    folder = FOLDER / "plan"
+    folder.mkdir(exist_ok=True)
+    _python(
+        ["-m", "runware_provider.testing.tryout.dag_arguments", str(DAG_FILE), str(folder)],
+        environment,
+        folder,
+    )
+    options = json.loads((folder / dag_arguments.OPTIONS).read_text(encoding="utf-8"))
+    command = ["-m", "runware_provider.engine", "plan", *options]
+    command += [] if limit is None else ["--limit", str(limit)]
+    key = {"RUNWARE_API_KEY": asked.key, "RUNWARE_BASE_URL": asked.base_url}
+    plan = json.loads(_python(command, {**environment, **key}, folder))
+    console.print(report.estimate(plan), markup=False)
+
+
+def _python(command: list[str], environment: Mapping[str, str], folder: Path) -> str:
+    """The standard output of a Python process.
+
+    Raises:
+        TryOutFailed: it did not succeed; its last words are in the message.
+    """
+    log = folder / "log.txt"
+    with (
+        log.open("wb") as errors,
+        surroundings.running(command, environment, subprocess.PIPE, errors) as process,
+    ):
+        output = process.stdout.read() if process.stdout else b""
+        code = process.wait()
+    if code != 0:
+        raise TryOutFailed(f"There is no plan of what to pay, so nothing was sent:\n{surroundings.tail(log)}")
+    return output.decode("utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
