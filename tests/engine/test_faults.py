@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 RECORDS = 12
-SIDE_BY_SIDE = 24
+SIDE_BY_SIDE = 64
 LIMITS = {
     "tasks_per_request": 4,
     "shard_rows": 5,
@@ -32,6 +32,9 @@ ONE = "Shop 7 GmbH"
 """One record's text; it comes after the first chunk."""
 FIRST = "Shop 0 GmbH"
 MIXTURES = 30
+CODED = {"fail_task", "refuse_request", "refuse_task", "refuse_without_uuid"}
+FAILURES = ["providerError", "providerTimeout", "internalServerError", "invalidMessages"]
+REFUSALS = [*FAILURES, "rateLimitExceeded"]
 RESTARTS = 6
 
 
@@ -248,7 +251,7 @@ def mixture(seed: int) -> Case:
             kind,
             probability=dice.choice((0.05, 0.2, 0.4)),
             times=dice.choice((1, 2, 3)),
-            code=dice.choice(codes) if "task" in kind or "uuid" in kind or "refuse" in kind else None,
+            code=dice.choice(FAILURES if kind == "fail_task" else REFUSALS) if kind in CODED else None,
             seconds=dice.choice((0.1, 0.7)),
             charge=dice.random() < 0.5,
             shape=dice.choice(("errors", "item")),
