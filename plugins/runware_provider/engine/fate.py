@@ -243,9 +243,10 @@ class Fates:
     ) -> None:
         """Was it the poll that was refused, or the task? Only the archive can tell; ask it after some patience."""
         one.tries += 1
+        one.blamed += 1
         effects.full = effects.full or family is Family.RATE
         phase = self._asking(one)
-        if one.tries > PATIENCE:
+        if one.blamed > PATIENCE:
             phase = Phase.LOOK_UP
             if one.accepted:
                 kind = Kind.SPENT if family is Family.RATE else Kind.ERROR
@@ -295,7 +296,8 @@ class Fates:
                 self._known_to_archive(one, now, effects)
             else:
                 self.look_up_failed([one], now)
-        elif family in TROUBLES and one.tries < PATIENCE:
+        elif family in TROUBLES and one.blamed < PATIENCE:
+            one.blamed += 1
             self.look_up_failed([one], now)
         else:
             kind = Kind.SPENT if STEPS[family] in {Step.STOP, Step.WAIT} else Kind.ERROR
@@ -368,13 +370,13 @@ class Fates:
 
     def _accepted(self, one: Inference, now: float, patience_s: float) -> None:
         one.accepted = True
-        one.tries = 0
+        one.tries = one.blamed = 0
         one.since = now
         one.deadline = now + patience_s
         self._flight.move(one, Phase.WAITING, now + self._limits.poll_interval_s)
 
     def _wait_on(self, one: Inference, now: float) -> None:
-        one.tries = 0
+        one.tries = one.blamed = 0
         interval = self._limits.poll_interval_s
         pause = max(interval, min(LONGEST_POLL_S, 0.2 * (now - one.since)))
         if one.deadline is not None and one.deadline > now:

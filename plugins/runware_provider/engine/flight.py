@@ -75,6 +75,8 @@ class Inference:
     """When the waiting began; polls become rarer with its age."""
     tries: int = 0
     """Unsuccessful requests in a row, for the back-off."""
+    blamed: int = 0
+    """Errors in a row that may be about a question as well as about this task."""
     together: int = NO_LIMIT
     """With at most so many others in a request: halved when a request was too large or took too long."""
     ticket: int = 0
@@ -86,7 +88,7 @@ class Inference:
         self.task_uuid = task_uuid(job_id, key.fingerprint, key.sample, key.generation, number)
         self.deadline = self.sent_at = self.doubted_at = self.otherwise = None
         self.accepted = self.rejected = self.intended = False
-        self.tries = 0
+        self.tries = self.blamed = 0
 
     def entry(self, kind: Kind, **facts: object) -> Entry:
         """An entry about the current attempt."""
