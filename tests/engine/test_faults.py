@@ -238,13 +238,6 @@ NOT_OURS = {"webhook_lost", "webhook_twice", "webhook_delay", "webhook_shape"}
 def mixture(seed: int) -> Case:
     """Several faults at once, each for a share of the requests or tasks."""
     dice = random.Random(seed)  # noqa: S311 - a test that repeats itself
-    codes = [
-        "providerError",
-        "rateLimitExceeded",
-        "providerTimeout",
-        "internalServerError",
-        "invalidMessages",
-    ]
     kinds = sorted(set(KINDS) - NOT_OURS - {"reservation_lapses"})
     faults = [
         Fault(
