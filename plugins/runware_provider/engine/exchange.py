@@ -223,7 +223,7 @@ class Exchange:
     async def _commit(
         self, feed: Feed, verdicts: list[tuple[Inference, Entry]], rejections: list[Entry]
     ) -> None:
-        waiting = self._flight.outstanding or self._flight.count(Phase.READY)
+        waiting = self._flight.outstanding or self._flight.due(Phase.READY) is not None
         await self._ledger.commit(
             [entry for _, entry in verdicts] + rejections, at_once=not waiting or self._canary.open
         )
