@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 from runware_provider import __version__
 from runware_provider.engine.client import Client, check_endpoint
 from runware_provider.engine.collect import Collector
-from runware_provider.engine.errors import BadInput, JobStopped, NothingToDo
+from runware_provider.engine.errors import JobStopped, NothingToDo
 from runware_provider.engine.exchange import Exchange
 from runware_provider.engine.fate import Fates
 from runware_provider.engine.feed import ShardFeed
 from runware_provider.engine.flight import OUTSTANDING, Flight
 from runware_provider.engine.ledger import Ledger
 from runware_provider.engine.pace import Pace
-from runware_provider.engine.prepare import Prepared, prepare
-from runware_provider.engine.publish import Stage, StagedPart, check_destination, publish, read_manifest
+from runware_provider.engine.prepare import Prepared, check_empty, check_published, prepare
+from runware_provider.engine.publish import Stage, StagedPart, publish
 from runware_provider.engine.rows import Judge
 from runware_provider.engine.shard_work import Questioner
-from runware_provider.engine.state import JobIdentity, find_job, generation_of, open_job
+from runware_provider.engine.state import JobIdentity, generation_of, open_job
 from runware_provider.engine.submit import Submitter
 
 if TYPE_CHECKING:
@@ -62,8 +62,9 @@ async def run_job(
     """
     check_endpoint(endpoint)
     prepared = await asyncio.to_thread(prepare, spec)
-    if prepared.records == 0:
-        _refuse_empty(spec)
+    check_empty(prepared)
+    if prepared.records == 0 and spec.on_empty == "skip":
+        raise NothingToDo(f"{spec.source} holds no record")
     job = await asyncio.to_thread(_open, prepared)
     try:
         return await job.run(endpoint, report, stop or asyncio.Event(), publishing=publishing)
@@ -71,25 +72,10 @@ async def run_job(
         job.ledger.close()
 
 
-def _refuse_empty(spec: Spec) -> None:
-    if spec.on_empty == "skip":
-        raise NothingToDo(f"{spec.source} holds no record")
-    if spec.on_empty == "fail":
-        raise BadInput("source", f"{spec.source} holds no record", "Allow it with on_empty='write' or 'skip'")
-
-
 def _open(prepared: Prepared) -> Job:
     """Read the state of the job, or begin it; everything is checked before the state folder is made."""
     spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
-    known = find_job(storage, folder)
-    check_destination(storage, spec.destination, spec.partition, known=known is not None)
-    published = read_manifest(storage, folder)
-    if published is not None and spec.if_exists == "error":
-        raise BadInput(
-            "destination",
-            f"{prepared.folder} is published already",
-            "Choose another one, or if_exists='overwrite'",
-        )
+    published = check_published(prepared)
     now = _timestamp()
     identity = open_job(storage, folder, spec.destination, now)
     generation = generation_of(storage, folder, spec.refresh, now)

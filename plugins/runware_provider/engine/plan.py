@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.dataset import read_shards
 from runware_provider.engine.ledger import Ledger
-from runware_provider.engine.prepare import prepare
+from runware_provider.engine.prepare import check_empty, check_published, prepare
 from runware_provider.engine.prompt import Skip
-from runware_provider.engine.publish import check_destination, read_manifest
 from runware_provider.engine.shard_work import Question, Questioner, records_of
-from runware_provider.engine.state import find_job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,8 +48,8 @@ def plan(spec: Spec, prices: Mapping[str, tuple[float, float]] | None = None) ->
     """
     prepared = prepare(spec)
     storage, folder = prepared.storage, prepared.state_folder
-    known = find_job(storage, folder)
-    check_destination(storage, spec.destination, spec.partition, known=known is not None)
+    check_empty(prepared)
+    published = check_published(prepared)
     ledger = Ledger(storage, storage.join(folder, "ledger"))
     try:
         tally = _count(prepared, ledger)
@@ -75,7 +73,7 @@ def plan(spec: Spec, prices: Mapping[str, tuple[float, float]] | None = None) ->
         "failed_before": tally.failed,
         "fate_unknown": tally.unknown,
         "to_pay": tally.to_pay,
-        "changed": _changed(prepared),
+        "changed": _changed(prepared, published[0] if published else {}),
         "estimate": {
             "prompt_tokens": prompt_tokens,
             "completion_tokens": completion_tokens,
@@ -121,8 +119,7 @@ def _tally(tally: _Tally, one: Question | Skip, ledger: Ledger, shared: int) -> 
         tally.chars += len(one.prompt) + shared
 
 
-def _changed(prepared: Prepared) -> list[str]:
+def _changed(prepared: Prepared, published: Mapping[str, Any]) -> list[str]:
     """Which parts of the request differ from those of the last publish."""
-    published = read_manifest(prepared.storage, prepared.state_folder)
-    before = published[0].get("request", {}) if published else {}
+    before = published.get("request", {})
     return [name for name, digest in prepared.digests.items() if name in before and before[name] != digest]

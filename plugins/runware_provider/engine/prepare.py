@@ -15,15 +15,17 @@ from runware_provider.engine.dataset import Dataset, Shard, open_dataset, plan_s
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.forcing import Forced, force_schema, known_forcing, offer_tools
 from runware_provider.engine.prompt import Prompt
-from runware_provider.engine.publish import dataset_folder
+from runware_provider.engine.publish import check_destination, dataset_folder, read_manifest
 from runware_provider.engine.rows import INFERENCE, RESULT
 from runware_provider.engine.schema import output_schema, tool_schema
+from runware_provider.engine.state import find_job
 from runware_provider.engine.storage import Storage, open_storage
 from runware_provider.engine.wire import RequestTemplate
 
 if TYPE_CHECKING:
     from runware_provider.engine.rows import Check
     from runware_provider.engine.spec import Spec
+    from runware_provider.engine.storage import Version
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,37 @@ def prepare(spec: Spec) -> Prepared:
         digests=_digests(spec, schema),
         warnings=_warnings(spec),
     )
+
+
+def check_empty(prepared: Prepared) -> None:
+    """Refuse a source without records where the user wants that.
+
+    Raises:
+        BadInput: it has none, and `on_empty` is `fail`.
+    """
+    spec = prepared.spec
+    if spec.on_empty == "fail" and prepared.records == 0:
+        raise BadInput("source", f"{spec.source} holds no record", "Allow it with on_empty='write' or 'skip'")
+
+
+def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None:
+    """What is published, with its version, once it is clear that this job may publish there.
+
+    Raises:
+        BadInput: there are foreign files, or a dataset that must not be overwritten.
+        StateUnreadable: the state folder cannot be read.
+    """
+    spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
+    known = find_job(storage, folder)
+    check_destination(storage, spec.destination, spec.partition, known=known is not None)
+    published = read_manifest(storage, folder)
+    if published is not None and spec.if_exists == "error":
+        raise BadInput(
+            "destination",
+            f"{prepared.folder} is published already",
+            "Choose another one, or if_exists='overwrite'",
+        )
+    return published
 
 
 def _forcing(spec: Spec) -> tuple[Forced, Check | None, Any]:
