@@ -96,8 +96,8 @@ class Place:
         endpoint = Endpoint(base_url or self.server.base_url, key)
         return await run_job(self.spec(**changes), endpoint, stop=stop)
 
-    def plan(self, **changes: Any) -> dict[str, Any]:
-        return plan(self.spec(**changes))
+    def plan(self, *, prices: Any = None, **changes: Any) -> dict[str, Any]:
+        return plan(self.spec(**changes), prices)
 
     def rows(self, folder: Path | None = None) -> list[dict[str, Any]]:
         """The dataset that the manifest names, in order."""

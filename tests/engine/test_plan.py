@@ -1,0 +1,145 @@
+"""A plan says what a run then does, and sends nothing."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from runware_provider.engine.errors import BadInput, JobStopped
+from runware_provider.testing import Fault
+
+SEEDS = 8
+
+
+async def test_a_plan_sends_nothing_and_leaves_nothing_behind(place: Any) -> None:
+    place.fill(5)
+    planned = place.plan()
+    assert (planned["records"], planned["to_pay"], planned["files"], planned["shards"]) == (5, 5, 1, 1)
+    assert place.asked_nothing()
+    assert not place.state.exists()
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+async def test_a_plan_counts_what_a_run_then_pays(place: Any, seed: int) -> None:
+    dice = random.Random(seed)  # noqa: S311 - a test that repeats itself
+    place.server.script(Fault("refuse_task", contains="poison", code="invalidMessages"))
+    # Duplicates, nulls and blanks, cut into small shards.
+    pool = [f"Total: {n}.50 EUR" for n in range(6)] + [None, "", "poison", "x" * 400]
+    changes = {
+        "limits": {"shard_rows": dice.randint(1, 5), "max_prompt_chars": 300},
+        "samples": dice.randint(1, 2),
+    }
+    for step in range(3):
+        place.fill([dice.choice(pool) for _ in range(dice.randint(0, 12))], name=f"{step}.parquet")
+        more = {"limit": dice.choice([None, 7]), "settings": {"seed": dice.choice([1, 1, 2])}}
+        planned = place.plan(**changes, **more)
+        manifest = await place.run(**changes, **more)
+        asked = planned["to_pay"] + planned["fate_unknown"]
+        failed = manifest["inferences"] - planned["answered_before"] - planned["failed_before"]
+        assert asked == failed
+        assert manifest["paid_inferences"] <= asked
+        samples = changes["samples"]
+        assert sum(planned["skipped"].values()) == manifest["outcomes"].get("skipped", 0)
+        assert manifest["rows"] == planned["records"] * samples
+        again = place.plan(**changes, **more)
+        assert (again["to_pay"], again["fate_unknown"]) == (0, 0)
+
+
+async def test_a_plan_tells_answered_from_failed(place: Any) -> None:
+    place.fill(["Total: 1.50 EUR", "poison", "Total: 3.50 EUR"])
+    place.server.script(Fault("refuse_task", contains="poison", code="invalidMessages"))
+    await place.run()
+    planned = place.plan()
+    assert (planned["answered_before"], planned["failed_before"], planned["to_pay"]) == (2, 1, 0)
+
+
+async def test_a_plan_counts_what_was_under_way_apart(new_place: Any) -> None:
+    place = new_place()
+    place.fill(12)
+    place.server.script(Fault("refuse_task", after=5, code="insufficientCredits"))
+    with pytest.raises(JobStopped):
+        await place.run()
+    planned = place.plan()
+    assert planned["answered_before"] == 5
+    assert planned["fate_unknown"] + planned["to_pay"] == 7
+    assert planned["fate_unknown"] > 0
+
+
+async def test_a_plan_of_a_wish_to_ask_anew_counts_everything_and_opens_no_generation(place: Any) -> None:
+    place.fill(4)
+    await place.run()
+    assert place.plan(refresh="again")["to_pay"] == 4
+    assert not (place.state / "generations").exists()
+    assert (await place.run())["paid_inferences"] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({}, []),
+        ({"prompt": "Anew: {{ record.body }}"}, ["prompt"]),
+        ({"model": "qwen-3.5-plus"}, ["model"]),
+        ({"system_prompt": "Be exact.", "settings": {"temperature": 1}}, ["system_prompt", "settings"]),
+        (
+            {"output_type": {"type": "object", "title": "X", "properties": {"a": {"type": "string"}}}},
+            ["schema"],
+        ),
+        ({"forcing": "prompt"}, ["forcing"]),
+    ],
+)
+async def test_a_plan_says_which_parts_of_the_request_changed(
+    place: Any, changes: dict[str, Any], named: list[str]
+) -> None:
+    place.fill(2)
+    assert place.plan()["changed"] == []
+    await place.run()
+    planned = place.plan(**changes)
+    assert planned["changed"] == named
+    assert planned["to_pay"] == (2 if named else 0)
+
+
+async def test_an_estimate_is_based_on_answers_as_soon_as_there_are_some(place: Any) -> None:
+    place.fill(10)
+    prices = {"deepseek-v4-pro": (1e-6, 2e-6)}
+    place_plan = place.plan
+    assumed = place_plan()["estimate"]
+    assert (assumed["cost_usd"], assumed["based_on"]) == (None, "an assumption, not a measurement")
+    await place.run(limit=4)
+    from_answers = place.plan(prices=prices)["estimate"]
+    assert from_answers["based_on"] == "answers of this job"
+    assert from_answers["completion_tokens_each"] == 10
+    said = from_answers["prompt_tokens"] * 1e-6 + from_answers["completion_tokens"] * 2e-6
+    assert from_answers["cost_usd"] == pytest.approx(said, abs=1e-6)
+
+
+def test_a_plan_of_an_empty_source_is_a_plan_of_nothing(place: Any) -> None:
+    place.fill(0)
+    planned = place.plan()
+    assert (planned["records"], planned["to_pay"], planned["shards"]) == (0, 0, 0)
+
+
+def test_a_plan_warns_of_a_model_that_nobody_knows(place: Any) -> None:
+    place.fill(1)
+    assert place.plan()["warnings"] == []
+    assert "no-such-model" in place.plan(model="no-such-model")["warnings"][0]
+
+
+async def test_a_plan_refuses_what_a_run_refuses(place: Any) -> None:
+    place.fill(1)
+    await place.run()
+    for changes in ({"on_empty": "fail", "limit": 0}, {"if_exists": "error"}, {"prompt": "{{ record.bdy }}"}):
+        with pytest.raises(BadInput) as by_run:
+            await place.run(**changes)
+        with pytest.raises(BadInput) as by_plan:
+            place.plan(**changes)
+        assert str(by_plan.value) == str(by_run.value)
+
+
+def test_a_record_that_python_cannot_hold_is_planned_as_skipped(place: Any) -> None:
+    text = pa.array([b"Total: 1.50 EUR", b"\xff"]).view(pa.string())
+    place.put(pa.table({"n": range(2), "body": text}))
+    planned = place.plan()
+    assert (planned["to_pay"], planned["skipped"]) == (1, {"prompt_error": 1})
