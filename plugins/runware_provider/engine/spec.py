@@ -6,7 +6,10 @@ checked for that model only.
 
 from __future__ import annotations
 
+import json
+import math
 import re
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -18,6 +21,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -31,18 +35,56 @@ IfExists = Literal["overwrite", "error"]
 ToolChoiceType = Literal["auto", "any", "tool", "none"]
 
 PARTITION_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+MOST_SHOWN = 10**30
 DEFAULT_BASE_URL = "https://api.runware.ai/v1"
 DEFAULT_MODEL = "deepseek-v4-pro"
 
 
-def _in_hundredths(value: float) -> float:
+def _in_hundredths(value: float, info: ValidationInfo) -> float:
     """The API takes these numbers in steps of 0.01."""
-    if abs(value * 100 - round(value * 100)) > 1e-6:
-        raise ValueError(f"{value} is not a multiple of 0.01, the API's step; round it")
+    if not math.isfinite(value * 100) or abs(value * 100 - round(value * 100)) > 1e-6:
+        raise BadInput(
+            f"settings.{info.field_name}", f"{value!r} is not a multiple of 0.01, the API's step", "Round it"
+        )
     return round(value, 2)
 
 
+def _not_blank(value: str, info: ValidationInfo) -> str:
+    if not value.strip():
+        raise BadInput(str(info.field_name), "it is empty", "Give a text that is not blank")
+    return value
+
+
+def _plain_json(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    field = f"settings.{info.field_name}" if info.field_name == "extra" else "tools.schema"
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        raise BadInput(
+            field,
+            "it holds what is not plain JSON",
+            "Use dicts, lists, texts, finite numbers, true, false, null",
+        ) from None
+    return value
+
+
 Hundredths = Annotated[float, AfterValidator(_in_hundredths)]
+Text = Annotated[str, AfterValidator(_not_blank)]
+PlainJson = Annotated[dict[str, Any], AfterValidator(_plain_json)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+OWN_FIELDS = {
+    "systemPrompt": "system_prompt",
+    "temperature": "temperature",
+    "topP": "top_p",
+    "frequencyPenalty": "frequency_penalty",
+    "presencePenalty": "presence_penalty",
+    "maxTokens": "max_tokens",
+    "stopSequences": "stop_sequences",
+    "thinkingLevel": "thinking_level",
+    "seed": "seed",
+}
+"""The API's names of settings that have an argument here."""
 
 
 class ValueObject(BaseModel):
@@ -72,8 +114,18 @@ class Settings(ValueObject):
     """Passed through: the vendor's page says that there are three values, not what they are called."""
     seed: Annotated[int, Field(ge=0, le=9_223_372_036_854_775_000)] | None = None
     """Sample n of a record is sent with seed + n."""
-    extra: dict[str, Any] = Field(default_factory=dict)
+    extra: PlainJson = Field(default_factory=dict)
     """Further keys of `settings` that only some models know, in the API's own spelling."""
+
+    @field_validator("extra")
+    @classmethod
+    def _extra_hides_no_other(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        for key in extra:
+            if key in OWN_FIELDS:
+                own = OWN_FIELDS[key]
+                where = "the job's system_prompt" if own == "system_prompt" else f"settings.{own}"
+                raise BadInput("settings.extra", f"{key!r} has an argument of its own", f"Use {where}")
+        return extra
 
 
 class Tool(ValueObject):
@@ -85,12 +137,15 @@ class Tool(ValueObject):
     type: Literal["function", "search", "codeInterpreter"] = "function"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
     description: str | None = None
-    input_schema: dict[str, Any] | None = Field(default=None, alias="schema")
+    input_schema: PlainJson | None = Field(default=None, alias="schema")
 
     @model_validator(mode="after")
     def _a_function_has_name_and_schema(self) -> Self:
         if self.type == "function" and (self.name is None or self.input_schema is None):
-            raise ValueError("a function tool needs `name` and `schema`")
+            missing = "name" if self.name is None else "schema"
+            raise BadInput(
+                f"tools.{missing}", "a function tool needs a name and a schema", f"Give its {missing}"
+            )
         return self
 
 
@@ -102,8 +157,12 @@ class ToolChoice(ValueObject):
 
     @model_validator(mode="after")
     def _a_named_choice_has_a_name(self) -> Self:
-        if (self.type == "tool") != (self.name is not None):
-            raise ValueError("`name` goes with type `tool`, and only with it")
+        if self.type == "tool" and self.name is None:
+            raise BadInput("tool_choice.name", "type 'tool' needs the tool's name", "Give it")
+        if self.type != "tool" and self.name is not None:
+            raise BadInput(
+                "tool_choice.name", f"type {self.type!r} takes no name", "Drop it, or choose type 'tool'"
+            )
         return self
 
 
@@ -128,15 +187,15 @@ class Limits(ValueObject):
     """Longer prompts are skipped, never truncated."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 3
     """Attempts for a record before it is `failed`."""
-    poll_interval_s: Annotated[float, Field(gt=0)] = 1.0
+    poll_interval_s: Seconds = 1.0
     """Seconds from acceptance to the first look at a result; later looks become rarer with its age."""
-    deadline_s: Annotated[float, Field(gt=0)] = 1_800
+    deadline_s: Seconds = 1_800.0
     """Seconds after which an inference that never showed up is looked for in the archive, then given up."""
-    request_timeout_s: Annotated[float, Field(gt=0)] = 60
+    request_timeout_s: Seconds = 60.0
     """Seconds until a POST is given up; its tasks are then asked for, not sent blindly again."""
-    sync_timeout_s: Annotated[float, Field(gt=0)] = 300
+    sync_timeout_s: Seconds = 300.0
     """The same for sync delivery, where the reply waits for the answers."""
-    unreachable_s: Annotated[float, Field(gt=0)] = 300
+    unreachable_s: Seconds = 300.0
     """Seconds without one usable reply after which the job stops."""
 
 
@@ -153,18 +212,18 @@ class Spec(ValueObject):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    source: Annotated[str, Field(min_length=1)]
+    source: Text
     """A Parquet file, a folder of them (hive partitions too), or a glob."""
-    destination: Annotated[str, Field(min_length=1)]
+    destination: Text
     """The dataset's root."""
     state: str | None = None
     """The state folder; by default the destination's sibling `<destination>.state`."""
     partition: dict[str, str] = Field(default_factory=dict)
     """One hive partition of the destination, replaced as a whole."""
-    model: Annotated[str, Field(min_length=1)] = DEFAULT_MODEL
-    prompt: Annotated[str, Field(min_length=1)]
+    model: Text = DEFAULT_MODEL
+    prompt: Text
     """The template's text, Jinja, rendered once per record."""
-    system_prompt: Annotated[str, Field(min_length=1, max_length=900_000)] | None = None
+    system_prompt: Annotated[str, Field(max_length=900_000), AfterValidator(_not_blank)] | None = None
     """Sent as `settings.systemPrompt`, as it is: it is no template."""
     output_type: type[BaseModel] | dict[str, Any] | None = None
     """A pydantic model, a JSON Schema, or nothing for text."""
@@ -193,10 +252,29 @@ class Spec(ValueObject):
     def _partition_fits_a_path(cls, partition: dict[str, str]) -> dict[str, str]:
         for key, value in partition.items():
             if not PARTITION_KEY.fullmatch(key):
-                raise ValueError(f"{key!r} is no partition key; use letters, digits and underscores")
+                raise BadInput(
+                    "partition", f"{key!r} is no partition key", "Use letters, digits and underscores"
+                )
             if not value.strip():
-                raise ValueError(f"the value of {key!r} is empty; give one, for example {key}=2026-01-01")
+                raise BadInput(
+                    "partition",
+                    f"the value of {key!r} is empty",
+                    f"Give one, for example {{{key!r}: '2026-01-01'}}",
+                )
         return partition
+
+    @field_validator("output_type", mode="before")
+    @classmethod
+    def _a_type_or_a_schema(cls, output_type: object) -> object:
+        is_model = isinstance(output_type, type) and issubclass(output_type, BaseModel)
+        if not (is_model or output_type is None or isinstance(output_type, dict)):
+            shown = output_type.__name__ if isinstance(output_type, type) else type(output_type).__name__
+            raise BadInput(
+                "output_type",
+                f"it is neither a pydantic model's class nor a JSON Schema, but {shown}",
+                "Give a class that inherits from pydantic.BaseModel, a dict, or nothing for text",
+            )
+        return output_type
 
     @field_validator("tool_choice", mode="before")
     @classmethod
@@ -211,19 +289,29 @@ class Spec(ValueObject):
         names = [tool.name for tool in self.tools if tool.type == "function"]
         repeated = sorted({str(name) for name in names if names.count(name) > 1})
         if repeated:
-            raise ValueError(f"`tools`: the name {repeated[0]!r} is used twice; names must be unique")
+            raise BadInput("tools", f"the name {repeated[0]!r} is used twice", "Give each tool its own name")
         if self.tools and self.output_type is not None:
-            raise ValueError("`output_type` and `tools` exclude each other: a result is either; drop one")
+            raise BadInput(
+                "tools", "output_type and tools exclude each other: a result is either", "Drop one of them"
+            )
         if self.tool_choice is not None and not self.tools:
-            raise ValueError("`tool_choice` is given without `tools`; add the tools, or drop it")
+            raise BadInput("tool_choice", "there are no tools to choose from", "Add tools, or drop it")
         if self.tool_choice is not None and self.tool_choice.name not in {None, *names}:
-            known = ", ".join(sorted(str(name) for name in names)) or "none"
-            raise ValueError(f"`tool_choice` names {self.tool_choice.name!r}, but the tools are: {known}")
+            known = ", ".join(sorted(str(name) for name in names)) or "none with a name"
+            raise BadInput(
+                "tool_choice", f"there is no tool {self.tool_choice.name!r}", f"Choose from: {known}"
+            )
         if self.output_type is None and self.forcing != "auto":
-            raise ValueError(f"`forcing` is {self.forcing!r} without `output_type`; add one, or drop it")
+            raise BadInput(
+                "forcing",
+                f"{self.forcing!r} needs an output_type to force",
+                "Add an output_type, or leave it at 'auto'",
+            )
         if self.model == DEFAULT_MODEL and (self.settings.max_tokens or 0) > 100_000:
-            raise ValueError(
-                f"`settings.max_tokens` is {self.settings.max_tokens}; {self.model} takes 1 to 100000"
+            raise BadInput(
+                "settings.max_tokens",
+                f"it is {self.settings.max_tokens}, and {self.model} takes at most 100000",
+                "Choose 1 to 100000",
             )
         return self
 
@@ -251,36 +339,68 @@ class Endpoint:
     key: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
-        url = urlsplit(self.base_url)
-        if url.scheme not in {"https", "http"} or not url.hostname:
-            raise BadInput("base URL", f"{url.scheme or 'no'} scheme", f"Write it like {DEFAULT_BASE_URL}")
-        if url.scheme == "http" and url.hostname not in {"127.0.0.1", "::1", "localhost"}:
-            raise BadInput("base URL", "http would send the key in clear text", "Use https")
-        if url.username or url.password:
+        like = f"Write it like {DEFAULT_BASE_URL}"
+        try:
+            url = urlsplit(self.base_url)
+            host, _ = url.hostname, url.port
+        except ValueError:
+            raise BadInput("base URL", "it cannot be read", like) from None
+        if url.scheme not in {"https", "http"} or not host or re.search(r"\s", self.base_url):
+            raise BadInput("base URL", "it is no https address of a host", like)
+        if "@" in url.netloc:
             raise BadInput("base URL", "it holds a user or a password", "Give the key as the API key instead")
+        if url.scheme == "http" and host not in {"127.0.0.1", "::1", "localhost"}:
+            raise BadInput("base URL", "http would send the key in clear text", "Use https")
         if not self.key.strip():
             raise BadInput(
-                "API key", "is missing", "Set RUNWARE_API_KEY, or the password of the Airflow connection"
+                "API key", "it is missing", "Set RUNWARE_API_KEY, or the password of the Airflow connection"
             )
 
 
 def bad_input(error: ValidationError, kind: str) -> BadInput:
     """Pydantic's first complaint as one sentence for the person who wrote the DAG."""
     first = error.errors(include_url=False)[0]
-    path = [str(part) for part in first["loc"] if not str(part).startswith(("function-", "constrained-"))]
-    path = [_prefix(kind), *path] if path else path
-    path = [part for part in path if part]
-    message = first["msg"].removeprefix("Value error, ")
-    if not path:
-        named = re.match(r"`([\w.]+)`", message)
-        path = [named.group(1) if named else kind]
+    path = [part for part in (_prefix(kind), *(str(part) for part in first["loc"])) if part]
+    field = ".".join(path) or kind
+    value, bounds = first.get("input"), first.get("ctx") or {}
     if first["type"] == "missing":
-        return BadInput(".".join(path), "is missing", "Give it; there is no default")
+        return BadInput(field, "it is missing", "Give it; there is no default")
     if first["type"] == "extra_forbidden":
-        return BadInput(".".join(path), "is not an argument", f"{kind} takes: {_fields(kind)}")
-    value = first.get("input")
-    shown = f" (given: {value!r})" if isinstance(value, int | float) or _short(value) else ""
-    return BadInput(".".join(path), message.rstrip(".") + shown, "")
+        return BadInput(field, "there is no such argument", f"{kind} takes: {_fields(kind)}")
+    if first["type"] in _BOUNDS:
+        problem, remedy = _BOUNDS[first["type"]]
+        size = len(value) if isinstance(value, Sized) else 0
+        shown = {"value": _shown(value), "size": size, **bounds}
+        return BadInput(field, problem.format(**shown), remedy.format(**shown))
+    problem = f"{_shown(value)} does not fit"
+    wanted = next((said for ending, said in _WANTED.items() if first["type"].startswith(ending)), None)
+    return BadInput(field, problem, wanted or f"{first['msg'].rstrip('.')}")
+
+
+_BOUNDS = {
+    "greater_than_equal": ("{value} is too small", "Choose {ge} or more"),
+    "less_than_equal": ("{value} is too large", "Choose {le} or less"),
+    "greater_than": ("{value} is too small", "Choose more than {gt}"),
+    "finite_number": ("{value} is no number to count with", "Give a finite number"),
+    "string_too_short": ("it is empty", "Give a text, or leave it out"),
+    "string_too_long": ("it has {size} characters", "Shorten it to at most {max_length}"),
+    "too_long": ("it has {actual_length} entries", "Keep at most {max_length}"),
+    "string_pattern_mismatch": (
+        "{value} is no name that the API takes",
+        "Use 1 to 64 letters, digits, hyphens and underscores",
+    ),
+    "literal_error": ("{value} is not one of its values", "Choose {expected}"),
+}
+"""Problem and remedy by pydantic's type of error."""
+_WANTED = {
+    "bool": "Give True or False",
+    "int": "Give a whole number",
+    "float": "Give a number",
+    "string": "Give a text",
+    "dict": "Give a dict",
+    "tuple": "Give a list or a tuple",
+    "model": "Give an object of that class, or a dict of its arguments",
+}
 
 
 def _prefix(kind: str) -> str:
@@ -289,8 +409,13 @@ def _prefix(kind: str) -> str:
     )
 
 
-def _short(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= 60
+def _shown(value: object) -> str:
+    """A value where it is short and plain; else its kind, since it may hold what no log should."""
+    if isinstance(value, int) and abs(value) > MOST_SHOWN:
+        return "a number of very many digits"
+    if isinstance(value, int | float) or (isinstance(value, str) and len(value) <= 60):
+        return repr(value)
+    return f"a {type(value).__name__}"
 
 
 def _fields(kind: str) -> str:
