@@ -15,7 +15,7 @@ from runware_provider.engine.errors import BadInput
 from runware_provider.engine.spec import Forcing, Tool, ToolChoice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 JSON_MODE_MODELS = (
     "claude-fable-5",
@@ -30,6 +30,8 @@ JSON_MODE_MODELS = (
 TOOL_MODELS = ("deepseek-v4-pro",)
 ASKED_IN_PROMPT = "Answer with one JSON object and nothing else: no explanation, no code fence. It must be valid against this JSON Schema:\n"
 SYSTEM_PROMPT_MAX = 900_000
+_VERSION = r"(-(v?\d+(\.\d+)*|latest|preview))*"
+"""What may follow a model's name without making it another model."""
 
 Reading = Literal["text", "json", "arguments", "calls"]
 
@@ -49,12 +51,14 @@ class Forced:
 
 def known_forcing(model: str) -> Literal["json_schema", "tool"] | None:
     """What this model is known to do; nothing for a model that is in no table."""
-    name = re.split(r"[:/@]", model.strip().lower())[-1] or model
-    if any(name.startswith(known) for known in TOOL_MODELS):
+    names = re.split(r"[:/@]", model.strip().lower())
+    if _is_one_of(names, TOOL_MODELS):
         return "tool"
-    if any(name == known or name.startswith(f"{known}-") for known in JSON_MODE_MODELS):
-        return "json_schema"
-    return None
+    return "json_schema" if _is_one_of(names, JSON_MODE_MODELS) else None
+
+
+def _is_one_of(names: Sequence[str], known: Sequence[str]) -> bool:
+    return any(re.fullmatch(re.escape(one) + _VERSION, name) for one in known for name in names)
 
 
 def force_schema(
@@ -92,11 +96,14 @@ def force_schema(
 
 
 def offer_tools(tools: tuple[Tool, ...], choice: ToolChoice | None, system_prompt: str | None) -> Forced:
-    """The request fields that offer the user's own tools."""
+    """The request fields that offer the user's own tools.
+
+    Tools that the vendor runs leave no call to read: with none but those, the answer is a text.
+    """
     picked = choice or ToolChoice(type="auto")
     sent = [tool.model_dump(by_alias=True, exclude_none=True) for tool in tools]
     fields = {"tools": sent, "toolChoice": picked.model_dump(exclude_none=True)}
-    if picked.type == "none":
+    if picked.type == "none" or all(tool.type != "function" for tool in tools):
         return Forced("text", fields, system_prompt)
     return Forced("calls", fields, system_prompt, picked.name, calls_required=picked.type in {"any", "tool"})
 
