@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from runware_provider import __version__
 from runware_provider.engine.client import Client, check_endpoint
 from runware_provider.engine.collect import Collector
-from runware_provider.engine.errors import JobStopped, NothingToDo
+from runware_provider.engine.errors import JobStopped, NothingToDo, PublishConflict
 from runware_provider.engine.exchange import Exchange
 from runware_provider.engine.fate import Fates
 from runware_provider.engine.feed import ShardFeed
@@ -156,7 +156,11 @@ class Job:
         if not publishing:
             await asyncio.to_thread(feed.discard)
             return {**manifest, "first_rows": feed.first_rows}
-        return await asyncio.to_thread(self._publish, feed.parts, manifest)
+        try:
+            return await asyncio.to_thread(self._publish, feed.parts, manifest)
+        except PublishConflict:
+            await asyncio.to_thread(feed.discard)
+            raise
 
     def _questioner(self) -> Questioner:
         spec = self.prepared.spec
