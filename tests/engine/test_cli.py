@@ -28,7 +28,7 @@ def call(
         monkeypatch.setenv(name, value)
 
     def run(command: str = "run", /, **options: Any) -> tuple[int, Any, str]:
-        code = main(place.arguments(command, **options))
+        code = main(place.arguments(command, **{"delivery": "sync", **options}))
         out, told = capsys.readouterr()
         return code, json.loads(out) if out else None, told
 
@@ -102,7 +102,6 @@ def test_options_reach_the_api(place: Any, call: Callable[..., Any], tmp_path: P
         columns="n",
         partition="ds=2026-01-01",
         keep_raw=True,
-        delivery="sync",
     )
     assert code == 0
     assert (manifest["model"], manifest["records"], manifest["rows"]) == ("gpt-5-nano", 2, 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -456,6 +457,37 @@ async def test_a_stop_is_heeded_soon_and_nothing_is_lost(new_place: Callable[...
         await running
     assert stopped.value.manifest["still_at_vendor"] > 0
     place.audit(await place.run(), 40)
+
+
+async def test_a_store_that_fails_in_the_middle_stops_the_job_and_nothing_is_paid_twice(
+    new_place: Callable[..., Any],
+) -> None:
+    place = new_place(latency=0.1, capacity=8)
+    place.fill(60)
+    running = asyncio.create_task(place.run())
+    while place.executed() < 20:  # noqa: ASYNC110 - the server has no event to wait for
+        await asyncio.sleep(0.01)
+    ledger, aside = place.state / "ledger", place.state / "aside"
+    ledger.rename(aside)
+    ledger.write_text("in the way", encoding="utf-8")
+    with pytest.raises(OSError, match="ledger"):
+        await running
+    ledger.unlink()
+    aside.rename(ledger)
+    manifest = await place.run()
+    place.audit(manifest, 60)
+    assert place.executed() == 60
+
+
+async def test_an_address_where_nobody_listens_stops_the_job_and_nothing_is_at_the_vendor(place: Any) -> None:
+    place.fill(3)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
+        with pytest.raises(JobStopped, match="no usable answer") as stopped:
+            await place.run(base_url=nobody, limits={"unreachable_s": 0.5})
+    assert stopped.value.manifest["still_at_vendor"] == 0
+    place.audit(await place.run(), 3)
 
 
 async def test_an_api_that_cannot_be_reached_stops_the_job(place: Any) -> None:

@@ -178,6 +178,7 @@ def test_twins_make_one_dataset_and_pay_once(case: str, ran: dict[Any, Any]) -> 
     assert 0 in result.codes, result.told
     result.place.audit(result.manifest, RECORDS)
     assert result.place.executed() == RECORDS
+    assert not list((result.place.state / "staged").rglob("*.staged"))
     held = {path.name for path in result.place.destination.iterdir()}
     assert held == {file["path"] for file in result.manifest["files"]} | {"_SUCCESS"}
 
