@@ -157,7 +157,8 @@ class Judge:
 
     def _answered(self, entry: Entry, facts: dict[str, Any]) -> Judgement:
         raw = entry.item or b"{}"
-        result = read_result(decode(raw) or {})
+        item = decode(raw)
+        result = read_result(item if isinstance(item, dict) else {})
         facts["finish_reason"] = result.finish_reason
         answer = self._read(result)
         facts["mends"] = list(answer.mends)
