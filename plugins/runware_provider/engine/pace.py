@@ -8,6 +8,8 @@ from __future__ import annotations
 
 START = 64
 SLOWER = 3.0
+SLOW_S = 0.5
+"""Below this a latency says nothing about load, however much it grew."""
 SMOOTHING = 0.1
 HOLD_S = 2.0
 
@@ -22,7 +24,7 @@ class Pace:
     def __init__(self, most: int) -> None:
         self._most = most
         self._window = float(min(most, START))
-        self._held_until = 0.0
+        self._held_until = float("-inf")
         self._doubling = True
         self._latency: float | None = None
         self._best: float | None = None
@@ -37,7 +39,7 @@ class Pace:
         smoothed = latency_s if self._latency is None else self._latency
         self._latency = smoothed + SMOOTHING * (latency_s - smoothed)
         self._best = self._latency if self._best is None else min(self._best, self._latency)
-        if self._latency <= SLOWER * self._best:
+        if self._latency <= SLOWER * max(self._best, SLOW_S / SLOWER):
             grown = 1.0 if self._doubling else 1.0 / self._window
             self._window = min(float(self._most), self._window + grown)
 

@@ -37,7 +37,9 @@ class Progress:
         if self.reused:
             parts.append(f"{self.reused:,} of them answered before")
         if self.rate:
-            parts.append(f"{self.rate:,.1f} a second")
+            parts.append(
+                f"{self.rate:,.1f} a second" if self.rate >= 1 else f"{60 * self.rate:,.1f} a minute"
+            )
         left = self.left_s
         if left is not None and self.done < self.total:
             parts.append(f"about {_duration(left)} left")
