@@ -293,7 +293,8 @@ def side_by_side(cases: list[Case], new_place: Callable[..., Any]) -> dict[str, 
 @pytest.fixture(scope="module")
 def ran(request: pytest.FixtureRequest, new_shared_place: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
     """The jobs of the selected tests."""
-    wanted = [item.callspec.params["case"] for item in request.session.items if hasattr(item, "callspec")]
+    items = [item for item in request.session.items if item.module is request.module]
+    wanted = [item.callspec.params["case"] for item in items if hasattr(item, "callspec")]
     return side_by_side([one for one in wanted if isinstance(one, Case)], new_shared_place)
 
 

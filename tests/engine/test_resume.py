@@ -143,7 +143,8 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM]
 @pytest.fixture(scope="module")
 def ran(request: pytest.FixtureRequest, new_shared_place: Callable[..., Any]) -> dict[Any, Any]:
     """The scenarios of the selected tests, by their parameter."""
-    wanted = [item.callspec.params["case"] for item in request.session.items if hasattr(item, "callspec")]
+    items = [item for item in request.session.items if item.module is request.module]
+    wanted = [item.callspec.params["case"] for item in items if hasattr(item, "callspec")]
     slow = {"latency": 0.3, "capacity": 10}
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         running: dict[Any, Any] = {}
