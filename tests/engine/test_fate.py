@@ -342,8 +342,8 @@ class Life:
         ]
         return History(0, tuple(held))
 
-    @staticmethod
-    def inference(key: Key, known: Any) -> Inference:
+    def inference(self, key: Key, known: Any) -> Inference:
+        perhaps_sent = known.fate_unknown and (known.sent_again or not known.rejected)
         return Inference(
             key=key,
             prompt="",
@@ -354,7 +354,8 @@ class Life:
             task_uuid=task_uuid(JOB, key.fingerprint, 0, 0, known.attempt),
             phase=Phase.ASK if known.fate_unknown else Phase.READY,
             rejected=known.rejected,
-            intended=known.fate_unknown,
+            intended=perhaps_sent,
+            doubted_at=self.now if perhaps_sent else None,
         )
 
     def commit(self, entries: Iterable[Entry]) -> None:
@@ -416,7 +417,7 @@ class Life:
         chunk = self.flight.take_to_send(self.now, self.rng.choice([1, 2, 10]), 1000)
         if not chunk:
             return False
-        self.commit([one.entry(Kind.INTENT) for one in chunk if not one.intended])
+        self.commit([one.intent() for one in chunk if not one.intended])
         for one in chunk:
             one.intended = True
             one.sent_at = self.now if one.sent_at is None else one.sent_at
@@ -463,11 +464,12 @@ class Life:
     # the invariants
 
     def check_before_send(self, one: Inference) -> None:
-        assert self.ledger[one.key, one.attempt].kind in {Kind.INTENT, Kind.REJECTED}
+        sent = {Kind.SENT_AGAIN} if one.rejected else {Kind.INTENT}
+        assert self.ledger[one.key, one.attempt].kind in sent
         for number in range(1, one.attempt):
             assert self.ledger[one.key, number].kind in {Kind.ERROR, Kind.SPENT}
             before = self.vendor.of(task_uuid(JOB, one.key.fingerprint, 0, 0, number))
-            if before.run is None or not before.run.answered or before.told_error or before.rejected:
+            if before.run is None or not before.run.answered or before.told_error:
                 continue
             began = before.told_accepted if before.told_accepted is not None else before.first_sent
             assert before.denied is not None, "another attempt, and the archive was not asked"

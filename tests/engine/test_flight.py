@@ -221,7 +221,14 @@ def attempt(number: int, kind: Kind, family: str | None = None) -> Attempt:
     return Attempt(number, kind, family, segment=0, row=number)
 
 
-SENT, R, S, E, A = Kind.INTENT, Kind.REJECTED, Kind.SPENT, Kind.ERROR, Kind.ANSWERED
+SENT, R, AGAIN, S, E, A = (
+    Kind.INTENT,
+    Kind.REJECTED,
+    Kind.SENT_AGAIN,
+    Kind.SPENT,
+    Kind.ERROR,
+    Kind.ANSWERED,
+)
 
 
 def test_of_what_was_never_tried_nothing_is_known() -> None:
@@ -238,6 +245,7 @@ def test_of_what_was_never_tried_nothing_is_known() -> None:
         # attempts: (attempt, counted, spent, fate unknown, rejected)
         ([SENT], (1, 0, 0, True, False)),
         ([R], (1, 0, 0, True, True)),
+        ([AGAIN], (1, 0, 0, True, True)),
         ([S], (2, 0, 1, False, False)),
         ([E], (2, 1, 0, False, False)),
         ([S, SENT], (2, 0, 1, True, False)),
@@ -252,6 +260,7 @@ def test_the_next_attempt_follows_from_the_verdicts(kinds: list[Kind], expected:
     known = standing(history, 3)
     assert known.settled is None
     assert (known.attempt, known.counted, known.spent, known.fate_unknown, known.rejected) == expected
+    assert known.sent_again == (kinds[-1] is AGAIN)
 
 
 @pytest.mark.parametrize(

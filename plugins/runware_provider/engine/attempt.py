@@ -13,11 +13,13 @@ class Kind(IntEnum):
     """It is about to be sent."""
     REJECTED = 2
     """The API refused it without running it; the same attempt may be sent again."""
-    SPENT = 3
+    SENT_AGAIN = 3
+    """Refused once, and sent besides, or about to be: if the UUID is in use, it may well have been run."""
+    SPENT = 4
     """Its UUID is used up and nothing is known of an answer; it counts as no attempt."""
-    ERROR = 4
+    ERROR = 5
     """Verdict: it ended without an answer."""
-    ANSWERED = 5
+    ANSWERED = 6
     """Verdict: it was answered."""
 
 

@@ -315,10 +315,11 @@ class Fates:
     def _nowhere(self, one: Inference, now: float, effects: Effects) -> None:
         """Neither getResponse nor the archive knows of it."""
         doubted_at = now if one.doubted_at is None else one.doubted_at
-        if one.otherwise is not None:
-            self._settle(one, one.otherwise, now, effects)
-        elif one.accepted and now < min(one.since + SETTLE_IN_S, one.deadline or now):
+        told_error = one.otherwise is not None and one.otherwise.family != Family.CONFLICT.value
+        if not told_error and one.accepted and now < min(one.since + SETTLE_IN_S, one.deadline or now):
             self._wait_on(one, now)
+        elif one.otherwise is not None:
+            self._settle(one, one.otherwise, now, effects)
         elif one.accepted:
             self._lose(one, "accepted, then never seen again; it may have been billed", now, effects)
         elif now >= doubted_at + self._limits.deadline_s:
@@ -394,7 +395,9 @@ class Fates:
         if not one.rejected:
             one.rejected = True
             family = family_of(error.code, reply.status)
-            effects.rejections.append(one.entry(Kind.REJECTED, family=family.value, code=error.code))
+            kind = Kind.REJECTED if one.doubted_at is None else Kind.SENT_AGAIN
+            effects.rejections.append(one.entry(kind, family=family.value, code=error.code))
+            one.intended = False
         one.tries += 1
         one.sent_at = None  # the wait for room is no latency of the API
         self._flight.move(one, Phase.READY, now + max(self._pause(one), reply.retry_after_s or 0.0))

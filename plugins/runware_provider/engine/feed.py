@@ -116,8 +116,8 @@ class ShardFeed:
         owners = self._owners.setdefault(key, [])
         owners.append(work)
         if self.flight.get(key) is None:
-            inference = inference_of(question, self.job_id, self._shared_bytes)
-            self.flight.add(inference, self.now())
+            now = self.now()
+            self.flight.add(inference_of(question, self.job_id, self._shared_bytes, now), now)
         return key
 
     def settle(self, inference: Inference, entry: Entry) -> None:

@@ -66,7 +66,7 @@ class Inference:
     rejected: bool = False
     """This UUID was refused before, so a conflict no longer proves acceptance."""
     intended: bool = False
-    """Its intent is durable."""
+    """That it is sent, or sent again after a refusal, is durable."""
     otherwise: Entry | None = None
     sent_at: float | None = None
     doubted_at: float | None = None
@@ -90,6 +90,10 @@ class Inference:
         self.accepted = self.rejected = self.intended = False
         self.tries = self.blamed = 0
 
+    def intent(self) -> Entry:
+        """What has to be durable before it is sent."""
+        return self.entry(Kind.SENT_AGAIN if self.rejected else Kind.INTENT)
+
     def entry(self, kind: Kind, **facts: object) -> Entry:
         """An entry about the current attempt."""
         return Entry(self.key, self.attempt, kind, **facts)  # type: ignore[arg-type] # names are checked by Entry
@@ -106,6 +110,8 @@ class Standing:
     """The attempt whose verdict is the last word."""
     fate_unknown: bool = False
     rejected: bool = False
+    sent_again: bool = False
+    """Rejected, and perhaps sent since."""
 
 
 def standing(history: History | None, allowed_attempts: int) -> Standing:
@@ -128,7 +134,8 @@ def standing(history: History | None, allowed_attempts: int) -> Standing:
         len(errors),
         len(spent),
         fate_unknown=current is not None,
-        rejected=current is not None and current.kind is Kind.REJECTED,
+        rejected=current is not None and current.kind in {Kind.REJECTED, Kind.SENT_AGAIN},
+        sent_again=current is not None and current.kind is Kind.SENT_AGAIN,
     )
 
 

@@ -242,7 +242,7 @@ class Job:
 def _at_vendor(flight: Flight) -> int:
     """Inferences that the API may be working on: not those that it refused before and that were not sent since."""
     refused = sum(
-        one.rejected and one.sent_at is None and not one.accepted
+        one.rejected and one.sent_at is None and one.doubted_at is None and not one.accepted
         for one in flight
         if one.phase in OUTSTANDING
     )

@@ -101,11 +101,12 @@ _UPSERT = """
 """
 
 _TOTALS = """
-    SELECT coalesce(sum(kind >= 4), 0), coalesce(sum(kind = 5), 0), coalesce(sum(prompt_tokens), 0),
+    SELECT coalesce(sum(kind >= :error), 0), coalesce(sum(kind = :answered), 0), coalesce(sum(prompt_tokens), 0),
         coalesce(sum(cached_tokens), 0), coalesce(sum(completion_tokens), 0), coalesce(sum(cost), 0),
-        coalesce(sum(kind = 5 AND cost IS NULL), 0),
-        coalesce(sum(kind = 3 OR (kind = 4 AND family IN ('lost', 'timeout') AND cost IS NULL)), 0)
-    FROM entry WHERE kind >= 3 AND """
+        coalesce(sum(kind = :answered AND cost IS NULL), 0),
+        coalesce(sum(kind = :spent OR (kind = :error AND family IN ('lost', 'timeout') AND cost IS NULL)), 0)
+    FROM entry WHERE kind >= :spent AND """
+_KINDS = {"spent": int(Kind.SPENT), "error": int(Kind.ERROR), "answered": int(Kind.ANSWERED)}
 _TOTALS_USED = _TOTALS + "used = 1"
 _TOTALS_FRESH = _TOTALS + "fresh = 1"
 
@@ -183,7 +184,7 @@ class Ledger:
 
     def totals(self, *, fresh: bool = False) -> Totals:
         """Sums over the inferences marked as used, or over what this process itself added."""
-        row = self._index.execute(_TOTALS_FRESH if fresh else _TOTALS_USED).fetchone()
+        row = self._index.execute(_TOTALS_FRESH if fresh else _TOTALS_USED, _KINDS).fetchone()
         inferences, answered, prompt, cached, completion, pico, unreported, maybe = row
         return Totals(inferences, answered, prompt, cached, completion, pico / PICO, unreported, maybe)
 
@@ -194,7 +195,9 @@ class Ledger:
 
     def mean_completion_tokens(self) -> float | None:
         """What an answer had on average so far, to estimate the rest."""
-        row = self._index.execute("SELECT avg(completion_tokens) FROM entry WHERE kind = 5").fetchone()
+        row = self._index.execute(
+            "SELECT avg(completion_tokens) FROM entry WHERE kind = ?", (int(Kind.ANSWERED),)
+        ).fetchone()
         return float(row[0]) if row[0] is not None else None
 
     # writing

@@ -119,9 +119,10 @@ def _value(row: pa.Table) -> dict[str, Any] | Skip:
     return held
 
 
-def inference_of(question: Question, job_id: bytes, shared_bytes: int) -> Inference:
+def inference_of(question: Question, job_id: bytes, shared_bytes: int, now: float) -> Inference:
     """A question on its way: to be sent, or to be asked for first where an earlier process may have sent it."""
     key, known = question.key, question.standing
+    perhaps_sent = known.fate_unknown and (known.sent_again or not known.rejected)
     return Inference(
         key=key,
         prompt=question.prompt,
@@ -132,5 +133,6 @@ def inference_of(question: Question, job_id: bytes, shared_bytes: int) -> Infere
         task_uuid=task_uuid(job_id, key.fingerprint, key.sample, key.generation, known.attempt),
         phase=Phase.ASK if known.fate_unknown else Phase.READY,
         rejected=known.rejected,
-        intended=known.fate_unknown,
+        intended=perhaps_sent,
+        doubted_at=now if perhaps_sent else None,
     )

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runware_provider.engine import wire
-from runware_provider.engine.attempt import Kind
 from runware_provider.engine.client import Lost, NotSent
 
 if TYPE_CHECKING:
@@ -67,6 +66,6 @@ class Submitter:
                 return
             if ahead:
                 missing += self.flight.without_intent(INTENTS_AHEAD - len(missing))
-            await self.ledger.commit([one.entry(Kind.INTENT) for one in missing], at_once=True)
+            await self.ledger.commit([one.intent() for one in missing], at_once=True)
             for one in missing:
                 one.intended = True
