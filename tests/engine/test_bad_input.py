@@ -283,3 +283,20 @@ async def test_a_lost_ledger_costs_nothing_while_the_api_remembers(place: Any) -
     for path in (place.state / "ledger").iterdir():
         path.unlink()
     place.audit(await place.run(), 3)
+
+
+async def test_a_state_folder_of_another_destination_is_refused(place: Any) -> None:
+    place.fill(2)
+    await place.run(state=str(place.root / "memory"))
+    paid = place.executed()
+    with pytest.raises(BadInput, match=r"state: .* belongs to the destination") as told:
+        await place.run(state=str(place.root / "memory"), destination=str(place.root / "other"))
+    assert "a state folder of its own" in str(told.value)
+    assert place.executed() == paid
+
+
+async def test_a_destination_that_the_sources_glob_will_read_is_refused(place: Any) -> None:
+    place.fill(2)
+    with pytest.raises(BadInput, match=r"destination: .* lies inside the source"):
+        await place.run(source=f"{place.root}/*")
+    assert place.asked_nothing()

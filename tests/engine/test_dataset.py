@@ -20,6 +20,7 @@ from runware_provider.engine.dataset import (
     open_dataset,
     plan_shards,
     read_shards,
+    would_read,
 )
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.storage import LocalStorage
@@ -548,3 +549,25 @@ def test_a_reader_that_is_dropped_early_closes_its_file(tmp_path):
     assert not storage.last.closed
     reader.close()
     assert storage.last.closed
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "read"),
+    [
+        ("data", "data/out/part.parquet", True),
+        ("data/", "data/../data/a.parquet", True),
+        ("data", "database/part.parquet", False),
+        ("data/*", "data/out/part.parquet", True),
+        ("data/*.parquet", "data/out/part.parquet", False),
+        ("data/**/*.parquet", "data/out/x/part.parquet", True),
+        ("data/in*", "data/out/part.parquet", False),
+        ("*", "out/part.parquet", True),
+    ],
+)
+def test_what_a_source_would_read_is_known_before_it_is_there(
+    tmp_path: Path,
+    source: str,
+    path: str,
+    read: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    assert would_read(LocalStorage(), f"{tmp_path}/{source}", f"{tmp_path}/{path}") is read

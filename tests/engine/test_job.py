@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel
 
+from runware_provider.engine.attempt import Kind
 from runware_provider.engine.errors import BadInput, JobStopped, NothingToDo
 from runware_provider.testing import Fault
 
@@ -118,7 +119,7 @@ async def test_each_sample_of_a_record_is_an_inference_and_a_row_of_its_own(plac
         (n, sample) for n in range(4) for sample in range(3)
     ]
     assert place.executed() == len({row["inference"]["task_uuid"] for row in place.rows()}) == 12
-    raw = [json.loads(row["item"]) for row in place.ledger().values() if row["kind"] == 5]
+    raw = [json.loads(row["item"]) for row in place.ledger().values() if row["kind"] == Kind.ANSWERED]
     assert {item["seed"] for item in raw} == {7, 8, 9}
 
 
@@ -527,3 +528,13 @@ async def test_no_request_is_told_at_info(place: Any, caplog: pytest.LogCaptureF
     with caplog.at_level(logging.INFO):
         await place.run()
     assert [record for record in caplog.records if record.name.startswith("http")] == []
+
+
+async def test_a_model_that_is_in_no_table_is_asked_with_a_warning(
+    place: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.fill(1)
+    with pytest.raises(JobStopped):
+        await place.run(model="somebodys-new-model")
+    assert "somebodys-new-model" in caplog.text
+    assert "forcing=" in caplog.text

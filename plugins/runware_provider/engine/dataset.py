@@ -135,6 +135,20 @@ def open_dataset(storage: Storage, source: str) -> Dataset:
     return Dataset(tuple(map(_source_file, footers)), schema, hive)
 
 
+def would_read(storage: Storage, source: str, path: str) -> bool:
+    """Whether a Parquet file at this path would be part of the source, whether or not it is there.
+
+    A folder is said to read everything below it.
+    """
+    place = storage.canonical(path)
+    folder = source.rstrip("/") or "/"
+    if not _WILDCARD.search(source) or storage.exists(source) or storage.list(folder):
+        return place.startswith(f"{storage.canonical(folder).rstrip('/')}/")
+    base, pattern = _split(folder)
+    root = f"{storage.canonical(base).rstrip('/')}/"
+    return place.startswith(root) and _matches(pattern, place[len(root) :].split("/"))
+
+
 def plan_shards(
     dataset: Dataset, *, shard_rows: int, shard_bytes: int, limit: int | None
 ) -> tuple[Shard, ...]:
@@ -222,17 +236,22 @@ def _nothing_found(source: str, others: int) -> BadInput:
 
 def _glob(storage: Storage, pattern: str) -> dict[str, str]:
     """Matching paths, each with the part of it that begins at the first wildcard."""
-    parts = pattern.split("/")
-    fixed = next(n for n, part in enumerate(parts) if _WILDCARD.search(part))
-    base = "/".join(parts[:fixed]) or ("/" if fixed else ".")
+    base, parts = _split(pattern)
     found = {}
     for entry in storage.list(base):
         name = entry.path[len(base.rstrip("/")) + 1 :]
         names = name.split("/")
         named = not parts[-1].endswith("*") and fnmatch.fnmatchcase(names[-1], parts[-1])
-        if (named or _is_parquet(name)) and _matches(parts[fixed:], names):
+        if (named or _is_parquet(name)) and _matches(parts, names):
             found[entry.path] = name
     return found
+
+
+def _split(pattern: str) -> tuple[str, list[str]]:
+    """The folder before the first wildcard, and the rest by levels."""
+    parts = pattern.split("/")
+    fixed = next(n for n, part in enumerate(parts) if _WILDCARD.search(part))
+    return "/".join(parts[:fixed]) or ("/" if fixed else "."), parts[fixed:]
 
 
 def _matches(pattern: Sequence[str], names: Sequence[str]) -> bool:

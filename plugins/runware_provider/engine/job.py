@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import secrets
 import time
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 REASONS_SHOWN = 20
 
+log = logging.getLogger(__name__)
+
 
 async def run_job(
     spec: Spec,
@@ -63,6 +66,8 @@ async def run_job(
     check_endpoint(endpoint)
     prepared = await asyncio.to_thread(prepare, spec)
     check_empty(prepared)
+    for warning in prepared.warnings:
+        log.warning("%s", warning)
     if prepared.records == 0 and spec.on_empty == "skip":
         raise NothingToDo(f"{spec.source} holds no record")
     job = await asyncio.to_thread(_open, prepared)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from runware_provider.engine.dataset import Dataset, Shard, open_dataset, plan_shards
+from runware_provider.engine.dataset import Dataset, Shard, open_dataset, plan_shards, would_read
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.forcing import Forced, force_schema, known_forcing, offer_tools
 from runware_provider.engine.prompt import Prompt
 from runware_provider.engine.publish import check_destination, dataset_folder, read_manifest
 from runware_provider.engine.rows import INFERENCE, RESULT
 from runware_provider.engine.schema import output_schema, tool_schema
-from runware_provider.engine.state import find_job
+from runware_provider.engine.state import JobIdentity, find_job
 from runware_provider.engine.storage import Storage, open_storage
 from runware_provider.engine.wire import RequestTemplate
 
@@ -77,7 +75,7 @@ def prepare(spec: Spec) -> Prepared:
     template = RequestTemplate(model=spec.model, settings=spec.settings, forced=forced)
     state_folder = dataset_folder(storage, spec.state_folder, spec.partition)
     folder = dataset_folder(storage, spec.destination, spec.partition)
-    _check_apart(spec, dataset, folder, state_folder)
+    _check_apart(storage, spec, dataset, folder, state_folder)
     return Prepared(
         spec=spec,
         source=source,
@@ -121,6 +119,8 @@ def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None
     """
     spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
     known = find_job(storage, folder)
+    if known is not None and spec.state is not None:
+        _check_state_is_ours(prepared, known)
     check_destination(storage, spec.destination, spec.partition, known=known is not None)
     published = read_manifest(storage, folder)
     if published is not None and spec.if_exists == "error":
@@ -130,6 +130,17 @@ def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None
             "Choose another one, or if_exists='overwrite'",
         )
     return published
+
+
+def _check_state_is_ours(prepared: Prepared, known: JobIdentity) -> None:
+    """One state folder for two datasets: each publish would take the other's manifest for its own."""
+    storage, destination = prepared.storage, prepared.spec.destination
+    if known.destination and storage.canonical(known.destination) != storage.canonical(destination):
+        raise BadInput(
+            "state",
+            f"{prepared.state_folder} belongs to the destination {known.destination}",
+            "Give each destination a state folder of its own; if the dataset has moved, write where to into job.json",
+        )
 
 
 def _forcing(spec: Spec) -> tuple[Forced, Check | None, Any]:
@@ -162,26 +173,20 @@ def _kept(spec: Spec, dataset: Dataset) -> pa.Schema:
     return pa.schema([dataset.schema.field(name) for name in kept])
 
 
-def _check_apart(spec: Spec, dataset: Dataset, folder: str, state_folder: str) -> None:
+def _check_apart(storage: Storage, spec: Spec, dataset: Dataset, folder: str, state_folder: str) -> None:
     """The state never lies inside the dataset, and a job never reads what it writes."""
     remedy = "Choose a folder outside of it"
-    if _inside(state_folder, spec.destination):
+    if _inside(storage, state_folder, spec.destination):
         raise BadInput("state", f"{state_folder} lies inside the destination {spec.destination}", remedy)
-    if _inside(folder, spec.source):
+    if would_read(storage, spec.source, storage.join(folder, "part-00000-0.parquet")):
         raise BadInput("destination", f"{folder} lies inside the source {spec.source}", remedy)
     for file in dataset.files:
-        if _inside(file.path, folder):
+        if _inside(storage, file.path, folder):
             raise BadInput("source", f"{file.path} lies inside the destination {folder}", remedy)
 
 
-def _inside(inner: str, outer: str) -> bool:
-    return f"{_one_spelling(inner)}/".startswith(f"{_one_spelling(outer)}/")
-
-
-def _one_spelling(path: str) -> str:
-    """Relative, `~`, `file://`, dots and links: however a place is spelled, it comes to one path."""
-    local = re.sub(r"^file:(//(localhost)?)?(?=/)", "", path, flags=re.IGNORECASE)
-    return os.path.realpath(os.path.expanduser(local)).rstrip("/")  # noqa: PTH111 - a glob is no path
+def _inside(storage: Storage, inner: str, outer: str) -> bool:
+    return f"{storage.canonical(inner)}/".startswith(f"{storage.canonical(outer)}/")
 
 
 def _digests(spec: Spec, schema: Any) -> dict[str, str]:

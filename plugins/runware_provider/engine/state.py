@@ -34,6 +34,8 @@ class JobIdentity:
     job_id: bytes
     """16 random bytes; every task UUID of the job is derived from them."""
     is_new: bool
+    destination: str = ""
+    """As it was written when the job was created."""
 
 
 def find_job(storage: Storage, folder: str) -> JobIdentity | None:
@@ -52,7 +54,7 @@ def find_job(storage: Storage, folder: str) -> JobIdentity | None:
         job_id = b""
     if len(job_id) != JOB_ID_BYTES:
         raise StateUnreadable(f"{path} holds no valid job_id; restore it from a backup")
-    return JobIdentity(job_id, is_new=False)
+    return JobIdentity(job_id, is_new=False, destination=str(held.get("destination") or ""))
 
 
 def _lost(storage: Storage, folder: str, path: str) -> bool:
@@ -83,7 +85,7 @@ def open_job(storage: Storage, folder: str, destination: str, created_at: str) -
         "created_at": created_at,
     }
     if storage.create_new(storage.join(folder, "job.json"), _json(record)):
-        return JobIdentity(job_id, is_new=True)
+        return JobIdentity(job_id, is_new=True, destination=destination)
     won = find_job(storage, folder)
     if won is None:
         raise StateUnreadable(f"{folder}/job.json appeared and vanished; is somebody clearing the folder?")

@@ -130,6 +130,9 @@ class Storage(Protocol):
     def join(self, folder: str, *names: str) -> str:
         """A path below a folder."""
 
+    def canonical(self, path: str) -> str:
+        """The one spelling of a place, however it was written; two places are the same if these are equal."""
+
 
 def open_storage(url: str, *, field: str = "destination") -> Storage:
     """The store in which a path or URL lies.
@@ -237,6 +240,9 @@ class LocalStorage:
 
     def join(self, folder: str, *names: str) -> str:
         return "/".join([folder.rstrip("/"), *(name.strip("/") for name in names)])
+
+    def canonical(self, path: str) -> str:
+        return str(self._path(path).resolve())
 
     def _path(self, path: str) -> Path:
         return self._base / Path(_local_path(path, path)).expanduser()
