@@ -229,7 +229,7 @@ def test_an_address_that_cannot_be_read_is_refused(url: str) -> None:
 async def test_our_requests_are_not_told_at_info_and_those_of_others_are(
     server: LocalServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="httpx"):  # by name: Airflow's own logging sets its level
         async with client_of(server) as client, httpx.AsyncClient() as other:
             await client.check_key()
             await client.prices()
