@@ -21,11 +21,11 @@ airflow: $(VENV)/.installed ## Start Airflow with the example DAGs and its web p
 	@$(RUN) -m runware_provider.testing.tryout.standalone
 
 test: $(VENV)/.installed-dev ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-lowest: ## Run the tests with the oldest versions that requirements.txt allows
 	$(MAKE) VENV=.venv-lowest RESOLUTION=lowest-direct .venv-lowest/.installed-dev
-	.venv-lowest/bin/python -m pytest tests/engine tests/airflow tests/test_dags.py
+	.venv-lowest/bin/python -m pytest -n auto --dist loadfile tests/engine tests/airflow tests/test_dags.py
 
 lint: $(VENV)/.installed-dev ## Check style and format
 	$(BIN)/ruff check .
