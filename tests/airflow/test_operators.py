@@ -275,6 +275,7 @@ def test_what_a_retry_can_mend_is_retried(run_task: Any, error: Exception) -> No
     assert run_task(a_dag(retries=3), "ask").state == "up_for_retry"
 
 
+@pytest.mark.usefixtures("policies_of_mapped_tasks")
 def test_a_mapped_task_fails_at_once_as_well(run_task: Any) -> None:
     Told.outcome = errors.KeyRefused("the key is wrong")
     with DAG("dag", schedule=None) as dag:

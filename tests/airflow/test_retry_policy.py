@@ -56,6 +56,7 @@ def test_every_error_of_the_engine_is_decided_here_on_purpose() -> None:
     assert public - decided == {errors.EngineError, errors.NothingToDo}
 
 
+@pytest.mark.usefixtures("policies_of_mapped_tasks")
 def test_the_scheduler_learns_that_plain_and_mapped_tasks_have_a_policy() -> None:
     with DAG("dag", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
         TextInferenceOperator(task_id="plain", source="a", destination="b", prompt="{{ record.x }}")
