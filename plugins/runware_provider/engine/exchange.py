@@ -6,15 +6,13 @@ One loop owns the flight. Requests and commits run beside it as asyncio tasks, a
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from runware_provider.engine.attempt import Entry, Kind
+from runware_provider.engine.canary import Canary
 from runware_provider.engine.errors import (
     BalanceExhausted,
     Interrupted,
     JobStopped,
-    RequestRefused,
     Unreachable,
 )
 from runware_provider.engine.flight import Phase
@@ -22,6 +20,7 @@ from runware_provider.engine.flight import Phase
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from runware_provider.engine.attempt import Entry
     from runware_provider.engine.collect import Collector
     from runware_provider.engine.fate import Effects
     from runware_provider.engine.flight import Inference
@@ -29,15 +28,12 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Limits
     from runware_provider.engine.submit import Submitter
 
-CANARY = 5
-"""Records that are paid first, so that a wrong key, model or schema costs five answers and not a shard."""
 DRAIN_S = 30.0
 """After the balance ran out: how long answers that are on their way are still collected."""
 FINISH_S = 5.0
 """After a stop: how long requests that are under way may take."""
 TICK_S = 1.0
 SYNC_TASKS_PER_REQUEST = 8
-CANARY_FAMILIES = frozenset({"validation", "provider_final"})
 
 
 class Feed(Protocol):
@@ -65,16 +61,6 @@ class Feed(Protocol):
         """Called at least once a second."""
 
 
-@dataclass
-class _Canary:
-    """The first chunk, sent alone."""
-
-    open: bool = True
-    members: list[Inference] = field(default_factory=list)
-    awaited: set[Inference] = field(default_factory=set)
-    refusals: list[tuple[Inference, Entry]] = field(default_factory=list)
-
-
 class Exchange:
     """Runs a flight to its end."""
 
@@ -97,7 +83,7 @@ class Exchange:
         self._asks: set[asyncio.Task[None]] = set()
         self._commits: set[asyncio.Task[None]] = set()
         self._loads: set[asyncio.Task[None]] = set()
-        self._canary = _Canary()
+        self._canary = Canary()
         self._failing_since: float | None = None
         self._stopped: JobStopped | None = None
         self._stopped_at = 0.0
@@ -162,29 +148,14 @@ class Exchange:
 
     def _probe(self, now: float) -> list[Inference]:
         """A part of the first chunk: one that has to be sent again, or one that completes it."""
-        canary = self._canary
-        again = self._again(now)
-        if again or len(canary.members) >= CANARY:
-            return again
-        room = min(self._pace.window - self._flight.outstanding, CANARY - len(canary.members))
-        chunk = self._flight.take_to_send(now, room, self._limits.request_bytes)
-        canary.members += [one for one in chunk if one not in canary.members]
-        canary.awaited.update(chunk)
-        return chunk
-
-    def _again(self, now: float) -> list[Inference]:
-        """Members of the first chunk that the API had no room for, or that never reached it."""
-        chunk: list[Inference] = []
-        most, size = CANARY, 0
-        for one in self._canary.members:
-            if one.phase is not Phase.READY or one.due > now:
-                continue
-            most, size = min(most, one.together), size + one.size
-            if chunk and (len(chunk) >= most or size > self._limits.request_bytes):
-                break
-            chunk.append(one)
-        for one in chunk:
+        again = self._canary.due_again(now, self._limits.request_bytes)
+        for one in again:
             self._flight.move(one, Phase.SENDING, now)
+        room = min(self._pace.window - self._flight.outstanding, self._canary.room)
+        if again or room < 1:
+            return again
+        chunk = self._flight.take_to_send(now, room, self._limits.request_bytes)
+        self._canary.add(chunk)
         return chunk
 
     def _next_chunk(self, now: float) -> list[Inference]:
@@ -214,11 +185,13 @@ class Exchange:
             self._pace.refused(now)
         for latency in effects.latencies:
             self._pace.answered(latency)
-        verdicts = self._without_canary_refusals(effects, proven=feed.proven())
-        if effects.stop is not None:
-            self._stop(effects.stop)
-        if verdicts or effects.rejections:
-            self._start(self._commits, self._commit(feed, verdicts, effects.rejections))
+        ruling = self._canary.rule(effects.verdicts, proven=feed.proven())
+        stop = effects.stop or ruling.stop
+        if stop is not None:
+            self._stop(stop)
+        rejections = effects.rejections + ruling.rejections
+        if ruling.verdicts or rejections:
+            self._start(self._commits, self._commit(feed, ruling.verdicts, rejections))
 
     async def _commit(
         self, feed: Feed, verdicts: list[tuple[Inference, Entry]], rejections: list[Entry]
@@ -230,47 +203,6 @@ class Exchange:
         for inference, entry in verdicts:
             if self._fates.settled(inference, entry, self._job_id, self._now()):
                 feed.settle(inference, entry)
-
-    def _without_canary_refusals(self, effects: Effects, *, proven: bool) -> list[tuple[Inference, Entry]]:
-        """Hold refusals of the first chunk back until it is clear whether all of it was refused alike."""
-        canary = self._canary
-        if not canary.open:
-            return effects.verdicts
-        passed = []
-        for inference, entry in effects.verdicts:
-            canary.awaited.discard(inference)
-            refused = entry.kind is Kind.ERROR and entry.family in CANARY_FAMILIES
-            if entry.kind is Kind.ANSWERED or proven:
-                canary.open = False
-            if refused and inference in canary.members:
-                canary.refusals.append((inference, entry))
-            else:
-                passed.append((inference, entry))
-        if canary.open and (canary.awaited or not canary.members):
-            return passed
-        codes = {entry.code for _, entry in canary.refusals}
-        if canary.open and len(codes) == 1 and len(canary.refusals) == len(canary.members):
-            effects.rejections += self._refuse_job(canary.refusals)
-            return passed
-        canary.open = False
-        return passed + canary.refusals
-
-    def _refuse_job(self, refusals: list[tuple[Inference, Entry]]) -> list[Entry]:
-        """The same refusal for every record of the first chunk: it is the request that is wrong, not the records.
-
-        Returns:
-            What the next run has to know: these are no verdicts on the records, but the UUIDs were used.
-        """
-        entry = refusals[0][1]
-        count = f"all {len(refusals)} records" if len(refusals) > 1 else "the record"
-        self._stop(
-            RequestRefused(f"the API refused {count} of the first chunk: {entry.code}: {entry.message}")
-        )
-        return [
-            # An accepted task that failed later keeps its UUID and its error: only a new UUID can fare better.
-            replace(entry, kind=Kind.REJECTED if one.sent_at is not None and not one.accepted else Kind.SPENT)
-            for one, entry in refusals
-        ]
 
     def _stop(self, stop: JobStopped) -> None:
         if self._stopped is None:
@@ -285,7 +217,8 @@ class Exchange:
         asks = self._flight.due(Phase.WAITING, Phase.LOOK_UP)
         if asks is not None and len(self._asks) < max(1, self._limits.requests // 2):
             timeout = min(timeout, max(0.001, asks - now))
-        sends = self._next_send(now)
+        probing = self._canary.open and self._canary.room < 1
+        sends = self._canary.next_due(now) if probing else self._flight.due(Phase.READY)
         if sends is not None and sends > now:  # what is due and was not sent waits for something to end
             timeout = min(timeout, sends - now)
         running = self._sends | self._asks | self._commits | self._loads
@@ -296,13 +229,6 @@ class Exchange:
             for group in (self._sends, self._asks, self._commits, self._loads):
                 group.discard(task)
             task.result()
-
-    def _next_send(self, now: float) -> float | None:
-        """When an inference will be ready to be sent; while the first chunk is probed, one of its members."""
-        if not self._canary.open or len(self._canary.members) < CANARY:
-            return self._flight.due(Phase.READY)
-        dues = [one.due for one in self._canary.members if one.phase is Phase.READY and one.due > now]
-        return min(dues, default=None)
 
     async def _wind_up(self) -> None:
         """Let what is under way end for a moment, then give it up: intents cover whatever was sent."""
