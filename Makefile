@@ -48,6 +48,7 @@ define install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null || true
 	@if $(BIN)/python -m uv --version >/dev/null 2>&1; \
 	then $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --compile-bytecode --resolution $(2) -r $(1); \
+	elif [ $(2) != highest ]; then echo "Only uv can install the $(2) versions, and it cannot be had here."; exit 1; \
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(1); fi
 	@touch $@
 endef

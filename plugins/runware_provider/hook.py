@@ -85,7 +85,7 @@ class RunwareHook(BaseHook):
     def _how_to_make_it(self) -> str:
         variable = f"AIRFLOW_CONN_{self.runware_conn_id.upper()}"
         return (
-            "Make it in Airflow's UI (Admin, Connections), or set the environment variable "
+            "Make it in Airflow's UI (Admin, Connections; the type may be Generic), or set the environment variable "
             f'{variable}=\'{{"conn_type": "runware", "password": "<API key>"}}\''
         )
 

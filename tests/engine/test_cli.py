@@ -130,7 +130,7 @@ def test_free_text_needs_no_schema(place: Any, call: Callable[..., Any]) -> None
 def test_an_empty_source_may_be_nothing_to_do(place: Any, call: Callable[..., Any]) -> None:
     place.fill(0)
     code, manifest, told = call(on_empty="skip")
-    assert (code, manifest) == (0, None)
+    assert (code, manifest["status"]) == (0, "skipped")
     assert told.startswith("Nothing to do: ")
 
 
@@ -194,13 +194,33 @@ def test_a_stopped_wish_without_a_name_is_named_to_go_on_with(place: Any, call: 
     assert call(refresh=True)[1]["paid_inferences"] == 8
 
 
-def test_a_store_that_fails_exits_with_3(place: Any, call: Callable[..., Any]) -> None:
+def test_a_file_in_the_place_of_the_state_folder_is_bad_input(place: Any, call: Callable[..., Any]) -> None:
     place.fill(2)
     place.state.write_text("in the way", encoding="utf-8")
     code, manifest, told = call()
-    assert (code, manifest) == (3, None)
-    assert told.startswith("Stopped: the store failed")
+    assert (code, manifest) == (1, None)
+    assert told.startswith("Error: destination: ")
+    assert "cannot be used (Not a directory)" in told
     assert place.executed() == 0
+
+
+def test_a_store_that_fails_exits_with_3(place: Any, call: Callable[..., Any]) -> None:
+    place.fill(2)
+    call()
+    (place.state / "staged").mkdir(exist_ok=True)
+    (place.state / "staged").rmdir()
+    (place.state / "staged").write_text("in the way", encoding="utf-8")
+    code, manifest, told = call()
+    assert (code, manifest["status"]) == (3, "stopped")
+    assert told.startswith("Stopped: the store failed")
+    assert place.executed() == 2
+
+
+def test_a_prompt_may_be_any_file_that_is_there(place: Any, call: Callable[..., Any]) -> None:
+    place.fill(2)
+    (place.root / "prompt.txt").write_text("What is the total?\n{{ record.body }}", encoding="utf-8")
+    code, manifest, _ = call(prompt=str(place.root / "prompt.txt"))
+    assert (code, manifest["outcomes"]) == (0, {"succeeded": 2})
 
 
 # bad input

@@ -146,11 +146,22 @@ async def test_no_column_needs_to_be_kept(place: Any) -> None:
     assert [list(row) for row in place.rows()] == [["result", "inference"]] * 3
 
 
-async def test_a_template_need_not_name_a_column(place: Any) -> None:
+async def test_a_template_that_names_no_column_is_refused(place: Any) -> None:
     place.fill(3)
-    manifest = await place.run(prompt="Say something.", output_type=None)
-    assert manifest["rows"] == 3
-    assert place.executed() == 1
+    with pytest.raises(BadInput, match=r"prompt: it names no column, .* the data has: n, body"):
+        await place.run(prompt="Say something.", output_type=None)
+    assert place.asked_nothing()
+
+
+async def test_a_template_that_fails_on_every_record_is_refused_and_the_dataset_stays(place: Any) -> None:
+    place.fill(3)
+    await place.run()
+    before, paid = place.rows(), place.executed()
+    with pytest.raises(
+        BadInput, match=r"prompt: it cannot be rendered for any of the first 3 records: TypeError"
+    ):
+        await place.run(prompt="{{ record.body + 1 }}")
+    assert (place.rows(), place.executed()) == (before, paid)
 
 
 async def test_hive_partitions_of_the_source_are_columns(place: Any) -> None:

@@ -269,7 +269,7 @@ async def test_totals_are_of_what_the_dataset_uses_and_of_what_this_process_adde
         ],
         [entry(3), entry(4, Kind.SPENT), entry(5, Kind.ERROR, family="lost"), entry(6, Kind.INTENT)],
     )
-    fresh = ledger.totals(fresh=True)
+    fresh = ledger.totals("fresh")
     assert (fresh.inferences, fresh.answered, fresh.cost) == (4, 2, 0.5)
     assert ledger.totals().inferences == 0
     ledger.mark_used([key(n) for n in range(1, 7)])

@@ -73,7 +73,7 @@ def test_settings_are_the_apis_defaults_unless_given() -> None:
         ({"stop_sequences": "END"}, "settings.stop_sequences", "'END' does not fit. Give a list or a tuple"),
         ({"thinking_level": 3}, "settings.thinking_level", "3 does not fit. Give a text"),
         ({"seed": -1}, "settings.seed", "-1 is too small. Choose 0 or more"),
-        ({"seed": 2**63}, "settings.seed", "is too large. Choose 9223372036854775000 or less"),
+        ({"seed": 2**63}, "settings.seed", "is too large. Choose 9223372036854775807 or less"),
         ({"seed": 10**5000}, "settings.seed", "many digits"),
         ({"extra": 1}, "settings.extra", "1 does not fit. Give a dict"),
         ({"extra": {"a": {1, 2}}}, "settings.extra", "not plain JSON. Use dicts, lists"),

@@ -61,27 +61,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print(asyncio.run(_command(options)))
     except JobStopped as stopped:
         remedy = stopped.remedy + _how_to_go_on(options)
-        _say(f"Stopped: {stopped.reason}. {_at_vendor(stopped.manifest)}{remedy}")
+        _say(f"Stopped: {stopped.reason.rstrip('.')}. {_at_vendor(stopped.manifest)}{remedy}")
         _print({**stopped.manifest, "remedy": remedy})
         return RESUMABLE
     except KeyboardInterrupt:
-        _say("Stopped: it was asked to stop before it began. Run the same command again.")
-        return RESUMABLE
+        return _stopped("it was asked to stop before it began", "Run the same command again.")
     except PublishConflict as conflict:
-        _say(f"Not published: {conflict}. Nothing has to be paid again.{_how_to_go_on(options)}")
-        return RESUMABLE
+        remedy = f"Run again: nothing has to be paid again.{_how_to_go_on(options)}"
+        return _stopped(f"not published: {conflict}", remedy)
     except NothingToDo as nothing:
         _say(f"Nothing to do: {nothing}.")
+        _print({"format": 1, "status": "skipped", "reason": str(nothing)})
     except EngineError as error:
         _say(f"Error: {error}")
         return BAD_INPUT
     except OSError as error:
-        _say(
-            f"Stopped: the store failed ({error}). Mend that, then run again: what was paid for is kept."
-            + _how_to_go_on(options)
-        )
-        return RESUMABLE
+        remedy = f"Mend that, then run again: what was paid for is kept.{_how_to_go_on(options)}"
+        return _stopped(f"the store failed ({error})", remedy)
     return OK
+
+
+def _stopped(reason: str, remedy: str) -> int:
+    """Say so where there is no manifest of the job's own."""
+    _say(f"Stopped: {reason}. {remedy}")
+    _print({"format": 1, "status": "stopped", "reason": reason, "remedy": remedy})
+    return RESUMABLE
 
 
 async def _command(options: argparse.Namespace) -> dict[str, Any]:
@@ -245,13 +249,15 @@ def _endpoint() -> Endpoint:
 
 
 def _text_or_file(option: str, given: str | None, suffixes: tuple[str, ...]) -> Any:
-    """The text itself, or the content of the file that a single line with such an ending names."""
-    if given is None or "\n" in given or not given.strip().endswith(suffixes):
+    """The text itself, or the content of the file that a single line names: one that is there, or ends like one."""
+    if given is None or "\n" in given:
         return given
     path = Path(given.strip())
-    if not path.is_file() and " " in given.strip() and path.suffix != ".j2":
-        return given
-    return _content(option, path)
+    with contextlib.suppress(OSError, ValueError):  # too long for a path, or with a NUL: it is the text
+        if path.is_file():
+            return _content(option, path)
+    is_sentence = " " in given.strip() and path.suffix != ".j2"
+    return given if is_sentence or path.suffix not in suffixes else _content(option, path)
 
 
 def _json_file(option: str, given: str) -> Any:

@@ -42,11 +42,11 @@ class BadInput(EngineError):  # noqa: N818 - the name says what it is; the tree 
         return type(self), (self.field, self.problem, self.remedy)
 
 
-class NothingToDo(EngineError):  # noqa: N818
+class NothingToDo(EngineError):  # noqa: N818 - named by what is the case, as the tree above
     """The source holds no record and `on_empty` is `skip`."""
 
 
-class JobStopped(EngineError):  # noqa: N818
+class JobStopped(EngineError):  # noqa: N818 - named by what is the case, as the tree above
     """The job stopped before every record had its outcome; what was paid for is in the state folder.
 
     Args:
@@ -96,9 +96,9 @@ class Interrupted(JobStopped):
     """Somebody asked the process to stop."""
 
 
-class StateUnreadable(EngineError):  # noqa: N818
+class StateUnreadable(EngineError):  # noqa: N818 - named by what is the case, as the tree above
     """The state folder cannot be read, or a newer version wrote it; it is never taken for empty."""
 
 
-class PublishConflict(EngineError):  # noqa: N818
+class PublishConflict(EngineError):  # noqa: N818 - named by what is the case, as the tree above
     """Another run published the same dataset after this one had started."""

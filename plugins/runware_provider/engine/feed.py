@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.attempt import Key, Kind
 from runware_provider.engine.dataset import read_shards
+from runware_provider.engine.errors import BadInput
 from runware_provider.engine.progress import Progress
 from runware_provider.engine.prompt import Skip
 from runware_provider.engine.rows import INFERENCE, RESULT, Counts, Judge, assemble, output_schema_of
@@ -97,9 +98,21 @@ class ShardFeed:
             for record in records:
                 work.slots.append([self._take(work, one) for one in self.questioner.ask(record)])
             await asyncio.sleep(0)
+        self._check_template(work)
         self._reused += sum(slot in work.before for slots in work.slots for slot in slots)
         if not work.awaited:
             self._finish(work)
+
+    def _check_template(self, work: ShardWork) -> None:
+        """A template that fails on every record of the first shard is at fault itself."""
+        first = work.slots[0][0]
+        failed = all(isinstance(one, Skip) and one.code == "prompt_error" for (one, *_) in work.slots)
+        if failed and isinstance(first, Skip) and work.shard is self.prepared.shards[0]:
+            raise BadInput(
+                "prompt",
+                f"it cannot be rendered for any of the first {len(work.slots)} records: {first.message}",
+                "Mend the template; nothing was sent",
+            )
 
     def _take(self, work: ShardWork, question: Question | Skip) -> Key | Skip:
         if isinstance(question, Skip):

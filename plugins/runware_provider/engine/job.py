@@ -21,7 +21,7 @@ from runware_provider.engine.feed import ShardFeed
 from runware_provider.engine.flight import OUTSTANDING, Flight
 from runware_provider.engine.ledger import Ledger
 from runware_provider.engine.pace import Pace
-from runware_provider.engine.prepare import Prepared, check_empty, check_published, prepare
+from runware_provider.engine.prepare import Prepared, check_empty, check_published, places_checked, prepare
 from runware_provider.engine.publish import Stage, StagedPart, publish
 from runware_provider.engine.rows import Judge
 from runware_provider.engine.shard_work import Questioner
@@ -82,8 +82,9 @@ def _open(prepared: Prepared) -> Job:
     spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
     published = check_published(prepared)
     now = _timestamp()
-    identity = open_job(storage, folder, spec.destination, now)
-    generation = generation_of(storage, folder, spec.refresh, now)
+    with places_checked(spec):
+        identity = open_job(storage, folder, spec.destination, now)
+        generation = generation_of(storage, folder, spec.refresh, now)
     ledger = Ledger(storage, storage.join(folder, "ledger"))
     return Job(prepared, identity, generation, ledger, published[1] if published else None)
 
@@ -208,7 +209,9 @@ class Job:
         stopped: JobStopped | None = None,
         outstanding: int = 0,
     ) -> dict[str, Any]:
-        whole, fresh = self.ledger.totals(), self.ledger.totals(fresh=True)
+        # What stopped has no rows yet: it tells of everything in the ledger.
+        whole = self.ledger.totals("used" if stopped is None else "all")
+        fresh = self.ledger.totals("fresh")
         counts = feed.counts
         manifest: dict[str, Any] = {
             "format": 1,

@@ -13,7 +13,7 @@ import secrets
 import sqlite3
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -107,8 +107,7 @@ _TOTALS = """
         coalesce(sum(kind = :spent OR (kind = :error AND family IN ('lost', 'timeout') AND cost IS NULL)), 0)
     FROM entry WHERE kind >= :spent AND """
 _KINDS = {"spent": int(Kind.SPENT), "error": int(Kind.ERROR), "answered": int(Kind.ANSWERED)}
-_TOTALS_USED = _TOTALS + "used = 1"
-_TOTALS_FRESH = _TOTALS + "fresh = 1"
+_TOTALS_OF = {"used": _TOTALS + "used = 1", "fresh": _TOTALS + "fresh = 1", "all": _TOTALS + "1"}
 
 
 class Ledger:
@@ -182,9 +181,9 @@ class Ledger:
             [(key.fingerprint, key.sample, key.generation) for key in keys],
         )
 
-    def totals(self, *, fresh: bool = False) -> Totals:
-        """Sums over the inferences marked as used, or over what this process itself added."""
-        row = self._index.execute(_TOTALS_FRESH if fresh else _TOTALS_USED, _KINDS).fetchone()
+    def totals(self, of: Literal["used", "fresh", "all"] = "used") -> Totals:
+        """Sums over the inferences marked as used, over what this process itself added, or over everything."""
+        row = self._index.execute(_TOTALS_OF[of], _KINDS).fetchone()
         inferences, answered, prompt, cached, completion, pico, unreported, maybe = row
         return Totals(inferences, answered, prompt, cached, completion, pico / PICO, unreported, maybe)
 

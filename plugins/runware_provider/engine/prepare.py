@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from runware_provider.engine.storage import Storage, open_storage
 from runware_provider.engine.wire import RequestTemplate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from runware_provider.engine.rows import Check
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.storage import Version
@@ -71,6 +74,12 @@ def prepare(spec: Spec) -> Prepared:
     dataset = open_dataset(source, spec.source)
     names = dataset.schema.names
     prompt = Prompt(spec.prompt, spec.variables, names, max_chars=spec.limits.max_prompt_chars)
+    if not prompt.columns:
+        raise BadInput(
+            "prompt",
+            "it names no column, so every record would be asked the same",
+            f"Write {{{{ record.<column> }}}} into it; the data has: {', '.join(names)}",
+        )
     forced, check, schema = _forcing(spec)
     template = RequestTemplate(model=spec.model, settings=spec.settings, forced=forced)
     state_folder = dataset_folder(storage, spec.state_folder, spec.partition)
@@ -118,11 +127,12 @@ def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None
         StateUnreadable: the state folder cannot be read.
     """
     spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
-    known = find_job(storage, folder)
-    if known is not None and spec.state is not None:
-        _check_state_is_ours(prepared, known)
-    check_destination(storage, spec.destination, spec.partition, known=known is not None)
-    published = read_manifest(storage, folder)
+    with places_checked(spec):
+        known = find_job(storage, folder)
+        if known is not None and spec.state is not None:
+            _check_state_is_ours(prepared, known)
+        check_destination(storage, spec.destination, spec.partition, known=known is not None)
+        published = read_manifest(storage, folder)
     if published is not None and spec.if_exists == "error":
         raise BadInput(
             "destination",
@@ -130,6 +140,23 @@ def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None
             "Choose another one, or if_exists='overwrite'",
         )
     return published
+
+
+@contextlib.contextmanager
+def places_checked(spec: Spec) -> Iterator[None]:
+    """Before anything is sent, a place that cannot be used is the user's mistake, not a store that failed.
+
+    Raises:
+        BadInput: for errors of the store that no later try mends.
+    """
+    try:
+        yield
+    except (NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError) as error:
+        raise BadInput(
+            "state" if spec.state is not None else "destination",
+            f"{spec.state_folder} cannot be used ({error.strerror})",
+            "Choose a place that this process may write to",
+        ) from None
 
 
 def _check_state_is_ours(prepared: Prepared, known: JobIdentity) -> None:

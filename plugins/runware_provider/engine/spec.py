@@ -112,8 +112,8 @@ class Settings(ValueObject):
     ) = None
     thinking_level: str | None = None
     """Passed through: the vendor's page says that there are three values, not what they are called."""
-    seed: Annotated[int, Field(ge=0, le=9_223_372_036_854_775_000)] | None = None
-    """Sample n of a record is sent with seed + n."""
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    """Sample n of a record is sent with seed + n. The vendor's page rounds the bound, an int64, to a double."""
     extra: PlainJson = Field(default_factory=dict)
     """Further keys of `settings` that only some models know, in the API's own spelling."""
 

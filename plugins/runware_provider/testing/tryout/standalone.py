@@ -72,7 +72,7 @@ def _run(environment: Mapping[str, str], home: Path, asked: Service, output: obj
         _say(
             f"\nAirflow:    http://127.0.0.1:{port}  (no password: who reaches this address is administrator)"
             f"\nDAGs:       {PROJECT / 'dags'}; trigger extract_invoices first"
-            f"\nConnection: runware_default, {_whom(asked)}"
+            f"\nConnection: runware_default, from the environment (so not in the page's list): {_whom(asked)}"
             f"\nOutput:     {variables['RUNWARE_OUTPUT']}"
             "\n\nCtrl-C stops everything."
         )
