@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet as pq
 import pytest
 
 from runware_provider.testing import LocalServer, ServerSettings
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROJECT = Path(__file__).resolve().parents[1]
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 COPIED = ("dags", "include", "plugins", "Makefile", "requirements.txt", "requirements-dev.txt")
 PLACEHOLDER_KEY = "..."
@@ -125,6 +127,18 @@ def test_the_dag_of_the_first_screen_runs_through_airflow(
     )
     assert "state=success" in said
     assert (copy / ".demo" / "read_invoices" / "_SUCCESS").exists()
+    rows = pq.read_table(copy / ".demo" / "read_invoices", columns=["document_id", "result", "inference"])
+    written = {row["document_id"]: row for row in rows.to_pylist()}
+    shown = re.findall(
+        r"^\| (doc-\d+) \| (.+?) \| (.+?) \| (.+?) \| (\w+).*?\| (\d) \|", README, re.MULTILINE
+    )
+    assert len(shown) == 5
+    for name, vendor, day, total, outcome, attempts in shown:
+        result, inference = written[name]["result"] or {}, written[name]["inference"]
+        assert [str(result.get(key)) for key in ("vendor", "invoice_date", "total")] == [
+            "None" if cell == "null" else cell for cell in (vendor, day, total)
+        ]
+        assert (inference["outcome"], str(inference["attempts"])) == (outcome, attempts)
 
 
 def test_every_make_target_that_the_readme_names_exists(copy: Path, server: LocalServer) -> None:
