@@ -85,7 +85,8 @@ class TextInferenceOperator(BaseOperator):
         retry_policy: by default, what another try cannot mend fails at once, whatever `retries` says.
 
     Raises:
-        BadInput: an argument cannot work; at construction, except for what needs rendering or a file.
+        BadInput: an argument cannot work; at construction, except for what needs rendering, a file or pyarrow
+            (whether a type can be stored).
     """
 
     template_fields: Sequence[str] = ("source", "destination", "state", "partition", "model", "limit")
@@ -246,7 +247,7 @@ class TextInferenceOperator(BaseOperator):
             "limits": Limits() if self.limits is None else self.limits,
             "delivery": self.delivery,
             "samples": self.samples,
-            "columns": None if self.columns is None else tuple(self.columns),
+            "columns": tuple(self.columns) if isinstance(self.columns, list) else self.columns,
             "on_empty": self.on_empty,
             "if_exists": self.if_exists,
             "keep_raw": self.keep_raw,

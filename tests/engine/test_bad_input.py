@@ -300,3 +300,20 @@ async def test_a_destination_that_the_sources_glob_will_read_is_refused(place: A
     with pytest.raises(BadInput, match=r"destination: .* lies inside the source"):
         await place.run(source=f"{place.root}/*")
     assert place.asked_nothing()
+
+
+async def test_the_answers_of_another_service_are_not_taken_for_those_of_this_one(place: Any) -> None:
+    place.fill(2)
+    await place.run()
+    with pytest.raises(
+        BadInput, match=r"base URL: it leads to localhost, but the answers in .* came from 127\.0\.0\.1"
+    ):
+        await place.run(base_url=place.server.base_url.replace("127.0.0.1", "localhost"))
+    assert place.executed() == 2
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+async def test_a_limit_that_would_empty_the_dataset_is_refused(place: Any, limit: int) -> None:
+    place.fill(2)
+    with pytest.raises(BadInput, match=r"limit: .* too small"):
+        await place.run(limit=limit)

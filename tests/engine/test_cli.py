@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -199,7 +200,7 @@ def test_a_file_in_the_place_of_the_state_folder_is_bad_input(place: Any, call: 
     place.state.write_text("in the way", encoding="utf-8")
     code, manifest, told = call()
     assert (code, manifest) == (1, None)
-    assert told.startswith("Error: destination: ")
+    assert told.startswith("Error: --destination: ")
     assert "cannot be used (Not a directory)" in told
     assert place.executed() == 0
 
@@ -233,16 +234,16 @@ BAD_INPUTS: dict[str, tuple[dict[str, Any], str]] = {
     "a prompt that names no column": ({"prompt": "{{ record.bdy }}"}, "'bdy'"),
     "a schema that is not there": ({"schema": "nowhere.json"}, "--schema: there is no file"),
     "a schema that is cut": ({"schema": "HERE/half.json"}, "--schema: "),
-    "a schema that is a word": ({"schema": "HERE/word.json"}, "output_type"),
+    "a schema that is a word": ({"schema": "HERE/word.json"}, "--schema: "),
     "tools that are a word": ({"schema": None, "tools": "HERE/word.json"}, "tools"),
     "settings that are cut": ({"settings": "{"}, "--settings: it is no JSON"),
     "settings that are a list": ({"settings": "[]"}, "--settings: it is no JSON object"),
     "a setting out of range": ({"settings": '{"temperature": 9}'}, "settings.temperature"),
     "a partition without a value": ({"partition": "ds"}, "--partition: 'ds' has no '='"),
-    "no requests at all": ({"requests": 0}, "limits.requests"),
+    "no requests at all": ({"requests": 0}, "--requests: "),
     "a source that is not there": ({"source": "HERE/nowhere"}, "source: "),
     "a column that is none": ({"columns": "nope"}, "columns: "),
-    "a tool that is not offered": ({"tool_choice": "any"}, "tool_choice"),
+    "a tool that is not offered": ({"tool_choice": "any"}, "--tool-choice: "),
 }
 
 
@@ -348,3 +349,18 @@ def test_neither_key_nor_prompt_is_ever_told(
     assert code == (3 if fails else 0)
     for secret in (KEY, "the secret of", "classified words"):
         assert secret not in json.dumps(manifest) + told + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content", "option", "said"),
+    [("[]", "schema", "--schema: .* no JSON object"), ("[]", "tools", "--tools: .* no tool")],
+)
+def test_a_file_of_the_wrong_kind_is_named_by_its_option(
+    place: Any, call: Callable[..., Any], content: str, option: str, said: str
+) -> None:
+    place.fill(1)
+    (place.root / "given.json").write_text(content, encoding="utf-8")
+    code, _, told = call(**{option: str(place.root / "given.json")})
+    assert code == 1
+    assert re.search(said, told)
+    assert place.executed() == 0

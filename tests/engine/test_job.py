@@ -549,3 +549,22 @@ async def test_a_model_that_is_in_no_table_is_asked_with_a_warning(
         await place.run(model="somebodys-new-model")
     assert "somebodys-new-model" in caplog.text
     assert "forcing=" in caplog.text
+
+
+async def test_an_address_where_the_api_is_not_is_said(place: Any) -> None:
+    place.fill(2)
+    wrong = place.server.base_url.replace("/v1", "/v2")
+    with pytest.raises(JobStopped, match="the last try ended with HTTP 404") as stopped:
+        await place.run(base_url=wrong, limits={"unreachable_s": 1.0})
+    assert stopped.value.manifest["records_done"] == place.executed() == 0
+
+
+async def test_a_stopped_job_tells_how_many_records_are_done_and_what_they_cost(new_place: Any) -> None:
+    place = new_place("poor", balance=0.0003)
+    place.fill(40)
+    with pytest.raises(JobStopped) as stopped:
+        await place.run()
+    told, bill = stopped.value.manifest, place.server.bill_summary()
+    assert 0 < bill["executed"] < 40
+    assert told["records_done"] == told["inferences"] == bill["executed"]
+    assert told["cost_usd"] == told["paid_usd"] == pytest.approx(bill["cost_usd"], abs=1e-9)

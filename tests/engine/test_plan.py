@@ -109,7 +109,7 @@ async def test_an_estimate_is_based_on_answers_as_soon_as_there_are_some(place: 
     assert (assumed["cost_usd"], assumed["based_on"]) == (None, "an assumption, not a measurement")
     await place.run(limit=4)
     from_answers = place.plan(prices=prices)["estimate"]
-    assert from_answers["based_on"] == "answers of this job"
+    assert from_answers["based_on"] == "taken from the answers of this job"
     assert from_answers["completion_tokens_each"] == 10
     said = from_answers["prompt_tokens"] * 1e-6 + from_answers["completion_tokens"] * 2e-6
     assert from_answers["cost_usd"] == pytest.approx(said, abs=1e-6)
@@ -130,7 +130,7 @@ def test_a_plan_warns_of_a_model_that_nobody_knows(place: Any) -> None:
 async def test_a_plan_refuses_what_a_run_refuses(place: Any) -> None:
     place.fill(1)
     await place.run()
-    for changes in ({"on_empty": "fail", "limit": 0}, {"if_exists": "error"}, {"prompt": "{{ record.bdy }}"}):
+    for changes in ({"columns": ("nope",)}, {"if_exists": "error"}, {"prompt": "{{ record.bdy }}"}):
         with pytest.raises(BadInput) as by_run:
             await place.run(**changes)
         with pytest.raises(BadInput) as by_plan:

@@ -301,7 +301,7 @@ def test_a_spec_needs_three_things_and_has_a_default_for_the_rest() -> None:
         ({"samples": 0}, "samples", "0 is too small. Choose 1 or more"),
         ({"samples": 101}, "samples", "101 is too large. Choose 100 or less"),
         ({"limit": "ten"}, "limit", "'ten' does not fit. Give a whole number"),
-        ({"limit": -1}, "limit", "-1 is too small. Choose 0 or more"),
+        ({"limit": 0}, "limit", "0 is too small. Choose 1 or more"),
         ({"columns": "body"}, "columns", "'body' does not fit. Give a list or a tuple"),
         ({"columns": [1]}, "columns.0", "1 does not fit. Give a text"),
         ({"on_empty": "x"}, "on_empty", "Choose 'write', 'skip' or 'fail'"),
@@ -348,7 +348,7 @@ def test_a_long_value_is_not_quoted_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "expected"), [(None, None), ("", None), ("None", None), (" 10 ", 10), ("null", None), (0, 0)]
+    ("limit", "expected"), [(None, None), ("", None), ("None", None), (" 10 ", 10), ("null", None), ("1", 1)]
 )
 def test_a_limit_may_come_from_a_rendered_template(limit: Any, expected: int | None) -> None:
     assert spec(limit=limit).limit == expected

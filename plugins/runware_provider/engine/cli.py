@@ -41,6 +41,29 @@ if TYPE_CHECKING:
 OK, BAD_INPUT, RESUMABLE = 0, 1, 3
 LINE_EVERY_S = 10.0
 PREVIEW_RECORDS = 5
+OPTIONS = frozenset(
+    {
+        "source",
+        "destination",
+        "state",
+        "partition",
+        "model",
+        "prompt",
+        "system-prompt",
+        "schema",
+        "forcing",
+        "tools",
+        "tool-choice",
+        "settings",
+        "delivery",
+        "limit",
+        "max-outstanding",
+        "requests",
+        "samples",
+        "columns",
+        "on-empty",
+    }
+)
 NEW_WISH = "\0"
 """`--refresh` without a name."""
 
@@ -73,12 +96,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"Nothing to do: {nothing}.")
         _print({"format": 1, "status": "skipped", "reason": str(nothing)})
     except EngineError as error:
-        _say(f"Error: {error}")
+        _say(f"Error: {_as_typed(error)}")
         return BAD_INPUT
     except OSError as error:
         remedy = f"Mend that, then run again: what was paid for is kept.{_how_to_go_on(options)}"
         return _stopped(f"the store failed ({error})", remedy)
     return OK
+
+
+def _as_typed(error: EngineError) -> EngineError:
+    """Bad input under the name of its option, where there is one."""
+    if not isinstance(error, BadInput):
+        return error
+    name = {"output_type": "schema"}.get(error.field, error.field.removeprefix("limits.")).replace("_", "-")
+    return BadInput(f"--{name}" if name in OPTIONS else error.field, error.problem, error.remedy)
 
 
 def _stopped(reason: str, remedy: str) -> int:
@@ -106,6 +137,10 @@ def spec_of(options: argparse.Namespace) -> Spec:
     settings = _json_object("--settings", options.settings) if options.settings else {}
     limits = {"max_outstanding": options.max_outstanding, "requests": options.requests}
     tools = _json_file("--tools", options.tools) if options.tools else []
+    if options.tools and not tools:
+        raise BadInput(
+            "--tools", f"{options.tools} holds no tool", "Write a list of tools into it, or leave it out"
+        )
     values: dict[str, Any] = {
         "source": options.source,
         "destination": options.destination,
@@ -114,7 +149,7 @@ def spec_of(options: argparse.Namespace) -> Spec:
         "model": options.model,
         "prompt": _text_or_file("--prompt", options.prompt, (".j2",)),
         "system_prompt": _text_or_file("--system-prompt", options.system_prompt, (".j2", ".txt", ".md")),
-        "output_type": _json_file("--schema", options.schema) if options.schema else None,
+        "output_type": _schema(options.schema) if options.schema else None,
         "forcing": options.forcing,
         "tools": tools if isinstance(tools, list) else [tools],
         "tool_choice": options.tool_choice,
@@ -268,6 +303,15 @@ def _json_file(option: str, given: str) -> Any:
         raise BadInput(option, f"{given} holds no JSON ({error})", "Mend the file") from None
 
 
+def _schema(given: str) -> dict[str, Any]:
+    held = _json_file("--schema", given)
+    if not isinstance(held, dict):
+        raise BadInput(
+            "--schema", f"{given} holds no JSON object", "A JSON Schema is an object with `properties`"
+        )
+    return held
+
+
 def _content(option: str, path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -307,7 +351,10 @@ def _at_vendor(manifest: dict[str, Any]) -> str:
     outstanding = manifest.get("still_at_vendor", 0)
     if not outstanding:
         return "Nothing is under way at the vendor. "
-    return f"{outstanding} inferences are under way at the vendor and will be billed; the next run collects them. "
+    return (
+        f"Up to {outstanding} of the inferences that were sent may be under way at the vendor; those that are will be billed,"
+        " and the next run collects them. "
+    )
 
 
 def _say(line: str) -> None:

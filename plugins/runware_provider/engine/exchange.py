@@ -33,6 +33,8 @@ DRAIN_S = 30.0
 FINISH_S = 5.0
 """After a stop: how long requests that are under way may take."""
 TICK_S = 1.0
+FIRST_CONTACT_S = 30.0
+"""How long an API that never answered is tried, at most: it is rather a wrong address than an outage."""
 SYNC_TASKS_PER_REQUEST = 8
 
 
@@ -57,8 +59,8 @@ class Feed(Protocol):
     def proven(self) -> bool:
         """Whether a request like these was answered before, so that there is no need to probe."""
 
-    def tick(self) -> None:
-        """Called at least once a second."""
+    def tick(self, trouble: str | None) -> None:
+        """Called at least once a second, with what is wrong while nothing usable comes."""
 
 
 class Exchange:
@@ -85,6 +87,8 @@ class Exchange:
         self._loads: set[asyncio.Task[None]] = set()
         self._canary = Canary()
         self._failing_since: float | None = None
+        self._trouble: str | None = None
+        self._reached = False
         self._stopped: JobStopped | None = None
         self._stopped_at = 0.0
 
@@ -98,7 +102,7 @@ class Exchange:
         try:
             while not self._finished(feed):
                 self._launch(feed)
-                feed.tick()
+                feed.tick(self._trouble)
                 await self._wait(watch, feed.pending())
                 if interrupted.is_set():
                     self._stop(Interrupted("it was asked to stop"))
@@ -117,8 +121,12 @@ class Exchange:
 
     def _launch(self, feed: Feed) -> None:
         now = self._now()
-        if self._failing_since is not None and now - self._failing_since > self._limits.unreachable_s:
-            self._stop(Unreachable(f"no usable answer for {self._limits.unreachable_s:.0f} seconds"))
+        patience_s = self._limits.unreachable_s
+        if not self._reached:
+            patience_s = min(patience_s, FIRST_CONTACT_S)
+        if self._failing_since is not None and now - self._failing_since > patience_s:
+            last = f"; the last try ended with {self._trouble}" if self._trouble else ""
+            self._stop(Unreachable(f"the API gave no usable answer for {patience_s:.0f} seconds{last}"))
         if self._stopped is None:
             ready = self._flight.count(Phase.READY)
             if not self._loads and ready < 4 * self._per_request and feed.wants():
@@ -178,9 +186,10 @@ class Exchange:
         effects = await work
         now = self._now()
         if effects.usable:
-            self._failing_since = None
-        elif self._failing_since is None:
-            self._failing_since = now
+            self._reached, self._failing_since, self._trouble = True, None, None
+        else:
+            self._failing_since = now if self._failing_since is None else self._failing_since
+            self._trouble = effects.trouble or self._trouble
         if effects.full:
             self._pace.refused(now)
         for latency in effects.latencies:

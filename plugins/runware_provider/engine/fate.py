@@ -63,6 +63,8 @@ class Effects:
     usable: bool = False
     """The API said something that could be understood."""
     stop: JobStopped | None = None
+    trouble: str | None = None
+    """What went wrong where nothing usable came, for a person."""
 
 
 class Fates:

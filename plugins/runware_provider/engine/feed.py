@@ -142,12 +142,19 @@ class ShardFeed:
             if not work.awaited and len(work.slots) == work.shard.rows:
                 self._finish(work)
 
-    def tick(self) -> None:
+    def records_done(self) -> int:
+        """Records of which every sample has its last word, or needs none."""
+        done = self.counts.records
+        for work in self._in_hand:
+            done += sum(not any(slot in work.awaited for slot in slots) for slots in work.slots)
+        return done
+
+    def tick(self, trouble: str | None) -> None:
         """Report now and then."""
         if self.now() - self._reported_at >= 1.0:
-            self.report()
+            self.report(trouble)
 
-    def report(self) -> None:
+    def report(self, trouble: str | None = None) -> None:
         """Say how far the job is."""
         self._reported_at = self.now()
         if self.report_to is None:
@@ -162,6 +169,7 @@ class ShardFeed:
                 outstanding=self.flight.outstanding,
                 cost=self.ledger.paid,
                 reused=min(self._reused, done),
+                trouble=trouble,
             )
         )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from runware_provider import __version__
 from runware_provider.engine.client import Client, check_endpoint
 from runware_provider.engine.collect import Collector
-from runware_provider.engine.errors import JobStopped, NothingToDo, PublishConflict
+from runware_provider.engine.errors import BadInput, JobStopped, NothingToDo, PublishConflict
 from runware_provider.engine.exchange import Exchange
 from runware_provider.engine.fate import Fates
 from runware_provider.engine.feed import ShardFeed
@@ -70,23 +70,34 @@ async def run_job(
         log.warning("%s", warning)
     if prepared.records == 0 and spec.on_empty == "skip":
         raise NothingToDo(f"{spec.source} holds no record")
-    job = await asyncio.to_thread(_open, prepared)
+    job = await asyncio.to_thread(_open, prepared, endpoint)
     try:
         return await job.run(endpoint, report, stop or asyncio.Event(), publishing=publishing)
     finally:
         job.ledger.close()
 
 
-def _open(prepared: Prepared) -> Job:
+def _open(prepared: Prepared, endpoint: Endpoint) -> Job:
     """Read the state of the job, or begin it; everything is checked before the state folder is made."""
     spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
     published = check_published(prepared)
     now = _timestamp()
     with places_checked(spec):
-        identity = open_job(storage, folder, spec.destination, now)
+        identity = open_job(storage, folder, spec.destination, now, service=endpoint.service)
+        _check_service(identity, endpoint, folder)
         generation = generation_of(storage, folder, spec.refresh, now)
     ledger = Ledger(storage, storage.join(folder, "ledger"))
     return Job(prepared, identity, generation, ledger, published[1] if published else None)
+
+
+def _check_service(identity: JobIdentity, endpoint: Endpoint, folder: str) -> None:
+    """Answers of a stand-in must never pass for those of the real service, nor the other way round."""
+    if identity.service and identity.service != endpoint.service:
+        raise BadInput(
+            "base URL",
+            f"it leads to {endpoint.service}, but the answers in {folder} came from {identity.service}",
+            "Choose another destination for another service",
+        )
 
 
 @dataclass
@@ -243,7 +254,7 @@ class Job:
         if stopped is not None:
             manifest |= {"reason": stopped.reason, "remedy": stopped.remedy, "still_at_vendor": outstanding}
             manifest["records"] = self.prepared.records
-            manifest["records_done"] = counts.records
+            manifest["records_done"] = feed.records_done()
         return manifest
 
 

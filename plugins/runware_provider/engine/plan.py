@@ -78,7 +78,9 @@ def plan(spec: Spec, prices: Mapping[str, tuple[float, float]] | None = None) ->
             "prompt_tokens": prompt_tokens,
             "completion_tokens": completion_tokens,
             "completion_tokens_each": round(per_answer),
-            "based_on": "answers of this job" if mean is not None else "an assumption, not a measurement",
+            "based_on": "taken from the answers of this job"
+            if mean is not None
+            else "an assumption, not a measurement",
             "cost_usd": round(prompt_tokens * price[0] + completion_tokens * price[1], 6) if price else None,
         },
         "warnings": list(prepared.warnings),

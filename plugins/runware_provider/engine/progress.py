@@ -19,6 +19,8 @@ class Progress:
     """USD paid by this run so far, as far as the API reported it."""
     reused: int = 0
     """Of the rows done, those that were answered before this run."""
+    trouble: str | None = None
+    """What is wrong, while the API gives no usable answer."""
 
     @property
     def rate(self) -> float:
@@ -46,6 +48,8 @@ class Progress:
         if self.outstanding:
             parts.append(f"{self.outstanding:,} under way")
         parts.append(f"{self.cost:.4f} USD so far")
+        if self.trouble:
+            parts.append(f"no usable answer from the API ({self.trouble})")
         return ", ".join(parts)
 
 

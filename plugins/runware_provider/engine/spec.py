@@ -235,8 +235,8 @@ class Spec(ValueObject):
     samples: Annotated[int, Field(ge=1, le=100)] = 1
     refresh: str | None = None
     """A name for the wish to ask anew: the same name asks once, however often it is tried."""
-    limit: Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_number_or_nothing)] = None
-    """The first n records only."""
+    limit: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_number_or_nothing)] = None
+    """The first n records only; the dataset then holds no others."""
     columns: tuple[str, ...] | None = None
     """The input's columns that the output keeps; all by default."""
     on_empty: OnEmpty = "write"
@@ -355,6 +355,11 @@ class Endpoint:
             raise BadInput(
                 "API key", "it is missing", "Set RUNWARE_API_KEY, or the password of the Airflow connection"
             )
+
+    @property
+    def service(self) -> str:
+        """The host, without its port: who answers."""
+        return (urlsplit(self.base_url).hostname or "").rstrip(".")
 
 
 def bad_input(error: ValidationError, kind: str) -> BadInput:

@@ -36,6 +36,8 @@ class JobIdentity:
     is_new: bool
     destination: str = ""
     """As it was written when the job was created."""
+    service: str = ""
+    """The host that answers came from, without its port."""
 
 
 def find_job(storage: Storage, folder: str) -> JobIdentity | None:
@@ -54,7 +56,8 @@ def find_job(storage: Storage, folder: str) -> JobIdentity | None:
         job_id = b""
     if len(job_id) != JOB_ID_BYTES:
         raise StateUnreadable(f"{path} holds no valid job_id; restore it from a backup")
-    return JobIdentity(job_id, is_new=False, destination=str(held.get("destination") or ""))
+    told = {name: str(held.get(name) or "") for name in ("destination", "service")}
+    return JobIdentity(job_id, is_new=False, **told)
 
 
 def _lost(storage: Storage, folder: str, path: str) -> bool:
@@ -72,7 +75,9 @@ def _lost(storage: Storage, folder: str, path: str) -> bool:
     )
 
 
-def open_job(storage: Storage, folder: str, destination: str, created_at: str) -> JobIdentity:
+def open_job(
+    storage: Storage, folder: str, destination: str, created_at: str, *, service: str = ""
+) -> JobIdentity:
     """The job of this state folder, created if it is new; of two creators at once, one wins for both."""
     known = find_job(storage, folder)
     if known is not None:
@@ -82,10 +87,11 @@ def open_job(storage: Storage, folder: str, destination: str, created_at: str) -
         "format": FORMAT,
         "job_id": job_id.hex(),
         "destination": destination,
+        "service": service,
         "created_at": created_at,
     }
     if storage.create_new(storage.join(folder, "job.json"), _json(record)):
-        return JobIdentity(job_id, is_new=True, destination=destination)
+        return JobIdentity(job_id, is_new=True, destination=destination, service=service)
     won = find_job(storage, folder)
     if won is None:
         raise StateUnreadable(f"{folder}/job.json appeared and vanished; is somebody clearing the folder?")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from runware_provider.engine import wire
@@ -52,11 +52,13 @@ class Submitter:
             one.sent_at = one.sent_at if one.sent_at is not None else started
         try:
             reply = await self.client.post(wire.body(tasks), self.timeout_s)
-        except NotSent:
-            return self.fates.not_sent(chunk, self.now())
+        except NotSent as error:
+            return replace(self.fates.not_sent(chunk, self.now()), trouble=str(error))
         except Lost as lost:
-            return self.fates.send_unknown(chunk, self.now(), split=lost.timed_out)
-        return self.fates.sent(chunk, reply, self.now())
+            effects = self.fates.send_unknown(chunk, self.now(), split=lost.timed_out)
+            return replace(effects, trouble=str(lost))
+        effects = self.fates.sent(chunk, reply, self.now())
+        return effects if effects.usable else replace(effects, trouble=f"HTTP {reply.status}")
 
     async def _intend(self, chunk: list[Inference], *, ahead: bool) -> None:
         """Make durable that these will be sent; other senders wait, since their intents may be in the same write."""
