@@ -13,8 +13,9 @@ from runware_provider.engine.attempt import Attempt, Entry, History, Key, Kind
 from runware_provider.engine.errors import BalanceExhausted, KeyRefused, ModelUnknown
 from runware_provider.engine.fate import Effects, Fates
 from runware_provider.engine.flight import MOST_SPENT, OUTSTANDING, Flight, Inference, Phase, standing
+from runware_provider.engine.reply import Reply, read_archive, read_reply
 from runware_provider.engine.spec import Limits
-from runware_provider.engine.wire import Reply, read_archive, read_reply, task_uuid
+from runware_provider.engine.wire import task_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -17,12 +17,14 @@ import msgspec
 
 from runware_provider.engine import wire
 from runware_provider.engine.errors import BadInput, EngineError, KeyRefused, Unreachable
+from runware_provider.engine.reply import read_archive, read_reply
 from runware_provider.engine.retry import STEPS, Step, family_of, stop_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
+    from runware_provider.engine.reply import Reply
     from runware_provider.engine.spec import Endpoint
 
 CHECK_TIMEOUT_S = 10.0
@@ -104,7 +106,7 @@ class Client:
         """Close all connections."""
         await self._http.aclose()
 
-    async def post(self, content: bytes, timeout_s: float) -> wire.Reply:
+    async def post(self, content: bytes, timeout_s: float) -> Reply:
         """Send an array of tasks.
 
         Raises:
@@ -112,12 +114,12 @@ class Client:
             Lost: something may have arrived.
         """
         response = await self._post(content, timeout_s)
-        return wire.read_reply(response.status_code, response.content, _retry_after_s(response))
+        return read_reply(response.status_code, response.content, _retry_after_s(response))
 
-    async def look_up(self, content: bytes, timeout_s: float) -> wire.Reply:
+    async def look_up(self, content: bytes, timeout_s: float) -> Reply:
         """Send an array of getTaskDetails tasks; errors as for `post`."""
         response = await self._post(content, timeout_s)
-        return wire.read_archive(response.status_code, response.content)
+        return read_archive(response.status_code, response.content)
 
     async def check_key(self) -> str:
         """Ask the API whether it takes the key; costs nothing.
@@ -131,7 +133,7 @@ class Client:
             response = await self._post(wire.authentication(key), CHECK_TIMEOUT_S)
         except (NotSent, Lost) as error:
             raise Unreachable(f"{self._endpoint.base_url} did not answer ({error})") from None
-        reply = wire.read_reply(response.status_code, response.content)
+        reply = read_reply(response.status_code, response.content)
         for told in reply.unnamed + tuple(reply.failures.values()):
             family = family_of(told.code, response.status_code)
             if STEPS[family] is Step.STOP:

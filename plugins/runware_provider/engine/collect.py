@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.client import Client
     from runware_provider.engine.fate import Fates
     from runware_provider.engine.flight import Inference
+    from runware_provider.engine.reply import Reply
 
 
 @dataclass
@@ -74,7 +75,7 @@ class Collector:
         return self.fates.looked_up(chunk, reply, self.now())
 
 
-def _too_large(reply: wire.Reply, chunk: list[Inference]) -> bool:
+def _too_large(reply: Reply, chunk: list[Inference]) -> bool:
     named = reply.results or reply.failures or reply.processing
     return reply.status == 413 and not named and len(chunk) > 1
 

@@ -26,21 +26,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.source_schema import Footer, hive_columns, one_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from runware_provider.engine.source_schema import Partition
     from runware_provider.engine.storage import Storage
-
-Partition: TypeAlias = tuple[tuple[str, str], ...]
-"""Hive keys and values as the path has them, decoded, outermost first."""
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 FOOTERS_AT_ONCE = 16
@@ -107,14 +106,6 @@ class Dataset:
         return sum(file.rows for file in self.files)
 
 
-@dataclass(frozen=True)
-class _Footer:
-    path: str
-    partition: Partition
-    metadata: Any
-    schema: pa.Schema
-
-
 def open_dataset(storage: Storage, source: str) -> Dataset:
     """Find the files of a source and read their footers, nothing else.
 
@@ -128,8 +119,8 @@ def open_dataset(storage: Storage, source: str) -> Dataset:
     found = _find(storage, source)
     with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
         footers = list(pool.map(partial(_read_footer, storage), *zip(*found, strict=True)))
-    hive = _hive_columns(footers)
-    schema = _one_schema(footers)
+    hive = hive_columns(footers)
+    schema = one_schema(footers)
     for key in hive:
         schema = schema.append(pa.field(key, pa.string()))
     return Dataset(tuple(map(_source_file, footers)), schema, hive)
@@ -282,7 +273,7 @@ def _partition(path: str, name: str) -> Partition:
     return partition
 
 
-def _read_footer(storage: Storage, path: str, partition: Partition) -> _Footer:
+def _read_footer(storage: Storage, path: str, partition: Partition) -> Footer:
     with storage.open(path) as file:
         try:
             metadata = pq.read_metadata(file)
@@ -292,7 +283,7 @@ def _read_footer(storage: Storage, path: str, partition: Partition) -> _Footer:
     twice = _first_twice(schema.names)
     if twice is not None:
         raise BadInput("source", f"{path} has two columns named {twice!r}", "Rename one of them")
-    return _Footer(path, partition, metadata, schema)
+    return Footer(path, partition, metadata, schema)
 
 
 def _unreadable(path: str, error: Exception) -> Exception:
@@ -303,7 +294,7 @@ def _unreadable(path: str, error: Exception) -> Exception:
     return BadInput("source", f"{path} is not a readable Parquet file ({reason})", "Mend or remove it")
 
 
-def _source_file(footer: _Footer) -> SourceFile:
+def _source_file(footer: Footer) -> SourceFile:
     groups = range(footer.metadata.num_row_groups)
     size = sum(footer.metadata.row_group(group).total_byte_size for group in groups)
     return SourceFile(footer.path, footer.metadata.num_rows, size, footer.partition)
@@ -311,123 +302,6 @@ def _source_file(footer: _Footer) -> SourceFile:
 
 def _first_twice(names: Iterable[str]) -> str | None:
     return next((name for name, count in Counter(names).items() if count > 1), None)
-
-
-def _hive_columns(footers: Sequence[_Footer]) -> tuple[str, ...]:
-    """The hive keys that no file has as a column; those that one has must say the same there."""
-    keys = dict.fromkeys(key for footer in footers for key, _ in footer.partition)
-    inside = {name for footer in footers for name in footer.schema.names} if keys else set()
-    for footer in footers:
-        for key, value in footer.partition:
-            if key in inside and not _only_value(footer.metadata, key, value):
-                raise BadInput(
-                    "source",
-                    f"the folder of {footer.path} says {key}={value}, but {key!r} is also a column of the files, "
-                    "and this file's statistics do not show the same value throughout",
-                    "Rename the folder or the column",
-                )
-    return tuple(key for key in keys if key not in inside)
-
-
-def _only_value(metadata: Any, column: str, value: str) -> bool:
-    """Whether the footer proves that a column holds one value; some writers keep the partition's column."""
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        chunks = [group.column(n) for n in range(group.num_columns)]
-        chunk = next((one for one in chunks if one.path_in_schema == column), None)
-        statistics = chunk.statistics if chunk is not None else None
-        if statistics is None or not statistics.has_min_max or statistics.null_count != 0:
-            return False
-        if not str(statistics.min) == str(statistics.max) == value:
-            return False
-    return column in metadata.schema.to_arrow_schema().names
-
-
-def _one_schema(footers: Sequence[_Footer]) -> pa.Schema:
-    kinds: list[tuple[str, pa.Schema]] = []
-    for footer in footers:
-        if not any(footer.schema.equals(schema) for _, schema in kinds):
-            kinds.append((footer.path, footer.schema))
-    if len(kinds) == 1:
-        # The file's own metadata (pandas' index, for one) describes the input, not what we write.
-        return kinds[0][1].remove_metadata()
-    names = dict.fromkeys(name for _, schema in kinds for name in schema.names)
-    return pa.schema([_one_field(name, kinds) for name in names])
-
-
-def _one_field(name: str, kinds: Sequence[tuple[str, pa.Schema]]) -> pa.Field:
-    fields = [(path, schema.field(name)) for path, schema in kinds if name in schema.names]
-    merged: pa.Field = fields[0][1]
-    for path, other in fields[1:]:
-        both = _merge(merged, other)
-        if both is None:
-            raise BadInput(
-                "source",
-                f"column {name!r} is {merged.type} in {fields[0][0]}, but {other.type} in {path}",
-                "Convert one of the files, or give a source with one kind only",
-            )
-        merged = both
-    everywhere = len(fields) == len(kinds)
-    return merged if everywhere else merged.with_nullable(nullable=True)
-
-
-def _merge(one: pa.Field, other: pa.Field) -> pa.Field | None:
-    """A field for the values of both, none of them altered; None when there is no such type."""
-    for left, right in ((one, other), (_plain(one), _plain(other))):
-        try:
-            both = pa.unify_schemas([pa.schema([left]), pa.schema([right])], promote_options="permissive")
-        except (pa.ArrowTypeError, pa.ArrowInvalid):
-            continue
-        if all(_holds(both.field(0).type, field.type) for field in (one, other)):
-            return both.field(0)
-    return None
-
-
-def _plain(field: pa.Field) -> pa.Field:
-    """Without dictionary and view, which are ways to store and which Arrow does not merge with others."""
-    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    if pa.types.is_string_view(kind):
-        kind = pa.large_string()
-    if pa.types.is_binary_view(kind):
-        kind = pa.large_binary()
-    return field.with_type(kind)
-
-
-def _holds(wide: pa.DataType, narrow: pa.DataType) -> bool:
-    """Whether values stay what they are: text no bytes, exact amounts exact; each is checked when it is cast."""
-    if pa.types.is_floating(wide) and pa.types.is_decimal(narrow):
-        return False
-    if _is_bytes(wide) and _is_text(narrow):
-        return False
-    if pa.types.is_struct(wide) and pa.types.is_struct(narrow):
-        inner = [(wide.field(one.name).type, one.type) for one in map(narrow.field, range(narrow.num_fields))]
-    else:
-        inner = list(zip(_inner(wide), _inner(narrow), strict=False))
-    return _castable(narrow, wide) and all(_holds(*both) for both in inner)
-
-
-def _inner(kind: pa.DataType) -> list[pa.DataType]:
-    return [kind.field(n).type for n in range(kind.num_fields)]
-
-
-def _castable(narrow: pa.DataType, wide: pa.DataType) -> bool:
-    try:
-        pa.array([], narrow).cast(wide)
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError):
-        return False
-    return True
-
-
-def _is_bytes(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_binary_view(kind)
-        or pa.types.is_fixed_size_binary(kind)
-    )
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _cuts(rows: int, file: SourceFile, shard_rows: int, shard_bytes: int) -> Iterator[tuple[int, int]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.flight import MOST_SPENT, Flight, Inference, Phase, is_final
+from runware_provider.engine.reply import ApiError, Reply, cost_of, encode_item, read_result
 from runware_provider.engine.retry import (
     STEPS,
     Family,
@@ -20,7 +21,6 @@ from runware_provider.engine.retry import (
     family_of,
     stop_for,
 )
-from runware_provider.engine.wire import ApiError, Reply, cost_of, encode_item, read_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

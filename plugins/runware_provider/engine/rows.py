@@ -13,7 +13,8 @@ import pyarrow as pa
 from runware_provider.engine.answer import Answer, read_arguments, read_json, read_text
 from runware_provider.engine.attempt import Entry, Key, Kind
 from runware_provider.engine.prompt import Skip
-from runware_provider.engine.wire import Result, decode, read_result, task_uuid
+from runware_provider.engine.reply import Result, decode, read_result
+from runware_provider.engine.wire import task_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

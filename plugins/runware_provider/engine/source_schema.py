@@ -1,0 +1,156 @@
+"""The one schema of a source: what the columns of its files are together, and which of them only the paths have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pyarrow as pa
+
+from runware_provider.engine.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Partition: TypeAlias = tuple[tuple[str, str], ...]
+"""Hive keys and values as the path has them, decoded, outermost first."""
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What is known of a file before any of its rows is read."""
+
+    path: str
+    partition: Partition
+    metadata: Any
+    """Arrow's `FileMetaData`, which has no types."""
+    schema: pa.Schema
+
+
+def hive_columns(footers: Sequence[Footer]) -> tuple[str, ...]:
+    """The hive keys that no file has as a column; those that one has must say the same there.
+
+    Raises:
+        BadInput: a folder and a column of its name are not proven to agree.
+    """
+    keys = dict.fromkeys(key for footer in footers for key, _ in footer.partition)
+    inside = {name for footer in footers for name in footer.schema.names} if keys else set()
+    for footer in footers:
+        for key, value in footer.partition:
+            if key in inside and not _only_value(footer.metadata, key, value):
+                raise BadInput(
+                    "source",
+                    f"the folder of {footer.path} says {key}={value}, but {key!r} is also a column of the files, "
+                    "and this file's statistics do not show the same value throughout",
+                    "Rename the folder or the column",
+                )
+    return tuple(key for key in keys if key not in inside)
+
+
+def _only_value(metadata: Any, column: str, value: str) -> bool:
+    """Whether the footer proves that a column holds one value; some writers keep the partition's column."""
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        chunks = [group.column(n) for n in range(group.num_columns)]
+        chunk = next((one for one in chunks if one.path_in_schema == column), None)
+        statistics = chunk.statistics if chunk is not None else None
+        if statistics is None or not statistics.has_min_max or statistics.null_count != 0:
+            return False
+        if not str(statistics.min) == str(statistics.max) == value:
+            return False
+    return column in metadata.schema.to_arrow_schema().names
+
+
+def one_schema(footers: Sequence[Footer]) -> pa.Schema:
+    """The schema that fits all files, without the hive columns.
+
+    Columns are in order of first appearance, nullable where a file lacks them, of a type to which every file's
+    can be cast; whether each value survives that is checked when it is cast.
+
+    Raises:
+        BadInput: a column's types do not go together.
+    """
+    kinds: list[tuple[str, pa.Schema]] = []
+    for footer in footers:
+        if not any(footer.schema.equals(schema) for _, schema in kinds):
+            kinds.append((footer.path, footer.schema))
+    if len(kinds) == 1:
+        # The file's own metadata (pandas' index, for one) describes the input, not what we write.
+        return kinds[0][1].remove_metadata()
+    names = dict.fromkeys(name for _, schema in kinds for name in schema.names)
+    return pa.schema([_one_field(name, kinds) for name in names])
+
+
+def _one_field(name: str, kinds: Sequence[tuple[str, pa.Schema]]) -> pa.Field:
+    fields = [(path, schema.field(name)) for path, schema in kinds if name in schema.names]
+    merged: pa.Field = fields[0][1]
+    for path, other in fields[1:]:
+        both = _merge(merged, other)
+        if both is None:
+            raise BadInput(
+                "source",
+                f"column {name!r} is {merged.type} in {fields[0][0]}, but {other.type} in {path}",
+                "Convert one of the files, or give a source with one kind only",
+            )
+        merged = both
+    everywhere = len(fields) == len(kinds)
+    return merged if everywhere else merged.with_nullable(nullable=True)
+
+
+def _merge(one: pa.Field, other: pa.Field) -> pa.Field | None:
+    """A field for the values of both, none of them altered; None when there is no such type."""
+    for left, right in ((one, other), (_plain(one), _plain(other))):
+        try:
+            both = pa.unify_schemas([pa.schema([left]), pa.schema([right])], promote_options="permissive")
+        except (pa.ArrowTypeError, pa.ArrowInvalid):
+            continue
+        if all(_holds(both.field(0).type, field.type) for field in (one, other)):
+            return both.field(0)
+    return None
+
+
+def _plain(field: pa.Field) -> pa.Field:
+    """Without dictionary and view, which are ways to store and which Arrow does not merge with others."""
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    if pa.types.is_string_view(kind):
+        kind = pa.large_string()
+    if pa.types.is_binary_view(kind):
+        kind = pa.large_binary()
+    return field.with_type(kind)
+
+
+def _holds(wide: pa.DataType, narrow: pa.DataType) -> bool:
+    """Whether values stay what they are: text no bytes, exact amounts exact; each is checked when it is cast."""
+    if pa.types.is_floating(wide) and pa.types.is_decimal(narrow):
+        return False
+    if _is_bytes(wide) and _is_text(narrow):
+        return False
+    if pa.types.is_struct(wide) and pa.types.is_struct(narrow):
+        inner = [(wide.field(one.name).type, one.type) for one in map(narrow.field, range(narrow.num_fields))]
+    else:
+        inner = list(zip(_inner(wide), _inner(narrow), strict=False))
+    return _castable(narrow, wide) and all(_holds(*both) for both in inner)
+
+
+def _inner(kind: pa.DataType) -> list[pa.DataType]:
+    return [kind.field(n).type for n in range(kind.num_fields)]
+
+
+def _castable(narrow: pa.DataType, wide: pa.DataType) -> bool:
+    try:
+        pa.array([], narrow).cast(wide)
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError):
+        return False
+    return True
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_binary_view(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
