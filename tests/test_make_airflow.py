@@ -5,32 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[1]
-COPIED = ("dags", "include", "plugins", "Makefile", "requirements.txt", "requirements-dev.txt")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
 PATIENCE_S = 150
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    for name in COPIED:
-        source = PROJECT / name
-        if source.is_dir():
-            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(source, tmp_path / name)
-    (tmp_path / ".venv").symlink_to(sys.prefix, target_is_directory=True)
-    return tmp_path
+def copy(tmp_path: Path, copy_project: Callable[[Path], Path]) -> Path:
+    return copy_project(tmp_path)
 
 
 class Api:
