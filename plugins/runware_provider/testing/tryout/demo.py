@@ -119,13 +119,15 @@ def _run_dag(console: Console, environment: Mapping[str, str], limit: int | None
                 console.print(f"  {ours['text']}", markup=False)
         code = airflow.wait()
     if code != 0:
-        raise TryOutFailed(f"{_why(log)}\n\nAirflow's log, {log}, ends with:\n{surroundings.tail(log)}")
+        raise TryOutFailed(why(log))
 
 
-def _why(log: Path) -> str:
-    """The operator's own last word, or that there is none."""
+def why(log: Path) -> str:
+    """The operator's own last word, or, where it had none, how Airflow's log ends."""
     said = OUR_ERROR.findall(log.read_text(encoding="utf-8", errors="replace"))
-    return f"The DAG failed: {said[-1]}" if said else "The DAG failed."
+    if said:
+        return f"The DAG failed: {said[-1]}\n\nAirflow's whole log is {log}"
+    return f"The DAG failed. Airflow's log, {log}, ends with:\n{surroundings.tail(log)}"
 
 
 def _show(console: Console, asked: Service, dataset: Path) -> None:
