@@ -457,13 +457,18 @@ async def test_when_the_balance_runs_out_what_is_answered_is_kept_and_the_rest_c
     place.audit(manifest, 60)
 
 
+async def until_executed(place: Any, inferences: int, running: asyncio.Task[Any]) -> None:
+    """Until the server has run so many; a job that ends before ends the wait, too."""
+    while place.executed() < inferences and not running.done():
+        await asyncio.wait({running}, timeout=0.01)
+
+
 async def test_a_stop_is_heeded_soon_and_nothing_is_lost(new_place: Callable[..., Any]) -> None:
     place = new_place(latency=0.2, capacity=4)
     place.fill(40)
     stop = asyncio.Event()
     running = asyncio.create_task(place.run(stop=stop))
-    while place.executed() < 15:  # noqa: ASYNC110 - the server has no event to wait for
-        await asyncio.sleep(0.01)
+    await until_executed(place, 15, running)
     stop.set()
     with pytest.raises(JobStopped) as stopped:
         await running
@@ -477,8 +482,7 @@ async def test_a_store_that_fails_in_the_middle_stops_the_job_and_nothing_is_pai
     place = new_place(latency=0.1, capacity=8)
     place.fill(60)
     running = asyncio.create_task(place.run())
-    while place.executed() < 20:  # noqa: ASYNC110 - the server has no event to wait for
-        await asyncio.sleep(0.01)
+    await until_executed(place, 20, running)
     ledger, aside = place.state / "ledger", place.state / "aside"
     ledger.rename(aside)
     ledger.write_text("in the way", encoding="utf-8")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.prompt import Prompt, Skip, columns_of
+from runware_provider.engine.prompt import Prompt, Skip
 
 RECORD: dict[str, Any] = {
     "body": "Invoice 7",
@@ -107,7 +107,6 @@ def test_json_is_written_for_a_model_and_not_for_a_browser() -> None:
 def test_the_named_columns_are_found(template: str, columns: tuple[str, ...] | None) -> None:
     expected = ("count", "body", "title") if columns is None else columns
     assert Prompt(template, {}, tuple(RECORD)).columns == expected
-    assert columns_of(template) == expected
 
 
 @pytest.mark.parametrize(
@@ -121,7 +120,6 @@ def test_the_named_columns_are_found(template: str, columns: tuple[str, ...] | N
     ],
 )
 def test_all_columns_are_meant_where_the_template_does_not_tell(template: str) -> None:
-    assert columns_of(template) is None
     assert Prompt(template, {"name": "body"}, tuple(RECORD)).columns == tuple(RECORD)
 
 

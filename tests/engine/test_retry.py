@@ -11,7 +11,6 @@ from runware_provider.engine.retry import (
     Step,
     back_off_s,
     family_of,
-    family_of_status,
     next_step,
     stop_for,
 )
@@ -149,7 +148,6 @@ STATUSES = [
 
 @pytest.mark.parametrize(("status", "family"), STATUSES)
 def test_the_status_decides_where_the_code_says_nothing(status: int, family: str) -> None:
-    assert family_of_status(status) == family
     assert family_of("somethingNew", status) == family
     assert family_of("unknownError", status) == family
     assert family_of("serviceUnavailable", status) == family
@@ -157,7 +155,7 @@ def test_the_status_decides_where_the_code_says_nothing(status: int, family: str
 
 @pytest.mark.parametrize("status", [200, 400, 404, 418, 599, 0, -1])
 def test_other_statuses_say_nothing(status: int) -> None:
-    assert family_of_status(status) == "unknown"
+    assert family_of("somethingNew", status) == "unknown"
     assert family_of("unknownError", status) == "server"
 
 

@@ -30,7 +30,6 @@ def test_a_job_is_created_once_and_found_again(folder: str) -> None:
     assert find_job(LocalStorage(), folder) is None
     made = open_job(LocalStorage(), folder, "out", NOW)
     again = open_job(LocalStorage(), folder, "out", NOW)
-    assert (made.is_new, again.is_new) == (True, False)
     assert made.job_id == again.job_id
     assert len(made.job_id) == 16
 
@@ -49,7 +48,6 @@ def test_of_creators_at_once_one_wins_for_all(folder: str) -> None:
     with ThreadPoolExecutor(TWINS) as pool:
         made = list(pool.map(lambda _: open_job(LocalStorage(), folder, "out", NOW), range(TWINS)))
     assert len({one.job_id for one in made}) == 1
-    assert [one.is_new for one in made].count(True) == 1
 
 
 @pytest.mark.parametrize(

@@ -176,19 +176,6 @@ class Prompt:
         return "a filter, call or operation failed on this record's values; is one of them null?"
 
 
-def columns_of(template: str) -> tuple[str, ...] | None:
-    """The columns that a template names, in its order; `None` where only rendering can tell.
-
-    Args:
-        template: the template's text.
-
-    Raises:
-        BadInput: the template is malformed.
-    """
-    named, whole = _named_columns(_parse(template))
-    return None if whole else tuple(named)
-
-
 class UnprintableValueError(TypeError):
     """A value that a prompt cannot hold; the message is ours."""
 

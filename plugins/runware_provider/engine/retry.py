@@ -130,11 +130,6 @@ def family_of(code: str, status: int | None = None) -> Family:
     return _FAMILY_OF_STATUS.get(status or 0, known or Family.UNKNOWN)
 
 
-def family_of_status(status: int) -> Family:
-    """What a whole request's HTTP status says where the body says nothing."""
-    return _FAMILY_OF_STATUS.get(status, Family.UNKNOWN)
-
-
 def next_step(family: Family, counted_attempts: int, allowed_attempts: int) -> Step:
     """What follows from an error, given how many attempts have now ended without an answer."""
     step = STEPS[family]

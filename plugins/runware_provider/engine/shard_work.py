@@ -41,11 +41,6 @@ class ShardWork:
 
     finishing: bool = False
 
-    @property
-    def rows(self) -> int:
-        """Output rows."""
-        return sum(len(slot) for slot in self.slots)
-
 
 @dataclass(frozen=True)
 class Question:

@@ -29,11 +29,10 @@ JOB_ID_BYTES = 16
 
 @dataclass(frozen=True)
 class JobIdentity:
-    """Who this job is; `is_new` when this process created it."""
+    """Who this job is."""
 
     job_id: bytes
     """16 random bytes; every task UUID of the job is derived from them."""
-    is_new: bool
     destination: str = ""
     """As it was written when the job was created."""
     service: str = ""
@@ -57,7 +56,7 @@ def find_job(storage: Storage, folder: str) -> JobIdentity | None:
     if len(job_id) != JOB_ID_BYTES:
         raise StateUnreadable(f"{path} holds no valid job_id; restore it from a backup")
     told = {name: str(held.get(name) or "") for name in ("destination", "service")}
-    return JobIdentity(job_id, is_new=False, **told)
+    return JobIdentity(job_id, **told)
 
 
 def _lost(storage: Storage, folder: str, path: str) -> bool:
@@ -91,7 +90,7 @@ def open_job(
         "created_at": created_at,
     }
     if storage.create_new(storage.join(folder, "job.json"), _json(record)):
-        return JobIdentity(job_id, is_new=True, destination=destination, service=service)
+        return JobIdentity(job_id, destination=destination, service=service)
     won = find_job(storage, folder)
     if won is None:
         raise StateUnreadable(f"{folder}/job.json appeared and vanished; is somebody clearing the folder?")
