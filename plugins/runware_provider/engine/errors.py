@@ -8,6 +8,8 @@ EngineError
 │   ├── BalanceExhausted  the account has no credit left
 │   ├── ModelUnknown    the API does not know the model
 │   ├── RequestRefused  the API refused the same thing in every record of the first chunk
+│   ├── TooManyFailed   more records failed than `max_failed` allows
+│   ├── BudgetExhausted  the budget is used up, or would not last
 │   ├── Unreachable     the API did not answer, again and again
 │   └── Interrupted     somebody asked the process to stop
 ├── StateUnreadable     the state folder cannot be read, or was written by a newer version
@@ -84,6 +86,25 @@ class RequestRefused(JobStopped):
     """The API refused every record of the first chunk for the same reason."""
 
     remedy = "Mend the named parameter, then run again: refused tasks are not billed."
+
+
+class TooManyFailed(JobStopped):
+    """More records failed than `max_failed` allows; nothing was published."""
+
+    remedy = (
+        "Look at the reasons and mend the prompt, the schema or the data: only records whose request changes are"
+        " asked anew. To run again unchanged pays nothing for what is answered, and stops here again;"
+        " retry_failed asks the failed records again, a larger max_failed lets more of them pass."
+    )
+
+
+class BudgetExhausted(JobStopped):
+    """The budget is used up, or would not last for the whole job."""
+
+    remedy = (
+        "Raise the budget and run again: what is answered is not paid again."
+        " Or let the job go as far as the budget gets, with when_short='partial'."
+    )
 
 
 class Unreachable(JobStopped):

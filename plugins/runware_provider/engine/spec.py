@@ -33,11 +33,14 @@ Forcing = Literal["auto", "json_schema", "tool", "prompt"]
 OnEmpty = Literal["write", "skip", "fail"]
 IfExists = Literal["overwrite", "error"]
 ToolChoiceType = Literal["auto", "any", "tool", "none"]
+WhenShort = Literal["stop", "partial"]
+Reuse = Literal["partition", "dataset"]
 
 PARTITION_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MOST_SHOWN = 10**30
 DEFAULT_BASE_URL = "https://api.runware.ai/v1"
 DEFAULT_MODEL = "deepseek-v4-pro"
+DEFAULT_MAX_FAILED = 0.1
 
 
 def _in_hundredths(value: float, info: ValidationInfo) -> float:
@@ -72,6 +75,7 @@ Hundredths = Annotated[float, AfterValidator(_in_hundredths)]
 Text = Annotated[str, AfterValidator(_not_blank)]
 PlainJson = Annotated[dict[str, Any], AfterValidator(_plain_json)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 OWN_FIELDS = {
     "systemPrompt": "system_prompt",
@@ -187,6 +191,8 @@ class Limits(ValueObject):
     """Longer prompts are skipped, never truncated."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 3
     """Attempts for a record before it is `failed`."""
+    retry_lost: bool = True
+    """Whether an accepted inference that never showed up, and may have been billed, gets a further attempt."""
     poll_interval_s: Seconds = 1.0
     """Seconds from acceptance to the first look at a result; later looks become rarer with its age."""
     deadline_s: Seconds = 1_800.0
@@ -197,6 +203,37 @@ class Limits(ValueObject):
     """The same for sync delivery, where the reply waits for the answers."""
     unreachable_s: Seconds = 300.0
     """Seconds without one usable reply after which the job stops."""
+
+
+class Budget(ValueObject):
+    """What a run may cost, with all its tries; at least one of `usd` and `tokens`."""
+
+    usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    tokens: Annotated[int, Field(ge=1)] | None = None
+    """Prompt and completion tokens together."""
+    when_short: WhenShort = "stop"
+    """`stop`: refuse a job whose estimate exceeds the budget, and stop one that reaches it. `partial`: go as far
+    as it gets; what was not sent is `skipped` with the code `budget`, and the dataset is published."""
+    usd_per_million: tuple[Price, Price] | None = None
+    """USD per million tokens in and out, where the API names no price for the model."""
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Self:
+        if self.usd is None and self.tokens is None:
+            raise BadInput("budget", "it bounds nothing", "Give usd, tokens, or both")
+        return self
+
+
+def _count_or_share(value: object) -> object:
+    """1 is one row, 1.0 is all of them."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None or (is_number and (0 <= value <= 1 or (isinstance(value, int) and value >= 0))):
+        return value
+    raise BadInput(
+        "max_failed",
+        f"{_shown(value)} is neither a count nor a share",
+        "Give a whole number of rows, a share such as 0.1, or None for no bound",
+    )
 
 
 def _number_or_nothing(value: object) -> object:
@@ -235,8 +272,26 @@ class Spec(ValueObject):
     samples: Annotated[int, Field(ge=1, le=100)] = 1
     refresh: str | None = None
     """A name for the wish to ask anew: the same name asks once, however often it is tried."""
+    retry_failed: str | None = None
+    """A name for the wish to ask again what is `failed`, `invalid` or `refused`; as for `refresh`, once."""
+    where: Annotated[str, AfterValidator(_not_blank)] | None = None
+    """Chooses records, in the prompt's language: `record.country == 'de'`; the dataset then holds no others."""
     limit: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_number_or_nothing)] = None
-    """The first n records only; the dataset then holds no others."""
+    """The first n (chosen) records only; the dataset then holds no others."""
+    max_input_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Requests of more tokens, by estimate, are skipped, never truncated."""
+    max_failed: Annotated[Any, BeforeValidator(_count_or_share)] = DEFAULT_MAX_FAILED
+    """How many rows may end other than `succeeded` or `skipped`, a count (int) or a share of those asked (float),
+    for the dataset to be published; nothing for any number."""
+    failures: str | None = None
+    """Where to write the rows that neither succeeded nor were skipped, as a dataset of their own besides."""
+    budget: Budget | None = None
+    run: str | None = None
+    """Names what several tries belong to, such as an Airflow run: they share one budget and one sum of what was paid."""
+    reuse: Reuse = "partition"
+    """`dataset`: what another partition of the destination asked identically is not asked again."""
+    retention_days: Annotated[int, Field(ge=0)] | None = None
+    """Days after which answers that the published rows do not use are erased from the ledger; kept by default."""
     columns: tuple[str, ...] | None = None
     """The input's columns that the output keeps; all by default."""
     on_empty: OnEmpty = "write"
@@ -300,6 +355,10 @@ class Spec(ValueObject):
             known = ", ".join(sorted(str(name) for name in names)) or "none with a name"
             raise BadInput(
                 "tool_choice", f"there is no tool {self.tool_choice.name!r}", f"Choose from: {known}"
+            )
+        if self.refresh is not None and self.retry_failed is not None:
+            raise BadInput(
+                "retry_failed", "refresh asks everything anew, the failed records too", "Drop one of them"
             )
         if self.output_type is None and self.forcing != "auto":
             raise BadInput(
@@ -409,9 +468,14 @@ _WANTED = {
 
 
 def _prefix(kind: str) -> str:
-    return {"Settings": "settings", "Limits": "limits", "Tool": "tools", "ToolChoice": "tool_choice"}.get(
-        kind, ""
-    )
+    names = {
+        "Settings": "settings",
+        "Limits": "limits",
+        "Budget": "budget",
+        "Tool": "tools",
+        "ToolChoice": "tool_choice",
+    }
+    return names.get(kind, "")
 
 
 def _shown(value: object) -> str:
@@ -424,5 +488,5 @@ def _shown(value: object) -> str:
 
 
 def _fields(kind: str) -> str:
-    kinds = {one.__name__: one for one in (Settings, Tool, ToolChoice, Limits, Spec)}
+    kinds = {one.__name__: one for one in (Settings, Tool, ToolChoice, Limits, Budget, Spec)}
     return ", ".join(kinds[kind].model_fields) if kind in kinds else "the documented arguments only"
