@@ -23,7 +23,7 @@ from runware_provider.engine.dataset import (
     would_read,
 )
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.storage import LocalStorage
+from runware_provider.engine.local_storage import LocalStorage
 
 BIG = 1 << 40
 

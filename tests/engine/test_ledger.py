@@ -16,7 +16,7 @@ import runware_provider
 from runware_provider.engine.attempt import Entry, Key, Kind
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.ledger import ENTRIES_PER_SEGMENT, Ledger
-from runware_provider.engine.storage import LocalStorage
+from runware_provider.engine.local_storage import LocalStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -356,7 +356,7 @@ WRITER = """
 import asyncio, sys
 from runware_provider.engine.attempt import Entry, Key, Kind
 from runware_provider.engine.ledger import Ledger
-from runware_provider.engine.storage import LocalStorage
+from runware_provider.engine.local_storage import LocalStorage
 
 async def main():
     ledger = Ledger(LocalStorage(), sys.argv[1])

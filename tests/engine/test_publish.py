@@ -17,6 +17,7 @@ import pytest
 
 from runware_provider.engine.dataset import open_dataset
 from runware_provider.engine.errors import BadInput, PublishConflict, StateUnreadable
+from runware_provider.engine.local_storage import LocalStorage
 from runware_provider.engine.publish import (
     Stage,
     StagedPart,
@@ -25,7 +26,7 @@ from runware_provider.engine.publish import (
     publish,
     read_manifest,
 )
-from runware_provider.engine.storage import STALE_S, LocalStorage
+from runware_provider.engine.storage import STALE_S
 
 SCHEMA = pa.schema({"n": pa.int64(), "result": pa.struct({"total": pa.string()})})
 

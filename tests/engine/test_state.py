@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.local_storage import LocalStorage
 from runware_provider.engine.state import find_job, generation_of, open_job
-from runware_provider.engine.storage import LocalStorage
 
 NOW = "2026-01-01T00:00:00+00:00"
 TWINS = 8

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.storage import STALE_S, Entry, LocalStorage, open_storage
+from runware_provider.engine.local_storage import LocalStorage
+from runware_provider.engine.storage import STALE_S, Entry, open_storage
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_files_get_the_permissions_that_the_umask_leaves(storage, tmp_path):
 
 CHILD = """
 import sys
-from runware_provider.engine.storage import LocalStorage
+from runware_provider.engine.local_storage import LocalStorage
 
 wanted, path = sys.argv[1:]
 

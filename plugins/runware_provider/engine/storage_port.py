@@ -1,0 +1,102 @@
+"""What the engine needs of a place where datasets and state live.
+
+A store can stand behind it when it has four things: a listing that is never stale, an exclusive create, a
+compare-and-swap, and random reads. There is no append and no rename, because object stores have neither.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Version: TypeAlias = str
+"""What a file's content was when it was read; two contents never share it."""
+Bytes: TypeAlias = "bytes | memoryview"
+
+STALE_S = 24 * 3600.0
+"""Age in seconds after which the remains of a dead process are removed: far above any live write."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file in a listing."""
+
+    path: str
+    """In the spelling that was asked: a listing of `~/data` says `~/data/a.parquet`."""
+    size: int
+    """Bytes."""
+    modified: float | None = field(default=None, compare=False)
+    """Seconds since the epoch, where the store knows."""
+
+
+Entries: TypeAlias = list[Entry]
+
+
+class Storage(Protocol):
+    """A store of files with exclusive creation and compare-and-swap; safe to call from many threads."""
+
+    def list(self, folder: str, *, recursive: bool = True) -> Entries:
+        """The files below a folder, sorted by path, never from a cache; none when there is no such folder.
+
+        Args:
+            folder: where to look.
+            recursive: whether files in sub-folders count; if not, sub-folders are not even looked into.
+        """
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file; a folder is none."""
+
+    def read(self, path: str) -> bytes:
+        """The whole content.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+
+    def read_versioned(self, path: str) -> tuple[bytes, Version] | None:
+        """The whole content with its version for `replace_if`, or None when there is no such file."""
+
+    def create_new(self, path: str, data: Bytes) -> bool:
+        """Create a file, folders above it included, unless it exists.
+
+        After True, neither a kill nor a power cut loses the file; whoever sees it sees all of it.
+
+        Returns:
+            False when the file exists already; it is then left as it is.
+        """
+
+    def replace_if(self, path: str, data: Bytes, version: Version | None) -> bool:
+        """Replace a file if its content is still that of `version`; None stands for "does not exist".
+
+        Returns:
+            False when somebody else was faster; the file is then left as it is. As durable as `create_new`.
+        """
+
+    def copy_new(self, source: str, target: str) -> bool:
+        """`create_new` with the content of another file, which nobody may write to any more.
+
+        Raises:
+            FileNotFoundError: there is no source.
+        """
+
+    def delete(self, path: str) -> None:
+        """Remove a file if it exists; durable with the next `create_new` in the same folder."""
+
+    def sweep(self, folder: str) -> None:
+        """Remove what dead processes left below a folder: day-old temporary files, empty sub-folders."""
+
+    def open(self, path: str) -> pa.NativeFile:
+        """A file for random access, as Parquet needs it; the caller closes it.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+
+    def join(self, folder: str, *names: str) -> str:
+        """A path below a folder."""
+
+    def canonical(self, path: str) -> str:
+        """The one spelling of a place, however it was written; two places are the same if these are equal."""
