@@ -1,0 +1,158 @@
+"""The names that a prompt or an expression spells: variables and columns, checked before anything is paid."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from jinja2 import meta, nodes
+
+from runware_provider.engine.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+RECORD = "record"
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What refusals call the text that they are about.
+
+    Args:
+        field: the argument that holds it.
+        noun: what it is.
+        column: how it names a column, with `{}` for the column's name.
+        mend: what to do about a syntax error.
+    """
+
+    field: str
+    noun: str
+    column: str
+    mend: str
+
+
+@contextlib.contextmanager
+def syntax_refused(wording: Wording) -> Iterator[None]:
+    """Turn what Jinja and Python raise about a malformed text into BadInput.
+
+    Raises:
+        BadInput: the text is malformed, nested too deeply or cannot be compiled; with the line where known.
+    """
+    try:
+        yield
+    except jinja2.TemplateSyntaxError as error:
+        problem = f"line {error.lineno}: {(error.message or '').rstrip('.')}"
+        raise BadInput(wording.field, problem, wording.mend) from None
+    except (SyntaxError, RecursionError, MemoryError):
+        problem = f"the {wording.noun} is nested too deeply"
+        raise BadInput(wording.field, problem, "Simplify it") from None
+    except ValueError as error:
+        # Python refuses numbers of thousands of digits, and text that is no UTF-8.
+        problem = f"the {wording.noun} cannot be compiled ({type(error).__name__})"
+        raise BadInput(wording.field, problem, wording.mend) from None
+
+
+def check_variables(
+    tree: nodes.Template, variables: Mapping[str, Any], wording: Wording, hints: Mapping[str, str]
+) -> None:
+    """Refuse names that are neither `record` nor a variable.
+
+    Args:
+        tree: the parsed text.
+        variables: what it may name beside `record`.
+        wording: what to call the text.
+        hints: remedies for names that are often taken for variables.
+
+    Raises:
+        BadInput: a name is unknown, or a variable is called `record`.
+    """
+    if RECORD in variables:
+        raise BadInput("variables", f"`{RECORD}` is taken: it is the record", "Rename the variable")
+    unknown = meta.find_undeclared_variables(tree) - {RECORD, *variables}
+    if not unknown:
+        return
+    first = min(
+        (name for name in tree.find_all(nodes.Name) if name.name in unknown), key=lambda name: name.lineno
+    )
+    known = [RECORD, *sorted(variables)]
+    problem = (
+        f"line {first.lineno}: {first.name!r} is not defined; the {wording.noun} may name: {', '.join(known)}"
+    )
+    raise BadInput(
+        wording.field, problem, hints.get(first.name) or _variable_meant(first.name, known, wording)
+    )
+
+
+def _variable_meant(name: str, known: Sequence[str], wording: Wording) -> str:
+    if name in {"ds", "ts", "logical_date", "execution_date"} or name.startswith(("data_interval_", "ds_")):
+        return "This run has no logical date: trigger it with one, or pass the date in `params`"
+    close = difflib.get_close_matches(name, known, 1)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"Columns are written {wording.column.format(name)}"
+
+
+def check_columns(
+    named: Mapping[str, int], columns: Sequence[str], wording: Wording, hints: Mapping[str, str]
+) -> None:
+    """Refuse columns that the data does not have.
+
+    Args:
+        named: the columns that the text names, each with the line where it does so first.
+        columns: the columns of the data.
+        wording: what to call the text.
+        hints: remedies for names that are often taken for columns.
+
+    Raises:
+        BadInput: a column is not in the data.
+    """
+    for name, line in named.items():
+        if name in columns:
+            continue
+        close = difflib.get_close_matches(name, columns, 1)
+        meant = f"Did you mean {close[0]!r}?" if close else "Name a column of the data"
+        there = ", ".join(columns) or "no columns"
+        raise BadInput(
+            wording.field,
+            f"line {line}: column {name!r} is not in the data; the data has: {there}",
+            hints.get(name, meant),
+        )
+
+
+def named_columns(tree: nodes.Template) -> tuple[dict[str, int], bool]:
+    """The columns that are named literally, with their first line, and whether others may be read too."""
+    named: dict[str, int] = {}
+    literal = 0
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        name = _literal_field(node)
+        if name is not None:
+            named.setdefault(name, node.lineno)
+            literal += 1
+    mentions = [name for name in tree.find_all(nodes.Name) if name.name == RECORD]
+    if any(mention.ctx != "load" for mention in mentions):
+        # A loop variable or macro argument is called `record` as well: which one is meant is not decided here.
+        return {}, True
+    return named, len(mentions) > literal
+
+
+def _literal_field(node: nodes.Expr) -> str | None:
+    if not isinstance(node, nodes.Getattr | nodes.Getitem):
+        return None
+    if not isinstance(node.node, nodes.Name) or node.node.name != RECORD:
+        return None
+    if isinstance(node, nodes.Getattr):
+        return node.attr
+    argument = node.arg
+    return argument.value if isinstance(argument, nodes.Const) and isinstance(argument.value, str) else None
+
+
+def spelled(tree: nodes.Template) -> frozenset[str]:
+    """Names that stand in the text itself: an error message that quotes only these shows no data."""
+    attributes = {node.attr for node in tree.find_all(nodes.Getattr)}
+    names = {node.name for node in tree.find_all(nodes.Name)}
+    constants = {str(node.value) for node in tree.find_all(nodes.Const)}
+    return frozenset(attributes | names | constants)
