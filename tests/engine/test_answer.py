@@ -75,8 +75,8 @@ def test_prose_full_of_brackets_is_given_up() -> None:
         ('{"a": 1e999}', "range of a double"),
         ('{"a": ' + "9" * 5_000 + "}", "too many digits"),
         ("[" * 100_000, "nested too deeply"),
-        ("{'a': 1}", "not valid JSON"),
-        ('{"a": 1,}', "not valid JSON"),
+        ('{"a" 1}', "not valid JSON"),
+        ('{"a": }', "not valid JSON"),
         ("", "empty"),
         (" \n", "empty"),
         ("I cannot help with that.", "no JSON object"),
@@ -121,8 +121,97 @@ def test_a_truncated_answer_is_called_truncated(text: str) -> None:
     assert "truncated" in str(answer.problem)
 
 
-def test_a_broken_but_whole_object_is_not_called_truncated() -> None:
-    assert "truncated" not in str(read_json('{"a" 1}').problem)
+@pytest.mark.parametrize("text", ['{"a" 1}', "not JSON", "", '{"a": NaN}', '{"a": 1, "a": 2}', '{"a": 1}'])
+def test_a_broken_but_whole_object_is_not_called_truncated(text: str) -> None:
+    answer = read_json(text)
+    assert not answer.truncated
+    assert "truncated" not in str(answer.problem)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": [1, 2,], "b": {"c": 1',
+        '{"a": 1,, "b": [',
+        "{'a': 1, 'b': {",
+        'Result: {"a": 1,, "b": "x',
+        '{"lines": [{"a": 1,}], "total": ',
+    ],
+)
+def test_a_truncated_answer_with_a_fault_before_its_end_is_truncated_and_never_repaired(text: str) -> None:
+    answer = read_json(text)
+    assert (answer.value, answer.truncated) == (None, True)
+    assert "repaired" not in answer.mends
+
+
+def test_truncation_is_told_of_arguments_and_of_thoughts() -> None:
+    assert read_arguments('{"a": ').truncated
+    assert read_text("<think>so").truncated
+    assert read_json("<think>so").truncated
+    assert not read_arguments('{"a" 1}').truncated
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": 1,}', {"a": 1}),
+        ('{"a": [1, 2,], "b": {"c": true,},\n}', {"a": [1, 2], "b": {"c": True}}),
+        ("{'a': 'b', 'c': None, 'd': True, 'e': False}", {"a": "b", "c": None, "d": True, "e": False}),
+        ('{"a": 1 "b": 2}', {"a": 1, "b": 2}),
+        ('{"a": "two\nlines"}', {"a": "two\nlines"}),
+        ('{"a": "x "y" z"}', {"a": 'x "y" z'}),
+        ('{"a": "he said \\"hi\\", twice",}', {"a": 'he said "hi", twice'}),
+        (r'{"a": "C:\\data", "b": "\u00e9\n!",}', {"a": "C:\\data", "b": "é\n!"}),
+        ("{a: 1, b_2: 'x'}", {"a": 1, "b_2": "x"}),
+        ("{“a”: “b”}", {"a": "b"}),
+        ('{"a": "it\'s", "b": 1.50, "c": 1e2, "d": -7,}', {"a": "it's", "b": 1.5, "c": 100.0, "d": -7}),
+    ],
+)
+def test_broken_syntax_is_repaired_and_recorded(text: str, value: object) -> None:
+    assert read_json(text) == Answer(value, ("repaired",), None)
+    assert read_arguments(text) == Answer(value, ("arguments_string", "repaired"), None)
+    assert read_json(f"<think>x</think>```json\n{text}\n```").mends == ("think", "fence", "repaired")
+    assert read_json(f"So: {text} Done.") == Answer(value, ("surrounding_text", "repaired"), None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": }',
+        '{"a": , "b": 1}',
+        '{"a" 1}',
+        '{"a": 1, "b"}',
+        r'{"a": "C:\data\new",}',
+        r"{'a': '\x07'}",
+        r'{"a": "a line break at the end\n",}',
+        '{"a": "b" "c"}',
+        '{"a": "b", "c d": "e"; f", "g": "h"}',
+        '{"a": [1,,2]}',
+        '{"a": [,1]}',
+        '{"a": 1, "a": 2,}',
+        '{"x": {"a": 1, "a": 1,}}',
+        '{"a": NaN,}',
+        '{"a": 1e999,}',
+        '{"a": hello}',
+        '{"a": 1,234}',
+        '{"a": 12,50}',
+        '{"a": 007}',
+        '{"a": .5}',
+        '{"a": 12 EUR}',
+        '{"a": 1 /* or 2 */}',
+        "{'a': 'it's'}",
+        '{"a": "x", and "b": "y"}',
+        '{"a": 1,} or {"a": 2,}',
+        '{"a": "b"; "c": "d"}',
+        "{,}",
+        '{"a": "' + "x" * 600_000 + '",}',
+    ],
+)
+def test_what_a_repair_would_have_to_guess_stays_a_problem(text: str) -> None:
+    answer = read_json(text)
+    assert answer.value is None
+    assert answer.problem
+    assert "repaired" not in answer.mends
 
 
 def test_free_text_is_taken_as_it_is() -> None:
@@ -182,6 +271,30 @@ def test_a_cut_object_is_never_read_as_something_else(value: object, data: st.Da
     answer = read_json(text[:cut])
     assert answer.value is None
     assert "truncated" in str(answer.problem)
+
+
+@given(JSON_OBJECTS.filter(bool), st.data())
+def test_a_repair_gives_back_what_was_written_or_nothing(
+    value: dict[str, object], data: st.DataObject
+) -> None:
+    text = json.dumps(value, ensure_ascii=False)
+    where = data.draw(st.integers(min_value=1, max_value=len(text) - 1))
+    for broken in (f"{text[:-1]},}}", repr(value)):
+        answer = read_json(broken)
+        assert answer.value == value or answer.problem
+        assert not (answer.truncated and broken == f"{text[:-1]},}}")
+    damaged = read_json(text[:where] + text[where + 1 :])
+    assert damaged.problem is None or damaged.value is None
+
+
+@given(JSON_OBJECTS.filter(bool), st.data())
+def test_an_object_that_is_broken_and_then_cut_is_never_repaired(
+    value: dict[str, object], data: st.DataObject
+) -> None:
+    text = '{"first": [1,], ' + json.dumps(value)[1:]
+    cut = data.draw(st.integers(min_value=17, max_value=len(text) - 1))
+    answer = read_json(text[:cut])
+    assert (answer.value, answer.truncated) == (None, True)
 
 
 @given(

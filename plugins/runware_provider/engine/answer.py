@@ -1,7 +1,8 @@
 """From a model's answer to a value: strict JSON first, then a few cheap mends, each recorded by name.
 
-The mends are `think`, `fence`, `surrounding_text` and `arguments_string`. Anything that needs a guess about
-what the model meant is no mend but a problem, for the model to answer again.
+The mends are `think`, `fence`, `surrounding_text`, `arguments_string`, and at last `repaired`, for syntax that
+is broken. Anything that needs a guess about what the model meant is no mend but a problem, for the model to
+answer again; an answer that stops before its end is told apart and never repaired.
 
 JSON is read with the standard library and not with msgspec, which is faster but keeps the last of two equal
 keys without a word; what is ambiguous must not look answered.
@@ -12,8 +13,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.repair import repaired
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +28,7 @@ MAX_BRACKETS = 100
 
 _FENCE_OPENING = re.compile(r"```[A-Za-z0-9_+-]*[ \t]*\r?\n?")
 _BRACKET = re.compile(r"[{\[]")
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|["{}\[\]]', re.DOTALL)
 _UNFINISHED = re.compile(
     r"""\s*(?: "[^"]*                                          # a string that never ends
              | (?:t|tr|tru|f|fa|fal|fals|n|nu|nul)             # a word
@@ -46,6 +50,21 @@ class Answer:
     value: Any | None
     mends: tuple[str, ...]
     problem: str | None
+    truncated: bool = False
+    """Whether the problem is that the answer stops before its end. The text alone tells it, so a quote that
+    is missing can look the same: only a finish reason of `length` proves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """Why a text could not be read, and whether it is its syntax that a repair may mend."""
+
+    problem: str
+    truncated: bool = False
+    reparable: bool = False
+
+
+_IN_THINKING = _Fault("the answer stops inside of <think>; it looks truncated", truncated=True)
 
 
 def read_json(text: str | None) -> Answer:
@@ -58,22 +77,21 @@ def read_json(text: str | None) -> Answer:
         text: the answer as the API gave it; it may give none.
     """
     text = text or ""
-    value, problem = _strict(text)
-    if problem is None:
-        return Answer(value, (), None)
+    value, fault = _strict(text)
     mends: tuple[str, ...] = ()
     for name, mend in (("think", _without_thinking), ("fence", _without_fence)):
+        if fault is None:
+            break
         mended = mend(text)
-        if mended == text:
-            continue
-        text, mends = mended, (*mends, name)
-        value, problem = _strict(text)
-        if problem is None:
-            return Answer(value, mends, None)
-    value, problem = _surrounded(text)
-    if problem is None:
-        return Answer(value, (*mends, "surrounding_text"), None)
-    return Answer(None, mends, problem)
+        if mended != text:
+            text, mends = mended, (*mends, name)
+            value, fault = _strict(text)
+    if fault is None:
+        return Answer(value, mends, None)
+    value, further, fault = _surrounded(text)
+    if fault is not None:
+        return Answer(None, mends, fault.problem, fault.truncated)
+    return Answer(value, (*mends, *further), None)
 
 
 def read_text(text: str | None) -> Answer:
@@ -86,7 +104,7 @@ def read_text(text: str | None) -> Answer:
     rest = _without_thinking(text)
     mends = () if rest == text else ("think",)
     if rest.lstrip().startswith(THINK_OPEN):
-        return Answer(None, mends, "the answer stops inside of <think>; it looks truncated")
+        return Answer(None, mends, _IN_THINKING.problem, truncated=True)
     if not rest or rest.isspace():
         return Answer(None, mends, "the answer is empty")
     if not _encodable(rest):
@@ -106,7 +124,7 @@ def read_arguments(arguments: Any) -> Answer:
         kind = "missing" if arguments is None else f"a {type(arguments).__name__}, not an object"
         return Answer(None, (), f"the tool call's arguments are {kind}")
     answer = read_json(arguments)
-    return Answer(answer.value, ("arguments_string", *answer.mends), answer.problem)
+    return replace(answer, mends=("arguments_string", *answer.mends))
 
 
 class _RefusedError(ValueError):
@@ -136,36 +154,54 @@ def _float(text: str) -> float:
 _decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float)
 
 
-def _strict(text: str) -> tuple[Any, str | None]:
-    """The value of a text that is JSON and nothing else, or the problem."""
-    return _explained(text, lambda: _decoder.decode(text))
+def _strict(text: str) -> tuple[Any, _Fault | None]:
+    """The value of a text that is JSON and nothing else, or what is wrong with it."""
+    return _explained(text, 0, lambda: _decoder.decode(text))
 
 
-def _from(text: str, start: int) -> tuple[Any, int, str | None]:
-    """The value that begins at `start`, where it ends, or the problem."""
-    read, problem = _explained(text, lambda: _decoder.raw_decode(text, start))
-    return (None, start, problem) if problem is not None else (*read, None)
+def _from(text: str, start: int) -> tuple[Any, int, _Fault | None]:
+    """The value that begins at `start`, where it ends, or what is wrong with it."""
+    read, fault = _explained(text, start, lambda: _decoder.raw_decode(text, start))
+    return (None, start, fault) if fault is not None else (*read, None)
 
 
-def _explained(text: str, decode: Callable[[], Any]) -> tuple[Any, str | None]:
+def _explained(text: str, start: int, decode: Callable[[], Any]) -> tuple[Any, _Fault | None]:
     try:
         return decode(), None
     except json.JSONDecodeError as error:
-        return None, _syntax(text, error)
+        return None, _syntax(text, start, error)
     except _RefusedError as error:
-        return None, str(error)
+        return None, _Fault(str(error))
     except RecursionError:
-        return None, "the JSON is nested too deeply"
+        return None, _Fault("the JSON is nested too deeply")
     except ValueError:  # Python's own bound on the digits of an integer
-        return None, "a number has too many digits"
+        return None, _Fault("a number has too many digits")
 
 
-def _syntax(text: str, error: json.JSONDecodeError) -> str:
+def _syntax(text: str, start: int, error: json.JSONDecodeError) -> _Fault:
     if not text or text.isspace():
-        return "the answer is empty"
-    if error.msg.startswith("Unterminated string") or _UNFINISHED.match(text, error.pos):
-        return f"the JSON stops in the middle, after {len(text)} characters; it looks truncated"
-    return f"not valid JSON: {error.msg} at character {error.pos}"
+        return _Fault("the answer is empty")
+    stops = error.msg.startswith("Unterminated string") or _UNFINISHED.match(text, error.pos)
+    if stops or _stays_open(text, start):
+        problem = f"the JSON stops in the middle, after {len(text)} characters; it looks truncated"
+        return _Fault(problem, truncated=True)
+    return _Fault(f"not valid JSON: {error.msg} at character {error.pos}", reparable=True)
+
+
+def _stays_open(text: str, start: int) -> bool:
+    """Whether the first bracket behind `start` is never closed; those inside of strings do not count."""
+    depth = 0
+    for match in _STRING_OR_BRACKET.finditer(text, start):
+        piece = match[0]
+        if piece in "{[":
+            depth += 1
+        elif piece in "}]":
+            depth -= 1
+            if depth <= 0:
+                return False
+        elif piece == '"' and depth:
+            return True
+    return depth > 0
 
 
 def _without_thinking(text: str) -> str:
@@ -188,24 +224,31 @@ def _without_fence(text: str) -> str:
     return stripped[opening.end() : -len(FENCE)].strip()
 
 
-def _surrounded(text: str) -> tuple[Any, str | None]:
-    """The only JSON object or array inside of prose.
+def _surrounded(text: str) -> tuple[Any, tuple[str, ...], _Fault | None]:
+    """The only JSON object or array inside of prose, mended if need be, and the mends.
 
     It is looked for at the first bracket only: behind a bracket that could not be read, a part of a
     truncated or malformed object would pass for the whole of it.
     """
     if text.lstrip().startswith(THINK_OPEN):
-        return None, "the answer stops inside of <think>; it looks truncated"
+        return None, (), _IN_THINKING
     first = _BRACKET.search(text)
     if first is None:
-        return None, _strict(text)[1] if not text.strip() else "the answer holds no JSON object"
-    value, end, problem = _from(text, first.start())
-    if problem is not None:
-        return None, problem
+        return None, (), _Fault("the answer holds no JSON object" if text.strip() else "the answer is empty")
+    value, end, fault = _from(text, first.start())
+    mends: tuple[str, ...] = ()
+    if fault is not None:
+        end = text.rfind("}" if first[0] == "{" else "]") + 1
+        mended = repaired(text[first.start() : end]) if fault.reparable else None
+        if mended is None:
+            return None, (), fault
+        value, mends = mended[0], ("repaired",)
     for count, bracket in enumerate(_BRACKET.finditer(text, end)):
         if count >= MAX_BRACKETS or _from(text, bracket.start())[2] is None:
-            return None, "the answer holds more than one JSON text; it should be one object and nothing else"
-    return value, None
+            problem = "the answer holds more than one JSON text; it should be one object and nothing else"
+            return None, (), _Fault(problem)
+    alone = not (text[: first.start()].strip() or text[end:].strip())
+    return value, mends if alone else ("surrounding_text", *mends), None
 
 
 def _encodable(text: str) -> bool:
