@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 
@@ -41,14 +41,14 @@ class Entry:
     kind: Kind
     family: str | None = None
     code: str | None = None
-    message: str | None = None
+    message: str | None = field(default=None, repr=False)
     cost: float | None = None
     """USD."""
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     completion_tokens: int | None = None
     latency_s: float | None = None
-    item: bytes | None = None
+    item: bytes | None = field(default=None, repr=False)
     """The API's item as JSON, as it came."""
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import RequestRefused
 from runware_provider.engine.flight import Inference, Phase
+from runware_provider.engine.redact import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,10 +35,15 @@ class Ruling:
 
 
 class Canary:
-    """Open until one of its records was answered, or all of them have their verdicts."""
+    """Open until one of its records was answered, or all of them have their verdicts.
 
-    def __init__(self) -> None:
+    Args:
+        redactor: knows what of the API's words may be shown.
+    """
+
+    def __init__(self, redactor: Redactor | None = None) -> None:
         self.open = True
+        self._redactor = redactor if redactor is not None else Redactor()
         self._members: list[Inference] = []
         self._awaited: set[Inference] = set()
         self._refusals: Verdicts = []
@@ -98,7 +104,8 @@ class Canary:
     def _stop(self) -> RequestRefused:
         entry = self._refusals[0][1]
         who = f"all {len(self._refusals)} records" if len(self._refusals) > 1 else "the record"
-        return RequestRefused(f"the API refused {who} of the first chunk: {entry.code}: {entry.message}")
+        said = self._redactor.said(entry.message or "", [one.prompt for one, _ in self._refusals])
+        return RequestRefused(f"the API refused {who} of the first chunk: {entry.code}: {said}")
 
 
 def _kept(one: Inference, entry: Entry) -> Entry:

@@ -17,11 +17,12 @@ import msgspec
 
 from runware_provider.engine import wire
 from runware_provider.engine.errors import BadInput, EngineError, KeyRefused, Unreachable
+from runware_provider.engine.redact import Redactor, texts_in, without_key
 from runware_provider.engine.reply import read_archive, read_reply
 from runware_provider.engine.retry import STEPS, Step, family_of, stop_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from runware_provider.engine.reply import Reply
@@ -84,9 +85,10 @@ class Client:
     ) -> None:
         check_endpoint(endpoint)
         self._endpoint = endpoint
+        key = _sendable(endpoint.key)
         self._http = httpx.AsyncClient(
             headers={
-                "Authorization": f"Bearer {_sendable(endpoint.key)}",
+                "Authorization": f"Bearer {key}",
                 "Content-Type": "application/json",
             },
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
@@ -114,12 +116,12 @@ class Client:
             Lost: something may have arrived.
         """
         response = await self._post(content, timeout_s)
-        return read_reply(response.status_code, response.content, _retry_after_s(response))
+        return read_reply(response.status_code, self._body(response), _retry_after_s(response))
 
     async def look_up(self, content: bytes, timeout_s: float) -> Reply:
         """Send an array of getTaskDetails tasks; errors as for `post`."""
         response = await self._post(content, timeout_s)
-        return read_archive(response.status_code, response.content)
+        return read_archive(response.status_code, self._body(response))
 
     async def check_key(self) -> str:
         """Ask the API whether it takes the key; costs nothing.
@@ -133,11 +135,12 @@ class Client:
             response = await self._post(wire.authentication(key), CHECK_TIMEOUT_S)
         except (NotSent, Lost) as error:
             raise Unreachable(f"{self._endpoint.base_url} did not answer ({error})") from None
-        reply = read_reply(response.status_code, response.content)
+        reply = read_reply(response.status_code, self._body(response))
+        redactor = self.redactor({})
         for told in reply.unnamed + tuple(reply.failures.values()):
             family = family_of(told.code, response.status_code)
             if STEPS[family] is Step.STOP:
-                raise stop_for(family, told.code, told.message)
+                raise stop_for(family, redactor.code(told.code), redactor.said(told.message))
         if response.status_code in {401, 403}:
             raise KeyRefused(f"the API answered HTTP {response.status_code}")
         if not reply.readable or response.status_code >= 400:
@@ -163,6 +166,14 @@ class Client:
             if price is not None:
                 found[str(model["id"])] = price
         return found
+
+    def redactor(self, fields: Mapping[str, Any]) -> Redactor:
+        """What knows which of the API's words may be shown, where these fields are in every request."""
+        return Redactor(texts_in(fields), key=self._endpoint.key)
+
+    def _body(self, response: httpx.Response) -> bytes:
+        """What the API said, without the key: it is kept in the ledger and in rows."""
+        return without_key(response.content, self._endpoint.key.strip())
 
     async def _post(self, content: bytes, timeout_s: float) -> httpx.Response:
         try:

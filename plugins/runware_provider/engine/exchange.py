@@ -85,7 +85,7 @@ class Exchange:
         self._asks: set[asyncio.Task[None]] = set()
         self._commits: set[asyncio.Task[None]] = set()
         self._loads: set[asyncio.Task[None]] = set()
-        self._canary = Canary()
+        self._canary = Canary(submitter.fates.redactor)
         self._failing_since: float | None = None
         self._trouble: str | None = None
         self._reached = False

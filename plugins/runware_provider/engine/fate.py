@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.flight import MOST_SPENT, Flight, Inference, Phase, is_final
+from runware_provider.engine.redact import Redactor
 from runware_provider.engine.reply import ApiError, Reply, cost_of, encode_item, read_result
 from runware_provider.engine.retry import (
     STEPS,
@@ -23,7 +24,7 @@ from runware_provider.engine.retry import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from runware_provider.engine.errors import JobStopped
     from runware_provider.engine.spec import Limits
@@ -65,6 +66,8 @@ class Effects:
     stop: JobStopped | None = None
     trouble: str | None = None
     """What went wrong where nothing usable came, for a person."""
+    chunk: Sequence[Inference] = field(default=(), repr=False)
+    """What the reply was about: its messages may quote their prompts."""
 
 
 class Fates:
@@ -74,12 +77,16 @@ class Fates:
         flight: what is under way.
         limits: the job's limits.
         spread: 0 to 1, different in each process, so that many clients do not come back together.
+        redactor: knows what of the API's words may be shown.
     """
 
-    def __init__(self, flight: Flight, limits: Limits, *, spread: float) -> None:
+    def __init__(
+        self, flight: Flight, limits: Limits, *, spread: float, redactor: Redactor | None = None
+    ) -> None:
         self._flight = flight
         self._limits = limits
         self._spread = spread
+        self.redactor = redactor if redactor is not None else Redactor()
 
     # replies to textInference
 
@@ -102,7 +109,7 @@ class Fates:
 
     def sent(self, chunk: list[Inference], reply: Reply, now: float) -> Effects:
         """A reply came to a chunk of tasks."""
-        effects = Effects(usable=_is_from_the_api(reply))
+        effects = Effects(usable=_is_from_the_api(reply), chunk=chunk)
         named = (reply.results, reply.failures, reply.acknowledged, reply.processing)
         nameless = sum(not any(one.task_uuid in names for names in named) for one in chunk)
         for one in chunk:
@@ -122,7 +129,7 @@ class Fates:
         step = STEPS[family]
         if step is Step.STOP:
             self._reject(one, error, reply, now, effects)
-            effects.stop = effects.stop or stop_for(family, error.code, error.message)
+            effects.stop = effects.stop or self._stop_for(family, error, effects.chunk)
         elif step is Step.WAIT:
             effects.full = True
             self._reject(one, error, reply, now, effects)
@@ -185,7 +192,7 @@ class Fates:
         if not reply.readable:
             self.ask_failed(chunk, now)
             return Effects(full=reply.status in {429, 503, 504})
-        effects = _effects_of_a_question(reply)
+        effects = self._effects_of_a_question(chunk, reply)
         unheard = _is_unheard(reply)
         for one in chunk:
             name = one.task_uuid
@@ -232,7 +239,7 @@ class Fates:
         elif family is Family.RATE or (_is_troubled(reply) and family in TROUBLES):
             self._of_poll_or_task(one, error, family, now, effects)
         elif STEPS[family] is Step.STOP:
-            effects.stop = effects.stop or stop_for(family, error.code, error.message)
+            effects.stop = effects.stop or self._stop_for(family, error, effects.chunk)
             if family is Family.AUTH or reply.status == 402:
                 self._wait_on(one, now)
             else:
@@ -261,7 +268,7 @@ class Fates:
         """A reply came from the archive."""
         if not reply.readable:
             return self.look_up_failed(chunk, now)
-        effects = _effects_of_a_question(reply)
+        effects = self._effects_of_a_question(chunk, reply)
         unheard = _is_unheard(reply)
         for one in chunk:
             name = one.task_uuid
@@ -355,6 +362,29 @@ class Fates:
 
     # what they share
 
+    def _effects_of_a_question(self, chunk: Sequence[Inference], reply: Reply) -> Effects:
+        return Effects(
+            usable=_is_from_the_api(reply) and not _is_troubled(reply),
+            full=reply.status in {429, 503, 504},
+            stop=self._stop_of_request(chunk, reply),
+            chunk=chunk,
+        )
+
+    def _stop_of_request(self, chunk: Sequence[Inference], reply: Reply) -> JobStopped | None:
+        """A refusal of the request as a whole that no later request would fare better with."""
+        for error in reply.unnamed:
+            family = family_of(error.code, reply.status)
+            if STEPS[family] is Step.STOP:
+                return self._stop_for(family, error, chunk)
+        if reply.status in {401, 403} and not reply.results:
+            return stop_for(Family.AUTH, f"http{reply.status}", "")
+        return None
+
+    def _stop_for(self, family: Family, error: ApiError, chunk: Sequence[Inference]) -> JobStopped:
+        prompts = [one.prompt for one in chunk]
+        code = self.redactor.code(error.code, prompts)
+        return stop_for(family, code, self.redactor.said(error.message, prompts))
+
     def _answered(self, one: Inference, item: Mapping[str, Any], now: float, effects: Effects) -> None:
         result = read_result(item)
         latency = now - one.sent_at if one.sent_at is not None else None
@@ -415,15 +445,14 @@ class Fates:
     def _pause(self, one: Inference) -> float:
         return back_off_s(one.tries - 1, spread=self._spread)
 
-    @staticmethod
-    def _error_entry(one: Inference, error: ApiError, family: Family, kind: Kind = Kind.ERROR) -> Entry:
+    def _error_entry(self, one: Inference, error: ApiError, family: Family, kind: Kind = Kind.ERROR) -> Entry:
         message = (
             error.message if error.parameter is None else f"{error.message} (parameter: {error.parameter})"
         )
         return one.entry(
             kind,
             family=family.value,
-            code=error.code,
+            code=self.redactor.code(error.code, [one.prompt]),  # the manifest counts them
             message=message[:MESSAGE_CHARS],
             cost=cost_of(error.item),
             item=encode_item(error.item),
@@ -455,26 +484,7 @@ def _is_unheard(reply: Reply) -> bool:
     return bool(families - {Family.LOST})
 
 
-def _effects_of_a_question(reply: Reply) -> Effects:
-    return Effects(
-        usable=_is_from_the_api(reply) and not _is_troubled(reply),
-        full=reply.status in {429, 503, 504},
-        stop=_stop_of_request(reply),
-    )
-
-
 def _gravest(reply: Reply) -> ApiError | None:
     """Of the errors that name no task, the one that stops the job, or else the first."""
     stops = (one for one in reply.unnamed if STEPS[family_of(one.code, reply.status)] is Step.STOP)
     return next(stops, reply.unnamed[0] if reply.unnamed else None)
-
-
-def _stop_of_request(reply: Reply) -> JobStopped | None:
-    """A refusal of the request as a whole that no later request would fare better with."""
-    for error in reply.unnamed:
-        family = family_of(error.code, reply.status)
-        if STEPS[family] is Step.STOP:
-            return stop_for(family, error.code, error.message)
-    if reply.status in {401, 403} and not reply.results:
-        return stop_for(Family.AUTH, f"http{reply.status}", "")
-    return None

@@ -42,9 +42,9 @@ class Forced:
 
     reading: Reading
     """`text` as it is, `json` in the text, the `arguments` of one forced call, or all `calls`."""
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Top-level fields of the task."""
-    system_prompt: str | None = None
+    system_prompt: str | None = field(default=None, repr=False)
     tool_name: str | None = None
     calls_required: bool = False
 

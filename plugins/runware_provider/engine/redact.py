@@ -29,6 +29,7 @@ MOST_CHARS = 500
 
 _BLOCK = QUOTED_CHARS // 2
 _IN_QUOTES = re.compile("'([^']+)'|\"([^\"]+)\"|`([^`]+)`|\N{LEFT DOUBLE QUOTATION MARK}(.+?)\N{RIGHT DOUBLE QUOTATION MARK}")  # fmt: skip
+_WORD = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _UNICODE_ESCAPES = re.compile(r"(?:\\+u[0-9a-fA-F]{4})+")
 _BLANK_ESCAPES = re.compile(r"\\+[nrtbf]")
 
@@ -62,6 +63,10 @@ class Redactor:
             if any(_quotes(reading, text) for reading in readings) or any(name in text for name in named):
                 return WITHHELD
         return shown
+
+    def code(self, code: str, prompts: Iterable[str] = ()) -> str:
+        """An error's code as it may be shown: one word as it is, anything longer like a message."""
+        return self._masked(code) if _WORD.fullmatch(code) else self.said(code, prompts)
 
     def _everything(self, prompts: Iterable[str]) -> Iterator[str]:
         if len(self._key) >= LONG_KEY_CHARS:

@@ -89,7 +89,7 @@ class ApiError:
     """An error object of a reply."""
 
     code: str
-    message: str
+    message: str = field(repr=False)
     task_uuid: str | None = None
     parameter: str | None = None
     item: Mapping[str, Any] = field(default_factory=dict, repr=False)
