@@ -41,6 +41,12 @@ def read_text(field: str, name: str, folders: Sequence[Path]) -> str:
     """
     places = [folder / name.strip() for folder in folders]
     found = next((place for place in places if place.is_file()), None)
+    if found is None and " " in name.strip():
+        raise BadInput(  # without the line: it is rather the text itself, which no log should hold
+            field,
+            "one line that ends like a file is taken for a file's name, and there is no such file",
+            f"Looked in: {', '.join(map(str, folders))}. If it is the text itself, let it end otherwise",
+        )
     if found is None:
         looked = ", ".join(dict.fromkeys(str(place) for place in places))
         raise BadInput(

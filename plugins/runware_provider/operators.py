@@ -217,7 +217,7 @@ class TextInferenceOperator(BaseOperator):
         ):
             raise BadInput(
                 "output_type",
-                f"{self.output_type!r} is no file that ends in .json",
+                "a text is the path of a file that ends in .json, and this one is none",
                 "Give a pydantic model, a JSON Schema as a dict, or the path of a .json file",
             )
         ready = {name: value for name, value in self._templated().items() if not _waits(value)}

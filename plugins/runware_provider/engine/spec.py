@@ -94,7 +94,12 @@ OWN_FIELDS = {
 class ValueObject(BaseModel):
     """Frozen, compared by value, with a repr that is the same in every process and holds no secret."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        hide_input_in_errors=True,  # pydantic's error stays the context of ours
+    )
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -118,7 +123,7 @@ class Settings(ValueObject):
     """Passed through: the vendor's page says that there are three values, not what they are called."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
     """Sample n of a record is sent with seed + n. The vendor's page rounds the bound, an int64, to a double."""
-    extra: PlainJson = Field(default_factory=dict)
+    extra: PlainJson = Field(default_factory=dict, repr=False)
     """Further keys of `settings` that only some models know, in the API's own spelling."""
 
     @field_validator("extra")
@@ -140,8 +145,8 @@ class Tool(ValueObject):
 
     type: Literal["function", "search", "codeInterpreter"] = "function"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
-    description: str | None = None
-    input_schema: PlainJson | None = Field(default=None, alias="schema")
+    description: str | None = Field(default=None, repr=False)
+    input_schema: PlainJson | None = Field(default=None, alias="schema", repr=False)
 
     @model_validator(mode="after")
     def _a_function_has_name_and_schema(self) -> Self:
