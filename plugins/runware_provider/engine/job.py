@@ -129,9 +129,10 @@ class Job:
         spec, limits = self.prepared.spec, self.prepared.spec.limits
         started = time.monotonic()
         flight = Flight()
-        fates = Fates(flight, limits, spread=random.random())  # noqa: S311 - only spreads load
         connections = limits.requests + max(1, limits.requests // 2)
         async with Client(endpoint, connections=connections) as client, self.ledger.writing():
+            redactor = client.redactor(self.prepared.template.fields(0))
+            fates = Fates(flight, limits, spread=random.random(), redactor=redactor)  # noqa: S311 - only spreads load
             timeout = limits.sync_timeout_s if spec.delivery == "sync" else limits.request_timeout_s
             submitter = Submitter(
                 client,
