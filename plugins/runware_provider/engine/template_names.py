@@ -45,8 +45,8 @@ def syntax_refused(wording: Wording) -> Iterator[None]:
     try:
         yield
     except jinja2.TemplateSyntaxError as error:
-        problem = f"line {error.lineno}: {(error.message or '').rstrip('.')}"
-        raise BadInput(wording.field, problem, wording.mend) from None
+        said = (error.message or "").rstrip(".").replace("end of template", f"end of {wording.noun}")
+        raise BadInput(wording.field, f"line {error.lineno}: {said}", wording.mend) from None
     except (SyntaxError, RecursionError, MemoryError):
         problem = f"the {wording.noun} is nested too deeply"
         raise BadInput(wording.field, problem, "Simplify it") from None
@@ -82,14 +82,14 @@ def check_variables(
     problem = (
         f"line {first.lineno}: {first.name!r} is not defined; the {wording.noun} may name: {', '.join(known)}"
     )
-    raise BadInput(
-        wording.field, problem, hints.get(first.name) or _variable_meant(first.name, known, wording)
-    )
+    raise BadInput(wording.field, problem, _variable_meant(first.name, known, wording, hints))
 
 
-def _variable_meant(name: str, known: Sequence[str], wording: Wording) -> str:
+def _variable_meant(name: str, known: Sequence[str], wording: Wording, hints: Mapping[str, str]) -> str:
     if name in {"ds", "ts", "logical_date", "execution_date"} or name.startswith(("data_interval_", "ds_")):
         return "This run has no logical date: trigger it with one, or pass the date in `params`"
+    if name in hints:
+        return hints[name]
     close = difflib.get_close_matches(name, known, 1)
     if close:
         return f"Did you mean {close[0]!r}?"
