@@ -135,7 +135,10 @@ class LocalStorage:
         return "/".join([folder.rstrip("/"), *(name.strip("/") for name in names)])
 
     def canonical(self, path: str) -> str:
-        return str(self._path(path).resolve())
+        return path if _is_elsewhere(path) else str(self._path(path).resolve())
+
+    def check_conditions(self, folder: str, *, field: str = "destination") -> None:
+        """Nothing: what a file system lacks shows at the first write, and is refused there."""
 
     def _path(self, path: str) -> Path:
         return self._base / Path(local_path(path, path)).expanduser()
@@ -227,13 +230,27 @@ class LocalStorage:
             os.close(descriptor)
 
 
+def _is_elsewhere(path: str) -> bool:
+    found = _SCHEME.match(path)
+    return found is not None and found[1].lower() != "file"
+
+
 def local_path(url: str, field: str) -> str:
+    """The path that a path or `file:` URL means.
+
+    Raises:
+        BadInput: it is another kind of URL, or names another host.
+    """
     found = _SCHEME.match(url)
     if found is None:
         return url
     scheme, rest = found[1].lower(), url[found.end() - 1 :]
     if scheme != "file":
-        raise BadInput(field, f"{scheme}:// is not supported yet ({url!r})", "Give a path or a file:// URL")
+        raise BadInput(
+            field,
+            f"{scheme}:// is not supported here ({url!r})",
+            "Give a path, a file:// URL, or s3://bucket/folder",
+        )
     if rest.startswith("//"):
         host, _, rest = rest[2:].partition("/")
         if host not in {"", "localhost"}:

@@ -36,7 +36,14 @@ Entries: TypeAlias = list[Entry]
 
 
 class Storage(Protocol):
-    """A store of files with exclusive creation and compare-and-swap; safe to call from many threads."""
+    """A store of files with exclusive creation and compare-and-swap; safe to call from many threads.
+
+    A store that cannot tell its own lost write from another's says True where the content is the same: what two
+    processes must not both believe to have written holds something random.
+
+    What may pass (a network, a store that throttles) is tried again for a bounded time and then raised as an OSError.
+    It is never told as a missing file, an empty listing or a lost race.
+    """
 
     def list(self, folder: str, *, recursive: bool = True) -> Entries:
         """The files below a folder, sorted by path, never from a cache; none when there is no such folder.
@@ -99,4 +106,21 @@ class Storage(Protocol):
         """A path below a folder."""
 
     def canonical(self, path: str) -> str:
-        """The one spelling of a place, however it was written; two places are the same if these are equal."""
+        """The one spelling of a place, however it was written; two places are the same if these are equal.
+
+        A place in a store of another kind comes back as it is.
+        """
+
+    def check_conditions(self, folder: str, *, field: str = "destination") -> None:
+        """Make sure that the store can be used and keeps the promises of `create_new` and `replace_if`.
+
+        Writes and removes a file below the folder, where that is the only way to find out.
+
+        Args:
+            folder: a state folder; a dataset's folder would show the file for a moment.
+            field: what the user calls it, for the error.
+
+        Raises:
+            BadInput: it does not keep them; or it cannot be used, for a reason that no later try mends.
+            OSError: it could not be reached.
+        """
