@@ -283,7 +283,7 @@ def test_the_title_fits_the_rule_for_a_tools_name() -> None:
         ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, "$.x", "string or int64"),
         ({"anyOf": [{"type": "string"}, {"type": "number"}]}, "$.x", '"format": "decimal"'),
         ({"anyOf": [{"type": "string"}, {"type": "string", "format": "date"}]}, "$.x", "Settle for one"),
-        ({"type": "string", "anyOf": [{"type": "string"}]}, "$.x", "one place"),
+        ({"enum": ["a"], "anyOf": [{"type": "string"}]}, "$.x", "one place"),
         ({"type": "null"}, "$.x", "only be null"),
         ({"enum": [None]}, "$.x", "only be null"),
         ({"enum": [1, "a"]}, "$.x", "integer or string"),

@@ -84,14 +84,22 @@ def checked_by_model(model: type[BaseModel], *, by_alias: bool) -> Check:
 def _complaint(value: Any, complaint: Any) -> Problem:
     """A complaint of pydantic; its location also names branches and validators, which the value has not."""
     parts: list[str | int] = []
-    for part in complaint["loc"]:
-        try:
+    *path, last = complaint["loc"] or [None]
+    for part in path:
+        if _holds(value, part):
             value = value[part]
-        except (LookupError, TypeError):
-            if complaint["type"] != "missing":
-                continue
-        parts.append(part)
+            parts.append(part)
+    if last is not None and (complaint["type"] == "missing" or _holds(value, last)):
+        parts.append(last)
     if complaint["type"] == "json_invalid" and re.search("surrogate|hex escape", complaint["msg"]):
         return Problem("$", NO_ENCODING)
     message = complaint["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return Problem(path_of(parts), clip(message, 200))
+
+
+def _holds(value: Any, part: str | int) -> bool:
+    try:
+        value[part]
+    except (LookupError, TypeError):
+        return False
+    return True

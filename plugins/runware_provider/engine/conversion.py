@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     Path = tuple[str | int, ...]
     Convert = Callable[[Any], Any]
+
+# `json.dumps` would make one per value.
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 
 class UnfitError(Exception):
@@ -142,6 +146,16 @@ def _boolean(value: Any) -> Any:
     return value
 
 
+def _json_text(value: Any) -> Any:
+    """Canonical, so that equal values are equal texts: keys in order, no blanks."""
+    if value is None:
+        return None
+    try:
+        return _string(_CANONICAL.encode(value))
+    except (TypeError, ValueError, RecursionError):
+        _unfit(f"{short(value)} is not JSON; NaN and Infinity are not, either")
+
+
 def _parsed(parse: Callable[[str], Any], form: str) -> Convert:
     def convert(value: Any) -> Any:
         if value is None:
@@ -182,6 +196,7 @@ _SCALARS: dict[str, Convert] = {
     "int64": _integer,
     "float64": _number,
     "bool": _boolean,
+    "json": _json_text,
     "date": _parsed(read_date, "date"),
     "instant": _parsed(read_instant, "date-time"),
     "naive": _parsed(read_naive, "date-time without an offset"),

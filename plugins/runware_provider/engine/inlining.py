@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -10,6 +11,8 @@ from runware_provider.engine.fit import joined
 from runware_provider.engine.nodes import MAX_DEPTH
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from runware_provider.engine.fit import Refuse
 
 MAX_SUBSCHEMAS = 10_000
@@ -34,32 +37,49 @@ _NEIGHBOURS = (
 """Keywords that mean something else beside each other than apart, so they are not brought together."""
 
 
-def inlined(document: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
+def inlined(document: dict[str, Any], refuse: Refuse, *, keep_recursion: bool = False) -> dict[str, Any]:
     """The document without references and `allOf`; its root is an object, the order of properties is kept.
 
     Args:
         document: a valid JSON Schema, not changed.
         refuse: for what cannot be inlined.
+        keep_recursion: a reference that leads to itself stays one, into the `$defs` that are then there, too.
 
     Raises:
         BadInput: a reference leads nowhere, outside or to itself, two parts say the same keyword differently,
             the whole is too large, or its root is no object.
     """
-    flat: dict[str, Any] = _Inlining(document, refuse).flat(document, "$", ())
+    inlining = _Inlining(document, refuse, keep_recursion=keep_recursion)
+    flat: dict[str, Any] = inlining.flat(document, "$", ())
     if "properties" in flat:
         flat = {"type": "object", **flat}
     if flat.get("type") != "object":
         refuse("$", "the root is no object", "Wrap it: an object with one property, say `items`")
-    return flat
+    definitions = inlining.definitions()
+    return {**flat, "$defs": definitions} if definitions else flat
 
 
 class _Inlining:
     """One document, and how many of its subschemas were written out."""
 
-    def __init__(self, document: dict[str, Any], refuse: Refuse) -> None:
+    def __init__(self, document: dict[str, Any], refuse: Refuse, *, keep_recursion: bool) -> None:
         self._document = document
         self._refuse = refuse
+        self._keep_recursion = keep_recursion
+        self._recursive: dict[str, str] = {}
         self._count = 0
+
+    def definitions(self) -> dict[str, Any]:
+        """What the references that were kept lead to, by name."""
+        definitions: dict[str, Any] = {}
+        while left := [one for one, name in self._recursive.items() if name not in definitions]:
+            for reference in left:
+                found = self._found(reference, "$")
+                definition = self.flat(found, "$", (reference,))
+                if any(f"#/$defs/{self._recursive[reference]}" == one for one in _at_once(definition)):
+                    self._refuse("$", f"{reference!r} is nothing but itself", "Say what it holds")
+                definitions[self._recursive[reference]] = definition
+        return definitions
 
     def flat(self, schema: Any, path: str, refs: tuple[str, ...]) -> Any:
         if not isinstance(schema, dict):
@@ -103,7 +123,25 @@ class _Inlining:
 
     def _target(self, reference: str, path: str, refs: tuple[str, ...]) -> dict[str, Any]:
         if reference in refs or reference == "#":
-            self._refuse(path, f"{reference!r} refers to itself; recursion has no Arrow type", "Unroll it")
+            return self._kept(reference, path)
+        flat = self.flat(self._found(reference, path), path, (*refs, reference))
+        return flat if isinstance(flat, dict) else {}
+
+    def _kept(self, reference: str, path: str) -> dict[str, Any]:
+        if not self._keep_recursion:
+            remedy = "Unroll it, or have it stored as JSON text with untyped='json'"
+            self._refuse(path, f"{reference!r} refers to itself; recursion has no Arrow type", remedy)
+        if reference not in self._recursive:
+            name = re.sub(r"[^A-Za-z0-9_.-]+", "_", reference.rsplit("/", 1)[-1].strip("#")) or "root"
+            taken = set(self._recursive.values())
+            while name in taken:
+                name += "_"
+            self._recursive[reference] = name
+        return {"$ref": f"#/$defs/{self._recursive[reference]}"}
+
+    def _found(self, reference: str, path: str) -> Any:
+        if reference == "#":
+            return self._document
         if not reference.startswith("#/"):
             self._refuse(path, f"{reference!r} leads out of the schema", "Copy it into `$defs`")
         target: Any = self._document
@@ -112,8 +150,7 @@ class _Inlining:
             if not isinstance(target, dict) or name not in target:
                 self._refuse(path, f"{reference!r} leads nowhere", "Define it in `$defs`")
             target = target[name]
-        flat = self.flat(target, path, (*refs, reference))
-        return flat if isinstance(flat, dict) else {}
+        return target
 
     def _merged(self, first: dict[str, Any], second: Any, path: str) -> dict[str, Any]:
         if not isinstance(second, dict):
@@ -134,3 +171,15 @@ class _Inlining:
             else:
                 self._refuse(path, f"`allOf` or `$ref` says `{keyword}` twice", "Write it as one schema")
         return merged
+
+
+def _at_once(schema: Any) -> Iterator[str]:
+    """The references that are followed before a property or an item is entered."""
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            yield schema["$ref"]
+        for keyword in ("anyOf", "oneOf"):
+            for branch in schema.get(keyword, ()):
+                yield from _at_once(branch)
+        for keyword in ("not", "if", "then", "else"):
+            yield from _at_once(schema.get(keyword))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_DEPTH = 40
 """Levels of nesting; readers of Parquet give up not far above."""
@@ -34,9 +37,14 @@ class Node:
     item: Node | None = None
 
 
-def list_of(item: pa.DataType) -> pa.DataType:
-    """A list whose items are named as Parquet names them, so that a file gives the type back."""
-    return pa.list_(pa.field("element", item))
+def list_of(item: pa.DataType, metadata: Mapping[bytes, bytes] | None = None) -> pa.DataType:
+    """A list whose items are named as Parquet names them, so that a file gives the type back.
+
+    Args:
+        item: the type of an item.
+        metadata: of the field that items are, as Arrow has it.
+    """
+    return pa.list_(pa.field("element", item, metadata=metadata))
 
 
 NUMBERS = {
@@ -46,6 +54,8 @@ NUMBERS = {
 }
 """By JSON Schema's `type`."""
 STRING = Node("string", pa.string())
+JSON = Node("json", pa.string())
+"""JSON text, for what has no one Arrow type."""
 NAIVE = Node("naive", pa.timestamp("us"))
 """Which JSON Schema has no word for, and pydantic has."""
 DECIMAL = Node("decimal", pa.decimal128(DECIMAL_PRECISION, DECIMAL_SCALE))

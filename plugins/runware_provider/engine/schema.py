@@ -19,6 +19,8 @@ What becomes what (every field is nullable in Arrow, because a record may have n
 | boolean                                    | bool                                                        |
 | `enum`, `const`                            | the type of the values                                      |
 | `anyOf`, `oneOf`, a list of types          | the one type that is left without `null`                    |
+| alternatives that are objects              | one struct with the fields of all (see `alternatives`)      |
+| an open map, no type, several, recursion   | refused, or with `untyped="json"` a string of JSON text     |
 
 A pydantic model is its own check, validators included, on the answer as JSON; what is stored is what
 `model_dump(mode="json")` gives, so under the names that the dump uses: the fields' own, or with
@@ -32,7 +34,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 from jsonschema import Draft202012Validator
@@ -56,6 +58,8 @@ if TYPE_CHECKING:
     from runware_provider.engine.complaints import Check
     from runware_provider.engine.nodes import Node
     from runware_provider.engine.spec import Tool
+
+Untyped = Literal["refuse", "json"]
 
 
 class _Checked:
@@ -156,28 +160,42 @@ class ToolSchema(_Checked):
         return {"name": name, "arguments": {name: arguments} if name in self._stored else None}
 
 
-def output_schema(output_type: type[BaseModel] | Mapping[str, Any]) -> OutputSchema:
+def output_schema(
+    output_type: type[BaseModel] | Mapping[str, Any],
+    *,
+    untyped: Untyped = "refuse",
+) -> OutputSchema:
     """Reads what the user asked for.
 
     Args:
         output_type: a pydantic model, or a JSON Schema (draft 2020-12) whose root is an object.
+        untyped: what becomes of a place that has no one Arrow type: an open map, recursion, a value of any
+            type or of several. With `json` it is stored as canonical JSON text (keys in order, no blanks;
+            null is null), and its Arrow field says so by `contentMediaType`.
 
     Raises:
         BadInput: it is malformed, or cannot become Arrow; names the place and the remedy.
     """
+    as_json = untyped == "json"
     if isinstance(output_type, type):
-        return _of_model(output_type, "output_type")
-    return _of_json_schema(output_type, "output_type")
+        return _of_model(output_type, "output_type", as_json=as_json)
+    return _of_json_schema(output_type, "output_type", as_json=as_json)
 
 
-def tool_schema(tools: Sequence[Tool]) -> ToolSchema:
+def tool_schema(tools: Sequence[Tool], *, untyped: Untyped = "refuse") -> ToolSchema:
     """Reads the schemas of the user's function tools; those that the vendor runs return nothing to store.
+
+    Args:
+        tools: what the model may call.
+        untyped: as for `output_schema`.
 
     Raises:
         BadInput: there is no function tool, or a schema cannot become Arrow.
     """
     functions = {
-        tool.name: _of_json_schema(tool.input_schema, f"tools.{tool.name}", may_be_bare=True)
+        tool.name: _of_json_schema(
+            tool.input_schema, f"tools.{tool.name}", may_be_bare=True, as_json=untyped == "json"
+        )
         for tool in tools
         if tool.type == "function" and tool.name is not None and tool.input_schema is not None
     }
@@ -186,7 +204,9 @@ def tool_schema(tools: Sequence[Tool]) -> ToolSchema:
     return ToolSchema(functions)
 
 
-def _of_json_schema(schema: Mapping[str, Any], field: str, *, may_be_bare: bool = False) -> OutputSchema:
+def _of_json_schema(
+    schema: Mapping[str, Any], field: str, *, as_json: bool, may_be_bare: bool = False
+) -> OutputSchema:
     try:
         text = json.dumps(dict(schema), allow_nan=False, ensure_ascii=False)
         plain = json.loads(text.encode())
@@ -197,8 +217,8 @@ def _of_json_schema(schema: Mapping[str, Any], field: str, *, may_be_bare: bool 
         Draft202012Validator.check_schema(plain)
     except SchemaError as error:
         refuse("$" + path_of(error.absolute_path)[1:], clip(error.message, 200), "Mend the JSON Schema")
-    wire = inlined(plain, refuse)
-    node = node_of(wire, refuse, may_be_bare=may_be_bare)
+    wire = inlined(plain, refuse, keep_recursion=as_json)
+    node = node_of(wire, refuse, may_be_bare=may_be_bare, as_json=as_json)
     # The inlined schema says the same, and is checked in two thirds of the time.
     validator = Draft202012Validator(wire, format_checker=FORMATS)
     title = plain.get("title")
@@ -207,7 +227,7 @@ def _of_json_schema(schema: Mapping[str, Any], field: str, *, may_be_bare: bool 
     )
 
 
-def _of_model(model: type[BaseModel], field: str) -> OutputSchema:
+def _of_model(model: type[BaseModel], field: str, *, as_json: bool) -> OutputSchema:
     if not issubclass(model, BaseModel):
         raise BadInput(field, f"{model.__name__} is no pydantic model", "Derive it from pydantic.BaseModel")
     by_alias = bool(model.model_config.get("serialize_by_alias"))
@@ -220,8 +240,9 @@ def _of_model(model: type[BaseModel], field: str) -> OutputSchema:
             field, f"{model.__name__} has no JSON Schema: {reason}", "Use types that JSON has"
         ) from None
     refuse = Refuse(field)
-    wire = inlined(asked, refuse)
-    node = node_of(inlined(stored, refuse), refuse, of_dump=True)
+    wire = inlined(asked, refuse, keep_recursion=as_json)
+    flat = inlined(stored, refuse, keep_recursion=as_json)
+    node = node_of(flat, refuse, of_dump=True, as_json=as_json)
     return OutputSchema(asked, wire, node, checked_by_model(model, by_alias=by_alias), model.__name__)
 
 
