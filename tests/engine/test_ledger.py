@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,17 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import runware_provider
-from runware_provider.engine.attempt import Entry, Key, Kind
+from runware_provider.engine.attempt import FORGOTTEN, Entry, Key, Kind
+from runware_provider.engine.compaction import compact
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.ledger import ENTRIES_PER_SEGMENT, Ledger
+from runware_provider.engine.ledger_index import Statistics
 from runware_provider.engine.local_storage import LocalStorage
+from runware_provider.engine.segments import pico
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,8 +48,8 @@ def folder(tmp_path: Path) -> str:
 def open_ledger(folder: str) -> Iterator[Callable[..., Ledger]]:
     opened: list[Ledger] = []
 
-    def make(storage: Any = None) -> Ledger:
-        opened.append(Ledger(storage or LocalStorage(), folder))
+    def make(storage: Any = None, **rest: Any) -> Ledger:
+        opened.append(Ledger(storage or LocalStorage(), folder, **rest))
         return opened[-1]
 
     yield make
@@ -59,6 +65,23 @@ async def write(ledger: Ledger, *groups: list[Entry]) -> None:
 
 def segments(folder: str) -> list[Path]:
     return sorted(Path(folder).glob("*.segment"))
+
+
+def remove(folder: str, *names: str) -> None:
+    for name in names:
+        Path(folder, name).unlink()
+
+
+def put(folder: str, name: str, content: str | pa.Table) -> None:
+    Path(folder).mkdir(exist_ok=True)
+    if isinstance(content, str):
+        Path(folder, name).write_text(content, encoding="utf-8")
+    else:
+        pq.write_table(content, f"{folder}/{name}", compression="zstd")
+
+
+def tail(*numbers: int) -> list[str]:
+    return [f"{number:08d}.segment" for number in numbers]
 
 
 def kinds(ledger: Ledger, number: int) -> list[tuple[int, Kind]]:
@@ -253,6 +276,205 @@ async def test_what_is_asked_is_seen_for_the_first_time_once(open_ledger: Callab
     ]
 
 
+# names and listings
+
+
+class LateListing(LocalStorage):
+    """Its listings do not show the newest files, by name."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+
+    def list(self, folder: str, **rest: Any) -> Any:
+        return super().list(folder, **rest)[: -self.hidden]
+
+
+class Reads(LocalStorage):
+    """Counts what is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[str] = []
+
+    def open(self, path: str) -> Any:
+        self.opened.append(path)
+        return super().open(path)
+
+
+async def test_segments_are_numbered_without_a_gap_whoever_writes_them(
+    open_ledger: Callable[..., Ledger], folder: str
+) -> None:
+    one, other = open_ledger(), open_ledger()
+    for number in range(3):
+        await write(one, [entry(number)])
+        await write(other, [entry(10 + number)], [entry(20 + number)])
+    assert [path.name for path in segments(folder)] == tail(*range(1, 10))
+
+
+@pytest.mark.parametrize("hidden", [1, 2, 5, 40, 1_000])
+async def test_what_a_late_listing_does_not_show_is_found(
+    open_ledger: Callable[..., Ledger], hidden: int
+) -> None:
+    await write(open_ledger(), *([entry(n)] for n in range(40)))
+    late = open_ledger(LateListing(hidden))
+    assert all(kinds(late, n) == [(1, Kind.ANSWERED)] for n in range(40))
+    await write(late, [entry(40)])
+    assert kinds(open_ledger(), 40) == [(1, Kind.ANSWERED)]
+
+
+async def test_a_missing_segment_below_others_is_an_error(
+    open_ledger: Callable[..., Ledger], folder: str
+) -> None:
+    await write(open_ledger(), *([entry(n)] for n in range(4)))
+    remove(folder, *tail(2))
+    with pytest.raises(StateUnreadable, match=r"00000002\.segment is missing"):
+        open_ledger()
+
+
+class Interfering(LocalStorage):
+    """Does something before the n-th opening of a segment."""
+
+    def __init__(self, before: int, act: Callable[[], None]) -> None:
+        super().__init__()
+        self.before, self.act = before, act
+
+    def open(self, path: str) -> Any:
+        self.before -= 1
+        if self.before == 0:
+            self.act()
+        return super().open(path)
+
+
+@pytest.mark.parametrize("before", [1, 2, 5, 10])
+async def test_a_ledger_that_is_merged_while_it_is_read_is_read_right(
+    open_ledger: Callable[..., Ledger], folder: str, before: int
+) -> None:
+    await write(open_ledger(), *([entry(n)] for n in range(10)))
+
+    def merge_and_remove() -> None:
+        assert compact(open_ledger())
+        remove(folder, *tail(*range(1, 11)))
+
+    ledger = open_ledger(Interfering(before, merge_and_remove))
+    assert all(kinds(ledger, n) == [(1, Kind.ANSWERED)] for n in range(10))
+    assert len(ledger.known) == 1
+
+
+async def test_a_ledger_that_never_stands_still_is_an_error(
+    open_ledger: Callable[..., Ledger],
+) -> None:
+    await write(open_ledger(), *([entry(n)] for n in range(10)))
+
+    class Restless(LocalStorage):
+        def list(self, folder: str, **rest: Any) -> Any:
+            writer = Ledger(LocalStorage(), folder)
+            asyncio.run(write(writer, [entry(99)], [entry(98)]))
+            assert compact(writer)
+            writer.close()
+            return super().list(folder, **rest)
+
+    def opening() -> None:
+        with pytest.raises(StateUnreadable, match="again and again"):
+            open_ledger(Restless())
+
+    await asyncio.to_thread(opening)
+
+
+async def test_a_number_that_was_merged_and_removed_meanwhile_is_not_written_to(
+    open_ledger: Callable[..., Ledger], folder: str
+) -> None:
+    early = open_ledger()
+    await write(open_ledger(), *([entry(n)] for n in range(10)))
+    assert compact(open_ledger())
+    remove(folder, *tail(*range(1, 11)))
+    await write(early, [entry(50)], [entry(51)])
+    assert kinds(open_ledger(), 50) == kinds(open_ledger(), 51) == kinds(early, 51) == [(1, Kind.ANSWERED)]
+    assert [path.name for path in segments(folder)][:2] == tail(11, 12)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("", "damaged"),
+        ("{", "damaged"),
+        ("[]", "damaged"),
+        ('{"format": 1}', "damaged"),
+        ('{"format": 2, "through": 1}', "damaged"),
+        ('{"format": 2, "through": null, "segments": [], "superseded": []}', "damaged"),
+        ('{"format": 3}', "upgrade runware_provider"),
+    ],
+)
+async def test_a_damaged_or_newer_base_is_an_error(
+    open_ledger: Callable[..., Ledger], folder: str, content: str, complaint: str
+) -> None:
+    await write(open_ledger(), [entry(1)])
+    put(folder, "base.json", content)
+    with pytest.raises(StateUnreadable, match=complaint):
+        open_ledger()
+
+
+async def test_a_lost_base_is_an_error(open_ledger: Callable[..., Ledger], folder: str) -> None:
+    await write(open_ledger(), [entry(1)], [entry(2)])
+    assert compact(open_ledger())
+    remove(folder, *tail(1, 2), "base.json")
+    with pytest.raises(StateUnreadable, match=r"base\.json is missing"):
+        open_ledger()
+
+
+# format 1
+
+
+def of_format_1(entries: list[Entry]) -> pa.Table:
+    """As the first format had it, written out."""
+    columns = {
+        "kind": pa.array([int(one.kind) for one in entries], pa.int8()),
+        "fingerprint": pa.array([one.key.fingerprint for one in entries], pa.binary(16)),
+        "sample": pa.array([one.key.sample for one in entries], pa.int32()),
+        "generation": pa.array([one.key.generation for one in entries], pa.int32()),
+        "attempt": pa.array([one.attempt for one in entries], pa.int32()),
+        "at": pa.array([1_750_000_000_000] * len(entries), pa.timestamp("ms", tz="UTC")),
+        "family": pa.array([one.family for one in entries], pa.string()),
+        "code": pa.array([one.code for one in entries], pa.string()),
+        "message": pa.array([one.message for one in entries], pa.string()),
+        "cost_pico_usd": pa.array([pico(one.cost) for one in entries], pa.int64()),
+        "prompt_tokens": pa.array([one.prompt_tokens for one in entries], pa.int64()),
+        "cached_tokens": pa.array([one.cached_tokens for one in entries], pa.int64()),
+        "completion_tokens": pa.array([one.completion_tokens for one in entries], pa.int64()),
+        "latency_s": pa.array([one.latency_s for one in entries], pa.float32()),
+        "item": pa.array([one.item for one in entries], pa.large_binary()),
+    }
+    return pa.table(columns).replace_schema_metadata({"runware.ledger.format": "1"})
+
+
+async def test_a_ledger_of_format_1_is_read_and_continued(
+    open_ledger: Callable[..., Ledger], folder: str
+) -> None:
+    answer = entry(2, cost=0.25, prompt_tokens=7, completion_tokens=3, latency_s=0.5, item=b'{"a": 1}')
+    for name, entries in {
+        "20260101T000000-0123456789ab-000001": [entry(1, Kind.INTENT), entry(2, Kind.INTENT)],
+        "20260101T000000-0123456789ab-000002": [answer],
+        "20260101T000001-ba9876543210-000001": [entry(3, Kind.ERROR, family="provider", message="no")],
+    }.items():
+        put(folder, f"{name}.segment", of_format_1(entries))
+    ledger = open_ledger(run="r")
+    assert [kinds(ledger, n) for n in (1, 2, 3)] == [
+        [(1, Kind.INTENT)],
+        [(1, Kind.ANSWERED)],
+        [(1, Kind.ERROR)],
+    ]
+    assert (ledger.totals("all").cost, ledger.totals("fresh").cost, ledger.paid) == (0.25, 0, 0)
+    await write(ledger, [entry(1, cost=0.5)])
+    assert segments(folder)[0].name == tail(1)[0]
+    for _ in range(2):
+        again = open_ledger()
+        assert again.totals("all").cost == 0.75
+        held = again.history(key(2).fingerprint, 0, 0).attempts
+        assert list(again.entries(held).values()) == [answer]
+        compact(again)
+    assert [held.name[:7] for held in open_ledger().known] == ["merged-"]
+
+
 # totals
 
 
@@ -287,6 +509,154 @@ async def test_costs_add_up_exactly(open_ledger: Callable[..., Ledger]) -> None:
     await write(ledger, [entry(n, cost=0.000000001) for n in range(1_000)])
     ledger.mark_used([key(n) for n in range(1_000)])
     assert ledger.totals().cost == 0.000001
+
+
+async def test_what_other_tries_of_the_same_run_added_is_fresh(open_ledger: Callable[..., Ledger]) -> None:
+    await write(open_ledger(run="a"), [entry(1, cost=0.5), entry(2, Kind.INTENT)])
+    await write(open_ledger(), [entry(3, cost=1.0)])
+    again = open_ledger(run="a")
+    assert (again.totals("fresh").cost, again.totals("fresh").inferences, again.paid) == (0.5, 1, 0.5)
+    await write(again, [entry(2, cost=0.25)])
+    assert (again.totals("fresh").cost, again.paid) == (0.75, 0.75)
+    assert open_ledger(run="b").paid == open_ledger().paid == 0
+    assert compact(open_ledger())
+    assert open_ledger(run="a").paid == 0.75
+
+
+async def test_copies_from_other_partitions_are_known_but_on_nobodys_bill_here(
+    open_ledger: Callable[..., Ledger],
+) -> None:
+    copy = entry(1, cost=0.5, prompt_tokens=5, completion_tokens=7, item=b"{}", origin=bytes(range(16)))
+    await write(open_ledger(), [copy, entry(2, cost=0.25, prompt_tokens=1)])
+    await write(open_ledger(), [entry(3, origin=bytes(16))])
+    ledger = open_ledger()
+    ledger.mark_used([key(1), key(2), key(3)])
+    whole = ledger.totals()
+    assert (whole.inferences, whole.answered, whole.cost, whole.prompt_tokens) == (1, 1, 0.25, 1)
+    assert (whole.reused, whole.reused_cost, whole.cost_unreported) == (2, 0.5, 0)
+    assert ledger.unpriced() == []
+    held = ledger.history(key(1).fingerprint, 0, 0).attempts
+    assert list(ledger.entries(held).values()) == [copy]
+
+
+async def test_what_may_have_been_billed_without_a_cost_is_listed_in_order(
+    open_ledger: Callable[..., Ledger],
+) -> None:
+    ledger = open_ledger()
+    await write(
+        ledger,
+        [
+            entry(9),
+            entry(1, cost=0.1),
+            entry(2, Kind.SPENT, family="conflict"),
+            entry(3, Kind.ERROR, family="lost"),
+            entry(4, Kind.ERROR, family="provider"),
+            entry(5, Kind.ERROR, family="timeout", attempt=2),
+            entry(6, Kind.INTENT),
+            entry(7, Kind.SPENT, family=FORGOTTEN, code="answered"),
+        ],
+    )
+    expected = [(key(2), 1), (key(3), 1), (key(5), 2), (key(9), 1)]
+    assert ledger.unpriced("all") == ledger.unpriced("fresh") == open_ledger().unpriced("all") == expected
+    assert ledger.unpriced() == []
+    ledger.mark_used([key(9)])
+    assert ledger.unpriced() == [(key(9), 1)]
+
+
+async def test_statistics_are_of_the_answers(open_ledger: Callable[..., Ledger]) -> None:
+    ledger = open_ledger()
+    assert ledger.statistics() == Statistics(0, None, None, None, None, None)
+    await write(
+        ledger,
+        [
+            entry(1, prompt_tokens=10, completion_tokens=2, cost=0.001),
+            entry(2, prompt_tokens=20, completion_tokens=4, cost=0.003),
+            entry(3),
+            entry(4, Kind.ERROR, cost=5.0, completion_tokens=1_000),
+        ],
+    )
+    known = ledger.statistics()
+    assert (known.answered, known.mean_prompt_tokens, known.mean_completion_tokens) == (3, 15.0, 3.0)
+    assert known.sd_completion_tokens == pytest.approx(1.0)
+    assert (known.mean_cost, known.sd_cost) == (pytest.approx(0.002), pytest.approx(0.001))
+
+
+async def test_many_are_looked_up_at_once_as_one_by_one(open_ledger: Callable[..., Ledger]) -> None:
+    ledger = open_ledger()
+    await write(ledger, [entry(n, attempt=1 + n % 2) for n in range(1_500)])
+    await write(ledger, [Entry(key(n, generation=2), 1, Kind.ERROR) for n in range(0, 1_500, 7)])
+    asked = [(key(n).fingerprint, sample) for n in range(1_499, -5, -1) if n >= 0 for sample in (0, 1)]
+    asked += asked[:3]
+    for at_least in (0, 2):
+        assert ledger.histories(asked, at_least) == [ledger.history(*one, at_least) for one in asked]
+    assert ledger.histories([], 0) == []
+
+
+async def test_of_a_merged_segment_only_the_row_groups_asked_for_are_read(
+    open_ledger: Callable[..., Ledger],
+) -> None:
+    await write(open_ledger(), *([entry(n, item=bytes([n])) for n in range(m, m + 10)] for m in (0, 10, 20)))
+    assert compact(open_ledger())
+    storage = Reads()
+    ledger = open_ledger(storage)
+    storage.opened.clear()
+    attempts = [ledger.history(key(n).fingerprint, 0, 0).attempts[0] for n in (25, 3, 3, 14)]
+    assert {one.item for one in ledger.entries(attempts).values()} == {bytes([25]), bytes([3]), bytes([14])}
+    assert len(storage.opened) == 1
+
+
+FACTS = {
+    "cost": st.sampled_from([None, 0.0, 0.25, 1.5]),
+    "prompt_tokens": st.sampled_from([None, 0, 7]),
+    "completion_tokens": st.sampled_from([None, 1]),
+    "family": st.sampled_from([None, "lost", "provider"]),
+    "origin": st.sampled_from([None, bytes(16)]),
+}
+ENTRIES = st.builds(
+    lambda number, generation, attempt, kind, **facts: Entry(
+        key(number, generation=generation), attempt, kind, **facts
+    ),
+    st.integers(0, 3),
+    st.integers(0, 1),
+    st.integers(1, 2),
+    st.sampled_from(list(Kind)),
+    **FACTS,
+)
+
+
+def said(ledger: Ledger) -> tuple[Any, ...]:
+    """All that is asked of a ledger, except where an entry lies."""
+    asked = [(key(n).fingerprint, 0) for n in range(4)]
+    histories = [
+        one and (one.generation, [(a.number, a.kind, a.family) for a in one.attempts])
+        for one in ledger.histories(asked, 0)
+    ]
+    ledger.mark_used([key(1), key(2, generation=1)])
+    return histories, ledger.totals("all"), ledger.totals("used"), ledger.unpriced("all"), ledger.statistics()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(ENTRIES, min_size=1, max_size=24), st.data())
+def test_however_entries_are_ordered_split_and_merged_they_say_the_same(
+    entries: list[Entry], data: st.DataObject
+) -> None:
+    def written(folder: str, entries: list[Entry], cuts: set[int], merges: set[int]) -> tuple[Any, ...]:
+        for place, (start, end) in enumerate(itertools.pairwise(sorted({0, len(entries), *cuts}))):
+            ledger = Ledger(LocalStorage(lambda _: None), folder)
+            asyncio.run(write(ledger, entries[start:end]))
+            if place in merges:
+                compact(ledger, segment_bytes=data.draw(st.sampled_from([1, 10_000, 1_000_000])))
+            ledger.close()
+        ledger = Ledger(LateListing(data.draw(st.integers(1, 9))), folder)
+        held = said(ledger)
+        ledger.close()
+        return held
+
+    numbers = st.sets(st.integers(1, len(entries)))
+    with tempfile.TemporaryDirectory() as root:
+        first = written(f"{root}/a", entries, set(), set())
+        shuffled = data.draw(st.permutations(entries))
+        assert written(f"{root}/b", shuffled, data.draw(numbers), data.draw(numbers)) == first
 
 
 def test_an_empty_ledger_says_so(open_ledger: Callable[..., Ledger]) -> None:
@@ -331,9 +701,10 @@ async def test_a_cut_segment_is_an_error(open_ledger: Callable[..., Ledger], fol
     ("metadata", "complaint"),
     [
         ({}, "no ledger segment of this product"),
-        ({"runware.ledger.format": "2"}, "upgrade runware_provider"),
+        ({"runware.ledger.format": "3"}, "upgrade runware_provider"),
         ({"runware.ledger.format": "x"}, "no ledger segment of this product"),
         ({"runware.ledger.format": "1"}, "lacks columns"),
+        ({"runware.ledger.format": "2"}, "lacks columns"),
     ],
 )
 def test_a_segment_of_another_format_is_an_error(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+FORGOTTEN = "forgotten"
+"""Family of a spent attempt whose answer or error was erased at somebody's wish; its `code` says what it was."""
+
 
 class Kind(IntEnum):
     """What an entry says of an attempt; of two entries for one attempt the higher one holds."""
@@ -50,6 +53,8 @@ class Entry:
     latency_s: float | None = None
     item: bytes | None = field(default=None, repr=False)
     """The API's item as JSON, as it came."""
+    origin: bytes | None = None
+    """The job_id of another partition whose attempt this was, where the entry is a copy of that partition's."""
 
 
 @dataclass(frozen=True, slots=True)

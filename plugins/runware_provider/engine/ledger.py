@@ -1,74 +1,47 @@
 """The durable memory of a job: what was meant to be sent, and what became of it.
 
-The ledger is a folder of immutable segments, Parquet inside, each written once by one process. Entries of one
-attempt merge by rank (`Kind`), so segments can be read in any order, twice, and from twins of the same job.
-A temporary SQLite file indexes them, so that memory does not grow with the number of records.
+The ledger is a folder of immutable segments, Parquet inside, each written once by one process
+(docs/decisions/0006). Entries of one attempt merge by rank (`Kind`), so segments can be read in any order, twice,
+and from twins of the same job.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
-import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from runware_provider.engine.attempt import Attempt, Entry, History, Key, Kind
+from runware_provider.engine import segments
+from runware_provider.engine.attempt import FORGOTTEN, Kind
+from runware_provider.engine.catalogue import BASE, Base, finish_erasure, listing, numbered_name, read_base
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.ledger_index import LedgerIndex, Of, Row, Statistics, Totals
+from runware_provider.engine.read_ahead import READERS, read_ahead, read_until_missing
+from runware_provider.engine.segments import SegmentGone, pico
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from concurrent.futures import Executor
 
-    from runware_provider.engine.storage import Storage
+    import pyarrow as pa
 
-FORMAT = "1"
+    from runware_provider.engine.attempt import Attempt, Entry, History, Key
+    from runware_provider.engine.catalogue import Listing
+    from runware_provider.engine.storage import Storage, Version
+
 LINGER_S = 0.5
 ENTRIES_PER_SEGMENT = 2_000
-PICO = 10**12
+SMALL_BYTES = 16_000_000
+"""A segment below this is worth merging with others."""
+MOST_SMALL = 64
+"""Small segments, above which `needs_compaction`."""
+_OPENINGS = 3
+"""Times to begin again because somebody rewrote the ledger in the middle of the reading."""
+_ROWS_AT_ONCE = 10_000
 
-
-@dataclass(frozen=True)
-class Totals:
-    """Sums over distinct task UUIDs."""
-
-    inferences: int
-    answered: int
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-    cost: float
-    """USD."""
-    cost_unreported: int
-    """Answers whose cost the API did not say."""
-    maybe_billed: int
-    """Attempts that never showed up again and may have been billed."""
-
-
-_SCHEMA = pa.schema(
-    [
-        ("kind", pa.int8()),
-        ("fingerprint", pa.binary(16)),
-        ("sample", pa.int32()),
-        ("generation", pa.int32()),
-        ("attempt", pa.int32()),
-        ("at", pa.timestamp("ms", tz="UTC")),
-        ("family", pa.string()),
-        ("code", pa.string()),
-        ("message", pa.string()),
-        ("cost_pico_usd", pa.int64()),
-        ("prompt_tokens", pa.int64()),
-        ("cached_tokens", pa.int64()),
-        ("completion_tokens", pa.int64()),
-        ("latency_s", pa.float32()),
-        ("item", pa.large_binary()),
-    ],
-    metadata={"runware.ledger.format": FORMAT},
-)
 _INDEXED = [
     "fingerprint",
     "sample",
@@ -76,134 +49,258 @@ _INDEXED = [
     "attempt",
     "kind",
     "family",
+    "code",
     "cost_pico_usd",
     "prompt_tokens",
     "cached_tokens",
     "completion_tokens",
+    "run",
+    "origin",
 ]
-_CREATE = """
-    PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; PRAGMA cache_size = -32000;
-    CREATE TABLE entry (
-        fingerprint BLOB, sample INT, generation INT, attempt INT, kind INT, family TEXT, cost INT,
-        prompt_tokens INT, cached_tokens INT, completion_tokens INT, segment INT, row INT,
-        fresh INT DEFAULT 0, used INT DEFAULT 0,
-        PRIMARY KEY (fingerprint, sample, generation, attempt)
-    ) WITHOUT ROWID;
-    CREATE TABLE seen (fingerprint BLOB, sample INT, PRIMARY KEY (fingerprint, sample)) WITHOUT ROWID;
-"""
-_UPSERT = """
-    INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)
-    ON CONFLICT DO UPDATE SET kind = excluded.kind, family = excluded.family, cost = excluded.cost,
-        prompt_tokens = excluded.prompt_tokens, cached_tokens = excluded.cached_tokens,
-        completion_tokens = excluded.completion_tokens, segment = excluded.segment, row = excluded.row,
-        fresh = excluded.fresh
-    WHERE excluded.kind > entry.kind
-"""
 
-_TOTALS = """
-    SELECT coalesce(sum(kind >= :error), 0), coalesce(sum(kind = :answered), 0), coalesce(sum(prompt_tokens), 0),
-        coalesce(sum(cached_tokens), 0), coalesce(sum(completion_tokens), 0), coalesce(sum(cost), 0),
-        coalesce(sum(kind = :answered AND cost IS NULL), 0),
-        coalesce(sum(kind = :spent OR (kind = :error AND family IN ('lost', 'timeout') AND cost IS NULL)), 0)
-    FROM entry WHERE kind >= :spent AND """
-_KINDS = {"spent": int(Kind.SPENT), "error": int(Kind.ERROR), "answered": int(Kind.ANSWERED)}
-_TOTALS_OF = {"used": _TOTALS + "used = 1", "fresh": _TOTALS + "fresh = 1", "all": _TOTALS + "1"}
+
+@dataclass(frozen=True)
+class Known:
+    """A segment that the index knows."""
+
+    name: str
+    bytes: int
+    """About; 0 where it is not known."""
+    number: int | None = None
+    """In the tail."""
 
 
 class Ledger:
     """Opened by reading every segment's index columns; written only inside `writing()`.
 
-    Not thread-safe: one event loop, or one thread, at a time.
+    Not thread-safe, except for `entries`: one event loop, or one thread, at a time.
+
+    Args:
+        storage: where the state folder lies.
+        folder: the ledger's.
+        run: the name of the run that writes; what another process of the same run wrote is `fresh` too.
+        clock: seconds since the epoch.
 
     Raises:
         StateUnreadable: a segment cannot be read, or has a newer format.
     """
 
-    def __init__(self, storage: Storage, folder: str, *, clock: Callable[[], float] = time.time) -> None:
-        self._storage = storage
-        self._folder = folder
-        self._clock = clock
-        self._writer = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(clock()))}-{secrets.token_hex(6)}"
-        self._sequence = 0
-        self._segments: list[str] = []
-        self.paid = 0.0
-        """USD of the answers that this process added, as far as they were priced."""
+    def __init__(
+        self, storage: Storage, folder: str, *, run: str | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.storage = storage
+        self.folder = folder
+        self.clock = clock
+        self.run = run
+        self.index = LedgerIndex()
+        self.known: list[Known] = []
+        self.base = Base()
+        self.version: Version | None = None
+        """Of `base.json` when it was read."""
+        self.last = 0
+        """Number of the newest segment of the tail before which all were read."""
+        self._free = 1
+        """Number to try for the next segment."""
         self._pending: list[Entry] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._some = asyncio.Event()
         self._now = asyncio.Event()
         self._closing = False
-        self._index = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-        self._index.executescript(_CREATE)
         try:
-            for entry in storage.list(folder):
-                if entry.path.endswith(".segment"):
-                    self._load(entry.path)
+            self.reload()
         except BaseException:
             self.close()
             raise
+        self.paid = self.totals("fresh").cost
+        """USD of the answers that this run added, as far as they were priced."""
 
     def close(self) -> None:
         """Drop the index; the segments stay."""
-        self._index.close()
+        self.index.close()
+
+    # opening
+
+    def reload(self) -> None:
+        """Read everything again; what was marked as used is not marked any more.
+
+        Raises:
+            StateUnreadable: as when it was opened.
+        """
+        with ThreadPoolExecutor(READERS, "ledger") as pool:
+            for _ in range(_OPENINGS):
+                gone: SegmentGone | None = None
+                try:
+                    self._load_all(pool)
+                except SegmentGone as error:
+                    gone = error
+                if read_base(self.storage, self.folder)[1] != self.version:
+                    continue  # rewritten meanwhile: what was missing may lie elsewhere, and what ended may go on
+                if gone is not None:
+                    raise gone
+                return
+        raise StateUnreadable(f"{self.folder} is being rewritten again and again; run again")
+
+    def _load_all(self, pool: Executor) -> None:
+        self.index.clear()
+        self.known.clear()
+        self.base, self.version = read_base(self.storage, self.folder)
+        seen = listing(self.storage, self.folder)
+        named = self.base.names()
+        fixed = [Known(held.name, held.bytes) for held in self.base.segments]
+        fixed += [Known(name, 0) for name in seen.old if name not in named]
+        tables = read_ahead(pool, self._columns, [one.name for one in fixed])
+        for one, table in zip(fixed, tables, strict=True):
+            self._load(one, table)
+        self.last = self.base.through
+        self._load_tail(pool, max(seen.numbers, default=0))
+        self._free = self.last + 1
+        self._check_complete(seen)
+
+    def _load_tail(self, pool: Executor, hint: int) -> None:
+        """Load what follows in the tail; nothing there is passed over, however late a listing is."""
+        have = {one.number for one in self.known}
+
+        def unread(number: int) -> list[pa.Table] | None:
+            if number in have:
+                return []
+            try:
+                return [self._columns(numbered_name(number))]
+            except SegmentGone:
+                return None
+
+        for number, tables in read_until_missing(pool, unread, self.last + 1, hint):
+            for table in tables:
+                self._load(Known(numbered_name(number), 0, number), table)
+            self.last = number
+
+    def _check_complete(self, seen: Listing) -> None:
+        """A gap below what a listing shows is a loss, unless the tail was merged meanwhile, which `reload` looks up."""
+        later = any(number > self.last for number in seen.numbers)
+        if not later and (self.known or not seen.merged):
+            return
+        missing = self.storage.join(self.folder, numbered_name(self.last + 1) if later else BASE)
+        raise SegmentGone(
+            f"{missing} is missing, but later files of the ledger are there; restore it from a backup"
+        )
+
+    def catch_up(self) -> bool:
+        """Load what others wrote since this ledger was opened; False if it was rewritten since.
+
+        Raises:
+            StateUnreadable: as when it was opened.
+        """
+        with ThreadPoolExecutor(READERS, "ledger") as pool:
+            self._load_tail(pool, max((one.number or 0 for one in self.known), default=0))
+        return read_base(self.storage, self.folder)[1] == self.version
+
+    def _columns(self, name: str) -> pa.Table:
+        return segments.columns(self.storage, self._path(name), _INDEXED)
+
+    def _load(self, one: Known, table: pa.Table) -> None:
+        place = len(self.known)
+        self.known.append(one)
+        for start in range(0, table.num_rows, _ROWS_AT_ONCE):
+            self.index.insert(self._rows(table.slice(start, _ROWS_AT_ONCE), place, start))
+
+    def _rows(self, table: pa.Table, place: int, start: int) -> Iterable[tuple[Any, ...]]:
+        """Like `Row`; a tuple for each of a million entries is made faster from whole columns."""
+        values = {name: table.column(name).to_pylist() for name in _INDEXED}
+        runs, codes, kinds, families = (values[name] for name in ("run", "code", "kind", "family"))
+        fresh = [self._is_fresh(*one) for one in zip(runs, kinds, strict=True)]
+        was = [code if family == FORGOTTEN else None for code, family in zip(codes, families, strict=True)]
+        copied = [origin is not None for origin in values["origin"]]
+        named = [values[name] for name in _INDEXED if name not in {"run", "code", "origin"}]
+        rows = range(start, start + table.num_rows)
+        return zip(*named[:6], was, *named[6:], copied, [place] * len(rows), rows, fresh, strict=True)
+
+    def _is_fresh(self, run: str | None, kind: int) -> bool:
+        return run is not None and run == self.run and kind >= Kind.SPENT
 
     # reading
 
+    @property
+    def needs_compaction(self) -> bool:
+        """Whether opening it would be noticeably faster with fewer segments."""
+        return len(self.small()) > MOST_SMALL
+
+    def small(self) -> list[tuple[int, str]]:
+        """Segments worth merging: place in the index and name; all of the tail, since a merge ends it."""
+        return [
+            (place, one.name)
+            for place, one in enumerate(self.known)
+            if one.number is not None or one.bytes < SMALL_BYTES
+        ]
+
     def history(self, fingerprint: bytes, sample: int, at_least: int) -> History | None:
         """The attempts of an inference in its newest generation, if that is at least the given one."""
-        rows = self._index.execute(
-            "SELECT generation, attempt, kind, family, segment, row FROM entry"
-            " WHERE fingerprint = ? AND sample = ? AND generation >= ? ORDER BY generation, attempt",
-            (fingerprint, sample, at_least),
-        ).fetchall()
-        if not rows:
-            return None
-        newest = rows[-1][0]
-        attempts = tuple(Attempt(row[1], Kind(row[2]), *row[3:]) for row in rows if row[0] == newest)
-        return History(newest, attempts)
+        return self.index.histories([(fingerprint, sample)], at_least)[0]
+
+    def histories(self, asked: Sequence[tuple[bytes, int]], at_least: int) -> list[History | None]:
+        """`history` of many fingerprints and samples at once, which is several times faster."""
+        return self.index.histories(asked, at_least)
 
     def entries(self, attempts: Iterable[Attempt]) -> dict[Attempt, Entry]:
-        """The whole entries behind these attempts; each segment is read once."""
-        by_segment: dict[int, list[Attempt]] = {}
+        """The whole entries behind these attempts; of each segment only what is needed is read, once.
+
+        Safe to call from another thread than the one that uses this ledger.
+
+        Raises:
+            StateUnreadable: a segment cannot be read, or somebody rewrote the ledger: a new run can read it.
+        """
+        by_place: dict[int, list[Attempt]] = {}
         for one in attempts:
-            by_segment.setdefault(one.segment, []).append(one)
+            by_place.setdefault(one.segment, []).append(one)
+        places = [
+            (self._path(self.known[place].name), [one.row for one in held])
+            for place, held in by_place.items()
+        ]
         found: dict[Attempt, Entry] = {}
-        for segment, held in by_segment.items():
-            table = self._read_segment(self._segments[segment], None).drop_columns(["at"])
-            rows = table.take([one.row for one in held]).to_pylist()
-            found.update({one: _entry(row) for one, row in zip(held, rows, strict=True)})
+        with ThreadPoolExecutor(READERS, "ledger") as pool:
+            read = read_ahead(pool, lambda one: segments.entries_at(self.storage, *one), places)
+            for held, entries in zip(by_place.values(), read, strict=True):
+                found.update(zip(held, entries, strict=True))
         return found
 
     def mark_used(self, keys: Iterable[Key]) -> None:
         """Count these inferences into the totals of the dataset."""
-        self._index.executemany(
-            "UPDATE entry SET used = 1 WHERE fingerprint = ? AND sample = ? AND generation = ?",
-            [(key.fingerprint, key.sample, key.generation) for key in keys],
-        )
+        self.index.mark_used(keys)
 
-    def totals(self, of: Literal["used", "fresh", "all"] = "used") -> Totals:
-        """Sums over the inferences marked as used, over what this process itself added, or over everything."""
-        row = self._index.execute(_TOTALS_OF[of], _KINDS).fetchone()
-        inferences, answered, prompt, cached, completion, pico, unreported, maybe = row
-        return Totals(inferences, answered, prompt, cached, completion, pico / PICO, unreported, maybe)
+    def totals(self, of: Of = "used") -> Totals:
+        """Sums over the inferences marked as used, over what this run added, or over everything.
+
+        What this run added is what this process did, and what others did under the same `run`.
+        """
+        return self.index.totals(of)
+
+    def unpriced(self, of: Of = "used") -> list[tuple[Key, int]]:
+        """Attempts without a reported cost that were or may have been billed, in order.
+
+        These are answers without a cost, lost and timed out attempts, and spent ones that were not forgotten.
+        """
+        return self.index.unpriced(of)
 
     def first_seen(self, key: Key) -> bool:
         """Whether this is asked for the first time since the ledger was opened; for counting without sending."""
-        done = self._index.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (key.fingerprint, key.sample))
-        return done.rowcount == 1
+        return self.index.first_seen(key)
+
+    def statistics(self) -> Statistics:
+        """Means and deviations of the answers so far, to estimate the rest."""
+        return self.index.statistics()
 
     def mean_completion_tokens(self) -> float | None:
         """What an answer had on average so far, to estimate the rest."""
-        row = self._index.execute(
-            "SELECT avg(completion_tokens) FROM entry WHERE kind = ?", (int(Kind.ANSWERED),)
-        ).fetchone()
-        return float(row[0]) if row[0] is not None else None
+        return self.statistics().mean_completion_tokens
 
     # writing
 
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
-        """Run the group commit; at the end, what is pending is written."""
+        """Run the group commit; at the end, what is pending is written.
+
+        Raises:
+            StateUnreadable: `base.json` cannot be read.
+        """
+        await asyncio.to_thread(self._finish_erasure)
         writer = asyncio.create_task(self._write_groups())
         try:
             yield
@@ -214,11 +311,18 @@ class Ledger:
             await writer
             self._closing = False
 
+    def _finish_erasure(self) -> None:
+        if any(one.erase for one in self.base.superseded):
+            self.base, self.version = finish_erasure(
+                self.storage, self.folder, self.base, self.version, self.clock()
+            )
+
     async def commit(self, entries: Sequence[Entry], *, at_once: bool = False) -> None:
         """Return when the entries are durable; without `at_once` they wait for company for half a second.
 
         Raises:
             OSError: the store could not write; nothing may be taken for durable.
+            StateUnreadable: `base.json` cannot be read any more.
         """
         if not entries:
             return
@@ -259,122 +363,51 @@ class Ledger:
                 else:
                     one.set_exception(failure)
 
-    def _write(self, entries: Sequence[Entry]) -> str:
-        data = _segment(entries, int(self._clock() * 1000))
-        while True:
-            self._sequence += 1
-            path: str = self._storage.join(self._folder, f"{self._writer}-{self._sequence:06d}.segment")
-            if self._storage.create_new(path, data):
-                return path
+    def _write(self, entries: Sequence[Entry]) -> int:
+        """Write a segment and return its number.
 
-    def _remember(self, path: str, entries: Sequence[Entry]) -> None:
-        number = len(self._segments)
-        self._segments.append(path)
-        self.paid += sum(entry.cost or 0.0 for entry in entries)
-        self._insert(
-            (
-                entry.key.fingerprint,
-                entry.key.sample,
-                entry.key.generation,
-                entry.attempt,
-                int(entry.kind),
-                entry.family,
-                _pico(entry.cost),
-                entry.prompt_tokens,
-                entry.cached_tokens,
-                entry.completion_tokens,
-                number,
-                row,
-                int(entry.kind >= Kind.SPENT),
-                0,
+        A number that was merged and removed since this ledger was opened is free again, but nobody reads it. So what
+        was merged is looked up after the writing, and the segment written once more beyond it.
+        """
+        data = segments.encoded(entries, int(self.clock() * 1000), self.run)
+        number = self._create(data)
+        while number <= (through := read_base(self.storage, self.folder)[0].through):
+            self._free = through + 1
+            unread, number = number, self._create(data)
+            self.storage.delete(self._path(numbered_name(unread)))
+        return number
+
+    def _create(self, data: bytes) -> int:
+        """A number whose owner comes first is passed over, so the numbers have no gap."""
+        while not self.storage.create_new(self._path(numbered_name(self._free)), data):
+            self._free += 1
+        self._free += 1
+        return self._free - 1
+
+    def _path(self, name: str) -> str:
+        return self.storage.join(self.folder, name)
+
+    def _remember(self, number: int, entries: Sequence[Entry]) -> None:
+        place = len(self.known)
+        self.known.append(Known(numbered_name(number), 0, number))
+        self.paid += sum(entry.cost or 0.0 for entry in entries if entry.origin is None)
+        self.index.insert(
+            Row(
+                fingerprint=entry.key.fingerprint,
+                sample=entry.key.sample,
+                generation=entry.key.generation,
+                attempt=entry.attempt,
+                kind=int(entry.kind),
+                family=entry.family,
+                was=entry.code if entry.family == FORGOTTEN else None,
+                cost=pico(entry.cost),
+                prompt_tokens=entry.prompt_tokens,
+                cached_tokens=entry.cached_tokens,
+                completion_tokens=entry.completion_tokens,
+                copied=entry.origin is not None,
+                segment=place,
+                row=row,
+                fresh=entry.kind >= Kind.SPENT,
             )
             for row, entry in enumerate(entries)
         )
-
-    def _load(self, path: str) -> None:
-        number = len(self._segments)
-        self._segments.append(path)
-        table = self._read_segment(path, _INDEXED)
-        columns = [table.column(name).to_pylist() for name in _INDEXED]
-        rows = zip(*columns, strict=True)
-        self._insert((*row, number, position, 0, 0) for position, row in enumerate(rows))
-
-    def _insert(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        self._index.execute("BEGIN")
-        self._index.executemany(_UPSERT, rows)
-        self._index.execute("COMMIT")
-
-    def _read_segment(self, path: str, columns: list[str] | None) -> pa.Table:
-        try:
-            with self._storage.open(path) as source:
-                file = pq.ParquetFile(source, page_checksum_verification=True)
-                _check_format(path, file.schema_arrow)
-                return file.read(columns)
-        except (OSError, pa.ArrowException) as error:
-            raise StateUnreadable(
-                f"the ledger segment {path} cannot be read ({type(error).__name__}); it may hold paid answers,"
-                " so nothing is sent. Restore it, or make it readable, then run again"
-            ) from error
-
-
-def _check_format(path: str, schema: pa.Schema) -> None:
-    written = (schema.metadata or {}).get(b"runware.ledger.format", b"0").decode(errors="replace")
-    if not written.isdigit() or int(written) < 1:
-        raise StateUnreadable(
-            f"{path} is no ledger segment of this product; remove it, or restore it from a backup"
-        )
-    if int(written) > int(FORMAT):
-        raise StateUnreadable(
-            f"the ledger segment {path} has format {written}, this version reads {FORMAT}; upgrade runware_provider"
-        )
-    if not set(_SCHEMA.names) <= set(schema.names):
-        raise StateUnreadable(f"the ledger segment {path} lacks columns; restore it from a backup")
-
-
-def _entry(row: dict[str, Any]) -> Entry:
-    cost = row["cost_pico_usd"]
-    return Entry(
-        key=Key(row["fingerprint"], row["sample"], row["generation"]),
-        attempt=row["attempt"],
-        kind=Kind(row["kind"]),
-        family=row["family"],
-        code=row["code"],
-        message=row["message"],
-        cost=None if cost is None else cost / PICO,
-        prompt_tokens=row["prompt_tokens"],
-        cached_tokens=row["cached_tokens"],
-        completion_tokens=row["completion_tokens"],
-        latency_s=row["latency_s"],
-        item=row["item"],
-    )
-
-
-def _segment(entries: Sequence[Entry], at_ms: int) -> bytes:
-    columns = [
-        [int(entry.kind) for entry in entries],
-        [entry.key.fingerprint for entry in entries],
-        [entry.key.sample for entry in entries],
-        [entry.key.generation for entry in entries],
-        [entry.attempt for entry in entries],
-        [at_ms] * len(entries),
-        [entry.family for entry in entries],
-        [entry.code for entry in entries],
-        [entry.message for entry in entries],
-        [_pico(entry.cost) for entry in entries],
-        [entry.prompt_tokens for entry in entries],
-        [entry.cached_tokens for entry in entries],
-        [entry.completion_tokens for entry in entries],
-        [entry.latency_s for entry in entries],
-        [entry.item for entry in entries],
-    ]
-    arrays = [pa.array(values, kind) for values, kind in zip(columns, _SCHEMA.types, strict=True)]
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        pa.Table.from_arrays(arrays, schema=_SCHEMA), sink, compression="zstd", write_page_checksum=True
-    )
-    return bytes(sink.getvalue())
-
-
-def _pico(cost: float | None) -> int | None:
-    """Whole pico-dollars: integers add up exactly."""
-    return None if cost is None else round(cost * PICO)

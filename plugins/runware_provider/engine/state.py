@@ -3,7 +3,7 @@
     <state folder>/
       job.json                 format, job_id, destination; created once, exclusively
       generations/000001.json  one wish to ask anew, created exclusively
-      ledger/*.segment         the ledger
+      ledger/                  the ledger: numbered segments, and base.json, which names those that were merged
       staged/<publish id>/     parts that wait for the publish
       manifest.json            what the current publish holds
 
@@ -64,7 +64,10 @@ def _lost(storage: Storage, folder: str, path: str) -> bool:
 
     Under a new job_id, what the old one had under way would be sent, and paid, again.
     """
-    if not storage.list(storage.join(folder, "ledger")):
+    ledger = storage.join(folder, "ledger")
+    # A listing may be late; but a ledger begins with its first segment, which goes only once base.json is there.
+    begun = any(storage.exists(storage.join(ledger, name)) for name in ("base.json", "00000001.segment"))
+    if not begun and not storage.list(ledger):
         return False
     if storage.exists(path):
         return True
@@ -106,20 +109,26 @@ def generation_of(storage: Storage, folder: str, wish: str | None, created_at: s
         StateUnreadable: a generation's file is damaged, of a newer format, or none of ours.
     """
     opened = storage.list(storage.join(folder, "generations"))
-    numbers = {_number_of(entry.path): entry.path for entry in opened}
-    newest = max(numbers, default=0)
+    newest = max((_number_of(entry.path) for entry in opened), default=0)
+    while storage.exists(_generation(storage, folder, newest + 1)):  # a listing may be late
+        newest += 1
     if wish is None:
         return newest
-    for number, path in numbers.items():
-        if _read(storage, path).get("wish") == wish:
+    for number in range(1, newest + 1):
+        path = _generation(storage, folder, number)
+        if storage.exists(path) and _read(storage, path).get("wish") == wish:
             return number
     number = newest + 1
     record = {"format": FORMAT, "wish": wish, "created_at": created_at}
-    while not storage.create_new(storage.join(folder, "generations", f"{number:06d}.json"), _json(record)):
-        if _read(storage, storage.join(folder, "generations", f"{number:06d}.json")).get("wish") == wish:
+    while not storage.create_new(_generation(storage, folder, number), _json(record)):
+        if _read(storage, _generation(storage, folder, number)).get("wish") == wish:
             return number
         number += 1
     return number
+
+
+def _generation(storage: Storage, folder: str, number: int) -> str:
+    return storage.join(folder, "generations", f"{number:06d}.json")
 
 
 def _number_of(path: str) -> int:

@@ -1,0 +1,276 @@
+"""What the ledger says, merged by rank and looked up fast: a temporary SQLite file.
+
+Memory does not grow with the number of records. Of two entries of one attempt the higher kind holds; of two of the
+same kind, the one that says more, cost first. So the order in which entries come means nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from runware_provider.engine.attempt import Attempt, History, Key, Kind
+from runware_provider.engine.segments import PICO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+Of: TypeAlias = Literal["used", "fresh", "all"]
+ASKED_AT_ONCE = 400
+"""Lookups in one query: two variables each, and SQLite allowed 999 of them once."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over distinct task UUIDs of this job; what was copied from other partitions is in `reused` only."""
+
+    inferences: int
+    answered: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    cost: float
+    """USD."""
+    cost_unreported: int
+    """Answers whose cost the API did not say."""
+    maybe_billed: int
+    """Attempts that never showed up again and may have been billed."""
+    reused: int = 0
+    """Inferences of other partitions, whose bill they are on."""
+    reused_cost: float = 0.0
+    """USD that other partitions paid for those."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of the answers in the ledger; None where nothing is known."""
+
+    answered: int
+    mean_prompt_tokens: float | None
+    mean_completion_tokens: float | None
+    sd_completion_tokens: float | None
+    """Of the population, in tokens."""
+    mean_cost: float | None
+    """USD."""
+    sd_cost: float | None
+    """Of the population, in USD."""
+
+
+class Row(NamedTuple):
+    """What the index takes of one entry."""
+
+    fingerprint: bytes
+    sample: int
+    generation: int
+    attempt: int
+    kind: int
+    family: str | None
+    was: str | None
+    """Of a forgotten attempt: `answered`, `error`, `lost` or `spent`."""
+    cost: int | None
+    """Pico-USD."""
+    prompt_tokens: int | None
+    cached_tokens: int | None
+    completion_tokens: int | None
+    copied: bool
+    segment: int
+    row: int
+    fresh: bool
+
+
+_CREATE = """
+    PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; PRAGMA cache_size = -32000;
+    CREATE TABLE entry (
+        fingerprint BLOB, sample INT, generation INT, attempt INT, kind INT, family TEXT, was TEXT, cost INT,
+        prompt_tokens INT, cached_tokens INT, completion_tokens INT, copied INT, segment INT, row INT,
+        fresh INT, used INT DEFAULT 0,
+        PRIMARY KEY (fingerprint, sample, generation, attempt)
+    ) WITHOUT ROWID;
+    CREATE TABLE seen (fingerprint BLOB, sample INT, PRIMARY KEY (fingerprint, sample)) WITHOUT ROWID;
+"""
+_SAYS = ", ".join(
+    f"coalesce({{0}}.{name}, {least})"
+    for name, least in (
+        ("cost", -1),
+        ("completion_tokens", -1),
+        ("prompt_tokens", -1),
+        ("cached_tokens", -1),
+        ("family", "''"),
+        ("was", "''"),
+        ("copied", 0),
+    )
+)
+_UPSERT = f"""
+    INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)
+    ON CONFLICT DO UPDATE SET kind = excluded.kind, family = excluded.family, was = excluded.was,
+        cost = excluded.cost, prompt_tokens = excluded.prompt_tokens, cached_tokens = excluded.cached_tokens,
+        completion_tokens = excluded.completion_tokens, copied = excluded.copied, segment = excluded.segment,
+        row = excluded.row, fresh = excluded.fresh
+    WHERE excluded.kind > entry.kind
+        OR (excluded.kind = entry.kind AND ({_SAYS.format("excluded")}) > ({_SAYS.format("entry")}))
+"""  # noqa: S608 - made of the names above
+
+# What a forgotten attempt was goes on counting: the bill does not change because an answer was erased.
+_WAS_INFERENCE = "(kind >= :error OR was IN ('answered', 'error', 'lost'))"
+_WAS_ANSWERED = "(kind = :answered OR was = 'answered')"
+_WAS_LOST = "((kind = :error AND family IN ('lost', 'timeout')) OR was = 'lost')"
+_WAS_SPENT = "((kind = :spent AND was IS NULL) OR was = 'spent')"
+_MINE: dict[str, str] = {"used": "used = 1", "fresh": "fresh = 1", "all": "1"}
+_TOTALS = {
+    of: f"""
+    SELECT coalesce(sum({_WAS_INFERENCE} AND NOT copied), 0), coalesce(sum({_WAS_ANSWERED} AND NOT copied), 0),
+        coalesce(sum(iif(copied, 0, prompt_tokens)), 0), coalesce(sum(iif(copied, 0, cached_tokens)), 0),
+        coalesce(sum(iif(copied, 0, completion_tokens)), 0), coalesce(sum(iif(copied, 0, cost)), 0),
+        coalesce(sum({_WAS_ANSWERED} AND cost IS NULL AND NOT copied), 0),
+        coalesce(sum(({_WAS_SPENT} OR ({_WAS_LOST} AND cost IS NULL)) AND NOT copied), 0),
+        coalesce(sum({_WAS_INFERENCE} AND copied), 0), coalesce(sum(iif(copied, cost, 0)), 0)
+    FROM entry WHERE kind >= :spent AND {mine}
+    """  # noqa: S608 - made of the words above
+    for of, mine in _MINE.items()
+}
+_UNPRICED = {
+    of: f"""
+    SELECT fingerprint, sample, generation, attempt FROM entry
+    WHERE cost IS NULL AND NOT copied AND was IS NULL AND {mine}
+        AND (kind IN (:answered, :spent) OR (kind = :error AND family IN ('lost', 'timeout')))
+    ORDER BY fingerprint, sample, generation, attempt
+    """  # noqa: S608 - made of the words above
+    for of, mine in _MINE.items()
+}
+_KINDS = {"spent": int(Kind.SPENT), "error": int(Kind.ERROR), "answered": int(Kind.ANSWERED)}
+_STATISTICS = """
+    SELECT count(*), avg(prompt_tokens), avg(completion_tokens),
+        avg(1.0 * completion_tokens * completion_tokens), avg(cost), avg(1.0 * cost * cost)
+    FROM entry WHERE kind = ?
+"""
+
+
+class LedgerIndex:
+    """Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._held = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._held.executescript(_CREATE)
+
+    def close(self) -> None:
+        """Drop it."""
+        self._held.close()
+
+    def clear(self) -> None:
+        """Forget everything that was inserted."""
+        self._held.execute("DROP INDEX IF EXISTS by_segment")
+        self._held.execute("DELETE FROM entry")
+
+    def insert(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Merge entries with what is there; each is a `Row`, or a tuple like one."""
+        self._held.execute("BEGIN")
+        self._held.executemany(_UPSERT, rows)
+        self._held.execute("COMMIT")
+
+    def histories(self, asked: Sequence[tuple[bytes, int]], at_least: int) -> list[History | None]:
+        """For each fingerprint and sample the attempts of the newest generation, if that is at least the given one."""
+        found: dict[tuple[bytes, int], list[tuple[Any, ...]]] = {}
+        distinct = list(dict.fromkeys(asked))
+        for start in range(0, len(distinct), ASKED_AT_ONCE):
+            some = distinct[start : start + ASKED_AT_ONCE]
+            for fingerprint, sample, *rest in self._lookup(some, at_least):
+                found.setdefault((fingerprint, sample), []).append(tuple(rest))
+        return [_history(found.get(one)) for one in asked]
+
+    def _lookup(self, asked: Sequence[tuple[bytes, int]], at_least: int) -> Iterator[tuple[Any, ...]]:
+        places = ",".join(["(?,?)"] * len(asked))
+        # CROSS JOIN keeps the order of the tables, so that each that is asked for is looked up by the key.
+        query = (
+            f"WITH asked(fingerprint, sample) AS (VALUES {places})"  # noqa: S608 - question marks only
+            " SELECT entry.fingerprint, entry.sample, generation, attempt, kind, family, segment, row"
+            " FROM asked CROSS JOIN entry"
+            " ON entry.fingerprint = asked.fingerprint AND entry.sample = asked.sample AND generation >= ?"
+        )
+        values = [value for one in asked for value in one]
+        yield from self._held.execute(query, [*values, at_least])
+
+    def mark_used(self, keys: Iterable[Key]) -> None:
+        """Count these inferences into the totals of the dataset."""
+        self._held.execute("BEGIN")
+        self._held.executemany(
+            "UPDATE entry SET used = 1 WHERE fingerprint = ? AND sample = ? AND generation = ?",
+            [(key.fingerprint, key.sample, key.generation) for key in keys],
+        )
+        self._held.execute("COMMIT")
+
+    def is_used(self, key: Key) -> bool:
+        """Whether this inference was marked."""
+        row = self._held.execute(
+            "SELECT max(used) FROM entry WHERE fingerprint = ? AND sample = ? AND generation = ?",
+            (key.fingerprint, key.sample, key.generation),
+        ).fetchone()
+        return bool(row[0])
+
+    def first_seen(self, key: Key) -> bool:
+        """Whether this is asked for the first time since the index was made."""
+        done = self._held.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (key.fingerprint, key.sample))
+        return done.rowcount == 1
+
+    def totals(self, of: Of) -> Totals:
+        """Sums over what is used, what is fresh, or everything."""
+        row = self._held.execute(_TOTALS[of], _KINDS).fetchone()
+        inferences, answered, prompt, cached, completion, pico, unreported, maybe, reused, reused_pico = row
+        return Totals(
+            inferences,
+            answered,
+            prompt,
+            cached,
+            completion,
+            pico / PICO,
+            unreported,
+            maybe,
+            reused,
+            reused_pico / PICO,
+        )
+
+    def unpriced(self, of: Of) -> list[tuple[Key, int]]:
+        """Attempts without a reported cost that were or may have been billed, in order."""
+        rows = self._held.execute(_UNPRICED[of], _KINDS)
+        return [
+            (Key(fingerprint, sample, generation), attempt)
+            for fingerprint, sample, generation, attempt in rows
+        ]
+
+    def statistics(self) -> Statistics:
+        """Means and deviations of the answers."""
+        count, prompt, tokens, tokens_squared, cost, cost_squared = self._held.execute(
+            _STATISTICS, (int(Kind.ANSWERED),)
+        ).fetchone()
+        return Statistics(
+            count,
+            prompt,
+            tokens,
+            _deviation(tokens, tokens_squared),
+            None if cost is None else cost / PICO,
+            None if cost is None else (_deviation(cost, cost_squared) or 0.0) / PICO,
+        )
+
+    def arrange(self) -> None:
+        """Make `rows_of` fast, once it is about to be asked for many segments."""
+        self._held.execute("CREATE INDEX IF NOT EXISTS by_segment ON entry (segment, row)")
+
+    def rows_of(self, segment: int) -> list[int]:
+        """The rows of a segment that hold, in order: no other entry overrules them."""
+        found = self._held.execute("SELECT row FROM entry WHERE segment = ? ORDER BY row", (segment,))
+        return [row for (row,) in found]
+
+
+def _history(rows: list[tuple[Any, ...]] | None) -> History | None:
+    if not rows:
+        return None
+    rows.sort(key=lambda row: row[:2])
+    newest = rows[-1][0]
+    attempts = tuple(Attempt(row[1], Kind(row[2]), *row[3:]) for row in rows if row[0] == newest)
+    return History(newest, attempts)
+
+
+def _deviation(mean: float | None, mean_of_squares: float | None) -> float | None:
+    if mean is None or mean_of_squares is None:
+        return None
+    return float(max(mean_of_squares - mean * mean, 0.0) ** 0.5)
