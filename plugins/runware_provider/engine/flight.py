@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from runware_provider.engine.attempt import Attempt, Entry, History, Key, Kind
+from runware_provider.engine.attempt import FORGOTTEN, Attempt, Entry, History, Key, Kind
 from runware_provider.engine.retry import Family, Step, next_step
 from runware_provider.engine.wire import task_uuid
 
@@ -119,7 +119,8 @@ def standing(history: History | None, allowed_attempts: int) -> Standing:
     attempts = sorted(history.attempts, key=lambda one: one.number) if history else []
     answered = next((one for one in attempts if one.kind is Kind.ANSWERED), None)
     errors = [one for one in attempts if one.kind is Kind.ERROR]
-    spent = [one for one in attempts if one.kind is Kind.SPENT]
+    used_up = [one for one in attempts if one.kind is Kind.SPENT]
+    spent = [one for one in used_up if one.family != FORGOTTEN]
     settled = answered
     if settled is None and errors and is_final(errors[-1].family, len(errors), allowed_attempts):
         settled = errors[-1]
@@ -127,7 +128,7 @@ def standing(history: History | None, allowed_attempts: int) -> Standing:
         settled = spent[-1]
     if settled is not None:
         return Standing(settled.number, len(errors), len(spent), settled=settled)
-    number = 1 + max((one.number for one in (*errors, *spent)), default=0)
+    number = 1 + max((one.number for one in (*errors, *used_up)), default=0)
     current = next((one for one in attempts if one.number == number), None)
     return Standing(
         number,
