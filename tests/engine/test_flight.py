@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.engine.attempt import Attempt, History, Key, Kind
+from runware_provider.engine.attempt import FORGOTTEN, Attempt, History, Key, Kind
 from runware_provider.engine.flight import (
     MOST_SPENT,
     OUTSTANDING,
@@ -287,6 +287,15 @@ def test_the_last_word_is_known_again(attempts: list[Attempt], settled: int) -> 
     assert known.settled is not None
     assert known.settled.number == known.attempt == settled
     assert not known.fate_unknown
+
+
+def test_what_was_forgotten_is_asked_again_under_a_new_number_and_counts_as_nothing() -> None:
+    gone = [attempt(number, S, FORGOTTEN) for number in range(1, MOST_SPENT + 4)]
+    known = standing(History(0, tuple(gone)), 3)
+    assert (known.settled, known.counted, known.spent) == (None, 0, 0)
+    assert (known.attempt, known.fate_unknown) == (MOST_SPENT + 4, False)
+    others = [attempt(number, S, "conflict") for number in range(10, 10 + MOST_SPENT + 1)]
+    assert standing(History(0, (*gone, *others)), 3).settled == others[-1]
 
 
 def test_more_attempts_than_before_reopen_a_failed_record_and_fewer_close_it() -> None:

@@ -118,6 +118,33 @@ def test_wishes_at_once_get_a_generation_each_and_the_same_wish_one(folder: str)
     assert set.union(*by_wish.values()) == {1, 2, 3, 4}
 
 
+class Late(LocalStorage):
+    """Its listings do not show the newest files, or none at all."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+
+    def list(self, folder: str, **rest: Any) -> Any:
+        return super().list(folder, **rest)[: -self.hidden]
+
+
+@pytest.mark.parametrize("hidden", [1, 2, 4, 9])
+def test_generations_that_a_late_listing_does_not_show_are_found(folder: str, hidden: int) -> None:
+    for wish in ("a", "b", "c", "d"):
+        generation_of(LocalStorage(), folder, wish, NOW)
+    late = Late(hidden)
+    assert generation_of(late, folder, None, NOW) == 4
+    assert [generation_of(late, folder, wish, NOW) for wish in ("d", "a", "e", "c", "e")] == [4, 1, 5, 3, 5]
+
+
+@pytest.mark.parametrize("name", ["00000001.segment", "base.json"])
+def test_a_ledger_that_a_late_listing_does_not_show_still_needs_its_job_file(folder: str, name: str) -> None:
+    put(folder, f"ledger/{name}", "")
+    with pytest.raises(StateUnreadable, match=r"job\.json is missing"):
+        open_job(Late(9), folder, "out", NOW)
+
+
 @pytest.mark.parametrize("name", ["notes.txt", "1.json", "000001.json.bak"])
 def test_a_foreign_file_among_the_generations_is_an_error(folder: str, name: str) -> None:
     put(folder, f"generations/{name}", json.dumps({"format": 1, "wish": "a"}))

@@ -89,18 +89,14 @@ _CREATE = """
     ) WITHOUT ROWID;
     CREATE TABLE seen (fingerprint BLOB, sample INT, PRIMARY KEY (fingerprint, sample)) WITHOUT ROWID;
 """
-_SAYS = ", ".join(
-    f"coalesce({{0}}.{name}, {least})"
-    for name, least in (
-        ("cost", -1),
-        ("completion_tokens", -1),
-        ("prompt_tokens", -1),
-        ("cached_tokens", -1),
-        ("family", "''"),
-        ("was", "''"),
-        ("copied", 0),
-    )
-)
+# In the order of weight. What a forgotten attempt was weighs first, as its kind did; the family last, since among
+# equals it only makes the choice the same everywhere.
+_SAYS = """
+    CASE {0}.was WHEN 'answered' THEN 4 WHEN 'error' THEN 3 WHEN 'lost' THEN 3 WHEN 'spent' THEN 2 ELSE 1 END,
+    coalesce({0}.cost, -1), coalesce({0}.completion_tokens, -1), coalesce({0}.prompt_tokens, -1),
+    coalesce({0}.cached_tokens, -1), {0}.copied,
+    {0}.was IS 'lost' OR coalesce({0}.family, '') IN ('lost', 'timeout'), coalesce({0}.family, '')
+"""
 _UPSERT = f"""
     INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)
     ON CONFLICT DO UPDATE SET kind = excluded.kind, family = excluded.family, was = excluded.was,
