@@ -5,10 +5,12 @@ It checks no signatures, and it ignores `If-None-Match` on a copy, as some real 
 
 from __future__ import annotations
 
+import atexit
 import subprocess
 import sys
 import uuid
 from contextlib import ExitStack
+from functools import cache
 from typing import TYPE_CHECKING, Self
 
 import httpx
@@ -20,17 +22,31 @@ REGION = "us-east-1"
 KEY = "tests-key"
 SECRET = "tests-secret"
 
-# It ends with its standard input, which the kernel closes when whoever started it dies.
+# Of its own, moto looks whether a condition holds and writes later, and keeps what arrived of a client that died
+# while it sent; S3 does neither. It ends with its standard input, which the kernel closes when its parent dies.
 _SERVE = """
-import logging, sys
-from moto.server import ThreadedMotoServer
+import io, logging, sys, threading
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
-server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
+moto = DomainDispatcherApplication(create_backend_app)
+alone = threading.Lock()
+
+def serve(environ, start_response):
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body = environ["wsgi.input"].read(length)
+    if len(body) < length:
+        start_response("400 Bad Request", [])
+        return []
+    environ["wsgi.input"] = io.BytesIO(body)
+    with alone:
+        return [b"".join(moto(environ, start_response))]
+
+server = make_server("127.0.0.1", 0, serve, threaded=True)
+print(server.server_port, flush=True)
+threading.Thread(target=server.serve_forever, daemon=True).start()
 sys.stdin.read()
-server.stop()
 """
 
 
@@ -79,6 +95,15 @@ def environment_of(options: Mapping[str, str]) -> dict[str, str]:
         "AWS_ENDPOINT_URL": options["endpoint"],
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+@cache
+def shared_server() -> S3Server:
+    """The one of this test process; a test takes a fresh bucket of it."""
+    server = S3Server()
+    server.__enter__()
+    atexit.register(server.__exit__)
+    return server
 
 
 def _end(process: subprocess.Popen[str]) -> None:
