@@ -1,41 +1,53 @@
+"""What every store does, whichever it is; and which store a path or URL means."""
+
 from __future__ import annotations
 
-import errno
-import os
-import subprocess
-import sys
+import string
 import threading
-import time
-from pathlib import Path
+import uuid
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.local_storage import LocalStorage
-from runware_provider.engine.storage import STALE_S, Entry, open_storage
+from runware_provider.engine.s3_storage import S3Storage
+from runware_provider.engine.storage import Entry, Stores, open_storage
+from tests.s3.server import shared_server
+
+# Everything that a name in a hive partition, or a user, may hold; no control characters, which XML has not.
+NAMES = st.text(
+    st.one_of(
+        st.sampled_from("=%+ ~?#&@:;,'\"()[]{}*äß日"),
+        st.sampled_from(string.ascii_letters),
+        st.characters(codec="utf-8", categories=["L", "N", "S"]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@pytest.fixture(params=["local", "s3"])
+def place(request, tmp_path):
+    """A store and a folder in it that is not there yet."""
+    if request.param == "local":
+        return LocalStorage(), str(tmp_path / "state")
+    server = shared_server()
+    bucket = server.new_bucket()
+    return S3Storage(bucket, server.options()), f"s3://{bucket}/state"
 
 
 @pytest.fixture
-def storage() -> LocalStorage:
-    return LocalStorage()
+def storage(place):
+    return place[0]
 
 
 @pytest.fixture
-def folder(tmp_path) -> str:
-    return str(tmp_path / "state")
-
-
-class Sync:
-    """Notes what is made durable, in order, and what a reader would see at that moment."""
-
-    def __init__(self, watched: Path | None = None) -> None:
-        self.watched = watched
-        self.calls: list[tuple[str, bool]] = []
-
-    def __call__(self, descriptor: int) -> None:
-        name = Path(f"/proc/self/fd/{descriptor}").readlink().name
-        self.calls.append((name, self.watched is not None and self.watched.exists()))
-        os.fsync(descriptor)
+def folder(place):
+    return place[1]
 
 
 def test_a_created_file_is_read_as_it_was_written(storage, folder):
@@ -63,104 +75,19 @@ def test_creating_a_file_that_exists_leaves_it_alone(storage, folder):
 def test_of_many_threads_that_create_a_file_exactly_one_succeeds(storage, folder):
     path = storage.join(folder, "job.json")
     created: list[int] = []
-    start = threading.Barrier(8)
+    start = threading.Barrier(16)
 
     def create(number: int) -> None:
         start.wait()
         if storage.create_new(path, str(number).encode()):
             created.append(number)
 
-    threads = [threading.Thread(target=create, args=(number,)) for number in range(8)]
+    threads = [threading.Thread(target=create, args=(number,)) for number in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert [storage.read(path)] == [str(number).encode() for number in created]
-
-
-def test_content_is_durable_before_the_name_and_the_name_before_the_return(tmp_path):
-    sync = Sync(tmp_path / "a")
-    LocalStorage(sync).create_new(str(tmp_path / "a"), b"x")
-    (temporary, seen), *rest = sync.calls
-    assert temporary.startswith(".a.")
-    assert temporary.endswith(".tmp")
-    assert not seen
-    assert rest == [(tmp_path.name, True)]
-
-
-def test_new_folders_are_made_durable_from_the_top(tmp_path):
-    sync = Sync()
-    LocalStorage(sync).create_new(str(tmp_path / "one" / "two" / "file"), b"x")
-    names = [name for name, _ in sync.calls]
-    assert names[:2] == [tmp_path.name, "one"]
-    assert names[-1] == "two"
-    sync.calls.clear()
-    LocalStorage(sync).create_new(str(tmp_path / "one" / "two" / "other"), b"x")
-    assert len(sync.calls) == 2
-
-
-def test_a_file_of_another_is_made_durable_before_it_is_relied_on(tmp_path):
-    LocalStorage().create_new(str(tmp_path / "a"), b"x")
-    sync = Sync()
-    assert not LocalStorage(sync).create_new(str(tmp_path / "a"), b"y")
-    assert sync.calls[-1][0] == tmp_path.name
-
-
-def test_a_full_disk_leaves_nothing_behind(tmp_path):
-    def refuse(_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with pytest.raises(OSError, match="No space"):
-        LocalStorage(refuse).create_new(str(tmp_path / "a"), b"x")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_files_get_the_permissions_that_the_umask_leaves(storage, tmp_path):
-    previous = os.umask(0o027)
-    try:
-        storage.create_new(str(tmp_path / "a"), b"")
-    finally:
-        os.umask(previous)
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
-
-
-CHILD = """
-import sys
-from runware_provider.engine.local_storage import LocalStorage
-
-wanted, path = sys.argv[1:]
-
-def stop(event, arguments):
-    if event == wanted and path.rpartition("/")[2] in str(arguments):
-        print("there", flush=True)
-        sys.stdin.read()
-
-sys.addaudithook(stop)
-LocalStorage().create_new(path, b"content" * 1000)
-print("returned", flush=True)
-sys.stdin.read()
-"""
-
-
-@pytest.mark.parametrize(
-    ("moment", "survives"), [("open", False), ("os.link", False), ("os.remove", True), ("never", True)]
-)
-def test_a_kill_leaves_the_whole_file_or_none(storage, tmp_path, moment, survives):
-    path = str(tmp_path / "answers.segment")
-    with subprocess.Popen(
-        [sys.executable, "-c", CHILD, moment, path],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": "plugins"},
-        cwd=Path(__file__).parents[2],
-    ) as child:
-        assert child.stdout.readline().strip() == (b"returned" if moment == "never" else b"there")
-        child.kill()
-    expected = [path] if survives else []
-    assert [entry.path for entry in storage.list(str(tmp_path))] == expected
-    assert storage.exists(path) == survives
-    assert storage.create_new(path, b"content" * 1000) != survives
-    assert storage.read(path) == b"content" * 1000
 
 
 def test_reading_what_is_missing_is_an_error_or_none(storage, folder):
@@ -171,14 +98,6 @@ def test_reading_what_is_missing_is_an_error_or_none(storage, folder):
         storage.open(path)
     assert storage.read_versioned(path) is None
     assert not storage.exists(path)
-
-
-def test_a_folder_is_no_file(storage, tmp_path):
-    assert not storage.exists(str(tmp_path))
-    with pytest.raises(IsADirectoryError):
-        storage.open(str(tmp_path))
-    with pytest.raises(IsADirectoryError):
-        storage.read(str(tmp_path))
 
 
 def test_replacing_needs_the_version_that_was_read(storage, folder):
@@ -210,33 +129,24 @@ def test_of_many_threads_that_count_up_none_loses_a_step(storage, folder):
             done = False
             while not done:
                 data, version = storage.read_versioned(path)
-                done = storage.replace_if(path, str(int(data) + 1).encode(), version)
+                step = f"{int(data.split()[0]) + 1} {uuid.uuid4()}"  # as all that must have one winner
+                done = storage.replace_if(path, step.encode(), version)
 
     threads = [threading.Thread(target=count_up) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert storage.read(path) == b"40"
+    assert storage.read(path).split()[0] == b"40"
     assert [entry.path for entry in storage.list(folder)] == [path]
-
-
-def test_a_replacement_is_durable_before_the_return(tmp_path):
-    sync = Sync()
-    storage = LocalStorage(sync)
-    storage.create_new(str(tmp_path / "a"), b"x")
-    _, version = storage.read_versioned(str(tmp_path / "a"))
-    sync.calls.clear()
-    assert storage.replace_if(str(tmp_path / "a"), b"y", version)
-    assert [name.startswith(".a.") for name, _ in sync.calls] == [True, False]
-    assert sync.calls[-1][0] == tmp_path.name
 
 
 def test_a_copy_is_exclusive_and_makes_its_folder(storage, folder):
     source, target = storage.join(folder, "staged", "a"), storage.join(folder, "data", "b")
     storage.create_new(source, b"x")
     assert storage.copy_new(source, target)
-    assert not storage.copy_new(source, target)
+    storage.create_new(storage.join(folder, "staged", "other"), b"y")
+    assert not storage.copy_new(storage.join(folder, "staged", "other"), target)
     storage.delete(source)
     assert storage.read(target) == b"x"
 
@@ -245,37 +155,6 @@ def test_copying_what_is_missing_is_an_error(storage, folder):
     with pytest.raises(FileNotFoundError):
         storage.copy_new(storage.join(folder, "a"), storage.join(folder, "b"))
     assert storage.list(folder) == []
-
-
-class NoLinks(LocalStorage):
-    """A file system across which, or on which, nothing can be linked."""
-
-    def __init__(self, number: int, refused: str) -> None:
-        super().__init__()
-        self.number = number
-        self.refused = refused
-
-    def _link(self, source: Path, target: Path) -> bool:
-        if self.refused in source.name:
-            raise OSError(self.number, os.strerror(self.number))
-        return LocalStorage._link(source, target)
-
-
-def test_across_file_systems_a_copy_is_a_copy(folder):
-    storage = NoLinks(errno.EXDEV, "source")
-    source = LocalStorage().join(folder, "source")
-    LocalStorage().create_new(source, b"x" * 3_000_000)
-    # The temporary file is named after the target, so only the first link is refused.
-    assert storage.copy_new(source, storage.join(folder, "target"))
-    assert not storage.copy_new(source, storage.join(folder, "target"))
-    assert storage.read(storage.join(folder, "target")) == b"x" * 3_000_000
-    assert len(storage.list(folder)) == 2
-
-
-def test_a_file_system_without_hard_links_is_refused_by_name(folder):
-    with pytest.raises(BadInput, match=r"state.*no hard links"):
-        NoLinks(errno.EPERM, ".tmp").create_new(f"{folder}/a", b"x")
-    assert LocalStorage().list(folder) == []
 
 
 def test_deleting_twice_is_fine(storage, folder):
@@ -304,42 +183,6 @@ def test_a_listing_shows_what_was_written_a_moment_ago(storage, folder):
         assert len(storage.list(folder)) == number + 1
 
 
-def test_a_listing_leaves_out_our_own_temporary_and_lock_files_only(storage, tmp_path):
-    (tmp_path / ".a.0123456789abcdef.tmp").touch()
-    (tmp_path / ".manifest.json.lock").touch()
-    (tmp_path / "theirs.tmp").touch()
-    (tmp_path / ".hidden").touch()
-    assert [Path(entry.path).name for entry in storage.list(str(tmp_path))] == [".hidden", "theirs.tmp"]
-
-
-def test_listing_a_file_is_an_error_not_an_empty_folder(storage, tmp_path):
-    (tmp_path / "a").touch()
-    with pytest.raises(NotADirectoryError):
-        storage.list(str(tmp_path / "a"))
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_an_error_not_empty(storage, tmp_path):
-    (tmp_path / "closed").mkdir(mode=0)
-    with pytest.raises(PermissionError):
-        storage.list(str(tmp_path))
-
-
-def test_a_listing_follows_links_but_not_in_circles(storage, tmp_path):
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real" / "a").touch()
-    (tmp_path / "real" / "up").symlink_to(tmp_path)
-    (tmp_path / "link").symlink_to(tmp_path / "real")
-    names = [entry.path.removeprefix(str(tmp_path)) for entry in storage.list(str(tmp_path))]
-    assert names == ["/link/a", "/real/a"]
-
-
-def test_a_link_that_leads_nowhere_is_an_error(storage, tmp_path):
-    (tmp_path / "a").symlink_to(tmp_path / "gone")
-    with pytest.raises(FileNotFoundError):
-        storage.list(str(tmp_path))
-
-
 def test_random_access_reads_anywhere(storage, folder):
     path = storage.join(folder, "a")
     storage.create_new(path, b"0123456789")
@@ -349,75 +192,169 @@ def test_random_access_reads_anywhere(storage, folder):
         assert file.read(2) == b"78"
 
 
-def test_a_sweep_removes_old_temporary_files_and_empty_folders_only(storage, tmp_path):
-    old, new = tmp_path / "deep" / f".a.{'0' * 16}.tmp", tmp_path / f".b.{'1' * 16}.tmp"
-    kept = tmp_path / "kept" / ".manifest.json.lock"
-    for path in (old, new, kept):
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
-    past = time.time() - STALE_S - 60
-    os.utime(old, (past, past))
-    os.utime(kept, (past, past))
-    storage.sweep(str(tmp_path))
-    assert sorted(tmp_path.rglob("*")) == sorted([new, kept, kept.parent])
-    storage.sweep(str(tmp_path / "missing"))
+def test_of_many_threads_that_replace_a_file_exactly_one_succeeds(storage, folder):
+    path = storage.join(folder, "manifest.json")
+    storage.create_new(path, b"before")
+    _, version = storage.read_versioned(path)
+    replaced: list[int] = []
+    start = threading.Barrier(16)
+
+    def replace(number: int) -> None:
+        start.wait()
+        if storage.replace_if(path, str(number).encode(), version):
+            replaced.append(number)
+
+    threads = [threading.Thread(target=replace, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [storage.read(path)] == [str(number).encode() for number in replaced]
 
 
-def test_an_empty_folder_that_is_swept_at_itself_stays(storage, tmp_path):
-    storage.sweep(str(tmp_path))
-    assert tmp_path.is_dir()
+def test_a_folder_is_neither_there_nor_readable_as_a_file(storage, folder):
+    storage.create_new(storage.join(folder, "a", "b"), b"")
+    assert not storage.exists(storage.join(folder, "a"))
+    with pytest.raises((FileNotFoundError, IsADirectoryError)):
+        storage.read(storage.join(folder, "a"))
+    with pytest.raises((FileNotFoundError, IsADirectoryError)):
+        storage.open(storage.join(folder, "a"))
 
 
-def test_joining_cares_for_slashes(storage):
-    assert storage.join("/a/", "b", "/c") == "/a/b/c"
-    assert storage.join("/", "b") == "/b"
-    assert storage.join("file:///a", "b") == "file:///a/b"
+def test_a_folder_whose_name_begins_with_anothers_is_not_listed_with_it(storage, folder):
+    storage.create_new(storage.join(folder, "a"), b"")
+    storage.create_new(f"{folder}-2/b", b"")
+    assert [entry.path for entry in storage.list(folder)] == [f"{folder}/a"]
 
 
-def test_file_urls_and_paths_are_the_same_place(storage, tmp_path):
-    storage.create_new(f"file://{tmp_path}/a%20b", b"x")
-    assert storage.read(f"{tmp_path}/a%20b") == b"x"
-    assert storage.read(f"file:{tmp_path}/a%20b") == b"x"
-    assert storage.read(f"file://localhost{tmp_path}/a%20b") == b"x"
-    assert [entry.path for entry in storage.list(f"file://{tmp_path}")] == [f"file://{tmp_path}/a%20b"]
+def test_checking_the_conditions_leaves_nothing_behind(storage, folder):
+    storage.check_conditions(folder)
+    assert storage.list(folder) == []
 
 
-def test_relative_paths_stay_where_they_were(tmp_path):
-    before = Path.cwd()
-    os.chdir(tmp_path)
-    try:
-        storage = LocalStorage()
-    finally:
-        os.chdir(before)
-    storage.create_new("out/a", b"x")
-    assert (tmp_path / "out" / "a").read_bytes() == b"x"
-    assert [entry.path for entry in storage.list("out")] == ["out/a"]
+def test_a_sweep_removes_no_file(storage, folder):
+    path = storage.join(folder, "a", "b")
+    storage.create_new(path, b"")
+    storage.sweep(folder)
+    assert storage.exists(path)
 
 
-def test_a_tilde_is_the_home_folder(storage, tmp_path):
-    home = os.environ.get("HOME")
-    os.environ["HOME"] = str(tmp_path)
-    try:
-        storage.create_new("~/out/a", b"x")
-        assert [entry.path for entry in storage.list("~/out")] == ["~/out/a"]
-    finally:
-        os.environ.pop("HOME") if home is None else os.environ.update(HOME=home)
-    assert (tmp_path / "out" / "a").exists()
+def test_a_path_is_the_same_place_in_whatever_way_its_slashes_are_written(storage, folder):
+    assert storage.canonical(f"{folder}/a//b/") == storage.canonical(f"{folder}/a/b")
+    assert storage.canonical(f"{folder}/a") != storage.canonical(f"{folder}/b")
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/key", "gs://bucket", "S3:/bucket", "https://host/file"])
+def test_a_place_elsewhere_is_no_place_here(storage, folder):
+    for elsewhere in ("s3://other-bucket/state", "gs://bucket/state"):
+        assert storage.canonical(elsewhere) == elsewhere
+        assert not storage.canonical(elsewhere).startswith(storage.canonical(folder))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.lists(NAMES, min_size=1, max_size=3), data=st.binary(max_size=20))
+def test_every_name_comes_back_as_it_was_written(place, names, data):
+    storage, folder = place
+    fresh = storage.join(folder, uuid.uuid4().hex)
+    path = storage.join(fresh, *names)
+    assert storage.create_new(path, data)
+    assert storage.list(fresh) == [Entry(path, len(data))]
+    assert storage.read(storage.list(fresh)[0].path) == data
+    assert storage.exists(path)
+    storage.delete(path)
+    assert storage.list(fresh) == []
+
+
+def test_hive_partitions_with_spaces_and_percent_signs_are_listed_as_written(storage, folder):
+    path = storage.join(folder, "ds=2026-01-01", "city=K%C3%B6ln am Rhein", "part 1.parquet")
+    storage.create_new(path, b"x")
+    assert [entry.path for entry in storage.list(folder)] == [path]
+
+
+def test_parquet_is_read_through_a_store(storage, folder):
+    table = pa.table({"n": range(1000), "text": [f"row {n}" for n in range(1000)]})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, row_group_size=100)
+    path = storage.join(folder, "a.parquet")
+    storage.create_new(path, sink.getvalue().to_pybytes())
+    with storage.open(path) as file:
+        assert pq.ParquetFile(file, buffer_size=4096).read().equals(table)
+
+
+def test_a_file_stays_open_for_a_second_reader(storage, folder):
+    path = storage.join(folder, "a")
+    storage.create_new(path, b"0123456789")
+    with storage.open(path) as first, storage.open(path) as second:
+        first.seek(5)
+        assert (second.read(2), first.read(2)) == (b"01", b"56")
+
+
+@pytest.mark.parametrize(
+    "url", ["gs://bucket", "GS:/bucket", "s3:/bucket", "https://host/file", "s3b://bucket/key"]
+)
 def test_other_stores_are_refused_by_the_name_that_the_user_knows(url):
-    with pytest.raises(BadInput, match=r"source: .*:// is not supported yet"):
+    with pytest.raises(BadInput, match=r"source: .*:// is not supported"):
         open_storage(url, field="source")
 
 
-def test_another_host_is_refused(storage):
+@pytest.mark.parametrize("url", ["s3://", "s3:///key", "s3://a/key", "s3://conn@/key", "s3://spa ce/key"])
+def test_an_s3_url_without_a_bucket_is_refused(url):
+    with pytest.raises(BadInput, match=r"source: .* names no bucket"):
+        open_storage(url, field="source")
+
+
+def test_another_host_is_refused():
     with pytest.raises(BadInput, match="names the host 'server'"):
         open_storage("file://server/share")
     with pytest.raises(BadInput):
-        storage.create_new("s3://bucket/key", b"")
+        LocalStorage().create_new("s3://bucket/key", b"")
 
 
 def test_a_plain_path_and_a_file_url_are_opened():
     assert isinstance(open_storage("/data"), LocalStorage)
     assert isinstance(open_storage("file:///data"), LocalStorage)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/key", "S3://bucket", "s3a://bucket/key"])
+def test_s3_urls_are_opened_without_asking_anybody(url):
+    assert isinstance(open_storage(url, options={"region": "us-east-1"}), S3Storage)
+
+
+@pytest.mark.parametrize("options", [{"endpoint": "no url"}, {"region": "no region!"}])
+def test_options_that_are_no_use_are_refused_without_quoting_them(options):
+    with pytest.raises(BadInput, match=r"s3://bucket: its endpoint, region or profile") as refused:
+        open_storage("s3://bucket/key", options={**options, "secret": "very-secret"})
+    assert "very-secret" not in str(refused.value)
+
+
+def test_stores_open_each_bucket_with_its_options_once():
+    asked: list[str | None] = []
+
+    def options_for(conn_id: str | None) -> dict[str, str]:
+        asked.append(conn_id)
+        return {"region": "eu-west-1" if conn_id == "europe" else "us-east-1"}
+
+    stores = Stores(options_for)
+    lake = stores.open("s3://lake/a")
+    assert stores.open("s3a://lake/b") is lake
+    assert stores.open("s3://same@lake/b") is lake
+    assert stores.open("s3://europe@lake/b") is not lake
+    assert stores.open("s3://pond/b") is not lake
+    assert asked == [None, None, "same", "europe", None]
+    assert stores.open("/a") is stores.open("file:///b")
+
+
+def test_a_connection_outside_of_airflow_is_refused_by_its_name():
+    with pytest.raises(BadInput, match=r"connection 'lake_aws': .*outside of Airflow"):
+        Stores().open("s3://lake_aws@lake/a")
+
+
+@pytest.mark.parametrize(
+    ("url", "state"),
+    [("s3://lake/a", "s3://pond/a.state"), ("s3://lake", "s3://lake.state"), ("/a", "s3://lake/b")],
+)
+def test_a_state_folder_in_another_store_is_refused(url, state):
+    stores = Stores()
+    storage = stores.open(url)
+    with pytest.raises(BadInput, match=r"^state: .* does not lie in the destination's store"):
+        stores.open_beside(storage, state, field="state")
+    stores.open_beside(storage, url + "/x", field="state")

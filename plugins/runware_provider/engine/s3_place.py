@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runware_provider.engine.errors import BadInput
 
-_URL = re.compile(r"(?i:s3a?):/+(?:(?P<conn_id>[^@/]*)@)?(?P<bucket>[^/]*)/?(?P<key>.*)", re.DOTALL)
+_URL = re.compile(r"(?i:s3a?)://(?:(?P<conn_id>[^@/]*)@)?(?P<bucket>[^/]*)/?(?P<key>.*)", re.DOTALL)
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 
 
