@@ -386,7 +386,12 @@ class Spec(ValueObject):
 
     def __repr__(self) -> str:
         """Without prompt, system prompt, tools and variables: they may hold what no log should."""
-        return f"Spec(source={self.source!r}, destination={self.destination!r}, model={self.model!r})"
+        held = (
+            self.__dict__
+        )  # a Spec that is still being made has no fields yet, and may be shown in a traceback
+        return (
+            f"Spec({', '.join(f'{name}={held.get(name)!r}' for name in ('source', 'destination', 'model'))})"
+        )
 
     __str__ = __repr__
 

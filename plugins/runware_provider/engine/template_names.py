@@ -45,6 +45,7 @@ def syntax_refused(wording: Wording) -> Iterator[None]:
     try:
         yield
     except jinja2.TemplateSyntaxError as error:
+        error.source = None  # its text quotes the template, and it stays the context of ours
         said = (error.message or "").rstrip(".").replace("end of template", f"end of {wording.noun}")
         raise BadInput(wording.field, f"line {error.lineno}: {said}", wording.mend) from None
     except (SyntaxError, RecursionError, MemoryError):

@@ -1,0 +1,556 @@
+"""What failing runs leave behind holds no key and no prompt, whatever the API says and whoever looks.
+
+Every text that somebody wrote is one made-up word again and again, so that any piece of it is recognised. A run
+leaves something in the places of `ALLOWED`; each place may hold the words that stand beside it, and no others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import html
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import airflow
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from airflow.sdk import DAG, Asset
+from airflow.serialization.serialized_objects import DagSerialization
+
+import runware_provider
+from runware_provider.engine.cli import main
+from runware_provider.engine.errors import BadInput, JobStopped, PublishConflict
+from runware_provider.engine.reply import read_reply
+from runware_provider.engine.spec import Endpoint, Settings, Spec, Tool
+from runware_provider.hook import RunwareHook
+from runware_provider.operators import TextInferenceOperator
+from runware_provider.testing import Fault, LocalServer, ServerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+KEY = "zqkeyzqkey-0f3b9a7c51d2e884-zqkeyzqkey"
+WORDS = ("zqkey", "zqprompt", "zqsystem", "zqtool", "zqrecord", "zqparam")
+DATA = frozenset(WORDS) - {"zqkey"}
+"""What the user owns: it may stand where the user's data stands."""
+
+ALLOWED = {
+    "state folder": DATA,
+    "dataset": DATA,
+    "exception": frozenset(),
+    "locals of a job that stopped": frozenset(),
+    "locals of another error": DATA,  # whoever reads a wish holds it; Airflow itself shows no locals
+    "log": frozenset(),
+    "task log, standard output and error": frozenset(),
+    "XCom, rendered fields, state and events": frozenset(),
+    "repr": frozenset(),
+    "serialized DAG": frozenset({"zqparam"}),  # a DAG's params are Airflow's, and shown in its pages
+}
+
+PRINTED = frozenset(
+    "ApiError Client Endpoint Inference Job Judge Ledger Limits LookedAt Prepared Prompt Redactor Reply RequestTemplate"
+    " RunwareHook Settings ShardFeed Spec Submitter Tool".split()
+)
+"""Classes of which a running job holds an object, at least."""
+RECORDS = 7
+PLUGINS = Path(runware_provider.__file__).parents[1]
+AIRFLOW = str(Path(airflow.__file__).parent)
+
+
+def text(word: str) -> str:
+    return " ".join([word] * 8)
+
+
+PROMPT = text("zqprompt")
+SYSTEM = text("zqsystem")
+TOOL = text("zqtool")
+RECORD = f"Invoice {text('zqrecord')} Ltd"
+SCHEMA = {
+    "type": "object",
+    "description": TOOL,
+    "properties": {"vendor": {"type": "string", "description": TOOL}, "total": {"type": "number"}},
+    "required": ["vendor", "total"],
+}
+A_TOOL = {"name": "note", "description": TOOL, "schema": SCHEMA}
+EVERYTHING = f"{PROMPT}\n{RECORD}\n{SYSTEM}\n{TOOL}\n{text('zqparam')}\nAuthorization: Bearer {KEY}"
+PAGE = f"<html><body><h1>Bad gateway</h1><pre>POST /v1\n{html.escape(EVERYTHING)}</pre></body></html>"
+
+
+def leaks(left: dict[str, str]) -> list[tuple[str, str, str]]:
+    """The words that stand where they may not, with what stands before and behind them."""
+    return [
+        (place, word, _around(held, held.casefold().index(word)))
+        for place, held in left.items()
+        for word in WORDS
+        if word in held.casefold() and word not in ALLOWED[place]
+    ]
+
+
+def _around(held: str, place: int) -> str:
+    return held[max(0, place - 200) : place + 50]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A way to fail."""
+
+    name: str
+    faults: tuple[Fault, ...] = ()
+    error: str | None = None
+    """The kind of exception that it ends with; nothing where rows fail and the job does not."""
+    changes: dict[str, Any] = field(default_factory=dict)
+    connection: dict[str, Any] = field(default_factory=dict)
+    by_cli: bool = True
+    """Not where the command line would wait longer than a test may."""
+
+
+def refused(code: str, message: str, status: int | None = None) -> tuple[Fault, ...]:
+    return (Fault("refuse_task", code=code, message=message, status=status),)
+
+
+def everywhere(kind: str, **how: Any) -> tuple[Fault, ...]:
+    return tuple(Fault(kind, task_type=name, **how) for name in ("textInference", "getResponse"))
+
+
+CASES = [
+    Case("a wrong key", error="KeyRefused", connection={"password": KEY + "x"}),
+    Case(
+        "a refusal that quotes the key",
+        everywhere("refuse_request", status=401, code="invalidApiKey", message=f"Bad key {KEY}: {EVERYTHING}"),
+        "KeyRefused",
+    ),
+    Case(
+        "a refusal that quotes the ends of the key",
+        everywhere("refuse_request", status=401, code="invalidApiKey", message=f"{KEY[:11]}...{KEY[-9:]} is bad"),
+        "KeyRefused",
+    ),
+    Case(
+        "an empty account, told with the prompt",
+        refused("insufficientCredits", f"No credit for '{PROMPT}'", 402),
+        "BalanceExhausted",
+    ),
+    Case("an unknown model, told with the system prompt", refused("modelNotFound", SYSTEM), "ModelUnknown"),
+    Case("a code that quotes", refused(f"quota of {RECORD}", RECORD, 402), "BalanceExhausted"),
+    *(
+        Case(f"a bad {name}, quoted", refused("invalidMessages", f"Bad value: {quoted}!"), "RequestRefused")
+        for name, quoted in {
+            "prompt": PROMPT,
+            "record": json.dumps(RECORD),
+            "system prompt": SYSTEM.upper(),
+            "tool": f"'{TOOL}'",
+            "everything": EVERYTHING,
+        }.items()
+    ),
+    Case(
+        "a provider that quotes the prompt later",
+        (Fault("fail_task", code="providerBadRequest", message=EVERYTHING),),
+        "RequestRefused",
+    ),
+    Case(
+        "a provider's error that quotes the prompt",
+        (Fault("fail_task", code="providerError", message=EVERYTHING, shape="item"),),
+        by_cli=False,
+    ),
+    Case(
+        "an unknown error whose code quotes the prompt",
+        (Fault("fail_task", code=f"bad words: {EVERYTHING}", message=EVERYTHING),),
+        by_cli=False,
+    ),
+    Case("a server that is not there", error="Unreachable", connection={"host": "http://127.0.0.1:9/v1"}, by_cli=False),
+    *(
+        Case(f"a page that echoes the request ({status})", everywhere("refuse_request", status=status, body=PAGE), error, by_cli=False)
+        for status, error in ((502, "Unreachable"), (401, "KeyRefused"), (404, "Unreachable"))
+    ),
+    Case("garbage that echoes the request", everywhere("garbage_body", body=PAGE), "Unreachable", by_cli=False),
+    Case("a template with a misspelt column", error="BadInput", changes={"prompt": PROMPT + "{{ record.bdy }}"}),
+    Case("a template with bad syntax", error="BadInput", changes={"prompt": PROMPT + "{% if record.body %}"}),
+    Case("a template that fails", error="BadInput", changes={"prompt": PROMPT + "{{ record.body + 1 }}"}),
+    Case("a template that reads a field", error="BadInput", changes={"prompt": PROMPT + "{{ record[record.body] }}"}),
+    Case("a schema that cannot be stored", error="BadInput", changes={"output_type": {**SCHEMA, "nullable": True}}),
+    Case("a schema that refers to nothing", error="BadInput", changes={"output_type": {"$ref": "#/none", "title": TOOL}}),
+    Case("answers that do not fit", (Fault("break_schema"),), by_cli=False),
+    Case("answers in prose", (Fault("prose"),), changes={"output_type": None}),
+    Case("tools that are refused", refused("invalidTools", f"Bad tool: {TOOL}"), "RequestRefused", {
+        "output_type": None,
+        "tools": [A_TOOL],
+    }),
+]  # fmt: skip
+
+
+@dataclass
+class Bench:
+    """A source, a destination, a server, and two ways to run a job between them."""
+
+    root: Path
+    server: LocalServer
+    api: Any
+    sent: list[str]
+    """What the task runner sent to Airflow's API server."""
+    run_task: Callable[..., Any]
+    capfd: pytest.CaptureFixture[str]
+    caplog: pytest.LogCaptureFixture
+    environment: pytest.MonkeyPatch
+
+    def arguments(self, **changes: Any) -> dict[str, Any]:
+        usual = {
+            "task_id": "ask",
+            "source": str(self.root / "in"),
+            "destination": str(self.root / "out"),
+            "prompt": PROMPT + "\n{{ params.style }}\n{{ record.body }}",
+            "system_prompt": SYSTEM,
+            "output_type": SCHEMA,
+            "limits": {"unreachable_s": 0.2, "attempts": 1, "poll_interval_s": 0.02},
+            "outlets": [Asset("file:///out")],
+        }
+        return usual | changes
+
+    def a_dag(self, operator: type[TextInferenceOperator] = TextInferenceOperator, **changes: Any) -> DAG:
+        with DAG("dag", schedule=None, params={"style": text("zqparam")}) as dag:
+            operator(**self.arguments(**changes))
+        return dag
+
+    def by_airflow(
+        self, operator: type[TextInferenceOperator] = TextInferenceOperator, **changes: Any
+    ) -> Any:
+        """Run the operator as a worker does; returns its error and what it left."""
+        try:
+            dag = self.a_dag(operator, **changes)
+        except BadInput as error:  # it fails the DAG's import, which Airflow shows
+            return error, self._left(error)
+        error = self.run_task(dag, "ask").error
+        return error, self._left(error)
+
+    def by_cli(self, **changes: Any) -> tuple[int, dict[str, str]]:
+        """Run the command line in this process; returns its exit status and what it left."""
+        code = main(self._options(**changes))
+        return code, self._left(None)
+
+    def options(self, **changes: Any) -> list[str]:
+        return self._options(**changes)
+
+    def _options(self, **changes: Any) -> list[str]:
+        given = {**self.arguments(prompt=PROMPT + "\n{{ record.body }}"), **changes}
+        options = {"source": given["source"], "destination": given["destination"], "prompt": given["prompt"]}
+        options |= {"system-prompt": SYSTEM, "delivery": changes.get("delivery", "sync")}
+        for name, option in (("output_type", "schema"), ("tools", "tools")):
+            if given.get(name) is not None:
+                path = self.root / f"{option}.json"
+                path.write_text(json.dumps(given[name]), encoding="utf-8")
+                options[option] = str(path)
+        return ["run", *(word for name, value in options.items() for word in (f"--{name}", value))]
+
+    def _left(self, error: BaseException | None) -> dict[str, str]:
+        chain = list(_chain(error))
+        left = {
+            "exception": "\n".join(f"{one!r} {one} {vars(one)}" for one in chain),
+            f"locals of {'a job that stopped' if isinstance(error, JobStopped) else 'another error'}": "\n".join(
+                _locals(one) for one in chain
+            ),
+            "log": self.caplog.text + "".join(f"{one.__dict__}" for one in self.caplog.records),
+            "task log, standard output and error": "".join(self.capfd.readouterr()),
+            "XCom, rendered fields, state and events": "\n".join(self.sent),
+            "state folder": _held_in(self.root / "out.state"),
+            "dataset": _held_in(self.root / "out"),
+        }
+        assert left.keys() < ALLOWED.keys()
+        return left
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and all that it stands on, also what `from None` hides from a plain traceback."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [one.__cause__, one.__context__]
+
+
+def _locals(error: BaseException) -> str:
+    """The local variables of its frames, as Sentry or Rich would show them; Airflow's own hold the whole context."""
+    frames = traceback.TracebackException.from_exception(error, capture_locals=True).stack
+    return "\n".join(
+        f"{frame.name} {name}={value}"
+        for frame in frames
+        if not frame.filename.startswith(AIRFLOW) and frame.filename != __file__
+        for name, value in (frame.locals or {}).items()
+        if name != "context"
+    )
+
+
+def _held_in(folder: Path) -> str:
+    """Names and contents of all files; Parquet is compressed, so it is read."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return "\n".join(f"{path.relative_to(folder)} {_content(path)}" for path in files)
+
+
+def _content(path: Path) -> str:
+    content = path.read_bytes()
+    if content[:4] != b"PAR1":
+        return content.decode(errors="replace")
+    table = pq.ParquetFile(path).read()
+    return f"{table.schema.metadata} {table.to_pylist()}"
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[LocalServer]:
+    with LocalServer(ServerSettings(key=KEY, latency=0, latency_sigma=0)) as server:
+        yield server
+
+
+@pytest.fixture
+def bench(  # noqa: PLR0917 - fixtures are arguments
+    api: Any,
+    run_task: Callable[..., Any],
+    shared_server: LocalServer,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Bench:
+    for name in (None, "httpx", "httpcore", "asyncio", "runware_provider", "airflow.task.operators"):
+        caplog.set_level(logging.DEBUG, name)
+    shared_server.clear_faults()
+    shared_server.reset()
+    (tmp_path / "in").mkdir()
+    bodies = [f"{RECORD} {n}\nTotal: {n}.50 EUR" for n in range(RECORDS)]
+    pq.write_table(pa.table({"body": bodies}), tmp_path / "in" / "a.parquet")
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
+    sent: list[str] = []
+    answer = api.answer
+
+    def recorded(request: Any) -> Any:
+        sent.append(f"{request.method} {request.url} {request.content.decode()}")
+        return answer(request)
+
+    api.answer = recorded
+    api.connections["runware_default"] = {"host": shared_server.base_url, "password": KEY}
+    return Bench(tmp_path, shared_server, api, sent, run_task, capfd, caplog, monkeypatch)
+
+
+async def executed(server: LocalServer, job: asyncio.Task[Any]) -> None:
+    """Return when the server has begun to work, or the job has ended."""
+    while not job.done() and not await asyncio.to_thread(lambda: server.bill_summary()["executed"]):
+        pass
+
+
+def _spoil(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_text("no folder", encoding="utf-8")
+
+
+def by_name(case: Case) -> str:
+    return case.name
+
+
+# what runs leave
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_a_failing_task_leaves_no_secret(bench: Bench, case: Case) -> None:
+    bench.server.script(*case.faults)
+    bench.api.connections["runware_default"].update(case.connection)
+    error, left = bench.by_airflow(**case.changes)
+    assert leaks(left) == []
+    if case.error is not None:
+        assert type(error).__name__ == case.error, error
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.by_cli], ids=by_name)
+def test_a_failing_command_line_leaves_no_secret(bench: Bench, case: Case) -> None:
+    bench.server.script(*case.faults)
+    bench.environment.setenv("RUNWARE_API_KEY", case.connection.get("password", KEY))
+    bench.environment.setenv("RUNWARE_BASE_URL", bench.server.base_url)
+    code, left = bench.by_cli(**case.changes)
+    assert leaks(left) == []
+    assert (code == 0) == (case.error is None)
+
+
+def test_a_state_folder_that_fails_leaves_no_secret(bench: Bench) -> None:
+    class Spoilt(TextInferenceOperator):
+        def start_job(self, spec: Spec, endpoint: Endpoint, stop: asyncio.Event) -> Any:
+            return self._spoil(super().start_job(spec, endpoint, stop), Path(spec.state_folder) / "ledger")
+
+        async def _spoil(self, job: Any, ledger: Path) -> Any:
+            running = asyncio.create_task(job)
+            await executed(bench.server, running)
+            _spoil(ledger)
+            return await running
+
+    bench.server.script(Fault("delay_task", seconds=0.3))
+    error, left = bench.by_airflow(Spoilt)
+    assert isinstance(error, OSError)
+    assert leaks(left) == []
+
+
+def test_a_lost_race_to_publish_leaves_no_secret(bench: Bench) -> None:
+    class Loser(TextInferenceOperator):
+        def start_job(self, spec: Spec, endpoint: Endpoint, stop: asyncio.Event) -> Any:
+            return self._lose(super().start_job(spec, endpoint, stop), spec)
+
+        async def _lose(self, job: Any, spec: Spec) -> Any:
+            await job
+            raise PublishConflict(f"another run published {spec.destination} since this one began")
+
+    error, left = bench.by_airflow(Loser)
+    assert isinstance(error, PublishConflict)
+    assert leaks(left) == []
+
+
+def test_an_interrupted_task_leaves_no_secret_and_nothing_it_held_prints_one(bench: Bench) -> None:
+    shown: dict[str, str] = {}
+
+    class LookedAt(TextInferenceOperator):
+        def start_job(self, spec: Spec, endpoint: Endpoint, stop: asyncio.Event) -> Any:
+            return self._look(super().start_job(spec, endpoint, stop), stop)
+
+        async def _look(self, job: Any, stop: asyncio.Event) -> Any:
+            running = asyncio.create_task(job)
+            await executed(bench.server, running)
+            told = read_reply(400, json.dumps({"errors": [{"code": "x", "message": EVERYTHING}]}).encode())
+            held = (told, RunwareHook(), Settings(extra={"note": SYSTEM}), Tool(**A_TOOL))
+            shown.update(_printed())
+            assert held
+            stop.set()
+            return await running
+
+    bench.server.script(Fault("delay_task", seconds=600))
+    error, left = bench.by_airflow(LookedAt)
+    assert type(error).__name__ == "Interrupted"
+    assert shown.keys() >= PRINTED
+    assert leaks(left | {"repr": "\n".join(shown.values())}) == []
+
+
+def _printed() -> dict[str, str]:
+    """How every object of ours that is in memory prints itself, by the name of its class."""
+    printed: dict[str, str] = {}
+    for one in gc.get_objects():
+        module = str(type(one).__module__)
+        ours = module.startswith("runware_provider.") and not module.startswith("runware_provider.testing")
+        if ours or isinstance(one, TextInferenceOperator):
+            with contextlib.suppress(AttributeError):  # half made: the rest of a test before
+                printed[type(one).__name__] = f"{printed.get(type(one).__name__, '')}{one!r} {one}\n"
+    return printed
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_killed_process_leaves_no_secret(bench: Bench, number: signal.Signals) -> None:
+    bench.server.script(Fault("delay_task", seconds=600))
+    code = "import logging, sys; logging.basicConfig(level=0); from runware_provider.engine.cli import main; sys.exit(main())"
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    with subprocess.Popen(
+        [sys.executable, "-X", "dev", "-c", code, *bench.options(delivery="poll")],
+        env={
+            **inherited,
+            "PYTHONPATH": str(PLUGINS),
+            "RUNWARE_BASE_URL": bench.server.base_url,
+            "RUNWARE_API_KEY": KEY,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not bench.server.bill_summary()["executed"] and process.poll() is None:
+            pass
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == (3 if number is signal.SIGTERM else -number), err
+    assert "httpcore" in err
+    assert "zqprompt" not in _held_in(bench.root / "out.state")
+    left = {
+        "task log, standard output and error": out + err,
+        "state folder": _held_in(bench.root / "out.state"),
+    }
+    assert leaks(left) == []
+
+
+# what is kept
+
+
+def test_the_rows_hold_what_the_api_said_except_for_the_key(bench: Bench) -> None:
+    bench.server.script(Fault("fail_task", code="providerError", message=EVERYTHING))
+    _, left = bench.by_airflow()
+    assert all(word in left["state folder"] for word in DATA)
+    assert "Authorization: Bearer ***" in left["state folder"]
+
+
+# what Airflow stores of a DAG
+
+
+def test_a_dag_is_stored_without_its_prompts(bench: Bench) -> None:
+    stored = json.dumps(DagSerialization.to_dict(bench.a_dag(settings=Settings(extra={"note": SYSTEM}))))
+    assert leaks({"serialized DAG": stored}) == []
+
+
+@pytest.mark.xfail(reason="Airflow stores the arguments of a mapped task as they are")
+def test_a_dag_with_a_mapped_task_is_stored_without_its_prompts(bench: Bench) -> None:
+    given = bench.arguments(output_type=None, tools=[Tool(**A_TOOL)])
+    fixed = {name: given.pop(name) for name in ("task_id", "prompt", "system_prompt", "tools", "limits")}
+    with DAG("dag", schedule=None, params={"style": text("zqparam")}) as dag:
+        TextInferenceOperator.partial(**fixed).expand(source=[given["source"]], destination=["a"])
+    assert leaks({"serialized DAG": json.dumps(DagSerialization.to_dict(dag))}) == []
+
+
+# messages
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prompt": PROMPT},
+        {"prompt": [PROMPT]},
+        {"system_prompt": [SYSTEM]},
+        {"output_type": TOOL},
+        {"output_type": [TOOL]},
+        {"tools": [{"name": "a", "description": TOOL}]},
+        {"tools": [{"name": "a", "description": [TOOL], "schema": {}}]},
+        {"tools": [{"name": "a", "schema": {"x": {TOOL}}}]},
+        {"settings": {"extra": {"note": {SYSTEM}}}},
+        {"settings": {"stop_sequences": [SYSTEM]}},
+        {"columns": PROMPT},
+    ],
+    ids=str,
+)
+def test_a_bad_argument_is_named_without_the_text_in_it(bench: Bench, changes: dict[str, Any]) -> None:
+    error, left = bench.by_airflow(**changes)
+    assert isinstance(error, BadInput)
+    assert leaks(left) == []
+
+
+def test_a_system_prompt_that_is_taken_for_a_file_is_not_quoted(bench: Bench) -> None:
+    error, left = bench.by_airflow(system_prompt=f"{SYSTEM} notes.txt")
+    assert isinstance(error, BadInput)
+    assert leaks(left) == []
+
+
+def test_the_test_of_a_connection_does_not_tell_the_key(bench: Bench) -> None:
+    class Hook(RunwareHook):
+        def get_endpoint(self) -> Endpoint:
+            return Endpoint(bench.server.base_url, KEY)
+
+    for message in (EVERYTHING, f"{KEY[:12]}... is no key"):
+        bench.server.clear_faults()
+        bench.server.script(Fault("refuse_request", status=401, code="invalidApiKey", message=message))
+        verdict, said = Hook().test_connection()
+        assert not verdict
+        assert "zqkey" not in said
+
+
+def test_a_leak_would_be_found() -> None:
+    for place, allowed in ALLOWED.items():
+        found = {word for _, word, _ in leaks({place: f"said: {EVERYTHING.upper()}"})}
+        assert found == set(WORDS) - allowed
