@@ -28,8 +28,11 @@ CONDITIONS = frozenset({"if-match", "if-none-match"})
 _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 _STATUS = {
+    403: ("AccessDenied", "Forbidden"),
     409: ("ConditionalRequestConflict", "Conflict"),
     500: ("InternalError", "Internal Server Error"),
+    405: ("MethodNotAllowed", "Method Not Allowed"),
+    416: ("InvalidRange", "Range Not Satisfiable"),
     501: ("NotImplemented", "Not Implemented"),
     503: ("SlowDown", "Slow Down"),
 }

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import threading
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -180,7 +181,8 @@ class S3Client:
 
 
 def _content(answer: GetObjectOutputTypeDef, path: str) -> Content:
-    with answer["Body"] as body:
+    # As a context manager the body hands out the bare stream, which does not notice that it ends too early.
+    with closing(answer["Body"]) as body:
         data = body.read()
     etag = answer.get("ETag")
     if not etag:
