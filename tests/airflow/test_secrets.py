@@ -60,8 +60,28 @@ ALLOWED = {
 }
 
 PRINTED = frozenset(
-    "ApiError Client Endpoint Inference Job Judge Ledger Limits LookedAt Prepared Prompt Redactor Reply RequestTemplate"
-    " RunwareHook Settings ShardFeed Spec Submitter Tool".split()
+    [
+        "ApiError",
+        "Client",
+        "Endpoint",
+        "Inference",
+        "Job",
+        "Judge",
+        "Ledger",
+        "Limits",
+        "LookedAt",
+        "Prepared",
+        "Prompt",
+        "Redactor",
+        "Reply",
+        "RequestTemplate",
+        "RunwareHook",
+        "Settings",
+        "ShardFeed",
+        "Spec",
+        "Submitter",
+        "Tool",
+    ]
 )
 """Classes of which a running job holds an object, at least."""
 RECORDS = 7
