@@ -339,13 +339,21 @@ def test_stores_open_each_bucket_with_its_options_once():
     assert stores.open("s3://same@lake/b") is lake
     assert stores.open("s3://europe@lake/b") is not lake
     assert stores.open("s3://pond/b") is not lake
-    assert asked == [None, None, "same", "europe", None]
+    assert asked == [None, "same", "europe"]
     assert stores.open("/a") is stores.open("file:///b")
+
+
+def test_credentials_that_are_new_each_time_make_no_other_store():
+    stores = Stores(lambda _: {"token": uuid.uuid4().hex, "region": "us-east-1"})
+    lake = stores.open("s3://role@lake/a")
+    stores.open_beside(lake, "s3://role@lake/a.state", field="state")
 
 
 def test_a_connection_outside_of_airflow_is_refused_by_its_name():
     with pytest.raises(BadInput, match=r"connection 'lake_aws': .*outside of Airflow"):
         Stores().open("s3://lake_aws@lake/a")
+    with pytest.raises(BadInput, match="connection 'lake_aws'"):
+        open_storage("s3://lake_aws@lake/a")
 
 
 @pytest.mark.parametrize(

@@ -32,20 +32,21 @@ def open_storage(
     Raises:
         BadInput: the URL's scheme is not supported, it names another host or no bucket, or the options are no use.
     """
-    return Stores(lambda _: options or {}).open(url, field=field) if is_s3(url) else _open_local(url, field)
+    return Stores(None if options is None else lambda _: options).open(url, field=field)
 
 
 class Stores:
     """Opens stores, and the same one again for the same place; safe to call from many threads.
 
     Args:
-        options_for: the options (see `open_storage`) that an Airflow connection's id stands for. It is asked for
+        options_for: the options (see `open_storage`) that an Airflow connection's id stands for. It is asked once, for
             `None` where a URL names no connection; then what it leaves out comes from the environment.
     """
 
     def __init__(self, options_for: Callable[[str | None], Mapping[str, str]] | None = None) -> None:
         self._options_for = options_for or _without_airflow
         self._opened: dict[tuple[object, ...], Storage] = {}
+        self._options: dict[str | None, Mapping[str, str]] = {}
         self._lock = threading.Lock()
 
     def open(self, url: str, *, field: str = "destination") -> Storage:
@@ -59,12 +60,15 @@ class Stores:
             with self._lock:
                 return self._opened.setdefault(("local",), opened)
         place = s3_place(url, field=field)
-        options = dict(self._options_for(place.conn_id))
         # Heavy, and whoever stays on local disks needs none of it.
         from runware_provider.engine.s3_storage import S3Storage  # noqa: PLC0415 - see above
 
-        key = ("s3", place.bucket, *sorted(options.items()))
         with self._lock:
+            # Once: a role that is assumed again has other credentials, and would seem to be another store.
+            if place.conn_id not in self._options:
+                self._options[place.conn_id] = self._options_for(place.conn_id)
+            options = self._options[place.conn_id]
+            key = ("s3", place.bucket, *sorted(options.items()))
             if key not in self._opened:
                 renew = partial(self._options_for, place.conn_id)
                 self._opened[key] = S3Storage(place.bucket, options, renew=renew)
