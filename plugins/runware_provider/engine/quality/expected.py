@@ -1,0 +1,173 @@
+"""Values that somebody knows to be right, and how often the results say the same. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.quality.chance import wilson
+from runware_provider.engine.quality.profile import Kind, kind_of
+from runware_provider.engine.quality.sameness import comparable, pairs, same
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MISSES_SHOWN = 20
+_READ_FROM_TEXT = (Kind.NUMBER, Kind.WHOLE, Kind.DATE, Kind.MOMENT, Kind.FLAG)
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A value that is not the expected one."""
+
+    key: Any
+    got: Any
+    wanted: Any
+
+
+@dataclass
+class FieldHits:
+    """How often a field held what was expected."""
+
+    path: str
+    hits: int = 0
+    of: int = 0
+    misses: list[Miss] = field(default_factory=list)
+    """The first ones."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the rate."""
+        return wilson(self.hits, self.of)
+
+    @property
+    def rate(self) -> float | None:
+        """Hits by values compared; None without any."""
+        return self.hits / self.of if self.of else None
+
+
+class Expected:
+    """Expected values by key.
+
+    Args:
+        table: a key column, and columns named like fields of the result; others are left alone.
+        key: the name of the key column, in both tables.
+        schema: of the dataset that will be compared.
+        result: its results' type, as a struct.
+
+    Raises:
+        BadInput: the key is missing, null or there twice, or a column's type has nothing to do with the field's.
+    """
+
+    def __init__(self, table: pa.Table, key: str, schema: pa.Schema, result: pa.StructType) -> None:
+        self.key = key
+        if key not in table.column_names:
+            raise BadInput(
+                "key",
+                f"the expected values have no column {key!r}",
+                f"They have: {', '.join(table.column_names)}",
+            )
+        if key not in schema.names:
+            raise BadInput("key", f"the dataset has no column {key!r}", f"It has: {', '.join(schema.names)}")
+        self._keys = _key_column(table[key], schema.field(key).type)
+        names = [result.field(index).name for index in range(result.num_fields)]
+        self.fields = [name for name in table.column_names if name in names]
+        if not self.fields:
+            raise BadInput(
+                "expected",
+                f"none of its columns is named like a field of the result ({', '.join(names)})",
+                "Rename them",
+            )
+        self.left_out = [name for name in table.column_names if name != key and name not in names]
+        columns = [_readable(name, table[name], result.field(name).type) for name in self.fields]
+        self._values = pa.StructArray.from_arrays(columns, names=self.fields)
+
+    @property
+    def rows(self) -> int:
+        """How many records have expected values."""
+        return len(self._keys)
+
+    def find(self, keys: pa.Array) -> tuple[pa.Array, pa.StructArray]:
+        """Which of these keys have expected values, as positions among `keys`, and these values."""
+        places = pc.index_in(keys, value_set=self._keys, skip_nulls=True)
+        known = pc.is_valid(places)
+        return pc.indices_nonzero(known), self._values.take(places.filter(known))
+
+
+class HitCounter:
+    """Compares results with expected values, table by table."""
+
+    def __init__(self, expected: Expected) -> None:
+        self._expected = expected
+        self._fields: dict[str, FieldHits] = {}
+        self.compared = 0
+        """Rows with a result and expected values."""
+        self.without_result = 0
+        """Rows with expected values and no result."""
+
+    def add(self, keys: pa.Array, results: pa.StructArray, answered: pa.BooleanArray) -> None:
+        """Compare these rows; those that are not `answered` are only counted."""
+        found, _ = self._expected.find(keys.filter(pc.invert(answered)))
+        self.without_result += len(found)
+        keys, results = keys.filter(answered), results.filter(answered)
+        found, wanted = self._expected.find(keys)
+        self.compared += len(found)
+        for pair in pairs(results.take(found), wanted, keys.take(found), elements=True):
+            hits = self._fields.setdefault(pair.path, FieldHits(pair.path))
+            held = same(pair.first, pair.second)
+            hits.hits += held.true_count
+            hits.of += len(held)
+            missing = pc.indices_nonzero(pc.invert(held))[: MISSES_SHOWN - len(hits.misses)]
+            shown = (array.take(missing).to_pylist() for array in (pair.keys, pair.first, pair.second))
+            hits.misses += [Miss(*one) for one in zip(*shown, strict=True)]
+
+    def fields(self) -> tuple[FieldHits, ...]:
+        """What was found, in the order of the result's fields."""
+        return tuple(self._fields.values())
+
+
+def table_of(rows: Mapping[str, Any] | pa.Table) -> pa.Table:
+    """Expected values as a table, also from a dict of columns."""
+    return rows if isinstance(rows, pa.Table) else pa.table(dict(rows))
+
+
+def _key_column(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    if column.null_count:
+        raise BadInput("expected", f"{column.null_count} rows have no key", "Remove them")
+    try:
+        keys = pa.chunked_array(column.cast(kind)).combine_chunks()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise BadInput(
+            "expected", f"its keys are {column.type}, the dataset's {kind} ({error})", "Convert them"
+        ) from None
+    counts = pc.value_counts(keys)
+    twice = counts.filter(pc.greater(counts.field("counts"), 1))
+    if len(twice):
+        raise BadInput(
+            "expected",
+            f"the key {twice[0]['values'].as_py()!r} is there {twice[0]['counts'].as_py()} times",
+            "Keep one row for each key",
+        )
+    return keys
+
+
+def _readable(name: str, column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    """The column, read from text where the field is none: expected values often come out of a CSV file."""
+    if kind_of(column.type) is Kind.TEXT and kind_of(kind) in _READ_FROM_TEXT:
+        try:
+            column = column.cast(pa.float64() if kind_of(kind) is Kind.NUMBER else kind)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise BadInput(
+                "expected", f"{name} holds text that is no {kind_of(kind)} ({error})", "Mend it"
+            ) from None
+    if not comparable(column.type, kind):
+        raise BadInput(
+            "expected",
+            f"{name} is {column.type}, but the field of the result is {kind}",
+            "Convert the column",
+        )
+    return column.combine_chunks()

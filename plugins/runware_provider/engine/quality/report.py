@@ -1,0 +1,118 @@
+"""A published dataset at a glance: what came out, what it cost, and how much of it is right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.quality.expected import Expected, HitCounter, table_of
+from runware_provider.engine.quality.findings import Findings, Hits, Run
+from runware_provider.engine.quality.profile import Profiler, as_struct
+from runware_provider.engine.quality.published import place_of, reading
+from runware_provider.engine.quality.report_html import html_of
+from runware_provider.engine.quality.report_markdown import markdown_of
+from runware_provider.engine.quality.tally import FIELDS, Tally
+from runware_provider.engine.rows import INFERENCE, RESULT, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from runware_provider.engine.quality.published import Published
+    from runware_provider.engine.storage import Storage
+
+
+@dataclass(frozen=True)
+class Report(Findings):
+    """A dataset at a glance; the same dataset gives the same report, to the letter."""
+
+    state_folder: str
+    """Of the dataset or its partition: where `save` keeps the page."""
+
+    @property
+    def name(self) -> str:
+        """The page's name: the publish's id."""
+        return self.run.publish_id
+
+    def to_markdown(self) -> str:
+        """For a log or a pull request: GitHub's tables, at most 150 lines."""
+        return markdown_of(self)
+
+    def to_html(self) -> str:
+        """One page without scripts and without anything to load."""
+        return html_of(self)
+
+
+def report(  # noqa: PLR0913 - a dataset's place and what it is held against
+    storage: Storage,
+    destination: str,
+    partition: Mapping[str, str] | None = None,
+    *,
+    state: str | None = None,
+    expected: pa.Table | Mapping[str, Any] | None = None,
+    key: str | None = None,
+) -> Report:
+    """Look at the current publish of a dataset.
+
+    Args:
+        storage: where the dataset lies.
+        destination: its root.
+        partition: one hive partition of it.
+        state: its state folder; by default the root's sibling.
+        expected: values known to be right: a key column, and columns named like fields of the result.
+        key: the column that the dataset and `expected` share.
+
+    Raises:
+        BadInput: nothing is published there, or `expected` does not go with it.
+        StateUnreadable: the manifest or a file is damaged.
+        PublishConflict: the dataset was replaced again and again meanwhile.
+    """
+    place = place_of(storage, destination, partition, state)
+    wanted = table_of(expected) if expected is not None else None
+
+    def look(published: Sequence[Published]) -> Report:
+        return _look(published[0], wanted, key)
+
+    return reading([place], look)
+
+
+def expected_for(published: Published, table: pa.Table, key: str | None) -> Expected:
+    """Expected values, made ready for a dataset.
+
+    Raises:
+        BadInput: there is no key, or they do not go with the dataset.
+    """
+    if key is None:
+        shared = [name for name in table.column_names if name in published.schema.names]
+        raise BadInput(
+            "key",
+            "expected values need the column that tells which record they belong to",
+            f"Name it; both have: {', '.join(shared) or 'no column of the same name'}",
+        )
+    result = published.result_type
+    struct = result if pa.types.is_struct(result) else pa.struct([(RESULT, result)])
+    return Expected(table, key, published.schema, struct)
+
+
+def _look(published: Published, wanted: pa.Table | None, key: str | None) -> Report:
+    expected = expected_for(published, wanted, key) if wanted is not None else None
+    counter = HitCounter(expected) if expected is not None else None
+    tally, profiler = Tally(), Profiler()
+    columns = [RESULT, *(f"{INFERENCE}.{name}" for name in FIELDS), *([expected.key] if expected else [])]
+    for table in published.tables(columns):
+        inference = table[INFERENCE].combine_chunks()
+        tally.add(pa.Table.from_struct_array(inference))
+        results = table[RESULT].combine_chunks()
+        answered = pc.equal(pc.struct_field(inference, "outcome"), Outcome.SUCCEEDED.value)
+        profiler.add(results.filter(answered))
+        if counter is not None and expected is not None:
+            counter.add(table[expected.key].combine_chunks(), as_struct(results), answered)
+    hits = None
+    if counter is not None and expected is not None:
+        left_out = tuple(expected.left_out)
+        hits = Hits(counter.fields(), counter.compared, counter.without_result, expected.rows, left_out)
+    run = Run(published.manifest, tally)
+    return Report(run, profiler.fields(), hits, published.place.state_folder)
