@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from runware_provider import lookup
 from runware_provider.engine.errors import BadInput, JobStopped, NothingToDo
-from runware_provider.engine.spec import DEFAULT_MODEL, Limits, Settings, Spec
+from runware_provider.engine.spec import DEFAULT_MAX_FAILED, DEFAULT_MODEL, Limits, Settings, Spec
 from runware_provider.hook import DEFAULT_CONN_ID, RunwareHook
 from runware_provider.job_thread import JobThread
 from runware_provider.retry_policy import ONLY_WHAT_A_RETRY_MENDS
@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.progress import Progress
     from runware_provider.engine.spec import (
+        Budget,
         Delivery,
         Endpoint,
         Forcing,
         IfExists,
         OnEmpty,
+        Reuse,
         Tool,
         ToolChoice,
         ToolChoiceType,
@@ -75,11 +77,22 @@ class TextInferenceOperator(BaseOperator):
         delivery: `"poll"` asks for the answers, `"sync"` holds the connection until they are there.
         samples: how many answers per record.
         refresh: ask anew what was answered before; once per Airflow run, so a retry does not ask again.
-        limit: the first n records only. Templated, so `"{{ params.limit }}"` works.
+        retry_failed: ask again what is `failed`, `invalid` or `refused`, and nothing else; once per Airflow run.
+        where: chooses records, in the prompt's language without its braces: `record.country == 'de'`. The
+            dataset then holds no others. Airflow does not render it.
+        limit: the first n (chosen) records only. Templated, so `"{{ params.limit }}"` works.
+        max_input_tokens: requests that are longer, by estimate, are skipped, never truncated.
+        max_failed: how many rows may end other than `succeeded` or `skipped`, a count (`20`) or a share of
+            those that were asked (`0.1`); `None` for any number. Beyond it nothing is published, and what was
+            paid for is kept; a prompt that fails again and again is stopped early.
+        failures: a dataset of its own for the rows that neither succeeded nor were skipped. Templated.
+        budget: what the run may cost with all its retries, `Budget(usd=5)`.
         columns: the input's columns that the output keeps; all by default.
         on_empty: an input without records writes an empty dataset, skips the task, or fails it.
         if_exists: `"overwrite"` replaces the dataset (or the partition), `"error"` refuses to.
         keep_raw: keep the raw answer of every row, not only of those that did not fit.
+        reuse: `"dataset"` takes the answers of other partitions of the destination to identical questions.
+        retention_days: erase answers from the ledger that no published row uses and that are older.
         forcing: how structured output is forced; `"auto"` takes what the model can do best.
         runware_conn_id: the connection with the API key.
         retry_policy: by default, what another try cannot mend fails at once, whatever `retries` says.
@@ -89,7 +102,15 @@ class TextInferenceOperator(BaseOperator):
             (whether a type can be stored).
     """
 
-    template_fields: Sequence[str] = ("source", "destination", "state", "partition", "model", "limit")
+    template_fields: Sequence[str] = (
+        "source",
+        "destination",
+        "state",
+        "partition",
+        "failures",
+        "model",
+        "limit",
+    )
     template_ext: Sequence[str] = ()
     ui_color = "#e8e4f8"
 
@@ -115,11 +136,19 @@ class TextInferenceOperator(BaseOperator):
         delivery: Delivery = "poll",
         samples: int = 1,
         refresh: bool = False,
+        retry_failed: bool = False,
+        where: str | None = None,
         limit: int | str | None = None,
+        max_input_tokens: int | None = None,
+        max_failed: int | float | None = DEFAULT_MAX_FAILED,  # noqa: PYI041 - 1 is one row, 1.0 is all of them
+        failures: str | os.PathLike[str] | None = None,
+        budget: Budget | dict[str, Any] | None = None,
         columns: Sequence[str] | None = None,
         on_empty: OnEmpty = "write",
         if_exists: IfExists = "overwrite",
         keep_raw: bool = False,
+        reuse: Reuse = "partition",
+        retention_days: int | None = None,
         forcing: Forcing = "auto",
         runware_conn_id: str = DEFAULT_CONN_ID,
         retry_policy: RetryPolicy | None = ONLY_WHAT_A_RETRY_MENDS,
@@ -141,11 +170,19 @@ class TextInferenceOperator(BaseOperator):
         self.delivery = delivery
         self.samples = samples
         self.refresh = refresh
+        self.retry_failed = retry_failed
+        self.where = where
         self.limit = limit
+        self.max_input_tokens = max_input_tokens
+        self.max_failed = max_failed
+        self.failures = _as_text(failures)
+        self.budget = budget
         self.columns = columns
         self.on_empty = on_empty
         self.if_exists = if_exists
         self.keep_raw = keep_raw
+        self.reuse = reuse
+        self.retention_days = retention_days
         self.forcing = forcing
         self.runware_conn_id = runware_conn_id
         self._check_what_is_known()
@@ -198,14 +235,16 @@ class TextInferenceOperator(BaseOperator):
         """
         folders = lookup.folders_of(self.get_dag() or context["dag"])
         instance = context["ti"]
-        refresh = f"{instance.dag_id}/{instance.task_id}/{instance.run_id}/{instance.map_index}"
+        run = f"{instance.dag_id}/{instance.task_id}/{instance.run_id}/{instance.map_index}"
         return Spec(
             **self._templated(),
             **self._fixed(),
             prompt=_text("prompt", self.prompt, lookup.PROMPT_ENDINGS, folders),
             system_prompt=_text("system_prompt", self.system_prompt, lookup.SYSTEM_PROMPT_ENDINGS, folders),
             output_type=self._schema(folders),
-            refresh=refresh if self.refresh else None,
+            refresh=run if self.refresh else None,
+            retry_failed=run if self.retry_failed else None,
+            run=run,
             variables=_variables(context),
         )
 
@@ -221,7 +260,12 @@ class TextInferenceOperator(BaseOperator):
                 "Give a pydantic model, a JSON Schema as a dict, or the path of a .json file",
             )
         ready = {name: value for name, value in self._templated().items() if not _waits(value)}
+        wishes: dict[str, Any] = {
+            "refresh": "later" if self.refresh else None,
+            "retry_failed": "later" if self.retry_failed else None,
+        }
         Spec(
+            **wishes,
             **(_STAND_INS | ready | {"partition": _keys_only(self.partition)}),
             **self._fixed(),
             prompt=self.prompt,
@@ -237,6 +281,7 @@ class TextInferenceOperator(BaseOperator):
             "partition": self.partition or {},
             "model": self.model,
             "limit": self.limit,
+            "failures": self.failures or None,
         }
 
     def _fixed(self) -> dict[str, Any]:
@@ -251,6 +296,12 @@ class TextInferenceOperator(BaseOperator):
             "on_empty": self.on_empty,
             "if_exists": self.if_exists,
             "keep_raw": self.keep_raw,
+            "where": self.where,
+            "max_input_tokens": self.max_input_tokens,
+            "max_failed": self.max_failed,
+            "budget": self.budget,
+            "reuse": self.reuse,
+            "retention_days": self.retention_days,
             "forcing": self.forcing,
         }
 
@@ -283,7 +334,7 @@ def _kept(known: Mapping[str, Any], spec: Spec) -> str:
         return f"What was answered is {where}."
     return (
         f"{known['records_done']:,} of {known['records']:,} records are finished, and every answer is {where};"
-        f" this try paid {known['paid_usd']:.4f} USD."
+        f" this run paid {known['paid_usd']:.4f} USD."
     )
 
 

@@ -18,6 +18,8 @@ _HOPELESS: Final[dict[type[errors.EngineError], str]] = {
     errors.BalanceExhausted: "the account has no credit left; trying again would be refused as well",
     errors.ModelUnknown: "the API does not know the model; trying again would be refused as well",
     errors.RequestRefused: "the API refuses every request like this one; trying again would be refused as well",
+    errors.TooManyFailed: "the same answers would fail again; somebody has to look at the reasons",
+    errors.BudgetExhausted: "the budget is for all tries of this run together",
     errors.StateUnreadable: "the state folder cannot be read; somebody has to look at it",
 }
 

@@ -294,7 +294,8 @@ def test_a_plan_without_a_key_speaks_to_nobody(
     place.fill(3)
     monkeypatch.delenv("RUNWARE_API_KEY")
     code, planned, _ = call("plan")
-    assert (code, planned["to_pay"], planned["estimate"]["cost_usd"]) == (0, 3, None)
+    assert (code, planned["to_pay"]) == (0, 3)
+    assert planned["estimate"]["priced_by"] == "the price list as this version knows it"
     assert place.asked_nothing()
 
 
@@ -310,10 +311,12 @@ def test_a_preview_asks_about_a_few_and_the_run_reuses_them(place: Any, call: Ca
     place.fill(20)
     code, shown, _ = call("preview")
     assert code == 0
-    assert [row["result"]["total"] for row in shown["preview"]["first_rows"]] == [0.5, 1.5, 2.5, 3.5, 4.5]
+    assert [row["result"]["total"] for row in shown["preview"]["first_rows"]] == [2.5, 6.5, 10.5, 14.5, 18.5]
     assert shown["preview"]["status"] == "preview"
     assert shown["rest"]["to_pay"] == 15
-    assert shown["rest"]["cost_usd"] == pytest.approx(15 * shown["rest"]["cost_usd_each"])
+    price = shown["rest"]
+    assert price["cost_usd_low"] <= price["cost_usd"] <= price["cost_usd_high"]
+    assert price["cost_usd"] == pytest.approx(15 * shown["preview"]["cost_usd"] / 5, rel=0.2)
     assert not place.destination.exists()
     assert not list((place.state / "staged").rglob("*.staged"))
     code, manifest, _ = call()

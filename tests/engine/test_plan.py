@@ -104,9 +104,11 @@ async def test_a_plan_says_which_parts_of_the_request_changed(
 async def test_an_estimate_is_based_on_answers_as_soon_as_there_are_some(place: Any) -> None:
     place.fill(10)
     prices = {"deepseek-v4-pro": (1e-6, 2e-6)}
-    place_plan = place.plan
-    assumed = place_plan()["estimate"]
+    assumed = place.plan(model="nobody:knows@1")["estimate"]
     assert (assumed["cost_usd"], assumed["based_on"]) == (None, "an assumption, not a measurement")
+    seen = place.plan()["estimate"]
+    assert seen["cost_usd"] > 0
+    assert seen["priced_by"] == "the price list as this version knows it"
     await place.run(limit=4)
     from_answers = place.plan(prices=prices)["estimate"]
     assert from_answers["based_on"] == "taken from the answers of this job"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from runware_provider.engine.reply import Reply
     from runware_provider.engine.spec import Endpoint
 
+Transport: TypeAlias = httpx.AsyncBaseTransport
+"""Carries requests: a real network, or what a test puts in its place."""
 CHECK_TIMEOUT_S = 10.0
 LONGEST_RETRY_AFTER_S = 300.0
 
@@ -81,7 +83,7 @@ class Client:
     """
 
     def __init__(
-        self, endpoint: Endpoint, *, connections: int = 4, transport: httpx.AsyncBaseTransport | None = None
+        self, endpoint: Endpoint, *, connections: int = 4, transport: Transport | None = None
     ) -> None:
         check_endpoint(endpoint)
         self._endpoint = endpoint

@@ -163,6 +163,20 @@ def plan_shards(
     return tuple(shards)
 
 
+def spread_shards(dataset: Dataset, rows: int) -> tuple[Shard, ...]:
+    """So many single rows, evenly spread over the dataset; all rows, where there are no more."""
+    total = dataset.rows
+    wanted = min(rows, total)
+    ends = list(accumulate(file.rows for file in dataset.files))
+    shards = []
+    for number in range(wanted):
+        row = (2 * number + 1) * total // (2 * wanted)  # the middle of each part, were it cut into as many
+        index = bisect_right(ends, row)
+        file = dataset.files[index]
+        shards.append(Shard(number, file.path, row - ends[index] + file.rows, 1, file.partition))
+    return tuple(shards)
+
+
 def read_shards(
     storage: Storage, dataset: Dataset, shards: Iterable[Shard], columns: Sequence[str] | None
 ) -> Iterator[tuple[Shard, pa.Table]]:

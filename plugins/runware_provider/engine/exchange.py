@@ -11,25 +11,30 @@ from typing import TYPE_CHECKING, Protocol
 from runware_provider.engine.canary import Canary
 from runware_provider.engine.errors import (
     BalanceExhausted,
+    BudgetExhausted,
     Interrupted,
     JobStopped,
+    TooManyFailed,
     Unreachable,
 )
+from runware_provider.engine.fate import may_be_billed
 from runware_provider.engine.flight import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from runware_provider.engine.attempt import Entry
+    from runware_provider.engine.budget import Account
     from runware_provider.engine.collect import Collector
     from runware_provider.engine.fate import Effects
     from runware_provider.engine.flight import Inference
     from runware_provider.engine.pace import Pace
-    from runware_provider.engine.spec import Limits
+    from runware_provider.engine.spec import Limits, WhenShort
     from runware_provider.engine.submit import Submitter
 
 DRAIN_S = 30.0
-"""After the balance ran out: how long answers that are on their way are still collected."""
+"""After a stop that leaves the API well: how long answers that are on their way are still collected."""
+DRAINED = (BalanceExhausted, TooManyFailed)
 FINISH_S = 5.0
 """After a stop: how long requests that are under way may take."""
 TICK_S = 1.0
@@ -56,6 +61,15 @@ class Feed(Protocol):
     def settle(self, inference: Inference, entry: Entry) -> None:
         """The last word on an inference, durable."""
 
+    def failing(self) -> JobStopped | None:
+        """Why the job should stop, if too much fails."""
+
+    def cut_short(self) -> None:
+        """From now on nothing new is asked: the budget is used up."""
+
+    def give_up(self, inference: Inference) -> None:
+        """This one, which the flight has let go, is not asked any more."""
+
     def proven(self) -> bool:
         """Whether a request like these was answered before, so that there is no need to probe."""
 
@@ -67,7 +81,15 @@ class Exchange:
     """Runs a flight to its end."""
 
     def __init__(
-        self, submitter: Submitter, collector: Collector, *, pace: Pace, limits: Limits, job_id: bytes
+        self,
+        submitter: Submitter,
+        collector: Collector,
+        *,
+        pace: Pace,
+        limits: Limits,
+        job_id: bytes,
+        account: Account | None = None,
+        when_short: WhenShort = "stop",
     ) -> None:
         self._submitter = submitter
         self._collector = collector
@@ -78,6 +100,8 @@ class Exchange:
         self._pace = pace
         self._limits = limits
         self._job_id = job_id
+        self._account = account
+        self._when_short = when_short
         self._per_request = limits.tasks_per_request
         if submitter.delivery == "sync":
             self._per_request = min(self._per_request, SYNC_TASKS_PER_REQUEST)
@@ -106,6 +130,8 @@ class Exchange:
                 await self._wait(watch, feed.pending())
                 if interrupted.is_set():
                     self._stop(Interrupted("it was asked to stop"))
+                if (failing := feed.failing()) is not None:
+                    self._stop(failing)
         finally:
             watch.cancel()
             await self._wind_up()
@@ -114,7 +140,7 @@ class Exchange:
 
     def _finished(self, feed: Feed) -> bool:
         if self._stopped is not None:
-            draining = isinstance(self._stopped, BalanceExhausted) and self._flight.outstanding > 0
+            draining = isinstance(self._stopped, DRAINED) and self._flight.outstanding > 0
             return not draining or self._now() > self._stopped_at + DRAIN_S
         busy = self._sends or self._asks or self._commits or self._loads
         return not busy and not len(self._flight) and feed.exhausted()
@@ -150,6 +176,11 @@ class Exchange:
         while len(self._sends) < self._limits.requests:
             probing = self._canary.open and not feed.proven()
             chunk = self._probe(now) if probing else self._next_chunk(now)
+            paid_for = self._within_budget(chunk, now)
+            if chunk and not paid_for:
+                self._run_short(feed, now)
+                return
+            chunk = paid_for
             if not chunk:
                 return
             self._start(self._sends, self._request(feed, self._submitter.send(chunk, ahead=not probing)))
@@ -169,6 +200,37 @@ class Exchange:
     def _next_chunk(self, now: float) -> list[Inference]:
         most = self._room()
         return self._flight.take_to_send(now, most, self._limits.request_bytes) if most > 0 else []
+
+    def _within_budget(self, chunk: list[Inference], now: float) -> list[Inference]:
+        """What of a chunk the budget reaches for; the rest is ready again.
+
+        What may have been sent before is let through: it may be paid for already, and then costs nothing more.
+        """
+        if self._account is None or not chunk:
+            return chunk
+        new = [one for one in chunk if one.doubted_at is None]
+        for one in new:
+            self._flight.move(one, Phase.READY, one.due)
+        fit = self._account.fits([one.tokens for one in new])
+        for one in new[:fit]:
+            self._flight.move(one, Phase.SENDING, now)
+        left = set(new[fit:])
+        return [one for one in chunk if one not in left]
+
+    def _run_short(self, feed: Feed, now: float) -> None:
+        """The budget reaches for nothing more now; what is under way may yet cost less than was thought."""
+        account = self._account
+        if account is None or self._flight.outstanding or self._commits or self._sends:
+            return
+        if self._when_short == "stop":
+            following = (one.tokens for one in self._flight if one.phase is Phase.READY)
+            self._stop(BudgetExhausted(account.reason(next(following, 0))))
+            return
+        feed.cut_short()
+        for one in list(self._flight):
+            if one.phase is Phase.READY and one.doubted_at is None:
+                self._flight.move(one, Phase.DONE, now)
+                feed.give_up(one)
 
     def _room(self) -> int:
         """Tasks for the next request; it waits until a request is worth it, unless nothing else is under way."""
@@ -194,6 +256,10 @@ class Exchange:
             self._pace.refused(now)
         for latency in effects.latencies:
             self._pace.answered(latency)
+        if self._account is not None:
+            for one, entry in effects.verdicts:
+                if may_be_billed(entry):
+                    self._account.paid(one.tokens, entry.cost, entry.prompt_tokens, entry.completion_tokens)
         ruling = self._canary.rule(effects.verdicts, proven=feed.proven())
         stop = effects.stop or ruling.stop
         if stop is not None:

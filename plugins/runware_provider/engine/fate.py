@@ -346,7 +346,8 @@ class Fates:
         """Whether this verdict is the last word; if not, the next attempt is on its way."""
         if entry.kind is Kind.ERROR:
             one.counted += 1
-            final = is_final(entry.family, one.counted, self._limits.attempts)
+            limits = self._limits
+            final = is_final(entry.family, one.counted, limits.attempts, retry_lost=limits.retry_lost)
         elif entry.kind is Kind.SPENT:
             one.spent += 1
             final = one.spent > MOST_SPENT
@@ -457,6 +458,15 @@ class Fates:
             cost=cost_of(error.item),
             item=encode_item(error.item),
         )
+
+
+def may_be_billed(entry: Entry) -> bool:
+    """Whether a verdict is about work that the vendor charges, or may charge, whatever cost it reported."""
+    return (
+        entry.kind is Kind.ANSWERED
+        or entry.cost is not None
+        or entry.family in {Family.LOST.value, Family.TIMEOUT.value}
+    )
 
 
 def _is_troubled(reply: Reply) -> bool:

@@ -1,58 +1,66 @@
-"""Feeds shards to the exchange, and turns each into a part when its last verdict is in."""
+"""Feeds shards to the exchange, reads what comes back, and turns a shard into parts when its last word is in."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from runware_provider.engine.attempt import Key, Kind
+from runware_provider.engine.attempt import Kind
 from runware_provider.engine.dataset import read_shards
-from runware_provider.engine.errors import BadInput
+from runware_provider.engine.errors import BadInput, JobStopped, TooManyFailed
 from runware_provider.engine.progress import Progress
 from runware_provider.engine.prompt import Skip
-from runware_provider.engine.rows import INFERENCE, RESULT, Counts, Judge, assemble, output_schema_of
-from runware_provider.engine.shard_work import Question, Questioner, ShardWork, inference_of, records_of
+from runware_provider.engine.rows import FAILED, Counts
+from runware_provider.engine.shard_work import ShardWork, records_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from runware_provider.engine.attempt import Entry
+    from runware_provider.engine.attempt import Attempt, Entry, Key
+    from runware_provider.engine.failure_watch import FailureWatch
     from runware_provider.engine.flight import Flight, Inference
     from runware_provider.engine.ledger import Ledger
+    from runware_provider.engine.part_writer import PartWriter
     from runware_provider.engine.prepare import Prepared
-    from runware_provider.engine.publish import Stage, StagedPart
+    from runware_provider.engine.questions import Question, Questioner, Request
+    from runware_provider.engine.rows import Judge, Judgement
 
     Report = Callable[[Progress], None]
 
 SHARDS_IN_HAND = 3
 """So that a straggler does not stall the next shard, and memory stays bounded."""
-SHOWN = 5
-"""First rows that a preview shows."""
+JUDGED_AT_ONCE = 500
+MOST_PRICED = 10_000
 
 
 @dataclass(kw_only=True)
 class ShardFeed:
-    """The shards of one run: read, asked, assembled, staged."""
+    """The shards of one run: read, asked, judged, staged."""
 
     prepared: Prepared
     ledger: Ledger
     flight: Flight
-    stage: Stage
+    writer: PartWriter
     questioner: Questioner
     judge: Judge
+    watch: FailureWatch | None
     job_id: bytes
     report_to: Report | None
     now: Callable[[], float]
-    parts: list[StagedPart] = field(default_factory=list)
-    counts: Counts = field(default_factory=Counts)
+    seen: Counts = field(default_factory=Counts)
+    """Rows whose outcome is known, whether or not their part is written."""
+    priced: list[tuple[int, float]] = field(default_factory=list)
+    """Of some answers with a reported cost: estimated prompt tokens and USD."""
 
     def __post_init__(self) -> None:
         prepared = self.prepared
-        needed = list(dict.fromkeys([*prepared.prompt.columns, *prepared.kept]))
+        where = prepared.where.columns if prepared.where is not None else ()
+        self._asked_of = list(dict.fromkeys([*prepared.prompt.columns, *where]))
+        needed = list(dict.fromkeys([*self._asked_of, *prepared.kept]))
         self._tables = read_shards(prepared.source, prepared.dataset, prepared.shards, needed)
         self._unread = len(prepared.shards)
-        self._shared_bytes = len(prepared.template.task("", 0, "", prepared.spec.delivery))
+        self._choosable = prepared.spec.limit if prepared.where is not None else None
         self._in_hand: list[ShardWork] = []
         self._owners: dict[Key, list[ShardWork]] = {}
         self._finishing: set[asyncio.Task[None]] = set()
@@ -60,12 +68,9 @@ class ShardFeed:
         self._reported_at = self._started
         self._reused = 0
         self._proven = False
-        self._first: list[tuple[tuple[int, int], dict[str, Any]]] = []
-
-    @property
-    def first_rows(self) -> list[dict[str, Any]]:
-        """`result` and `inference` of the first rows."""
-        return [row for _, row in self._first]
+        self._short = False
+        self.records = prepared.records
+        """Records that the job is about, as far as is known: fewer when `where` leaves some out."""
 
     # what the exchange calls
 
@@ -81,6 +86,11 @@ class ShardFeed:
         """Whether all shards are loaded."""
         return self._unread == 0
 
+    def failing(self) -> JobStopped | None:
+        """Why the job should stop, if too much fails."""
+        reason = self.watch.beyond() if self.watch is not None else None
+        return TooManyFailed(reason) if reason is not None else None
+
     def pending(self) -> set[asyncio.Task[None]]:
         """Parts that are being written; a failed one raises here."""
         for task in [task for task in self._finishing if task.done()]:
@@ -94,60 +104,165 @@ class ShardFeed:
         self._unread -= 1
         work = ShardWork(shard, table.select(list(self.prepared.kept)))
         self._in_hand.append(work)
-        for records in records_of(table, self.prepared.prompt.columns):
-            for record in records:
-                work.slots.append([self._take(work, one) for one in self.questioner.ask(record)])
+        chosen: list[int] = []
+        settled: dict[Key, tuple[Question, Attempt]] = {}
+        start = 0
+        for records in records_of(table, self._asked_of):
+            asked = [self._choose(record) for record in records]
+            chosen += [start + n for n, one in enumerate(asked) if one is not None]
+            start += len(records)
+            self._ask(work, [one for one in asked if one is not None], settled)
             await asyncio.sleep(0)
+        if len(chosen) < table.num_rows:
+            self._leave_out(table.num_rows - len(chosen))
+            work.kept = work.kept.take(chosen)
         self._check_template(work)
-        self._reused += sum(slot in work.before for slots in work.slots for slot in slots)
-        if not work.awaited:
-            self._finish(work)
+        await self._judge_earlier(work, settled)
+        work.loaded = True
+        self._finish_if_complete(work)
+
+    def _choose(self, record: object) -> list[Request | Skip] | None:
+        if self._choosable == 0:
+            return None
+        asked = self.questioner.ask(record)  # type: ignore[arg-type] # what records_of gives
+        if asked is not None and self._choosable is not None:
+            self._choosable -= 1
+            if self._choosable == 0:
+                unread = self.prepared.shards[len(self.prepared.shards) - self._unread :]
+                self._leave_out(sum(shard.rows for shard in unread))
+                self._unread = 0
+        return asked
+
+    def _leave_out(self, records: int) -> None:
+        self.records -= records
+        if self.watch is not None:
+            self.watch.left_out(records * self.prepared.spec.samples)
+
+    def _ask(
+        self,
+        work: ShardWork,
+        records: Sequence[Sequence[Request | Skip]],
+        settled: dict[Key, tuple[Question, Attempt]],
+    ) -> None:
+        """Give each sample of some records its slot; what is settled already is noted, to be judged together."""
+        requests = [one for asked in records for one in asked if not isinstance(one, Skip)]
+        questions = iter(self.questioner.questions(requests))
+        for asked in records:
+            work.slots.append(
+                [
+                    self._skipped(one)
+                    if isinstance(one, Skip)
+                    else self._slot(work, next(questions), settled)
+                    for one in asked
+                ]
+            )
+
+    def _skipped(self, skip: Skip) -> Skip:
+        self._count(self.judge.skipped(skip), 1)
+        return skip
+
+    def _slot(self, work: ShardWork, question: Question, settled: dict[Key, tuple[Question, Attempt]]) -> Key:
+        key, known = question.key, question.standing
+        if known.settled is not None and key not in work.awaited:
+            settled[key] = (question, known.settled)
+            self._reused += 1
+            return key
+        self._await(work, question)
+        return key
+
+    def _await(self, work: ShardWork, question: Question, rows: int = 1) -> None:
+        """Have some rows wait for a question, and put it into the flight unless it is there."""
+        key = question.key
+        work.awaited[key] += rows
+        owners = self._owners.setdefault(key, [])
+        if work not in owners:
+            owners.append(work)
+        if self.flight.get(key) is None:
+            inference = self.questioner.inference(question, self.job_id, self.now())
+            if self._short and not question.standing.fate_unknown:
+                self.give_up(inference)
+            else:
+                self.flight.add(inference, self.now())
 
     def _check_template(self, work: ShardWork) -> None:
         """A template that fails on every record of the first shard is at fault itself."""
+        if not work.slots or work.shard is not self.prepared.shards[0]:
+            return
         first = work.slots[0][0]
-        failed = all(isinstance(one, Skip) and one.code == "prompt_error" for (one, *_) in work.slots)
-        if failed and isinstance(first, Skip) and work.shard is self.prepared.shards[0]:
+        failed = all(isinstance(one, Skip) and one.code in BROKEN for (one, *_) in work.slots)
+        if failed and isinstance(first, Skip):
             raise BadInput(
-                "prompt",
+                "where" if first.code == "where_error" else "prompt",
                 f"it cannot be rendered for any of the first {len(work.slots)} records: {first.message}",
                 "Mend the template; nothing was sent",
             )
 
-    def _take(self, work: ShardWork, question: Question | Skip) -> Key | Skip:
-        if isinstance(question, Skip):
-            return question
-        key = question.key
-        known = question.standing
-        if key in work.awaited or key in work.before:
-            return key
-        if known.settled is not None:
-            self._proven = self._proven or known.settled.kind is Kind.ANSWERED
-            work.before[key] = (known.settled, known.counted + (known.settled.kind is Kind.ANSWERED))
-            return key
-        work.awaited.add(key)
-        owners = self._owners.setdefault(key, [])
-        owners.append(work)
-        if self.flight.get(key) is None:
-            now = self.now()
-            self.flight.add(inference_of(question, self.job_id, self._shared_bytes, now), now)
-        return key
+    async def _judge_earlier(self, work: ShardWork, settled: dict[Key, tuple[Question, Attempt]]) -> None:
+        """Read the answers that were there before; one that the user wants asked again goes into the flight."""
+        rows = work.rows_of(settled)
+        others: dict[Key, Key] = {}
+        waiting = list(settled.items())
+        for start in range(0, len(waiting), JUDGED_AT_ONCE):
+            some = waiting[start : start + JUDGED_AT_ONCE]
+            found = await asyncio.to_thread(self._judgements, [one for _, one in some])
+            for (key, (question, _)), judgement in zip(some, found, strict=True):
+                if judgement.outcome in FAILED and self.questioner.asks_again(question):
+                    again = self.questioner.anew(question)
+                    others[key] = again.key
+                    self._reused -= rows[key]
+                    self._await(work, again, rows[key])
+                    continue
+                self._proven = self._proven or judgement.answered
+                work.judged[key] = judgement
+                self._price(question.request.tokens, judgement)
+                self._count(judgement, rows[key])
+        work.replace(others)
+
+    def _judgements(self, settled: Iterable[tuple[Question, Attempt]]) -> list[Judgement]:
+        held = list(settled)
+        found = self.ledger.entries([attempt for _, attempt in held])
+        return [
+            self.judge.judge(found[attempt], question.standing.counted + (attempt.kind is Kind.ANSWERED))
+            for question, attempt in held
+        ]
 
     def settle(self, inference: Inference, entry: Entry) -> None:
         """Give a last word to the shards that wait for it."""
         attempts = inference.counted + (entry.kind is Kind.ANSWERED)
-        for work in self._owners.pop(inference.key, []):
-            work.settled[inference.key] = (entry, attempts)
-            work.awaited.discard(inference.key)
-            if not work.awaited and len(work.slots) == work.shard.rows:
-                self._finish(work)
+        judgement = self.judge.judge(entry, attempts)
+        self._price(inference.tokens, judgement)
+        self._settle(inference.key, judgement)
+
+    def _price(self, tokens: int, judgement: Judgement) -> None:
+        cost = judgement.facts.get("cost_usd")
+        if judgement.answered and cost is not None and len(self.priced) < MOST_PRICED:
+            self.priced.append((tokens, cost))
+
+    def give_up(self, inference: Inference) -> None:
+        """The budget does not reach for this one."""
+        self._settle(inference.key, self.judge.given_up(inference.counted))
+
+    def cut_short(self) -> None:
+        """From now on nothing new is asked: the budget is used up."""
+        self._short = True
+
+    def _settle(self, key: Key, judgement: Judgement) -> None:
+        for work in self._owners.pop(key, []):
+            self._count(judgement, work.settle(key, judgement))
+            self._finish_if_complete(work)
+
+    def _count(self, judgement: Judgement, rows: int) -> None:
+        self.seen.saw(judgement, rows)
+        if self.watch is None:
+            return
+        if judgement.sent:
+            self.watch.saw(failed=judgement.outcome in FAILED, times=rows)
+        else:
+            self.watch.left_out(rows)
 
     def records_done(self) -> int:
         """Records of which every sample has its last word, or needs none."""
-        done = self.counts.records
-        for work in self._in_hand:
-            done += sum(not any(slot in work.awaited for slot in slots) for slots in work.slots)
-        return done
+        return self.writer.counts.records + sum(work.records_done() for work in self._in_hand)
 
     def tick(self, trouble: str | None) -> None:
         """Report now and then."""
@@ -159,11 +274,11 @@ class ShardFeed:
         self._reported_at = self.now()
         if self.report_to is None:
             return
-        done = self.counts.rows + sum(len(work.settled) + len(work.before) for work in self._in_hand)
-        total = self.prepared.records * self.prepared.spec.samples
+        total = self.records * self.prepared.spec.samples
+        done = min(self.seen.rows, total)
         self.report_to(
             Progress(
-                done=min(done, total),
+                done=done,
                 total=total,
                 elapsed_s=self.now() - self._started,
                 outstanding=self.flight.outstanding,
@@ -173,49 +288,35 @@ class ShardFeed:
             )
         )
 
-    # from a shard to its part
+    # from a shard to its parts
 
-    def _finish(self, work: ShardWork) -> None:
-        if work.finishing:
-            return
-        work.finishing = True
-        task = asyncio.create_task(self._write_part(work))
-        self._finishing.add(task)
+    def _finish_if_complete(self, work: ShardWork) -> None:
+        if work.complete and not work.finishing:
+            work.finishing = True
+            self._finishing.add(asyncio.create_task(self._write_parts(work)))
 
-    async def _write_part(self, work: ShardWork) -> None:
-        found = self.ledger.entries([attempt for attempt, _ in work.before.values()])
-        last_words = {key: (found[attempt], attempts) for key, (attempt, attempts) in work.before.items()}
-        last_words |= work.settled
-        self.ledger.mark_used(last_words)
-        part, counts, first = await asyncio.to_thread(self._assemble, work, last_words)
-        self.parts.append(part)
-        self.counts.add(counts)
-        self._first = sorted([*self._first, *first], key=lambda row: row[0])[:SHOWN]
+    async def _write_parts(self, work: ShardWork) -> None:
+        self.ledger.mark_used(work.judged)
+        await asyncio.to_thread(self.writer.write, work.shard.number, work.kept, work.slots, work.judged)
         self._in_hand.remove(work)
 
-    def _assemble(
-        self, work: ShardWork, last_words: dict[Key, tuple[Entry, int]]
-    ) -> tuple[StagedPart, Counts, list[Any]]:
-        judgements = {key: self.judge.judge(entry, attempts) for key, (entry, attempts) in last_words.items()}
-        table, counts = assemble(work.kept, work.slots, judgements, self.judge)
-        part = self.stage.write(work.shard.number, [table], table.schema)
-        shown = table.select([RESULT, INFERENCE]).slice(0, SHOWN).to_pylist()
-        first = [((work.shard.number, index), row) for index, row in enumerate(shown)]
-        return part, counts, first
-
     async def finish(self) -> None:
-        """Wait for the last parts; an empty dataset gets one typed part without rows."""
+        """Wait for the last parts; every record that went in has come out.
+
+        Raises:
+            TooManyFailed: more failed than may, now that all is known.
+        """
         await asyncio.gather(*self._finishing)
         self._finishing.clear()
-        if not self.parts:
-            schema = output_schema_of(self.prepared.kept_schema, self.judge.result_type)
-            self.parts.append(await asyncio.to_thread(self.stage.write, 0, [schema.empty_table()], schema))
-        self.parts.sort(key=lambda part: part.number)
-        asked = self.prepared.records
-        if self.counts.records != asked or self.counts.rows != asked * self.prepared.spec.samples:
+        await asyncio.to_thread(self.writer.finish)
+        counts, asked = self.writer.counts, self.records
+        if counts.records != asked or counts.rows != asked * self.prepared.spec.samples:
             raise AssertionError(
-                f"{asked} records went in, {self.counts.records} records and {self.counts.rows} rows came out"
+                f"{asked} records went in, {counts.records} records and {counts.rows} rows came out"
             )
+        reason = self.watch.beyond_at_the_end() if self.watch is not None else None
+        if reason is not None:
+            raise TooManyFailed(reason)
 
     async def abandon(self) -> None:
         """Remove the parts, once those that are being written are there; what they hold is in the ledger."""
@@ -224,5 +325,8 @@ class ShardFeed:
 
     def discard(self) -> None:
         """Remove the staged parts."""
-        for part in self.parts:
+        for part in self.writer.staged:
             self.prepared.storage.delete(part.path)
+
+
+BROKEN = frozenset({"prompt_error", "where_error"})

@@ -15,7 +15,7 @@ import heapq
 import itertools
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from runware_provider.engine.attempt import FORGOTTEN, Attempt, Entry, History, Key, Kind
 from runware_provider.engine.retry import Family, Step, next_step
@@ -57,6 +57,8 @@ class Inference:
     counted: int
     """Attempts that ended without an answer, as the policy counts them."""
     task_uuid: str
+    tokens: int = 0
+    """Of the prompt side, by estimate."""
     spent: int = 0
     phase: Phase = Phase.READY
     due: float = 0.0
@@ -114,7 +116,7 @@ class Standing:
     """Rejected, and perhaps sent since."""
 
 
-def standing(history: History | None, allowed_attempts: int) -> Standing:
+def standing(history: History | None, allowed_attempts: int, *, retry_lost: bool = True) -> Standing:
     """What is known of an inference, and what its next attempt would be."""
     attempts = sorted(history.attempts, key=lambda one: one.number) if history else []
     answered = next((one for one in attempts if one.kind is Kind.ANSWERED), None)
@@ -122,7 +124,11 @@ def standing(history: History | None, allowed_attempts: int) -> Standing:
     used_up = [one for one in attempts if one.kind is Kind.SPENT]
     spent = [one for one in used_up if one.family != FORGOTTEN]
     settled = answered
-    if settled is None and errors and is_final(errors[-1].family, len(errors), allowed_attempts):
+    if (
+        settled is None
+        and errors
+        and is_final(errors[-1].family, len(errors), allowed_attempts, retry_lost=retry_lost)
+    ):
         settled = errors[-1]
     if settled is None and len(spent) > MOST_SPENT:
         settled = spent[-1]
@@ -140,9 +146,11 @@ def standing(history: History | None, allowed_attempts: int) -> Standing:
     )
 
 
-def is_final(family: str | None, counted: int, allowed_attempts: int) -> bool:
+def is_final(family: str | None, counted: int, allowed_attempts: int, *, retry_lost: bool = True) -> bool:
     """Whether an error verdict is the last word on its record; a family of another version is unknown."""
     known = Family(family) if family in set(Family) else Family.UNKNOWN
+    if known is Family.LOST and not retry_lost:
+        return True
     step = next_step(Family.PROVIDER if known is Family.LOST else known, counted, allowed_attempts)
     return step in {Step.FAIL, Step.REFUSE} or counted >= allowed_attempts
 
@@ -152,10 +160,21 @@ def _queued(phase: Phase) -> Phase:
     return Phase.WAITING if phase is Phase.ASK else phase
 
 
+class Meter(Protocol):
+    """Who wants to know how much is under way."""
+
+    def sent(self, prompt_estimate: int) -> None:
+        """An inference with so many tokens of prompt is under way."""
+
+    def ended(self, prompt_estimate: int) -> None:
+        """It no longer is."""
+
+
 class Flight:
     """The inferences under way, by what is due for each."""
 
-    def __init__(self) -> None:
+    def __init__(self, meter: Meter | None = None) -> None:
+        self._meter = meter
         self._held: dict[Key, Inference] = {}
         self._queues: dict[Phase, list[tuple[float, int, Inference]]] = {
             Phase.READY: [],
@@ -184,7 +203,10 @@ class Flight:
 
     def move(self, inference: Inference, phase: Phase, due: float) -> None:
         """Put an inference into a phase, to be acted on at the given time."""
-        self.outstanding += (phase in OUTSTANDING) - (inference.phase in OUTSTANDING)
+        before, after = inference.phase in OUTSTANDING, phase in OUTSTANDING
+        self.outstanding += after - before
+        if self._meter is not None and before != after:
+            (self._meter.sent if after else self._meter.ended)(inference.tokens)
         inference.phase = phase
         inference.due = due
         inference.ticket = next(self._tickets)

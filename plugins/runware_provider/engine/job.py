@@ -13,41 +13,63 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from runware_provider import __version__
+from runware_provider.engine.budget import Account, Spend
 from runware_provider.engine.client import Client, check_endpoint
 from runware_provider.engine.collect import Collector
-from runware_provider.engine.errors import BadInput, JobStopped, NothingToDo, PublishConflict
+from runware_provider.engine.errors import BadInput, BudgetExhausted, JobStopped, NothingToDo, PublishConflict
 from runware_provider.engine.exchange import Exchange
+from runware_provider.engine.failure_watch import FailureWatch
 from runware_provider.engine.fate import Fates
 from runware_provider.engine.feed import ShardFeed
 from runware_provider.engine.flight import OUTSTANDING, Flight
 from runware_provider.engine.ledger import Ledger
+from runware_provider.engine.manifest import Clock, manifest_of, stopped_manifest
 from runware_provider.engine.pace import Pace
-from runware_provider.engine.prepare import Prepared, check_empty, check_published, places_checked, prepare
-from runware_provider.engine.publish import Stage, StagedPart, publish
+from runware_provider.engine.part_writer import PartWriter
+from runware_provider.engine.prepare import (
+    Prepared,
+    check_empty,
+    check_published,
+    failures_state,
+    narrowed,
+    places_checked,
+    prepare,
+)
+from runware_provider.engine.pricing import ASSUMED_COMPLETION_TOKENS, prices_of
+from runware_provider.engine.publish import Stage, publish, read_manifest
 from runware_provider.engine.rows import Judge
-from runware_provider.engine.shard_work import Questioner
 from runware_provider.engine.state import JobIdentity, generation_of, open_job
+from runware_provider.engine.storage import Stores
 from runware_provider.engine.submit import Submitter
+from runware_provider.engine.survey import Survey, changed, questioner_of, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from runware_provider.engine.client import Transport
     from runware_provider.engine.progress import Progress
+    from runware_provider.engine.publish import StagedPart
+    from runware_provider.engine.questions import Questioner
     from runware_provider.engine.spec import Endpoint, Spec
+    from runware_provider.engine.storage import Version
 
-REASONS_SHOWN = 20
+ASSUMED_SPREAD = 1.0
+"""Their standard deviation, as a share of their mean, until then."""
+REBASES = 5
+"""How often a publish goes on from what an older run published meanwhile."""
 
 log = logging.getLogger(__name__)
 
 
-async def run_job(
+async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
     spec: Spec,
     endpoint: Endpoint,
     *,
     report: Callable[[Progress], None] | None = None,
     stop: asyncio.Event | None = None,
-    publishing: bool = True,
+    preview: int | None = None,
+    stores: Stores | None = None,
+    transport: Transport | None = None,
 ) -> dict[str, Any]:
     """Run a job to its end and return its manifest.
 
@@ -56,43 +78,62 @@ async def run_job(
         endpoint: where the API answers.
         report: called about once a second.
         stop: when set, the job keeps what it has and raises Interrupted.
-        publishing: without it the answers go into the ledger only, as for a preview.
+        preview: only so many records, spread over the source, or the first ones that `where` chooses; the
+            answers go into the ledger, and nothing is published.
+        stores: opens the stores that the paths name; by default with what the environment says.
+        transport: carries the HTTP requests; a real network by default.
 
     Raises:
         BadInput: nothing was sent.
         NothingToDo: the source is empty and `on_empty` is `skip`.
         JobStopped: with a `manifest` attribute that says how far it came.
         StateUnreadable: the state folder cannot be read.
-        PublishConflict: another run published meanwhile.
+        PublishConflict: a run that began later has published meanwhile.
     """
     check_endpoint(endpoint)
     # Many small segments and parts from several threads: Arrow's own pool keeps what each thread once needed,
     # which came to 75 MB more after 60,000 records than with the system's.
     pa.set_memory_pool(pa.system_memory_pool())
-    prepared = await asyncio.to_thread(prepare, spec)
+    started_at = _timestamp()
+    prepared = await asyncio.to_thread(prepare, spec, stores or Stores())
     check_empty(prepared)
+    if preview is not None:
+        prepared = narrowed(prepared, preview)
     for warning in prepared.warnings:
         log.warning("%s", warning)
     if prepared.records == 0 and spec.on_empty == "skip":
         raise NothingToDo(f"{spec.source} holds no record")
-    job = await asyncio.to_thread(_open, prepared, endpoint)
+    job = await asyncio.to_thread(_open, prepared, endpoint, started_at)
     try:
-        return await job.run(endpoint, report, stop or asyncio.Event(), publishing=publishing)
+        return await job.run(endpoint, report, stop or asyncio.Event(), transport, publishing=preview is None)
     finally:
         job.ledger.close()
 
 
-def _open(prepared: Prepared, endpoint: Endpoint) -> Job:
+def _open(prepared: Prepared, endpoint: Endpoint, started_at: str) -> Job:
     """Read the state of the job, or begin it; everything is checked before the state folder is made."""
     spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
     published = check_published(prepared)
-    now = _timestamp()
     with places_checked(spec):
-        identity = open_job(storage, folder, spec.destination, now, service=endpoint.service)
+        storage.check_conditions(folder)
+        identity = open_job(storage, folder, spec.destination, started_at, service=endpoint.service)
         _check_service(identity, endpoint, folder)
-        generation = generation_of(storage, folder, spec.refresh, now)
-    ledger = Ledger(storage, storage.join(folder, "ledger"))
-    return Job(prepared, identity, generation, ledger, published[1] if published else None)
+        generation = generation_of(storage, folder, _wish(spec), started_at)
+    failures = read_manifest(storage, failures_state(prepared)) if prepared.failures_folder else None
+    return Job(
+        prepared=prepared,
+        identity=identity,
+        generation=generation,
+        ledger=Ledger(storage, storage.join(folder, "ledger"), run=spec.run),
+        published=published[0] if published else {},
+        previous=published[1] if published else None,
+        previous_failures=failures[1] if failures else None,
+        started_at=started_at,
+    )
+
+
+def _wish(spec: Spec) -> str | None:
+    return spec.refresh if spec.retry_failed is None else f"retry failed: {spec.retry_failed}"
 
 
 def _check_service(identity: JobIdentity, endpoint: Endpoint, folder: str) -> None:
@@ -105,7 +146,7 @@ def _check_service(identity: JobIdentity, endpoint: Endpoint, folder: str) -> No
         )
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Job:
     """One run of a job."""
 
@@ -113,8 +154,13 @@ class Job:
     identity: JobIdentity
     generation: int
     ledger: Ledger
-    previous: str | None
-    """The version of the manifest that this run will replace."""
+    published: Mapping[str, Any]
+    """The manifest that this run will replace."""
+    previous: Version | None
+    """Its version."""
+    previous_failures: Version | None
+    started_at: str
+    began: float = field(default_factory=time.monotonic)
     publish_id: str = field(default_factory=lambda: secrets.token_hex(6))
 
     async def run(
@@ -122,146 +168,254 @@ class Job:
         endpoint: Endpoint,
         report: Callable[[Progress], None] | None,
         stop: asyncio.Event,
+        transport: Transport | None,
         *,
         publishing: bool,
     ) -> dict[str, Any]:
         """The whole of it; see `run_job`."""
-        spec, limits = self.prepared.spec, self.prepared.spec.limits
-        started = time.monotonic()
-        flight = Flight()
+        limits = self.prepared.spec.limits
         connections = limits.requests + max(1, limits.requests // 2)
-        async with Client(endpoint, connections=connections) as client, self.ledger.writing():
-            redactor = client.redactor(self.prepared.template.fields(0))
-            fates = Fates(flight, limits, spread=random.random(), redactor=redactor)  # noqa: S311 - only spreads load
-            timeout = limits.sync_timeout_s if spec.delivery == "sync" else limits.request_timeout_s
-            submitter = Submitter(
-                client,
-                self.ledger,
-                flight,
-                fates,
-                self.prepared.template,
-                spec.delivery,
-                timeout,
-                time.monotonic,
-            )
-            collector = Collector(client, fates, limits.request_timeout_s, time.monotonic)
-            exchange = Exchange(
-                submitter,
-                collector,
-                pace=Pace(limits.max_outstanding),
-                limits=limits,
-                job_id=self.identity.job_id,
-            )
-            stage = Stage(self.prepared.storage, self.prepared.state_folder, self.publish_id)
-            feed = ShardFeed(
-                prepared=self.prepared,
-                ledger=self.ledger,
-                flight=flight,
-                stage=stage,
-                questioner=self._questioner(),
-                judge=self._judge(),
-                job_id=self.identity.job_id,
-                report_to=report,
-                now=time.monotonic,
-            )
+        async with (
+            Client(endpoint, connections=connections, transport=transport) as client,
+            self.ledger.writing(),
+        ):
+            questioner = self._questioner()
+            account = await self._account(client)
+            await self._look_ahead(questioner, account)
+            flight = Flight(account)
+            feed = self._feed(flight, questioner, report, publishing=publishing)
             try:
-                await exchange.run(feed, stop)
+                await self._exchange(client, flight, account).run(feed, stop)
                 await feed.finish()
             except JobStopped as stopped:
                 await feed.abandon()
-                stopped.manifest = self._manifest(feed, started, "stopped", stopped, _at_vendor(flight))
+                stopped.manifest = self._stopped(feed, stopped, flight)
                 raise
             except BaseException:
                 await feed.abandon()
                 raise
         feed.report()
-        manifest = self._manifest(feed, started, "published" if publishing else "preview")
         if not publishing:
             await asyncio.to_thread(feed.discard)
-            return {**manifest, "first_rows": feed.first_rows}
+            shown = {"first_rows": feed.writer.first_rows, "priced": feed.priced}
+            return {**self._manifest(feed, "preview"), **shown}
         try:
-            return await asyncio.to_thread(self._publish, feed.parts, manifest)
+            return await asyncio.to_thread(self._publish, feed.writer, self._manifest(feed, "published"))
         except PublishConflict:
             await asyncio.to_thread(feed.discard)
             raise
 
+    # the pieces, put together
+
     def _questioner(self) -> Questioner:
         spec = self.prepared.spec
-        return Questioner(
-            self.prepared.prompt,
-            self.prepared.template,
+        return questioner_of(
+            self.prepared,
             self.ledger,
-            spec.samples,
-            spec.limits.attempts,
             at_least=self.generation if spec.refresh is not None else 0,
             generation=self.generation,
+            retry_failed=spec.retry_failed is not None,
         )
 
-    def _judge(self) -> Judge:
-        spec = self.prepared.spec
-        return Judge(
-            self.prepared.forced,
-            self.prepared.check,
+    def _exchange(self, client: Client, flight: Flight, account: Account | None) -> Exchange:
+        spec, limits = self.prepared.spec, self.prepared.spec.limits
+        redactor = client.redactor(self.prepared.template.fields(0))
+        fates = Fates(flight, limits, spread=random.random(), redactor=redactor)  # noqa: S311 - only spreads load
+        timeout = limits.sync_timeout_s if spec.delivery == "sync" else limits.request_timeout_s
+        submitter = Submitter(
+            client, self.ledger, flight, fates, self.prepared.template, spec.delivery, timeout, time.monotonic
+        )
+        return Exchange(
+            submitter,
+            Collector(client, fates, limits.request_timeout_s, time.monotonic),
+            pace=Pace(limits.max_outstanding),
+            limits=limits,
+            job_id=self.identity.job_id,
+            account=account,
+            when_short=spec.budget.when_short if spec.budget is not None else "stop",
+        )
+
+    def _feed(
+        self,
+        flight: Flight,
+        questioner: Questioner,
+        report: Callable[[Progress], None] | None,
+        *,
+        publishing: bool,
+    ) -> ShardFeed:
+        prepared, spec = self.prepared, self.prepared.spec
+        judge = Judge(
+            prepared.forced,
+            prepared.check,
             model=spec.model,
             job_id=self.identity.job_id,
             keep_raw=spec.keep_raw,
         )
-
-    def _publish(self, parts: list[StagedPart], manifest: dict[str, Any]) -> dict[str, Any]:
-        return publish(
-            self.prepared.storage,
-            folder=self.prepared.folder,
-            state_folder=self.prepared.state_folder,
-            publish_id=self.publish_id,
-            staged=parts,
-            manifest=manifest,
-            previous=self.previous,
+        failures = None
+        if prepared.failures_folder is not None and publishing:
+            failures = Stage(prepared.storage, failures_state(prepared), self.publish_id)
+        writer = PartWriter(
+            stage=Stage(prepared.storage, prepared.state_folder, self.publish_id),
+            failures=failures,
+            judge=judge,
+            kept=prepared.kept_schema,
+        )
+        watched = publishing and spec.max_failed is not None
+        return ShardFeed(
+            prepared=prepared,
+            ledger=self.ledger,
+            flight=flight,
+            writer=writer,
+            questioner=questioner,
+            judge=judge,
+            watch=FailureWatch(spec.max_failed, prepared.records * spec.samples) if watched else None,
+            job_id=self.identity.job_id,
+            report_to=report,
+            now=time.monotonic,
         )
 
-    def _manifest(
+    # money
+
+    async def _account(self, client: Client) -> Account | None:
+        """What the budget has paid already; nothing without a budget.
+
+        Raises:
+            BadInput: the budget is in USD, and nobody knows what the model costs.
+        """
+        spec = self.prepared.spec
+        budget, known = spec.budget, self.ledger.statistics()
+        if budget is None:
+            return None
+        price = None
+        if budget.usd is not None:
+            price = prices_of(spec.model, budget, await client.prices())
+            if price is None and known.mean_cost is None:
+                raise BadInput(
+                    "budget.usd",
+                    f"the API names no price for {spec.model!r}, so the budget could not be kept",
+                    "Give the price with budget.usd_per_million=(in, out), or a budget in tokens",
+                )
+        spent = self.ledger.totals("fresh")
+        mean = known.mean_completion_tokens
+        mean = ASSUMED_COMPLETION_TOKENS if mean is None else mean
+        spread = known.sd_completion_tokens
+        return Account(
+            budget,
+            price.prices if price is not None else None,
+            Spend(spent.cost, spent.prompt_tokens + spent.completion_tokens),
+            mean,
+            ASSUMED_SPREAD * mean if spread is None else spread,
+        )
+
+    async def _look_ahead(self, questioner: Questioner, account: Account | None) -> None:
+        """Say what is to be paid, and why, where that may be more than the user foresaw.
+
+        Raises:
+            BudgetExhausted: the estimate exceeds the budget, and the job shall not go as far as it gets.
+        """
+        different = changed(self.prepared, self.published)
+        if account is None and not different:
+            return
+        found = await asyncio.to_thread(survey, self.prepared, questioner, self.ledger)
+        if found.to_pay and different:
+            log.info("%s", _because(found, different))
+        budget = self.prepared.spec.budget
+        if account is None or budget is None or budget.when_short != "stop":
+            return
+        reason = account.exceeds(account.estimate(found.prompt_tokens, found.to_pay))
+        if reason is not None:
+            stopped = BudgetExhausted(f"{reason}; nothing was sent")
+            stopped.manifest = {
+                "format": 1,
+                "status": "stopped",
+                "to_pay": found.to_pay,
+                "still_at_vendor": 0,
+            }
+            stopped.manifest |= {"reason": stopped.reason, "remedy": stopped.remedy}
+            raise stopped
+
+    # the end
+
+    def _clock(self) -> Clock:
+        return Clock(self.started_at, _timestamp(), round(time.monotonic() - self.began, 3))
+
+    def _manifest(self, feed: ShardFeed, status: str) -> dict[str, Any]:
+        return manifest_of(
+            self.prepared,
+            self.ledger,
+            feed.writer.counts,
+            self._clock(),
+            status=status,
+            generation=self.generation,
+        )
+
+    def _stopped(self, feed: ShardFeed, stopped: JobStopped, flight: Flight) -> dict[str, Any]:
+        return stopped_manifest(
+            self.prepared,
+            self.ledger,
+            feed.seen,
+            self._clock(),
+            stopped,
+            generation=self.generation,
+            records=feed.records,
+            records_done=feed.records_done(),
+            still_at_vendor=_at_vendor(flight),
+        )
+
+    def _publish(self, writer: PartWriter, manifest: dict[str, Any]) -> dict[str, Any]:
+        prepared = self.prepared
+        if prepared.failures_folder is not None:
+            rows = sum(part.rows for part in writer.failed_parts)
+            manifest["failures"] = {"destination": prepared.failures_folder, "rows": rows}
+        published = self._replace(
+            prepared.folder, prepared.state_folder, writer.parts, manifest, self.previous
+        )
+        if prepared.failures_folder is not None:
+            record = {**manifest, "rows": manifest["failures"]["rows"]}
+            self._replace(
+                prepared.failures_folder,
+                failures_state(prepared),
+                writer.failed_parts,
+                record,
+                self.previous_failures,
+            )
+        return published
+
+    def _replace(
         self,
-        feed: ShardFeed,
-        started: float,
-        status: str,
-        stopped: JobStopped | None = None,
-        outstanding: int = 0,
+        folder: str,
+        state_folder: str,
+        parts: list[StagedPart],
+        manifest: dict[str, Any],
+        previous: Version | None,
     ) -> dict[str, Any]:
-        # What stopped has no rows yet: it tells of everything in the ledger.
-        whole = self.ledger.totals("used" if stopped is None else "all")
-        fresh = self.ledger.totals("fresh")
-        counts = feed.counts
-        manifest: dict[str, Any] = {
-            "format": 1,
-            "status": status,
-            "destination": self.prepared.folder,
-            "state": self.prepared.state_folder,
-            "source": self.prepared.spec.source,
-            "model": self.prepared.spec.model,
-            "finished_at": _timestamp(),
-            "duration_s": round(time.monotonic() - started, 3),
-            "records": counts.records,
-            "rows": counts.rows,
-            "outcomes": dict(sorted(counts.outcomes.items())),
-            "reasons": dict(counts.reasons.most_common(REASONS_SHOWN)),
-            "mends": dict(counts.mends.most_common(REASONS_SHOWN)),
-            "inferences": whole.inferences,
-            "prompt_tokens": whole.prompt_tokens,
-            "cached_tokens": whole.cached_tokens,
-            "completion_tokens": whole.completion_tokens,
-            "cost_usd": whole.cost,
-            "cost_unreported": whole.cost_unreported,
-            "maybe_billed": whole.maybe_billed,
-            "paid_inferences": fresh.answered,
-            "paid_usd": fresh.cost,
-            "generation": self.generation,
-            "request": self.prepared.digests,
-            "version": __version__,
-        }
-        if stopped is not None:
-            manifest |= {"reason": stopped.reason, "remedy": stopped.remedy, "still_at_vendor": outstanding}
-            manifest["records"] = self.prepared.records
-            manifest["records_done"] = feed.records_done()
-        return manifest
+        """Publish, also over what an older run has published meanwhile: of twins the one that began last stands."""
+        storage, publish_id = self.prepared.storage, self.publish_id
+        for _ in range(REBASES):
+            try:
+                return publish(
+                    storage,
+                    folder=folder,
+                    state_folder=state_folder,
+                    publish_id=publish_id,
+                    staged=parts,
+                    manifest=manifest,
+                    previous=previous,
+                )
+            except PublishConflict:
+                present = read_manifest(storage, state_folder)
+                if present is None or str(present[0].get("started_at", "")) >= self.started_at:
+                    raise
+                previous, publish_id = present[1], secrets.token_hex(6)
+        raise PublishConflict(
+            f"{folder}: other runs publish it again and again; run again to build on what is there"
+        )
+
+
+def _because(found: Survey, different: list[str]) -> str:
+    known = f"; {found.answered:,} are answered already" if found.answered else ""
+    what = " and ".join([", ".join(different[:-1]), different[-1]] if len(different) > 1 else different)
+    return f"{found.to_pay:,} inferences are to be paid, because since the last publish the {what} changed{known}."
 
 
 def _at_vendor(flight: Flight) -> int:
@@ -275,4 +429,4 @@ def _at_vendor(flight: Flight) -> int:
 
 
 def _timestamp() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

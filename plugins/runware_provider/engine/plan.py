@@ -2,64 +2,63 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runware_provider.engine.attempt import Kind
-from runware_provider.engine.dataset import read_shards
+from runware_provider.engine.budget import Account, Spend, shares
 from runware_provider.engine.ledger import Ledger
 from runware_provider.engine.prepare import check_empty, check_published, prepare
-from runware_provider.engine.prompt import Skip
-from runware_provider.engine.shard_work import Question, Questioner, records_of
+from runware_provider.engine.pricing import ASSUMED_COMPLETION_TOKENS, prices_of
+from runware_provider.engine.storage import Stores
+from runware_provider.engine.survey import changed, questioner_of, survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runware_provider.engine.prepare import Prepared
+    from runware_provider.engine.ledger_index import Statistics
     from runware_provider.engine.spec import Spec
+    from runware_provider.engine.survey import Survey
 
-CHARS_PER_TOKEN = 4
-"""A rule of thumb for Latin scripts; the API counts for itself."""
-ASSUMED_COMPLETION_TOKENS = 250
-"""Of an answer, until the ledger knows answers of this job."""
-
-
-@dataclass
-class _Tally:
-    skipped: Counter[str] = field(default_factory=Counter)
-    answered: int = 0
-    failed: int = 0
-    unknown: int = 0
-    to_pay: int = 0
-    chars: int = 0
+NEVER = 1 << 30
+"""A generation that no answer has."""
 
 
-def plan(spec: Spec, prices: Mapping[str, tuple[float, float]] | None = None) -> dict[str, Any]:
+def plan(
+    spec: Spec,
+    prices: Mapping[str, tuple[float, float]] | None = None,
+    *,
+    stores: Stores | None = None,
+) -> dict[str, Any]:
     """Read the source, render every prompt, look every question up in the ledger; send nothing.
 
     Args:
         spec: the job.
         prices: USD per token in and out, by model, as the API lists them.
+        stores: opens the stores that the paths name; by default with what the environment says.
 
     Raises:
         BadInput: what `run` would refuse before paying.
         StateUnreadable: the state folder cannot be read.
     """
-    prepared = prepare(spec)
+    prepared = prepare(spec, stores or Stores())
     storage, folder = prepared.storage, prepared.state_folder
     check_empty(prepared)
     published = check_published(prepared)
-    ledger = Ledger(storage, storage.join(folder, "ledger"))
+    ledger = Ledger(storage, storage.join(folder, "ledger"), run=spec.run)
     try:
-        tally = _count(prepared, ledger)
-        mean = ledger.mean_completion_tokens()
+        # A wish to ask anew counts every answer as missing; the generation itself is only opened by a run.
+        questioner = questioner_of(
+            prepared,
+            ledger,
+            at_least=NEVER if spec.refresh is not None else 0,
+            generation=NEVER,
+            retry_failed=spec.retry_failed is not None,
+        )
+        found = survey(prepared, questioner, ledger)
+        known = ledger.statistics()
+        spent = ledger.totals("fresh")
     finally:
         ledger.close()
-    per_answer = mean if mean is not None else float(ASSUMED_COMPLETION_TOKENS)
-    prompt_tokens = tally.chars // CHARS_PER_TOKEN
-    completion_tokens = round(per_answer * tally.to_pay)
-    price = (prices or {}).get(spec.model)
+    paid = Spend(spent.cost, spent.prompt_tokens + spent.completion_tokens)
     return {
         "source": spec.source,
         "destination": prepared.folder,
@@ -67,61 +66,63 @@ def plan(spec: Spec, prices: Mapping[str, tuple[float, float]] | None = None) ->
         "model": spec.model,
         "files": len(prepared.dataset.files),
         "shards": len(prepared.shards),
-        "records": prepared.records,
-        "skipped": dict(tally.skipped),
-        "answered_before": tally.answered,
-        "failed_before": tally.failed,
-        "fate_unknown": tally.unknown,
-        "to_pay": tally.to_pay,
-        "changed": _changed(prepared, published[0] if published else {}),
-        "estimate": {
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "completion_tokens_each": round(per_answer),
-            "based_on": "taken from the answers of this job"
-            if mean is not None
-            else "an assumption, not a measurement",
-            "cost_usd": round(prompt_tokens * price[0] + completion_tokens * price[1], 6) if price else None,
-        },
+        "records": found.records,
+        "records_left_out": found.left_out,
+        "skipped": dict(found.skipped),
+        "answered_before": found.answered,
+        "failed_before": found.failed,
+        "fate_unknown": found.unknown,
+        "to_pay": found.to_pay,
+        "changed": changed(prepared, published[0] if published else {}),
+        "estimate": _estimate(spec, found, known, prices or {}),
+        "budget": _budget(spec, found, known, paid, prices or {}),
         "warnings": list(prepared.warnings),
     }
 
 
-def _count(prepared: Prepared, ledger: Ledger) -> _Tally:
-    spec = prepared.spec
-    # A wish to ask anew counts every answer as missing; the generation itself is only opened by a run.
-    at_least = 1 << 30 if spec.refresh is not None else 0
-    questioner = Questioner(
-        prepared.prompt, prepared.template, ledger, spec.samples, spec.limits.attempts, at_least, 0
+def _estimate(
+    spec: Spec, found: Survey, known: Statistics, prices: Mapping[str, tuple[float, float]]
+) -> dict[str, Any]:
+    each = known.mean_completion_tokens
+    mean = ASSUMED_COMPLETION_TOKENS if each is None else each
+    completion_tokens = round(mean * found.to_pay)
+    known_prices = prices_of(spec.model, spec.budget, prices)
+    cost = None
+    if known_prices is not None:
+        cost = round(known_prices.prices.of(found.prompt_tokens, completion_tokens), 6)
+    return {
+        "prompt_tokens": found.prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "completion_tokens_each": round(mean),
+        "based_on": "an assumption, not a measurement"
+        if each is None
+        else "taken from the answers of this job",
+        "cost_usd": cost,
+        "priced_by": known_prices.said_by if known_prices is not None else None,
+    }
+
+
+def _budget(
+    spec: Spec, found: Survey, known: Statistics, spent: Spend, prices: Mapping[str, tuple[float, float]]
+) -> dict[str, Any] | None:
+    """Whether the budget would last, and what each shard's share of it is."""
+    budget = spec.budget
+    if budget is None:
+        return None
+    mean, price = known.mean_completion_tokens, prices_of(spec.model, budget, prices)
+    account = Account(
+        budget,
+        price.prices if price is not None else None,
+        spent,
+        ASSUMED_COMPLETION_TOKENS if mean is None else mean,
+        known.sd_completion_tokens or 0.0,
     )
-    tally = _Tally()
-    shared = len(prepared.template.task("", 0, "", spec.delivery))
-    columns = prepared.prompt.columns
-    for _, table in read_shards(prepared.source, prepared.dataset, prepared.shards, columns):
-        for records in records_of(table, columns):
-            for record in records:
-                for one in questioner.ask(record):
-                    _tally(tally, one, ledger, shared)
-    return tally
-
-
-def _tally(tally: _Tally, one: Question | Skip, ledger: Ledger, shared: int) -> None:
-    if isinstance(one, Skip):
-        tally.skipped[one.code] += 1
-    elif not ledger.first_seen(one.key):
-        return
-    elif one.standing.settled is not None:
-        answered = one.standing.settled.kind is Kind.ANSWERED
-        tally.answered += answered
-        tally.failed += not answered
-    elif one.standing.fate_unknown:
-        tally.unknown += 1
-    else:
-        tally.to_pay += 1
-        tally.chars += len(one.prompt) + shared
-
-
-def _changed(prepared: Prepared, published: Mapping[str, Any]) -> list[str]:
-    """Which parts of the request differ from those of the last publish."""
-    before = published.get("request", {})
-    return [name for name, digest in prepared.digests.items() if name in before and before[name] != digest]
+    dealt = shares(budget, found.shard_tokens) if any(found.shard_tokens) else []
+    return {
+        "usd": budget.usd,
+        "tokens": budget.tokens,
+        "spent_usd": spent.usd,
+        "spent_tokens": spent.tokens,
+        "exceeded": account.exceeds(account.estimate(found.prompt_tokens, found.to_pay)),
+        "shares": [None if one is None else {"usd": one.usd, "tokens": one.tokens} for one in dealt],
+    }

@@ -5,12 +5,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from runware_provider.engine.dataset import Dataset, Shard, open_dataset, plan_shards, would_read
+from runware_provider.engine.dataset import (
+    Dataset,
+    Shard,
+    open_dataset,
+    plan_shards,
+    spread_shards,
+    would_read,
+)
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.forcing import Forced, force_schema, known_forcing, offer_tools
 from runware_provider.engine.prompt import Prompt
@@ -18,7 +25,7 @@ from runware_provider.engine.publish import check_destination, dataset_folder, r
 from runware_provider.engine.rows import INFERENCE, RESULT
 from runware_provider.engine.schema import output_schema, tool_schema
 from runware_provider.engine.state import JobIdentity, find_job
-from runware_provider.engine.storage import Storage, open_storage
+from runware_provider.engine.where import Where
 from runware_provider.engine.wire import RequestTemplate
 
 if TYPE_CHECKING:
@@ -26,7 +33,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.rows import Check
     from runware_provider.engine.spec import Spec
-    from runware_provider.engine.storage import Version
+    from runware_provider.engine.storage import Storage, Stores, Version
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,10 @@ class Prepared:
     state_folder: str
     dataset: Dataset
     shards: tuple[Shard, ...]
+    failures_folder: str | None
+    """Where the parts of the rows that neither succeeded nor were skipped go besides."""
     prompt: Prompt
+    where: Where | None
     forced: Forced
     template: RequestTemplate
     check: Check | None
@@ -62,16 +72,28 @@ class Prepared:
         return sum(shard.rows for shard in self.shards)
 
 
-def prepare(spec: Spec) -> Prepared:
+def failures_state(prepared: Prepared) -> str:
+    """Where the manifest of the failures' dataset lies."""
+    return prepared.storage.join(prepared.state_folder, "failures")
+
+
+def prepare(spec: Spec, stores: Stores) -> Prepared:
     """Open the source by its footers and fit everything together.
+
+    Args:
+        spec: what the user asked for.
+        stores: opens the stores that the paths name.
 
     Raises:
         BadInput: names what is wrong and what to do; nothing was sent.
     """
-    source = open_storage(spec.source, field="source")
-    storage = open_storage(spec.destination, field="destination")
-    open_storage(spec.state_folder, field="state")
-    dataset = open_dataset(source, spec.source)
+    source = stores.open(spec.source, field="source")
+    storage = stores.open(spec.destination, field="destination")
+    stores.open_beside(storage, spec.state_folder, field="state")
+    if spec.failures is not None:
+        stores.open_beside(storage, spec.failures, field="failures")
+    with _source_checked(spec):
+        dataset = open_dataset(source, spec.source)
     names = dataset.schema.names
     prompt = Prompt(spec.prompt, spec.variables, names, max_chars=spec.limits.max_prompt_chars)
     if not prompt.columns:
@@ -84,6 +106,13 @@ def prepare(spec: Spec) -> Prepared:
     template = RequestTemplate(model=spec.model, settings=spec.settings, forced=forced)
     state_folder = dataset_folder(storage, spec.state_folder, spec.partition)
     folder = dataset_folder(storage, spec.destination, spec.partition)
+    failures = None
+    if spec.failures is not None:
+        failures = dataset_folder(storage, spec.failures, spec.partition)
+        _check_unread(source, spec, failures, field="failures")
+        _check_failures_apart(storage, spec, dataset, failures)
+    where = Where(spec.where, spec.variables, names) if spec.where is not None else None
+    _check_unread(source, spec, folder, field="destination")
     _check_apart(storage, spec, dataset, folder, state_folder)
     return Prepared(
         spec=spec,
@@ -91,14 +120,16 @@ def prepare(spec: Spec) -> Prepared:
         storage=storage,
         folder=folder,
         state_folder=state_folder,
+        failures_folder=failures,
         dataset=dataset,
         shards=plan_shards(
             dataset,
             shard_rows=spec.limits.shard_rows,
             shard_bytes=spec.limits.shard_bytes,
-            limit=spec.limit,
+            limit=spec.limit if where is None else None,  # of the chosen ones, which the footers do not know
         ),
         prompt=prompt,
+        where=where,
         forced=forced,
         template=template,
         check=check,
@@ -106,6 +137,26 @@ def prepare(spec: Spec) -> Prepared:
         digests=_digests(spec, schema),
         warnings=_warnings(spec),
     )
+
+
+@contextlib.contextmanager
+def _source_checked(spec: Spec) -> Iterator[None]:
+    """As `places_checked`, for where the data comes from."""
+    try:
+        yield
+    except (NotADirectoryError, PermissionError) as error:
+        raise BadInput(
+            "source",
+            f"{spec.source} cannot be read ({error.strerror})",
+            "Check the path, and that this process may read there",
+        ) from None
+
+
+def narrowed(prepared: Prepared, records: int) -> Prepared:
+    """The same job for a few records only: spread over the source, or the first ones that `where` chooses."""
+    if prepared.where is not None:
+        return replace(prepared, spec=prepared.spec.model_copy(update={"limit": records}))
+    return replace(prepared, shards=spread_shards(prepared.dataset, records))
 
 
 def check_empty(prepared: Prepared) -> None:
@@ -133,6 +184,9 @@ def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None
             _check_state_is_ours(prepared, known)
         check_destination(storage, spec.destination, spec.partition, known=known is not None)
         published = read_manifest(storage, folder)
+        if spec.failures is not None:
+            ours = read_manifest(storage, failures_state(prepared)) is not None
+            check_destination(storage, spec.failures, spec.partition, known=ours, field="failures")
     if published is not None and spec.if_exists == "error":
         raise BadInput(
             "destination",
@@ -200,16 +254,37 @@ def _kept(spec: Spec, dataset: Dataset) -> pa.Schema:
     return pa.schema([dataset.schema.field(name) for name in kept])
 
 
+def _check_unread(source: Storage, spec: Spec, folder: str, *, field: str) -> None:
+    """The source may lie in another store, so it is the one to ask."""
+    if would_read(source, spec.source, source.join(folder, "part-00000-0.parquet")):
+        raise BadInput(
+            field, f"{folder} lies inside the source {spec.source}", "Choose a folder outside of it"
+        )
+
+
 def _check_apart(storage: Storage, spec: Spec, dataset: Dataset, folder: str, state_folder: str) -> None:
     """The state never lies inside the dataset, and a job never reads what it writes."""
     remedy = "Choose a folder outside of it"
     if _inside(storage, state_folder, spec.destination):
         raise BadInput("state", f"{state_folder} lies inside the destination {spec.destination}", remedy)
-    if would_read(storage, spec.source, storage.join(folder, "part-00000-0.parquet")):
-        raise BadInput("destination", f"{folder} lies inside the source {spec.source}", remedy)
     for file in dataset.files:
         if _inside(storage, file.path, folder):
             raise BadInput("source", f"{file.path} lies inside the destination {folder}", remedy)
+
+
+def _check_failures_apart(storage: Storage, spec: Spec, dataset: Dataset, failures: str) -> None:
+    """A dataset of its own: neither inside of another one, nor around it, nor read by this job."""
+    places = {"destination": spec.destination, "state folder": spec.state_folder}
+    for name, place in places.items():
+        if _inside(storage, failures, place) or _inside(storage, place, failures):
+            raise BadInput(
+                "failures", f"{failures} and the {name} {place} lie in each other", "Choose a folder apart"
+            )
+    for file in dataset.files:
+        if _inside(storage, file.path, failures):
+            raise BadInput(
+                "source", f"{file.path} lies inside the failures' folder {failures}", "Choose a folder apart"
+            )
 
 
 def _inside(storage: Storage, inner: str, outer: str) -> bool:

@@ -80,7 +80,12 @@ def dataset_folder(storage: Storage, destination: str, partition: Mapping[str, s
 
 
 def check_destination(
-    storage: Storage, destination: str, partition: Mapping[str, str], *, known: bool
+    storage: Storage,
+    destination: str,
+    partition: Mapping[str, str],
+    *,
+    known: bool,
+    field: str = "destination",
 ) -> None:
     """Refuse a destination that holds what is not ours, before anything is paid.
 
@@ -92,18 +97,19 @@ def check_destination(
         destination: the dataset's root.
         partition: the hive partition to write, or nothing.
         known: whether this job's state folder existed before; if not, no file can be ours.
+        field: what the user calls the destination.
 
     Raises:
         BadInput: there is such a file; up to three are named.
     """
     if storage.exists(destination):
-        raise BadInput("destination", f"{destination} is a file", "Give the folder of a dataset")
+        raise BadInput(field, f"{destination} is a file", "Give the folder of a dataset")
     for depth in range(len(partition)):
         above = dataset_folder(storage, destination, dict(list(partition.items())[:depth]))
         beside = [entry.path for entry in storage.list(above, recursive=False)]
         if beside:
             raise BadInput(
-                "destination",
+                field,
                 f"{above} is to hold partitions, but has files of its own: {_some(beside)}",
                 "Choose another destination, or remove them",
             )
@@ -113,13 +119,13 @@ def check_destination(
     foreign = [path for path in found if path not in ours]
     if foreign and known:
         raise BadInput(
-            "destination",
+            field,
             f"{folder} has files that this job did not write: {_some(foreign)}",
             "Choose another destination, or remove them",
         )
     if foreign:
         raise BadInput(
-            "destination",
+            field,
             f"{folder} has files already, but this job has no state folder that knows them: {_some(foreign)}",
             "Choose another destination, or remove them, or restore the state folder if it was lost",
         )
@@ -262,8 +268,10 @@ class _Publish:
             self._place()
         except FileNotFoundError as error:
             return self._lost(f"a staged part is gone ({error.filename})")
-        present = self._present()
-        if not present >= self.parts.keys():
+        current = read_manifest(self.storage, self.state_folder)
+        present = self._present() | (_files(current[0]) if current else set())
+        # A listing may be stale, so what it does not show is asked for by name.
+        if not all(self.storage.exists(self._path(name)) for name in self.parts.keys() - present):
             return self._lost("another publish removed parts of this one")
         record = {**record, "replaced": sorted(present - self.parts.keys())}
         path = self.storage.join(self.state_folder, MANIFEST)
@@ -290,7 +298,7 @@ class _Publish:
             return self._finish(current[0])
         for name in self.parts:
             self.storage.delete(self._path(name))
-        if current and self._present() == {file["path"] for file in current[0]["files"]}:
+        if current and self._is_whole(_files(current[0])):
             self.storage.create_new(self._path(SUCCESS), b"")
         raise PublishConflict(f"{self.folder}: {reason}; run again to build on what is there")
 
@@ -310,6 +318,13 @@ class _Publish:
     def _is_ours(self, manifest: Mapping[str, Any]) -> bool:
         return bool(manifest["publish_id"] == self.publish_id)
 
+    def _is_whole(self, files: set[str]) -> bool:
+        """Whether the folder holds these parts and no others, whatever a stale listing says."""
+        others = self._present() - files
+        return all(self.storage.exists(self._path(name)) for name in files) and not any(
+            self.storage.exists(self._path(name)) for name in others
+        )
+
     def _present(self) -> set[str]:
         """The part files of all publishes in the dataset's folder."""
         listed = [entry.path for entry in self.storage.list(self.folder, recursive=False)]
@@ -317,6 +332,11 @@ class _Publish:
 
     def _path(self, name: str) -> str:
         return self.storage.join(self.folder, name)
+
+
+def _files(manifest: Mapping[str, Any]) -> set[str]:
+    """The names of the parts that a manifest says are the dataset."""
+    return {str(file["path"]) for file in manifest["files"]}
 
 
 def _clear_staged(storage: Storage, staged: str, publish_id: str) -> None:

@@ -41,6 +41,9 @@ class Outcome(StrEnum):
     """Never sent."""
 
 
+FAILED = frozenset({Outcome.INVALID, Outcome.REFUSED, Outcome.FAILED})
+"""What `max_failed` counts, `failures` holds and `retry_failed` asks again."""
+
 INFERENCE_TYPE = pa.struct(
     [
         ("outcome", pa.string()),
@@ -105,6 +108,13 @@ class Judgement:
     result: Any = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the `inference` struct."""
+    answered: bool = False
+    """Whether the model said something, fit or not."""
+
+    @property
+    def sent(self) -> bool:
+        """Whether the record was asked at all."""
+        return self.outcome is not Outcome.SKIPPED
 
 
 class Judge:
@@ -156,6 +166,23 @@ class Judge:
         facts = {"error_code": skip.code, "error_message": skip.message, "attempts": 0, "model": self._model}
         return Judgement(Outcome.SKIPPED, None, {**facts, "mends": []})
 
+    def given_up(self, attempts: int) -> Judgement:
+        """The judgement on a record that the budget did not reach for.
+
+        Args:
+            attempts: how often it was tried without an answer.
+        """
+        if attempts == 0:
+            return self.skipped(Skip("budget", "the budget was used up before this record was asked"))
+        facts = {
+            "error_code": "budget",
+            "error_message": "its attempts failed, and the budget was used up before the next one",
+            "attempts": attempts,
+            "model": self._model,
+            "mends": [],
+        }
+        return Judgement(Outcome.FAILED, None, facts)
+
     def _answered(self, entry: Entry, facts: dict[str, Any]) -> Judgement:
         raw = entry.item or b"{}"
         item = decode(raw)
@@ -167,15 +194,15 @@ class Judge:
             facts["raw"] = _text(raw)
         if result.finish_reason == "content_filter":
             facts.update(error_code="content_filter", error_message="the model's answer was filtered")
-            return Judgement(Outcome.REFUSED, None, {**facts, "raw": _text(raw)})
+            return Judgement(Outcome.REFUSED, None, {**facts, "raw": _text(raw)}, answered=True)
         value, problem, code = self._fitted(answer)
         if problem is not None:
             code = "truncated" if result.finish_reason == "length" else code
             facts.update(error_code=code, error_message=_storable(problem[:MESSAGE_CHARS]), raw=_text(raw))
-            return Judgement(Outcome.INVALID, None, facts)
+            return Judgement(Outcome.INVALID, None, facts, answered=True)
         if self._forced.reading == "calls" and not value:
             facts["raw"] = _text(raw)  # the model answered in words instead, and they were paid for
-        return Judgement(Outcome.SUCCEEDED, value, facts)
+        return Judgement(Outcome.SUCCEEDED, value, facts, answered=True)
 
     def _fitted(self, answer: Answer) -> tuple[Any, str | None, str]:
         """The value as Arrow takes it, or what is wrong with it and the code for that."""
@@ -233,6 +260,16 @@ class Counts:
     """Rows that did not succeed, by error code."""
     mends: Counter[str] = field(default_factory=Counter)
 
+    def saw(self, judgement: Judgement, rows: int = 1) -> None:
+        """Count rows with this judgement."""
+        self.rows += rows
+        self.outcomes[judgement.outcome.value] += rows
+        code = judgement.facts.get("error_code")
+        if code is not None:
+            self.reasons[str(code)] += rows
+        for mend in judgement.facts["mends"]:
+            self.mends[mend] += rows
+
     def add(self, other: Counts) -> None:
         """Count what the other counted, too."""
         self.records += other.records
@@ -271,21 +308,12 @@ def assemble(
             results.append(judgement.result)
             inferences.append({"outcome": judgement.outcome.value, "sample": sample, **judgement.facts})
             indices.append(index)
-            _count(counts, judgement)
+            counts.saw(judgement)
     if len(indices) != kept.num_rows:
         kept = kept.take(pa.array(indices, pa.int64()))
     table = kept.append_column(pa.field(RESULT, judge.result_type), pa.array(results, judge.result_type))
     table = table.append_column(pa.field(INFERENCE, INFERENCE_TYPE), pa.array(inferences, INFERENCE_TYPE))
     return table, counts
-
-
-def _count(counts: Counts, judgement: Judgement) -> None:
-    counts.rows += 1
-    counts.outcomes[judgement.outcome.value] += 1
-    code = judgement.facts.get("error_code")
-    if code is not None:
-        counts.reasons[str(code)] += 1
-    counts.mends.update(judgement.facts["mends"])
 
 
 def _mended(answer: Answer, *mends: str) -> Answer:

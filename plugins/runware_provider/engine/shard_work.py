@@ -1,29 +1,23 @@
-"""A shard while it is worked on: what each of its records asked, and what is still awaited."""
+"""A shard while it is worked on: what each of its records asked, what is still awaited, what came of the rest."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runware_provider.engine.attempt import Key
-from runware_provider.engine.flight import Inference, Phase, Standing, standing
 from runware_provider.engine.prompt import Skip
-from runware_provider.engine.wire import task_uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
-    from runware_provider.engine.attempt import Attempt, Entry
+    from runware_provider.engine.attempt import Key
     from runware_provider.engine.dataset import Shard
-    from runware_provider.engine.ledger import Ledger
-    from runware_provider.engine.prompt import Prompt
-    from runware_provider.engine.wire import RequestTemplate
+    from runware_provider.engine.rows import Judgement
 
 RECORDS_AT_ONCE = 200
-TASK_OVERHEAD = 200
-"""Bytes of a task beside its prompt and what all tasks share."""
 
 
 @dataclass
@@ -32,58 +26,47 @@ class ShardWork:
 
     shard: Shard
     kept: pa.Table = field(repr=False)
+    """The input's columns that the output keeps, of the records that were chosen."""
     slots: list[list[Key | Skip]] = field(default_factory=list, repr=False)
-    awaited: set[Key] = field(default_factory=set, repr=False)
-    settled: dict[Key, tuple[Entry, int]] = field(default_factory=dict, repr=False)
-    """Last words with the number of attempts behind them."""
-    before: dict[Key, tuple[Attempt, int]] = field(default_factory=dict, repr=False)
-    """Last words that the ledger held already."""
-
+    """For each chosen record and sample what it asked, or why it did not."""
+    awaited: Counter[Key] = field(default_factory=Counter, repr=False)
+    """What has no last word yet, and how many rows wait for it."""
+    judged: dict[Key, Judgement] = field(default_factory=dict, repr=False)
+    """Last words, read."""
+    loaded: bool = False
     finishing: bool = False
 
+    @property
+    def complete(self) -> bool:
+        """Whether every row's outcome is known."""
+        return self.loaded and not self.awaited
 
-@dataclass(frozen=True)
-class Question:
-    """What one sample of a record asks, and where that stands."""
+    def rows_of(self, keys: Container[Key]) -> Counter[Key]:
+        """How many rows asked each of these."""
+        return Counter(
+            slot for slots in self.slots for slot in slots if slot in keys and not isinstance(slot, Skip)
+        )
 
-    key: Key
-    prompt: str = field(repr=False)
-    standing: Standing
+    def replace(self, others: Mapping[Key, Key]) -> None:
+        """Have the rows that asked one question ask another."""
+        if others:
+            self.slots = [
+                [slot if isinstance(slot, Skip) else others.get(slot, slot) for slot in slots]
+                for slots in self.slots
+            ]
 
+    def settle(self, key: Key, judgement: Judgement) -> int:
+        """Note a last word; returns how many rows waited for it."""
+        self.judged[key] = judgement
+        return self.awaited.pop(key, 0)
 
-@dataclass
-class Questioner:
-    """Turns records into questions.
-
-    Args:
-        at_least: answers of older generations do not count; 0 where the user did not ask anew.
-        generation: in which new questions are asked.
-    """
-
-    prompt: Prompt
-    template: RequestTemplate
-    ledger: Ledger
-    samples: int
-    attempts: int
-    at_least: int
-    generation: int
-
-    def ask(self, record: Mapping[str, Any] | Skip) -> list[Question | Skip]:
-        """One question per sample, or why there is none."""
-        text = record if isinstance(record, Skip) else self.prompt.render(record)
-        if isinstance(text, Skip):
-            return [text] * self.samples
-        return [self._question(text, sample) for sample in range(self.samples)]
-
-    def _question(self, text: str, sample: int) -> Question:
-        fingerprint = self.template.fingerprint(text, sample)
-        history = self.ledger.history(fingerprint, sample, self.at_least)
-        generation = history.generation if history is not None else self.generation
-        return Question(Key(fingerprint, sample, generation), text, standing(history, self.attempts))
+    def records_done(self) -> int:
+        """Records of which every sample has its last word, or needs none."""
+        return sum(not any(slot in self.awaited for slot in slots) for slots in self.slots)
 
 
 def records_of(table: pa.Table, columns: Sequence[str]) -> Iterator[list[dict[str, Any] | Skip]]:
-    """The rows of a table as Python values, some at a time; columns that no template names stay untouched.
+    """The rows of a table as Python values, some at a time; columns that nothing names stay untouched.
 
     A row with a value that Python cannot hold (text that is no UTF-8, a date after the year 9999) is skipped.
     """
@@ -112,22 +95,3 @@ def _value(row: pa.Table) -> dict[str, Any] | Skip:
             kind = type(error).__name__
             return Skip("prompt_error", f"column {name!r} holds a value that cannot be read ({kind})")
     return held
-
-
-def inference_of(question: Question, job_id: bytes, shared_bytes: int, now: float) -> Inference:
-    """A question on its way: to be sent, or to be asked for first where an earlier process may have sent it."""
-    key, known = question.key, question.standing
-    perhaps_sent = known.fate_unknown and (known.sent_again or not known.rejected)
-    return Inference(
-        key=key,
-        prompt=question.prompt,
-        size=len(question.prompt.encode(errors="replace")) + TASK_OVERHEAD + shared_bytes,
-        attempt=known.attempt,
-        counted=known.counted,
-        spent=known.spent,
-        task_uuid=task_uuid(job_id, key.fingerprint, key.sample, key.generation, known.attempt),
-        phase=Phase.ASK if known.fate_unknown else Phase.READY,
-        rejected=known.rejected,
-        intended=perhaps_sent,
-        doubted_at=now if perhaps_sent else None,
-    )

@@ -231,8 +231,11 @@ class Budget(ValueObject):
 
 def _count_or_share(value: object) -> object:
     """1 is one row, 1.0 is all of them."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value is None or (is_number and (0 <= value <= 1 or (isinstance(value, int) and value >= 0))):
+    if value is None:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, float) and 0 <= value <= 1:
         return value
     raise BadInput(
         "max_failed",

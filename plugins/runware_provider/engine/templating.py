@@ -26,7 +26,7 @@ from runware_provider.engine.template_names import RECORD
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-SkipCode = Literal["empty", "too_long", "prompt_error", "where_error"]
+SkipCode = Literal["empty", "too_long", "too_many_tokens", "prompt_error", "where_error", "budget"]
 
 _TEXT_FILTERS = (
     "capitalize",
