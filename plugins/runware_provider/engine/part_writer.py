@@ -48,7 +48,7 @@ class PartWriter:
     parts: list[StagedPart] = field(default_factory=list)
     failed_parts: list[StagedPart] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
-    _first: list[tuple[tuple[int, int], dict[str, Any]]] = field(default_factory=list)
+    _first: list[tuple[tuple[int, int], dict[str, Any]]] = field(default_factory=list, repr=False)
 
     @property
     def first_rows(self) -> list[dict[str, Any]]:
