@@ -139,6 +139,7 @@ def test_a_syntax_error_is_refused_with_its_line() -> None:
     assert "line 3" in refusal("a\nb\n{{ record.body")
     assert "line 2" in refusal("a\n{{ record.body | no_such_filter }}")
     assert "nested too deeply" in refusal("{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}")
+    assert "cannot be compiled" in refusal("{{ " + "9" * 5000 + " }}")
 
 
 def test_an_undefined_name_is_refused_with_the_known_ones() -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +17,9 @@ from runware_provider.engine.retry import (
     next_step,
     stop_for,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Typed from the API contract, section 7, and not from the table under test.
 CONTRACT = {
@@ -69,34 +75,50 @@ def test_a_code_that_says_something_outweighs_the_status(code: str, family: str,
     assert family_of(code, status) == family
 
 
-@pytest.mark.parametrize(
-    ("code", "family"),
-    [
-        ("creditsDepleted", "quota"),
-        ("noCreditsLeft", "quota"),
-        ("organizationQuotaReached", "quota"),
-        ("quotaReached", "quota"),
-        ("lowBalance", "quota"),
-        ("balanceTooLow", "quota"),
-        ("invalidBalance", "quota"),
-        ("tokenExpired", "auth"),
-        ("tokenInvalid", "auth"),
-        ("organizationSuspended", "auth"),
-        ("organizationDisabled", "auth"),
-        ("organizationAccountSuspended", "auth"),
-        ("workspaceSuspended", "auth"),
-        ("workspaceDisabled", "auth"),
-        ("invalidPositivePrompt", "validation"),
-        ("missingModel", "validation"),
-        ("duplicateParameter", "validation"),
-        ("unsupportedParameter", "validation"),
-        ("valueOutOfRange", "validation"),
-        ("arrayTooLong", "validation"),
-        ("maxTokensExceeded", "validation"),
-    ],
-)
+# The table's patterns: token*, organization*/workspace* Suspended/Disabled, any with Credits, Quota or Balance,
+# and invalid* missing* duplicate* unsupported* value* array* max*.
+MADE_OF = [
+    ("creditsDepleted", "quota"),
+    ("noCreditsLeft", "quota"),
+    ("organizationQuotaReached", "quota"),
+    ("quotaReached", "quota"),
+    ("lowBalance", "quota"),
+    ("balanceTooLow", "quota"),
+    ("invalidBalance", "quota"),
+    ("tokenExpired", "auth"),
+    ("tokenInvalid", "auth"),
+    ("organizationSuspended", "auth"),
+    ("organizationDisabled", "auth"),
+    ("organizationAccountSuspended", "auth"),
+    ("workspaceSuspended", "auth"),
+    ("workspaceDisabled", "auth"),
+    ("invalidPositivePrompt", "validation"),
+    ("missingModel", "validation"),
+    ("duplicateParameter", "validation"),
+    ("unsupportedParameter", "validation"),
+    ("valueOutOfRange", "validation"),
+    ("arrayTooLong", "validation"),
+    ("maxTokensExceeded", "validation"),
+    ("token", "auth"),
+    ("tokenBalanceLow", "quota"),
+    ("providerQuotaReached", "quota"),
+    ("workspaceMemberDisabled", "auth"),
+    ("missingBalance", "quota"),
+    ("unsupportedQuota", "quota"),
+    ("maximumReached", "validation"),
+    ("valuesMissing", "validation"),
+]
+
+
+@pytest.mark.parametrize(("code", "family"), MADE_OF)
 def test_codes_are_sorted_by_what_they_are_made_of(code: str, family: str) -> None:
     assert family_of(code) == family_of(code, 400) == family
+
+
+@pytest.mark.parametrize(("code", "family"), MADE_OF)
+@pytest.mark.parametrize("status", [401, 402, 408, 413, 429, 500, 503])
+def test_what_a_code_is_made_of_outweighs_the_status(code: str, family: str, status: int) -> None:
+    assert family_of(code, status) == family
 
 
 @pytest.mark.parametrize("code", ["loadBalancerError", "loadBalancerTimeout"])
@@ -123,9 +145,53 @@ def test_how_a_code_is_spelt_means_nothing(code: str, family: str) -> None:
     assert family_of(code) == family
 
 
-@pytest.mark.parametrize(
-    "code", ["", "somethingNew", "organizationRenamed", "notInvalid", "xtoken", "☃", "42"]
-)
+def words_of(code: str) -> list[str]:
+    return re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", code)
+
+
+SPELLINGS: dict[str, Callable[[list[str]], str]] = {
+    "snake": lambda words: "_".join(words).lower(),
+    "kebab": lambda words: "-".join(words).lower(),
+    "dotted": lambda words: ".".join(words).lower(),
+    "spaced": lambda words: f" {' '.join(words)} ",
+    "shouted": lambda words: "_".join(words).upper(),
+    "lower": lambda words: "".join(words).lower(),
+    "pascal": lambda words: "".join(word.title() for word in words),
+}
+
+
+@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
+@pytest.mark.parametrize(("code", "family"), CODES + MADE_OF)
+def test_every_code_is_known_in_every_spelling(
+    code: str, family: str, spell: Callable[[list[str]], str]
+) -> None:
+    assert family_of(spell(words_of(code))) == family
+
+
+UNKNOWN = [
+    "",
+    "somethingNew",
+    "organizationRenamed",
+    "workspaceNotFound",
+    "teamSuspended",
+    "notInvalid",
+    "xtoken",
+    "credit",
+    "rateLimit",
+    "notFound",
+    "climax",
+    "☃",
+    "42",
+]
+
+
+@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
+@pytest.mark.parametrize("code", UNKNOWN)
+def test_an_unknown_code_is_unknown_in_every_spelling(code: str, spell: Callable[[list[str]], str]) -> None:
+    assert family_of(spell(words_of(code))) == "unknown"
+
+
+@pytest.mark.parametrize("code", UNKNOWN)
 def test_an_unknown_code_is_retried_a_bounded_number_of_times(code: str) -> None:
     family = family_of(code, 400)
     assert family == "unknown"
@@ -144,6 +210,12 @@ STATUSES = [
     (503, "server"),
     (504, "timeout"),
 ]
+
+
+@pytest.mark.parametrize(("status", "family"), STATUSES)
+@pytest.mark.parametrize("code", UNKNOWN)
+def test_the_status_decides_for_every_unknown_code(code: str, status: int, family: str) -> None:
+    assert family_of(code, status) == family
 
 
 @pytest.mark.parametrize(("status", "family"), STATUSES)
