@@ -6,6 +6,8 @@ since the DAG processor imports this module at every parse.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +19,7 @@ from runware_provider.engine.errors import BadInput, JobStopped, NothingToDo
 from runware_provider.engine.spec import DEFAULT_MAX_FAILED, DEFAULT_MODEL, Limits, Settings, Spec
 from runware_provider.hook import DEFAULT_CONN_ID, RunwareHook
 from runware_provider.job_thread import JobThread
+from runware_provider.object_stores import airflow_stores
 from runware_provider.retry_policy import ONLY_WHAT_A_RETRY_MENDS
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
     from pydantic import BaseModel
 
     from runware_provider.engine.progress import Progress
@@ -49,6 +53,28 @@ REPORT_EVERY_S: Final = 30.0
 
 _STAND_INS: Final[dict[str, Any]] = {"source": "later", "destination": "later", "model": "some:model"}
 """Valid values for what a template renders later, while the rest is checked."""
+
+
+_PRIVATE: Final = ("prompt", "system_prompt", "output_type", "tools", "settings", "where")
+"""Arguments that may hold what no serialized DAG should."""
+
+
+class Unstored:
+    """An argument of a mapped task, which Airflow would store as it is in the serialized DAG.
+
+    It stores what it does not know by `str()`, so a digest stands there: another text is another DAG version.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        digest = hashlib.blake2b(json.dumps(self.value, default=str).encode(), digest_size=8).hexdigest()
+        return f"<{type(self.value).__name__} {digest}>"
+
+
+def _stored(value: Any) -> Any:
+    return value.value if isinstance(value, Unstored) else value
 
 
 class TextInferenceOperator(BaseOperator):
@@ -160,18 +186,18 @@ class TextInferenceOperator(BaseOperator):
         self.state = _as_text(state)
         self.partition = partition
         self.model = model
-        self.prompt = prompt
-        self.system_prompt = system_prompt
-        self.output_type = output_type
-        self.tools = tools
+        self.prompt = _stored(prompt)
+        self.system_prompt = _stored(system_prompt)
+        self.output_type: type[BaseModel] | dict[str, Any] | str | None = _stored(output_type)
+        self.tools = _stored(tools)
         self.tool_choice = tool_choice
-        self.settings = settings
+        self.settings = _stored(settings)
         self.limits = limits
         self.delivery = delivery
         self.samples = samples
         self.refresh = refresh
         self.retry_failed = retry_failed
-        self.where = where
+        self.where = _stored(where)
         self.limit = limit
         self.max_input_tokens = max_input_tokens
         self.max_failed = max_failed
@@ -186,6 +212,14 @@ class TextInferenceOperator(BaseOperator):
         self.forcing = forcing
         self.runware_conn_id = runware_conn_id
         self._check_what_is_known()
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """As every operator's; texts are kept out of the serialized DAG."""
+        given = {name: kwargs[name] for name in _PRIVATE if kwargs.get(name) is not None}
+        # A class is stored by its name already.
+        hidden = {name: Unstored(value) for name, value in given.items() if not isinstance(value, type)}
+        return super().partial(**(kwargs | hidden))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the job; returns the manifest.
@@ -225,7 +259,7 @@ class TextInferenceOperator(BaseOperator):
         """The engine's job as a coroutine; the seam where tests put another."""
         from runware_provider.engine.job import run_job  # noqa: PLC0415 - heavy: httpx and pyarrow
 
-        return run_job(spec, endpoint, report=self._report, stop=stop)
+        return run_job(spec, endpoint, report=self._report, stop=stop, stores=airflow_stores())
 
     def make_spec(self, context: Context) -> Spec:
         """What this task instance asks for: rendered, files read, the run's variables beside.

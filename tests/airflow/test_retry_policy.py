@@ -18,6 +18,8 @@ HOPELESS = [
     errors.BalanceExhausted("x"),
     errors.ModelUnknown("x"),
     errors.RequestRefused("x"),
+    errors.TooManyFailed("x"),
+    errors.BudgetExhausted("x"),
     errors.StateUnreadable("x"),
 ]
 MENDABLE = [

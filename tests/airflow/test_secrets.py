@@ -516,7 +516,6 @@ def test_a_dag_is_stored_without_its_prompts(bench: Bench) -> None:
     assert leaks({"serialized DAG": stored}) == []
 
 
-@pytest.mark.xfail(reason="Airflow stores the arguments of a mapped task as they are")
 def test_a_dag_with_a_mapped_task_is_stored_without_its_prompts(bench: Bench) -> None:
     given = bench.arguments(output_type=None, tools=[Tool(**A_TOOL)])
     fixed = {name: given.pop(name) for name in ("task_id", "prompt", "system_prompt", "tools", "limits")}

@@ -1,4 +1,4 @@
-"""The command line: run, plan or preview a job without Airflow.
+"""The command line: run, plan or preview a job without Airflow, or forget its answers.
 
 The manifest (or plan) goes to standard output as JSON, progress and messages to standard error. Exit status: 0 when
 the job stands, 3 when it stopped but can be resumed, 1 when the input is bad or nothing can be done about it here.
@@ -19,7 +19,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from runware_provider.engine.cli_options import PREVIEW_RECORDS, parsed, spec_of, typed
+from runware_provider.engine.cli_options import (
+    PREVIEW_RECORDS,
+    moment_of,
+    parsed,
+    partition_of,
+    spec_of,
+    typed,
+)
 from runware_provider.engine.client import Client
 from runware_provider.engine.errors import (
     BadInput,
@@ -31,7 +38,10 @@ from runware_provider.engine.errors import (
 from runware_provider.engine.forecast import forecast
 from runware_provider.engine.job import run_job
 from runware_provider.engine.plan import plan
+from runware_provider.engine.publish import dataset_folder
 from runware_provider.engine.spec import DEFAULT_BASE_URL, Endpoint
+from runware_provider.engine.storage import Stores
+from runware_provider.engine.upkeep import forget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,12 +89,32 @@ def _stopped(reason: str, remedy: str) -> int:
 
 
 async def _command(options: argparse.Namespace) -> dict[str, Any]:
+    if options.command == "forget":
+        return await asyncio.to_thread(_forget, options)
     spec = spec_of(options)
     if options.command == "plan":
         return await _plan(spec)
     if options.command == "preview":
         return await _preview(spec, _endpoint())
     return await _run(spec, _endpoint())
+
+
+def _forget(options: argparse.Namespace) -> dict[str, Any]:
+    root = options.state or options.destination.rstrip("/") + ".state"
+    storage = Stores().open(root, field="state")
+    told = forget(
+        storage,
+        dataset_folder(storage, root, partition_of(options)),
+        task_uuids=options.task_uuid,
+        containing=options.containing,
+        older_than=moment_of(options.older_than),
+    )
+    if told["task_uuids"]:
+        _say(
+            "Published rows with these task UUIDs still show the answers: take the records out of the source, or mend"
+            " them, and run the job again."
+        )
+    return told
 
 
 async def _run(spec: Spec, endpoint: Endpoint, *, preview: int | None = None) -> dict[str, Any]:

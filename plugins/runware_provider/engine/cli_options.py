@@ -7,6 +7,7 @@ import contextlib
 import json
 import secrets
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -98,7 +99,7 @@ def spec_of(options: argparse.Namespace) -> Spec:
         "source": options.source,
         "destination": options.destination,
         "state": options.state,
-        "partition": dict(_pair(one) for one in options.partition),
+        "partition": partition_of(options),
         "model": options.model,
         "prompt": _text_or_file("--prompt", options.prompt, (".j2",)),
         "system_prompt": _text_or_file("--system-prompt", options.system_prompt, (".j2", ".txt", ".md")),
@@ -134,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Ask an LLM about every row of a Parquet dataset, over the Runware API.",
         epilog=f"RUNWARE_API_KEY holds the key, RUNWARE_BASE_URL the endpoint ({DEFAULT_BASE_URL} by default).",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run|plan|preview")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run|plan|preview|forget")
     for name, purpose in (
         ("run", "ask, and publish the answers as a dataset"),
         ("plan", "say what a run would ask and cost; send nothing"),
@@ -144,7 +145,51 @@ def _parser() -> argparse.ArgumentParser:
         ),
     ):
         _add_options(commands.add_parser(name, help=purpose, description=purpose.capitalize() + "."))
+    purpose = "erase answers from the state folder for ever; what they cost stays in the accounts"
+    _add_forgetting(commands.add_parser("forget", help=purpose, description=purpose.capitalize() + "."))
     return parser
+
+
+def _add_forgetting(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--destination", required=True, help="root folder of the output dataset")
+    add("--state", help="state folder (default: DESTINATION.state)")
+    add("--partition", action="append", default=[], metavar="KEY=VALUE", help="of this hive partition")
+    add(
+        "--task-uuid",
+        action="append",
+        default=[],
+        metavar="UUID",
+        help="as in the column inference.task_uuid: the answers to that request, all samples and attempts",
+    )
+    add(
+        "--containing",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="every answer in which this text occurs, such as a person's name",
+    )
+    add("--older-than", metavar="DATE", help="every answer from before this day or time, in UTC (ISO 8601)")
+
+
+def partition_of(options: argparse.Namespace) -> dict[str, str]:
+    """The hive partition that the options name."""
+    return dict(_pair(one) for one in options.partition)
+
+
+def moment_of(given: str | None) -> datetime | None:
+    """A day or time in ISO 8601, in UTC where it has no offset.
+
+    Raises:
+        BadInput: it is neither.
+    """
+    if given is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        raise BadInput("--older-than", f"{given!r} is no date", "Write it like 2026-01-31") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

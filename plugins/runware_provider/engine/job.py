@@ -8,7 +8,7 @@ import random
 import secrets
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,14 +16,22 @@ import pyarrow as pa
 from runware_provider.engine.budget import Account, Spend
 from runware_provider.engine.client import Client, check_endpoint
 from runware_provider.engine.collect import Collector
-from runware_provider.engine.errors import BadInput, BudgetExhausted, JobStopped, NothingToDo, PublishConflict
+from runware_provider.engine.compaction import compact
+from runware_provider.engine.errors import (
+    BadInput,
+    BudgetExhausted,
+    JobStopped,
+    NothingToDo,
+    PublishConflict,
+    StateUnreadable,
+)
 from runware_provider.engine.exchange import Exchange
 from runware_provider.engine.failure_watch import FailureWatch
 from runware_provider.engine.fate import Fates
 from runware_provider.engine.feed import ShardFeed
 from runware_provider.engine.flight import OUTSTANDING, Flight
 from runware_provider.engine.ledger import Ledger
-from runware_provider.engine.manifest import Clock, manifest_of, stopped_manifest
+from runware_provider.engine.manifest import Clock, manifest_of, stopped_manifest, unpriced
 from runware_provider.engine.pace import Pace
 from runware_provider.engine.part_writer import PartWriter
 from runware_provider.engine.prepare import (
@@ -42,6 +50,8 @@ from runware_provider.engine.state import JobIdentity, generation_of, open_job
 from runware_provider.engine.storage import Stores
 from runware_provider.engine.submit import Submitter
 from runware_provider.engine.survey import Survey, changed, questioner_of, survey
+from runware_provider.engine.upkeep import expire
+from runware_provider.engine.wire import task_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -200,10 +210,12 @@ class Job:
             shown = {"first_rows": feed.writer.first_rows, "priced": feed.priced}
             return {**self._manifest(feed, "preview"), **shown}
         try:
-            return await asyncio.to_thread(self._publish, feed.writer, self._manifest(feed, "published"))
+            published = await asyncio.to_thread(self._publish, feed.writer, self._manifest(feed, "published"))
         except PublishConflict:
             await asyncio.to_thread(feed.discard)
             raise
+        await asyncio.to_thread(self._tidy)
+        return published
 
     # the pieces, put together
 
@@ -362,8 +374,34 @@ class Job:
             still_at_vendor=_at_vendor(flight),
         )
 
+    def _tidy(self) -> None:
+        """What keeps the ledger small, once the dataset stands; what fails here, the next run does."""
+        days = self.prepared.spec.retention_days
+        try:
+            if days is not None:
+                expire(self.ledger, datetime.now(UTC) - timedelta(days=days))
+            if self.ledger.needs_compaction:
+                compact(self.ledger)
+        except (OSError, StateUnreadable) as error:
+            log.warning("The dataset stands; the ledger was not tidied (%s). The next run does it.", error)
+
+    def _unpriced(self) -> dict[str, Any]:
+        """The tasks whose cost nobody knows: a few in the manifest, all of them in a file of their own."""
+        job_id = self.identity.job_id
+        names = [
+            task_uuid(job_id, key.fingerprint, key.sample, key.generation, attempt)
+            for key, attempt in self.ledger.unpriced()
+        ]
+        if not names:
+            return unpriced([], None)
+        storage = self.prepared.storage
+        path = storage.join(self.prepared.state_folder, "unpriced", f"{self.publish_id}.txt")
+        storage.create_new(path, "".join(f"{name}\n" for name in names).encode())
+        return unpriced(names, path)
+
     def _publish(self, writer: PartWriter, manifest: dict[str, Any]) -> dict[str, Any]:
         prepared = self.prepared
+        manifest |= self._unpriced()
         if prepared.failures_folder is not None:
             rows = sum(part.rows for part in writer.failed_parts)
             manifest["failures"] = {"destination": prepared.failures_folder, "rows": rows}
