@@ -38,18 +38,18 @@ BILL = {
 INVOICE = pa.struct({"vendor": pa.string(), "total": pa.float64()})
 
 
-def row(key: Any, result: Any, **inference: Any) -> dict[str, Any]:
-    """A row; one that has no result is invalid, unless something else is said."""
-    usual = USUAL if result is not None else {**USUAL, "outcome": "invalid", "error_code": "schema"}
-    return {"key": key, "result": result, "inference": {**usual, **inference}}
-
-
 @dataclass
 class Lake:
     """A folder of datasets."""
 
     root: Path
     storage: LocalStorage = field(default_factory=LocalStorage)
+
+    @staticmethod
+    def row(key: Any, result: Any, **inference: Any) -> dict[str, Any]:
+        """A row; one that has no result is invalid, unless something else is said."""
+        usual = USUAL if result is not None else {**USUAL, "outcome": "invalid", "error_code": "schema"}
+        return {"key": key, "result": result, "inference": {**usual, **inference}}
 
     def folder(self, name: str = "a") -> str:
         return str(self.root / name)

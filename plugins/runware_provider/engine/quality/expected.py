@@ -44,11 +44,6 @@ class FieldHits:
         """The 95 % interval of the rate."""
         return wilson(self.hits, self.of)
 
-    @property
-    def rate(self) -> float | None:
-        """Hits by values compared; None without any."""
-        return self.hits / self.of if self.of else None
-
 
 class Expected:
     """Expected values by key.

@@ -115,4 +115,4 @@ def _look(published: Published, wanted: pa.Table | None, key: str | None) -> Rep
         left_out = tuple(expected.left_out)
         hits = Hits(counter.fields(), counter.compared, counter.without_result, expected.rows, left_out)
     run = Run(published.manifest, tally)
-    return Report(run, profiler.fields(), hits, published.place.state_folder)
+    return Report(run, profiler.fields() if tally.answered else (), hits, published.place.state_folder)

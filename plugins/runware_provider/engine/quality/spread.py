@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 NUMBERS_HELD = 65_536
 BARS = 16
@@ -101,13 +97,6 @@ class Spread:
         for one in pc.value_counts(clamped).to_pylist():
             counts[int(one["values"])] = one["counts"] * self._step
         return Histogram(lowest, highest, tuple(counts), below * self._step, above * self._step)
-
-
-def spread_of(numbers: Sequence[float]) -> Spread:
-    """The spread of numbers that are at hand."""
-    spread = Spread()
-    spread.add(pa.array(numbers, pa.float64()))
-    return spread
 
 
 def _every(array: pa.Array, first: int, step: int) -> pa.Array:

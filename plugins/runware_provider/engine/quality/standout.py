@@ -106,7 +106,7 @@ def _fields(fields: tuple[FieldProfile, ...]) -> Iterator[Remark]:
     if never:
         yield _listed("bad", "Never filled: ", never)
     if seldom:
-        yield _listed("note", f"Filled in less than {RARELY_FILLED:.0%} of the rows: ", seldom)
+        yield _listed("note", f"Filled in less than {100 * RARELY_FILLED:.0f} % of the rows: ", seldom)
     if constant:
         yield _listed("note", "The same in every row: ", constant)
 
@@ -117,7 +117,9 @@ def _answers(run: Run) -> Iterator[Remark]:
         yield Remark("note", f"{share(tally.asked_again, run.rows)} of the rows took more than one attempt.")
     for mend, rows in sorted(tally.mends.items()):
         if rows >= OFTEN * run.rows:
-            yield Remark("note", f"{share(rows, run.rows)} of the answers had to be mended: {{}}.", (mend,))
+            yield Remark(
+                "note", f"{share(rows, run.rows)} of the rows had their answer mended: {{}}.", (mend,)
+            )
     cut = tally.finishes["length"]
     if cut:
         yield Remark(

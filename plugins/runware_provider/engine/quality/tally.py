@@ -111,11 +111,6 @@ class Tally:
         """Rows that took more than one attempt."""
         return sum(count for attempts, count in self.attempts.items() if attempts > 1)
 
-    @property
-    def mended(self) -> int:
-        """Mends, which is at least as many as rows that needed one."""
-        return sum(self.mends.values())
-
 
 def _count(counter: Counter[object] | Counter[str] | Counter[int], values: pa.ChunkedArray) -> None:
     for one in pc.value_counts(values.drop_null()).to_pylist():

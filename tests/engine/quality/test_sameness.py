@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runware_provider.engine.quality.sameness import comparable, pairs, same
+
+LINE = pa.struct({"text": pa.string(), "amount": pa.float64()})
+LINES = st.none() | st.lists(
+    st.fixed_dictionaries(
+        {"text": st.none() | st.sampled_from(["a", " a ", "b"]), "amount": st.none() | st.integers(0, 2)}
+    ),
+    max_size=2,
+)
+
+
+def alike(first, second, kind, other_kind=None):
+    return same(pa.array([first], kind), pa.array([second], other_kind or kind)).to_pylist() == [True]
+
+
+def plainly_same(first, second):
+    """The rule again, in plain Python."""
+    if isinstance(first, str) and isinstance(second, str):
+        return " ".join(first.split()) == " ".join(second.split())
+    if isinstance(first, list) and isinstance(second, list):
+        return len(first) == len(second) and all(map(plainly_same, first, second))
+    if isinstance(first, dict) and isinstance(second, dict):
+        return all(plainly_same(first[name], second[name]) for name in first)
+    return first == second
+
+
+@given(st.lists(st.tuples(LINES, LINES)))
+def test_lists_of_structs_are_compared_as_plain_python_does(rows):
+    kind = pa.list_(LINE)
+    first, second = (pa.array([row[side] for row in rows], kind) for side in (0, 1))
+    assert same(first, second).to_pylist() == [plainly_same(*row) for row in rows]
+
+
+@given(st.lists(st.tuples(st.none() | st.text(), st.none() | st.text())))
+def test_texts_are_compared_as_plain_python_does(rows):
+    first, second = (pa.array([row[side] for row in rows], pa.string()) for side in (0, 1))
+    assert same(first, second).to_pylist() == [plainly_same(*row) for row in rows]
+
+
+@given(st.text(alphabet=" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u2003\u2028\u3000ab"))
+def test_all_white_space_counts_alike(text):
+    assert alike(text, " ".join(text.split()), pa.string())
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (10.0, 10.0049, True),
+        (10.0, 10.0051, False),
+        (1e12, 1e12 + 500, True),
+        (1e12, 1e12 + 5000, False),
+        (None, None, True),
+        (None, 0.0, False),
+        (0.1 + 0.2, 0.3, True),
+    ],
+)
+def test_numbers_are_the_same_to_half_a_cent_or_a_billionth(first, second, expected):
+    assert alike(first, second, pa.float64()) is expected
+
+
+def test_whole_numbers_are_compared_exactly():
+    assert not alike(10**15, 10**15 + 1, pa.int64())
+    assert alike(5, Decimal("5.00"), pa.int64(), pa.decimal128(12, 2))
+
+
+def test_dates_and_times_equal_their_like():
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assert alike(noon, noon.replace(tzinfo=None), pa.timestamp("us", "UTC"), pa.timestamp("ms"))
+    assert alike(date(2026, 1, 1), noon.replace(hour=0), pa.date32(), pa.timestamp("us", "UTC"))
+    assert not alike(date(2026, 1, 1), noon, pa.date32(), pa.timestamp("us", "UTC"))
+    assert alike(time(12), time(12), pa.time64("us"), pa.time32("s"))
+
+
+def test_nothing_but_null_equals_a_column_of_nulls():
+    assert same(pa.array(["a", None]), pa.nulls(2)).to_pylist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (pa.string(), pa.large_string(), True),
+        (pa.int64(), pa.decimal128(5, 2), True),
+        (pa.string(), pa.int64(), False),
+        (pa.list_(pa.string()), pa.list_(pa.int64()), False),
+        (pa.list_(LINE), pa.large_list(LINE), True),
+        (LINE, pa.struct({"other": pa.string()}), False),
+        (pa.binary(), pa.binary(), True),
+        (pa.null(), pa.int64(), True),
+    ],
+    ids=str,
+)
+def test_only_like_types_are_compared(first, second, expected):
+    assert comparable(first, second) is expected
+
+
+def test_fields_are_paired_through_structs_and_elements_where_lists_are_as_long():
+    kind = pa.struct({"a": pa.struct({"b": pa.int64()}), "lines": pa.list_(LINE), "mine": pa.int64()})
+    other = pa.struct({"lines": pa.list_(LINE), "a": pa.struct({"b": pa.int64()})})
+    line = {"text": "x", "amount": 1.0}
+    first = pa.array([{"a": {"b": 1}, "lines": [line, line]}, {"a": None, "lines": [line]}], kind)
+    second = pa.array([{"a": {"b": 1}, "lines": [line, line]}, {"a": None, "lines": []}], other)
+    found = {pair.path: pair for pair in pairs(first, second, pa.array(["k1", "k2"]), elements=True)}
+    assert list(found) == ["a.b", "lines", "lines[].text", "lines[].amount"]
+    assert found["lines[].text"].keys.to_pylist() == ["k1", "k1"]
+    assert [pair.path for pair in pairs(first, second, pa.array([1, 2]))] == ["a.b", "lines"]

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from runware_provider.engine.errors import PublishConflict
+from runware_provider.engine.local_storage import LocalStorage
+from runware_provider.engine.quality.saving import save
+
+
+@dataclass
+class Page:
+    html: str
+    name: str = "p1"
+
+    def to_html(self):
+        return self.html
+
+
+class Contested(LocalStorage):
+    """Somebody else is always faster."""
+
+    def replace_if(self, path, data, version):
+        super().replace_if(path, data + str(version).encode(), version)
+        return False
+
+
+def test_a_page_is_kept_beside_the_dataset_and_replaces_the_one_before(tmp_path):
+    storage, folder = LocalStorage(), str(tmp_path / "a.state")
+    path = save(Page("one"), storage, folder)
+    assert path == f"{folder}/reports/p1.html"
+    assert save(Page("tŵo"), storage, folder) == path
+    assert Path(path).read_text(encoding="utf-8") == "tŵo"
+
+
+def test_the_same_page_is_not_written_twice(tmp_path):
+    path = save(Page("one"), LocalStorage(), str(tmp_path))
+    assert save(Page("one"), Contested(), str(tmp_path)) == path
+
+
+def test_a_page_that_others_keep_writing_is_given_up(tmp_path):
+    with pytest.raises(PublishConflict, match="written by others"):
+        save(Page("one"), Contested(), str(tmp_path))
+
+
+def test_a_report_is_kept_under_its_publish(lake):
+    lake.put([lake.row(1, {"vendor": "A", "total": 1.0})])
+    found = lake.report()
+    path = save(found, lake.storage, found.state_folder)
+    assert path == f"{lake.folder()}.state/reports/p1.html"
+    assert Path(path).read_text(encoding="utf-8") == found.to_html()
