@@ -46,6 +46,8 @@ class Fit:
 
     value: Any
     problems: list[Problem]
+    mends: tuple[str, ...] = ()
+    """What was mended in the value for it to fit, by name."""
 
 
 @dataclass(frozen=True, slots=True)

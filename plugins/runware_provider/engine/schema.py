@@ -34,6 +34,8 @@ from __future__ import annotations
 import copy
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
@@ -49,17 +51,22 @@ from runware_provider.engine.errors import BadInput
 from runware_provider.engine.fit import MAX_PROBLEMS, Fit, Problem, Refuse, clip, path_of, short
 from runware_provider.engine.formats import FORMATS
 from runware_provider.engine.inlining import inlined
-from runware_provider.engine.nodes import list_of
+from runware_provider.engine.labels import PROPERTY, labels_of
+from runware_provider.engine.nodes import STRING, list_of
+from runware_provider.engine.number_texts import numbers_from_texts
 from runware_provider.engine.schema_reading import node_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from runware_provider.engine.complaints import Check
+    from runware_provider.engine.labels import Labels
     from runware_provider.engine.nodes import Node
     from runware_provider.engine.spec import Tool
 
 Untyped = Literal["refuse", "json"]
+NUMBER_FROM_TEXT, BARE_LABEL = "number_from_text", "bare_label"
+"""Mends that need the schema."""
 
 
 class _Checked:
@@ -88,29 +95,48 @@ class OutputSchema(_Checked):
     """A pydantic model or JSON Schema; made by `output_schema`.
 
     `json_schema` is self-contained and is what an answer should satisfy; `arrow_type` is the struct that is
-    stored; `title` fits the API's rule for a tool's name.
+    stored; `title` fits the API's rule for a tool's name; `description` is the whole's, for the column.
     """
 
-    def __init__(
-        self, json_schema: dict[str, Any], wire: dict[str, Any], node: Node, check: Check, title: str
+    def __init__(  # noqa: PLR0913 - what `output_schema` found out, each once
+        self,
+        json_schema: dict[str, Any],
+        wire: dict[str, Any],
+        node: Node,
+        check: Check,
+        title: str,
+        *,
+        lenient_numbers: bool = False,
     ) -> None:
         self.json_schema = json_schema
         self.arrow_type: pa.DataType = node.arrow
         self.title = re.sub(r"[^A-Za-z0-9_-]+", "_", title).strip("_")[:64] or "answer"
+        self.description: str | None = wire.get("description")
         self._wire = wire
         self._check = check
         self._convert = converter(node)
+        self._read_numbers = numbers_from_texts(wire) if lenient_numbers else None
 
     def wire(self) -> dict[str, Any]:
         """The JSON Schema that is sent: references are inlined, the order of properties is kept."""
         return copy.deepcopy(self._wire)
 
     def fit(self, value: Any) -> Fit:
-        """Checks a value and converts it, in one pass over it.
+        """Checks a value and converts it, in one pass over it; in two where it has to be mended.
 
         Args:
             value: what a JSON text holds, as Python.
         """
+        fit = self._fitted(value)
+        if not fit.problems or self._read_numbers is None:
+            return fit
+        try:
+            mended = self._read_numbers(value)
+        except RecursionError:
+            return fit
+        return fit if mended is value else replace(self._fitted(mended), mends=(NUMBER_FROM_TEXT,))
+
+    def _fitted(self, value: Any) -> Fit:
         checked, problems = self._check(value)
         if problems:
             return Fit(None, problems)
@@ -118,6 +144,29 @@ class OutputSchema(_Checked):
             return Fit(self._convert(checked), [])
         except UnfitError as error:
             return Fit(None, error.problems())
+
+
+class LabelSchema(OutputSchema):
+    """One label out of a list: the model is asked for an object with one property, stored is its text."""
+
+    def __init__(self, labels: Labels) -> None:
+        schema = labels.json_schema()
+        node = node_of(schema, Refuse("output_type"))
+        check = checked_by_schema(Draft202012Validator(schema))
+        super().__init__(schema, schema, node, check, labels.title)
+        self.arrow_type = STRING.arrow
+
+    def fit(self, value: Any) -> Fit:
+        """Checks the object that was asked for, or the label alone, and gives the label.
+
+        Args:
+            value: what a JSON text holds, as Python.
+        """
+        bare = isinstance(value, str)
+        fit = super().fit({PROPERTY: value} if bare else value)
+        if fit.problems:
+            return fit
+        return Fit(fit.value[PROPERTY], [], (BARE_LABEL,) if bare else ())
 
 
 class ToolSchema(_Checked):
@@ -144,6 +193,7 @@ class ToolSchema(_Checked):
         """
         converted: list[dict[str, Any]] = []
         problems: list[Problem] = []
+        mends: dict[str, None] = {}
         for index, (name, arguments) in enumerate(value):
             if name not in self._tools:
                 known = ", ".join(self._tools)
@@ -151,8 +201,9 @@ class ToolSchema(_Checked):
                 continue
             fit = self._tools[name].fit(arguments)
             problems += [problem.below(f"$[{index}].arguments") for problem in fit.problems]
+            mends.update(dict.fromkeys(fit.mends))
             converted.append(self._row(name, fit.value))
-        return Fit(None, problems[:MAX_PROBLEMS]) if problems else Fit(converted, [])
+        return Fit(None if problems else converted, problems[:MAX_PROBLEMS], tuple(mends))
 
     def _row(self, name: str, arguments: Any) -> dict[str, Any]:
         if not self._stored:
@@ -161,40 +212,52 @@ class ToolSchema(_Checked):
 
 
 def output_schema(
-    output_type: type[BaseModel] | Mapping[str, Any],
-    *,
-    untyped: Untyped = "refuse",
+    output_type: object, *, untyped: Untyped = "refuse", lenient_numbers: bool = False
 ) -> OutputSchema:
     """Reads what the user asked for.
 
     Args:
-        output_type: a pydantic model, or a JSON Schema (draft 2020-12) whose root is an object.
+        output_type: a pydantic model, or a JSON Schema (draft 2020-12) whose root is an object; or labels, one
+            of which is the answer: a list of texts, a `Literal`, an Enum, or a JSON Schema that is an `enum`.
         untyped: what becomes of a place that has no one Arrow type: an open map, recursion, a value of any
             type or of several. With `json` it is stored as canonical JSON text (keys in order, no blanks;
             null is null), and its Arrow field says so by `contentMediaType`.
+        lenient_numbers: whether texts that are numbers as English writes them, like `1,234.50`, are read as
+            numbers where the value does not fit otherwise.
 
     Raises:
         BadInput: it is malformed, or cannot become Arrow; names the place and the remedy.
     """
-    as_json = untyped == "json"
+    labels = labels_of(output_type)
+    if labels is not None:
+        return LabelSchema(labels)
+    wish = _Wish("output_type", as_json=untyped == "json", lenient_numbers=lenient_numbers)
     if isinstance(output_type, type):
-        return _of_model(output_type, "output_type", as_json=as_json)
-    return _of_json_schema(output_type, "output_type", as_json=as_json)
+        return _of_model(output_type, wish)
+    if not isinstance(output_type, Mapping):
+        problem = f"a {type(output_type).__name__} says nothing about the answer"
+        raise BadInput("output_type", problem, "Give a pydantic model, a JSON Schema, or a list of labels")
+    return _of_json_schema(output_type, wish)
 
 
-def tool_schema(tools: Sequence[Tool], *, untyped: Untyped = "refuse") -> ToolSchema:
+def tool_schema(
+    tools: Sequence[Tool], *, untyped: Untyped = "refuse", lenient_numbers: bool = False
+) -> ToolSchema:
     """Reads the schemas of the user's function tools; those that the vendor runs return nothing to store.
 
     Args:
         tools: what the model may call.
         untyped: as for `output_schema`.
+        lenient_numbers: as for `output_schema`.
 
     Raises:
         BadInput: there is no function tool, or a schema cannot become Arrow.
     """
     functions = {
         tool.name: _of_json_schema(
-            tool.input_schema, f"tools.{tool.name}", may_be_bare=True, as_json=untyped == "json"
+            tool.input_schema,
+            _Wish(f"tools.{tool.name}", as_json=untyped == "json", lenient_numbers=lenient_numbers),
+            may_be_bare=True,
         )
         for tool in tools
         if tool.type == "function" and tool.name is not None and tool.input_schema is not None
@@ -204,46 +267,54 @@ def tool_schema(tools: Sequence[Tool], *, untyped: Untyped = "refuse") -> ToolSc
     return ToolSchema(functions)
 
 
-def _of_json_schema(
-    schema: Mapping[str, Any], field: str, *, as_json: bool, may_be_bare: bool = False
-) -> OutputSchema:
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """The argument that a schema was given in, and how it is to be read."""
+
+    field: str
+    as_json: bool
+    lenient_numbers: bool
+
+
+def _of_json_schema(schema: Mapping[str, Any], wish: _Wish, *, may_be_bare: bool = False) -> OutputSchema:
     try:
         text = json.dumps(dict(schema), allow_nan=False, ensure_ascii=False)
         plain = json.loads(text.encode())
     except (TypeError, ValueError, RecursionError):
-        raise BadInput(field, "the schema is not plain JSON", "Use dicts, lists, texts and numbers") from None
-    refuse = Refuse(field)
+        raise BadInput(
+            wish.field, "the schema is not plain JSON", "Use dicts, lists, texts and numbers"
+        ) from None
+    refuse = Refuse(wish.field)
     try:
         Draft202012Validator.check_schema(plain)
     except SchemaError as error:
         refuse("$" + path_of(error.absolute_path)[1:], clip(error.message, 200), "Mend the JSON Schema")
-    wire = inlined(plain, refuse, keep_recursion=as_json)
-    node = node_of(wire, refuse, may_be_bare=may_be_bare, as_json=as_json)
+    wire = inlined(plain, refuse, keep_recursion=wish.as_json)
+    node = node_of(wire, refuse, may_be_bare=may_be_bare, as_json=wish.as_json)
     # The inlined schema says the same, and is checked in two thirds of the time.
-    validator = Draft202012Validator(wire, format_checker=FORMATS)
+    check = checked_by_schema(Draft202012Validator(wire, format_checker=FORMATS))
     title = plain.get("title")
-    return OutputSchema(
-        plain, wire, node, checked_by_schema(validator), title if isinstance(title, str) else "answer"
-    )
+    name = title if isinstance(title, str) else "answer"
+    return OutputSchema(plain, wire, node, check, name, lenient_numbers=wish.lenient_numbers)
 
 
-def _of_model(model: type[BaseModel], field: str, *, as_json: bool) -> OutputSchema:
+def _of_model(model: type, wish: _Wish) -> OutputSchema:
     if not issubclass(model, BaseModel):
-        raise BadInput(field, f"{model.__name__} is no pydantic model", "Derive it from pydantic.BaseModel")
+        problem = f"{model.__name__} is no pydantic model"
+        raise BadInput(wish.field, problem, "Derive it from pydantic.BaseModel")
     by_alias = bool(model.model_config.get("serialize_by_alias"))
     try:
         asked = model.model_json_schema(schema_generator=_Asked)
         stored = model.model_json_schema(by_alias=by_alias, schema_generator=_Stored, mode="serialization")
     except PydanticUserError as error:
-        reason = clip(error.message.splitlines()[0], 300)
-        raise BadInput(
-            field, f"{model.__name__} has no JSON Schema: {reason}", "Use types that JSON has"
-        ) from None
-    refuse = Refuse(field)
-    wire = inlined(asked, refuse, keep_recursion=as_json)
-    flat = inlined(stored, refuse, keep_recursion=as_json)
-    node = node_of(flat, refuse, of_dump=True, as_json=as_json)
-    return OutputSchema(asked, wire, node, checked_by_model(model, by_alias=by_alias), model.__name__)
+        problem = f"{model.__name__} has no JSON Schema: {clip(error.message.splitlines()[0], 300)}"
+        raise BadInput(wish.field, problem, "Use types that JSON has") from None
+    refuse = Refuse(wish.field)
+    wire = inlined(asked, refuse, keep_recursion=wish.as_json)
+    flat = inlined(stored, refuse, keep_recursion=wish.as_json)
+    node = node_of(flat, refuse, of_dump=True, as_json=wish.as_json)
+    check = checked_by_model(model, by_alias=by_alias)
+    return OutputSchema(asked, wire, node, check, model.__name__, lenient_numbers=wish.lenient_numbers)
 
 
 class _Asked(GenerateJsonSchema):

@@ -1,0 +1,90 @@
+"""One label out of a list: what a user writes for it, and the question that it becomes.
+
+`["billing", "delivery"]`, `Literal["billing", "delivery"]`, an Enum of texts, and the JSON Schema
+`{"enum": ["billing", "delivery"]}` all mean the same.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal, get_args, get_origin
+
+from runware_provider.engine.errors import BadInput
+
+PROPERTY = "label"
+"""Of the object that the model answers with, since tools and JSON mode give objects."""
+_MAY_STAND_BESIDE = {"enum", "type", "title", "description", "$schema"}
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """At least two texts that differ, in the user's order."""
+
+    names: tuple[str, ...]
+    title: str = PROPERTY
+    description: str | None = None
+    """What is asked, for the model."""
+
+    def json_schema(self) -> dict[str, Any]:
+        """The object with one property that the model is asked for."""
+        told = {"description": self.description} if self.description else {}
+        return {
+            "title": self.title,
+            **told,
+            "type": "object",
+            "properties": {PROPERTY: {"type": "string", "enum": list(self.names)}},
+            "required": [PROPERTY],
+            "additionalProperties": False,
+        }
+
+
+def labels_of(output_type: object) -> Labels | None:
+    """The labels that are asked for; nothing where something else is.
+
+    Raises:
+        BadInput: a label is no text or blank, there are too few, or one stands there twice.
+    """
+    if isinstance(output_type, list | tuple):
+        return _checked(output_type)
+    if get_origin(output_type) is Literal:
+        return _checked(get_args(output_type))
+    if isinstance(output_type, type) and issubclass(output_type, Enum):
+        # An Enum without a docstring inherits that of its base.
+        own = output_type.__dict__.get("__doc__")
+        told = inspect.cleandoc(own) if own and own != Enum.__doc__ else None
+        return _checked([member.value for member in output_type], output_type.__name__, told)
+    return _of_enum_schema(output_type) if isinstance(output_type, Mapping) else None
+
+
+def _of_enum_schema(schema: Mapping[str, Any]) -> Labels | None:
+    names = schema.get("enum")
+    if not isinstance(names, list) or schema.get("type", "string") != "string":
+        return None
+    if not schema.keys() <= _MAY_STAND_BESIDE:
+        return None
+    told = schema.get("description")
+    return _checked(names, str(schema.get("title") or PROPERTY), str(told) if told else None)
+
+
+def _checked(names: Any, title: str = PROPERTY, description: str | None = None) -> Labels:
+    held = tuple(names)
+    for name in held:
+        if not isinstance(name, str) or not name.strip() or not _encodable(name):
+            raise BadInput("output_type", f"the label {name!r:.100} is no text", "Write labels as texts")
+    twice = [name for name in held if held.count(name) > 1]
+    if twice:
+        raise BadInput("output_type", f"the label {twice[0]!r:.100} stands there twice", "Name it once")
+    if len(held) < 2:
+        raise BadInput("output_type", "there are fewer than two labels to choose from", "List all of them")
+    return Labels(held, title, description)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

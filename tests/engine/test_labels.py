@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import enum
+from typing import Any, Literal
+
+import pyarrow as pa
+import pytest
+
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.labels import Labels, labels_of
+from runware_provider.engine.schema import LabelSchema, output_schema
+
+
+class Topic(enum.StrEnum):
+    """What the customer writes about."""
+
+    BILLING = "billing"
+    DELIVERY = "delivery"
+
+
+class Untold(enum.Enum):
+    A = "a"
+    B = "b"
+
+
+@pytest.mark.parametrize(
+    ("output_type", "labels"),
+    [
+        (["b", "a"], Labels(("b", "a"))),
+        (("a", "b c"), Labels(("a", "b c"))),
+        (Literal["a", "b"], Labels(("a", "b"))),
+        (Topic, Labels(("billing", "delivery"), "Topic", "What the customer writes about.")),
+        (Untold, Labels(("a", "b"), "Untold")),
+        ({"enum": ["a", "b"]}, Labels(("a", "b"))),
+        (
+            {"type": "string", "enum": ["a", "b"], "title": "T", "description": "D"},
+            Labels(("a", "b"), "T", "D"),
+        ),
+    ],
+)
+def test_labels_can_be_written_in_five_ways(output_type: Any, labels: Labels) -> None:
+    assert labels_of(output_type) == labels
+
+
+@pytest.mark.parametrize(
+    "output_type",
+    [
+        None,
+        int,
+        {"type": "object"},
+        {"enum": [1, 2], "type": "integer"},
+        {"enum": ["a", "b"], "minLength": 1},
+    ],
+)
+def test_what_asks_for_something_else_is_no_list_of_labels(output_type: Any) -> None:
+    assert labels_of(output_type) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], "fewer than two"),
+        (["a"], "fewer than two"),
+        (["a", "b", "a"], "'a' stands there twice"),
+        (["a", 1], "the label 1 is no text"),
+        (["a", " "], "is no text"),
+        (["a", None], "is no text"),
+        (["a", "\ud800"], "is no text"),
+        (Literal["a", 2], "the label 2 is no text"),
+    ],
+)
+def test_labels_that_nobody_can_choose_from_are_refused(names: Any, words: str) -> None:
+    with pytest.raises(BadInput, match=words) as refused:
+        labels_of(names)
+    assert refused.value.field == "output_type"
+    assert refused.value.remedy
+
+
+def test_the_model_is_asked_for_an_object_with_one_of_the_labels() -> None:
+    schema = output_schema(Topic)
+    assert schema.wire() == {
+        "title": "Topic",
+        "description": "What the customer writes about.",
+        "type": "object",
+        "properties": {"label": {"type": "string", "enum": ["billing", "delivery"]}},
+        "required": ["label"],
+        "additionalProperties": False,
+    }
+    assert (schema.title, schema.description) == ("Topic", "What the customer writes about.")
+
+
+def test_a_label_is_stored_as_text() -> None:
+    schema = output_schema(["billing", "delivery"])
+    assert isinstance(schema, LabelSchema)
+    assert schema.arrow_type == pa.string()
+    assert schema.to_arrow({"label": "billing"}) == "billing"
+    assert pa.array(["billing", None], schema.arrow_type).to_pylist() == ["billing", None]
+
+
+def test_a_label_that_stands_alone_is_taken_and_recorded() -> None:
+    fit = output_schema(["billing", "delivery"]).fit("delivery")
+    assert (fit.value, fit.problems, fit.mends) == ("delivery", [], ("bare_label",))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"label": "other"},
+        {"label": "Billing"},
+        {"label": None},
+        {},
+        "other",
+        None,
+        3,
+        ["billing"],
+        {"label": "billing", "sure": True},
+    ],
+)
+def test_another_label_is_a_problem(value: Any) -> None:
+    schema = output_schema(["billing", "delivery"])
+    fit = schema.fit(value)
+    assert (fit.value, fit.mends) == (None, ())
+    assert fit.problems
+
+
+def test_the_problem_of_a_wrong_label_names_the_labels() -> None:
+    (problem,) = output_schema(["billing", "delivery"]).check({"label": "other"})
+    assert problem.path == "$.label"
+    assert "['billing', 'delivery']" in problem.message
+
+
+@pytest.mark.parametrize("output_type", ["billing", 3, None])
+def test_what_is_neither_type_nor_schema_nor_labels_is_refused(output_type: Any) -> None:
+    with pytest.raises(BadInput, match="list of labels"):
+        output_schema(output_type)
