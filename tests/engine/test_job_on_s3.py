@@ -1,0 +1,151 @@
+"""Whole jobs with source, dataset and state on S3, through a proxy that misbehaves as networks and stores do."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.job import run_job
+from runware_provider.engine.storage import Stores
+from tests.s3.proxy import FaultProxy, IgnoreConditions, LoseReply, Refuse, StaleListing
+from tests.s3.server import shared_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runware_provider.engine.storage import Storage
+
+RECORDS = 40
+
+
+@pytest.fixture
+def proxy() -> Iterator[FaultProxy]:
+    with FaultProxy(shared_server().endpoint_url) as running:
+        yield running
+
+
+@dataclass
+class Cloud:
+    """A job whose files are all in one bucket."""
+
+    place: Any
+    proxy: FaultProxy
+    bucket: str
+
+    @property
+    def stores(self) -> Stores:
+        options = shared_server().options(endpoint=self.proxy.endpoint_url)
+        return Stores(lambda _: options)
+
+    @property
+    def storage(self) -> Storage:
+        return self.stores.open(f"s3://{self.bucket}/lake")
+
+    def fill(self, records: int = RECORDS) -> None:
+        self.place.fill(records)
+        data = (self.place.source / "a.parquet").read_bytes()
+        assert self.storage.create_new(f"s3://{self.bucket}/docs/a.parquet", data)
+
+    async def run(self, **changes: Any) -> dict[str, Any]:
+        limits = {"shard_rows": 10, **changes.pop("limits", {})}
+        spec = self.place.spec(
+            source=f"s3://{self.bucket}/docs",
+            destination=f"s3://{self.bucket}/lake",
+            limits=limits,
+            **changes,
+        )
+        return await run_job(spec, self.place.endpoint, stores=self.stores)
+
+    def rows(self, manifest: dict[str, Any]) -> list[dict[str, Any]]:
+        """Of every part in the dataset's folder, in the order of their names."""
+        names = [entry.path for entry in self.storage.list(manifest["destination"])]
+        parts = [name for name in names if name.endswith(".parquet")]
+        assert {part.rpartition("/")[2] for part in parts} == {file["path"] for file in manifest["files"]}
+        assert f"{manifest['destination']}/_SUCCESS" in names
+        return [
+            row for part in parts for row in pq.read_table(io.BytesIO(self.storage.read(part))).to_pylist()
+        ]
+
+    def audit(self, manifest: dict[str, Any], records: int = RECORDS) -> None:
+        assert [row["n"] for row in self.rows(manifest)] == list(range(records))
+        assert manifest["outcomes"] == {"succeeded": records}
+        bill = self.place.server.bill()
+        assert all(line["executed"] == 1 for line in bill["tasks"].values())
+        assert len(bill["tasks"]) == records
+        assert manifest["cost_usd_ever"] == pytest.approx(bill["cost_usd"], abs=1e-9)
+
+
+@pytest.fixture
+def cloud(place: Any, proxy: FaultProxy) -> Cloud:
+    return Cloud(place, proxy, shared_server().new_bucket())
+
+
+async def test_a_job_reads_and_writes_s3_and_its_second_run_pays_nothing(cloud: Cloud) -> None:
+    cloud.fill()
+    cloud.audit(await cloud.run())
+    again = await cloud.run()
+    cloud.audit(again)
+    assert (again["paid_inferences"], again["paid_usd"]) == (0, 0)
+
+
+async def test_a_second_run_pays_nothing_though_the_listing_shows_nothing_of_the_state(cloud: Cloud) -> None:
+    cloud.fill()
+    await cloud.run()
+    cloud.proxy.add(StaleListing(frozen=()), key=r"lake\.state")
+    again = await cloud.run()
+    assert again["paid_inferences"] == 0
+    cloud.proxy.clear()
+    cloud.audit(again)
+
+
+async def test_a_stale_listing_of_the_dataset_leaves_no_part_of_an_older_publish(cloud: Cloud) -> None:
+    cloud.fill()
+    await cloud.run()
+    cloud.proxy.add(StaleListing(without_newest=3), key=r"lake/$|lake$")
+    again = await cloud.run(settings={"temperature": 0.5})
+    cloud.proxy.clear()
+    assert len(cloud.rows(again)) == RECORDS
+
+
+async def test_every_lost_reply_to_a_write_is_known_to_have_been_ours(cloud: Cloud) -> None:
+    cloud.fill()
+    rule = cloud.proxy.add(LoseReply(), method="PUT", skip=1, times=12)
+    manifest = await cloud.run()
+    assert rule.met == 12
+    cloud.audit(manifest)
+
+
+async def test_a_throttled_store_is_waited_for(cloud: Cloud) -> None:
+    cloud.fill()
+    rule = cloud.proxy.add(Refuse(503, "SlowDown"), skip=5, times=6)
+    cloud.audit(await cloud.run())
+    assert rule.met == 6
+
+
+async def test_a_store_that_ignores_conditions_is_refused_before_anything_is_paid(cloud: Cloud) -> None:
+    cloud.fill()
+    cloud.proxy.add(IgnoreConditions())
+    with pytest.raises(BadInput, match="does not refuse to create what exists"):
+        await cloud.run()
+    assert cloud.place.asked_nothing()
+
+
+async def test_a_state_folder_in_another_store_is_refused(cloud: Cloud) -> None:
+    cloud.fill()
+    with pytest.raises(BadInput, match="does not lie in the destination's store"):
+        await cloud.run(state=str(cloud.place.root / "state"))
+    assert cloud.place.asked_nothing()
+
+
+async def test_failures_go_to_a_dataset_of_their_own_on_s3_as_well(cloud: Cloud) -> None:
+    cloud.fill()
+    manifest = await cloud.run(failures=f"s3://{cloud.bucket}/failures")
+    cloud.audit(manifest)
+    assert manifest["failures"] == {"destination": f"s3://{cloud.bucket}/failures", "rows": 0}
+    names = [entry.path.rpartition("/")[2] for entry in cloud.storage.list(f"s3://{cloud.bucket}/failures")]
+    assert sorted(name.partition("-")[0] for name in names) == ["_SUCCESS", "part"]
