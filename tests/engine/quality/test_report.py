@@ -16,7 +16,24 @@ from runware_provider.engine.quality.report_markdown import markdown_of
 from runware_provider.engine.quality.tally import FIELDS, Tally
 from runware_provider.engine.rows import INFERENCE_TYPE
 
-ANY = st.text(st.characters(exclude_categories=["Cs"])) | st.text("|\\`\n <>&'\"*_{}%#", max_size=12)
+HOSTILE = [
+    "<b>",
+    "</td>",
+    "<!--",
+    '"',
+    "'",
+    " onload=x ",
+    ">",
+    "&lt;",
+    "|",
+    "\\",
+    "`",
+    "\n",
+    "{{ 1 }}",
+    "]]>",
+    "\u202e",
+]
+ANY = st.text(st.characters(exclude_categories=["Cs"])) | st.lists(st.sampled_from(HOSTILE)).map("".join)
 VOID = {"meta", "br", "wbr", "rect"}
 
 
