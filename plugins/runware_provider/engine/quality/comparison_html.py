@@ -98,7 +98,7 @@ PAGE: Final = """{% extends "shell" %}
 {% if found.fields %}
 <section aria-labelledby="changed">
 <h2 id="changed">What changed</h2>
-<p class="soft small">Over the {{ found.both_succeeded|count }} rows that succeeded in both. {{ rule }}
+<p class="soft small">Over the {{ found.both_succeeded|count }} rows that succeeded in both.{{ " " ~ rule if found.duels is none }}
 {% if found.incomparable %}Not compared: {% for name in found.incomparable %}<code>{{ name|shown(160) }}</code>{{ ", " if not loop.last }}{% endfor %}.{% endif %}</p>
 {% call parts.scroll("Changes by field") %}
 <table>
