@@ -45,7 +45,9 @@ from runware_provider.engine.prepare import (
 )
 from runware_provider.engine.pricing import ASSUMED_COMPLETION_TOKENS, prices_of
 from runware_provider.engine.publish import Stage, publish, read_manifest
+from runware_provider.engine.reuse import Reuse
 from runware_provider.engine.rows import Judge
+from runware_provider.engine.shared_answers import below, share
 from runware_provider.engine.state import JobIdentity, generation_of, open_job
 from runware_provider.engine.storage import Stores
 from runware_provider.engine.submit import Submitter
@@ -190,6 +192,7 @@ class Job:
             self.ledger.writing(),
         ):
             questioner = self._questioner()
+            await self._reuse(questioner)
             account = await self._account(client)
             await self._look_ahead(questioner, account)
             flight = Flight(account)
@@ -214,6 +217,7 @@ class Job:
         except PublishConflict:
             await asyncio.to_thread(feed.discard)
             raise
+        await asyncio.to_thread(self._share)
         await asyncio.to_thread(self._tidy)
         return published
 
@@ -285,6 +289,28 @@ class Job:
             report_to=report,
             now=time.monotonic,
         )
+
+    # other partitions
+
+    def _shares(self) -> bool:
+        return self.prepared.spec.reuse == "dataset" and bool(self.prepared.spec.partition)
+
+    async def _reuse(self, questioner: Questioner) -> None:
+        if self._shares() and self.prepared.spec.refresh is None:
+            await Reuse(self.prepared, self.identity, self.ledger, questioner).run()
+
+    def _share(self) -> None:
+        """What fails here is a later saving: the dataset is published."""
+        if not self._shares():
+            return
+        prepared, root = self.prepared, self.prepared.spec.state_folder
+        partition = below(root, prepared.state_folder)
+        try:
+            share(prepared.storage, root, partition, self.identity.job_id, self.ledger)
+        except (OSError, StateUnreadable) as error:
+            log.warning(
+                "other partitions cannot reuse the new answers yet; the next run tries again: %s", error
+            )
 
     # money
 

@@ -62,6 +62,8 @@ def manifest_of(  # noqa: PLR0913 - each a fact of its own
         "maybe_billed": whole.maybe_billed,
         "paid_inferences": fresh.answered,
         "paid_usd": fresh.cost,
+        "reused_inferences": whole.reused,
+        "reused_usd": whole.reused_cost,
         "generation": generation,
         "request": prepared.digests,
         "version": __version__,

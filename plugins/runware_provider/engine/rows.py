@@ -124,7 +124,7 @@ class Judge:
         forced: where the answer stands.
         check: what it must fit; nothing for free text.
         model: named in every row.
-        job_id: from which task UUIDs are derived.
+        job_id: from which task UUIDs are derived, but for answers that another partition paid for.
         keep_raw: whether to keep the raw answer of every row.
     """
 
@@ -143,7 +143,11 @@ class Judge:
         facts: dict[str, Any] = {
             "attempts": attempts,
             "task_uuid": task_uuid(
-                self._job_id, entry.key.fingerprint, entry.key.sample, entry.key.generation, entry.attempt
+                entry.origin or self._job_id,
+                entry.key.fingerprint,
+                entry.key.sample,
+                entry.key.generation,
+                entry.attempt,
             ),
             "model": self._model,
             "prompt_tokens": entry.prompt_tokens,
