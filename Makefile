@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 RUN := PYTHONPATH=plugins $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo airflow test test-lowest lint types contracts check clean
+.PHONY: help demo airflow test test-lowest torture lint types contracts check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: $(VENV)/.installed-dev ## Run all tests
 test-lowest: ## Run the tests with the oldest versions that requirements.txt allows
 	$(MAKE) VENV=.venv-lowest RESOLUTION=lowest-direct .venv-lowest/.installed-dev
 	.venv-lowest/bin/python -m pytest -n auto --dist loadfile tests/engine tests/airflow tests/test_dags.py
+
+torture: $(VENV)/.installed-dev ## Kill the engine everywhere and compare with the bill; takes a quarter of an hour or more
+	$(BIN)/python tests/torture/torture.py
 
 lint: $(VENV)/.installed-dev ## Check style and format
 	$(BIN)/ruff check .

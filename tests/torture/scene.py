@@ -1,0 +1,227 @@
+"""One job that is killed again and again, in a place of its own, and what its end is worth against the bill."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cache
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from runware_provider.engine.s3_storage import S3Storage
+from runware_provider.testing import LocalServer, ServerSettings
+from tests.engine.conftest import FAST, KEY, PLUGINS, Place
+from tests.torture.victim import ACCOUNT, TOLD, Orders, obey
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, ForkServerProcess
+
+    from runware_provider.engine.spec import Spec
+    from tests.s3.server import S3Server
+
+PROJECT = Path(__file__).resolve().parents[2]
+RECORDS = 30
+LATENCY_S = 0.05
+LIMITS = {
+    **FAST,
+    "shard_rows": 10,
+    "tasks_per_request": 6,
+    "requests": 2,
+    "deadline_s": 30.0,
+    "request_timeout_s": 30.0,
+    "sync_timeout_s": 30.0,
+}
+"""Three shards and half a dozen requests; patient, so that a busy machine does not look like a lost task."""
+HARD_STOP_S = 100.0
+
+
+@dataclass(frozen=True)
+class Combination:
+    """How answers come, and where everything is kept."""
+
+    delivery: str
+    store: str
+
+
+@dataclass(frozen=True)
+class Kill:
+    """When a process dies: at a boundary, or so many seconds after its start."""
+
+    boundary: int | None = None
+    after: bool = False
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        if self.boundary is None:
+            return f"after {self.seconds:.3f} s"
+        return f"{'after' if self.after else 'before'} boundary {self.boundary}"
+
+
+@dataclass
+class Sums:
+    """What the bill says against the rows, over any number of jobs."""
+
+    jobs: int = 0
+    kills: int = 0
+    runs: int = 0
+    rows_lost: int = 0
+    executed_twice: int = 0
+    charged_twice: int = 0
+    longest_s: float = 0.0
+    violations: list[str] = field(default_factory=list)
+
+    def add(self, other: Sums) -> None:
+        for name in ("jobs", "kills", "runs", "rows_lost", "executed_twice", "charged_twice"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.longest_s = max(self.longest_s, other.longest_s)
+        self.violations += other.violations
+
+    def compare(self, place: Any, manifest: dict[str, Any], records: int) -> None:
+        """Count what is missing and what is there, or was paid, twice; whatever else disagrees is a violation."""
+        found = Counter(row["n"] for row in place.rows())
+        self.rows_lost += sum(found[number] != 1 for number in range(records))
+        summary, tasks = place.server.bill_summary(), place.server.bill()["tasks"].values()
+        self.executed_twice += summary["requests_executed_again"]
+        charges: Counter[Any] = Counter()
+        for line in tasks:
+            charges[line["request"]] += line["charged"]
+        self.charged_twice += sum(count - 1 for count in charges.values() if count > 1)
+        try:
+            place.audit(manifest, records)
+        except AssertionError as error:
+            self.violations.append(str(error) or repr(error))
+        except KeyError as error:
+            self.violations.append(f"the ledger does not know the executed task {error}")
+
+    @property
+    def clean(self) -> bool:
+        return not (self.violations or self.rows_lost or self.executed_twice or self.charged_twice)
+
+
+class Scene:
+    """A place, a server and perhaps a bucket, from `with` to its end."""
+
+    def __init__(
+        self, root: Path, combination: Combination, s3: S3Server | None = None, **settings: Any
+    ) -> None:
+        root.mkdir(parents=True)
+        server = LocalServer(ServerSettings(key=KEY, **{"latency": LATENCY_S, **settings}))
+        self.place = Place(root, server, dict(LIMITS))
+        self.place.fill(RECORDS)
+        self.combination = combination
+        self.sums = Sums(jobs=1)
+        self._options = s3.options() if s3 is not None else None
+        self._folder = f"s3://{s3.new_bucket()}/job" if s3 is not None else ""
+
+    def __enter__(self) -> Self:
+        self.place.server.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.place.server.__exit__(None, None, None)
+
+    @property
+    def spec(self) -> Spec:
+        elsewhere = {"destination": f"{self._folder}/out"} if self._folder else {}
+        return self.place.spec(delivery=self.combination.delivery, **elsewhere)
+
+    def start(self, kill: Kill | None = None) -> ForkServerProcess:
+        """A victim on its way."""
+        fatal = (kill.boundary, kill.after) if kill is not None else (None, False)
+        orders = Orders(self.spec, self.place.endpoint, self._options, self.place.root, *fatal)
+        process = _nursery().Process(target=obey, args=(orders,))
+        process.start()
+        self.sums.runs += 1
+        return process
+
+    def kill(self, kill: Kill) -> bool:
+        """Run a victim; whether it was killed, or had come to its end before."""
+        process = self.start(kill)
+        return self.end(process, kill.seconds)
+
+    def end(self, process: ForkServerProcess, seconds: float | None = None) -> bool:
+        """Wait for a victim's end, and bring it about after so many seconds; whether it was killed.
+
+        Raises:
+            RuntimeError: it failed, or it stood still.
+        """
+        process.join(HARD_STOP_S if seconds is None else seconds)
+        hangs = seconds is None and process.is_alive()
+        process.kill()
+        process.join()
+        code = process.exitcode
+        process.close()
+        if hangs or code not in {0, -signal.SIGKILL}:
+            told = self.place.root / TOLD
+            raise RuntimeError(
+                f"the victim {'stood still' if hangs else 'failed'}: {told.read_text()[-2000:]}"
+            )
+        self.sums.kills += code != 0
+        return code != 0
+
+    def finish(self) -> dict[str, Any]:
+        """Run to the end; the account of it."""
+        self.end(self.start())
+        account: dict[str, Any] = json.loads((self.place.root / ACCOUNT).read_text(encoding="utf-8"))
+        duration = account["manifest"]["duration_s"]
+        self.sums.longest_s = max(self.sums.longest_s, duration)
+        return account
+
+    def judge(self, account: dict[str, Any]) -> None:
+        """Compare the end with the bill."""
+        self.fetch()
+        manifest = account["manifest"]
+        self.sums.compare(self.place, manifest, RECORDS)
+        held = {path.name for path in self.place.destination.iterdir() if not path.name.startswith(".")}
+        if held != {file["path"] for file in manifest["files"]} | {"_SUCCESS"}:
+            self.sums.violations.append(f"the dataset's folder holds {sorted(held)}")
+        if manifest["outcomes"] != {"succeeded": RECORDS}:
+            self.sums.violations.append(f"outcomes are {manifest['outcomes']}")
+
+    def fetch(self) -> None:
+        """Bring what is in the bucket to the place's folder, where the audit looks."""
+        if not self._folder:
+            return
+        bucket = S3Storage(self._folder.split("/")[2], self._options)
+        for entry in bucket.list(self._folder):
+            path = self.place.root / entry.path.removeprefix(f"{self._folder}/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(bucket.read(entry.path))
+
+
+def tortured(scene: Scene, kills: tuple[Kill, ...]) -> Sums:
+    """Kill a job so often, let it finish, and compare."""
+    with scene:
+        try:
+            for kill in kills:
+                scene.kill(kill)
+            scene.judge(scene.finish())
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is this scene's finding, and the others go on
+            scene.sums.violations.append(f"{type(error).__name__}: {error}")
+    where = f"{scene.combination.delivery}, {scene.combination.store}, killed {', '.join(map(str, kills))}"
+    scene.sums.violations = [f"{where}: {text}" for text in scene.sums.violations]
+    return scene.sums
+
+
+@cache
+def _nursery() -> ForkServerContext:
+    """Forks victims from a process that has loaded the engine, so that one does not take a second to start."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", "tests.torture.torture"])
+    before = os.environ.get("PYTHONPATH")
+    # Python 3.11 does not hand on `sys.path` to what is loaded before the first fork.
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(PROJECT), str(PLUGINS), *filter(None, sys.path)])
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+    return context

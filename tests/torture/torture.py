@@ -1,0 +1,245 @@
+"""Kill the engine's process everywhere, start it again, and compare the end with the bill: `make torture`.
+
+Each job has a folder and an API server of its own. It is killed at every boundary (see `victim`), before and after, and
+at random moments up to three times in a row; then it runs to its end, and rows, executions and charges are counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+PROJECT = Path(__file__).resolve().parents[2]
+if __name__ == "__main__":
+    sys.path[:0] = [str(PROJECT), str(PROJECT / "plugins")]
+
+from tests.engine.conftest import places_below  # noqa: E402 - found by the lines above
+from tests.s3.server import S3Server  # noqa: E402
+from tests.torture.exposure import Exposure, exposure  # noqa: E402
+from tests.torture.scene import Combination, Kill, Scene, Sums, tortured  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+DELIVERIES = ("poll", "sync")
+STORES = ("local", "s3")
+SIDE_BY_SIDE = 6
+MOST_KILLS = 3
+MIXTURES_TOGETHER = 50
+"""Each has a server of its own for as long as its batch runs."""
+EXPOSED_JOBS = 12
+
+
+class Torture:
+    """Scenes in a folder, one server for all that is kept on S3."""
+
+    def __init__(self, folder: Path, s3: S3Server) -> None:
+        self._folder = folder
+        self._s3 = s3
+        self._made = 0
+        self._lock = threading.Lock()
+
+    def scene(self, combination: Combination, **settings: Any) -> Scene:
+        with self._lock:
+            self._made += 1
+            root = self._folder / f"job-{self._made}"
+        return Scene(root, combination, self._s3 if combination.store == "s3" else None, **settings)
+
+    def undisturbed(self, combination: Combination) -> tuple[int, float, Sums]:
+        """Boundaries and seconds of a run that nobody kills, and its sums."""
+        with self.scene(combination) as scene:
+            account = scene.finish()
+            scene.judge(account)
+        return account["boundaries"], account["manifest"]["duration_s"], scene.sums
+
+    def carry_out(self, combination: Combination, scripts: Sequence[tuple[Kill, ...]]) -> Sums:
+        """Each script is a job, killed so often; some side by side."""
+        whole = Sums()
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            jobs = pool.map(lambda kills: tortured(self.scene(combination), kills), scripts)
+            for sums in jobs:
+                whole.add(sums)
+        return whole
+
+
+def every_boundary(count: int) -> list[tuple[Kill, ...]]:
+    """Before and after each."""
+    return [(Kill(number, after),) for number in range(1, count + 1) for after in (False, True)]
+
+
+def random_moments(count: int, boundaries: int, seconds: float, seed: str) -> list[tuple[Kill, ...]]:
+    """So many kills, up to three in a row in one job; half of them by the clock."""
+    dice = random.Random(seed)  # noqa: S311 - moments that can be had again
+    scripts: list[tuple[Kill, ...]] = []
+    left = count
+    while left:
+        row = min(left, dice.randint(1, MOST_KILLS))
+        left -= row
+        # What comes after a kill has less to do: moments of the first half still meet it at work.
+        shares = [dice.random() * (1.0 if nth == 0 else 0.5) for nth in range(row)]
+        scripts.append(
+            tuple(
+                Kill(seconds=share * seconds)
+                if dice.random() < 0.5
+                else Kill(1 + int(share * boundaries), dice.random() < 0.5)
+                for share in shares
+            )
+        )
+    return scripts
+
+
+def mixtures(count: int, seed: int, folder: Path) -> Sums:
+    """Jobs against an API in which several things go wrong at once."""
+    from tests.engine import test_faults as faults  # noqa: PLC0415 - a test module, which pytest wants to load itself
+
+    whole = Sums()
+    cases = [faults.mixture(seed + number) for number in range(count)]
+    for start in range(0, count, MIXTURES_TOGETHER):
+        batch = cases[start : start + MIXTURES_TOGETHER]
+        with places_below(_made(folder / f"mixtures-{start}")) as new_place:
+            for case, (place, manifest) in zip(
+                batch, faults.side_by_side(batch, new_place).values(), strict=True
+            ):
+                policy = not faults.MAY_COST_ANOTHER.isdisjoint(fault.kind for fault in case.faults)
+                whole.add(_mixed(case, place, manifest, faults.RECORDS, by_policy=policy))
+    return whole
+
+
+def _mixed(case: Any, place: Any, manifest: Any, records: int, *, by_policy: bool) -> Sums:
+    sums = Sums(jobs=1, runs=1)
+    if isinstance(manifest, BaseException):
+        sums.violations.append(f"{case.name}: {manifest!r}")
+        return sums
+    sums.longest_s = manifest["duration_s"]
+    sums.compare(place, manifest, records)
+    if (
+        by_policy
+    ):  # an answer that is gone, or failed and was charged, is asked for again; the audit knows the cost
+        sums.executed_twice = sums.charged_twice = 0
+    sums.violations = [f"{case.name}: {text}" for text in sums.violations]
+    return sums
+
+
+def twins(count: int, folder: Path) -> Sums:
+    """The same job twice at the same time, as two command lines."""
+    from tests.engine import test_resume as resume  # noqa: PLC0415 - a test module, which pytest wants to load itself
+
+    def pair(number: int, new_place: Callable[..., Any]) -> Sums:
+        sums = Sums(jobs=1, runs=2)
+        try:
+            ran = resume.twins(DELIVERIES[number % 2], new_place(f"twins-{number}", latency=0.05))
+            if not set(ran.codes) <= {0, 3} or 0 not in ran.codes:
+                sums.violations.append(f"twins {number} ended with {ran.codes}: {ran.told[-1000:]}")
+            sums.longest_s = ran.manifest["duration_s"]
+            sums.compare(ran.place, ran.manifest, resume.RECORDS)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is this pair's finding, and the others go on
+            sums.violations.append(f"twins {number}: {type(error).__name__}: {error}")
+        return sums
+
+    whole = Sums()
+    with (
+        places_below(_made(folder / "twins")) as new_place,
+        ThreadPoolExecutor(SIDE_BY_SIDE // 2) as pool,
+    ):
+        for sums in pool.map(lambda number: pair(number, new_place), range(count)):
+            whole.add(sums)
+    return whole
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+HEAD = ("delivery", "store", "what", "jobs", "kills", "runs", "rows lost", "executed twice", "charged twice")
+
+
+def line(delivery: str, store: str, what: str, sums: Sums) -> str:
+    """A row of the table."""
+    figures = (sums.jobs, sums.kills, sums.runs, sums.rows_lost, sums.executed_twice, sums.charged_twice)
+    told = "".join(f"{figure:>{width}}" for figure, width in zip(figures, (6, 6, 6, 11, 16, 15), strict=True))
+    return f"{delivery:<9} {store:<6} {what:<12}{told}{sums.longest_s:>9.1f} s"
+
+
+def head() -> str:
+    """The table's first line."""
+    names = "".join(f"{name:>{width}}" for name, width in zip(HEAD[3:], (6, 6, 6, 11, 16, 15), strict=True))
+    return f"{HEAD[0]:<9} {HEAD[1]:<6} {HEAD[2]:<12}{names}{'longest':>11}"
+
+
+def told(found: Exposure) -> str:
+    """What was measured of the exposure that nobody can close."""
+    return (
+        f"exposure: sync, {found.what}: {found.again} of {found.in_flight} inferences in flight at {found.kills}"
+        f" kills were executed again, {found.lost} ended as maybe billed"
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--moments", type=int, default=200, help="random kills per delivery and store")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--delivery", choices=(*DELIVERIES, "both"), default="both")
+    parser.add_argument("--store", choices=(*STORES, "both"), default="both")
+    parser.add_argument("--mixtures", type=int, default=1000, help="seeded mixtures of faults")
+    parser.add_argument("--twins", type=int, default=100, help="pairs of the same job at the same time")
+    return parser.parse_args()
+
+
+def _chosen(word: str, all_of: tuple[str, ...]) -> tuple[str, ...]:
+    return all_of if word == "both" else (word,)
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _kills(torture: Torture, given: argparse.Namespace) -> list[Sums]:
+    found = []
+    for delivery in _chosen(given.delivery, DELIVERIES):
+        for store in _chosen(given.store, STORES):
+            combination = Combination(delivery, store)
+            boundaries, seconds, first = torture.undisturbed(combination)
+            seed = f"{given.seed} {delivery} {store}"
+            boundary = torture.carry_out(combination, every_boundary(boundaries))
+            _print(line(delivery, store, "boundaries", boundary))
+            moments = torture.carry_out(combination, random_moments(given.moments, boundaries, seconds, seed))
+            _print(line(delivery, store, "moments", moments))
+            found += [first, boundary, moments]
+    return found
+
+
+def main() -> int:
+    """Print the table; 1 when anything was lost or paid twice."""
+    given = _arguments()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
+        torture = Torture(folder, stack.enter_context(S3Server()))
+        _print(head())
+        found = _kills(torture, given)
+        if given.mixtures:
+            found.append(mixtures(given.mixtures, given.seed, folder))
+            _print(line("both", "local", "mixtures", found[-1]))
+        if given.twins:
+            found.append(twins(given.twins, folder))
+            _print(line("both", "local", "twins", found[-1]))
+        if given.delivery != "poll":
+            dice = random.Random(given.seed)  # noqa: S311 - moments that can be had again
+            for forgotten in (False, True):
+                _print(told(exposure(torture.scene, EXPOSED_JOBS, dice, forgotten=forgotten)))
+    violations = [text for sums in found for text in sums.violations]
+    for text in violations:
+        _print(f"violation: {text}")
+    return 0 if all(sums.clean for sums in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

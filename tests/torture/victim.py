@@ -1,0 +1,154 @@
+"""A process that runs one job and kills itself, with SIGKILL, at the boundary that it is told.
+
+A boundary is every write to a store and every request to the API. What the engine does lies between two of them, so
+that "before the n-th" and "after the n-th", for every n, are all the moments that differ for whoever comes after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import httpx
+
+import runware_provider.engine.s3_storage  # noqa: F401 - heavy; loaded once, before the processes are forked
+from runware_provider.engine.job import run_job
+from runware_provider.engine.storage import Stores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from runware_provider.engine.spec import Endpoint, Spec
+    from runware_provider.engine.storage import Bytes, Storage, Version
+
+TOLD = "told.txt"
+"""What the process wrote to its standard error."""
+ACCOUNT = "account.json"
+"""How many boundaries there were, and the manifest; written by a run that came to its end."""
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a victim is to do.
+
+    Args:
+        spec: the job.
+        endpoint: where the API answers.
+        options: the S3 store's options; nothing for local files.
+        folder: where `TOLD` and `ACCOUNT` go.
+        boundary: the one at which it dies, counted from 1 over writes and requests alike; nothing to live.
+        after: whether it dies when that is done, or before.
+    """
+
+    spec: Spec
+    endpoint: Endpoint
+    options: Mapping[str, str] | None
+    folder: Path
+    boundary: int | None = None
+    after: bool = False
+
+
+class Boundaries:
+    """Counts them, from any thread, and dies at the one that was ordered."""
+
+    def __init__(self, fatal: int | None = None, *, after: bool = False) -> None:
+        self.count = 0
+        self._fatal = fatal
+        self._after = after
+        self._lock = threading.Lock()
+
+    def reach(self) -> int:
+        with self._lock:
+            self.count += 1
+            if self.count == self._fatal and not self._after:
+                _die()
+            return self.count
+
+    def leave(self, number: int) -> None:
+        if number == self._fatal and self._after:
+            _die()
+
+
+class MortalStorage:
+    """A store each of whose writes is a boundary."""
+
+    def __init__(self, store: Storage, boundaries: Boundaries) -> None:
+        self._store = store
+        self._boundaries = boundaries
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def create_new(self, path: str, data: Bytes) -> bool:
+        number = self._boundaries.reach()
+        created = self._store.create_new(path, data)
+        self._boundaries.leave(number)
+        return created
+
+    def replace_if(self, path: str, data: Bytes, version: Version | None) -> bool:
+        number = self._boundaries.reach()
+        replaced = self._store.replace_if(path, data, version)
+        self._boundaries.leave(number)
+        return replaced
+
+    def copy_new(self, source: str, target: str) -> bool:
+        number = self._boundaries.reach()
+        copied = self._store.copy_new(source, target)
+        self._boundaries.leave(number)
+        return copied
+
+    def delete(self, path: str) -> None:
+        number = self._boundaries.reach()
+        self._store.delete(path)
+        self._boundaries.leave(number)
+
+
+class MortalStores(Stores):
+    """Opens such stores, and the same one again for the same place."""
+
+    def __init__(self, options: Mapping[str, str] | None, boundaries: Boundaries) -> None:
+        super().__init__(None if options is None else lambda _: options)
+        self._boundaries = boundaries
+        self._mortal: dict[int, MortalStorage] = {}
+
+    def open(self, url: str, *, field: str = "destination") -> Storage:
+        store = super().open(url, field=field)
+        return cast("Storage", self._mortal.setdefault(id(store), MortalStorage(store, self._boundaries)))
+
+
+class MortalTransport(httpx.AsyncHTTPTransport):
+    """A network each of whose requests is a boundary, left when the whole reply is there."""
+
+    def __init__(self, boundaries: Boundaries) -> None:
+        super().__init__()
+        self._boundaries = boundaries
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        number = self._boundaries.reach()
+        response = await super().handle_async_request(request)
+        await response.aread()
+        self._boundaries.leave(number)
+        return response
+
+
+def obey(orders: Orders) -> None:
+    """Run the job in this process, and die or leave an account."""
+    told = os.open(orders.folder / TOLD, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(told, sys.stderr.fileno())
+    boundaries = Boundaries(orders.boundary, after=orders.after)
+    stores = MortalStores(orders.options, boundaries)
+    job = run_job(orders.spec, orders.endpoint, stores=stores, transport=MortalTransport(boundaries))
+    manifest = asyncio.run(job)
+    account = {"boundaries": boundaries.count, "manifest": manifest}
+    (orders.folder / ACCOUNT).write_text(json.dumps(account), encoding="utf-8")
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
