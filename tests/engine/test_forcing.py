@@ -10,14 +10,18 @@ from hypothesis import strategies as st
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.forcing import (
+    KNOWN_MODELS,
     SYSTEM_PROMPT_MAX,
     Forced,
+    chosen_forcing,
     force_schema,
     known_forcing,
+    known_traits,
     offer_tools,
     tool_name,
 )
 from runware_provider.engine.spec import Tool, ToolChoice
+from runware_provider.engine.traits import ModelTraits
 
 PRO, FLASH = "deepseek-v4-pro", "deepseek-v4-flash"
 SCHEMA = {"type": "object", "properties": {"total": {"type": "number"}}}
@@ -235,3 +239,93 @@ def test_tools_that_the_vendor_runs_leave_a_text_to_read(choice: ToolChoice | No
     forced = offer_tools((SEARCH, Tool(type="codeInterpreter")), choice, None)
     assert (forced.reading, forced.calls_required) == ("text", False)
     assert forced.fields["tools"] == [{"type": "search"}, {"type": "codeInterpreter"}]
+
+
+# what the user says that a model can do
+
+
+STRICT = {
+    "type": "object",
+    "properties": {"day": {"type": "string", "pattern": "^2", "format": "date"}},
+    "additionalProperties": False,
+}
+IN_WORDS = {
+    "type": "object",
+    "properties": {
+        "day": {
+            "type": "string",
+            "description": "It matches the regular expression `^2`. Its format is date, like 2026-01-31.",
+        }
+    },
+    "description": "No other properties.",
+}
+FEW = ModelTraits(json_schema=True, unsupported=("pattern", "format", "additionalProperties"))
+
+
+@pytest.mark.parametrize("model", list(KNOWN_MODELS))
+def test_every_known_model_is_sent_the_schema_as_it_is(model: str) -> None:
+    forced = force_schema("auto", model, None, STRICT, "T")
+    sent = forced.fields["tools"][0]["schema"] if forced.tool_name else forced.fields["jsonSchema"]
+    assert json.dumps(sent) == json.dumps(STRICT)
+
+
+def test_the_longest_answer_of_deepseek_v4_pro_is_known() -> None:
+    traits = known_traits("deepseek-v4-pro")
+    assert traits is not None
+    assert (traits.default_max_tokens, traits.max_tokens) == (32_768, 100_000)
+    assert known_traits("unheard-of") is None
+
+
+def test_keywords_that_a_model_does_not_take_are_sent_in_words() -> None:
+    forced = force_schema("auto", "unheard-of", None, STRICT, "T", traits=FEW)
+    assert forced.fields["jsonSchema"] == IN_WORDS
+    forced = force_schema("tool", "unheard-of", None, STRICT, "T", traits=FEW)
+    (tool,) = forced.fields["tools"]
+    assert (tool["schema"], tool["description"]) == (IN_WORDS, "No other properties.")
+
+
+def test_the_prompt_holds_the_whole_schema_whatever_the_model_takes() -> None:
+    said = force_schema("prompt", "unheard-of", None, STRICT, "T", traits=FEW).system_prompt or ""
+    assert json.loads(said.rsplit("\n", 1)[1]) == STRICT
+
+
+def test_the_users_own_tools_are_restated_too() -> None:
+    tool = Tool(name="f", schema=STRICT)
+    assert offer_tools((tool, SEARCH), None, None, traits=FEW).fields["tools"][0]["schema"] == IN_WORDS
+    assert offer_tools((tool,), None, None).fields["tools"][0]["schema"] == STRICT
+    assert tool.input_schema == STRICT
+
+
+@pytest.mark.parametrize(
+    ("traits", "chosen"),
+    [
+        (ModelTraits(json_schema=True, tools=True), "json_schema"),
+        (ModelTraits(json_schema=True, tools=False), "json_schema"),
+        (ModelTraits(json_schema=False, tools=True), "tool"),
+        (ModelTraits(json_schema=False, tools=False), "prompt"),
+        (None, "tool"),
+    ],
+)
+def test_auto_takes_json_mode_before_a_tool_before_the_prompt(
+    traits: ModelTraits | None, chosen: str
+) -> None:
+    assert chosen_forcing("auto", "m", traits) == chosen
+
+
+@pytest.mark.parametrize(
+    ("forcing", "traits", "remedy"),
+    [
+        ("json_schema", ModelTraits(), "forcing='tool' or 'prompt'"),
+        ("json_schema", ModelTraits(tools=False), "forcing='prompt'"),
+        ("tool", ModelTraits(json_schema=True, tools=False), "forcing='prompt'"),
+    ],
+)
+def test_what_a_model_is_said_not_to_have_is_refused(forcing: Any, traits: ModelTraits, remedy: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        force_schema(forcing, "unheard-of", None, SCHEMA, "T", traits=traits)
+    assert remedy in refused.value.remedy
+
+
+def test_the_users_traits_outweigh_the_table() -> None:
+    forced = force_schema("json_schema", PRO, None, SCHEMA, "T", traits=ModelTraits(json_schema=True))
+    assert forced.reading == "json"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from runware_provider.engine.fit import joined
+from runware_provider.engine.keywords import SCHEMA_LISTS, SCHEMA_MAPS, SCHEMAS
 from runware_provider.engine.nodes import MAX_DEPTH
 
 if TYPE_CHECKING:
@@ -18,12 +19,6 @@ if TYPE_CHECKING:
 MAX_SUBSCHEMAS = 10_000
 """Subschemas after inlining, since references to references double with each level."""
 
-_SCHEMA_MAPS = frozenset({"properties", "patternProperties", "dependentSchemas"})
-_SCHEMA_LISTS = frozenset({"anyOf", "oneOf", "prefixItems"})
-_SCHEMAS = frozenset(
-    {"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"}
-    | {"unevaluatedItems", "unevaluatedProperties"}
-)
 _ABOUT_THE_DOCUMENT = frozenset({"$defs", "definitions", "$schema", "$id", "$comment", "discriminator"})
 _ANNOTATIONS = frozenset(
     {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"}
@@ -109,13 +104,13 @@ class _Inlining:
         for keyword, value in schema.items():
             if keyword in _ABOUT_THE_DOCUMENT or keyword in {"$ref", "allOf"}:
                 continue
-            if keyword in _SCHEMA_MAPS:
+            if keyword in SCHEMA_MAPS:
                 flat[keyword] = {
                     name: self.flat(sub, joined(path, name), refs) for name, sub in value.items()
                 }
-            elif keyword in _SCHEMA_LISTS:
+            elif keyword in SCHEMA_LISTS:
                 flat[keyword] = [self.flat(sub, path, refs) for sub in value]
-            elif keyword in _SCHEMAS:
+            elif keyword in SCHEMAS:
                 flat[keyword] = self.flat(value, f"{path}[]" if keyword == "items" else path, refs)
             else:
                 flat[keyword] = copy.deepcopy(value)

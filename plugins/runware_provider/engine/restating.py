@@ -1,0 +1,98 @@
+"""Keywords of JSON Schema that a model does not take, said in words in the descriptions beside them.
+
+Only what is sent changes; answers are checked against the whole schema.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.formats import EXAMPLES
+from runware_provider.engine.keywords import SCHEMA_LISTS, SCHEMA_MAPS, SCHEMAS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+_SILENT = frozenset({"title", "deprecated", "readOnly", "writeOnly", "then", "else", "discriminator"})
+"""Keywords that tell the model nothing, or nothing without another one."""
+
+
+def restated(schema: Mapping[str, Any], unsupported: Collection[str]) -> dict[str, Any]:
+    """The schema without some keywords; what they said is added to the description beside them.
+
+    Args:
+        schema: an inlined JSON Schema, not changed.
+        unsupported: the keywords; with none, an equal schema is given back.
+    """
+    kept: dict[str, Any] = {}
+    said: list[str] = []
+    for keyword, value in schema.items():
+        if keyword in unsupported:
+            said += _in_words(keyword, value, schema)
+        else:
+            kept[keyword] = _below(keyword, value, unsupported)
+    if said:
+        own = [schema["description"]] if schema.get("description") else []
+        kept["description"] = " ".join([*own, *said])
+    return kept
+
+
+def _below(keyword: str, value: Any, unsupported: Collection[str]) -> Any:
+    if keyword in SCHEMA_MAPS or keyword == "$defs":
+        return {name: _sub(sub, unsupported) for name, sub in value.items()}
+    if keyword in SCHEMA_LISTS:
+        return [_sub(sub, unsupported) for sub in value]
+    return _sub(value, unsupported) if keyword in SCHEMAS else value
+
+
+def _sub(schema: Any, unsupported: Collection[str]) -> Any:
+    return restated(schema, unsupported) if isinstance(schema, dict) else schema
+
+
+def _in_words(keyword: str, value: Any, schema: Mapping[str, Any]) -> list[str]:
+    if keyword in _SILENT:
+        return []
+    if keyword == "if":
+        return [_valid_against({one: schema[one] for one in ("if", "then", "else") if one in schema})]
+    say = _WORDS.get(keyword)
+    return [say(value) if say is not None else _valid_against({keyword: value})]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _valid_against(schema: Any) -> str:
+    return f"It must be valid against this JSON Schema: {_json(schema)}"
+
+
+def _format(value: Any) -> str:
+    example = EXAMPLES.get(str(value))
+    return f"Its format is {value}, like {example}." if example else f"Its format is {value}."
+
+
+def _more(value: Any) -> str:
+    if isinstance(value, bool):
+        return "Other properties are allowed." if value else "No other properties."
+    return f"Other properties must be valid against this JSON Schema: {_json(value)}"
+
+
+_WORDS: dict[str, Callable[[Any], str]] = {
+    "additionalProperties": _more,
+    "const": lambda value: f"It is always {_json(value)}.",
+    "default": lambda value: f"By default it is {_json(value)}.",
+    "examples": lambda value: f"For example: {', '.join(map(_json, value))}.",
+    "exclusiveMaximum": lambda value: f"It is less than {value}.",
+    "exclusiveMinimum": lambda value: f"It is greater than {value}.",
+    "format": _format,
+    "maximum": lambda value: f"It is at most {value}.",
+    "maxItems": lambda value: f"It has at most {value} items.",
+    "maxLength": lambda value: f"It has at most {value} characters.",
+    "minimum": lambda value: f"It is at least {value}.",
+    "minItems": lambda value: f"It has at least {value} items.",
+    "minLength": lambda value: f"It has at least {value} characters.",
+    "multipleOf": lambda value: f"It is a multiple of {value}.",
+    "pattern": lambda value: f"It matches the regular expression `{value}`.",
+    "uniqueItems": lambda value: "No item occurs twice." if value else "Items may occur twice.",
+}

@@ -1,0 +1,49 @@
+"""What a model can do, where the user or the vendor says so: how answers are forced, and how long they may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runware_provider.engine.errors import BadInput
+
+SHAPING = frozenset(
+    {"type", "properties", "required", "items", "prefixItems", "anyOf", "oneOf", "enum", "$ref", "$defs"}
+    | {"description"}
+)
+"""Keywords that say what an answer is, or that hold the words: no words can stand for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTraits:
+    """What a model can do. Its repr is the same in every process, so that it may be part of a DAG.
+
+    Attributes:
+        json_schema: whether it takes `outputFormat: "JSON"` with a `jsonSchema`.
+        tools: whether it takes function tools and can be made to call one.
+        unsupported: keywords of JSON Schema that it, or what serves it, refuses or leaves out of account; they
+            are sent in words, as part of the descriptions. What is checked stays the whole schema.
+        default_max_tokens: how many tokens an answer may have where a request does not say.
+        max_tokens: how many tokens a request may ask for.
+    """
+
+    json_schema: bool = False
+    tools: bool = True
+    unsupported: tuple[str, ...] = ()
+    default_max_tokens: int | None = None
+    max_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses what means nothing, and puts the keywords in order.
+
+        Raises:
+            BadInput: a keyword cannot be put into words, or a number of tokens is none.
+        """
+        for keyword in self.unsupported:
+            if keyword in SHAPING or len(keyword) < 2:  # a text alone would be a list of its letters
+                problem = f"{keyword!r} cannot be put into words"
+                raise BadInput("traits.unsupported", problem, "List keywords like 'pattern' and 'format'")
+        for name in ("default_max_tokens", "max_tokens"):
+            tokens = getattr(self, name)
+            if tokens is not None and (isinstance(tokens, bool) or tokens < 1):
+                raise BadInput(f"traits.{name}", f"{tokens!r} is no number of tokens", "Give 1 or more")
+        object.__setattr__(self, "unsupported", tuple(sorted(set(self.unsupported))))

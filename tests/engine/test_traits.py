@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.traits import SHAPING, ModelTraits
+
+
+def test_traits_are_printed_the_same_in_every_process() -> None:
+    traits = ModelTraits(unsupported=("pattern", "format", "pattern"))
+    assert traits.unsupported == ("format", "pattern")
+    assert repr(traits) == (
+        "ModelTraits(json_schema=False, tools=True, unsupported=('format', 'pattern'), "
+        "default_max_tokens=None, max_tokens=None)"
+    )
+    assert traits == ModelTraits(unsupported=("format", "pattern"))
+
+
+@pytest.mark.parametrize("keyword", sorted(SHAPING))
+def test_a_keyword_that_no_words_can_stand_for_is_refused(keyword: str) -> None:
+    with pytest.raises(BadInput, match="cannot be put into words") as refused:
+        ModelTraits(unsupported=(keyword,))
+    assert refused.value.field == "traits.unsupported"
+
+
+def test_a_keyword_alone_is_not_taken_for_a_list_of_its_letters() -> None:
+    wrong: Any = "pattern"
+    with pytest.raises(BadInput, match="cannot be put into words"):
+        ModelTraits(unsupported=wrong)
+
+
+@pytest.mark.parametrize("tokens", [0, -1, True])
+def test_a_number_of_tokens_is_at_least_one(tokens: int) -> None:
+    with pytest.raises(BadInput, match=r"traits\.max_tokens"):
+        ModelTraits(max_tokens=tokens)
+    with pytest.raises(BadInput, match=r"traits\.default_max_tokens"):
+        ModelTraits(default_max_tokens=tokens)
