@@ -41,6 +41,8 @@ TICK_S = 1.0
 FIRST_CONTACT_S = 30.0
 """How long an API that never answered is tried, at most: it is rather a wrong address than an outage."""
 SYNC_TASKS_PER_REQUEST = 8
+UNDECIDED = 64
+"""Inferences that may be paid for at most before it is known whether all of them fail."""
 
 
 class Feed(Protocol):
@@ -63,6 +65,9 @@ class Feed(Protocol):
 
     def failing(self) -> JobStopped | None:
         """Why the job should stop, if too much fails."""
+
+    def undecided(self) -> bool:
+        """Whether the next answers may yet show that the job should stop, so that few should be under way."""
 
     def cut_short(self) -> None:
         """From now on nothing new is asked: the budget is used up."""
@@ -113,6 +118,7 @@ class Exchange:
         self._failing_since: float | None = None
         self._trouble: str | None = None
         self._reached = False
+        self._unsettled = 0
         self._stopped: JobStopped | None = None
         self._stopped_at = 0.0
 
@@ -175,7 +181,7 @@ class Exchange:
     def _launch_sends(self, feed: Feed, now: float) -> None:
         while len(self._sends) < self._limits.requests:
             probing = self._canary.open and not feed.proven()
-            chunk = self._probe(now) if probing else self._next_chunk(now)
+            chunk = self._probe(now) if probing else self._next_chunk(feed, now)
             paid_for = self._within_budget(chunk, now)
             if chunk and not paid_for:
                 self._run_short(feed, now)
@@ -197,8 +203,8 @@ class Exchange:
         self._canary.add(chunk)
         return chunk
 
-    def _next_chunk(self, now: float) -> list[Inference]:
-        most = self._room()
+    def _next_chunk(self, feed: Feed, now: float) -> list[Inference]:
+        most = self._room(feed)
         return self._flight.take_to_send(now, most, self._limits.request_bytes) if most > 0 else []
 
     def _within_budget(self, chunk: list[Inference], now: float) -> list[Inference]:
@@ -232,10 +238,13 @@ class Exchange:
                 self._flight.move(one, Phase.DONE, now)
                 feed.give_up(one)
 
-    def _room(self) -> int:
+    def _room(self, feed: Feed) -> int:
         """Tasks for the next request; it waits until a request is worth it, unless nothing else is under way."""
-        free = self._pace.window - self._flight.outstanding
-        worth = min(self._per_request, max(1, self._pace.window // 10))
+        window = self._pace.window
+        free = window - self._flight.outstanding
+        if feed.undecided():  # an answer counts against a job that should stop only once it is durable
+            free = min(window, UNDECIDED) - self._flight.outstanding - self._unsettled
+        worth = min(self._per_request, max(1, window // 10))
         if free < worth and self._flight.outstanding:
             return 0
         return min(free, self._per_request)
@@ -272,9 +281,12 @@ class Exchange:
         self, feed: Feed, verdicts: list[tuple[Inference, Entry]], rejections: list[Entry]
     ) -> None:
         waiting = self._flight.outstanding or self._flight.due(Phase.READY) is not None
+        self._unsettled += len(verdicts)
         await self._ledger.commit(
-            [entry for _, entry in verdicts] + rejections, at_once=not waiting or self._canary.open
+            [entry for _, entry in verdicts] + rejections,
+            at_once=not waiting or self._canary.open or feed.undecided(),
         )
+        self._unsettled -= len(verdicts)
         for inference, entry in verdicts:
             if self._fates.settled(inference, entry, self._job_id, self._now()):
                 feed.settle(inference, entry)

@@ -70,6 +70,11 @@ class FailureWatch:
         """These rows are not asked: not chosen, or skipped."""
         self._left_out += rows
 
+    @property
+    def undecided(self) -> bool:
+        """Whether too few answers are known yet to tell a prompt that always fails."""
+        return bool(self._too_many) and len(self._last) < WINDOW
+
     def beyond(self) -> str | None:
         """Why to stop now, in a sentence without its full stop; nothing as long as there is no reason.
 

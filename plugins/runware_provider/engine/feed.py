@@ -91,6 +91,10 @@ class ShardFeed:
         reason = self.watch.beyond() if self.watch is not None else None
         return TooManyFailed(reason) if reason is not None else None
 
+    def undecided(self) -> bool:
+        """Whether too few answers are known yet to tell a prompt that always fails."""
+        return self.watch is not None and self.watch.undecided
+
     def pending(self) -> set[asyncio.Task[None]]:
         """Parts that are being written; a failed one raises here."""
         for task in [task for task in self._finishing if task.done()]:
@@ -190,12 +194,16 @@ class ShardFeed:
             return
         first = work.slots[0][0]
         failed = all(isinstance(one, Skip) and one.code in BROKEN for (one, *_) in work.slots)
-        if failed and isinstance(first, Skip):
+        if failed and isinstance(first, Skip) and not self._told_apart(work):
             raise BadInput(
                 "where" if first.code == "where_error" else "prompt",
                 f"it cannot be rendered for any of the first {len(work.slots)} records: {first.message}",
                 "Mend the template; nothing was sent",
             )
+
+    def _told_apart(self, work: ShardWork) -> bool:
+        """Whether `where` could be told of a record of the shard, if only that it is not chosen."""
+        return work.kept.num_rows < work.shard.rows
 
     async def _judge_earlier(self, work: ShardWork, settled: dict[Key, tuple[Question, Attempt]]) -> None:
         """Read the answers that were there before; one that the user wants asked again goes into the flight."""
