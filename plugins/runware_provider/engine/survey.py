@@ -11,6 +11,7 @@ from runware_provider.engine.attempt import Kind
 from runware_provider.engine.dataset import read_shards
 from runware_provider.engine.prompt import Skip
 from runware_provider.engine.questions import Questioner, Shared
+from runware_provider.engine.rows import FAILED, Judge
 from runware_provider.engine.shard_work import records_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.ledger import Ledger
     from runware_provider.engine.prepare import Prepared
-    from runware_provider.engine.questions import Request
+    from runware_provider.engine.questions import Question, Request
+
+JUDGED_AT_ONCE = 500
+NOBODY = bytes(16)
+"""A job_id: the UUIDs in these judgements are not looked at."""
 
 
 @dataclass
@@ -66,6 +71,7 @@ def questioner_of(
 def survey(prepared: Prepared, questioner: Questioner, ledger: Ledger) -> Survey:
     """Go through the source once; the records that a limit leaves out are not counted."""
     found = Survey()
+    doubtful: list[Question] = []
     where = prepared.where.columns if prepared.where is not None else ()
     columns = list(dict.fromkeys([*prepared.prompt.columns, *where]))
     most = prepared.spec.limit
@@ -77,31 +83,64 @@ def survey(prepared: Prepared, questioner: Questioner, ledger: Ledger) -> Survey
             room = len(chosen) if most is None else most - found.records
             found.left_out += len(asked) - len(chosen)
             found.records += min(room, len(chosen))
-            _tally(found, questioner, ledger, list(islice(chosen, max(0, room))))
+            doubtful += _tally(found, questioner, ledger, list(islice(chosen, max(0, room))))
+            if len(doubtful) >= JUDGED_AT_ONCE:
+                _judge(found, prepared, ledger, doubtful)
+        _judge(found, prepared, ledger, doubtful)
         found.shard_tokens.append(found.prompt_tokens - before)
         if most is not None and found.records >= most:
             break
     return found
 
 
-def _tally(found: Survey, questioner: Questioner, ledger: Ledger, chosen: list[list[Request | Skip]]) -> None:
+def _tally(
+    found: Survey, questioner: Questioner, ledger: Ledger, chosen: list[list[Request | Skip]]
+) -> list[Question]:
+    """Count what some records ask; returns what was answered and is asked again if the answer does not fit."""
     slots = [one for samples in chosen for one in samples]
     found.skipped.update(one.code for one in slots if isinstance(one, Skip))
+    doubtful = []
     for question in questioner.questions([one for one in slots if not isinstance(one, Skip)]):
         if not ledger.first_seen(question.key):
             continue
         known = question.standing
-        if known.settled is not None and not (
-            questioner.asks_again(question) and known.settled.kind is not Kind.ANSWERED
-        ):
+        if known.settled is not None:
             answered = known.settled.kind is Kind.ANSWERED
-            found.answered += answered
-            found.failed += not answered
+            if not questioner.asks_again(question):
+                found.answered += answered
+                found.failed += not answered
+            elif answered:
+                doubtful.append(question)
+            else:
+                _pay(found, question)
         elif known.fate_unknown:
             found.unknown += 1
         else:
-            found.to_pay += 1
-            found.prompt_tokens += question.request.tokens
+            _pay(found, question)
+    return doubtful
+
+
+def _pay(found: Survey, question: Question) -> None:
+    found.to_pay += 1
+    found.prompt_tokens += question.request.tokens
+
+
+def _judge(found: Survey, prepared: Prepared, ledger: Ledger, doubtful: list[Question]) -> None:
+    """Read the answers and tell which are to be asked again; the list is empty afterwards."""
+    judge = Judge(prepared.forced, prepared.check, model=prepared.spec.model, job_id=NOBODY, keep_raw=False)
+    for start in range(0, len(doubtful), JUDGED_AT_ONCE):
+        settled = [
+            (one, one.standing.settled)
+            for one in doubtful[start : start + JUDGED_AT_ONCE]
+            if one.standing.settled is not None
+        ]
+        entries = ledger.entries([attempt for _, attempt in settled])
+        for question, attempt in settled:
+            if judge.judge(entries[attempt], question.standing.counted).outcome in FAILED:
+                _pay(found, question)
+            else:
+                found.answered += 1
+    doubtful.clear()
 
 
 def changed(prepared: Prepared, published: Mapping[str, object]) -> list[str]:
