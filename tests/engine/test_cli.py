@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,7 +16,6 @@ from runware_provider.testing import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 KEY = "key-of-the-tests-0123456789"
 
@@ -367,3 +367,53 @@ def test_a_file_of_the_wrong_kind_is_named_by_its_option(
     assert code == 1
     assert re.search(said, told)
     assert place.executed() == 0
+
+
+# what came out, and what is to be forgotten
+
+
+def test_a_report_goes_to_the_terminal_and_to_a_page(place: Any, call: Callable[..., Any]) -> None:
+    place.fill(10)
+    call()
+    words = ["report", "--destination", str(place.destination)]
+    done = place.call(*words)
+    assert done.returncode == 0, done.stderr
+    assert "total" in done.stderr
+    assert Path(json.loads(done.stdout)["page"]).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_two_datasets_are_compared_side_by_side(place: Any, call: Callable[..., Any]) -> None:
+    place.fill(10)
+    call()
+    other = str(place.root / "other")
+    call(destination=other, settings='{"temperature": 0.5}')
+    done = place.call("compare", "--destination", str(place.destination), "--with", other, "--key", "n")
+    assert done.returncode == 0, done.stderr
+    assert Path(json.loads(done.stdout)["page"]).exists()
+
+
+def test_what_names_somebody_is_forgotten_and_asked_anew(place: Any, call: Callable[..., Any]) -> None:
+    place.fill(10)
+    code, manifest, _ = call()
+    uuid = place.rows()[3]["inference"]["task_uuid"]
+    done = place.call("forget", "--destination", str(place.destination), "--task-uuid", uuid)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["answers"], told["task_uuids"]) == (1, [uuid])
+    assert "still show the answers" in done.stderr
+    code, again, _ = call()
+    assert (code, again["paid_inferences"], place.executed()) == (0, 1, 11)
+    assert again["cost_usd_ever"] == pytest.approx(place.server.bill()["cost_usd"], abs=1e-9)
+    assert manifest["paid_inferences"] == 10
+
+
+def test_forgetting_nothing_in_particular_is_refused(place: Any) -> None:
+    done = place.call("forget", "--destination", str(place.destination))
+    assert done.returncode == 1
+    assert "nothing is named" in done.stderr
+
+
+def test_a_day_that_is_none_is_refused(place: Any) -> None:
+    done = place.call("forget", "--destination", str(place.destination), "--older-than", "yesterday")
+    assert done.returncode == 1
+    assert "--older-than: 'yesterday' is no date" in done.stderr

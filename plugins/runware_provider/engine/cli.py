@@ -1,4 +1,4 @@
-"""The command line: run, plan or preview a job without Airflow, or forget its answers.
+"""The command line: run, plan or preview a job without Airflow, look at what came out, or forget its answers.
 
 The manifest (or plan) goes to standard output as JSON, progress and messages to standard error. Exit status: 0 when
 the job stands, 3 when it stopped but can be resumed, 1 when the input is bad or nothing can be done about it here.
@@ -6,7 +6,6 @@ the job stands, 3 when it stopped but can be resumed, 1 when the input is bad or
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -15,6 +14,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -39,15 +39,22 @@ from runware_provider.engine.forecast import forecast
 from runware_provider.engine.job import run_job
 from runware_provider.engine.plan import plan
 from runware_provider.engine.publish import dataset_folder
+from runware_provider.engine.quality.compare import compare
+from runware_provider.engine.quality.published import place_of
+from runware_provider.engine.quality.report import report
+from runware_provider.engine.quality.saving import save
 from runware_provider.engine.spec import DEFAULT_BASE_URL, Endpoint
 from runware_provider.engine.storage import Stores
 from runware_provider.engine.upkeep import forget
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
     from runware_provider.engine.forecast import Forecast
     from runware_provider.engine.progress import Progress
+    from runware_provider.engine.quality.compare import Comparison
+    from runware_provider.engine.quality.report import Report
     from runware_provider.engine.spec import Spec
 
 OK, BAD_INPUT, RESUMABLE = 0, 1, 3
@@ -91,12 +98,38 @@ def _stopped(reason: str, remedy: str) -> int:
 async def _command(options: argparse.Namespace) -> dict[str, Any]:
     if options.command == "forget":
         return await asyncio.to_thread(_forget, options)
+    if options.command in {"report", "compare"}:
+        return await asyncio.to_thread(_look, options)
     spec = spec_of(options)
     if options.command == "plan":
         return await _plan(spec)
     if options.command == "preview":
         return await _preview(spec, _endpoint())
     return await _run(spec, _endpoint())
+
+
+def _look(options: argparse.Namespace) -> dict[str, Any]:
+    """A report, or two datasets side by side: the text to standard error, as all that is for a person."""
+    stores, partition = Stores(), partition_of(options)
+    storage = stores.open(options.destination)
+    expected = _table(stores, options.expected) if options.expected else None
+    if options.command == "report":
+        page: Report | Comparison = report(
+            storage, options.destination, partition, state=options.state, expected=expected, key=options.key
+        )
+    else:
+        other = stores.open(options.other, field="--with")
+        first = place_of(storage, options.destination, partition, options.state)
+        second = place_of(other, options.other, partition, options.other_state)
+        page = compare(first, second, key=options.key, expected=expected)
+        storage = other
+    _say(page.to_markdown())
+    return {"page": save(page, storage, page.state_folder)}
+
+
+def _table(stores: Stores, path: str) -> Any:
+    with stores.open(path, field="--expected").open(path) as file:
+        return pq.read_table(file)
 
 
 def _forget(options: argparse.Namespace) -> dict[str, Any]:
@@ -123,8 +156,8 @@ async def _run(spec: Spec, endpoint: Endpoint, *, preview: int | None = None) ->
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError, RuntimeError):
             loop.add_signal_handler(number, stop.set)
-    with _reporter() as report:
-        return await run_job(spec, endpoint, report=report, stop=stop, preview=preview)
+    with _reporter() as reporting:
+        return await run_job(spec, endpoint, report=reporting, stop=stop, preview=preview)
 
 
 async def _plan(spec: Spec) -> dict[str, Any]:

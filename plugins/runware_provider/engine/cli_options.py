@@ -135,7 +135,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Ask an LLM about every row of a Parquet dataset, over the Runware API.",
         epilog=f"RUNWARE_API_KEY holds the key, RUNWARE_BASE_URL the endpoint ({DEFAULT_BASE_URL} by default).",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run|plan|preview|forget")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="run|plan|preview|report|compare|forget"
+    )
     for name, purpose in (
         ("run", "ask, and publish the answers as a dataset"),
         ("plan", "say what a run would ask and cost; send nothing"),
@@ -147,7 +149,32 @@ def _parser() -> argparse.ArgumentParser:
         _add_options(commands.add_parser(name, help=purpose, description=purpose.capitalize() + "."))
     purpose = "erase answers from the state folder for ever; what they cost stays in the accounts"
     _add_forgetting(commands.add_parser("forget", help=purpose, description=purpose.capitalize() + "."))
+    purpose = "show the quality of a published dataset: fields, reasons, cost; as Markdown here, as a page beside it"
+    report = commands.add_parser("report", help=purpose, description=purpose.capitalize() + ".")
+    _add_looking(report, key="column that names a record, needed with --expected")
+    purpose = "set two published datasets side by side: what changed, what it cost, which is better"
+    compare = commands.add_parser("compare", help=purpose, description=purpose.capitalize() + ".")
+    _add_looking(compare, key="column that names a record (default: the records are in the same order)")
+    compare.add_argument(
+        "--with", dest="other", required=True, metavar="FOLDER", help="the other dataset's root"
+    )
+    compare.add_argument(
+        "--with-state", dest="other_state", metavar="FOLDER", help="the other's state folder"
+    )
     return parser
+
+
+def _add_looking(parser: argparse.ArgumentParser, *, key: str) -> None:
+    add = parser.add_argument
+    add("--destination", required=True, help="root folder of the dataset")
+    add("--state", help="state folder (default: DESTINATION.state)")
+    add("--partition", action="append", default=[], metavar="KEY=VALUE", help="of this hive partition")
+    add(
+        "--expected",
+        metavar="FILE",
+        help="Parquet file with the key and the right values, named like the fields",
+    )
+    add("--key", metavar="COLUMN", help=key)
 
 
 def _add_forgetting(parser: argparse.ArgumentParser) -> None:
