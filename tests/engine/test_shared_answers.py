@@ -262,6 +262,36 @@ async def test_what_a_partition_asked_anew_does_not_pass_for_a_later_wish_elsewh
     assert (await run(place, 2))["reused_inferences"] == 1
 
 
+async def test_asking_anew_is_not_served_by_who_asked_anew_elsewhere(place: Any) -> None:
+    for day in (1, 2):
+        fill(place, day, range(3))
+        assert (await run(place, day, refresh="anew"))["paid_inferences"] == 3
+
+
+async def test_a_copy_is_not_passed_on_under_the_name_of_who_copied_it(place: Any) -> None:
+    for day in (1, 2, 3):
+        fill(place, day, range(3))
+    await run(place, 1)
+    await run(place, 2, samples=2)  # sample 0 is copied, sample 1 of the same fingerprint is its own
+    shutil.rmtree(place.state / "ds=1")
+    third = await run(place, 3, samples=2)
+    assert (third["reused_inferences"], third["paid_inferences"]) == (3, 3)
+    bill = place.server.bill()["tasks"]
+    assert {row["inference"]["task_uuid"] for row in rows(place, 3)} <= set(bill)
+
+
+async def test_a_wish_to_retry_what_failed_reuses_what_is_older(place: Any) -> None:
+    for day in (1, 2, 3):
+        fill(place, day, range(day, day + 3))
+    await run(place, 1)
+    second = await run(place, 2, retry_failed="again")
+    assert (second["reused_inferences"], second["paid_inferences"]) == (2, 1)
+    third = await run(
+        place, 3, retry_failed="again"
+    )  # day 2 asked its new one in the generation of that wish
+    assert (third["reused_inferences"], third["paid_inferences"]) == (1, 2)
+
+
 async def test_a_late_listing_hides_nothing(place: Any) -> None:
     for day in (1, 2, 3):
         fill(place, day, range(day, day + 3))
