@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 from collections import Counter
@@ -142,8 +143,9 @@ class Scene:
 
     def kill(self, kill: Kill) -> bool:
         """Run a victim; whether it was killed, or had come to its end before."""
-        process = self.start(kill)
-        return self.end(process, kill.seconds)
+        killed = self.end(self.start(kill), kill.seconds)
+        self._check_foretold()
+        return killed
 
     def end(self, process: ForkServerProcess, seconds: float | None = None) -> bool:
         """Wait for a victim's end, and bring it about after so many seconds; whether it was killed.
@@ -164,6 +166,19 @@ class Scene:
             )
         self.sums.kills += code != 0
         return code != 0
+
+    def _check_foretold(self) -> None:
+        """What was executed must stand in the ledger at every moment, since its intent comes before its POST.
+
+        The end alone does not show it: a restart without intents sends the same UUIDs, and the API refuses them.
+        """
+        executed = self.place.server.bill()["tasks"].keys()
+        if not executed:
+            return
+        self.fetch()
+        unknown = executed - self.place.ledger().keys()
+        if unknown:
+            self.sums.violations.append(f"{len(unknown)} tasks were sent before the ledger knew of them")
 
     def finish(self) -> dict[str, Any]:
         """Run to the end; the account of it."""
@@ -188,6 +203,8 @@ class Scene:
         """Bring what is in the bucket to the place's folder, where the audit looks."""
         if not self._folder:
             return
+        for folder in (self.place.destination, self.place.state):
+            shutil.rmtree(folder, ignore_errors=True)
         bucket = S3Storage(self._folder.split("/")[2], self._options)
         for entry in bucket.list(self._folder):
             path = self.place.root / entry.path.removeprefix(f"{self._folder}/")

@@ -11,7 +11,7 @@ from tests.torture.torture import DELIVERIES, STORES, Torture, every_boundary, r
 COMBINATIONS = [Combination(delivery, store) for delivery in DELIVERIES for store in STORES]
 MOMENTS = 5
 """Of each combination, which makes 20."""
-EVERY = 13
+EVERY = 25
 """Every so many of the boundaries, before and after; the command visits all."""
 
 
