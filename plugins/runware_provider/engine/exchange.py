@@ -210,18 +210,16 @@ class Exchange:
     def _within_budget(self, chunk: list[Inference], now: float) -> list[Inference]:
         """What of a chunk the budget reaches for; the rest is ready again.
 
-        What may have been sent before is let through: it may be paid for already, and then costs nothing more.
+        What may have been sent before counts like the rest: it was looked for, and the API knows nothing of it.
         """
         if self._account is None or not chunk:
             return chunk
-        new = [one for one in chunk if one.doubted_at is None]
-        for one in new:
+        for one in chunk:
             self._flight.move(one, Phase.READY, one.due)
-        fit = self._account.fits([one.tokens for one in new])
-        for one in new[:fit]:
+        fit = self._account.fits([one.tokens for one in chunk])
+        for one in chunk[:fit]:
             self._flight.move(one, Phase.SENDING, now)
-        left = set(new[fit:])
-        return [one for one in chunk if one not in left]
+        return chunk[:fit]
 
     def _run_short(self, feed: Feed, now: float) -> None:
         """The budget reaches for nothing more now; what is under way may yet cost less than was thought."""
@@ -234,7 +232,7 @@ class Exchange:
             return
         feed.cut_short()
         for one in list(self._flight):
-            if one.phase is Phase.READY and one.doubted_at is None:
+            if one.phase is Phase.READY:
                 self._flight.move(one, Phase.DONE, now)
                 feed.give_up(one)
 

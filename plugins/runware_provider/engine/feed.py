@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.dataset import read_shards
 from runware_provider.engine.errors import BadInput, JobStopped, TooManyFailed
@@ -119,7 +121,7 @@ class ShardFeed:
             await asyncio.sleep(0)
         if len(chosen) < table.num_rows:
             self._leave_out(table.num_rows - len(chosen))
-            work.kept = work.kept.take(chosen)
+            work.kept = work.kept.take(pa.array(chosen, pa.int64()))
         self._check_template(work)
         await self._judge_earlier(work, settled)
         work.loaded = True
@@ -203,7 +205,7 @@ class ShardFeed:
 
     def _told_apart(self, work: ShardWork) -> bool:
         """Whether `where` could be told of a record of the shard, if only that it is not chosen."""
-        return work.kept.num_rows < work.shard.rows
+        return len(work.slots) < work.shard.rows
 
     async def _judge_earlier(self, work: ShardWork, settled: dict[Key, tuple[Question, Attempt]]) -> None:
         """Read the answers that were there before; one that the user wants asked again goes into the flight."""
