@@ -49,7 +49,10 @@ def test_one_row_in_ten_may_fail_by_default() -> None:
     ],
 )
 async def test_a_count_and_a_share_are_kept_to_the_row(
-    place: Any, max_failed: float, bad: int, stands: bool
+    place: Any,
+    max_failed: float,
+    bad: int,
+    stands: bool,  # noqa: FBT001 - pytest's own way to hand over a parameter
 ) -> None:
     place.server.script(broken("poison"))
     place.fill(marked(40, bad))

@@ -1,0 +1,146 @@
+"""Which records a job is about: `where`, `limit`, `max_input_tokens`, and the few of a preview."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.job import run_job
+
+
+def fill(place: Any, records: int = 20) -> None:
+    place.fill(records, country=["de" if n % 2 else "fr" for n in range(records)])
+
+
+def numbers(place: Any) -> list[int]:
+    return [row["n"] for row in place.rows()]
+
+
+async def test_only_chosen_records_are_asked_and_in_the_dataset(place: Any) -> None:
+    fill(place)
+    planned = place.plan(where="record.country == 'de'", limits={"shard_rows": 3})
+    manifest = await place.run(where="record.country == 'de'", limits={"shard_rows": 3})
+    assert numbers(place) == list(range(1, 20, 2))
+    assert (manifest["records"], manifest["records_left_out"], place.executed()) == (10, 10, 10)
+    assert [planned[name] for name in ("records", "records_left_out", "to_pay")] == [10, 10, 10]
+
+
+@pytest.mark.parametrize(("limit", "shard_rows"), [(1, 3), (3, 3), (4, 5), (10, 20), (50, 7)])
+async def test_a_limit_counts_the_chosen_ones(place: Any, limit: int, shard_rows: int) -> None:
+    fill(place)
+    changes = {"where": "record.country == 'de'", "limit": limit, "limits": {"shard_rows": shard_rows}}
+    planned = place.plan(**changes)
+    manifest = await place.run(**changes)
+    expected = list(range(1, 20, 2))[:limit]
+    assert numbers(place) == expected
+    assert planned["records"] == planned["to_pay"] == manifest["records"] == len(expected)
+
+
+async def test_every_sample_of_a_chosen_record_is_asked(place: Any) -> None:
+    fill(place, 6)
+    manifest = await place.run(where="record.n >= 4", samples=2)
+    assert (numbers(place), manifest["rows"], place.executed()) == ([4, 4, 5, 5], 4, 4)
+
+
+async def test_a_record_of_which_it_cannot_be_told_is_a_skipped_row(place: Any) -> None:
+    place.fill(4, total=pa.array([5, None, 1, 9]))
+    manifest = await place.run(where="record.total > 3")
+    assert numbers(place) == [0, 1, 3]
+    assert manifest["outcomes"] == {"skipped": 1, "succeeded": 2}
+    assert place.rows()[1]["inference"]["error_code"] == "where_error"
+    assert place.executed() == 2
+
+
+async def test_a_few_that_cannot_be_told_among_many_not_chosen_are_skipped_rows(place: Any) -> None:
+    place.fill(4, total=pa.array([1, None, 1, 1]))
+    manifest = await place.run(where="record.total > 3")
+    assert (manifest["outcomes"], numbers(place)) == ({"skipped": 1}, [1])
+
+
+async def test_an_expression_that_can_be_told_of_no_record_is_refused(place: Any) -> None:
+    place.fill(4, total=pa.array([None] * 4, pa.int64()))
+    with pytest.raises(BadInput, match="where: it cannot be rendered for any of the first 4 records"):
+        await place.run(where="record.total > 3")
+    assert place.executed() == 0
+
+
+async def test_a_hive_partition_chooses_too(place: Any) -> None:
+    for day in ("1", "2"):
+        place.fill([f"{day}: Total: 1.50 EUR"], name=f"ds={day}/a.parquet")
+    await place.run(where="record.ds | string == '2'")
+    assert [row["body"][0] for row in place.rows()] == ["2"]
+
+
+async def test_where_nothing_is_chosen_the_dataset_is_empty_and_typed(place: Any) -> None:
+    fill(place)
+    manifest = await place.run(where="record.n > 100", limits={"shard_rows": 6})
+    assert (manifest["records"], manifest["rows"], manifest["records_left_out"]) == (0, 0, 20)
+    assert place.rows() == []
+    assert place.asked_nothing()
+
+
+@pytest.mark.parametrize("limit", [None, 3])
+async def test_the_total_of_the_progress_is_never_below_what_is_done(place: Any, limit: int | None) -> None:
+    fill(place, 60)
+    seen: list[Any] = []
+    changes = {"where": "record.country == 'de'", "limit": limit, "limits": {"shard_rows": 5}}
+    await run_job(place.spec(**changes), place.endpoint, report=seen.append)
+    assert all(0 <= one.done <= one.total for one in seen)
+    assert seen[-1].done == seen[-1].total == (limit or 30)
+
+
+async def test_requests_that_are_too_long_are_skipped_and_never_sent(place: Any) -> None:
+    place.fill(["short: Total: 1.50 EUR", "long " * 2_000, "short: Total: 3.50 EUR"])
+    planned = place.plan(max_input_tokens=1_000)
+    manifest = await place.run(max_input_tokens=1_000)
+    assert manifest["outcomes"] == {"skipped": 1, "succeeded": 2}
+    assert place.rows()[1]["inference"]["error_code"] == "too_many_tokens"
+    assert (place.executed(), planned["to_pay"], planned["skipped"]) == (2, 2, {"too_many_tokens": 1})
+
+
+# a preview
+
+
+async def test_a_preview_asks_a_few_records_spread_over_the_source_and_tells_what_they_cost(
+    place: Any,
+) -> None:
+    fill(place, 60)
+    shown = await run_job(place.spec(), place.endpoint, preview=6)
+    assert (shown["status"], shown["records"], place.executed()) == ("preview", 6, 6)
+    assert len(shown["priced"]) == 6
+    assert not place.destination.exists()
+    totals = sorted(row["result"]["total"] for row in shown["first_rows"])
+    assert totals[-1] - totals[0] >= 30
+    assert (await place.run())["paid_inferences"] == 54
+
+
+async def test_a_preview_takes_the_first_chosen_ones(place: Any) -> None:
+    fill(place)
+    shown = await run_job(place.spec(where="record.country == 'de'"), place.endpoint, preview=3)
+    assert [row["result"]["total"] for row in shown["first_rows"]] == [1.5, 3.5, 5.5]
+
+
+async def test_a_preview_of_nothing_asks_nothing(place: Any) -> None:
+    place.fill(0)
+    shown = await run_job(place.spec(), place.endpoint, preview=3)
+    assert (shown["records"], shown["first_rows"]) == (0, [])
+    assert place.asked_nothing()
+
+
+# says so first
+
+
+async def test_a_changed_prompt_says_how_much_is_to_be_paid_and_why(
+    place: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    fill(place, 7)
+    await place.run()
+    await place.run()
+    assert "to be paid" not in caplog.text
+    await place.run(prompt="The total, please:\n{{ record.body }}")
+    assert "7 inferences are to be paid, because since the last publish the prompt changed" in caplog.text
