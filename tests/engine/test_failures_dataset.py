@@ -65,10 +65,6 @@ async def test_it_has_the_partition_of_the_dataset(place: Any) -> None:
     assert [len(place.rows(folder / f"ds={day}")) for day in (1, 2)] == [3, 1]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the parts of a first publish that was killed before its manifest pass for foreign files",
-)
 async def test_killed_between_the_two_publishes_it_is_there_after_another_run(place: Any) -> None:
     folder = fill(place)
     await place.run(failures=str(folder))

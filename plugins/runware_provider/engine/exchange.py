@@ -85,7 +85,7 @@ class Feed(Protocol):
 class Exchange:
     """Runs a flight to its end."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the pieces of a run, by keyword
         self,
         submitter: Submitter,
         collector: Collector,

@@ -185,8 +185,9 @@ def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None
         check_destination(storage, spec.destination, spec.partition, known=known is not None)
         published = read_manifest(storage, folder)
         if spec.failures is not None:
-            ours = read_manifest(storage, failures_state(prepared)) is not None
-            check_destination(storage, spec.failures, spec.partition, known=ours, field="failures")
+            check_destination(
+                storage, spec.failures, spec.partition, known=known is not None, field="failures"
+            )
     if published is not None and spec.if_exists == "error":
         raise BadInput(
             "destination",
