@@ -25,8 +25,9 @@ async def both(place: Any, slow: str) -> tuple[Any, Any]:
     began = asyncio.Event()
     older = asyncio.create_task(run_job(place.spec(prompt=OLD), place.endpoint, report=lambda _: began.set()))
     if slow == "new":
-        while not place.server.bill_summary()["executed"]:  # noqa: ASYNC110 - the server has no event to wait for
-            await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            while not place.server.bill_summary()["executed"] and not older.done():  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0)
     else:
         await began.wait()
     newer = asyncio.create_task(run_job(place.spec(prompt=NEW), place.endpoint))
