@@ -278,6 +278,12 @@ def test_the_title_fits_the_rule_for_a_tools_name() -> None:
         ({"type": "object", "additionalProperties": {"type": "string"}}, "$.x", "`key` and `value`"),
         ({"type": "object", "patternProperties": {"^a": {"type": "string"}}}, "$.x", "`key` and `value`"),
         ({"type": "object", "properties": {"": {"type": "string"}}}, "$.x", "empty name"),
+        ({"type": "object", "properties": {n: {"type": "string"} for n in "aA"}}, "$.x", "case only"),
+        (
+            {"anyOf": [{"type": "object", "properties": {n: {"type": "string"}}} for n in "aA"]},
+            "$.x",
+            "case only",
+        ),
         ({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["b"]}, "$.x", "'b'"),
         ({"type": ["string", "integer"]}, "$.x", "integer or string"),
         ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, "$.x", "string or int64"),
@@ -761,8 +767,13 @@ def struct(pairs: dict[str, tuple[Pair, bool]], *, closed: bool) -> Pair:
 
 
 def structs(inner: st.SearchStrategy[Pair]) -> st.SearchStrategy[Pair]:
-    members = st.dictionaries(NAMES, st.tuples(inner, st.booleans()), min_size=1, max_size=3)
-    return st.builds(lambda pairs, closed: struct(pairs, closed=closed), members, st.booleans())
+    members = st.lists(
+        st.tuples(NAMES, st.tuples(inner, st.booleans())),
+        min_size=1,
+        max_size=3,
+        unique_by=lambda member: member[0].lower(),
+    )
+    return st.builds(lambda pairs, closed: struct(dict(pairs), closed=closed), members, st.booleans())
 
 
 PAIRS = structs(

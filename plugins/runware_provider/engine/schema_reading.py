@@ -63,7 +63,21 @@ def node_of(
     node = reader.node(flat, "$", 0) or refuse("$", "it is always null", "Drop it")
     if node.kind != "struct":
         refuse("$", "the root has no properties of its own", "Put what it holds into a property")
+    _refuse_twins(node, "$", refuse)
     return node
+
+
+def _refuse_twins(node: Node, path: str, refuse: Refuse) -> None:
+    """DuckDB renames one of two fields that differ by case only, and Spark reads neither."""
+    known: dict[str, str] = {}
+    for field in node.fields:
+        twin = known.setdefault(field.name.lower(), field.name)
+        if twin != field.name:
+            problem = f"{twin!r} and {field.name!r} differ by case only, which some readers take for one"
+            refuse(path, problem, "Rename one of them")
+        _refuse_twins(field.node, joined(path, field.name), refuse)
+    if node.item is not None:
+        _refuse_twins(node.item, f"{path}[]", refuse)
 
 
 class _Reader:
