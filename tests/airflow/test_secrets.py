@@ -461,7 +461,9 @@ def _printed() -> dict[str, str]:
     for one in gc.get_objects():
         module = str(type(one).__module__)
         ours = module.startswith("runware_provider.") and not module.startswith("runware_provider.testing")
-        if ours or isinstance(one, TextInferenceOperator):
+        if ours or issubclass(
+            type(one), TextInferenceOperator
+        ):  # isinstance would wake what Airflow imports lazily
             with contextlib.suppress(AttributeError):  # half made: the rest of a test before
                 printed[type(one).__name__] = f"{printed.get(type(one).__name__, '')}{one!r} {one}\n"
     return printed
