@@ -3,7 +3,8 @@
 A sync request's answers are in its reply only. When the process dies before it has them, they can be had from
 getResponse or the archive, as long as these keep them. The vendor promises neither for sync tasks; where both have
 forgotten, what was in flight at the kill is lost, and asked and paid again, or listed as maybe billed. No client can
-close that: at most `requests` times `tasks_per_request` inferences are exposed at any time.
+close that: exposed are the inferences of the requests under way, at most `requests` times `tasks_per_request`, and the
+answers of replies whose commit is being written.
 """
 
 from __future__ import annotations

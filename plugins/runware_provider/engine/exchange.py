@@ -108,7 +108,8 @@ class Exchange:
         self._account = account
         self._when_short = when_short
         self._per_request = limits.tasks_per_request
-        if submitter.delivery == "sync":
+        self._is_sync = submitter.delivery == "sync"
+        if self._is_sync:
             self._per_request = min(self._per_request, SYNC_TASKS_PER_REQUEST)
         self._sends: set[asyncio.Task[None]] = set()
         self._asks: set[asyncio.Task[None]] = set()
@@ -282,7 +283,8 @@ class Exchange:
         self._unsettled += len(verdicts)
         await self._ledger.commit(
             [entry for _, entry in verdicts] + rejections,
-            at_once=not waiting or self._canary.open or feed.undecided(),
+            # The answers of a sync reply may be nowhere else: they do not wait for company.
+            at_once=self._is_sync or not waiting or self._canary.open or feed.undecided(),
         )
         self._unsettled -= len(verdicts)
         for inference, entry in verdicts:
