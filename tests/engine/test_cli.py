@@ -379,7 +379,12 @@ def test_a_report_goes_to_the_terminal_and_to_a_page(place: Any, call: Callable[
     done = place.call(*words)
     assert done.returncode == 0, done.stderr
     assert "total" in done.stderr
-    assert Path(json.loads(done.stdout)["page"]).read_text(encoding="utf-8").lower().startswith("<!doctype html>")
+    assert (
+        Path(json.loads(done.stdout)["page"])
+        .read_text(encoding="utf-8")
+        .lower()
+        .startswith("<!doctype html>")
+    )
 
 
 def test_two_datasets_are_compared_side_by_side(place: Any, call: Callable[..., Any]) -> None:
