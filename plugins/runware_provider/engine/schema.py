@@ -23,8 +23,8 @@ What becomes what (every field is nullable in Arrow, because a record may have n
 | an open map, no type, several, recursion   | refused, or with `untyped="json"` a string of JSON text     |
 
 A pydantic model is its own check, validators included, on the answer as JSON; what is stored is what
-`model_dump(mode="json")` gives, so under the names that the dump uses: the fields' own, or with
-`serialize_by_alias` their aliases. Beyond the table: `Decimal` is decimal128 of its `max_digits` and
+`model_dump(mode="json")` gives, so under the names that the dump uses: the fields' own, or, where the outermost
+model has `serialize_by_alias`, their aliases at every level. Beyond the table: `Decimal` is decimal128 of its `max_digits` and
 `decimal_places`, or (38, 18); a `datetime` without an offset is taken for UTC unless the model forbids it
 (`AwareDatetime`); `NaiveDatetime` is timestamp[us] without a zone.
 """
