@@ -59,7 +59,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
     `wish` is the option that asks anew, if one does, and `wish_is_new` says that its name was made up here.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     wishes = {name: getattr(options, name, None) for name in ("refresh", "retry_failed")}
     options.wish = next((name for name, wish in wishes.items() if wish), None)
     options.wish_is_new = NEW_WISH in wishes.values()
@@ -129,13 +129,14 @@ def spec_of(options: argparse.Namespace) -> Spec:
     return Spec(**values)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def parser() -> argparse.ArgumentParser:
+    """The command line: a sub-command for each thing that it can do."""
+    made = _Parser(
         prog="runware-engine",
         description="Ask an LLM about every row of a Parquet dataset, over the Runware API.",
         epilog=f"RUNWARE_API_KEY holds the key, RUNWARE_BASE_URL the endpoint ({DEFAULT_BASE_URL} by default).",
     )
-    commands = parser.add_subparsers(
+    commands = made.add_subparsers(
         dest="command", required=True, metavar="run|plan|preview|report|compare|forget"
     )
     for name, purpose in (
@@ -161,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--with-state", dest="other_state", metavar="FOLDER", help="the other's state folder"
     )
-    return parser
+    return made
 
 
 def _add_looking(parser: argparse.ArgumentParser, *, key: str) -> None:
@@ -225,15 +226,30 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--destination", required=True, help="root folder of the output dataset")
     add("--state", help="state folder (default: DESTINATION.state)")
     add("--partition", action="append", default=[], metavar="KEY=VALUE", help="hive partition to replace")
-    add("--model", default=DEFAULT_MODEL)
+    add(
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="NAME",
+        help=f"the API's name of the model (default: {DEFAULT_MODEL})",
+    )
     add("--prompt", required=True, metavar="TEXT_OR_FILE", help="Jinja text, or a file that ends in .j2")
     add("--system-prompt", metavar="T", help="text, or a file that ends in .txt, .md or .j2 (not rendered)")
     add("--schema", metavar="FILE.json", help="JSON Schema that every answer must fit")
-    add("--forcing", default="auto", choices=["auto", "json_schema", "tool", "prompt"])
+    add(
+        "--forcing",
+        default="auto",
+        choices=["auto", "json_schema", "tool", "prompt"],
+        help="how an answer that fits --schema is forced (default: auto, what the model can do best)",
+    )
     add("--tools", metavar="FILE.json", help="tools that the model may call")
-    add("--tool-choice", metavar="auto|any|none|NAME")
+    add("--tool-choice", metavar="auto|any|none|NAME", help="which of the tools the model must call, if any")
     add("--settings", metavar="JSON", help='for example {"temperature": 0, "max_tokens": 2000}')
-    add("--delivery", default="poll", choices=["poll", "sync"])
+    add(
+        "--delivery",
+        default="poll",
+        choices=["poll", "sync"],
+        help="poll asks for the answers (default), sync holds the connection until they are there",
+    )
     add("--limit", type=int, metavar="N", help="only the first N records")
     add("--max-outstanding", type=int, metavar="N", help="inferences under way at the vendor, at most")
     add("--requests", type=int, metavar="N", help="HTTP requests at once")
@@ -277,7 +293,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--reuse", default="partition", choices=["partition", "dataset"], help="where answers may come from")
     add("--retention-days", type=int, metavar="N", help="erase older answers that no published row uses")
     add("--columns", metavar="A,B", help="input columns to keep (default: all)")
-    add("--on-empty", default="write", choices=["write", "skip", "fail"])
+    add(
+        "--on-empty",
+        default="write",
+        choices=["write", "skip", "fail"],
+        help="what a source without records does: write an empty dataset (default), skip, or fail",
+    )
     add("--keep-raw", action="store_true", help="keep the raw answer of every row")
 
 

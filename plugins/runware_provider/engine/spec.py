@@ -112,13 +112,19 @@ class Settings(ValueObject):
     """Sampling settings, sent as the API's `settings` (and `seed`); what is left out is the API's default."""
 
     temperature: Annotated[Hundredths, Field(ge=0, le=2)] | None = None
+    """How freely the model chooses its words; 0 is nearest to the same answer each time."""
     top_p: Annotated[Hundredths, Field(ge=0, le=1)] | None = None
+    """Chooses among the likeliest words only, whose probabilities add up to this."""
     frequency_penalty: Annotated[Hundredths, Field(ge=0, le=2)] | None = None
+    """Makes a word less likely the more often it was said."""
     presence_penalty: Annotated[Hundredths, Field(ge=0, le=2)] | None = None
+    """Makes a word less likely once it was said."""
     max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Tokens after which an answer is cut off; `deepseek-v4-pro` takes at most 100,000."""
     stop_sequences: (
         Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...], Field(max_length=5)] | None
     ) = None
+    """Texts at which the answer ends."""
     thinking_level: str | None = None
     """Passed through: the vendor's page says that there are three values, not what they are called."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
@@ -144,9 +150,13 @@ class Tool(ValueObject):
     """
 
     type: Literal["function", "search", "codeInterpreter"] = "function"
+    """`function` is yours: its calls are the result. The others run at the vendor."""
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+    """What the model calls it by; a function needs one."""
     description: str | None = Field(default=None, repr=False)
+    """What it does and when to call it, for the model to read."""
     input_schema: PlainJson | None = Field(default=None, alias="schema", repr=False)
+    """The JSON Schema of its arguments, written as `schema`; a function needs one."""
 
     @model_validator(mode="after")
     def _a_function_has_name_and_schema(self) -> Self:
@@ -162,7 +172,9 @@ class ToolChoice(ValueObject):
     """How the model picks among the tools."""
 
     type: ToolChoiceType = "auto"
+    """`auto`: the model decides whether to call; `any`: it must call one; `tool`: the named one; `none`: it must not."""
     name: str | None = None
+    """The tool's name, with the type `tool`."""
 
     @model_validator(mode="after")
     def _a_named_choice_has_a_name(self) -> Self:
@@ -214,6 +226,7 @@ class Budget(ValueObject):
     """What a run may cost, with all its tries; at least one of `usd` and `tokens`."""
 
     usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """What all tries of the run may cost together, in USD."""
     tokens: Annotated[int, Field(ge=1)] | None = None
     """Prompt and completion tokens together."""
     when_short: WhenShort = "stop"
@@ -266,6 +279,7 @@ class Spec(ValueObject):
     partition: dict[str, str] = Field(default_factory=dict)
     """One hive partition of the destination, replaced as a whole."""
     model: Text = DEFAULT_MODEL
+    """The API's name of the model."""
     prompt: Text
     """The template's text, Jinja, rendered once per record."""
     system_prompt: Annotated[str, Field(max_length=900_000), AfterValidator(_not_blank)] | None = None
@@ -273,11 +287,17 @@ class Spec(ValueObject):
     output_type: type[BaseModel] | dict[str, Any] | None = None
     """A pydantic model, a JSON Schema, or nothing for text."""
     forcing: Forcing = "auto"
+    """How a structured answer is forced; `auto` takes what the model can do best."""
     tools: tuple[Tool, ...] = ()
+    """Functions that the model may call instead of answering; excludes `output_type`."""
     tool_choice: ToolChoice | None = None
+    """How the model picks among the tools; the word `auto`, `any` or `none`, or a tool's name, will do."""
     settings: Settings = Settings()
+    """Sampling settings."""
     delivery: Delivery = "poll"
+    """`poll` asks for the answers, `sync` holds the connection until they are there."""
     samples: Annotated[int, Field(ge=1, le=100)] = 1
+    """Answers per record, a row each."""
     refresh: str | None = None
     """A name for the wish to ask anew: the same name asks once, however often it is tried."""
     retry_failed: str | None = None
@@ -303,10 +323,13 @@ class Spec(ValueObject):
     columns: tuple[str, ...] | None = None
     """The input's columns that the output keeps; all by default."""
     on_empty: OnEmpty = "write"
+    """What an input without records does: `write` an empty dataset, `skip` the job, or `fail` it."""
     if_exists: IfExists = "overwrite"
+    """`overwrite` replaces the dataset (or the partition), `error` refuses to."""
     keep_raw: bool = False
     """Keep the raw answer of every row, not only of those that did not fit."""
     limits: Limits = Limits()
+    """Bounds on memory, on what is under way at once, and on attempts."""
     variables: dict[str, Any] = Field(default_factory=dict)
     """What the template may name beside `record`: `ds`, `params`, `run_id` and so on."""
 
