@@ -54,6 +54,8 @@ REPORT_EVERY_S: Final = 30.0
 _STAND_INS: Final[dict[str, Any]] = {"source": "later", "destination": "later", "model": "some:model"}
 """Valid values for what a template renders later, while the rest is checked."""
 
+_PROMPT_STAND_IN: Final = "{{ record.later }}"
+
 
 _PRIVATE: Final = ("prompt", "system_prompt", "output_type", "tools", "settings", "where")
 """Arguments that may hold what no serialized DAG should."""
@@ -75,6 +77,26 @@ class Unstored:
 
 def _stored(value: Any) -> Any:
     return value.value if isinstance(value, Unstored) else value
+
+
+def unstored(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments, with those wrapped that may hold what no serialized DAG should."""
+    given = {name: arguments[name] for name in _PRIVATE if arguments.get(name) is not None}
+    # A class is stored by its name already.
+    hidden = {
+        name: Unstored(value) for name, value in given.items() if not isinstance(value, type | Unstored)
+    }
+    return {**arguments, **hidden}
+
+
+class Later:
+    """Stands for an argument that a decorated function gives when the task runs."""
+
+    def __repr__(self) -> str:
+        return "<when the task runs>"
+
+
+LATER: Final = Later()
 
 
 class TextInferenceOperator(BaseOperator):
@@ -181,9 +203,9 @@ class TextInferenceOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(retry_policy=retry_policy, **kwargs)
-        self.source = _as_text(source)
-        self.destination = _as_text(destination)
-        self.state = _as_text(state)
+        self.source = as_text(source)
+        self.destination = as_text(destination)
+        self.state = as_text(state)
         self.partition = partition
         self.model = model
         self.prompt = _stored(prompt)
@@ -201,7 +223,7 @@ class TextInferenceOperator(BaseOperator):
         self.limit = limit
         self.max_input_tokens = max_input_tokens
         self.max_failed = max_failed
-        self.failures = _as_text(failures)
+        self.failures = as_text(failures)
         self.budget = budget
         self.columns = columns
         self.on_empty = on_empty
@@ -216,10 +238,7 @@ class TextInferenceOperator(BaseOperator):
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
         """As every operator's; texts are kept out of the serialized DAG."""
-        given = {name: kwargs[name] for name in _PRIVATE if kwargs.get(name) is not None}
-        # A class is stored by its name already.
-        hidden = {name: Unstored(value) for name, value in given.items() if not isinstance(value, type)}
-        return super().partial(**(kwargs | hidden))
+        return super().partial(**unstored(kwargs))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the job; returns the manifest.
@@ -268,8 +287,7 @@ class TextInferenceOperator(BaseOperator):
             BadInput: a file is missing, or a rendered value cannot work.
         """
         folders = lookup.folders_of(self.get_dag() or context["dag"])
-        instance = context["ti"]
-        run = f"{instance.dag_id}/{instance.task_id}/{instance.run_id}/{instance.map_index}"
+        run = _run_of(context)
         return Spec(
             **self._templated(),
             **self._fixed(),
@@ -282,6 +300,11 @@ class TextInferenceOperator(BaseOperator):
             variables=_variables(context),
         )
 
+    def of_this_run(self, spec: Spec, context: Context) -> Spec:
+        """The same job as one of this run: its budget is the run's, and the prompt may name the run's variables."""
+        named = {**_variables(context), **spec.variables}
+        return spec.model_copy(update={"run": spec.run or _run_of(context), "variables": named})
+
     def _check_what_is_known(self) -> None:
         """Fail the DAG's import, rather than the task, for what no rendering and no file can mend."""
         _check_prompt(self.prompt)
@@ -293,7 +316,7 @@ class TextInferenceOperator(BaseOperator):
                 "a text is the path of a file that ends in .json, and this one is none",
                 "Give a pydantic model, a JSON Schema as a dict, or the path of a .json file",
             )
-        ready = {name: value for name, value in self._templated().items() if not _waits(value)}
+        ready = {name: value for name, value in self._templated().items() if not waits(value)}
         wishes: dict[str, Any] = {
             "refresh": "later" if self.refresh else None,
             "retry_failed": "later" if self.retry_failed else None,
@@ -302,7 +325,7 @@ class TextInferenceOperator(BaseOperator):
             **wishes,
             **(_STAND_INS | ready | {"partition": _keys_only(self.partition)}),
             **self._fixed(),
-            prompt=self.prompt,
+            prompt=_PROMPT_STAND_IN if isinstance(self.prompt, Later) else self.prompt,
             system_prompt=self.system_prompt,
             output_type={} if isinstance(self.output_type, str) else self.output_type,
         )
@@ -383,24 +406,27 @@ def _spending(known: Mapping[str, Any]) -> str:
     )
 
 
-def _as_text(path: Any) -> Any:
+def as_text(path: Any) -> Any:
+    """A path as the text that the engine takes; anything else as it is."""
     return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
-def _waits(value: object) -> bool:
+def waits(value: object) -> bool:
     """Whether a template field gets its value only when the task runs."""
+    if isinstance(value, Later):
+        return True
     if isinstance(value, str):
         return "{{" in value or "{%" in value
     if isinstance(value, dict):
-        return any(_waits(part) for part in value.values())
+        return any(waits(part) for part in value.values())
     return hasattr(value, "resolve")
 
 
 def _keys_only(partition: Any) -> Any:
     """The partition with stand-ins for the values that a template renders later."""
     if not isinstance(partition, dict):
-        return {} if partition is None or _waits(partition) else partition
-    return {key: "later" if _waits(value) else value for key, value in partition.items()}
+        return {} if partition is None or waits(partition) else partition
+    return {key: "later" if waits(value) else value for key, value in partition.items()}
 
 
 def _check_prompt(prompt: object) -> None:
@@ -417,6 +443,11 @@ def _check_prompt(prompt: object) -> None:
 
 def _text(field: str, value: Any, endings: tuple[str, ...], folders: Sequence[Path]) -> Any:
     return lookup.read_text(field, value, folders) if lookup.names_a_file(value, endings) else value
+
+
+def _run_of(context: Context) -> str:
+    instance = context["ti"]
+    return f"{instance.dag_id}/{instance.task_id}/{instance.run_id}/{instance.map_index}"
 
 
 def _variables(context: Context) -> dict[str, Any]:

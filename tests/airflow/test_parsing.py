@@ -14,9 +14,11 @@ from datetime import datetime, timezone
 from airflow.sdk import DAG, Asset
 from airflow.serialization.serialized_objects import DagSerialization
 from runware_provider.engine.spec import Limits, Settings, Tool
+from runware_provider.decorators import text_inference_task
 from runware_provider.operators import TextInferenceOperator
 
 with DAG("dag", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)) as dag:
+    text_inference_task(lambda: "Secret prompt", task_id="decorated", source="in", destination="out2")()
     TextInferenceOperator(
         task_id="plain", source="in", destination="out/{{ ds }}", prompt="Secret prompt {{ record.body }}",
         settings=Settings(temperature=0.1), partition={"ds": "{{ ds }}"}, outlets=[Asset("file:///out")],
@@ -41,7 +43,7 @@ for heavy in ("httpx", "pyarrow"):
 
 def test_parsing_a_dag_imports_neither_httpx_nor_pyarrow(fresh_python: Any) -> None:
     printed = fresh_python(WITHOUT_HEAVY_MODULES + A_DAG + "print(sorted(dag.task_ids))")
-    assert printed.splitlines()[-1] == "['mapped', 'plain']"
+    assert printed.splitlines()[-1] == "['decorated', 'mapped', 'plain']"
 
 
 def test_two_processes_serialize_the_same_dag(fresh_python: Any) -> None:

@@ -1,0 +1,177 @@
+"""`@task.text_inference`: a function says what to ask, at the time the task runs.
+
+The wheel registers the decorator with Airflow. Where the package was copied into the plugins folder, nothing
+registers it: `from runware_provider.decorators import text_inference_task`, and write `@text_inference_task(...)`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from airflow.sdk.bases.decorator import DecoratedOperator, task_decorator_factory
+
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.spec import Spec
+from runware_provider.operators import LATER, Later, TextInferenceOperator, as_text, unstored, waits
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Sequence
+
+    from airflow.sdk import Context
+    from airflow.sdk.bases.decorator import TaskDecorator
+
+NEEDED: Final = ("source", "destination", "prompt")
+ARGUMENTS: Final = frozenset(inspect.signature(TextInferenceOperator.__init__).parameters) - {
+    "self",
+    "kwargs",
+    "retry_policy",
+}
+"""What a function may return a value for: the operator's own arguments, and none of Airflow's."""
+
+
+class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
+    """Asks the function what to ask, then does what `TextInferenceOperator` does.
+
+    Args:
+        python_callable: called in the task, with its arguments as in every TaskFlow task. It returns the
+            prompt's template (or its `.j2` file), a dict of the operator's arguments, or a whole `Spec`.
+            What it returns precedes what the decorator was given, and is final: Airflow renders nothing in it.
+        source, destination, prompt: may be left out, if the function returns them.
+        kwargs: everything else that the operator takes.
+
+    Raises:
+        BadInput: an argument cannot work, or the function returns none of these.
+    """
+
+    template_fields: Sequence[str] = (
+        *DecoratedOperator.template_fields,
+        *TextInferenceOperator.template_fields,
+    )
+    custom_operator_name = "@task.text_inference"
+    overwrite_rtif_after_execution = True
+    """So that Airflow's page of rendered fields shows what the function chose."""
+
+    _whole: Spec | None = None
+
+    def __init__(
+        self,
+        *,
+        python_callable: Callable[..., Any],
+        source: str | os.PathLike[str] | object = LATER,
+        destination: str | os.PathLike[str] | object = LATER,
+        prompt: str | object = LATER,
+        **kwargs: Any,
+    ) -> None:
+        needed: dict[str, Any] = dict(zip(NEEDED, (source, destination, prompt), strict=True))
+        super().__init__(python_callable=python_callable, **needed, **kwargs)
+        self._given = sorted(
+            {name for name, value in needed.items() if not isinstance(value, Later)}
+            | ARGUMENTS & kwargs.keys()
+        )
+        if self.is_async:
+            raise BadInput(
+                f"the function {python_callable.__name__!r}",
+                "it is async, and this task has nothing to await it in",
+                "Write it with a plain def",
+            )
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Call the function, then run the job; returns the manifest.
+
+        Raises:
+            BadInput: what the function returned cannot work; nothing was sent, nothing is paid.
+        """
+        variables = {**context, **self.op_kwargs}
+        self._take(self.python_callable(*self.op_args, **self.determine_kwargs(variables)))
+        return cast("dict[str, Any]", super().execute(context))
+
+    def make_spec(self, context: Context) -> Spec:
+        """What this task instance asks for; a `Spec` that the function returned gets the run's variables beside."""
+        if self._whole is None:
+            return super().make_spec(context)
+        return self.of_this_run(self._whole, context)
+
+    def _take(self, returned: Any) -> None:
+        if isinstance(returned, Spec):
+            self._take_whole(returned)
+        elif isinstance(returned, str):
+            self._take_arguments({"prompt": returned})
+        elif isinstance(returned, Mapping):
+            self._take_arguments(returned)
+        else:
+            raise BadInput(
+                self._name_of_function(),
+                f"it returned a {type(returned).__name__}",
+                "Return the prompt as a text, a dict of the operator's arguments, or a Spec",
+            )
+
+    def _take_whole(self, spec: Spec) -> None:
+        beside = [name for name in self._given if name != "runware_conn_id"]
+        if beside:
+            raise BadInput(
+                self._name_of_function(),
+                f"it returned a whole Spec, and the decorator has {', '.join(beside)} besides",
+                "Put them into the Spec, or return a dict of arguments",
+            )
+        self._whole = spec
+
+    def _take_arguments(self, returned: Mapping[str, Any]) -> None:
+        for name, value in ((name, as_text(value)) for name, value in returned.items()):
+            if name not in ARGUMENTS:
+                raise BadInput(
+                    self._name_of_function(),
+                    f"it returned {name!r}, which is no argument of the operator",
+                    f"It takes: {', '.join(sorted(ARGUMENTS))}",
+                )
+            if name in TextInferenceOperator.template_fields and waits(value):
+                raise BadInput(
+                    f"{name}, as {self._name_of_function()} returned it",
+                    "it holds a template, and nothing renders what a function returns",
+                    "Take the value from the function's arguments (ds, params, run_id), or give the template"
+                    " to the decorator",
+                )
+            setattr(self, name, value)
+        missing = [name for name in NEEDED if isinstance(getattr(self, name), Later)]
+        if missing:
+            raise BadInput(
+                missing[0],
+                f"neither the decorator nor {self._name_of_function()} gives it",
+                "Give it to one of them",
+            )
+        self._check_what_is_known()
+
+    def _name_of_function(self) -> str:
+        return f"the function {self.python_callable.__name__!r}"
+
+
+def text_inference_task(
+    python_callable: Callable[..., Any] | None = None, *, multiple_outputs: bool = False, **kwargs: Any
+) -> TaskDecorator:
+    """Make a function the task that asks a model about every row; `@task.text_inference` is this.
+
+    Args:
+        python_callable: the function; see `TextInferenceDecoratedOperator`.
+        multiple_outputs: whether each entry of the manifest becomes an XCom of its own, too. What the function's
+            annotation says does not matter: it returns the question, the task returns the manifest.
+        kwargs: the operator's arguments and Airflow's.
+    """
+    made = task_decorator_factory(
+        python_callable,
+        multiple_outputs=multiple_outputs,
+        decorated_operator_class=TextInferenceDecoratedOperator,
+        **unstored(kwargs),
+    )
+    if python_callable is not None:
+        return cast("TaskDecorator", _private(made))
+    return cast("TaskDecorator", lambda function: _private(made(function)))
+
+
+def _private(decorator: Any) -> Any:
+    """The decorator, so that texts given to `override` stay out of a serialized DAG as well."""
+    override, partial = decorator.override, decorator.partial
+    decorator.override = lambda **kwargs: _private(override(**unstored(kwargs)))
+    decorator.partial = lambda **kwargs: _private(partial(**kwargs))
+    return decorator
