@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from runware_provider import lookup
 from runware_provider.engine.errors import BadInput, JobStopped, NothingToDo
-from runware_provider.engine.spec import DEFAULT_MAX_FAILED, DEFAULT_MODEL, Limits, Settings, Spec
+from runware_provider.engine.spec import DEFAULT_MAX_FAILED, DEFAULT_MODEL, Limits, Settings, Spec, Structured
 from runware_provider.hook import DEFAULT_CONN_ID, RunwareHook
 from runware_provider.job_thread import JobThread
 from runware_provider.object_stores import airflow_stores
@@ -141,6 +141,7 @@ class TextInferenceOperator(BaseOperator):
         keep_raw: keep the raw answer of every row, not only of those that did not fit.
         reuse: `"dataset"` takes the answers of other partitions of the destination to identical questions.
         retention_days: erase answers from the ledger that no published row uses and that are older.
+        structured: what is done about an answer that does not fit, `Structured(reasks=2)`.
         forcing: how structured output is forced; `"auto"` takes what the model can do best.
         runware_conn_id: the connection with the API key.
         retry_policy: by default, what another try cannot mend fails at once, whatever `retries` says.
@@ -197,6 +198,7 @@ class TextInferenceOperator(BaseOperator):
         keep_raw: bool = False,
         reuse: Reuse = "partition",
         retention_days: int | None = None,
+        structured: Structured | dict[str, Any] | None = None,
         forcing: Forcing = "auto",
         runware_conn_id: str = DEFAULT_CONN_ID,
         retry_policy: RetryPolicy | None = ONLY_WHAT_A_RETRY_MENDS,
@@ -231,6 +233,7 @@ class TextInferenceOperator(BaseOperator):
         self.keep_raw = keep_raw
         self.reuse = reuse
         self.retention_days = retention_days
+        self.structured = structured
         self.forcing = forcing
         self.runware_conn_id = runware_conn_id
         self._check_what_is_known()
@@ -359,6 +362,7 @@ class TextInferenceOperator(BaseOperator):
             "budget": self.budget,
             "reuse": self.reuse,
             "retention_days": self.retention_days,
+            "structured": Structured() if self.structured is None else self.structured,
             "forcing": self.forcing,
         }
 

@@ -87,6 +87,7 @@ class Place:
             "prompt": "What is the total?\n{{ record.body }}",
             "output_type": SCHEMA,
             "max_failed": None,  # where a test is about something else, its few failures do not matter
+            "structured": {"reasks": 0},  # and each answer is asked for once
         }
         limits = Limits(**{**self.limits, **changes.pop("limits", {})})
         return Spec(**{**usual, "limits": limits, **changes})
@@ -158,6 +159,7 @@ class Place:
             "prompt": "What is the total?\n{{ record.body }}",
             "schema": str(self._schema_file()),
             "max_failed": "none",
+            "reasks": 0,
         }
         given = {name: value for name, value in {**usual, **options}.items() if value is not None}
         words = [

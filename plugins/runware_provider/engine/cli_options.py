@@ -30,6 +30,8 @@ OPTIONS = frozenset(
         "system-prompt",
         "schema",
         "forcing",
+        "reasks",
+        "max-tokens-if-truncated",
         "tools",
         "tool-choice",
         "settings",
@@ -72,7 +74,9 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 def typed(error: BadInput) -> BadInput:
     """Bad input under the name of its option, where there is one."""
     renamed = {"output_type": "schema", "budget.usd": "budget-usd", "budget.tokens": "budget-tokens"}
-    name = renamed.get(error.field, error.field.removeprefix("limits.")).replace("_", "-")
+    name = renamed.get(error.field, error.field.removeprefix("limits.").removeprefix("structured.")).replace(
+        "_", "-"
+    )
     return BadInput(f"--{name}" if name in OPTIONS else error.field, error.problem, error.remedy)
 
 
@@ -90,6 +94,10 @@ def spec_of(options: argparse.Namespace) -> Spec:
     """
     settings = _json_object("--settings", options.settings) if options.settings else {}
     limits = {"max_outstanding": options.max_outstanding, "requests": options.requests}
+    structured = {
+        "reasks": options.reasks,
+        "max_tokens_if_truncated": options.max_tokens_if_truncated,
+    }
     tools = _json_file("--tools", options.tools) if options.tools else []
     if options.tools and not tools:
         raise BadInput(
@@ -124,9 +132,15 @@ def spec_of(options: argparse.Namespace) -> Spec:
         "columns": options.columns.split(",") if options.columns else None,
         "on_empty": options.on_empty,
         "keep_raw": options.keep_raw,
-        "limits": {name: value for name, value in limits.items() if value is not None},
+        "limits": _given(limits),
+        "structured": _given(structured),
     }
     return Spec(**values)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """What was said; the rest is left to the defaults."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -240,6 +254,18 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         choices=["auto", "json_schema", "tool", "prompt"],
         help="how an answer that fits --schema is forced (default: auto, what the model can do best)",
+    )
+    add(
+        "--reasks",
+        type=int,
+        metavar="N",
+        help="how often an answer that does not fit is asked again (default: 1)",
+    )
+    add(
+        "--max-tokens-if-truncated",
+        type=int,
+        metavar="N",
+        help="ask a truncated answer again with twice the tokens, up to so many (default: do not)",
     )
     add("--tools", metavar="FILE.json", help="tools that the model may call")
     add("--tool-choice", metavar="auto|any|none|NAME", help="which of the tools the model must call, if any")

@@ -222,6 +222,15 @@ class Limits(ValueObject):
     """Seconds without one usable reply after which the job stops."""
 
 
+class Structured(ValueObject):
+    """What is done about an answer that does not fit."""
+
+    reasks: Annotated[int, Field(ge=0, le=5)] = 1
+    """How often an answer that does not fit is shown to the model with what is wrong, to be answered again."""
+    max_tokens_if_truncated: Annotated[int, Field(ge=1)] | None = None
+    """An answer that stops at `settings.max_tokens` is asked again with twice as many, and so on up to this."""
+
+
 class Budget(ValueObject):
     """What a run may cost, with all its tries; at least one of `usd` and `tokens`."""
 
@@ -330,6 +339,8 @@ class Spec(ValueObject):
     """Keep the raw answer of every row, not only of those that did not fit."""
     limits: Limits = Limits()
     """Bounds on memory, on what is under way at once, and on attempts."""
+    structured: Structured = Structured()
+    """What is done about an answer that does not fit."""
     variables: dict[str, Any] = Field(default_factory=dict)
     """What the template may name beside `record`: `ds`, `params`, `run_id` and so on."""
 
@@ -508,6 +519,7 @@ def _prefix(kind: str) -> str:
         "Settings": "settings",
         "Limits": "limits",
         "Budget": "budget",
+        "Structured": "structured",
         "Tool": "tools",
         "ToolChoice": "tool_choice",
     }
@@ -524,5 +536,5 @@ def _shown(value: object) -> str:
 
 
 def _fields(kind: str) -> str:
-    kinds = {one.__name__: one for one in (Settings, Tool, ToolChoice, Limits, Budget, Spec)}
+    kinds = {one.__name__: one for one in (Settings, Tool, ToolChoice, Limits, Budget, Structured, Spec)}
     return ", ".join(kinds[kind].model_fields) if kind in kinds else "the documented arguments only"
