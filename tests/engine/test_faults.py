@@ -38,6 +38,8 @@ MAY_COST_ANOTHER = {"fail_task", "never_finish", "forget_result", "archive_overw
 FAILURES = ["providerError", "providerTimeout", "internalServerError", "invalidMessages"]
 REFUSALS = [*FAILURES, "rateLimitExceeded"]
 RESTARTS = 6
+PATIENCE_S = 120
+"""A mixture waits for half a minute at worst; on a busy machine, beside many others, for longer."""
 
 
 @dataclass(frozen=True)
@@ -271,7 +273,7 @@ async def carried_out(case: Case, place: Any, room: asyncio.Semaphore) -> dict[s
         place.server.script(*case.faults)
         for _ in range(RESTARTS):
             try:
-                async with asyncio.timeout(40):
+                async with asyncio.timeout(PATIENCE_S):
                     return await place.run(delivery=case.delivery, limits=LIMITS)
             except JobStopped as stopped:
                 reason = stopped.reason

@@ -9,8 +9,8 @@ answers of replies whose commit is being written.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.attempt import Kind
@@ -71,11 +71,9 @@ def exposure(new_scene: Callable[..., Scene], jobs: int, dice: random.Random, *,
 def _kill_at_work(scene: Scene, executed: int) -> None:
     """Kill it as soon as more than so many were executed."""
     process = scene.start()
-    pause = threading.Event()
     for _ in range(LOOKS):
-        if scene.place.executed() > executed or not process.is_alive():
+        if scene.place.executed() > executed or wait([process.sentinel], BETWEEN_LOOKS_S):
             break
-        pause.wait(BETWEEN_LOOKS_S)
     scene.end(process, seconds=0.0)
 
 

@@ -8,10 +8,12 @@ import os
 import shutil
 import signal
 import sys
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing import forkserver
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -40,6 +42,8 @@ LIMITS = {
 }
 """Three shards and half a dozen requests; patient, so that a busy machine does not look like a lost task."""
 HARD_STOP_S = 100.0
+_FAMILY = threading.Lock()
+"""Starting a process asks all its siblings how they ended, and an exit code can be read only once."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,8 @@ class Scene:
         fatal = (kill.boundary, kill.after) if kill is not None else (None, False)
         orders = Orders(self.spec, self.place.endpoint, self._options, self.place.root, *fatal)
         process = _nursery().Process(target=obey, args=(orders,))
-        process.start()
+        with _FAMILY:
+            process.start()
         self.sums.runs += 1
         return process
 
@@ -153,16 +158,19 @@ class Scene:
         Raises:
             RuntimeError: it failed, or it stood still.
         """
-        process.join(HARD_STOP_S if seconds is None else seconds)
-        hangs = seconds is None and process.is_alive()
-        process.kill()
-        process.join()
-        code = process.exitcode
-        process.close()
+        ended = wait([process.sentinel], HARD_STOP_S if seconds is None else seconds)
+        hangs = seconds is None and not ended
+        with _FAMILY:
+            process.kill()
+        wait([process.sentinel])
+        with _FAMILY:
+            process.join()
+            code = process.exitcode
+            process.close()
         if hangs or code not in {0, -signal.SIGKILL}:
             told = self.place.root / TOLD
             raise RuntimeError(
-                f"the victim {'stood still' if hangs else 'failed'}: {told.read_text()[-2000:]}"
+                f"the victim {'stood still' if hangs else f'ended with {code}'}: {told.read_text()[-2000:]}"
             )
         self.sums.kills += code != 0
         return code != 0

@@ -32,9 +32,10 @@ DELIVERIES = ("poll", "sync")
 STORES = ("local", "s3")
 SIDE_BY_SIDE = 6
 MOST_KILLS = 3
-MIXTURES_TOGETHER = 50
+MIXTURES_TOGETHER = 100
 """Each has a server of its own for as long as its batch runs."""
 EXPOSED_JOBS = 12
+CHAPTERS = ("kills", "mixtures", "twins", "exposure")
 
 
 class Torture:
@@ -119,9 +120,8 @@ def _mixed(case: Any, place: Any, manifest: Any, records: int, *, by_policy: boo
         return sums
     sums.longest_s = manifest["duration_s"]
     sums.compare(place, manifest, records)
-    if (
-        by_policy
-    ):  # an answer that is gone, or failed and was charged, is asked for again; the audit knows the cost
+    if by_policy:
+        # An answer that is gone, or failed and was charged, is asked for again; the audit knows the cost.
         sums.executed_twice = sums.charged_twice = 0
     sums.violations = [f"{case.name}: {text}" for text in sums.violations]
     return sums
@@ -188,6 +188,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--delivery", choices=(*DELIVERIES, "both"), default="both")
     parser.add_argument("--store", choices=(*STORES, "both"), default="both")
+    parser.add_argument("--only", choices=CHAPTERS, action="append", help="may be given several times")
     parser.add_argument("--mixtures", type=int, default=1000, help="seeded mixtures of faults")
     parser.add_argument("--twins", type=int, default=100, help="pairs of the same job at the same time")
     return parser.parse_args()
@@ -217,21 +218,29 @@ def _kills(torture: Torture, given: argparse.Namespace) -> list[Sums]:
     return found
 
 
+def _in_company(given: argparse.Namespace, chapters: Sequence[str], folder: Path) -> list[Sums]:
+    """Jobs that meet faults, or each other."""
+    found = []
+    if "mixtures" in chapters and given.mixtures:
+        found.append(mixtures(given.mixtures, given.seed, folder))
+        _print(line("both", "local", "mixtures", found[-1]))
+    if "twins" in chapters and given.twins:
+        found.append(twins(given.twins, folder))
+        _print(line("both", "local", "twins", found[-1]))
+    return found
+
+
 def main() -> int:
     """Print the table; 1 when anything was lost or paid twice."""
     given = _arguments()
+    chapters = given.only or CHAPTERS
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
         torture = Torture(folder, stack.enter_context(S3Server()))
         _print(head())
-        found = _kills(torture, given)
-        if given.mixtures:
-            found.append(mixtures(given.mixtures, given.seed, folder))
-            _print(line("both", "local", "mixtures", found[-1]))
-        if given.twins:
-            found.append(twins(given.twins, folder))
-            _print(line("both", "local", "twins", found[-1]))
-        if given.delivery != "poll":
+        found = _kills(torture, given) if "kills" in chapters else []
+        found += _in_company(given, chapters, folder)
+        if "exposure" in chapters and given.delivery != "poll":
             dice = random.Random(given.seed)  # noqa: S311 - moments that can be had again
             for forgotten in (False, True):
                 _print(told(exposure(torture.scene, EXPOSED_JOBS, dice, forgotten=forgotten)))

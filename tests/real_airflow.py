@@ -1,0 +1,136 @@
+"""A real Airflow of a test's own: scheduler, executor, DAG processor and API server, on this machine only."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.error import URLError
+from urllib.parse import quote, urlsplit
+from urllib.request import ProxyHandler, Request, build_opener
+
+import psutil
+
+from runware_provider.testing.tryout import standalone, surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+PATIENCE_S = 150
+"""Seconds until whatever a test waits for has to be there."""
+_BETWEEN_LOOKS_S = 0.05
+_OPENER = build_opener(ProxyHandler({}))
+"""Never by a proxy: it is this machine."""
+
+
+class Api:
+    """Airflow's REST API, for the administrator that everybody is here."""
+
+    def __init__(self, page: str) -> None:
+        self.page = page
+        self.token = self("auth/token", prefix="")["access_token"]
+
+    def __call__(self, path: str, method: str = "GET", body: Any = None, *, prefix: str = "api/v2/") -> Any:
+        headers = {"Content-Type": "application/json"}
+        if prefix:
+            headers["Authorization"] = f"Bearer {self.token}"
+        data = None if body is None else json.dumps(body).encode()
+        asked = Request(f"{self.page}/{prefix}{path}", data=data, headers=headers, method=method)  # noqa: S310 - loopback
+        with _OPENER.open(asked, timeout=30) as reply:
+            return json.load(reply)
+
+    def trigger(self, dag_id: str, **conf: Any) -> str:
+        """Start a run of a DAG; returns the path of the run."""
+        run = self(f"dags/{dag_id}/dagRuns", "POST", {"logical_date": None, "conf": conf})
+        return f"dags/{dag_id}/dagRuns/{quote(run['dag_run_id'])}"
+
+
+@dataclass(frozen=True)
+class RealAirflow:
+    """One that runs.
+
+    Args:
+        api: how to talk to it.
+        home: its folder.
+        log: what its processes say.
+        pid: of the process that started all others.
+    """
+
+    api: Api
+    home: Path
+    log: Path
+    pid: int
+
+    def connected_to(self, url: str) -> list[psutil.Process]:
+        """Those of its processes that have a connection to the server at this URL open."""
+        found, port = [], urlsplit(url).port
+        for process in surroundings.descendants(self.pid):
+            with contextlib.suppress(psutil.Error):
+                if any(one.raddr and one.raddr.port == port for one in process.net_connections("tcp")):
+                    found.append(process)
+        return found
+
+    def told(self) -> str:
+        """What all its logs say, and that of each task."""
+        logs = [self.log, *sorted((self.home / "logs").rglob("*.log"))]
+        return "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in logs)
+
+
+@contextlib.contextmanager
+def real_airflow(folder: Path, dags: Path, variables: Mapping[str, str]) -> Iterator[RealAirflow]:
+    """Start it and wait until it answers; it ends with the block, with all its tasks.
+
+    Args:
+        folder: gets its home and its log.
+        dags: the folder of DAGs.
+        variables: of the environment, beside those that it needs.
+    """
+    home, log, port = folder / "home", folder / "standalone.log", surroundings.free_port()
+    nobody = surroundings.Service("http://127.0.0.1:9/v1", "no-key", local=True)
+    environment = {
+        **surroundings.environment_of_airflow({}, home, nobody, folder / "out"),
+        **standalone.settings(port),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__PARALLELISM": "6",
+        **variables,
+    }
+    home.mkdir(parents=True)
+    with (
+        log.open("wb") as output,
+        surroundings.running(["-m", "airflow", "standalone"], environment, output) as process,
+    ):
+        page = f"http://127.0.0.1:{port}"
+        until(lambda: process.poll() is not None or _answers(page), "Airflow answers")
+        yield RealAirflow(Api(page), home, log, process.pid)
+
+
+def _answers(page: str) -> bool:
+    with contextlib.suppress(URLError, OSError):
+        _OPENER.open(f"{page}/api/v2/version", timeout=5).close()
+        return True
+    return False
+
+
+def until(reached: Callable[[], Any], what: str, every_s: float = _BETWEEN_LOOKS_S) -> None:
+    """Return when it is so.
+
+    Raises:
+        AssertionError: it never came to that.
+    """
+    pause = threading.Event()
+    for _ in range(int(PATIENCE_S / every_s)):
+        if reached():
+            return
+        pause.wait(every_s)
+    raise AssertionError(f"never seen: {what}")
+
+
+def complaints(told: str) -> list[str]:
+    """The lines of a log that a newcomer would worry about."""
+    words = r"deprecat|traceback|\[error|level.{2,4}(error|critical)"
+    return [line for line in told.splitlines() if re.search(words, line, re.IGNORECASE)]
