@@ -76,6 +76,15 @@ async def test_a_plan_of_a_wish_to_ask_anew_counts_everything_and_opens_no_gener
     assert (await place.run())["paid_inferences"] == 0
 
 
+async def test_a_plan_knows_that_everything_was_asked_anew_at_this_wish(place: Any) -> None:
+    place.fill(4)
+    await place.run()
+    await place.run(refresh="monday", limit=3)
+    assert place.plan(refresh="monday")["to_pay"] == 1
+    assert place.plan(refresh="tuesday")["to_pay"] == 4
+    assert place.plan()["to_pay"] == 0
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [

@@ -18,6 +18,7 @@ from runware_provider.engine.errors import JobStopped
 from runware_provider.engine.job import run_job
 from runware_provider.engine.ledger import Ledger
 from runware_provider.engine.local_storage import LocalStorage
+from runware_provider.engine.plan import plan
 from runware_provider.engine.shared_answers import (
     below,
     is_partition,
@@ -27,6 +28,7 @@ from runware_provider.engine.shared_answers import (
     share,
 )
 from runware_provider.engine.storage import Stores
+from runware_provider.testing import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,6 +117,31 @@ async def test_a_second_day_pays_only_for_what_is_new(place: Any) -> None:
     assert [(row["n"], row["result"]["total"]) for row in rows(place, 2)] == [
         (n, n + 0.5) for n in [*range(3, 9), 3]
     ]
+
+
+@pytest.mark.parametrize("wish", [{}, {"retry_failed": "monday"}, {"refresh": "monday"}])
+async def test_a_plan_counts_what_a_run_then_pays_and_writes_nothing(place: Any, wish: Any) -> None:
+    place.server.script(Fault("break_schema", contains="Invoice 4"))
+    fill(place, 1, range(6))
+    fill(place, 2, [*range(3, 9), 3])
+    await run(place, 1)
+    planned = place.plan(**words(place, 2, **wish))
+    assert not (place.state / "ds=2").exists()
+    assert planned["answered_elsewhere"] == (0 if "refresh" in wish else 3)
+    assert planned["to_pay"] == {"": 3, "retry_failed": 4, "refresh": 6}["".join(wish)]
+    paid = place.executed()
+    await run(place, 2, **wish)
+    assert place.executed() - paid == planned["to_pay"]
+    assert place.plan(**words(place, 2, **wish))["to_pay"] == 0
+
+
+async def test_a_plan_leaves_answers_of_another_service_out(place: Any) -> None:
+    for day in (1, 2):
+        fill(place, day, range(3))
+    await run(place, 1)
+    spec = place.spec(**words(place, 2))
+    assert plan(spec, service=place.endpoint.service)["to_pay"] == 0
+    assert plan(spec, service="api.elsewhere.example")["to_pay"] == 3
 
 
 async def test_the_uuid_of_every_row_is_on_the_bill(place: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.local_storage import LocalStorage
-from runware_provider.engine.state import find_job, generation_of, open_job
+from runware_provider.engine.state import expected_generation, find_job, generation_of, open_job, wish_of
 
 NOW = "2026-01-01T00:00:00+00:00"
 TWINS = 8
@@ -105,6 +105,22 @@ def test_without_a_wish_the_newest_generation_is_asked_in(folder: str) -> None:
 def test_the_same_wish_finds_its_generation_again(folder: str) -> None:
     storage = LocalStorage()
     assert [generation_of(storage, folder, wish, NOW) for wish in ("a", "b", "a", "b", "")] == [1, 2, 1, 2, 3]
+
+
+def test_what_a_wish_would_get_is_told_without_opening_a_generation(folder: str) -> None:
+    storage = LocalStorage()
+    assert [expected_generation(storage, folder, wish) for wish in (None, "a")] == [0, 1]
+    for wish in ("a", "b"):
+        generation_of(storage, folder, wish, NOW)
+    for wish in (None, "a", "b", "c"):
+        expected = expected_generation(storage, folder, wish)
+        assert expected_generation(storage, folder, wish) == expected
+        assert generation_of(storage, folder, wish, NOW) == expected
+
+
+def test_wishes_of_both_kinds_with_one_name_are_two_wishes() -> None:
+    assert wish_of(None, None) is None
+    assert wish_of("monday", None) != wish_of(None, "monday")
 
 
 def test_wishes_at_once_get_a_generation_each_and_the_same_wish_one(folder: str) -> None:

@@ -165,7 +165,7 @@ async def _plan(spec: Spec) -> dict[str, Any]:
     if os.environ.get("RUNWARE_API_KEY"):
         async with Client(_endpoint()) as client:
             prices = await client.prices()
-    return await asyncio.to_thread(plan, spec, prices)
+    return await asyncio.to_thread(plan, spec, prices, service=_endpoint().service)
 
 
 async def _preview(spec: Spec, endpoint: Endpoint) -> dict[str, Any]:

@@ -7,6 +7,7 @@ question, to getResponse or to the archive, is no word on the task that it asked
 
 from __future__ import annotations
 
+from ctypes import c_float
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -397,7 +398,7 @@ class Fates:
             prompt_tokens=result.usage.prompt,
             cached_tokens=result.usage.cached,
             completion_tokens=result.usage.completion,
-            latency_s=latency,
+            latency_s=None if latency is None else c_float(latency).value,  # as exact as the ledger keeps it
             item=encode_item(item),
         )
         self._settle(one, entry, now, effects)

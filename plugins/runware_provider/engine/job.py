@@ -45,10 +45,10 @@ from runware_provider.engine.prepare import (
 )
 from runware_provider.engine.pricing import ASSUMED_COMPLETION_TOKENS, prices_of
 from runware_provider.engine.publish import Stage, publish, read_manifest
-from runware_provider.engine.reuse import Reuse
-from runware_provider.engine.rows import Judge
+from runware_provider.engine.reuse import Reuse, reuses
+from runware_provider.engine.rows import Counts, Judge
 from runware_provider.engine.shared_answers import below, share
-from runware_provider.engine.state import JobIdentity, generation_of, open_job
+from runware_provider.engine.state import JobIdentity, generation_of, open_job, wish_of
 from runware_provider.engine.storage import Stores
 from runware_provider.engine.submit import Submitter
 from runware_provider.engine.survey import Survey, changed, questioner_of, survey
@@ -130,7 +130,8 @@ def _open(prepared: Prepared, endpoint: Endpoint, started_at: str) -> Job:
         storage.check_conditions(folder)
         identity = open_job(storage, folder, spec.destination, started_at, service=endpoint.service)
         _check_service(identity, endpoint, folder)
-        generation = generation_of(storage, folder, _wish(spec), started_at)
+        wish = wish_of(spec.refresh, spec.retry_failed)
+        generation = generation_of(storage, folder, wish, started_at)
     failures = read_manifest(storage, failures_state(prepared)) if prepared.failures_folder else None
     return Job(
         prepared=prepared,
@@ -142,10 +143,6 @@ def _open(prepared: Prepared, endpoint: Endpoint, started_at: str) -> Job:
         previous_failures=failures[1] if failures else None,
         started_at=started_at,
     )
-
-
-def _wish(spec: Spec) -> str | None:
-    return spec.refresh if spec.retry_failed is None else f"retry failed: {spec.retry_failed}"
 
 
 def _check_service(identity: JobIdentity, endpoint: Endpoint, folder: str) -> None:
@@ -224,14 +221,7 @@ class Job:
     # the pieces, put together
 
     def _questioner(self) -> Questioner:
-        spec = self.prepared.spec
-        return questioner_of(
-            self.prepared,
-            self.ledger,
-            at_least=self.generation if spec.refresh is not None else 0,
-            generation=self.generation,
-            retry_failed=spec.retry_failed is not None,
-        )
+        return questioner_of(self.prepared, self.ledger, self.generation)
 
     def _exchange(self, client: Client, flight: Flight, account: Account | None) -> Exchange:
         spec, limits = self.prepared.spec, self.prepared.spec.limits
@@ -296,8 +286,8 @@ class Job:
         return self.prepared.spec.reuse == "dataset" and bool(self.prepared.spec.partition)
 
     async def _reuse(self, questioner: Questioner) -> None:
-        if self._shares() and self.prepared.spec.refresh is None:
-            await Reuse(self.prepared, self.identity, self.ledger, questioner).run()
+        if reuses(self.prepared.spec):
+            await Reuse(self.prepared, self.ledger, questioner, self.identity.service).run()
 
     def _share(self) -> None:
         """What fails here is a later saving: the dataset is published."""
@@ -363,13 +353,7 @@ class Job:
         reason = account.exceeds(account.estimate(found.prompt_tokens, found.to_pay))
         if reason is not None:
             stopped = BudgetExhausted(f"{reason}; nothing was sent")
-            stopped.manifest = {
-                "format": 1,
-                "status": "stopped",
-                "to_pay": found.to_pay,
-                "still_at_vendor": 0,
-            }
-            stopped.manifest |= {"reason": stopped.reason, "remedy": stopped.remedy}
+            stopped.manifest = self._stopped_before(stopped, found)
             raise stopped
 
     # the end
@@ -399,6 +383,21 @@ class Job:
             records_done=feed.records_done(),
             still_at_vendor=_at_vendor(flight),
         )
+
+    def _stopped_before(self, stopped: JobStopped, found: Survey) -> dict[str, Any]:
+        """Before anything was sent; what an earlier run sent, and nobody knows the fate of, may be under way."""
+        held = stopped_manifest(
+            self.prepared,
+            self.ledger,
+            Counts(),
+            self._clock(),
+            stopped,
+            generation=self.generation,
+            records=found.records,
+            records_done=0,
+            still_at_vendor=found.unknown,
+        )
+        return {**held, "to_pay": found.to_pay}
 
     def _tidy(self) -> None:
         """What keeps the ledger small, once the dataset stands; what fails here, the next run does."""

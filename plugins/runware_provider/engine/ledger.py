@@ -23,7 +23,7 @@ from runware_provider.engine.read_ahead import READERS, read_ahead, read_until_m
 from runware_provider.engine.segments import SegmentGone, pico
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
     import pyarrow as pa
@@ -68,6 +68,8 @@ class Known:
     """About; 0 where it is not known."""
     number: int | None = None
     """In the tail."""
+    path: str | None = None
+    """Where it lies, if it is another ledger's."""
 
 
 class Ledger:
@@ -251,8 +253,7 @@ class Ledger:
         for one in attempts:
             by_place.setdefault(one.segment, []).append(one)
         places = [
-            (self._path(self.known[place].name), [one.row for one in held])
-            for place, held in by_place.items()
+            (self._path_of(self.known[place]), [one.row for one in held]) for place, held in by_place.items()
         ]
         found: dict[Attempt, Entry] = {}
         with ThreadPoolExecutor(READERS, "ledger") as pool:
@@ -260,6 +261,22 @@ class Ledger:
             for held, entries in zip(by_place.values(), read, strict=True):
                 found.update(zip(held, entries, strict=True))
         return found
+
+    def borrow(self, other: Ledger, found: Mapping[Attempt, Entry]) -> None:
+        """Know entries of another ledger as if they had been copied: in memory only, until the next `reload`.
+
+        Args:
+            other: where they lie.
+            found: what `other.entries` gave.
+        """
+        places: dict[int, int] = {}
+        for at in found:
+            if at.segment not in places:
+                places[at.segment] = len(self.known)
+                path = other.storage.join(other.folder, other.known[at.segment].name)
+                self.known.append(Known("", SMALL_BYTES, path=path))  # so large that nobody merges it
+        rows = ((places[at.segment], at.row, entry) for at, entry in found.items())
+        self.index.insert(_row(entry, place, row, copied=True, fresh=False) for place, row, entry in rows)
 
     def mark_used(self, keys: Iterable[Key]) -> None:
         """Count these inferences into the totals of the dataset."""
@@ -387,27 +404,34 @@ class Ledger:
     def _path(self, name: str) -> str:
         return self.storage.join(self.folder, name)
 
+    def _path_of(self, one: Known) -> str:
+        return self._path(one.name) if one.path is None else one.path
+
     def _remember(self, number: int, entries: Sequence[Entry]) -> None:
         place = len(self.known)
         self.known.append(Known(numbered_name(number), 0, number))
         self.paid += sum(entry.cost or 0.0 for entry in entries if entry.origin is None)
         self.index.insert(
-            Row(
-                fingerprint=entry.key.fingerprint,
-                sample=entry.key.sample,
-                generation=entry.key.generation,
-                attempt=entry.attempt,
-                kind=int(entry.kind),
-                family=entry.family,
-                was=entry.code if entry.family == FORGOTTEN else None,
-                cost=pico(entry.cost),
-                prompt_tokens=entry.prompt_tokens,
-                cached_tokens=entry.cached_tokens,
-                completion_tokens=entry.completion_tokens,
-                copied=entry.origin is not None,
-                segment=place,
-                row=row,
-                fresh=entry.kind >= Kind.SPENT,
-            )
+            _row(entry, place, row, copied=entry.origin is not None, fresh=entry.kind >= Kind.SPENT)
             for row, entry in enumerate(entries)
         )
+
+
+def _row(entry: Entry, place: int, row: int, *, copied: bool, fresh: bool) -> Row:
+    return Row(
+        fingerprint=entry.key.fingerprint,
+        sample=entry.key.sample,
+        generation=entry.key.generation,
+        attempt=entry.attempt,
+        kind=int(entry.kind),
+        family=entry.family,
+        was=entry.code if entry.family == FORGOTTEN else None,
+        cost=pico(entry.cost),
+        prompt_tokens=entry.prompt_tokens,
+        cached_tokens=entry.cached_tokens,
+        completion_tokens=entry.completion_tokens,
+        copied=copied,
+        segment=place,
+        row=row,
+        fresh=fresh,
+    )

@@ -8,6 +8,8 @@ from runware_provider.engine.budget import Account, Spend, shares
 from runware_provider.engine.ledger import Ledger
 from runware_provider.engine.prepare import check_empty, check_published, prepare
 from runware_provider.engine.pricing import ASSUMED_COMPLETION_TOKENS, prices_of
+from runware_provider.engine.reuse import Reuse, reuses
+from runware_provider.engine.state import expected_generation, wish_of
 from runware_provider.engine.storage import Stores
 from runware_provider.engine.survey import changed, questioner_of, survey
 
@@ -18,15 +20,13 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.survey import Survey
 
-NEVER = 1 << 30
-"""A generation that no answer has."""
-
 
 def plan(
     spec: Spec,
     prices: Mapping[str, tuple[float, float]] | None = None,
     *,
     stores: Stores | None = None,
+    service: str | None = None,
 ) -> dict[str, Any]:
     """Read the source, render every prompt, look every question up in the ledger; send nothing.
 
@@ -34,6 +34,7 @@ def plan(
         spec: the job.
         prices: USD per token in and out, by model, as the API lists them.
         stores: opens the stores that the paths name; by default with what the environment says.
+        service: the host of the API; with `reuse`, answers of another one do not count.
 
     Raises:
         BadInput: what `run` would refuse before paying.
@@ -45,14 +46,9 @@ def plan(
     published = check_published(prepared)
     ledger = Ledger(storage, storage.join(folder, "ledger"), run=spec.run)
     try:
-        # A wish to ask anew counts every answer as missing; the generation itself is only opened by a run.
-        questioner = questioner_of(
-            prepared,
-            ledger,
-            at_least=NEVER if spec.refresh is not None else 0,
-            generation=NEVER,
-            retry_failed=spec.retry_failed is not None,
-        )
+        wish = wish_of(spec.refresh, spec.retry_failed)
+        questioner = questioner_of(prepared, ledger, expected_generation(storage, folder, wish))
+        reused = Reuse(prepared, ledger, questioner, service).borrow() if reuses(spec) else 0
         found = survey(prepared, questioner, ledger)
         known = ledger.statistics()
         spent = ledger.totals("fresh")
@@ -70,6 +66,7 @@ def plan(
         "records_left_out": found.left_out,
         "skipped": dict(found.skipped),
         "answered_before": found.answered,
+        "answered_elsewhere": reused,
         "failed_before": found.failed,
         "fate_unknown": found.unknown,
         "to_pay": found.to_pay,

@@ -30,12 +30,12 @@ from runware_provider.engine.shared_answers import below, newest_first, newest_n
 from runware_provider.engine.state import find_job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from runware_provider.engine.attempt import Attempt, Entry, History
     from runware_provider.engine.prepare import Prepared
     from runware_provider.engine.questions import Questioner, Request
-    from runware_provider.engine.state import JobIdentity
+    from runware_provider.engine.spec import Spec
 
 _FINGERPRINT_BYTES = 16
 
@@ -70,23 +70,39 @@ class Hits:
 
 
 @dataclass(frozen=True)
+class Found:
+    """Some answers of one partition."""
+
+    job_id: bytes
+    """Of that partition."""
+    ledger: Ledger
+    """That partition's, open until the next ones are asked for."""
+    entries: Mapping[Attempt, Entry] = field(repr=False)
+
+
+def reuses(spec: Spec) -> bool:
+    """Whether a job takes over what other partitions answered."""
+    return spec.reuse == "dataset" and bool(spec.partition) and spec.refresh is None
+
+
+@dataclass(frozen=True)
 class Reuse:
     """One look at the other partitions.
 
     Args:
         prepared: the job of this partition.
-        identity: who it is.
-        ledger: its own, inside `writing()`, with nothing under way.
+        ledger: its own, with nothing under way.
         questioner: of this run.
+        service: the host that answers must have come from; any, where it is not known.
     """
 
     prepared: Prepared
-    identity: JobIdentity
     ledger: Ledger
     questioner: Questioner
+    service: str | None
 
     async def run(self) -> int:
-        """Copy what is there into the own ledger, durably.
+        """Copy what is there into the own ledger, durably; that is inside `writing()`.
 
         Returns:
             How many answers were copied.
@@ -95,17 +111,44 @@ class Reuse:
             BadInput: the source cannot be read.
             OSError: the own ledger could not be written.
         """
-        newest = await asyncio.to_thread(self._newest)
-        if newest == 0:
-            return 0
-        wanted = await asyncio.to_thread(self._unanswered)
-        hits = await asyncio.to_thread(self._hits, wanted, newest)
         copied = 0
-        for partition, found in hits.items():
-            copied += await self._copy(wanted, partition, found)
+        batches = self._answered_elsewhere()
+        try:
+            while (found := await asyncio.to_thread(next, batches, None)) is not None:
+                copies = [replace(one, origin=found.job_id) for one in found.entries.values()]
+                await self.ledger.commit(copies, at_once=True)
+                copied += len(copies)
+        finally:
+            with contextlib.suppress(ValueError):  # after a cancellation its thread may still be at work
+                batches.close()
         if copied:
             log.info("%s answers of other partitions are reused", f"{copied:,}")
         return copied
+
+    def borrow(self) -> int:
+        """Know what `run` would copy, until the own ledger is closed; nothing is written.
+
+        Returns:
+            How many answers those are.
+
+        Raises:
+            BadInput: the source cannot be read.
+        """
+        borrowed = 0
+        with contextlib.closing(self._answered_elsewhere()) as batches:
+            for found in batches:
+                self.ledger.borrow(found.ledger, found.entries)
+                borrowed += len(found.entries)
+        return borrowed
+
+    def _answered_elsewhere(self) -> Generator[Found, None, None]:
+        """Some at a time; whoever takes them has the own ledger know them before the next are looked for."""
+        newest = self._newest()
+        if newest == 0:
+            return
+        wanted = self._unanswered()
+        for partition, hits in self._hits(wanted, newest).items():
+            yield from self._answers_of(wanted, partition, hits)
 
     def _newest(self) -> int:
         try:
@@ -158,27 +201,24 @@ class Reuse:
 
     # what is taken
 
-    async def _copy(self, wanted: Unanswered, partition: str, hits: Hits) -> int:
-        copied = 0
+    def _answers_of(self, wanted: Unanswered, partition: str, hits: Hits) -> Iterator[Found]:
         places = pc.unique(pa.chunked_array(hits.places))
         with contextlib.ExitStack() as opened:
             other: Ledger | None = None
             for start in range(0, len(places), ENTRIES_PER_SEGMENT):
-                some = places.slice(start, ENTRIES_PER_SEGMENT).to_pylist()
-                asked = await asyncio.to_thread(self._still_unanswered, wanted, some)
+                asked = self._still_unanswered(wanted, places.slice(start, ENTRIES_PER_SEGMENT).to_pylist())
                 if not asked:
                     continue
                 if other is None:
-                    other = await asyncio.to_thread(self._open, partition, hits.job_id)
+                    other = self._open(partition, hits.job_id)
                     if other is None:
-                        return 0
+                        return
                     opened.callback(other.close)
-                entries = await asyncio.to_thread(self._answers, other, partition, asked)
+                entries = self._answers(other, partition, asked)
                 if entries is None:
-                    break
-                await self.ledger.commit([replace(one, origin=hits.job_id) for one in entries], at_once=True)
-                copied += len(entries)
-        return copied
+                    return
+                if entries:
+                    yield Found(hits.job_id, other, entries)
 
     def _still_unanswered(self, wanted: Unanswered, places: Sequence[int]) -> list[tuple[bytes, int]]:
         """Without those that a partition before gave, and each once."""
@@ -194,8 +234,8 @@ class Reuse:
             if job is None or job.job_id != job_id:
                 _warn(partition, "it is gone, or was begun anew")
                 return None
-            if job.service != self.identity.service:
-                _warn(partition, f"they came from {job.service}, not from {self.identity.service}")
+            if self.service is not None and job.service != self.service:
+                _warn(partition, f"they came from {job.service}, not from {self.service}")
                 return None
             return Ledger(storage, storage.join(folder, "ledger"))
         except (OSError, StateUnreadable) as error:
@@ -204,15 +244,15 @@ class Reuse:
 
     def _answers(
         self, other: Ledger, partition: str, asked: Sequence[tuple[bytes, int]]
-    ) -> list[Entry] | None:
+    ) -> dict[Attempt, Entry] | None:
         """Its own answers to these; None when it cannot be read."""
         chosen = [one for one in map(self._answered, other.histories(asked, 0)) if one is not None]
         try:
-            found = other.entries(chosen).values()
+            found = other.entries(chosen)
         except (OSError, StateUnreadable) as error:
             _warn(partition, str(error))
             return None
-        return [one for one in found if one.origin is None]
+        return {at: entry for at, entry in found.items() if entry.origin is None}
 
     def _answered(self, history: History | None) -> Attempt | None:
         """The answer that a history ends with, if it may stand in the own ledger.

@@ -100,6 +100,16 @@ def open_job(
     return won
 
 
+def wish_of(refresh: str | None, retry_failed: str | None) -> str | None:
+    """How a wish to ask anew is written down; nothing where the user has none.
+
+    Args:
+        refresh: the name of a wish to ask everything anew.
+        retry_failed: the name of a wish to ask again what did not succeed.
+    """
+    return refresh if retry_failed is None else f"retry failed: {retry_failed}"
+
+
 def generation_of(storage: Storage, folder: str, wish: str | None, created_at: str) -> int:
     """The generation to ask in: the newest one, or for a wish to ask anew the one opened for that wish.
 
@@ -108,16 +118,10 @@ def generation_of(storage: Storage, folder: str, wish: str | None, created_at: s
     Raises:
         StateUnreadable: a generation's file is damaged, of a newer format, or none of ours.
     """
-    opened = storage.list(storage.join(folder, "generations"))
-    newest = max((_number_of(entry.path) for entry in opened), default=0)
-    while storage.exists(_generation(storage, folder, newest + 1)):  # a listing may be late
-        newest += 1
-    if wish is None:
-        return newest
-    for number in range(1, newest + 1):
-        path = _generation(storage, folder, number)
-        if storage.exists(path) and _read(storage, path).get("wish") == wish:
-            return number
+    newest = _newest(storage, folder)
+    found = _opened_for(storage, folder, wish, newest)
+    if wish is None or found is not None:
+        return newest if found is None else found
     number = newest + 1
     record = {"format": FORMAT, "wish": wish, "created_at": created_at}
     while not storage.create_new(_generation(storage, folder, number), _json(record)):
@@ -125,6 +129,35 @@ def generation_of(storage: Storage, folder: str, wish: str | None, created_at: s
             return number
         number += 1
     return number
+
+
+def expected_generation(storage: Storage, folder: str, wish: str | None) -> int:
+    """What `generation_of` would say now; a generation that a wish still lacks is counted, and not opened.
+
+    Raises:
+        StateUnreadable: a generation's file is damaged, of a newer format, or none of ours.
+    """
+    newest = _newest(storage, folder)
+    if wish is None:
+        return newest
+    found = _opened_for(storage, folder, wish, newest)
+    return newest + 1 if found is None else found
+
+
+def _newest(storage: Storage, folder: str) -> int:
+    opened = storage.list(storage.join(folder, "generations"))
+    newest = max((_number_of(entry.path) for entry in opened), default=0)
+    while storage.exists(_generation(storage, folder, newest + 1)):  # a listing may be late
+        newest += 1
+    return newest
+
+
+def _opened_for(storage: Storage, folder: str, wish: str | None, newest: int) -> int | None:
+    for number in range(1, newest + 1) if wish is not None else ():
+        path = _generation(storage, folder, number)
+        if storage.exists(path) and _read(storage, path).get("wish") == wish:
+            return number
+    return None
 
 
 def _generation(storage: Storage, folder: str, number: int) -> str:

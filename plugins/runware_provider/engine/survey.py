@@ -48,10 +48,14 @@ class Survey:
     """The same for each shard, in their order."""
 
 
-def questioner_of(
-    prepared: Prepared, ledger: Ledger, *, at_least: int, generation: int, retry_failed: bool
-) -> Questioner:
-    """What turns this job's records into questions."""
+def questioner_of(prepared: Prepared, ledger: Ledger, generation: int) -> Questioner:
+    """What turns this job's records into questions.
+
+    Args:
+        prepared: the job.
+        ledger: where earlier answers are found.
+        generation: the one to ask in, that of the user's wish to ask anew if there is one.
+    """
     spec = prepared.spec
     return Questioner(
         prompt=prepared.prompt,
@@ -60,9 +64,9 @@ def questioner_of(
         ledger=ledger,
         samples=spec.samples,
         limits=spec.limits,
-        at_least=at_least,
+        at_least=generation if spec.refresh is not None else 0,
         generation=generation,
-        retry_failed=retry_failed,
+        retry_failed=spec.retry_failed is not None,
         max_input_tokens=spec.max_input_tokens,
         shared=Shared.of(prepared.template, spec.delivery),
     )
