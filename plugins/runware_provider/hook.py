@@ -11,7 +11,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.spec import DEFAULT_BASE_URL, Endpoint
+from runware_provider.engine.spec import DEFAULT_BASE_URL, Endpoint, Limits, Spec
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -20,13 +20,16 @@ DEFAULT_CONN_ID: Final = "runware_default"
 TEST_TIMEOUT_S: Final = 10.0
 """Seconds that the connection test may take: somebody is waiting for it in front of a form."""
 
+BOUNDS: Final = ("max_outstanding", "requests")
+"""The limits that a connection may lower for all tasks that use it: fields of its extra, named as in `Limits`."""
+
 _DEFAULT_PATH: Final = urlsplit(DEFAULT_BASE_URL).path
 _SCHEMES: Final = frozenset({"http", "https"})
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class RunwareHook(BaseHook):
-    """Reads the connection: its password is the API key, its host the base URL.
+    """Reads the connection: its password is the API key, its host the base URL, its extra may hold bounds.
 
     Args:
         runware_conn_id: the connection's id. The host may be left out (the vendor's URL is taken), may
@@ -63,6 +66,28 @@ class RunwareHook(BaseHook):
             )
         return Endpoint(base_url=base_url(connection), key=key)
 
+    def within_bounds(self, spec: Spec) -> Spec:
+        """The same job, with no more under way at once than the connection allows a task.
+
+        Raises:
+            BadInput: a bound of the connection is no number, or none that `Limits` takes.
+        """
+        bounds = self._bounds(self.get_connection(self.runware_conn_id))
+        lower = {name: min(bound, getattr(spec.limits, name)) for name, bound in bounds.items()}
+        return spec.model_copy(update={"limits": spec.limits.model_copy(update=lower)})
+
+    def _bounds(self, connection: Connection) -> dict[str, int]:
+        extra = connection.extra_dejson
+        given = {name: extra[name] for name in BOUNDS if extra.get(name) not in (None, "")}
+        try:
+            limits = Limits(**given)
+        except BadInput as wrong:
+            field = wrong.field.removeprefix("limits.")
+            raise BadInput(
+                f"connection {self.runware_conn_id!r}, field {field}", wrong.problem, wrong.remedy
+            ) from None
+        return {name: getattr(limits, name) for name in given}
+
     def test_connection(self) -> tuple[bool, str]:
         """Whether the API takes the key; asks it without cost, and never raises.
 
@@ -73,6 +98,7 @@ class RunwareHook(BaseHook):
         try:
             endpoint = self.get_endpoint()
             key = endpoint.key
+            self._bounds(self.get_connection(self.runware_conn_id))
             # A thread of its own, since whoever asks may have an event loop running in this one.
             with ThreadPoolExecutor(max_workers=1) as thread:
                 verdict, message = True, thread.submit(asyncio.run, _check_key(endpoint)).result()

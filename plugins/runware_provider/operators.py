@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from runware_provider import lookup
+from runware_provider import configuration, lookup
 from runware_provider.engine.errors import BadInput, JobStopped, NothingToDo
 from runware_provider.engine.spec import DEFAULT_MAX_FAILED, DEFAULT_MODEL, Limits, Settings, Spec, Structured
 from runware_provider.hook import DEFAULT_CONN_ID, RunwareHook
@@ -47,9 +47,6 @@ if TYPE_CHECKING:
 
 RUN_VARIABLES: Final = ("params", "ds", "logical_date", "data_interval_start", "data_interval_end", "run_id")
 """What the context lends the prompt. All but `params` and `run_id` are absent without a logical date."""
-
-REPORT_EVERY_S: Final = 30.0
-"""Seconds between two lines of progress, at most."""
 
 _STAND_INS: Final[dict[str, Any]] = {"source": "later", "destination": "later", "model": "some:model"}
 """Valid values for what a template renders later, while the rest is checked."""
@@ -166,6 +163,7 @@ class TextInferenceOperator(BaseOperator):
     _job: JobThread[dict[str, Any]] | None = None
     _killed = False
     _next_report_s = 0.0
+    _report_every_s = 30.0
 
     def __init__(  # noqa: PLR0913 - what a job is: three needed, the rest with defaults and by keyword
         self,
@@ -251,8 +249,10 @@ class TextInferenceOperator(BaseOperator):
             JobStopped: the message says what is kept, what is still billed, and what a retry does.
             AirflowSkipException: the source holds no record and `on_empty` is `"skip"`.
         """
-        spec = self.make_spec(context)
-        endpoint = RunwareHook(self.runware_conn_id).get_endpoint()
+        hook = RunwareHook(self.runware_conn_id)
+        endpoint = hook.get_endpoint()
+        spec = configuration.within_budget(hook.within_bounds(self.make_spec(context)))
+        self._report_every_s = configuration.progress_interval_s()
         self._job = JobThread(lambda stop: self.start_job(spec, endpoint, stop))
         if self._killed:
             self._job.stop()
@@ -372,9 +372,11 @@ class TextInferenceOperator(BaseOperator):
         return self.output_type
 
     def _report(self, progress: Progress) -> None:
-        """Log often at first, then every half minute: a night's job should not fill the log."""
+        """Log often at first, then as rarely as configured: a night's job should not fill the log."""
         if progress.elapsed_s >= self._next_report_s or progress.done == progress.total:
-            self._next_report_s = progress.elapsed_s + min(REPORT_EVERY_S, max(1.0, progress.elapsed_s / 4))
+            self._next_report_s = progress.elapsed_s + min(
+                self._report_every_s, max(1.0, progress.elapsed_s / 4)
+            )
             self.log.info("%s", progress.line())
 
 

@@ -7,7 +7,7 @@ from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.spec import DEFAULT_BASE_URL
+from runware_provider.engine.spec import DEFAULT_BASE_URL, Limits, Spec
 from runware_provider.hook import RunwareHook, base_url
 from runware_provider.testing import LocalServer, ServerSettings
 
@@ -115,3 +115,35 @@ def test_the_hook_shows_no_key() -> None:
     hook = a_hook(password=KEY)
     assert KEY not in repr(hook)
     assert KEY not in repr(hook.get_endpoint())
+
+
+# Bounds
+
+
+def a_spec(**limits: int) -> Spec:
+    return Spec(source="in", destination="out", prompt="{{ record.a }}", limits=Limits(**limits))
+
+
+def test_a_bound_of_the_connection_lowers_a_limit_and_never_raises_it() -> None:
+    hook = a_hook(password=KEY, extra='{"max_outstanding": 40, "requests": 8}')
+    bounded = hook.within_bounds(a_spec(requests=2)).limits
+    assert (bounded.max_outstanding, bounded.requests) == (40, 2)
+    assert bounded.attempts == Limits().attempts
+
+
+@pytest.mark.parametrize("extra", ["", "{}", '{"max_outstanding": null, "requests": ""}', '{"other": 3}'])
+def test_a_connection_without_bounds_leaves_the_limits_alone(extra: str) -> None:
+    assert a_hook(password=KEY, extra=extra).within_bounds(a_spec()) == a_spec()
+
+
+def test_a_bound_may_be_a_number_as_a_text() -> None:
+    assert a_hook(password=KEY, extra='{"requests": "3"}').within_bounds(a_spec()).limits.requests == 3
+
+
+@pytest.mark.parametrize("value", ['"many"', "0", "65", "[1]"])
+def test_a_bound_that_is_none_is_refused_by_its_name_also_by_the_connection_test(value: str) -> None:
+    hook = a_hook(password=KEY, extra=f'{{"requests": {value}}}')
+    with pytest.raises(BadInput, match=r"connection 'runware_default', field requests: "):
+        hook.within_bounds(a_spec())
+    verdict, message = hook.test_connection()
+    assert (verdict, "field requests" in message) == (False, True)

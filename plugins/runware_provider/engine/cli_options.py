@@ -146,7 +146,7 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
 def parser() -> argparse.ArgumentParser:
     """The command line: a sub-command for each thing that it can do."""
     made = _Parser(
-        prog="runware-engine",
+        prog="runware",
         description="Ask an LLM about every row of a Parquet dataset, over the Runware API.",
         epilog=f"RUNWARE_API_KEY holds the key, RUNWARE_BASE_URL the endpoint ({DEFAULT_BASE_URL} by default).",
     )

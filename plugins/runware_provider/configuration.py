@@ -1,0 +1,55 @@
+"""What whoever runs this Airflow decided for all tasks: the section `[runware]` of its configuration.
+
+Each option may be an environment variable as well, such as `AIRFLOW__RUNWARE__DEFAULT_BUDGET_USD`. Without the
+wheel, Airflow does not list the options, and reads them all the same.
+"""
+
+from __future__ import annotations
+
+import math
+
+from airflow.sdk.configuration import conf
+
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.spec import Budget, Spec
+from runware_provider.provider_info import OPTIONS, SECTION
+
+
+def within_budget(spec: Spec) -> Spec:
+    """The same job, within the default budget if it has none of its own.
+
+    Raises:
+        BadInput: the option is no amount.
+    """
+    usd = _amount("default_budget_usd", "an amount in USD")
+    if spec.budget is not None or usd is None:
+        return spec
+    return spec.model_copy(update={"budget": Budget(usd=usd)})
+
+
+def progress_interval_s() -> float:
+    """Seconds between two lines of progress, at most.
+
+    Raises:
+        BadInput: the option is no number of seconds.
+    """
+    return _amount("progress_interval_s", "a number of seconds") or float(
+        OPTIONS["progress_interval_s"]["default"]
+    )
+
+
+def _amount(option: str, kind: str) -> float | None:
+    text = str(conf.get(SECTION, option, fallback="") or "").strip()
+    if not text:
+        return None
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = 0.0
+    if not 0 < amount < math.inf:
+        raise BadInput(
+            f"[{SECTION}] {option}",
+            f"{text!r} is not {kind}",
+            f"Give one, such as {OPTIONS[option]['example']}, or leave it empty",
+        )
+    return amount

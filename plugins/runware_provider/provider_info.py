@@ -1,0 +1,81 @@
+"""What the wheel tells Airflow about itself: connection type, task decorator, configuration.
+
+Airflow reads it in every process that looks at its providers, so this module imports nothing of what it names.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from runware_provider import __version__
+
+SECTION: Final = "runware"
+OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    "default_budget_usd": {
+        "description": "What one task of one run may cost in USD, with all its retries, where its author gave no"
+        " budget. Empty for no bound.",
+        "version_added": "0.1.0",
+        "type": "float",
+        "example": "5",
+        "default": None,
+    },
+    "progress_interval_s": {
+        "description": "Seconds between two lines of progress in a task's log, at most.",
+        "version_added": "0.1.0",
+        "type": "float",
+        "example": "60",
+        "default": "30",
+    },
+}
+"""As Airflow wants to be told about them."""
+
+
+def get_provider_info() -> dict[str, Any]:
+    """The provider's description, in the words of Airflow's schema for it."""
+    return {
+        "package-name": "airflow-provider-runware",
+        "name": "Runware",
+        "description": "Run an LLM over every row of a Parquet dataset, with the Runware API.",
+        "versions": [__version__],
+        "connection-types": [
+            {
+                "connection-type": "runware",
+                "hook-class-name": "runware_provider.hook.RunwareHook",
+                "hook-name": "Runware",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "port", "login"],
+                    "relabeling": {"password": "API key", "host": "Base URL"},
+                    "placeholders": {"host": "https://api.runware.ai/v1"},
+                },
+                "conn-fields": {
+                    "max_outstanding": _bound(
+                        "Inferences at once",
+                        "How many inferences a task may have under way at once; lowers the task's own limit.",
+                        100_000,
+                    ),
+                    "requests": _bound(
+                        "Requests at once",
+                        "How many HTTP requests a task may have under way at once; lowers the task's own limit.",
+                        64,
+                    ),
+                },
+            }
+        ],
+        "task-decorators": [
+            {
+                "name": "text_inference",
+                "class-name": "runware_provider.decorators.text_inference_task",
+            }
+        ],
+        "config": {
+            SECTION: {"description": "Decisions for all tasks of this Airflow.", "options": OPTIONS},
+        },
+    }
+
+
+def _bound(label: str, description: str, maximum: int) -> dict[str, Any]:
+    return {
+        "label": label,
+        "description": description,
+        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": maximum},
+    }

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from runware_provider import configuration
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.spec import Budget, Spec
+
+
+def a_spec(budget: Budget | None = None) -> Spec:
+    return Spec(source="in", destination="out", prompt="{{ record.a }}", budget=budget)
+
+
+def test_without_configuration_a_task_has_no_budget_and_reports_every_half_minute() -> None:
+    assert configuration.within_budget(a_spec()).budget is None
+    assert configuration.progress_interval_s() == 30
+
+
+def test_the_default_budget_is_for_tasks_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__RUNWARE__DEFAULT_BUDGET_USD", "2.5")
+    assert configuration.within_budget(a_spec()).budget == Budget(usd=2.5)
+    own = Budget(usd=7)
+    assert configuration.within_budget(a_spec(own)).budget == own
+    assert configuration.within_budget(a_spec(Budget(tokens=10))).budget == Budget(tokens=10)
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "0", "inf", "nan"])
+def test_an_amount_that_is_none_is_refused_by_its_name(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__RUNWARE__DEFAULT_BUDGET_USD", text)
+    with pytest.raises(BadInput, match=r"\[runware\] default_budget_usd: "):
+        configuration.within_budget(a_spec())
+
+
+def test_the_interval_of_progress_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__RUNWARE__PROGRESS_INTERVAL_S", "90")
+    assert configuration.progress_interval_s() == 90
+    for text in ("often", "0", "-3", str(math.inf), str(math.nan)):
+        monkeypatch.setenv("AIRFLOW__RUNWARE__PROGRESS_INTERVAL_S", text)
+        with pytest.raises(BadInput, match=r"\[runware\] progress_interval_s"):
+            configuration.progress_interval_s()
