@@ -15,8 +15,16 @@ from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from runware_provider import configuration, lookup
-from runware_provider.engine.errors import BadInput, JobStopped, NothingToDo
-from runware_provider.engine.spec import DEFAULT_MAX_FAILED, DEFAULT_MODEL, Limits, Settings, Spec, Structured
+from runware_provider.engine.errors import BadInput, EngineError, JobStopped, NothingToDo
+from runware_provider.engine.spec import (
+    DEFAULT_MAX_FAILED,
+    DEFAULT_MODEL,
+    Limits,
+    Report,
+    Settings,
+    Spec,
+    Structured,
+)
 from runware_provider.hook import DEFAULT_CONN_ID, RunwareHook
 from runware_provider.job_thread import JobThread
 from runware_provider.object_stores import airflow_stores
@@ -136,6 +144,9 @@ class TextInferenceOperator(BaseOperator):
         on_empty: an input without records writes an empty dataset, skips the task, or fails it.
         if_exists: `"overwrite"` replaces the dataset (or the partition), `"error"` refuses to.
         keep_raw: keep the raw answer of every row, not only of those that did not fit.
+        report: look at the quality of what was published, and keep the report as a page and as Markdown in the
+            state folder; their paths are in the manifest's `report`. `Report(expected="right.parquet", key="id")`
+            adds how often each field is as expected.
         reuse: `"dataset"` takes the answers of other partitions of the destination to identical questions.
         retention_days: erase answers from the ledger that no published row uses and that are older.
         structured: what is done about an answer that does not fit, `Structured(reasks=2)`.
@@ -194,6 +205,7 @@ class TextInferenceOperator(BaseOperator):
         on_empty: OnEmpty = "write",
         if_exists: IfExists = "overwrite",
         keep_raw: bool = False,
+        report: Report | dict[str, Any] | bool = False,
         reuse: Reuse = "partition",
         retention_days: int | None = None,
         structured: Structured | dict[str, Any] | None = None,
@@ -229,6 +241,7 @@ class TextInferenceOperator(BaseOperator):
         self.on_empty = on_empty
         self.if_exists = if_exists
         self.keep_raw = keep_raw
+        self.report = report
         self.reuse = reuse
         self.retention_days = retention_days
         self.structured = structured
@@ -253,6 +266,9 @@ class TextInferenceOperator(BaseOperator):
         endpoint = hook.get_endpoint()
         spec = configuration.within_budget(hook.within_bounds(self.make_spec(context)))
         self._report_every_s = configuration.progress_interval_s()
+        wish = _report_wish(self.report)
+        if wish is not None:
+            self._check_report(wish, spec)
         self._job = JobThread(lambda stop: self.start_job(spec, endpoint, stop))
         if self._killed:
             self._job.stop()
@@ -264,6 +280,8 @@ class TextInferenceOperator(BaseOperator):
             raise explained(stopped, spec).with_traceback(stopped.__traceback__) from None
         finally:
             self._job = None
+        if wish is not None:
+            manifest = {**manifest, **self._kept_report(wish, spec)}
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
                 context["outlet_events"][outlet].extra = manifest
@@ -282,6 +300,25 @@ class TextInferenceOperator(BaseOperator):
         from runware_provider.engine.job import run_job  # noqa: PLC0415 - heavy: httpx and pyarrow
 
         return run_job(spec, endpoint, report=self._report, stop=stop, stores=airflow_stores())
+
+    @staticmethod
+    def _check_report(wish: Report, spec: Spec) -> None:
+        """Before anything is paid."""
+        from runware_provider.engine.quality.run_report import check_report  # noqa: PLC0415 - heavy: pyarrow
+
+        check_report(wish, spec, airflow_stores())
+
+    def _kept_report(self, wish: Report, spec: Spec) -> dict[str, Any]:
+        """Where the report is; without one the task succeeds all the same, since the dataset stands."""
+        from runware_provider.engine.quality.run_report import keep_report  # noqa: PLC0415 - heavy: pyarrow
+
+        try:
+            paths = keep_report(wish, spec, airflow_stores())
+        except (EngineError, OSError) as error:
+            self.log.warning("The dataset is published, but there is no report: %s", error)
+            return {}
+        self.log.info("The report on its quality is %s", paths["html"])
+        return {"report": paths}
 
     def make_spec(self, context: Context) -> Spec:
         """What this task instance asks for: rendered, files read, the run's variables beside.
@@ -311,6 +348,7 @@ class TextInferenceOperator(BaseOperator):
     def _check_what_is_known(self) -> None:
         """Fail the DAG's import, rather than the task, for what no rendering and no file can mend."""
         _check_prompt(self.prompt)
+        _report_wish(self.report)
         if isinstance(self.output_type, str) and not lookup.names_a_file(
             self.output_type, lookup.SCHEMA_ENDINGS
         ):
@@ -378,6 +416,21 @@ class TextInferenceOperator(BaseOperator):
                 self._report_every_s, max(1.0, progress.elapsed_s / 4)
             )
             self.log.info("%s", progress.line())
+
+
+def _report_wish(given: object) -> Report | None:
+    """The report that is wished for; nothing where none is.
+
+    Raises:
+        BadInput: it is something else.
+    """
+    if given is None or isinstance(given, bool):
+        return Report() if given else None
+    if isinstance(given, Report):
+        return given
+    if not isinstance(given, dict):
+        raise BadInput("report", f"a {type(given).__name__} is no report", "Write True or Report(...)")
+    return Report(**given)
 
 
 def explained(stopped: JobStopped, spec: Spec) -> JobStopped:

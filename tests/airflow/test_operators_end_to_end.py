@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,13 +16,12 @@ from airflow.sdk import DAG, Asset
 from pydantic import BaseModel
 
 from runware_provider.engine import errors
-from runware_provider.engine.spec import Limits
+from runware_provider.engine.spec import Limits, Report
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.testing import LocalServer, ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 KEY = "key-of-the-tests-0123456789"
 BODIES = [f"Invoice from Shop {n} GmbH\nTotal: {n}.50 EUR" for n in range(1, 13)]
@@ -80,6 +80,47 @@ def test_every_record_gets_its_row_and_the_manifest_agrees_with_the_bill(
     assert ran.xcom["outcomes"] == {"succeeded": 12}
     assert ran.xcom["paid_usd"] == pytest.approx(server.bill_summary()["cost_usd"])
     assert ran.outlet_events[0]["extra"] == ran.xcom == json.loads(json.dumps(ran.xcom))
+
+
+@pytest.mark.usefixtures("server")
+def test_a_report_with_hit_rates_is_kept_beside_the_dataset_and_no_value_reaches_the_log(
+    run_task: Any, source: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    right = source.parent / "right.parquet"
+    pq.write_table(pa.table({"body": BODIES, "total": [1.5] * 11 + [None]}), right)
+    wish = Report(expected=str(right), key="body")
+    ran = run_task(a_dag(source, report=wish, outlets=[Asset("file:///out")]), "ask")
+    assert ran.state == "success", ran.error
+    paths = ran.xcom["report"]
+    assert paths["html"] == str(source.parent / "out.state" / "reports" / "report.html")
+    assert "| `total` | 1 | 12 | 8.3 % |" in Path(paths["markdown"]).read_text(encoding="utf-8")
+    assert ran.outlet_events[0]["extra"] == ran.xcom
+    logged = "".join(capfd.readouterr())
+    assert paths["html"] in logged
+    assert "Shop" not in logged
+
+
+def test_expected_values_that_do_not_go_with_the_job_are_refused_before_anything_is_paid(
+    server: LocalServer, run_task: Any, source: Path
+) -> None:
+    right = source.parent / "right.parquet"
+    pq.write_table(pa.table({"body": BODIES, "sum": [1.5] * 12}), right)
+    ran = run_task(a_dag(source, report={"expected": str(right), "key": "body"}), "ask")
+    assert (ran.state, type(ran.error)) == ("failed", errors.BadInput)
+    assert "named like a field of the result (total)" in str(ran.error)
+    assert server.bill_summary()["executed"] == 0
+
+
+@pytest.mark.usefixtures("server")
+def test_a_dataset_without_its_report_stands(
+    run_task: Any, source: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    state = source.parent / "out.state"
+    state.mkdir()
+    (state / "reports").write_text("no folder", encoding="utf-8")
+    ran = run_task(a_dag(source, report=True), "ask")
+    assert (ran.state, ran.xcom["rows"], "report" in ran.xcom) == ("success", 12, False)
+    assert "there is no report" in "".join(capfd.readouterr())
 
 
 def test_a_second_run_has_nothing_to_pay_and_a_refresh_asks_anew_once(

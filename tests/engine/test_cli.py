@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from runware_provider.engine.cli import main
@@ -380,11 +381,37 @@ def test_a_report_goes_to_the_terminal_and_to_a_page(place: Any, call: Callable[
     assert done.returncode == 0, done.stderr
     assert "total" in done.stderr
     assert (
-        Path(json.loads(done.stdout)["page"])
+        Path(json.loads(done.stdout)["html"])
         .read_text(encoding="utf-8")
         .lower()
         .startswith("<!doctype html>")
     )
+
+
+def test_a_short_report_holds_the_hit_rates_and_the_page_holds_all(
+    place: Any, call: Callable[..., Any]
+) -> None:
+    place.fill(10)
+    call()
+    right = place.root / "right.parquet"
+    pq.write_table(pa.table({"n": [row["n"] for row in place.rows()], "total": [-1.0] * 10}), right)
+    words = ["report", "--destination", str(place.destination), "--expected", str(right), "--key", "n"]
+    done = place.call(*words, "--short")
+    assert done.returncode == 0, done.stderr
+    assert "| `total` | 0 | 10 | 0 % |" in done.stderr
+    assert "## Fields" not in done.stderr
+    assert "## Fields" in Path(json.loads(done.stdout)["markdown"]).read_text(encoding="utf-8")
+
+
+def test_expected_values_that_cannot_be_read_are_bad_input(place: Any, call: Callable[..., Any]) -> None:
+    place.fill(2)
+    call()
+    (place.root / "right.csv").write_text("n,total", encoding="utf-8")
+    for name, said in (("none.parquet", "no file"), ("right.csv", "no Parquet")):
+        path = str(place.root / name)
+        done = place.call("report", "--destination", str(place.destination), "--expected", path, "--key", "n")
+        assert done.returncode == 1
+        assert said in done.stderr
 
 
 def test_two_datasets_are_compared_side_by_side(place: Any, call: Callable[..., Any]) -> None:
@@ -394,7 +421,7 @@ def test_two_datasets_are_compared_side_by_side(place: Any, call: Callable[..., 
     call(destination=other, settings='{"temperature": 0.5}')
     done = place.call("compare", "--destination", str(place.destination), "--with", other, "--key", "n")
     assert done.returncode == 0, done.stderr
-    assert Path(json.loads(done.stdout)["page"]).exists()
+    assert Path(json.loads(done.stdout)["html"]).exists()
 
 
 def test_what_names_somebody_is_forgotten_and_asked_anew(place: Any, call: Callable[..., Any]) -> None:

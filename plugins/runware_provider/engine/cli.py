@@ -14,7 +14,6 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -41,7 +40,8 @@ from runware_provider.engine.plan import plan
 from runware_provider.engine.publish import dataset_folder
 from runware_provider.engine.quality.compare import compare
 from runware_provider.engine.quality.published import place_of
-from runware_provider.engine.quality.report import report
+from runware_provider.engine.quality.report import Report, report
+from runware_provider.engine.quality.run_report import expected_table
 from runware_provider.engine.quality.saving import save
 from runware_provider.engine.spec import DEFAULT_BASE_URL, Endpoint
 from runware_provider.engine.storage import Stores
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.forecast import Forecast
     from runware_provider.engine.progress import Progress
     from runware_provider.engine.quality.compare import Comparison
-    from runware_provider.engine.quality.report import Report
     from runware_provider.engine.spec import Spec
 
 OK, BAD_INPUT, RESUMABLE = 0, 1, 3
@@ -112,7 +111,7 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
     """A report, or two datasets side by side: the text to standard error, as all that is for a person."""
     stores, partition = Stores(), partition_of(options)
     storage = stores.open(options.destination)
-    expected = _table(stores, options.expected) if options.expected else None
+    expected = expected_table(options.expected, stores, field="--expected") if options.expected else None
     if options.command == "report":
         page: Report | Comparison = report(
             storage, options.destination, partition, state=options.state, expected=expected, key=options.key
@@ -123,13 +122,8 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
         second = place_of(other, options.other, partition, options.other_state)
         page = compare(first, second, key=options.key, expected=expected)
         storage = other
-    _say(page.to_markdown())
-    return {"page": save(page, storage, page.state_folder)}
-
-
-def _table(stores: Stores, path: str) -> Any:
-    with stores.open(path, field="--expected").open(path) as file:
-        return pq.read_table(file)
+    _say(page.to_short_markdown() if isinstance(page, Report) and options.short else page.to_markdown())
+    return save(page, storage, page.state_folder)
 
 
 def _forget(options: argparse.Namespace) -> dict[str, Any]:

@@ -168,6 +168,9 @@ def parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help=purpose, description=purpose.capitalize() + ".")
     _add_looking(report, key="column that names a record, needed with --expected")
     purpose = "set two published datasets side by side: what changed, what it cost, which is better"
+    report.add_argument(
+        "--short", action="store_true", help="only what stands out, the figures, the hit rates"
+    )
     compare = commands.add_parser("compare", help=purpose, description=purpose.capitalize() + ".")
     _add_looking(compare, key="column that names a record (default: the records are in the same order)")
     compare.add_argument(

@@ -143,6 +143,23 @@ class Settings(ValueObject):
         return extra
 
 
+class Report(ValueObject):
+    """The report on a dataset: what came out, what it cost and, with expected values, how much of it is right."""
+
+    expected: Text | None = None
+    """A Parquet file with the key and the right values, in columns named like the fields of the result."""
+    key: Text | None = None
+    """The column that names a record, in the dataset and in the expected values."""
+
+    @model_validator(mode="after")
+    def _expected_values_have_a_key(self) -> Self:
+        if (self.expected is None) != (self.key is None):
+            missing = "key" if self.key is None else "expected"
+            problem = "expected values and the key that tells whose they are go together"
+            raise BadInput(f"report.{missing}", problem, f"Give {missing}, too")
+        return self
+
+
 class Tool(ValueObject):
     """A tool that the model may call.
 

@@ -83,6 +83,7 @@ class _Report:
     rewritten: int = 0
     removed: int = 0
     staged: int = 0
+    reports: int = 0
 
 
 def forget(  # noqa: PLR0913 - keywords, each a fact of its own
@@ -97,7 +98,7 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
     """Erase answers and errors from a job's state folder, while no run of the job is under way.
 
     An attempt that matches takes with it every attempt of the same request, all samples and generations included;
-    one that is only too old goes alone. Staged parts, and segments that were merged, are removed as a whole.
+    one that is only too old goes alone. Staged parts, reports, and segments that were merged, are removed as a whole.
 
     The ledger is swapped as a whole before anything is removed. After a death in between, the next call, or the next
     run, removes the rest; call again to be sure. Backups and old versions that the store keeps by itself are not
@@ -115,7 +116,7 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
     Returns:
         `forgotten` attempts, how many `answers` were among them, the `task_uuids` whose rows in published datasets
         still show what was forgotten here, the `unknown_task_uuids` of those given, the number of `segments` that
-        were rewritten, of old ones that were `removed`, and of `staged` parts that were. No content.
+        were rewritten, of old ones that were `removed`, and of `staged` parts and files of `reports` that were. No content.
 
     Raises:
         BadInput: nothing was asked for, or what was is no UUID, no text or no time.
@@ -140,6 +141,9 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
     for entry in storage.list(storage.join(state_folder, "staged")):
         storage.delete(entry.path)
         report.staged += 1
+    for entry in storage.list(storage.join(state_folder, "reports")):  # they quote values
+        storage.delete(entry.path)
+        report.reports += 1
     return _told(report, unknown)
 
 
@@ -324,4 +328,5 @@ def _told(report: _Report, unknown: Iterable[str]) -> dict[str, Any]:
         "segments": report.rewritten,
         "removed": report.removed,
         "staged": report.staged,
+        "reports": report.reports,
     }

@@ -212,7 +212,7 @@ def test_a_comparison_is_kept_under_both_publishes(lake):
     lake.put(rows(lake, {1: "a"}), "b", publish_id="p2")
     found = lake.compare()
     assert found.to_html() == lake.compare().to_html()
-    assert save(found, lake.storage, found.state_folder).endswith("b.state/reports/p1-and-p2.html")
+    assert save(found, lake.storage, found.state_folder)["html"].endswith("b.state/reports/p1-and-p2.html")
 
 
 def test_a_tidy_key_of_text_is_not_taken_for_another(lake):

@@ -18,6 +18,9 @@ class Page:
     def to_html(self):
         return self.html
 
+    def to_markdown(self):
+        return f"# {self.html}"
+
 
 class Contested(LocalStorage):
     """Somebody else is always faster."""
@@ -29,15 +32,16 @@ class Contested(LocalStorage):
 
 def test_a_page_is_kept_beside_the_dataset_and_replaces_the_one_before(tmp_path):
     storage, folder = LocalStorage(), str(tmp_path / "a.state")
-    path = save(Page("one"), storage, folder)
-    assert path == f"{folder}/reports/p1.html"
-    assert save(Page("tŵo"), storage, folder) == path
-    assert Path(path).read_text(encoding="utf-8") == "tŵo"
+    paths = save(Page("one"), storage, folder)
+    assert paths == {"html": f"{folder}/reports/p1.html", "markdown": f"{folder}/reports/p1.md"}
+    assert save(Page("tŵo"), storage, folder) == paths
+    assert Path(paths["html"]).read_text(encoding="utf-8") == "tŵo"
+    assert Path(paths["markdown"]).read_text(encoding="utf-8") == "# tŵo"
 
 
 def test_the_same_page_is_not_written_twice(tmp_path):
-    path = save(Page("one"), LocalStorage(), str(tmp_path))
-    assert save(Page("one"), Contested(), str(tmp_path)) == path
+    paths = save(Page("one"), LocalStorage(), str(tmp_path))
+    assert save(Page("one"), Contested(), str(tmp_path)) == paths
 
 
 def test_a_page_that_others_keep_writing_is_given_up(tmp_path):
@@ -45,9 +49,12 @@ def test_a_page_that_others_keep_writing_is_given_up(tmp_path):
         save(Page("one"), Contested(), str(tmp_path))
 
 
-def test_a_report_is_kept_under_its_publish(lake):
-    lake.put([lake.row(1, {"vendor": "A", "total": 1.0})])
-    found = lake.report()
-    path = save(found, lake.storage, found.state_folder)
-    assert path == f"{lake.folder()}.state/reports/p1.html"
-    assert Path(path).read_text(encoding="utf-8") == found.to_html()
+def test_a_report_takes_the_place_of_the_one_on_the_publish_before(lake):
+    for publish_id in ("p1", "p2"):
+        lake.put([lake.row(1, {"vendor": "A", "total": 1.0})], publish_id=publish_id)
+        found = lake.report()
+        paths = save(found, lake.storage, found.state_folder)
+    assert paths["html"] == f"{lake.folder()}.state/reports/report.html"
+    assert Path(paths["html"]).read_text(encoding="utf-8") == found.to_html()
+    kept = lake.storage.list(f"{lake.folder()}.state/reports")
+    assert {entry.path for entry in kept} == set(paths.values())

@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 from runware_provider.engine.quality.tally import FIELDS, MESSAGES_READ, Tally
 from runware_provider.engine.rows import INFERENCE_TYPE
 
-SCHEMA = pa.schema([INFERENCE_TYPE.field(name) for name in FIELDS])
+OLDER = pa.schema([INFERENCE_TYPE.field(name) for name in FIELDS if name != "reasks"])
+SCHEMA = OLDER.append(pa.field("reasks", pa.int32()))
 ROWS = st.fixed_dictionaries(
     {
         "outcome": st.sampled_from(["succeeded", "invalid", "failed"]),
         "error_code": st.none() | st.sampled_from(["schema", "unreadable"]),
         "error_message": st.none() | st.text(),
         "attempts": st.integers(0, 4),
+        "reasks": st.none() | st.integers(0, 2),
         "finish_reason": st.none() | st.sampled_from(["stop", "length"]),
         "latency_s": st.none() | st.floats(0, 100),
         "mends": st.none() | st.lists(st.sampled_from(["fence", "think"]), unique=True),
@@ -24,10 +26,10 @@ ROWS = st.fixed_dictionaries(
 )
 
 
-def tally(*batches):
+def tally(*batches, schema=SCHEMA):
     held = Tally()
     for batch in batches:
-        held.add(pa.Table.from_pylist(batch, SCHEMA))
+        held.add(pa.Table.from_pylist(batch, schema))
     return held
 
 
@@ -46,6 +48,9 @@ def test_counts_agree_with_plain_python(batches):
     assert held.attempts == Counter(row["attempts"] for row in rows)
     assert held.mends == Counter(mend for row in rows for mend in row["mends"] or [])
     assert held.asked_again == sum(row["attempts"] > 1 for row in rows)
+    reasked = [row for row in rows if row["reasks"]]
+    assert held.reasked == len(reasked)
+    assert held.mended_by_model == sum(row["outcome"] == "succeeded" for row in reasked)
     assert held.latency.seen == sum(row["latency_s"] is not None for row in rows)
 
 
@@ -95,3 +100,9 @@ def test_only_so_many_messages_are_read():
     held = tally([row] * 60_000, [row] * 60_000)
     assert held.problems.read == MESSAGES_READ
     assert held.outcomes["invalid"] == 120_000
+
+
+def test_rows_of_an_older_dataset_have_no_reasks():
+    held = tally([{"outcome": "succeeded", "attempts": 2}], schema=OLDER)
+    assert (held.rows, held.asked_again, held.reasked) == (1, 1, 0)
+    assert not held.reasks

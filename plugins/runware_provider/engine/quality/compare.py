@@ -169,7 +169,7 @@ class _Look:
 
     def _rows(self, side: Published, tally: Tally) -> Iterator[pa.Table]:
         """Tables of join key, shown key, result and outcome; the rest is counted on the way."""
-        columns = [RESULT, *(f"{INFERENCE}.{name}" for name in (*FIELDS, "sample"))]
+        columns = [RESULT, *side.about((*FIELDS, "sample"))]
         number = 0
         for table in side.tables([*columns, *([self._key] if self._key else [])]):
             inference = pa.Table.from_struct_array(table[INFERENCE].combine_chunks())

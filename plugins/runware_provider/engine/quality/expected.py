@@ -135,30 +135,47 @@ def _key_column(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
         raise BadInput("expected", f"{column.null_count} rows have no key", "Remove them")
     try:
         keys = pa.chunked_array(column.cast(kind)).combine_chunks()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise BadInput(
-            "expected", f"its keys are {column.type}, the dataset's {kind} ({error})", "Convert them"
+            "expected",
+            f"its keys are {column.type}, and not all of them can be the dataset's {kind}",
+            "Convert them",
         ) from None
     counts = pc.value_counts(keys)
     twice = counts.filter(pc.greater(counts.field("counts"), 1))
     if len(twice):
+        rows = pc.indices_nonzero(pc.equal(keys, twice[0]["values"]))
         raise BadInput(
             "expected",
-            f"the key {twice[0]['values'].as_py()!r} is there {twice[0]['counts'].as_py()} times",
+            f"rows {rows[0].as_py()} and {rows[1].as_py()} (from 0) have the same key",
             "Keep one row for each key",
         )
     return keys
 
 
+def _first_odd(column: pa.ChunkedArray, target: pa.DataType) -> int:
+    """Where the text stands that cannot be read; not the text, since messages go into logs."""
+    low, high = 0, len(column)
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            column.slice(low, middle - low).cast(target)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            high = middle
+        else:
+            low = middle
+    return low
+
+
 def _readable(name: str, column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     """The column, read from text where the field is none: expected values often come out of a CSV file."""
     if kind_of(column.type) is Kind.TEXT and kind_of(kind) in _READ_FROM_TEXT:
+        target = pa.float64() if kind_of(kind) is Kind.NUMBER else kind
         try:
-            column = column.cast(pa.float64() if kind_of(kind) is Kind.NUMBER else kind)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise BadInput(
-                "expected", f"{name} holds text that is no {kind_of(kind)} ({error})", "Mend it"
-            ) from None
+            column = column.cast(target)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            problem = f"{name} holds text that is no {kind_of(kind)}, first in row {_first_odd(column, target)} (from 0)"
+            raise BadInput("expected", problem, "Mend it") from None
     if not comparable(column.type, kind):
         raise BadInput(
             "expected",

@@ -13,7 +13,7 @@ from runware_provider.engine.publish import dataset_folder, read_manifest
 from runware_provider.engine.rows import INFERENCE, RESULT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from runware_provider.engine.storage import Storage
 
@@ -44,6 +44,11 @@ class Published:
     def result_type(self) -> pa.DataType:
         """Of the column `result`."""
         return self.schema.field(RESULT).type
+
+    def about(self, names: Iterable[str]) -> list[str]:
+        """The fields of `inference` to read: those of these names that this dataset has, as columns for `tables`."""
+        kind = self.schema.field(INFERENCE).type
+        return [f"{INFERENCE}.{name}" for name in names if kind.get_field_index(name) >= 0]
 
     def tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """The rows in order, in tables large enough to be counted fast and small enough to be held.

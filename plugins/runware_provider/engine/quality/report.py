@@ -14,7 +14,7 @@ from runware_provider.engine.quality.findings import Findings, Hits, Run
 from runware_provider.engine.quality.profile import Profiler, as_struct
 from runware_provider.engine.quality.published import place_of, reading
 from runware_provider.engine.quality.report_html import html_of
-from runware_provider.engine.quality.report_markdown import markdown_of
+from runware_provider.engine.quality.report_markdown import markdown_of, short_markdown_of
 from runware_provider.engine.quality.tally import FIELDS, Tally
 from runware_provider.engine.rows import INFERENCE, RESULT, Outcome
 
@@ -34,12 +34,16 @@ class Report(Findings):
 
     @property
     def name(self) -> str:
-        """The page's name: the publish's id."""
-        return self.run.publish_id
+        """The page's name: the same for every publish, so that none outlives the rows that it is about."""
+        return "report"
 
     def to_markdown(self) -> str:
         """For a log or a pull request: GitHub's tables, at most 150 lines."""
         return markdown_of(self)
+
+    def to_short_markdown(self) -> str:
+        """What stands out, the figures and the hit rates: for a terminal, at most 50 lines."""
+        return short_markdown_of(self)
 
     def to_html(self) -> str:
         """One page without scripts and without anything to load."""
@@ -101,7 +105,7 @@ def _look(published: Published, wanted: pa.Table | None, key: str | None) -> Rep
     expected = expected_for(published, wanted, key) if wanted is not None else None
     counter = HitCounter(expected) if expected is not None else None
     tally, profiler = Tally(), Profiler()
-    columns = [RESULT, *(f"{INFERENCE}.{name}" for name in FIELDS), *([expected.key] if expected else [])]
+    columns = [RESULT, *published.about(FIELDS), *([expected.key] if expected else [])]
     for table in published.tables(columns):
         inference = table[INFERENCE].combine_chunks()
         tally.add(pa.Table.from_struct_array(inference))

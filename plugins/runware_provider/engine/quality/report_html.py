@@ -36,7 +36,7 @@ PAGE: Final = """{% extends "shell" %}
 {{ parts.fact("Tokens in", run.number("prompt_tokens")|count, run.number("cached_tokens")|share(run.number("prompt_tokens")) ~ " cached") }}
 {{ parts.fact("Tokens out", run.number("completion_tokens")|count) }}
 {{ parts.fact("Latency, median", run.latencies[0]|seconds if run.latencies else nothing, "p90 " ~ run.latencies[1]|seconds ~ ", p99 " ~ run.latencies[2]|seconds ~ ", max " ~ run.latencies[3]|seconds if run.latencies else "") }}
-{{ parts.fact("Asked more than once", tally.asked_again|share(run.rows), tally.asked_again|count ~ " rows") }}
+{{ parts.fact("Asked more than once", tally.asked_again|share(run.rows), tally.asked_again|count ~ " rows" ~ (", " ~ tally.reasked|count ~ " as the answer did not fit" if tally.reasks else "")) }}
 </dl>
 
 {% if run.rows %}
@@ -145,6 +145,9 @@ PAGE: Final = """{% extends "shell" %}
 <tbody>
 {% for name, n in tally.mends.most_common(listed) %}
 <tr><th scope="row">mended: <code>{{ name|shown }}</code></th><td class="n">{{ n|count }}</td><td class="n">{{ n|share(run.rows) }}</td></tr>
+{% endfor %}
+{% for times, n in tally.reasks|dictsort if times %}
+<tr><th scope="row">re-asked {{ "once" if times == 1 else times ~ " times" }}, as the answer did not fit</th><td class="n">{{ n|count }}</td><td class="n">{{ n|share(run.rows) }}</td></tr>
 {% endfor %}
 {% for times, n in tally.attempts|dictsort %}
 <tr><th scope="row">{{ "never asked" if times == 0 else "asked once" if times == 1 else "asked " ~ times ~ " times" }}</th><td class="n">{{ n|count }}</td><td class="n">{{ n|share(run.rows) }}</td></tr>

@@ -12,6 +12,7 @@ from runware_provider.engine.quality.wording import (
     NOTHING,
     apart,
     count,
+    counted,
     distinct,
     extent,
     interval,
@@ -55,6 +56,18 @@ def markdown_of(findings: Findings) -> str:
     return "\n".join(lines) + "\n"
 
 
+def short_markdown_of(findings: Findings) -> str:
+    """What stands out, the figures and the hit rates, for a terminal."""
+    run = findings.run
+    lines = [f"# Quality of {code(run.destination)}", "", _head(run), ""]
+    lines += [f"- {WEIGHTS[one.weight]} {one.told(code)}" for one in remarks(findings)]
+    lines += ["", *facts([run])]
+    if findings.hits is not None:
+        lines += ["", f"Against expected values, {counted(findings.hits.compared, 'row')} compared:"]
+        lines += ["", *_rates(findings.hits)]
+    return "\n".join(lines) + "\n"
+
+
 def _head(run: Run) -> str:
     return f"Model {code(run.model)}, published {code(run.finished_at)} UTC, publish {code(run.publish_id)}."
 
@@ -76,6 +89,8 @@ def facts(runs: Sequence[Run]) -> list[str]:
         ["latency p50 / p90 / p99 / max", *map(_latencies, about, latencies)],
         ["asked more than once", *(share(run.tally.asked_again, run.rows) for run in runs)],
     ]
+    if any(run.tally.reasks for run in runs):
+        rows.append(["re-asked, as the answer did not fit", *(_reasked(run) for run in runs)])
     return table(names, rows, right=range(1, len(names)))
 
 
@@ -92,6 +107,15 @@ def _tokens(run: Run) -> str:
 
 def _latencies(about: str, shown: Sequence[str]) -> str:
     return NOTHING if shown[0] == NOTHING else about + " / ".join(shown)
+
+
+def _reasked(run: Run) -> str:
+    """How many rows, and how many of them succeeded then."""
+    tally = run.tally
+    if not tally.reasks:
+        return NOTHING
+    told = share(tally.reasked, run.rows)
+    return f"{told} ({share(tally.mended_by_model, tally.reasked)} mended)" if tally.reasked else told
 
 
 def _outcomes(run: Run) -> list[str]:
@@ -142,7 +166,7 @@ def top(profile: FieldProfile) -> str:
     return ", ".join(f"{code(value(held, TOP_CHARS))} {at_least}{count(number)}" for held, number in shown)
 
 
-def _hits(hits: Hits) -> list[str]:
+def _rates(hits: Hits) -> list[str]:
     headers = ["field", "as expected", "of", "rate", "95 % interval"]
     rows = [
         [
@@ -154,11 +178,11 @@ def _hits(hits: Hits) -> list[str]:
         ]
         for one in hits.fields[:HITS_SHOWN]
     ]
-    lines = [
-        *table(headers, rows, right=[1, 2, 3, 4]),
-        "",
-        RULE + _more(len(hits.fields), HITS_SHOWN, "fields"),
-    ]
+    return table(headers, rows, right=[1, 2, 3, 4])
+
+
+def _hits(hits: Hits) -> list[str]:
+    lines = [*_rates(hits), "", RULE + _more(len(hits.fields), HITS_SHOWN, "fields")]
     if hits.without_result:
         lines[-1] += (
             f" {count(hits.without_result)} rows with expected values have no result and are in no rate."
@@ -198,7 +222,11 @@ def _answers(run: Run) -> list[str]:
         lines += ["", "## Mends and attempts", ""]
         rows = [[f"mended: {code(name)}", count(n)] for name, n in tally.mends.most_common(LISTED)]
         asked = sorted(tally.attempts.items())[:LISTED]
-        rows += [[f"asked {count(n)} {'time' if n == 1 else 'times'}", count(rows_)] for n, rows_ in asked]
+        rows += [[f"asked {counted(n, 'time')}", count(rows_)] for n, rows_ in asked]
+        again = sorted((n, rows_) for n, rows_ in tally.reasks.items() if n)[:LISTED]
+        rows += [
+            [f"re-asked {counted(n, 'time')}, as the answer did not fit", count(rows_)] for n, rows_ in again
+        ]
         lines += table(["", "rows"], rows, right=[1])
     return lines
 

@@ -1,4 +1,4 @@
-"""Where reports and comparisons are kept: `reports/` in the state folder, one HTML file each."""
+"""Where reports and comparisons are kept: `reports/` in the state folder, as a page and as Markdown."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage import Storage
 
 TRIES = 10
+FOLDER = "reports"
 
 
 class Page(Protocol):
@@ -17,23 +18,32 @@ class Page(Protocol):
 
     @property
     def name(self) -> str:
-        """The file's name without its ending."""
+        """The files' name without its ending."""
 
     def to_html(self) -> str:
         """The page."""
 
+    def to_markdown(self) -> str:
+        """The same in less space."""
 
-def save(page: Page, storage: Storage, state_folder: str) -> str:
-    """Keep a page as `<state folder>/reports/<name>.html`, in place of the one before.
+
+def save(page: Page, storage: Storage, state_folder: str) -> dict[str, str]:
+    """Keep a page in `<state folder>/reports/`, in place of the one of its name before.
 
     Returns:
-        Its path.
+        The paths, `html` and `markdown`.
 
     Raises:
         PublishConflict: others kept writing the same page.
     """
-    path = storage.join(state_folder, "reports", f"{page.name}.html")
-    data = page.to_html().encode()
+    texts = {"html": (".html", page.to_html()), "markdown": (".md", page.to_markdown())}
+    return {
+        form: _written(storage, storage.join(state_folder, FOLDER, f"{page.name}{ending}"), text.encode())
+        for form, (ending, text) in texts.items()
+    }
+
+
+def _written(storage: Storage, path: str, data: bytes) -> str:
     for _ in range(TRIES):
         held = storage.read_versioned(path)
         if held is not None and held[0] == data:

@@ -113,7 +113,13 @@ def _fields(fields: tuple[FieldProfile, ...]) -> Iterator[Remark]:
 
 def _answers(run: Run) -> Iterator[Remark]:
     tally = run.tally
-    if tally.asked_again >= OFTEN * run.rows:
+    if tally.reasked >= OFTEN * run.rows:
+        yield Remark(
+            "note",
+            f"{share(tally.reasked, run.rows)} of the rows were asked again because the answer did not fit;"
+            f" that helped {share(tally.mended_by_model, tally.reasked)} of them.",
+        )
+    elif tally.asked_again >= OFTEN * run.rows:
         yield Remark("note", f"{share(tally.asked_again, run.rows)} of the rows took more than one attempt.")
     for mend, rows in sorted(tally.mends.items()):
         if rows >= OFTEN * run.rows:

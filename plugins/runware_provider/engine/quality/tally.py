@@ -16,8 +16,17 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-FIELDS = ("outcome", "error_code", "error_message", "attempts", "finish_reason", "latency_s", "mends")
-"""Of the struct `inference`, what is read."""
+FIELDS = (
+    "outcome",
+    "error_code",
+    "error_message",
+    "attempts",
+    "reasks",
+    "finish_reason",
+    "latency_s",
+    "mends",
+)
+"""Of the struct `inference`, what is read; older datasets have no `reasks`."""
 LATENCIES_HELD = 262_144
 MESSAGES_READ = 100_000
 PROBLEMS_HELD = 10_000
@@ -70,6 +79,10 @@ class Tally:
     """Rows by outcome and error code."""
     attempts: Counter[int] = field(default_factory=Counter)
     """Rows by how often they were asked."""
+    reasks: Counter[int] = field(default_factory=Counter)
+    """Rows by how often the model was shown what did not fit in its answer."""
+    mended_by_model: int = 0
+    """Rows that succeeded after that."""
     mends: Counter[str] = field(default_factory=Counter)
     """Rows by what was mended in their answer."""
     finishes: Counter[str] = field(default_factory=Counter)
@@ -81,7 +94,7 @@ class Tally:
         """Count these rows.
 
         Args:
-            rows: the columns named in `FIELDS`, as they stand in `inference`.
+            rows: the columns named in `FIELDS`, as they stand in `inference`, with or without `reasks`.
         """
         self.rows += rows.num_rows
         counted = rows.group_by(["outcome", "error_code"], use_threads=False).aggregate([([], "count_all")])
@@ -90,6 +103,11 @@ class Tally:
             if row["error_code"] is not None:
                 self.reasons[row["outcome"], row["error_code"]] += row["count_all"]
         _count(self.attempts, rows["attempts"])
+        if "reasks" in rows.column_names:
+            _count(self.reasks, rows["reasks"])
+            asked = pc.greater(rows["reasks"], 0)
+            won = pc.and_(asked, pc.equal(rows["outcome"], "succeeded"))
+            self.mended_by_model += pc.sum(won).as_py() or 0
         _count(self.finishes, rows["finish_reason"])
         _count(self.mends, pc.list_flatten(rows["mends"]))
         self.latency.add(rows["latency_s"].combine_chunks())
@@ -110,6 +128,11 @@ class Tally:
     def asked_again(self) -> int:
         """Rows that took more than one attempt."""
         return sum(count for attempts, count in self.attempts.items() if attempts > 1)
+
+    @property
+    def reasked(self) -> int:
+        """Rows whose model was shown what did not fit."""
+        return sum(count for times, count in self.reasks.items() if times > 0)
 
 
 def _count(counter: Counter[object] | Counter[str] | Counter[int], values: pa.ChunkedArray) -> None:
