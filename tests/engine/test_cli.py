@@ -69,7 +69,7 @@ def test_words_that_mean_nothing_exit_with_1(
         main(arguments)
     out, told = capsys.readouterr()
     assert (left.value.code, out) == (1, "")
-    assert told.startswith("usage: runware-engine")
+    assert told.startswith("usage: runware")
 
 
 def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
