@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 RUN := PYTHONPATH=plugins $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo airflow test test-lowest torture lint types contracts check clean
+.PHONY: help demo airflow docs test test-lowest torture lint types contracts check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ demo: $(VENV)/.installed ## Run the example DAG once; with RUNWARE_API_KEY set, 
 
 airflow: $(VENV)/.installed ## Start Airflow with the example DAGs and its web page; Ctrl-C stops it
 	@$(RUN) -m runware_provider.testing.tryout.standalone
+
+docs: $(VENV)/.installed-dev ## Build the documentation into build/docs; a warning is an error
+	@PYTHONPATH=plugins:docs $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs build/docs
+	@echo "Open build/docs/index.html"
 
 test: $(VENV)/.installed-dev ## Run all tests
 	$(BIN)/python -m pytest -n auto --dist loadfile
@@ -69,5 +73,5 @@ $(BIN)/python:
 $(VENV)/.installed: requirements.txt | $(BIN)/python
 	$(call install,requirements.txt,$(RESOLUTION))
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-docs.txt
 	$(call install,requirements-dev.txt,highest)

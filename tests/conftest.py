@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PROJECT = Path(__file__).resolve().parents[1]
-COPIED = ("dags", "include", "plugins", "Makefile", "requirements.txt", "requirements-dev.txt")
+COPIED = (
+    "dags",
+    "include",
+    "plugins",
+    "Makefile",
+    "requirements.txt",
+    "requirements-dev.txt",
+    "requirements-docs.txt",
+)
 
 
 @pytest.fixture(scope="session")

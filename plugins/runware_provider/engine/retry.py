@@ -68,7 +68,7 @@ STEPS = {
     Family.LOST: Step.LOOK_UP,
 }
 
-_CODES: dict[Family, str] = {
+CODES: dict[Family, str] = {
     Family.AUTH: "invalidApiKey missingApiKey unauthorized forbidden permissionDenied insufficientPermissions "
     "authenticationFailed authFailed authTimeout invalidAuthentication invalidCredentials missingAuthentication "
     "accountSuspended accountDisabled organizationSuspended organizationDisabled workspaceSuspended "
@@ -90,8 +90,9 @@ _CODES: dict[Family, str] = {
     "undefinedError defaultError unrecognizedResponse",
     Family.VALIDATION: "unknownParameter incompatibleParameters validationFailed",
 }
-_FAMILY_OF = {code.lower(): family for family, codes in _CODES.items() for code in codes.split()}
-_SAYS_LITTLE = {code.lower() for code in _CODES[Family.SERVER].split()} - {"internalservererror"}
+"""The codes that have a family of their own, separated by spaces; others go by patterns and by HTTP status."""
+_FAMILY_OF = {code.lower(): family for family, codes in CODES.items() for code in codes.split()}
+_SAYS_LITTLE = {code.lower() for code in CODES[Family.SERVER].split()} - {"internalservererror"}
 """Codes for errors that are not explained; the HTTP status may know more."""
 _PATTERNS = (
     (re.compile(r"credits|quota|balance(?!r)"), Family.QUOTA),  # a load balancer's error is no bill's

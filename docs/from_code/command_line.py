@@ -1,0 +1,40 @@
+"""The command line, a table for each of its commands."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from from_code.markdown import code, sentence, table
+from runware_provider.engine.cli_options import parser
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def commands() -> Mapping[str, argparse.ArgumentParser]:
+    """The commands by name."""
+    (choices,) = (one.choices for one in parser()._actions if isinstance(one, argparse._SubParsersAction))  # noqa: SLF001 - argparse tells it nowhere else
+    return dict(choices)
+
+
+def options(command: argparse.ArgumentParser) -> list[argparse.Action]:
+    """A command's options but `--help`."""
+    return [one for one in command._actions if one.option_strings and one.dest != "help"]  # noqa: SLF001 - as above
+
+
+def command_line(name: str) -> str:
+    """The options of a command, as a table."""
+    rows = [
+        [code(one.option_strings[-1]), _value(one), "yes" if one.required else "", sentence(one.help or "")]
+        for one in options(commands()[name])
+    ]
+    return table(("option", "value", "needed", "meaning"), rows)
+
+
+def _value(option: argparse.Action) -> str:
+    if option.nargs == 0:
+        return ""
+    choices: Any = option.choices
+    shown = option.metavar or (" ".join(choices) if choices else option.dest.upper())
+    return code(f"[{shown}]" if option.nargs == "?" else str(shown))

@@ -1,0 +1,16 @@
+"""The manifest's keys, as its format says (decision 4)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FORMAT = Path(__file__).parents[1] / "decisions" / "0004-manifest.md"
+HEADER = "| key | meaning |"
+
+
+def manifest() -> str:
+    """The table of the format's own page, so that there is one of it."""
+    lines = FORMAT.read_text(encoding="utf-8").splitlines()
+    start = lines.index(HEADER)
+    end = next(number for number in range(start, len(lines)) if not lines[number].startswith("|"))
+    return "\n".join(lines[start:end])
