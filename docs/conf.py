@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from from_code import fill
 from inline_svg import InlineSvg
-
 from runware_provider import __version__
 
 if TYPE_CHECKING:

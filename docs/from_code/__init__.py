@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from from_code.arguments import operator_arguments, value_object
+from from_code.arguments import operator_arguments, value_object, value_objects
 from from_code.codes import codes_by_family
 from from_code.command_line import command_line
 from from_code.errors import errors
@@ -42,6 +42,7 @@ def made(name: str) -> str:
 _TABLES: dict[str, Callable[[str], str]] = {
     "operator": operator_arguments,
     "object": value_object,
+    "objects": lambda _: value_objects(),
     "codes": lambda _: codes_by_family(),
     "command": command_line,
     "errors": lambda _: errors(),

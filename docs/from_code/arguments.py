@@ -41,10 +41,21 @@ def value_object(name: str) -> str:
     return table(("field", "type", "default", "meaning"), rows)
 
 
+def value_objects() -> str:
+    """All of them but the spec, which is not what a DAG is written with: a section each."""
+    kinds = (one for one in spec.ValueObject.__subclasses__() if one is not spec.Spec)
+    return "\n\n".join(
+        f"## {one.__name__}\n\n{' '.join((one.__doc__ or '').split())}\n\n{value_object(one.__name__)}"
+        for one in kinds
+    )
+
+
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return ""
     held: Any = field.default_factory() if field.default_factory else field.default  # type: ignore[call-arg] # none takes data
+    if isinstance(held, spec.ValueObject):
+        return code(f"{type(held).__name__}()")
     return "" if held is PydanticUndefined else code(repr(held))
 
 

@@ -17,7 +17,7 @@ def errors() -> str:
     hopeless = {rule.exception for rule in ONLY_WHAT_A_RETRY_MENDS.rules}
     rows = []
     for error in _kinds(EngineError):
-        if error is not JobStopped:
+        if error is not JobStopped and error.__module__ == EngineError.__module__:  # others are caught inside
             said = (error.__doc__ or "").strip().split("\n\n")[0]
             remedy = error.remedy if issubclass(error, JobStopped) else ""
             again = "skipped" if error is NothingToDo else "no" if error in hopeless else "yes"

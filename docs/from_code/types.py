@@ -11,11 +11,19 @@ from pydantic.fields import FieldInfo
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_NAMES = {str: "text", int: "whole number", float: "number", bool: "`True` or `False`", type(None): "`None`"}
+_NAMES: dict[Any, str] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "`True` or `False`",
+    Any: "",
+    dict: "dict",
+}
+_SHOWN: dict[Any, str] = {tuple: "({})", dict: "dict", type: "class of {}"}
 
 
 def told(field: FieldInfo) -> str:
-    """The type of a pydantic field, with its bounds: "whole number, 1 to 64"."""
+    """The type of a pydantic field, with its bounds: "whole number (1 to 64)"."""
     return _bounded(_type(field.annotation), field.metadata)
 
 
@@ -23,20 +31,18 @@ def _type(annotation: Any) -> str:
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _bounded(_type(parts[0]), parts[1:])
-    if origin in {Union, types.UnionType}:
-        return " or ".join(map(_type, parts))
     if origin is Literal:
         return ", ".join(f"`{value!r}`" for value in parts)
     if origin is tuple and parts[-1] is ...:
         return f"list of {_type(parts[0])}"
-    if origin is tuple:
-        return f"({', '.join(map(_type, parts))})"
-    if origin is dict or annotation is dict:
-        return "dict"
-    if origin is type:
-        return f"class of {_type(parts[0])}"
-    if annotation is Any:
-        return "any"
+    shown = _SHOWN.get(origin)
+    return shown.format(", ".join(map(_type, parts))) if shown else _name(annotation)
+
+
+def _name(annotation: Any) -> str:
+    if get_origin(annotation) in {Union, types.UnionType}:
+        # That it may be `None` shows in its default.
+        return " or ".join(_type(one) for one in get_args(annotation) if one is not type(None))
     return _NAMES.get(annotation) or f"`{getattr(annotation, '__name__', annotation)}`"
 
 
@@ -51,12 +57,14 @@ def _bounded(kind: str, metadata: Iterable[Any]) -> str:
     longest = next((one.max_length for one in held if isinstance(one, annotated_types.MaxLen)), None)
     said = []
     if least is not None:
-        said.append(f"{_number(least)} to {_number(most)}" if most is not None else f"{_number(least)} or more")
+        said.append(
+            f"{_number(least)} to {_number(most)}" if most is not None else f"{_number(least)} or more"
+        )
     if above is not None:
         said.append(f"more than {_number(above)}")
     if longest is not None:
         said.append(f"at most {_number(longest)}{' characters' if kind == 'text' else ''}")
-    return ", ".join([kind, *said])
+    return f"{kind} ({', '.join(said)})" if said else kind
 
 
 def _number(value: Any) -> str:

@@ -340,6 +340,7 @@ class Spec(ValueObject):
     failures: str | None = None
     """Where to write the rows that neither succeeded nor were skipped, as a dataset of their own besides."""
     budget: Budget | None = None
+    """What the job may cost with all its tries."""
     run: str | None = None
     """Names what several tries belong to, such as an Airflow run: they share one budget and one sum of what was paid."""
     reuse: Reuse = "partition"

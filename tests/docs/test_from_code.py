@@ -1,0 +1,112 @@
+"""The reference says something of everything that there is."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from from_code import PLACE, fill, made
+from from_code.arguments import INHERITED
+from from_code.command_line import commands, options
+from runware_provider.engine import errors, spec
+from runware_provider.engine.job import run_job
+from runware_provider.engine.rows import INFERENCE_TYPE, RESULT
+from runware_provider.operators import TextInferenceOperator
+from runware_provider.testing import LocalServer, ServerSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROW = re.compile(r"^\| `([^`]+)` \|.*?([^|]*) \|$", re.MULTILINE)
+OBJECTS = [kind.__name__ for kind in spec.ValueObject.__subclasses__()]
+
+
+def rows(table: str) -> dict[str, str]:
+    """The last cell of each row, by the first one."""
+    return {name: meaning.strip() for name, meaning in ROW.findall(table)}
+
+
+def undescribed(table: str, names: set[str]) -> set[str]:
+    """What has no row, or nothing in the last cell of it."""
+    described = {name for name, meaning in rows(table).items() if meaning}
+    return names - described
+
+
+def test_every_argument_of_the_operator_is_described_in_its_docstring() -> None:
+    names = set(inspect.signature(TextInferenceOperator.__init__).parameters) - set(INHERITED)
+    assert undescribed(made("operator operators.TextInferenceOperator"), names) == set()
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_every_field_of_a_value_object_is_described_below_it(name: str) -> None:
+    fields = getattr(spec, name).model_fields
+    assert undescribed(made(f"object {name}"), {one.alias or field for field, one in fields.items()}) == set()
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_option_of_the_command_line_has_a_help_text(name: str) -> None:
+    command = commands()[name]
+    assert undescribed(made(f"command {name}"), {one.option_strings[-1] for one in options(command)}) == set()
+
+
+def test_every_error_is_listed() -> None:
+    table = made("errors")
+    kinds = {
+        name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, Exception)
+    }
+    assert set(rows(table)) == kinds - {"EngineError", "JobStopped"}
+
+
+def test_every_table_has_its_place_on_a_page(docs: Path) -> None:
+    places = {name for page in docs.rglob("*.md") for name in PLACE.findall(page.read_text(encoding="utf-8"))}
+    assert {place.partition(" ")[0] for place in places} == {
+        "codes",
+        "command",
+        "errors",
+        "manifest",
+        "object",
+        "objects",
+        "operator",
+    }
+    assert all("<!--" not in fill(f"<!-- from the code: {place} -->") for place in places)
+
+
+def test_a_place_that_names_no_table_is_an_error() -> None:
+    with pytest.raises(KeyError, match="weather"):
+        fill("<!-- from the code: weather -->")
+
+
+def test_every_field_of_the_output_is_on_its_page_with_its_type(docs: Path) -> None:
+    page = (docs / "output.md").read_text(encoding="utf-8")
+    told = {
+        name: kind.replace(" of ", "<item: ") + (">" if " of " in kind else "")
+        for names, kind in re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (\w+(?: of \w+)?) \|", page, re.MULTILINE)
+        for name in re.findall(r"\w+", names)
+    }
+    types = {field.name: str(field.type).replace("double", "float64") for field in INFERENCE_TYPE}
+    assert {name: told.get(name) for name in types} == types
+    assert f"`{RESULT}`" in page
+
+
+async def test_every_key_of_a_manifest_is_listed(tmp_path: Path, project: Path) -> None:
+    job = spec.Spec(
+        source=str(project / "include" / "texts" / "ds=2026-01-01"),
+        destination=str(tmp_path / "out"),
+        prompt="{{ record.text }}",
+        failures=str(tmp_path / "failed"),
+        limit=3,
+    )
+    with LocalServer(ServerSettings(latency=0)) as server:
+        published = await run_job(job, spec.Endpoint(server.base_url, server.key))
+        with pytest.raises(errors.KeyRefused) as refused:
+            await run_job(job.model_copy(update={"limit": 4}), spec.Endpoint(server.base_url, "another-key"))
+    listed = set(
+        re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (.*?) \|", made("manifest"), re.MULTILINE)))
+    )
+    of_a_stop = {"reason", "remedy", "records_done", "still_at_vendor"}
+    assert set(published) - listed == set()
+    assert set(refused.value.manifest) - listed - of_a_stop == set()
+    assert listed - set(published) == set()
