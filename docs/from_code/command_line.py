@@ -1,11 +1,11 @@
-"""The command line, a table for each of its commands."""
+"""The options of the command line, command by command."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from from_code.markdown import code, sentence, table
+from from_code.markdown import described, sentence
 from runware_provider.engine.cli_options import parser
 
 if TYPE_CHECKING:
@@ -24,17 +24,20 @@ def options(command: argparse.ArgumentParser) -> list[argparse.Action]:
 
 
 def command_line(name: str) -> str:
-    """The options of a command, as a table."""
-    rows = [
-        [code(one.option_strings[-1]), _value(one), "yes" if one.required else "", sentence(one.help or "")]
+    """The options of a command."""
+    return "\n\n".join(
+        described(
+            f"{one.option_strings[-1]} {_value(one)}".strip(),
+            ("needed" if one.required else "",),
+            sentence(one.help or ""),
+        )
         for one in options(commands()[name])
-    ]
-    return table(("option", "value", "needed", "meaning"), rows)
+    )
 
 
 def _value(option: argparse.Action) -> str:
     if option.nargs == 0:
         return ""
     choices: Any = option.choices
-    shown = option.metavar or (" ".join(choices) if choices else option.dest.upper())
-    return code(f"[{shown}]" if option.nargs == "?" else str(shown))
+    shown = str(option.metavar or ("|".join(choices) if choices else option.dest.upper()))
+    return f"[{shown}]" if option.nargs == "?" else shown

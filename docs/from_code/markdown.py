@@ -1,4 +1,4 @@
-"""Markdown tables."""
+"""Markdown: tables, and lists of things with what is said of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table with this header; line breaks and bars of its cells are dealt with."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def described(name: str, facts: Iterable[str], said: str) -> str:
+    """An entry of a list: the name, facts such as its type beside it, and below it what is said of it."""
+    return f"{' · '.join([code(name), *filter(None, facts)])}\n: {' '.join(said.split())}"
 
 
 def code(text: str) -> str:

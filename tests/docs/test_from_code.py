@@ -20,18 +20,18 @@ from runware_provider.testing import LocalServer, ServerSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROW = re.compile(r"^\| `([^`]+)` \|.*?([^|]*) \|$", re.MULTILINE)
+ENTRY = re.compile(r"^`([^` ]+)[^`]*`.*\n: *(.*)$", re.MULTILINE)
 OBJECTS = [kind.__name__ for kind in spec.ValueObject.__subclasses__()]
 
 
-def rows(table: str) -> dict[str, str]:
-    """The last cell of each row, by the first one."""
-    return {name: meaning.strip() for name, meaning in ROW.findall(table)}
+def entries(made: str) -> dict[str, str]:
+    """What is said of each, by its name."""
+    return dict(ENTRY.findall(made))
 
 
-def undescribed(table: str, names: set[str]) -> set[str]:
-    """What has no row, or nothing in the last cell of it."""
-    described = {name for name, meaning in rows(table).items() if meaning}
+def undescribed(made: str, names: set[str]) -> set[str]:
+    """What has no entry, or an empty one."""
+    described = {name for name, said in entries(made).items() if said}
     return names - described
 
 
@@ -53,11 +53,10 @@ def test_every_option_of_the_command_line_has_a_help_text(name: str) -> None:
 
 
 def test_every_error_is_listed() -> None:
-    table = made("errors")
     kinds = {
         name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, Exception)
     }
-    assert set(rows(table)) == kinds - {"EngineError", "JobStopped"}
+    assert set(entries(made("errors"))) == kinds - {"EngineError", "JobStopped"}
 
 
 def test_every_table_has_its_place_on_a_page(docs: Path) -> None:
