@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from runware_provider import configuration, lookup
 from runware_provider.engine.errors import BadInput, EngineError, JobStopped, NothingToDo
+from runware_provider.engine.progress import ending
 from runware_provider.engine.spec import (
     DEFAULT_MAX_FAILED,
     DEFAULT_MODEL,
@@ -280,6 +281,7 @@ class TextInferenceOperator(BaseOperator):
             raise explained(stopped, spec).with_traceback(stopped.__traceback__) from None
         finally:
             self._job = None
+        self.log.info("%s", ending(manifest))
         if wish is not None:
             manifest = {**manifest, **self._kept_report(wish, spec)}
         for outlet in self.outlets:

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = "key-of-the-tests-0123456789"
-MANIFEST = {"records": 2, "paid_usd": 0.01}
+MANIFEST = {
+    "records": 2,
+    "outcomes": {"succeeded": 2},
+    "reasons": {},
+    "paid_usd": 0.01,
+    "paid_inferences": 2,
+    "reused_inferences": 0,
+    "destination": "out",
+}
 WEATHER = {"name": "get_weather", "schema": {"type": "object"}}
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.engine.progress import Progress
+from runware_provider.engine.progress import Progress, ending
 
 
 def progress(**fields: Any) -> Progress:
@@ -19,7 +19,10 @@ def progress(**fields: Any) -> Progress:
         ({}, "0 of 1,000 rows done (0 %), 0.0000 USD so far"),
         (
             {"done": 250, "elapsed_s": 50.0, "outstanding": 1_200, "cost": 0.12344},
-            "250 of 1,000 rows done (25 %), 5.0 a second, about 2 min 30 s left, 1,200 under way, 0.1234 USD so far",
+            (
+                "250 of 1,000 rows done (25 %), 5.0 a second, about 2 min 30 s left, 1,200 under way,"
+                " 0.1234 USD so far, about 0.49 in all"
+            ),
         ),
         (
             {"done": 600, "reused": 500, "elapsed_s": 10.0},
@@ -74,3 +77,43 @@ def test_there_is_always_a_line(one: int, other: int, reused: int, elapsed_s: fl
     assert "\n" not in line
     assert "-" not in line
     assert f"{done:,} of {total:,} rows done" in line
+
+
+@pytest.mark.parametrize(
+    ("fields", "foreseen"),
+    [
+        ({"done": 4, "cost": 0.4}, None),
+        ({"done": 5, "cost": 0.5}, 100.0),
+        ({"done": 105, "reused": 100, "cost": 0.5}, 0.5 + 895 * 0.1),
+        ({"done": 1_000, "cost": 100.0}, None),
+        ({"done": 500, "cost": 0.0}, None),
+    ],
+)
+def test_the_bill_is_foreseen_from_what_was_paid_in_this_run(
+    fields: dict[str, Any], foreseen: float | None
+) -> None:
+    assert progress(**fields).foreseen_cost == pytest.approx(foreseen)
+
+
+def test_the_end_says_what_became_of_the_rows_what_it_cost_and_where_it_is() -> None:
+    manifest: dict[str, Any] = {
+        "outcomes": {"invalid": 4, "skipped": 1_003, "succeeded": 233},
+        "reasons": {"empty": 1_003, "schema": 4},
+        "paid_usd": 0.13011,
+        "paid_inferences": 237,
+        "reused_inferences": 12,
+        "destination": "lake/invoices",
+    }
+    assert ending(manifest) == (
+        "4 invalid, 1,003 skipped, 233 succeeded (empty 1,003, schema 4); this run paid 0.1301 USD for 237 answers"
+        " and reused 12; written to lake/invoices"
+    )
+    nothing = {
+        **manifest,
+        "outcomes": {},
+        "reasons": {},
+        "paid_usd": 0.0,
+        "paid_inferences": 0,
+        "reused_inferences": 0,
+    }
+    assert ending(nothing) == "no rows; this run paid 0.0000 USD for 0 answers; written to lake/invoices"

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORESEEN_FROM = 5
+"""Rows that this run worked for, from which on their cost says something of the rest's: those of the canary."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,14 @@ class Progress:
         """Seconds left at this rate; nothing while there is no rate."""
         return (self.total - self.done) / self.rate if self.rate > 0 else None
 
+    @property
+    def foreseen_cost(self) -> float | None:
+        """USD that this run will have paid in the end, if the rest is like what was done; nothing at its ends."""
+        worked = self.done - self.reused
+        if worked < FORESEEN_FROM or self.done >= self.total or not self.cost:
+            return None
+        return self.cost + (self.total - self.done) * self.cost / worked
+
     def line(self) -> str:
         """One line for a log."""
         share = f" ({100 * self.done // self.total} %)" if self.total else ""
@@ -47,10 +62,22 @@ class Progress:
             parts.append(f"about {_duration(left)} left")
         if self.outstanding:
             parts.append(f"{self.outstanding:,} under way")
-        parts.append(f"{self.cost:.4f} USD so far")
+        foreseen = self.foreseen_cost
+        in_all = f", about {foreseen:.2g} in all" if foreseen is not None else ""
+        parts.append(f"{self.cost:.4f} USD so far{in_all}")
         if self.trouble:
             parts.append(f"no usable answer from the API ({self.trouble})")
         return ", ".join(parts)
+
+
+def ending(manifest: Mapping[str, Any]) -> str:
+    """One line for a log: what became of the rows of a published dataset, what it cost, and where it is."""
+    reasons = manifest["reasons"]
+    rows = [f"{count:,} {outcome}" for outcome, count in manifest["outcomes"].items()] or ["no rows"]
+    why = f" ({', '.join(f'{code} {count:,}' for code, count in reasons.items())})" if reasons else ""
+    paid = f"this run paid {manifest['paid_usd']:.4f} USD for {manifest['paid_inferences']:,} answers"
+    reused = f" and reused {manifest['reused_inferences']:,}" if manifest["reused_inferences"] else ""
+    return f"{', '.join(rows)}{why}; {paid}{reused}; written to {manifest['destination']}"
 
 
 def _duration(seconds: float) -> str:
