@@ -223,6 +223,7 @@ def test_progress_is_logged_and_neither_key_nor_prompt_is(
     run_task(a_dag(), "ask")
     logged = "".join(capsys.readouterr())
     assert "1 of 2 rows done" in logged
+    assert "2 succeeded; this run paid 0.0100 USD for 2 answers; written to out" in logged
     assert KEY not in logged
     assert "Read:" not in logged
 
