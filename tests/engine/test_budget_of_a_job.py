@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
-from runware_provider.engine.errors import BadInput, BudgetExhausted
+from runware_provider.engine.errors import BadInput, BudgetExhausted, Unreachable
+from runware_provider.engine.job import run_job
 from runware_provider.testing import Fault
 
 if TYPE_CHECKING:
@@ -140,6 +142,106 @@ async def test_a_budget_in_money_for_a_model_without_a_price_is_refused(place: A
     with pytest.raises(BadInput, match=r"budget.usd: the API names no price for 'nobody-knows-it'"):
         await place.run(model="nobody-knows-it", budget={"usd": 1.0})
     assert place.executed() == 0
+
+
+class Unlisted(httpx.AsyncHTTPTransport):
+    """A network on which the API has no price list."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/models"):
+            return httpx.Response(404)
+        return await super().handle_async_request(request)
+
+
+@pytest.mark.parametrize("changed", [{}, {"prompt": "Anew: {{ record.body }}"}])
+async def test_what_the_ledger_knows_of_a_models_price_is_where_a_budget_starts(
+    place: Any, changed: Any
+) -> None:
+    """Without it one would be sent at a time, until a charge tells the price."""
+
+    async def run(**changes: Any) -> dict[str, Any]:
+        spec = place.spec(model="qwen-3.5-plus", **changes)
+        return await run_job(spec, place.endpoint, transport=Unlisted())
+
+    place.fill(30)
+    await run(limit=10)
+    each, to_pay = spent(place) / 10, 30 if changed else 20
+    planned = place.plan(model="qwen-3.5-plus", **changed, budget={"usd": 1.0})["estimate"]
+    assert planned["priced_by"] == "the answers of this job"
+    assert each * to_pay / 2 < planned["cost_usd"] < 2 * each * to_pay
+    with pytest.raises(BudgetExhausted, match="nothing was sent"):
+        await run(**changed, budget={"usd": each * to_pay / 2})
+    assert place.executed() == 10
+    manifest = await run(**changed, budget={"usd": 3 * each * to_pay})
+    assert (manifest["outcomes"], manifest["paid_inferences"]) == ({"succeeded": 30}, to_pay)
+
+
+async def test_the_price_of_another_model_is_not_taken_for_this_ones(place: Any) -> None:
+    place.fill(10)
+    await place.run()
+    assert place.plan(model="nobody-knows-it", budget={"usd": 1.0})["estimate"]["cost_usd"] is None
+
+
+async def test_what_a_try_paid_without_a_reported_cost_counts_for_the_next_one_of_the_run(place: Any) -> None:
+    place.server.script(Fault("no_cost"))
+    place.fill(40)
+    budget = {"usd": 0.003, **PARTIAL}
+    await place.run(run="monday", budget=budget)
+    paid, before = place.executed(), spent(place)
+    assert 5 < paid < 40
+    planned = place.plan(run="monday", budget=budget)["budget"]
+    assert planned["spent_usd"] == pytest.approx(before, rel=0.3)
+    await place.run(run="monday", budget=budget)
+    assert place.executed() - paid < 6  # what was kept free as a margin may pay for a few more
+    assert place.plan(run="tuesday", budget=budget)["budget"]["spent_usd"] == 0.0
+
+
+async def test_what_was_lost_counts_as_expected_for_the_next_try_of_the_run(
+    new_place: Callable[..., Any],
+) -> None:
+    place = new_place(faults=(Fault("never_finish", contains="Shop 1 "),))
+    place.fill(4)
+    limits = {"deadline_s": 0.3, "retry_lost": False}
+    assert (await place.run(run="monday", limits=limits))["maybe_billed"] == 1
+    seen = place.plan(run="monday", budget={"usd": 1.0, "tokens": 100_000})["budget"]
+    told = sum(line["cost_usd"] for line in place.server.bill()["tasks"].values() if line["charged"])
+    assert seen["spent_usd"] > told * 1.1
+    tokens = sum(
+        row["inference"]["prompt_tokens"] + row["inference"]["completion_tokens"]
+        for row in place.rows()
+        if row["inference"]["outcome"] == "succeeded"
+    )
+    assert seen["spent_tokens"] > tokens
+
+
+async def test_what_may_have_been_sent_before_is_not_told_to_be_unsent_when_the_budget_is_short(
+    new_place: Callable[..., Any],
+) -> None:
+    place = new_place(faults=(Fault("cut_before_work"),))
+    place.fill(12)
+    with pytest.raises(Unreachable):
+        await place.run(limits={"unreachable_s": 0.5})
+    place.server.clear_faults()
+    manifest = await place.run(budget={"tokens": 1, **PARTIAL})
+    assert place.executed() == 0
+    said = [row["inference"] for row in place.rows() if row["inference"]["outcome"] == "failed"]
+    assert manifest["outcomes"] == {"failed": len(said), "skipped": 12 - len(said)}
+    assert 0 < len(said) == manifest["maybe_billed"] < 12
+    assert {(one["error_code"], "billed" in one["error_message"]) for one in said} == {("budget", True)}
+    assert sorted(one["task_uuid"] for one in said) == sorted(manifest["unpriced_tasks"])
+    again = await place.run()
+    assert (again["outcomes"], again["maybe_billed"], place.executed()) == ({"succeeded": 12}, 0, 12)
+    assert {one["task_uuid"] for one in said} <= {row["inference"]["task_uuid"] for row in place.rows()}
+
+
+async def test_the_shares_of_a_plan_follow_what_each_shard_is_to_pay(place: Any) -> None:
+    place.fill(12)
+    await place.run(limit=4)
+    planned = place.plan(budget={"tokens": 8_000}, limits={"shard_rows": 4}, limit=10)
+    shares = planned["budget"]["shares"]
+    assert [one and one["tokens"] for one in shares[:1]] == [None]
+    assert len(shares) == planned["shards"]
+    assert sum(one["tokens"] for one in shares if one) == 8_000
 
 
 async def test_the_shares_of_a_plan_add_up_to_the_budget(place: Any) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from runware_provider.engine.errors import BadInput
+from runware_provider.engine.errors import BadInput, PublishConflict
+from runware_provider.engine.job import run_job
+from runware_provider.engine.local_storage import LocalStorage
+from runware_provider.engine.storage import Stores
 from runware_provider.testing import Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FAULTS = (
@@ -76,6 +82,65 @@ async def test_killed_between_the_two_publishes_it_is_there_after_another_run(pl
     await place.run(failures=str(folder))
     assert [row["n"] for row in place.rows(folder)] == expected
     assert place.executed() == paid
+
+
+class Between(LocalStorage):
+    """Does something, once, when the main dataset is published and the failures' is about to be."""
+
+    def __init__(self, then: Callable[[], object]) -> None:
+        super().__init__(lambda _: None)
+        self.then: list[Callable[[], object]] = [then]
+
+    def replace_if(self, path: str, data: bytes, version: Any) -> bool:
+        if path.endswith("/failures/manifest.json") and self.then:
+            self.then.pop()()
+        return super().replace_if(path, data, version)
+
+
+class OneStore(Stores):
+    def __init__(self, storage: LocalStorage) -> None:
+        super().__init__()
+        self.storage = storage
+
+    def open(self, *_: Any, **__: Any) -> LocalStorage:
+        return self.storage
+
+    def open_beside(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+def manifests(place: Any) -> list[dict[str, Any]]:
+    paths = (place.state / "manifest.json", place.state / "failures" / "manifest.json")
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+async def test_of_two_runs_the_one_that_began_last_has_both_datasets(place: Any) -> None:
+    folder = fill(place)
+    newer = place.spec(failures=str(folder), limit=3)
+    stores = OneStore(Between(lambda: asyncio.run(run_job(newer, place.endpoint))))
+    with pytest.raises(PublishConflict, match="its failures belong to it"):
+        await run_job(place.spec(failures=str(folder)), place.endpoint, stores=stores)
+    main, failures = manifests(place)
+    assert main["started_at"] == failures["started_at"]
+    assert ([row["n"] for row in place.rows()], [row["n"] for row in place.rows(folder)]) == ([0, 1, 2], [1])
+    assert not list(place.state.glob("**/*.staged"))
+
+
+async def test_whoever_has_the_main_dataset_has_the_failures_too(place: Any) -> None:
+    folder = fill(place)
+    await place.run(failures=str(folder))
+    path = place.state / "failures" / "manifest.json"
+
+    def another_publishes() -> None:
+        later = {**manifests(place)[1], "started_at": "9999-01-01T00:00:00+00:00", "publish_id": "later"}
+        path.write_text(json.dumps(later), encoding="utf-8")
+
+    stores = OneStore(Between(another_publishes))
+    spec = place.spec(failures=str(folder), limit=3)
+    assert (await run_job(spec, place.endpoint, stores=stores))["failures"]["rows"] == 1
+    main, failures = manifests(place)
+    assert main["started_at"] == failures["started_at"]
+    assert [row["n"] for row in place.rows(folder)] == [1]
 
 
 async def test_a_folder_with_files_of_others_is_refused(place: Any) -> None:

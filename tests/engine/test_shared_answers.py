@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from runware_provider.engine.job import run_job
 from runware_provider.engine.ledger import Ledger
 from runware_provider.engine.local_storage import LocalStorage
 from runware_provider.engine.plan import plan
+from runware_provider.engine.segments import entries_at
 from runware_provider.engine.shared_answers import (
     below,
     is_partition,
@@ -319,6 +321,60 @@ async def test_a_wish_to_retry_what_failed_reuses_what_is_older(place: Any) -> N
     assert (third["reused_inferences"], third["paid_inferences"]) == (1, 2)
 
 
+# a twin of the same partition, which asks what this run copies
+
+
+async def copies(place: Any, day: int, entries: list[Entry]) -> None:
+    ledger = Ledger(LocalStorage(lambda _: None), str(place.state / f"ds={day}" / "ledger"))
+    async with ledger.writing():
+        await ledger.commit([replace(one, origin=JOB) for one in entries], at_once=True)
+    ledger.close()
+
+
+def entries(place: Any, day: int) -> list[Entry]:
+    folder = place.state / f"ds={day}" / "ledger"
+    found = []
+    for path in sorted(folder.glob("*.segment")):
+        rows = pq.ParquetFile(path).metadata.num_rows
+        found += entries_at(LocalStorage(lambda _: None), str(path), range(rows))
+    return found
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_what_was_paid_for_here_goes_before_what_was_copied(place: Any, first: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    fill(place, 1, range(4))
+    before = await run(place, 1)
+    own = [row["inference"]["task_uuid"] for row in rows(place, 1)]
+    answered = [one for one in entries(place, 1) if one.kind is Kind.ANSWERED]
+    dear = [replace(one, cost=9.0, attempt=one.attempt + (not first)) for one in answered]
+    await copies(place, 1, dear)
+    manifest = await run(place, 1)
+    assert [row["inference"]["task_uuid"] for row in rows(place, 1)] == own
+    assert (
+        manifest["cost_usd"] == before["cost_usd"] == pytest.approx(place.server.bill()["cost_usd"], abs=1e-9)
+    )
+    assert (manifest["inferences"], manifest["reused_inferences"], manifest["reused_usd"]) == (4, 0, 0.0)
+    assert (manifest["maybe_billed"], manifest["paid_inferences"]) == (0, 0)
+
+
+async def test_what_a_killed_twin_sent_is_listed_although_its_answer_was_copied(place: Any) -> None:
+    fill(place, 1, range(4))
+    await run(place, 1)
+    own = {row["inference"]["task_uuid"] for row in rows(place, 1)}
+    held = entries(place, 1)
+    job = (place.state / "ds=1" / "job.json").read_bytes()
+    shutil.rmtree(place.state / "ds=1")
+    shutil.rmtree(place.destination / "ds=1")
+    (place.state / "ds=1").mkdir()
+    (place.state / "ds=1" / "job.json").write_bytes(job)
+    (await written(str(place.state / "ds=1"), [one for one in held if one.kind is Kind.INTENT])).close()
+    await copies(place, 1, [one for one in held if one.kind is Kind.ANSWERED])
+    manifest = await run(place, 1)
+    assert (manifest["inferences"], manifest["reused_inferences"], manifest["maybe_billed"]) == (0, 4, 4)
+    assert set(manifest["unpriced_tasks"]) == own
+    assert place.executed() == 4
+
+
 async def test_a_late_listing_hides_nothing(place: Any) -> None:
     for day in (1, 2, 3):
         fill(place, day, range(day, day + 3))
@@ -343,14 +399,15 @@ async def test_a_publish_shares_only_what_its_partition_has_not_shared(place: An
 # the files
 
 
-def ledger_of(folder: str, entries: list[Entry]) -> Ledger:
-    async def commit() -> Ledger:
-        ledger = Ledger(LocalStorage(lambda _: None), f"{folder}/ledger")
-        async with ledger.writing():
-            await ledger.commit(entries, at_once=True)
-        return ledger
+def ledger_of(folder: str, held: list[Entry]) -> Ledger:
+    return asyncio.run(written(folder, held))
 
-    return asyncio.run(commit())
+
+async def written(folder: str, held: list[Entry]) -> Ledger:
+    ledger = Ledger(LocalStorage(lambda _: None), f"{folder}/ledger")
+    async with ledger.writing():
+        await ledger.commit(held, at_once=True)
+    return ledger
 
 
 def answer(fingerprint: bytes, **facts: Any) -> Entry:

@@ -467,6 +467,7 @@ def may_be_billed(entry: Entry) -> bool:
         entry.kind is Kind.ANSWERED
         or entry.cost is not None
         or entry.family in {Family.LOST.value, Family.TIMEOUT.value}
+        or (entry.kind is Kind.SPENT and entry.family == Family.CONFLICT.value)
     )
 
 

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 SHARDS_IN_HAND = 3
 """So that a straggler does not stall the next shard, and memory stays bounded."""
-JUDGED_AT_ONCE = 500
+JUDGED_AT_ONCE = 2_000
+"""As many as a row group of the ledger has, which is read as a whole: fewer would read each again and again."""
 MOST_PRICED = 10_000
 
 
@@ -54,6 +55,8 @@ class ShardFeed:
     """Rows whose outcome is known, whether or not their part is written."""
     priced: list[tuple[int, float]] = field(default_factory=list)
     """Of some answers with a reported cost: estimated prompt tokens and USD."""
+    doubted: list[str] = field(default_factory=list)
+    """UUIDs that were given up although they may have been sent and billed."""
 
     def __post_init__(self) -> None:
         prepared = self.prepared
@@ -249,8 +252,11 @@ class ShardFeed:
             self.priced.append((tokens, cost))
 
     def give_up(self, inference: Inference) -> None:
-        """The budget does not reach for this one."""
-        self._settle(inference.key, self.judge.given_up(inference.counted))
+        """The budget does not reach for this one; its fate may be in doubt, and stays so in the ledger."""
+        doubted = inference.task_uuid if inference.doubted_at is not None else None
+        if doubted is not None:
+            self.doubted.append(doubted)
+        self._settle(inference.key, self.judge.given_up(inference.counted, doubted))
 
     def cut_short(self) -> None:
         """From now on nothing new is asked: the budget is used up."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from runware_provider.engine.budget import Account, Spend
 from runware_provider.engine.client import Client, check_endpoint
 from runware_provider.engine.collect import Collector
 from runware_provider.engine.compaction import compact
@@ -32,6 +31,7 @@ from runware_provider.engine.feed import ShardFeed
 from runware_provider.engine.flight import OUTSTANDING, Flight
 from runware_provider.engine.ledger import Ledger
 from runware_provider.engine.manifest import Clock, manifest_of, stopped_manifest, unpriced
+from runware_provider.engine.opening import open_account, price_of
 from runware_provider.engine.pace import Pace
 from runware_provider.engine.part_writer import PartWriter
 from runware_provider.engine.prepare import (
@@ -43,7 +43,6 @@ from runware_provider.engine.prepare import (
     places_checked,
     prepare,
 )
-from runware_provider.engine.pricing import ASSUMED_COMPLETION_TOKENS, prices_of
 from runware_provider.engine.publish import Stage, publish, read_manifest
 from runware_provider.engine.reuse import Reuse, reuses
 from runware_provider.engine.rows import Counts, Judge
@@ -51,22 +50,23 @@ from runware_provider.engine.shared_answers import below, share
 from runware_provider.engine.state import JobIdentity, generation_of, open_job, wish_of
 from runware_provider.engine.storage import Stores
 from runware_provider.engine.submit import Submitter
-from runware_provider.engine.survey import Survey, changed, questioner_of, survey
+from runware_provider.engine.survey import changed, questioner_of, survey
 from runware_provider.engine.upkeep import expire
 from runware_provider.engine.wire import task_uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from runware_provider.engine.budget import Account
     from runware_provider.engine.client import Transport
+    from runware_provider.engine.pricing import KnownPrices
     from runware_provider.engine.progress import Progress
     from runware_provider.engine.publish import StagedPart
     from runware_provider.engine.questions import Questioner
     from runware_provider.engine.spec import Endpoint, Spec
     from runware_provider.engine.storage import Version
+    from runware_provider.engine.survey import Survey
 
-ASSUMED_SPREAD = 1.0
-"""Their standard deviation, as a share of their mean, until then."""
 REBASES = 5
 """How often a publish goes on from what an older run published meanwhile."""
 
@@ -190,8 +190,7 @@ class Job:
         ):
             questioner = self._questioner()
             await self._reuse(questioner)
-            account = await self._account(client)
-            await self._look_ahead(questioner, account)
+            account = await self._look_ahead(client, questioner)
             flight = Flight(account)
             feed = self._feed(flight, questioner, report, publishing=publishing)
             try:
@@ -210,7 +209,7 @@ class Job:
             shown = {"first_rows": feed.writer.first_rows, "priced": feed.priced}
             return {**self._manifest(feed, "preview"), **shown}
         try:
-            published = await asyncio.to_thread(self._publish, feed.writer, self._manifest(feed, "published"))
+            published = await asyncio.to_thread(self._publish, feed, self._manifest(feed, "published"))
         except PublishConflict:
             await asyncio.to_thread(feed.discard)
             raise
@@ -304,57 +303,46 @@ class Job:
 
     # money
 
-    async def _account(self, client: Client) -> Account | None:
-        """What the budget has paid already; nothing without a budget.
+    async def _look_ahead(self, client: Client, questioner: Questioner) -> Account | None:
+        """Say what is to be paid, and why, where that may be more than the user foresaw.
+
+        Returns:
+            What the budget has paid already; nothing without a budget.
 
         Raises:
             BadInput: the budget is in USD, and nobody knows what the model costs.
-        """
-        spec = self.prepared.spec
-        budget, known = spec.budget, self.ledger.statistics()
-        if budget is None:
-            return None
-        price = None
-        if budget.usd is not None:
-            price = prices_of(spec.model, budget, await client.prices())
-            if price is None and known.mean_cost is None:
-                raise BadInput(
-                    "budget.usd",
-                    f"the API names no price for {spec.model!r}, so the budget could not be kept",
-                    "Give the price with budget.usd_per_million=(in, out), or a budget in tokens",
-                )
-        spent = self.ledger.totals("fresh")
-        mean = known.mean_completion_tokens
-        mean = ASSUMED_COMPLETION_TOKENS if mean is None else mean
-        spread = known.sd_completion_tokens
-        return Account(
-            budget,
-            price.prices if price is not None else None,
-            Spend(spent.cost, spent.prompt_tokens + spent.completion_tokens),
-            mean,
-            ASSUMED_SPREAD * mean if spread is None else spread,
-        )
-
-    async def _look_ahead(self, questioner: Questioner, account: Account | None) -> None:
-        """Say what is to be paid, and why, where that may be more than the user foresaw.
-
-        Raises:
             BudgetExhausted: the estimate exceeds the budget, and the job shall not go as far as it gets.
         """
         different = changed(self.prepared, self.published)
-        if account is None and not different:
-            return
+        budget = self.prepared.spec.budget
+        if budget is None and not different:
+            return None
+        listed = await client.prices() if budget is not None and budget.usd is not None else {}
         found = await asyncio.to_thread(survey, self.prepared, questioner, self.ledger)
         if found.to_pay and different:
             log.info("%s", _because(found, different))
-        budget = self.prepared.spec.budget
-        if account is None or budget is None or budget.when_short != "stop":
-            return
+        if budget is None:
+            return None
+        account = open_account(budget, self._price(listed, found), self.ledger, found.prompt_tokens_each)
         reason = account.exceeds(account.estimate(found.prompt_tokens, found.to_pay))
-        if reason is not None:
+        if reason is not None and budget.when_short == "stop":
             stopped = BudgetExhausted(f"{reason}; nothing was sent")
             stopped.manifest = self._stopped_before(stopped, found)
             raise stopped
+        return account
+
+    def _price(self, listed: Mapping[str, tuple[float, float]], found: Survey) -> KnownPrices | None:
+        spec, ledger = self.prepared.spec, self.ledger
+        same_model = bool(self.published) and "model" not in changed(self.prepared, self.published)
+        price = price_of(spec, listed, ledger, found.answers, same_model=same_model)
+        in_usd = spec.budget is not None and spec.budget.usd is not None
+        if in_usd and price is None and ledger.statistics().mean_cost is None:
+            raise BadInput(
+                "budget.usd",
+                f"the API names no price for {spec.model!r}, so the budget could not be kept",
+                "Give the price with budget.usd_per_million=(in, out), or a budget in tokens",
+            )
+        return price
 
     # the end
 
@@ -362,7 +350,7 @@ class Job:
         return Clock(self.started_at, _timestamp(), round(time.monotonic() - self.began, 3))
 
     def _manifest(self, feed: ShardFeed, status: str) -> dict[str, Any]:
-        return manifest_of(
+        held = manifest_of(
             self.prepared,
             self.ledger,
             feed.writer.counts,
@@ -370,6 +358,7 @@ class Job:
             status=status,
             generation=self.generation,
         )
+        return {**held, "maybe_billed": held["maybe_billed"] + len(feed.doubted)}
 
     def _stopped(self, feed: ShardFeed, stopped: JobStopped, flight: Flight) -> dict[str, Any]:
         return stopped_manifest(
@@ -410,13 +399,18 @@ class Job:
         except (OSError, StateUnreadable) as error:
             log.warning("The dataset stands; the ledger was not tidied (%s). The next run does it.", error)
 
-    def _unpriced(self) -> dict[str, Any]:
-        """The tasks whose cost nobody knows: a few in the manifest, all of them in a file of their own."""
+    def _unpriced(self, doubted: Sequence[str]) -> dict[str, Any]:
+        """The tasks whose cost nobody knows: a few in the manifest, all of them in a file of their own.
+
+        Args:
+            doubted: those that the ledger has no verdict on.
+        """
         job_id = self.identity.job_id
         names = [
             task_uuid(job_id, key.fingerprint, key.sample, key.generation, attempt)
             for key, attempt in self.ledger.unpriced()
         ]
+        names += doubted
         if not names:
             return unpriced([], None)
         storage = self.prepared.storage
@@ -424,9 +418,9 @@ class Job:
         storage.create_new(path, "".join(f"{name}\n" for name in names).encode())
         return unpriced(names, path)
 
-    def _publish(self, writer: PartWriter, manifest: dict[str, Any]) -> dict[str, Any]:
-        prepared = self.prepared
-        manifest |= self._unpriced()
+    def _publish(self, feed: ShardFeed, manifest: dict[str, Any]) -> dict[str, Any]:
+        prepared, writer = self.prepared, feed.writer
+        manifest |= self._unpriced(feed.doubted)
         if prepared.failures_folder is not None:
             rows = sum(part.rows for part in writer.failed_parts)
             manifest["failures"] = {"destination": prepared.failures_folder, "rows": rows}
@@ -441,20 +435,38 @@ class Job:
                 writer.failed_parts,
                 record,
                 self.previous_failures,
+                decided=str(published["publish_id"]),
             )
         return published
 
-    def _replace(
+    def _replace(  # noqa: PLR0913 - each a fact of its own
         self,
         folder: str,
         state_folder: str,
         parts: list[StagedPart],
         manifest: dict[str, Any],
         previous: Version | None,
+        *,
+        decided: str | None = None,
     ) -> dict[str, Any]:
-        """Publish, also over what an older run has published meanwhile: of twins the one that began last stands."""
+        """Publish, also over what an older run has published meanwhile: of twins the one that began last stands.
+
+        Args:
+            folder: the dataset's.
+            state_folder: where its manifest lies.
+            parts: of the dataset.
+            manifest: what to record.
+            previous: the version that this publish builds on.
+            decided: the publish of the main dataset that this one belongs to. Which run stands is decided there, once
+                for both datasets: as long as it is the present one, this one goes over whatever lies here.
+
+        Raises:
+            PublishConflict: a run that began later stands, in both datasets.
+        """
         storage, publish_id = self.prepared.storage, self.publish_id
         for _ in range(REBASES):
+            if decided is not None and not self._stands(decided):
+                break
             try:
                 return publish(
                     storage,
@@ -467,12 +479,23 @@ class Job:
                 )
             except PublishConflict:
                 present = read_manifest(storage, state_folder)
-                if present is None or str(present[0].get("started_at", "")) >= self.started_at:
+                if present is None or (decided is None and self._is_older_than(present[0])):
                     raise
                 previous, publish_id = present[1], secrets.token_hex(6)
+        else:
+            raise PublishConflict(
+                f"{folder}: other runs publish it again and again; run again to build on what is there"
+            )
         raise PublishConflict(
-            f"{folder}: other runs publish it again and again; run again to build on what is there"
+            f"{folder}: a run that began later has published meanwhile; its dataset stands, and its failures belong to it"
         )
+
+    def _stands(self, publish_id: str) -> bool:
+        present = read_manifest(self.prepared.storage, self.prepared.state_folder)
+        return present is not None and present[0]["publish_id"] == publish_id
+
+    def _is_older_than(self, manifest: Mapping[str, Any]) -> bool:
+        return str(manifest.get("started_at", "")) >= self.started_at
 
 
 def _because(found: Survey, different: list[str]) -> str:

@@ -296,6 +296,14 @@ class Ledger:
         """
         return self.index.unpriced(of)
 
+    def unpriced_tokens(self) -> list[tuple[int | None, int | None]]:
+        """Of what this run added, and which was or may have been billed without a word on its cost.
+
+        Returns:
+            For each attempt the tokens of its prompt and of its answer, as far as they were reported.
+        """
+        return self.index.unpriced_tokens("fresh")
+
     def first_seen(self, key: Key) -> bool:
         """Whether this is asked for the first time since the ledger was opened; for counting without sending."""
         return self.index.first_seen(key)

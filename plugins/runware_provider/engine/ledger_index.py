@@ -1,7 +1,8 @@
 """What the ledger says, merged by rank and looked up fast: a temporary SQLite file.
 
 Memory does not grow with the number of records. Of two entries of one attempt the higher kind holds; of two of the
-same kind, the one that says more, cost first. So the order in which entries come means nothing.
+same kind, the one that says more, cost first. So the order in which entries come means nothing. A copy of another
+partition's answer is an attempt beside the own one of the same number: it has another UUID, and is on another bill.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ _CREATE = """
         fingerprint BLOB, sample INT, generation INT, attempt INT, kind INT, family TEXT, was TEXT, cost INT,
         prompt_tokens INT, cached_tokens INT, completion_tokens INT, copied INT, segment INT, row INT,
         fresh INT, used INT DEFAULT 0,
-        PRIMARY KEY (fingerprint, sample, generation, attempt)
+        PRIMARY KEY (fingerprint, sample, generation, attempt, copied)
     ) WITHOUT ROWID;
     CREATE TABLE seen (fingerprint BLOB, sample INT, PRIMARY KEY (fingerprint, sample)) WITHOUT ROWID;
 """
@@ -94,15 +95,15 @@ _CREATE = """
 _SAYS = """
     CASE {0}.was WHEN 'answered' THEN 4 WHEN 'error' THEN 3 WHEN 'lost' THEN 3 WHEN 'spent' THEN 2 ELSE 1 END,
     coalesce({0}.cost, -1), coalesce({0}.completion_tokens, -1), coalesce({0}.prompt_tokens, -1),
-    coalesce({0}.cached_tokens, -1), {0}.copied,
+    coalesce({0}.cached_tokens, -1),
     {0}.was IS 'lost' OR coalesce({0}.family, '') IN ('lost', 'timeout'), coalesce({0}.family, '')
 """
 _UPSERT = f"""
     INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)
     ON CONFLICT DO UPDATE SET kind = excluded.kind, family = excluded.family, was = excluded.was,
         cost = excluded.cost, prompt_tokens = excluded.prompt_tokens, cached_tokens = excluded.cached_tokens,
-        completion_tokens = excluded.completion_tokens, copied = excluded.copied, segment = excluded.segment,
-        row = excluded.row, fresh = excluded.fresh
+        completion_tokens = excluded.completion_tokens, segment = excluded.segment, row = excluded.row,
+        fresh = excluded.fresh
     WHERE excluded.kind > entry.kind
         OR (excluded.kind = entry.kind AND ({_SAYS.format("excluded")}) > ({_SAYS.format("entry")}))
 """  # noqa: S608 - made of the names above
@@ -112,6 +113,13 @@ _WAS_INFERENCE = "(kind >= :error OR was IN ('answered', 'error', 'lost'))"
 _WAS_ANSWERED = "(kind = :answered OR was = 'answered')"
 _WAS_LOST = "((kind = :error AND family IN ('lost', 'timeout')) OR was = 'lost')"
 _WAS_SPENT = "((kind = :spent AND was IS NULL) OR was = 'spent')"
+# An own answer beside a copy is what the rows show. An own attempt that nobody knows the end of stays unasked for where
+# there is a copy to show, so all that can be said of it is that it may have been billed.
+_BESIDE = """EXISTS (SELECT 1 FROM entry AS beside WHERE beside.fingerprint = entry.fingerprint
+    AND beside.sample = entry.sample AND beside.generation = entry.generation AND beside.copied {}
+    AND beside.kind = :answered)"""
+_SHOWN_COPY = f"(copied AND NOT {_BESIDE.format('= 0')})"
+_UNKNOWN = f"(kind IN (:intent, :sent_again) AND NOT copied AND {_BESIDE.format('= 1')})"
 _MINE: dict[str, str] = {"used": "used = 1", "fresh": "fresh = 1", "all": "1"}
 _TOTALS = {
     of: f"""
@@ -119,9 +127,9 @@ _TOTALS = {
         coalesce(sum(iif(copied, 0, prompt_tokens)), 0), coalesce(sum(iif(copied, 0, cached_tokens)), 0),
         coalesce(sum(iif(copied, 0, completion_tokens)), 0), coalesce(sum(iif(copied, 0, cost)), 0),
         coalesce(sum({_WAS_ANSWERED} AND cost IS NULL AND NOT copied), 0),
-        coalesce(sum(({_WAS_SPENT} OR ({_WAS_LOST} AND cost IS NULL)) AND NOT copied), 0),
-        coalesce(sum({_WAS_INFERENCE} AND copied), 0), coalesce(sum(iif(copied, cost, 0)), 0)
-    FROM entry WHERE kind >= :spent AND {mine}
+        coalesce(sum(({_WAS_SPENT} OR ({_WAS_LOST} AND cost IS NULL) OR {_UNKNOWN}) AND NOT copied), 0),
+        coalesce(sum({_WAS_INFERENCE} AND {_SHOWN_COPY}), 0), coalesce(sum(iif({_SHOWN_COPY}, cost, 0)), 0)
+    FROM entry WHERE (kind >= :spent OR {_UNKNOWN}) AND {mine}
     """  # noqa: S608 - made of the words above
     for of, mine in _MINE.items()
 }
@@ -129,12 +137,26 @@ _UNPRICED = {
     of: f"""
     SELECT fingerprint, sample, generation, attempt FROM entry
     WHERE cost IS NULL AND NOT copied AND was IS NULL AND {mine}
-        AND (kind IN (:answered, :spent) OR (kind = :error AND family IN ('lost', 'timeout')))
+        AND (kind IN (:answered, :spent) OR (kind = :error AND family IN ('lost', 'timeout')) OR {_UNKNOWN})
     ORDER BY fingerprint, sample, generation, attempt
     """  # noqa: S608 - made of the words above
     for of, mine in _MINE.items()
 }
-_KINDS = {"spent": int(Kind.SPENT), "error": int(Kind.ERROR), "answered": int(Kind.ANSWERED)}
+_UNPRICED_TOKENS = {
+    of: f"""
+    SELECT prompt_tokens, completion_tokens FROM entry
+    WHERE cost IS NULL AND NOT copied AND {mine}
+        AND ({_WAS_ANSWERED} OR {_WAS_LOST} OR (kind = :spent AND family = 'conflict'))
+    """  # noqa: S608 - made of the words above
+    for of, mine in _MINE.items()
+}
+_KINDS = {
+    "intent": int(Kind.INTENT),
+    "sent_again": int(Kind.SENT_AGAIN),
+    "spent": int(Kind.SPENT),
+    "error": int(Kind.ERROR),
+    "answered": int(Kind.ANSWERED),
+}
 _KIND_OF = {int(kind): kind for kind in Kind}
 """Looked up several times faster than `Kind` makes it."""
 _STATISTICS = """
@@ -182,7 +204,7 @@ class LedgerIndex:
         # CROSS JOIN keeps the order of the tables, so that each that is asked for is looked up by the key.
         query = (
             f"WITH asked(place, fingerprint, sample) AS (VALUES {places})"  # noqa: S608 - numbers only
-            " SELECT place, generation, attempt, kind, family, segment, row FROM asked CROSS JOIN entry"
+            " SELECT place, generation, attempt, copied, kind, family, segment, row FROM asked CROSS JOIN entry"
             " ON entry.fingerprint = asked.fingerprint AND entry.sample = asked.sample AND generation >= ?"
         )
         values = [value for one in asked for value in one]
@@ -235,6 +257,13 @@ class LedgerIndex:
             for fingerprint, sample, generation, attempt in rows
         ]
 
+    def unpriced_tokens(self, of: Of) -> list[tuple[int | None, int | None]]:
+        """Tokens of the prompts and answers of attempts that may be charged at a cost that was not reported.
+
+        Unlike those that are `unpriced`, they may well be charged: what was refused and never run is not among them.
+        """
+        return list(self._held.execute(_UNPRICED_TOKENS[of], _KINDS))
+
     def statistics(self) -> Statistics:
         """Means and deviations of the answers."""
         count, prompt, tokens, tokens_squared, cost, cost_squared = self._held.execute(
@@ -263,14 +292,18 @@ def _history(rows: list[tuple[Any, ...]]) -> History | None:
     if not rows:
         return None
     if len(rows) > 1:
-        rows.sort(key=lambda row: row[:2])
+        rows.sort(key=lambda row: row[:3])
     newest = rows[-1][0]
-    attempts = [
-        Attempt(number, _KIND_OF[kind], family, segment, row)
-        for generation, number, kind, family, segment, row in rows
-        if generation == newest
-    ]
-    return History(newest, tuple(attempts))
+    rows = [row for row in rows if row[0] == newest]
+    if any(kind == Kind.ANSWERED and not copied for _, _, copied, kind, *_ in rows):
+        rows = [row for row in rows if not row[2]]  # what was paid for here goes before what others paid for
+    return History(
+        newest,
+        tuple(
+            Attempt(number, _KIND_OF[kind], family, segment, row)
+            for _, number, _, kind, family, segment, row in rows
+        ),
+    )
 
 
 def _deviation(mean: float | None, mean_of_squares: float | None) -> float | None:

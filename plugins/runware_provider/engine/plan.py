@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runware_provider.engine.budget import Account, Spend, shares
+from runware_provider.engine.budget import shares
 from runware_provider.engine.ledger import Ledger
+from runware_provider.engine.opening import open_account, price_of
 from runware_provider.engine.prepare import check_empty, check_published, prepare
-from runware_provider.engine.pricing import ASSUMED_COMPLETION_TOKENS, prices_of
+from runware_provider.engine.pricing import ASSUMED_COMPLETION_TOKENS
 from runware_provider.engine.reuse import Reuse, reuses
 from runware_provider.engine.state import expected_generation, wish_of
 from runware_provider.engine.storage import Stores
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runware_provider.engine.ledger_index import Statistics
+    from runware_provider.engine.pricing import KnownPrices
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.survey import Survey
 
@@ -50,11 +52,13 @@ def plan(
         questioner = questioner_of(prepared, ledger, expected_generation(storage, folder, wish))
         reused = Reuse(prepared, ledger, questioner, service).borrow() if reuses(spec) else 0
         found = survey(prepared, questioner, ledger)
-        known = ledger.statistics()
-        spent = ledger.totals("fresh")
+        different = changed(prepared, published[0] if published else {})
+        same_model = published is not None and "model" not in different
+        price = price_of(spec, prices or {}, ledger, found.answers, same_model=same_model)
+        estimate = _estimate(found, ledger.statistics(), price)
+        budget = _budget(spec, found, price, ledger)
     finally:
         ledger.close()
-    paid = Spend(spent.cost, spent.prompt_tokens + spent.completion_tokens)
     return {
         "source": spec.source,
         "destination": prepared.folder,
@@ -70,23 +74,20 @@ def plan(
         "failed_before": found.failed,
         "fate_unknown": found.unknown,
         "to_pay": found.to_pay,
-        "changed": changed(prepared, published[0] if published else {}),
-        "estimate": _estimate(spec, found, known, prices or {}),
-        "budget": _budget(spec, found, known, paid, prices or {}),
+        "changed": different,
+        "estimate": estimate,
+        "budget": budget,
         "warnings": list(prepared.warnings),
     }
 
 
-def _estimate(
-    spec: Spec, found: Survey, known: Statistics, prices: Mapping[str, tuple[float, float]]
-) -> dict[str, Any]:
+def _estimate(found: Survey, known: Statistics, price: KnownPrices | None) -> dict[str, Any]:
     each = known.mean_completion_tokens
     mean = ASSUMED_COMPLETION_TOKENS if each is None else each
     completion_tokens = round(mean * found.to_pay)
-    known_prices = prices_of(spec.model, spec.budget, prices)
     cost = None
-    if known_prices is not None:
-        cost = round(known_prices.prices.of(found.prompt_tokens, completion_tokens), 6)
+    if price is not None:
+        cost = round(price.prices.of(found.prompt_tokens, completion_tokens), 6)
     return {
         "prompt_tokens": found.prompt_tokens,
         "completion_tokens": completion_tokens,
@@ -95,31 +96,24 @@ def _estimate(
         if each is None
         else "taken from the answers of this job",
         "cost_usd": cost,
-        "priced_by": known_prices.said_by if known_prices is not None else None,
+        "priced_by": price.said_by if price is not None else None,
     }
 
 
-def _budget(
-    spec: Spec, found: Survey, known: Statistics, spent: Spend, prices: Mapping[str, tuple[float, float]]
-) -> dict[str, Any] | None:
+def _budget(spec: Spec, found: Survey, price: KnownPrices | None, ledger: Ledger) -> dict[str, Any] | None:
     """Whether the budget would last, and what each shard's share of it is."""
     budget = spec.budget
     if budget is None:
         return None
-    mean, price = known.mean_completion_tokens, prices_of(spec.model, budget, prices)
-    account = Account(
-        budget,
-        price.prices if price is not None else None,
-        spent,
-        ASSUMED_COMPLETION_TOKENS if mean is None else mean,
-        known.sd_completion_tokens or 0.0,
-    )
-    dealt = shares(budget, found.shard_tokens) if any(found.shard_tokens) else []
+    account = open_account(budget, price, ledger, found.prompt_tokens_each)
+    weights = [account.estimate(tokens, inferences).tokens for inferences, tokens in found.shards]
     return {
         "usd": budget.usd,
         "tokens": budget.tokens,
-        "spent_usd": spent.usd,
-        "spent_tokens": spent.tokens,
+        "spent_usd": account.spent.usd,
+        "spent_tokens": account.spent.tokens,
         "exceeded": account.exceeds(account.estimate(found.prompt_tokens, found.to_pay)),
-        "shares": [None if one is None else {"usd": one.usd, "tokens": one.tokens} for one in dealt],
+        "shares": [
+            None if one is None else {"usd": one.usd, "tokens": one.tokens} for one in shares(budget, weights)
+        ],
     }

@@ -170,18 +170,23 @@ class Judge:
         facts = {"error_code": skip.code, "error_message": skip.message, "attempts": 0, "model": self._model}
         return Judgement(Outcome.SKIPPED, None, {**facts, "mends": []})
 
-    def given_up(self, attempts: int) -> Judgement:
+    def given_up(self, attempts: int, doubted: str | None = None) -> Judgement:
         """The judgement on a record that the budget did not reach for.
 
         Args:
             attempts: how often it was tried without an answer.
+            doubted: the UUID under which it was sent, or may have been, without anybody knowing of it since.
         """
-        if attempts == 0:
+        if attempts == 0 and doubted is None:
             return self.skipped(Skip("budget", "the budget was used up before this record was asked"))
+        told = "its attempts failed, and the budget was used up before the next one"
+        if doubted is not None:
+            told = "it may have been sent, and billed; nobody knows of it, and the budget was used up before it was sent again"
         facts = {
             "error_code": "budget",
-            "error_message": "its attempts failed, and the budget was used up before the next one",
+            "error_message": told,
             "attempts": attempts,
+            "task_uuid": doubted,
             "model": self._model,
             "mends": [],
         }

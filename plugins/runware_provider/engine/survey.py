@@ -17,11 +17,14 @@ from runware_provider.engine.shard_work import records_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runware_provider.engine.attempt import Attempt
     from runware_provider.engine.ledger import Ledger
     from runware_provider.engine.prepare import Prepared
     from runware_provider.engine.questions import Question, Request
 
-JUDGED_AT_ONCE = 500
+JUDGED_AT_ONCE = 2_000
+"""As many as a row group of the ledger has."""
+MOST_ANSWERS = 200
 NOBODY = bytes(16)
 """A job_id: the UUIDs in these judgements are not looked at."""
 
@@ -44,8 +47,15 @@ class Survey:
     to_pay: int = 0
     prompt_tokens: int = 0
     """Of what is to be paid, by estimate."""
-    shard_tokens: list[int] = field(default_factory=list)
-    """The same for each shard, in their order."""
+    shards: list[tuple[int, int]] = field(default_factory=list)
+    """Of each shard, in their order: how many are to be paid, and the tokens of their prompts."""
+    answers: list[Attempt] = field(default_factory=list)
+    """Some of what was answered: all of them are of the model that is asked."""
+
+    @property
+    def prompt_tokens_each(self) -> int:
+        """Of what is to be paid, on average."""
+        return round(self.prompt_tokens / self.to_pay) if self.to_pay else 0
 
 
 def questioner_of(prepared: Prepared, ledger: Ledger, generation: int) -> Questioner:
@@ -80,7 +90,7 @@ def survey(prepared: Prepared, questioner: Questioner, ledger: Ledger) -> Survey
     columns = list(dict.fromkeys([*prepared.prompt.columns, *where]))
     most = prepared.spec.limit
     for _, table in read_shards(prepared.source, prepared.dataset, prepared.shards, columns):
-        before = found.prompt_tokens
+        before = found.to_pay, found.prompt_tokens
         for records in records_of(table, columns):
             asked = [questioner.ask(record) for record in records]
             chosen = [one for one in asked if one is not None]
@@ -91,9 +101,10 @@ def survey(prepared: Prepared, questioner: Questioner, ledger: Ledger) -> Survey
             if len(doubtful) >= JUDGED_AT_ONCE:
                 _judge(found, prepared, ledger, doubtful)
         _judge(found, prepared, ledger, doubtful)
-        found.shard_tokens.append(found.prompt_tokens - before)
+        found.shards.append((found.to_pay - before[0], found.prompt_tokens - before[1]))
         if most is not None and found.records >= most:
             break
+    found.shards += [(0, 0)] * (len(prepared.shards) - len(found.shards))
     return found
 
 
@@ -110,6 +121,8 @@ def _tally(
         known = question.standing
         if known.settled is not None:
             answered = known.settled.kind is Kind.ANSWERED
+            if answered and len(found.answers) < MOST_ANSWERS:
+                found.answers.append(known.settled)
             if not questioner.asks_again(question):
                 found.answered += answered
                 found.failed += not answered
