@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context, RetryPolicy
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
-    from pydantic import BaseModel
 
+    from runware_provider.engine.output_types import OutputType
     from runware_provider.engine.progress import Progress
     from runware_provider.engine.spec import (
         Budget,
@@ -122,8 +122,8 @@ class TextInferenceOperator(BaseOperator):
         partition: one hive partition of the destination, replaced as a whole: `{"ds": "{{ ds }}"}`. Templated.
         model: the API's name of the model. Templated.
         system_prompt: sent as it is; a line that ends in `.j2`, `.txt` or `.md` is a file, found as above.
-        output_type: a pydantic model, a JSON Schema (a dict, or a file that ends in `.json`, found as
-            above), or nothing for text.
+        output_type: a pydantic model; a JSON Schema (a dict, or a file that ends in `.json`, found as above);
+            labels, one of which is the answer (a list of texts, a `Literal`, an Enum); or nothing for text.
         tools: functions that the model may call instead of answering; excludes `output_type`.
         tool_choice: `"auto"`, `"any"`, `"none"`, a tool's name, or a `ToolChoice`.
         settings: sampling settings.
@@ -187,7 +187,7 @@ class TextInferenceOperator(BaseOperator):
         partition: Mapping[str, str] | None = None,
         model: str = DEFAULT_MODEL,
         system_prompt: str | None = None,
-        output_type: type[BaseModel] | dict[str, Any] | str | None = None,
+        output_type: OutputType = None,
         tools: Sequence[Tool | dict[str, Any]] | None = None,
         tool_choice: ToolChoice | ToolChoiceType | str | dict[str, Any] | None = None,
         settings: Settings | dict[str, Any] | None = None,
@@ -223,7 +223,7 @@ class TextInferenceOperator(BaseOperator):
         self.model = model
         self.prompt = _stored(prompt)
         self.system_prompt = _stored(system_prompt)
-        self.output_type: type[BaseModel] | dict[str, Any] | str | None = _stored(output_type)
+        self.output_type: OutputType = _stored(output_type)
         self.tools = _stored(tools)
         self.tool_choice = tool_choice
         self.settings = _stored(settings)
@@ -357,7 +357,7 @@ class TextInferenceOperator(BaseOperator):
             raise BadInput(
                 "output_type",
                 "a text is the path of a file that ends in .json, and this one is none",
-                "Give a pydantic model, a JSON Schema as a dict, or the path of a .json file",
+                "Give a pydantic model, a JSON Schema as a dict, the path of a .json file, or a list of labels",
             )
         ready = {name: value for name, value in self._templated().items() if not waits(value)}
         wishes: dict[str, Any] = {
@@ -406,7 +406,7 @@ class TextInferenceOperator(BaseOperator):
             "forcing": self.forcing,
         }
 
-    def _schema(self, folders: Sequence[Path]) -> type[BaseModel] | dict[str, Any] | None:
+    def _schema(self, folders: Sequence[Path]) -> OutputType:
         if isinstance(self.output_type, str):
             return lookup.read_schema("output_type", self.output_type, folders)
         return self.output_type

@@ -248,13 +248,13 @@ def test_a_spec_needs_three_things_and_has_a_default_for_the_rest() -> None:
             "the value of 'ds' is empty. Give one, for example {'ds': ",
         ),
         ({"partition": {"n": 1}}, "partition.n", "1 does not fit. Give a text"),
-        ({"output_type": 3}, "output_type", "neither a pydantic model's class nor a JSON Schema, but int"),
+        ({"output_type": 3}, "output_type", "of type int, which says nothing about the answer"),
         (
             {"output_type": int},
             "output_type",
-            "but int. Give a class that inherits from pydantic.BaseModel, a dict",
+            "it is int. An answer is an object: wrap it, like class Answer(BaseModel)",
         ),
-        ({"output_type": Invoice(total=1)}, "output_type", "but Invoice"),
+        ({"output_type": Invoice(total=1)}, "output_type", "Give the class Invoice"),
         ({"forcing": "magic"}, "forcing", "Choose 'auto', 'json_schema', 'tool' or 'prompt'"),
         (
             {"forcing": "tool"},

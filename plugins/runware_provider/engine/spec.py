@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.output_types import OutputType, understood
 
 Delivery = Literal["poll", "sync"]
 Forcing = Literal["auto", "json_schema", "tool", "prompt"]
@@ -310,8 +311,8 @@ class Spec(ValueObject):
     """The template's text, Jinja, rendered once per record."""
     system_prompt: Annotated[str, Field(max_length=900_000), AfterValidator(_not_blank)] | None = None
     """Sent as `settings.systemPrompt`, as it is: it is no template."""
-    output_type: type[BaseModel] | dict[str, Any] | None = None
-    """A pydantic model, a JSON Schema, or nothing for text."""
+    output_type: OutputType = None
+    """A pydantic model, a JSON Schema, labels (a list of texts, a `Literal`, an Enum), or nothing for text."""
     forcing: Forcing = "auto"
     """How a structured answer is forced; `auto` takes what the model can do best."""
     tools: tuple[Tool, ...] = ()
@@ -380,16 +381,8 @@ class Spec(ValueObject):
 
     @field_validator("output_type", mode="before")
     @classmethod
-    def _a_type_or_a_schema(cls, output_type: object) -> object:
-        is_model = isinstance(output_type, type) and issubclass(output_type, BaseModel)
-        if not (is_model or output_type is None or isinstance(output_type, dict)):
-            shown = output_type.__name__ if isinstance(output_type, type) else type(output_type).__name__
-            raise BadInput(
-                "output_type",
-                f"it is neither a pydantic model's class nor a JSON Schema, but {shown}",
-                "Give a class that inherits from pydantic.BaseModel, a dict, or nothing for text",
-            )
-        return output_type
+    def _asks_for_something(cls, output_type: object) -> OutputType:
+        return understood(output_type)
 
     @field_validator("tool_choice", mode="before")
     @classmethod
