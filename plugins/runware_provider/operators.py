@@ -142,6 +142,7 @@ class TextInferenceOperator(BaseOperator):
         failures: a dataset of its own for the rows that neither succeeded nor were skipped. Templated.
         budget: what the run may cost with all its retries, `Budget(usd=5)`.
         columns: the input's columns that the output keeps; all by default.
+        flatten: make the fields of the result columns of their own, in the place of the column `result`.
         on_empty: an input without records writes an empty dataset, skips the task, or fails it.
         if_exists: `"overwrite"` replaces the dataset (or the partition), `"error"` refuses to.
         keep_raw: keep the raw answer of every row, not only of those that did not fit.
@@ -203,6 +204,7 @@ class TextInferenceOperator(BaseOperator):
         failures: str | os.PathLike[str] | None = None,
         budget: Budget | dict[str, Any] | None = None,
         columns: Sequence[str] | None = None,
+        flatten: bool = False,
         on_empty: OnEmpty = "write",
         if_exists: IfExists = "overwrite",
         keep_raw: bool = False,
@@ -239,6 +241,7 @@ class TextInferenceOperator(BaseOperator):
         self.failures = as_text(failures)
         self.budget = budget
         self.columns = columns
+        self.flatten = flatten
         self.on_empty = on_empty
         self.if_exists = if_exists
         self.keep_raw = keep_raw
@@ -393,6 +396,7 @@ class TextInferenceOperator(BaseOperator):
             "delivery": self.delivery,
             "samples": self.samples,
             "columns": tuple(self.columns) if isinstance(self.columns, list) else self.columns,
+            "flatten": self.flatten,
             "on_empty": self.on_empty,
             "if_exists": self.if_exists,
             "keep_raw": self.keep_raw,

@@ -112,6 +112,20 @@ def test_options_reach_the_api(place: Any, call: Callable[..., Any], tmp_path: P
     assert {json.loads(row["inference"]["raw"])["seed"] for row in rows} == {3, 4}
 
 
+def test_labels_and_how_answers_are_read_are_options(place: Any, call: Callable[..., Any]) -> None:
+    place.fill(["Invoice 1, 3 EUR", "Where is my parcel?"])
+    code, _, told = call(
+        schema=None,
+        labels="invoice, question",
+        prompt="{{ record.body }}",
+        lenient_numbers=True,
+        untyped="json",
+        traits='{"tools": true, "unsupported": ["additionalProperties"]}',
+    )
+    assert code == 0, told
+    assert {row["result"] for row in place.rows()} <= {"invoice", "question"}
+
+
 def test_tools_come_from_a_file(place: Any, call: Callable[..., Any], tmp_path: Path) -> None:
     tool = {"name": "note", "schema": {"type": "object", "properties": {"total": {"type": "number"}}}}
     path = tmp_path / "tools.json"
@@ -244,6 +258,13 @@ BAD_INPUTS: dict[str, tuple[dict[str, Any], str]] = {
     "no requests at all": ({"requests": 0}, "--requests: "),
     "a source that is not there": ({"source": "HERE/nowhere"}, "source: "),
     "a column that is none": ({"columns": "nope"}, "columns: "),
+    "labels and a schema": ({"labels": "a,b"}, "--labels: a label or an object"),
+    "one label": ({"schema": None, "labels": "a"}, "--labels: there are fewer than two labels"),
+    "traits that are none": (
+        {"traits": '{"magic": true}'},
+        "structured.traits.magic: there is no such trait",
+    ),
+    "traits that are no JSON": ({"traits": "json"}, "--traits: it is no JSON"),
     "a tool that is not offered": ({"tool_choice": "any"}, "--tool-choice: "),
 }
 

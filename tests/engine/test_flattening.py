@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.flattening import flat_columns, flattened
+from runware_provider.engine.flattening import flat_columns, flattened, result_columns
 from runware_provider.engine.schema import output_schema
 
 LINE = pa.struct({"name": pa.string(), "amount": pa.int64()})
@@ -82,3 +82,19 @@ def test_flat_columns_are_read_back_from_parquet(rows: list[dict[str, float | No
     read = pq.read_table(file)
     assert read.column("total").to_pylist() == [row and row["total"] for row in rows]
     assert read.schema.field("total").metadata[b"description"] == b"with tax"
+
+
+def test_without_a_wish_results_stand_in_one_column_with_its_description() -> None:
+    columns = result_columns(RESULT, ["id"], flatten=False, description="An invoice.")
+    (field,) = columns.fields
+    assert (columns.names, field.type, columns.flat) == (["result"], RESULT, False)
+    assert field.metadata == {b"description": b"An invoice."}
+    results = pa.array([None, {"total": 1.0}], RESULT)
+    assert columns.arrays(results) == [results]
+
+
+def test_flattened_results_stand_in_a_column_for_each_field() -> None:
+    columns = result_columns(RESULT, ["id"], flatten=True, description="An invoice.")
+    assert (columns.names, columns.flat) == (["total", "line", "lines"], True)
+    first, *_ = columns.arrays(pa.array([None, {"total": 1.0}], RESULT))
+    assert first.to_pylist() == [None, 1.0]

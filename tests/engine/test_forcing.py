@@ -15,10 +15,10 @@ from runware_provider.engine.forcing import (
     Forced,
     chosen_forcing,
     force_schema,
-    known_forcing,
     known_traits,
     offer_tools,
     tool_name,
+    traits_of,
 )
 from runware_provider.engine.spec import Tool, ToolChoice
 from runware_provider.engine.traits import ModelTraits
@@ -57,15 +57,15 @@ def force(
     ["{}", " {} ", "{}-latest", "{}-preview-06-17", "{}-2026-01-31", "{}@1", "vendor/{}", "vendor:{}@2"],
 )
 def test_the_models_with_json_mode_are_known_in_any_version(model: str, spelt: str) -> None:
-    assert known_forcing(spelt.format(model)) == "json_schema"
-    assert known_forcing(spelt.format(model).upper()) == "json_schema"
+    for name in (spelt.format(model), spelt.format(model).upper()):
+        assert chosen_forcing("auto", name, known_traits(name)) == "json_schema"
 
 
 @pytest.mark.parametrize(
     "model", ["deepseek-v4-pro", "DeepSeek-V4-Pro", "deepseek/deepseek-v4-pro", "deepseek-v4-pro@1"]
 )
 def test_deepseek_v4_pro_is_known_to_need_a_tool(model: str) -> None:
-    assert known_forcing(model) == "tool"
+    assert chosen_forcing("auto", model, known_traits(model)) == "tool"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_deepseek_v4_pro_is_known_to_need_a_tool(model: str) -> None:
     ],
 )
 def test_another_model_is_not_taken_for_a_known_one(model: str) -> None:
-    assert known_forcing(model) is None
+    assert known_traits(model) is None
 
 
 # how a schema is forced
@@ -315,8 +315,8 @@ def test_auto_takes_json_mode_before_a_tool_before_the_prompt(
 @pytest.mark.parametrize(
     ("forcing", "traits", "remedy"),
     [
-        ("json_schema", ModelTraits(), "forcing='tool' or 'prompt'"),
-        ("json_schema", ModelTraits(tools=False), "forcing='prompt'"),
+        ("json_schema", ModelTraits(json_schema=False), "forcing='tool' or 'prompt'"),
+        ("json_schema", ModelTraits(json_schema=False, tools=False), "forcing='prompt'"),
         ("tool", ModelTraits(json_schema=True, tools=False), "forcing='prompt'"),
     ],
 )
@@ -329,3 +329,17 @@ def test_what_a_model_is_said_not_to_have_is_refused(forcing: Any, traits: Model
 def test_the_users_traits_outweigh_the_table() -> None:
     forced = force_schema("json_schema", PRO, None, SCHEMA, "T", traits=ModelTraits(json_schema=True))
     assert forced.reading == "json"
+
+
+def test_the_table_holds_where_the_user_says_nothing() -> None:
+    said = ModelTraits(unsupported=("pattern",))
+    assert traits_of("gpt-5-nano", said) == ModelTraits(json_schema=True, unsupported=("pattern",))
+    assert traits_of("unheard-of", said) == said
+    assert traits_of("unheard-of", None) is None
+    forced = force_schema("auto", "gpt-5-nano", None, STRICT, "T", traits=said)
+    assert forced.reading == "json"
+
+
+def test_a_way_of_which_nothing_is_known_may_be_wished_for() -> None:
+    forced = force_schema("json_schema", "unheard-of", None, SCHEMA, "T", traits=ModelTraits(max_tokens=9))
+    assert forced.fields["outputFormat"] == "JSON"

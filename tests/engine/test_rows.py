@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runware_provider.engine.attempt import Entry, Key, Kind
+from runware_provider.engine.flattening import ResultColumns, result_columns
 from runware_provider.engine.forcing import Forced, force_schema, offer_tools
 from runware_provider.engine.prompt import Skip
 from runware_provider.engine.rows import (
@@ -293,6 +294,16 @@ def test_a_record_that_was_never_sent_is_skipped_for_a_reason(code: Any) -> None
     }
 
 
+def test_what_the_schema_mended_is_told_behind_what_the_reading_did() -> None:
+    check = output_schema(SCHEMA, lenient_numbers=True)
+    judge = Judge(
+        force_schema("json_schema", "m", None, SCHEMA, "T"), check, model="m", job_id=JOB, keep_raw=False
+    )
+    said = judge.judge(answered(text='```json\n{"total": "1,005"}\n```'), 1)
+    assert (said.outcome, said.result) == (Outcome.SUCCEEDED, {"total": 1005})
+    assert said.facts["mends"] == ["fence", "number_from_text"]
+
+
 # tables
 
 
@@ -300,11 +311,15 @@ def key(number: int, sample: int = 0) -> Key:
     return Key(number.to_bytes(16, "big"), sample, 0)
 
 
+def one_column(judge: Judge) -> ResultColumns:
+    return result_columns(judge.result_type, ["id", "inference"], flatten=False)
+
+
 def table_of(slots: Sequence[Sequence[Key | Skip]], judge: Judge) -> tuple[pa.Table, Counts]:
     kept = pa.table({"id": pa.array(range(len(slots)), pa.int32())})
     keys = {slot for record in slots for slot in record if isinstance(slot, Key)}
     judgements = {one: judge.judge(Entry(one, 1, Kind.ANSWERED, item=item_of(one)), 1) for one in keys}
-    return assemble(kept, slots, judgements, judge)
+    return assemble(kept, slots, judgements, judge, one_column(judge))
 
 
 def item_of(one: Key) -> bytes:
@@ -314,7 +329,7 @@ def item_of(one: Key) -> bytes:
 def test_rows_stand_in_the_inputs_order_with_their_columns_beside_them() -> None:
     slots = [[key(2)], [Skip("empty", "it is null")], [key(0)], [key(2)]]
     table, counts = table_of(slots, judge_of())
-    assert table.schema.equals(output_schema_of(pa.schema([("id", pa.int32())]), pa.string()))
+    assert table.schema.equals(output_schema_of(pa.schema([("id", pa.int32())]), one_column(judge_of())))
     assert table.column("id").to_pylist() == [0, 1, 2, 3]
     assert table.column("result").to_pylist() == ["2/0", None, "0/0", "2/0"]
     inference = table.column("inference").to_pylist()
@@ -346,8 +361,8 @@ def test_the_samples_of_a_record_stand_side_by_side() -> None:
 @pytest.mark.parametrize("reading", ["text", "json", "arguments", "calls"])
 def test_a_shard_without_rows_has_the_same_schema(reading: str) -> None:
     judge = judge_of(reading)
-    table, counts = assemble(pa.table({"id": pa.array([], pa.int32())}), [], {}, judge)
-    assert table.schema.equals(output_schema_of(pa.schema([("id", pa.int32())]), judge.result_type))
+    table, counts = assemble(pa.table({"id": pa.array([], pa.int32())}), [], {}, judge, one_column(judge))
+    assert table.schema.equals(output_schema_of(pa.schema([("id", pa.int32())]), one_column(judge)))
     assert (table.num_rows, counts.records, counts.rows) == (0, 0, 0)
 
 
@@ -366,7 +381,7 @@ def test_every_outcome_fits_into_one_table(reading: str) -> None:
         key(3): judge.judge(Entry(key(3), 3, Kind.ERROR, family="provider", code="providerError"), 3),
     }
     slots: list[list[Key | Skip]] = [*([one] for one in verdicts), [Skip("empty", "")]]
-    table, counts = assemble(pa.table({"id": range(5)}), slots, verdicts, judge)
+    table, counts = assemble(pa.table({"id": range(5)}), slots, verdicts, judge, one_column(judge))
     assert [row["outcome"] for row in table.column("inference").to_pylist()] == [one.value for one in Outcome]
     assert counts.outcomes == dict.fromkeys([one.value for one in Outcome], 1)
     table.validate(full=True)
@@ -410,5 +425,5 @@ def test_counts_add_up() -> None:
 def test_mends_are_counted_by_name() -> None:
     judge = judge_of("json")
     said = {key(0): judge.judge(Entry(key(0), 1, Kind.ANSWERED, item=b'{"text":"x {\\"total\\":1}"}'), 1)}
-    _, counts = assemble(pa.table({"id": [0, 1]}), [[key(0)], [key(0)]], said, judge)
+    _, counts = assemble(pa.table({"id": [0, 1]}), [[key(0)], [key(0)]], said, judge, one_column(judge))
     assert counts.mends == {"surrounding_text": 2}

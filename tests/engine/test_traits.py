@@ -12,7 +12,7 @@ def test_traits_are_printed_the_same_in_every_process() -> None:
     traits = ModelTraits(unsupported=("pattern", "format", "pattern"))
     assert traits.unsupported == ("format", "pattern")
     assert repr(traits) == (
-        "ModelTraits(json_schema=False, tools=True, unsupported=('format', 'pattern'), "
+        "ModelTraits(json_schema=None, tools=None, unsupported=('format', 'pattern'), "
         "default_max_tokens=None, max_tokens=None)"
     )
     assert traits == ModelTraits(unsupported=("format", "pattern"))
@@ -37,3 +37,17 @@ def test_a_number_of_tokens_is_at_least_one(tokens: int) -> None:
         ModelTraits(max_tokens=tokens)
     with pytest.raises(BadInput, match=r"traits\.default_max_tokens"):
         ModelTraits(default_max_tokens=tokens)
+
+
+def test_what_the_user_says_outweighs_what_is_known_and_the_rest_stays() -> None:
+    known = ModelTraits(json_schema=True, tools=True, max_tokens=100)
+    said = ModelTraits(tools=False, unsupported=("pattern",))
+    both = ModelTraits(json_schema=True, tools=False, unsupported=("pattern",), max_tokens=100)
+    assert said.or_else(known) == both
+    assert said.or_else(None) == said
+    assert ModelTraits(json_schema=False).or_else(known).json_schema is False
+
+
+def test_traits_that_name_no_way_of_forcing_say_nothing_of_it() -> None:
+    assert not ModelTraits(max_tokens=10).says_how_to_force
+    assert ModelTraits(tools=False).says_how_to_force

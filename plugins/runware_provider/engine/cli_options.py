@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.output_types import understood
 from runware_provider.engine.spec import DEFAULT_BASE_URL, DEFAULT_MAX_FAILED, DEFAULT_MODEL, Spec
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ OPTIONS = frozenset(
         "prompt",
         "system-prompt",
         "schema",
+        "labels",
         "forcing",
+        "lenient-numbers",
+        "untyped",
+        "traits",
         "reasks",
         "max-tokens-if-truncated",
         "tools",
@@ -41,6 +46,7 @@ OPTIONS = frozenset(
         "requests",
         "samples",
         "columns",
+        "flatten",
         "on-empty",
         "where",
         "max-input-tokens",
@@ -52,6 +58,8 @@ OPTIONS = frozenset(
         "retry-failed",
     }
 )
+SETTINGS = '{"temperature": 0}'
+TRAITS = '{"json_schema": true, "unsupported": ["pattern"]}'
 NEW_WISH = "\0"
 """`--refresh` or `--retry-failed` without a name."""
 
@@ -92,11 +100,14 @@ def spec_of(options: argparse.Namespace) -> Spec:
     Raises:
         BadInput: a file is missing or holds no JSON, or a value is out of range.
     """
-    settings = _json_object("--settings", options.settings) if options.settings else {}
+    settings = _json_object("--settings", options.settings, SETTINGS) if options.settings else {}
     limits = {"max_outstanding": options.max_outstanding, "requests": options.requests}
     structured = {
         "reasks": options.reasks,
         "max_tokens_if_truncated": options.max_tokens_if_truncated,
+        "untyped": options.untyped,
+        "lenient_numbers": options.lenient_numbers or None,
+        "traits": _json_object("--traits", options.traits, TRAITS) if options.traits else None,
     }
     tools = _json_file("--tools", options.tools) if options.tools else []
     if options.tools and not tools:
@@ -111,7 +122,7 @@ def spec_of(options: argparse.Namespace) -> Spec:
         "model": options.model,
         "prompt": _text_or_file("--prompt", options.prompt, (".j2",)),
         "system_prompt": _text_or_file("--system-prompt", options.system_prompt, (".j2", ".txt", ".md")),
-        "output_type": _schema(options.schema) if options.schema else None,
+        "output_type": _output_type(options),
         "forcing": options.forcing,
         "tools": tools if isinstance(tools, list) else [tools],
         "tool_choice": options.tool_choice,
@@ -130,6 +141,7 @@ def spec_of(options: argparse.Namespace) -> Spec:
         "reuse": options.reuse,
         "retention_days": options.retention_days,
         "columns": options.columns.split(",") if options.columns else None,
+        "flatten": options.flatten,
         "on_empty": options.on_empty,
         "keep_raw": options.keep_raw,
         "limits": _given(limits),
@@ -251,7 +263,19 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--prompt", required=True, metavar="TEXT_OR_FILE", help="Jinja text, or a file that ends in .j2")
     add("--system-prompt", metavar="T", help="text, or a file that ends in .txt, .md or .j2 (not rendered)")
-    add("--schema", metavar="FILE.json", help="JSON Schema that every answer must fit")
+    add("--schema", metavar="FILE.json", help="JSON Schema that every answer must fit; or labels, as an enum")
+    add(
+        "--labels",
+        metavar="A,B,C",
+        help="one of these is the answer; where a label has a comma, see --schema",
+    )
+    add(
+        "--untyped",
+        choices=["refuse", "json"],
+        help="what becomes of a place of the schema that has no one type (default: refuse, before paying)",
+    )
+    add("--lenient-numbers", action="store_true", help="read numbers that come as texts, such as 1,234.50")
+    add("--traits", metavar="JSON", help=f"what the model can do, for example {TRAITS}")
     add(
         "--forcing",
         default="auto",
@@ -322,6 +346,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--reuse", default="partition", choices=["partition", "dataset"], help="where answers may come from")
     add("--retention-days", type=int, metavar="N", help="erase older answers that no published row uses")
     add("--columns", metavar="A,B", help="input columns to keep (default: all)")
+    add("--flatten", action="store_true", help="make the fields of the result columns of their own")
     add(
         "--on-empty",
         default="write",
@@ -368,6 +393,20 @@ def _json_file(option: str, given: str) -> Any:
         raise BadInput(option, f"{given} holds no JSON ({error})", "Mend the file") from None
 
 
+def _output_type(options: argparse.Namespace) -> Any:
+    if options.labels is None:
+        return _schema(options.schema) if options.schema else None
+    if options.schema:
+        raise BadInput(
+            "--labels", "a label or an object of --schema: an answer is either", "Drop one of them"
+        )
+    labels = [label.strip() for label in options.labels.split(",")]
+    try:
+        return understood(labels)
+    except BadInput as error:
+        raise BadInput("--labels", error.problem, f"{error.remedy}, like --labels billing,delivery") from None
+
+
 def _schema(given: str) -> dict[str, Any]:
     held = _json_file("--schema", given)
     if not isinstance(held, dict):
@@ -388,13 +427,13 @@ def _content(option: str, path: Path) -> str:
         raise BadInput(option, f"{path} cannot be read ({error.strerror})", "Mend that") from None
 
 
-def _json_object(option: str, given: str) -> dict[str, Any]:
+def _json_object(option: str, given: str, example: str) -> dict[str, Any]:
     try:
         held = json.loads(given)
     except ValueError as error:
-        raise BadInput(option, f"it is no JSON ({error})", 'Write it like {"temperature": 0}') from None
+        raise BadInput(option, f"it is no JSON ({error})", f"Write it like {example}") from None
     if not isinstance(held, dict):
-        raise BadInput(option, "it is no JSON object", 'Write it like {"temperature": 0}')
+        raise BadInput(option, "it is no JSON object", f"Write it like {example}")
     return held
 
 

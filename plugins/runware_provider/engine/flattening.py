@@ -1,7 +1,11 @@
-"""The fields of a result as columns of their own, beside the input's. Only the first level: structs inside stay."""
+"""In which columns results stand: in one, or each of their fields in one of its own, beside the input's.
+
+Only the first level becomes columns: structs inside stay.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -10,6 +14,52 @@ from runware_provider.engine.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+RESULT = "result"
+"""The one column."""
+
+
+@dataclass(frozen=True)
+class ResultColumns:
+    """The columns that hold the results, with their metadata."""
+
+    fields: tuple[pa.Field, ...]
+    flat: bool
+    """Whether they are the fields of the results."""
+
+    @property
+    def names(self) -> list[str]:
+        """Of the columns, in their order."""
+        return [field.name for field in self.fields]
+
+    def arrays(self, results: pa.Array) -> list[pa.Array]:
+        """The results' values, one array for each column; where there is no result, all are null.
+
+        Args:
+            results: of the type that `result_columns` was given.
+        """
+        return flat_columns(results) if self.flat else [results]
+
+
+def result_columns(
+    result: pa.DataType, taken: Iterable[str], *, flatten: bool, description: str | None = None
+) -> ResultColumns:
+    """The columns for results of this type.
+
+    Args:
+        result: what a checked answer is stored as.
+        taken: as for `flattened`.
+        flatten: whether each field is a column of its own.
+        description: of the whole, as metadata of the one column.
+
+    Raises:
+        BadInput: as for `flattened`.
+    """
+    if flatten:
+        return ResultColumns(flattened(result, taken), flat=True)
+    told = {"description": description.encode(errors="replace")} if description else None
+    return ResultColumns((pa.field(RESULT, result, metadata=told),), flat=False)
 
 
 def flattened(result: pa.DataType, taken: Iterable[str]) -> tuple[pa.Field, ...]:

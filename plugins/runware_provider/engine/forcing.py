@@ -23,7 +23,9 @@ _JSON_MODE = ModelTraits(json_schema=True)
 KNOWN_MODELS: Mapping[str, ModelTraits] = {
     "claude-fable-5": _JSON_MODE,
     "deepseek-v4-flash": _JSON_MODE,
-    "deepseek-v4-pro": ModelTraits(default_max_tokens=32_768, max_tokens=100_000),
+    "deepseek-v4-pro": ModelTraits(
+        json_schema=False, tools=True, default_max_tokens=32_768, max_tokens=100_000
+    ),
     "gemini-3.1-flash-lite": _JSON_MODE,
     "gemini-3.5-flash": _JSON_MODE,
     "gpt-5-mini": _JSON_MODE,
@@ -62,18 +64,21 @@ def known_traits(model: str) -> ModelTraits | None:
     return None
 
 
-def known_forcing(model: str) -> Literal["json_schema", "tool"] | None:
-    """How this model is known to be forced; nothing for a model that is in no table."""
-    traits = known_traits(model)
-    if traits is None:
-        return None
-    return "json_schema" if traits.json_schema else "tool"
+def traits_of(model: str, said: ModelTraits | None) -> ModelTraits | None:
+    """What this model can do: what the user says, and the table where the user says nothing.
+
+    Args:
+        model: the API's name.
+        said: by the user.
+    """
+    known = known_traits(model)
+    return known if said is None else said.or_else(known)
 
 
 def chosen_forcing(forcing: Forcing, model: str, traits: ModelTraits | None) -> Forcing:
     """The way that is taken: JSON mode before a tool before the prompt, where the user leaves it open.
 
-    A model of which nothing is known is given a tool.
+    A model of which nothing is known is given a tool; what is not known to be missing may be wished for.
 
     Args:
         forcing: the user's wish.
@@ -86,11 +91,11 @@ def chosen_forcing(forcing: Forcing, model: str, traits: ModelTraits | None) -> 
     if traits is None:
         return "tool" if forcing == "auto" else forcing
     if forcing == "auto":
-        return "json_schema" if traits.json_schema else "tool" if traits.tools else "prompt"
-    if forcing == "json_schema" and not traits.json_schema:
-        others = "forcing='tool' or 'prompt'" if traits.tools else "forcing='prompt'"
+        return "json_schema" if traits.json_schema else "prompt" if traits.tools is False else "tool"
+    if forcing == "json_schema" and traits.json_schema is False:
+        others = "forcing='prompt'" if traits.tools is False else "forcing='tool' or 'prompt'"
         raise BadInput("forcing", f"{model} has no JSON mode", f"Use {others}, or leave it at 'auto'")
-    if forcing == "tool" and not traits.tools:
+    if forcing == "tool" and traits.tools is False:
         raise BadInput("forcing", f"{model} has no tools", "Use forcing='prompt', or leave it at 'auto'")
     return forcing
 
@@ -114,12 +119,12 @@ def force_schema(  # noqa: PLR0913 - the request's parts that bear on it, and no
         system_prompt: the user's.
         schema: inlined; not changed.
         title: names the tool.
-        traits: what the user says that the model can do; it outweighs the table.
+        traits: what the user says that the model can do; it outweighs the table where it says something.
 
     Raises:
         BadInput: the model is known not to have the wished way, or the schema does not fit into the prompt.
     """
-    traits = traits or known_traits(model)
+    traits = traits_of(model, traits)
     chosen = chosen_forcing(forcing, model, traits)
     if chosen == "prompt":
         return _asked_in_prompt(system_prompt, schema)

@@ -264,6 +264,7 @@ class Job:
             failures=failures,
             judge=judge,
             kept=prepared.kept_schema,
+            results=prepared.results,
         )
         watched = publishing and spec.max_failed is not None
         return ShardFeed(

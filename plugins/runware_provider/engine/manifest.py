@@ -65,6 +65,7 @@ def manifest_of(  # noqa: PLR0913 - each a fact of its own
         "reused_inferences": whole.reused,
         "reused_usd": whole.reused_cost,
         "generation": generation,
+        "flattened": prepared.results.names if prepared.results.flat else None,
         "request": prepared.digests,
         "version": __version__,
     }

@@ -45,9 +45,7 @@ def _is_class(found: object, base: type) -> bool:
 def _remedy(given: Any) -> str:
     branches = [one for one in get_args(given) if one is not types.NoneType]
     if _is_union(given) and len(branches) == 1:
-        return (
-            "Leave None away, and let the fields be optional: the row's outcome says whether there is a result"
-        )
+        return "Leave None away, and let the fields be optional: the row's outcome says whether there is a result"
     if isinstance(given, BaseModel):
         return f"Give the class {type(given).__name__}, not an object of it"
     if dataclasses.is_dataclass(given) or is_typeddict(given):

@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 
 from runware_provider.engine.rows import (
     INFERENCE,
-    RESULT,
     Counts,
     Outcome,
     assemble,
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runware_provider.engine.attempt import Key
+    from runware_provider.engine.flattening import ResultColumns
     from runware_provider.engine.prompt import Skip
     from runware_provider.engine.publish import Stage, StagedPart
     from runware_provider.engine.rows import Judge, Judgement
@@ -39,12 +39,14 @@ class PartWriter:
         failures: for the parts of the rows that neither succeeded nor were skipped, where the user wants them.
         judge: of the job.
         kept: the input's columns that the output keeps.
+        results: the columns of the results.
     """
 
     stage: Stage
     failures: Stage | None
     judge: Judge
     kept: pa.Schema
+    results: ResultColumns
     parts: list[StagedPart] = field(default_factory=list)
     failed_parts: list[StagedPart] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
@@ -52,7 +54,7 @@ class PartWriter:
 
     @property
     def first_rows(self) -> list[dict[str, Any]]:
-        """`result` and `inference` of the first rows."""
+        """The results and `inference` of the first rows."""
         return [row for _, row in self._first]
 
     def write(
@@ -63,10 +65,10 @@ class PartWriter:
         judged: Mapping[Key, Judgement],
     ) -> None:
         """Stage the parts of a shard."""
-        table, counts = assemble(kept, slots, judged, self.judge)
+        table, counts = assemble(kept, slots, judged, self.judge, self.results)
         part = self.stage.write(number, [table], table.schema)
         failed = self._failed_part(number, table)
-        shown = table.select([RESULT, INFERENCE]).slice(0, SHOWN).to_pylist()
+        shown = table.select([*self.results.names, INFERENCE]).slice(0, SHOWN).to_pylist()
         first = [((number, index), row) for index, row in enumerate(shown)]
         self.parts.append(part)
         self.failed_parts += failed
@@ -75,12 +77,12 @@ class PartWriter:
 
     def finish(self) -> None:
         """Put the parts in order; a dataset without rows gets one typed part."""
-        schema = output_schema_of(self.kept, self.judge.result_type)
+        schema = output_schema_of(self.kept, self.results)
         if not self.parts:
             self.parts.append(self.stage.write(0, [schema.empty_table()], schema))
         self.parts.sort(key=lambda part: part.number)
         if self.failures is not None and not self.failed_parts:
-            empty = schema.empty_table().drop_columns([RESULT])
+            empty = schema.empty_table().drop_columns(self.results.names)
             self.failed_parts.append(self.failures.write(0, [empty], empty.schema))
         self.failed_parts.sort(key=lambda part: part.number)
 
@@ -93,5 +95,7 @@ class PartWriter:
         if self.failures is None:
             return []
         outcome = pc.struct_field(table.column(INFERENCE), "outcome")
-        rows = table.filter(pc.invert(pc.is_in(outcome, value_set=NO_FAILURES))).drop_columns([RESULT])
+        rows = table.filter(pc.invert(pc.is_in(outcome, value_set=NO_FAILURES))).drop_columns(
+            self.results.names
+        )
         return [self.failures.write(number, [rows], rows.schema)] if rows.num_rows else []

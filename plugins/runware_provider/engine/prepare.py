@@ -19,11 +19,12 @@ from runware_provider.engine.dataset import (
     would_read,
 )
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.forcing import Forced, force_schema, known_forcing, offer_tools
+from runware_provider.engine.flattening import RESULT, ResultColumns, result_columns
+from runware_provider.engine.forcing import Forced, force_schema, offer_tools, traits_of
 from runware_provider.engine.prompt import Prompt
 from runware_provider.engine.publish import check_destination, dataset_folder, read_manifest
-from runware_provider.engine.rows import INFERENCE, RESULT
-from runware_provider.engine.schema import output_schema, tool_schema
+from runware_provider.engine.rows import INFERENCE, output_schema_of
+from runware_provider.engine.schema import OutputSchema, output_schema, tool_schema
 from runware_provider.engine.state import JobIdentity, find_job
 from runware_provider.engine.where import Where
 from runware_provider.engine.wire import RequestTemplate
@@ -57,6 +58,8 @@ class Prepared:
     check: Check | None
     kept_schema: pa.Schema
     """The input's columns that the output keeps."""
+    results: ResultColumns
+    """The columns that it adds for the results."""
     digests: dict[str, str]
     """What the parts of the request hash to, so that a later run can say what changed."""
     warnings: tuple[str, ...]
@@ -65,6 +68,11 @@ class Prepared:
     def kept(self) -> list[str]:
         """Their names."""
         return list(self.kept_schema.names)
+
+    @property
+    def output_schema(self) -> pa.Schema:
+        """Of the dataset."""
+        return output_schema_of(self.kept_schema, self.results)
 
     @property
     def records(self) -> int:
@@ -112,6 +120,7 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
         _check_unread(source, spec, failures, field="failures")
         _check_failures_apart(storage, spec, dataset, failures)
     where = Where(spec.where, spec.variables, names) if spec.where is not None else None
+    kept = _kept(spec, dataset)
     _check_unread(source, spec, folder, field="destination")
     _check_apart(storage, spec, dataset, folder, state_folder)
     return Prepared(
@@ -133,7 +142,8 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
         forced=forced,
         template=template,
         check=check,
-        kept_schema=_kept(spec, dataset),
+        kept_schema=kept,
+        results=_result_columns(spec, check, kept),
         digests=_digests(spec, schema),
         warnings=_warnings(spec),
     )
@@ -226,16 +236,24 @@ def _check_state_is_ours(prepared: Prepared, known: JobIdentity) -> None:
 
 
 def _forcing(spec: Spec) -> tuple[Forced, Check | None, Any]:
+    wish = spec.structured
     if spec.tools:
-        forced = offer_tools(spec.tools, spec.tool_choice, spec.system_prompt)
+        traits = traits_of(spec.model, wish.traits)
+        forced = offer_tools(spec.tools, spec.tool_choice, spec.system_prompt, traits=traits)
         sent = forced.fields["tools"]
         functions = tuple(tool for tool in spec.tools if tool.type == "function")
-        return forced, tool_schema(functions) if forced.reading == "calls" else None, sent
+        if forced.reading != "calls":
+            return forced, None, sent
+        calls = tool_schema(functions, untyped=wish.untyped, lenient_numbers=wish.lenient_numbers)
+        return forced, calls, sent
     if spec.output_type is None:
         return Forced("text", {}, spec.system_prompt), None, None
-    schema = output_schema(spec.output_type)
+    schema = output_schema(spec.output_type, untyped=wish.untyped, lenient_numbers=wish.lenient_numbers)
     sent = schema.wire()
-    return force_schema(spec.forcing, spec.model, spec.system_prompt, sent, schema.title), schema, sent
+    forced = force_schema(
+        spec.forcing, spec.model, spec.system_prompt, sent, schema.title, traits=wish.traits
+    )
+    return forced, schema, sent
 
 
 def _kept(spec: Spec, dataset: Dataset) -> pa.Schema:
@@ -245,7 +263,8 @@ def _kept(spec: Spec, dataset: Dataset) -> pa.Schema:
             raise BadInput("columns", f"the data has no column {column!r}", f"It has: {', '.join(names)}")
     wished = names if spec.columns is None else spec.columns
     kept = [name for name in wished if name not in spec.partition or name not in dataset.hive]
-    taken = {RESULT, INFERENCE, *spec.partition} & set(kept)
+    ours = {INFERENCE, *spec.partition} if spec.flatten else {RESULT, INFERENCE, *spec.partition}
+    taken = ours & set(kept)
     if taken:
         raise BadInput(
             f"column {min(taken)!r}",
@@ -253,6 +272,15 @@ def _kept(spec: Spec, dataset: Dataset) -> pa.Schema:
             "Choose the input's columns to keep with columns=[...], without it",
         )
     return pa.schema([dataset.schema.field(name) for name in kept])
+
+
+def _result_columns(spec: Spec, check: Check | None, kept: pa.Schema) -> ResultColumns:
+    return result_columns(
+        check.arrow_type if check is not None else pa.string(),
+        [*kept.names, *spec.partition, INFERENCE],
+        flatten=spec.flatten,
+        description=check.description if isinstance(check, OutputSchema) else None,
+    )
 
 
 def _check_unread(source: Storage, spec: Spec, folder: str, *, field: str) -> None:
@@ -301,6 +329,7 @@ def _digests(spec: Spec, schema: Any) -> dict[str, str]:
         "tool_choice": spec.tool_choice.model_dump() if spec.tool_choice else None,
         "settings": spec.settings.model_dump(mode="json"),
         "forcing": spec.forcing,
+        "traits": repr(spec.structured.traits),
     }
     return {
         name: hashlib.blake2b(json.dumps(part).encode(), digest_size=8).hexdigest()
@@ -309,7 +338,10 @@ def _digests(spec: Spec, schema: Any) -> dict[str, str]:
 
 
 def _warnings(spec: Spec) -> tuple[str, ...]:
-    if spec.output_type is not None and spec.forcing == "auto" and known_forcing(spec.model) is None:
+    traits = traits_of(spec.model, spec.structured.traits)
+    unknown = traits is None or not traits.says_how_to_force
+    if unknown and spec.output_type is not None and spec.forcing == "auto":
         warning = f"model {spec.model!r} is in no table of what models can do, so a tool is forced;"
-        return (f"{warning} if it has no tools, use forcing='json_schema' or forcing='prompt'",)
+        remedy = "say what it can do with structured.traits, or choose with forcing='json_schema' or 'prompt'"
+        return (f"{warning} {remedy}",)
     return ()

@@ -19,9 +19,9 @@ from runware_provider.engine.wire import task_uuid
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from runware_provider.engine.flattening import ResultColumns
     from runware_provider.engine.forcing import Forced
 
-RESULT = "result"
 INFERENCE = "inference"
 MESSAGE_CHARS = 2_000
 PROBLEMS_SHOWN = 10
@@ -87,6 +87,10 @@ class Fit(Protocol):
     @property
     def problems(self) -> Sequence[Problem]:
         """Nothing if it fits."""
+
+    @property
+    def mends(self) -> Sequence[str]:
+        """What was mended for it to fit."""
 
 
 class Check(Protocol):
@@ -204,7 +208,8 @@ class Judge:
         if result.finish_reason == "content_filter":
             facts.update(error_code="content_filter", error_message="the model's answer was filtered")
             return Judgement(Outcome.REFUSED, None, {**facts, "raw": _text(raw)}, answered=True)
-        value, problem, code = self._fitted(answer)
+        value, problem, code, mends = self._fitted(answer)
+        facts["mends"] += mends
         if problem is not None:
             code = "truncated" if result.finish_reason == "length" else code
             facts.update(error_code=code, error_message=_storable(problem[:MESSAGE_CHARS]), raw=_text(raw))
@@ -213,14 +218,16 @@ class Judge:
             facts["raw"] = _text(raw)  # the model answered in words instead, and they were paid for
         return Judgement(Outcome.SUCCEEDED, value, facts, answered=True)
 
-    def _fitted(self, answer: Answer) -> tuple[Any, str | None, str]:
-        """The value as Arrow takes it, or what is wrong with it and the code for that."""
+    def _fitted(self, answer: Answer) -> tuple[Any, str | None, str, Sequence[str]]:
+        """The value as Arrow takes it, or what is wrong with it and the code for that; and what was mended."""
         if answer.problem is not None:
-            return None, answer.problem, "unreadable"
+            return None, answer.problem, "unreadable", ()
         if self._check is None:
-            return answer.value, None, ""
+            return answer.value, None, "", ()
         fit = self._check.fit(answer.value)
-        return (None, _listed(fit.problems), "schema") if fit.problems else (fit.value, None, "")
+        if fit.problems:
+            return None, _listed(fit.problems), "schema", ()
+        return fit.value, None, "", fit.mends
 
     def _read(self, result: Result) -> Answer:
         match self._forced.reading:
@@ -288,9 +295,9 @@ class Counts:
         self.mends.update(other.mends)
 
 
-def output_schema_of(kept: pa.Schema, result_type: pa.DataType) -> pa.Schema:
-    """The columns of the output: those of the input that are kept, then `result` and `inference`."""
-    return kept.append(pa.field(RESULT, result_type)).append(pa.field(INFERENCE, INFERENCE_TYPE))
+def output_schema_of(kept: pa.Schema, results: ResultColumns) -> pa.Schema:
+    """The columns of the output: those of the input that are kept, those of the results, then `inference`."""
+    return pa.schema([*kept, *results.fields, pa.field(INFERENCE, INFERENCE_TYPE)])
 
 
 def assemble(
@@ -298,6 +305,7 @@ def assemble(
     slots: Sequence[Sequence[Key | Skip]],
     judgements: Mapping[Key, Judgement],
     judge: Judge,
+    columns: ResultColumns,
 ) -> tuple[pa.Table, Counts]:
     """The output rows of a shard, in the input's order, the samples of a record side by side.
 
@@ -306,6 +314,7 @@ def assemble(
         slots: for each record, what each of its samples asked, or why it was not sent.
         judgements: the last words.
         judge: for the records that were not sent.
+        columns: where the results stand.
     """
     results: list[Any] = []
     inferences: list[dict[str, Any]] = []
@@ -320,9 +329,12 @@ def assemble(
             counts.saw(judgement)
     if len(indices) != kept.num_rows:
         kept = kept.take(pa.array(indices, pa.int64()))
-    table = kept.append_column(pa.field(RESULT, judge.result_type), pa.array(results, judge.result_type))
-    table = table.append_column(pa.field(INFERENCE, INFERENCE_TYPE), pa.array(inferences, INFERENCE_TYPE))
-    return table, counts
+    arrays = [
+        *kept.columns,
+        *columns.arrays(pa.array(results, judge.result_type)),
+        pa.array(inferences, INFERENCE_TYPE),
+    ]
+    return pa.Table.from_arrays(arrays, schema=output_schema_of(kept.schema, columns)), counts
 
 
 def _mended(answer: Answer, *mends: str) -> Answer:

@@ -36,7 +36,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from jsonschema import Draft202012Validator
@@ -62,9 +62,8 @@ if TYPE_CHECKING:
     from runware_provider.engine.complaints import Check
     from runware_provider.engine.labels import Labels
     from runware_provider.engine.nodes import Node
-    from runware_provider.engine.spec import Tool
+    from runware_provider.engine.spec import Tool, Untyped
 
-Untyped = Literal["refuse", "json"]
 NUMBER_FROM_TEXT, BARE_LABEL = "number_from_text", "bare_label"
 """Mends that need the schema."""
 

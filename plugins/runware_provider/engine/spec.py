@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -28,6 +28,7 @@ from pydantic import (
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.output_types import OutputType, understood
+from runware_provider.engine.traits import ModelTraits
 
 Delivery = Literal["poll", "sync"]
 Forcing = Literal["auto", "json_schema", "tool", "prompt"]
@@ -36,6 +37,7 @@ IfExists = Literal["overwrite", "error"]
 ToolChoiceType = Literal["auto", "any", "tool", "none"]
 WhenShort = Literal["stop", "partial"]
 Reuse = Literal["partition", "dataset"]
+Untyped = Literal["refuse", "json"]
 
 PARTITION_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MOST_SHOWN = 10**30
@@ -241,12 +243,20 @@ class Limits(ValueObject):
 
 
 class Structured(ValueObject):
-    """What is done about an answer that does not fit."""
+    """How answers are read and stored, and what is done about one that does not fit."""
 
     reasks: Annotated[int, Field(ge=0, le=5)] = 1
     """How often an answer that does not fit is shown to the model with what is wrong, to be answered again."""
     max_tokens_if_truncated: Annotated[int, Field(ge=1)] | None = None
     """An answer that stops at `settings.max_tokens` is asked again with twice as many, and so on up to this."""
+    untyped: Untyped = "refuse"
+    """A place of the schema that has no one Arrow type (an open map, recursion, any type) is refused before
+    anything is paid; with `json` it becomes a column of JSON text."""
+    lenient_numbers: bool = False
+    """Read texts that are numbers as English writes them, like `1,234.50`, where a number is asked for."""
+    traits: ModelTraits | None = None
+    """What the model can do, where the table does not know it or knows less: how it is forced, and which keywords
+    of JSON Schema it does not take."""
 
 
 class Budget(ValueObject):
@@ -350,6 +360,8 @@ class Spec(ValueObject):
     """Days after which answers that the published rows do not use are erased from the ledger; kept by default."""
     columns: tuple[str, ...] | None = None
     """The input's columns that the output keeps; all by default."""
+    flatten: bool = False
+    """Make the fields of the result columns of their own, in the place of the column `result`."""
     on_empty: OnEmpty = "write"
     """What an input without records does: `write` an empty dataset, `skip` the job, or `fail` it."""
     if_exists: IfExists = "overwrite"
@@ -359,7 +371,7 @@ class Spec(ValueObject):
     limits: Limits = Limits()
     """Bounds on memory, on what is under way at once, and on attempts."""
     structured: Structured = Structured()
-    """What is done about an answer that does not fit."""
+    """How answers are read and stored, and what is done about one that does not fit."""
     variables: dict[str, Any] = Field(default_factory=dict)
     """What the template may name beside `record`: `ds`, `params`, `run_id` and so on."""
 
@@ -413,11 +425,23 @@ class Spec(ValueObject):
             raise BadInput(
                 "retry_failed", "refresh asks everything anew, the failed records too", "Drop one of them"
             )
+        if self.flatten and self.output_type is None:
+            called = "a list of calls" if self.tools else "a text"
+            raise BadInput(
+                "flatten", f"the result is {called}, which has no fields", "Ask for an object, or drop it"
+            )
         if self.output_type is None and self.forcing != "auto":
             raise BadInput(
                 "forcing",
                 f"{self.forcing!r} needs an output_type to force",
                 "Add an output_type, or leave it at 'auto'",
+            )
+        most = self.structured.traits.max_tokens if self.structured.traits is not None else None
+        if most is not None and (self.settings.max_tokens or 0) > most:
+            raise BadInput(
+                "settings.max_tokens",
+                f"it is {self.settings.max_tokens}, and the model's traits say at most {most}",
+                f"Choose 1 to {most}",
             )
         if self.model == DEFAULT_MODEL and (self.settings.max_tokens or 0) > 100_000:
             raise BadInput(
@@ -489,6 +513,9 @@ def bad_input(error: ValidationError, kind: str) -> BadInput:
         return BadInput(field, "it is missing", "Give it; there is no default")
     if first["type"] == "extra_forbidden":
         return BadInput(field, "there is no such argument", f"{kind} takes: {_fields(kind)}")
+    if first["type"] == "unexpected_keyword_argument":
+        known = ", ".join(one.name for one in fields(ModelTraits))
+        return BadInput(field, "there is no such trait", f"There are: {known}")
     if first["type"] in _BOUNDS:
         problem, remedy = _BOUNDS[first["type"]]
         size = len(value) if isinstance(value, Sized) else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runware_provider.engine.errors import BadInput
 
@@ -18,16 +18,16 @@ class ModelTraits:
     """What a model can do. Its repr is the same in every process, so that it may be part of a DAG.
 
     Attributes:
-        json_schema: whether it takes `outputFormat: "JSON"` with a `jsonSchema`.
-        tools: whether it takes function tools and can be made to call one.
+        json_schema: whether it takes `outputFormat: "JSON"` with a `jsonSchema`; None where that is not known.
+        tools: whether it takes function tools and can be made to call one; None where that is not known.
         unsupported: keywords of JSON Schema that it, or what serves it, refuses or leaves out of account; they
             are sent in words, as part of the descriptions. What is checked stays the whole schema.
         default_max_tokens: how many tokens an answer may have where a request does not say.
         max_tokens: how many tokens a request may ask for.
     """
 
-    json_schema: bool = False
-    tools: bool = True
+    json_schema: bool | None = None
+    tools: bool | None = None
     unsupported: tuple[str, ...] = ()
     default_max_tokens: int | None = None
     max_tokens: int | None = None
@@ -47,3 +47,15 @@ class ModelTraits:
             if tokens is not None and (isinstance(tokens, bool) or tokens < 1):
                 raise BadInput(f"traits.{name}", f"{tokens!r} is no number of tokens", "Give 1 or more")
         object.__setattr__(self, "unsupported", tuple(sorted(set(self.unsupported))))
+
+    @property
+    def says_how_to_force(self) -> bool:
+        """Whether it is known which way of forcing an answer the model takes."""
+        return self.json_schema is not None or self.tools is not None
+
+    def or_else(self, known: ModelTraits | None) -> ModelTraits:
+        """These traits, and what is known besides where they say nothing."""
+        if known is None:
+            return self
+        silent = {name: getattr(known, name) for name in self.__slots__ if getattr(self, name) in (None, ())}
+        return replace(self, **silent)

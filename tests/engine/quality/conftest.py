@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
+from runware_provider.engine.flattening import result_columns
 from runware_provider.engine.local_storage import LocalStorage
 from runware_provider.engine.publish import Stage, publish, read_manifest
 from runware_provider.engine.quality.compare import Comparison, compare
@@ -63,11 +64,19 @@ class Lake:
         key_type: pa.DataType | None = None,
         parts: int = 1,
         publish_id: str = "p1",
+        flatten: bool = False,
         **manifest: Any,
     ) -> None:
         """Publish rows, spread over so many parts."""
         kind = key_type or (pa.string() if any(isinstance(one["key"], str) for one in rows) else pa.int64())
-        schema = output_schema_of(pa.schema({"key": kind}), result_type)
+        columns = result_columns(result_type, ["key", "inference"], flatten=flatten)
+        schema = output_schema_of(pa.schema({"key": kind}), columns)
+        if flatten:
+            rows = [
+                {**dict.fromkeys(columns.names), **(row.pop("result") or {}), **row}
+                for row in map(dict, rows)
+            ]
+            manifest = {"flattened": columns.names, **manifest}
         stage = Stage(self.storage, self.folder(name) + ".state", publish_id)
         each = -(-len(rows) // parts) or 1
         shards = [rows[start : start + each] for start in range(0, len(rows) or 1, each)]

@@ -219,3 +219,14 @@ def test_a_tidy_key_of_text_is_not_taken_for_another(lake):
     lake.put(rows(lake, {"a": "x", "a ": "y"}), "a")
     lake.put(rows(lake, {"a ": "y", "a": "x"}), "b")
     assert field(lake.compare(), "vendor").same == 2
+
+
+def test_flattened_datasets_compare_as_if_they_were_not(lake):
+    lake.put(rows(lake, {1: "a", 2: "b", 3: ...}), "a", flatten=True)
+    lake.put(rows(lake, {1: "a", 2: "c", 3: "a"}), "b")
+    lake.put(rows(lake, {1: "a", 2: "c", 3: "a"}), "c", flatten=True)
+    for other in ("b", "c"):
+        found = lake.compare("a", other, expected={"key": [1, 2], "vendor": ["a", "b"]})
+        one = field(found, "vendor")
+        assert (one.same, one.changed, found.incomparable) == (1, 1, ())
+        assert found.expected == 2

@@ -233,3 +233,14 @@ def test_with_samples_rows_and_records_are_told_apart(lake):
     rows = [lake.row(n // 2, {"vendor": "A", "total": 1.0}, sample=n % 2) for n in range(6)]
     lake.put(rows, records=3)
     assert "| rows | 6 of 3 records |" in lake.report().to_markdown()
+
+
+def test_a_flattened_dataset_has_the_same_report(lake):
+    rows = [lake.row(1, {"vendor": "a", "total": 1.5}), lake.row(2, None), lake.row(3, {"vendor": "b"})]
+    told = []
+    for name, flatten in (("a", False), ("b", True)):
+        lake.put(rows, name, flatten=flatten)
+        found = lake.report(name, expected={"key": [1, 3], "vendor": ["a", "x"]}, key="key")
+        told.append((found.fields, found.hits))
+    assert told[0] == told[1]
+    assert [one.path for one in told[1][0]][:2] == ["vendor", "total"]

@@ -25,7 +25,7 @@ from runware_provider.engine.quality.profile import PLAIN, as_struct
 from runware_provider.engine.quality.published import Place, reading
 from runware_provider.engine.quality.sameness import comparable, pairs, same
 from runware_provider.engine.quality.tally import FIELDS, Tally
-from runware_provider.engine.rows import INFERENCE, RESULT, Outcome
+from runware_provider.engine.rows import INFERENCE, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -169,7 +169,7 @@ class _Look:
 
     def _rows(self, side: Published, tally: Tally) -> Iterator[pa.Table]:
         """Tables of join key, shown key, result and outcome; the rest is counted on the way."""
-        columns = [RESULT, *side.about((*FIELDS, "sample"))]
+        columns = [*side.result_columns, *side.about((*FIELDS, "sample"))]
         number = 0
         for table in side.tables([*columns, *([self._key] if self._key else [])]):
             inference = pa.Table.from_struct_array(table[INFERENCE].combine_chunks())
@@ -184,7 +184,7 @@ class _Look:
                 {
                     _JOIN: _join_key(shown, inference["sample"]) if self._key else shown,
                     _KEY: shown,
-                    _RESULT: as_struct(table[RESULT].combine_chunks()),
+                    _RESULT: as_struct(side.results(table)),
                     _OUTCOME: inference["outcome"],
                 }
             )
@@ -273,9 +273,9 @@ def _check_key(side: Published, key: str | None, letter: str) -> None:
     if key is None:
         return
     if key not in side.schema.names:
-        raise BadInput(
-            "key", f"{letter} has no column {key!r}", f"It has: {', '.join(side.schema.names[:-2])}"
-        )
+        ours = {*side.result_columns, INFERENCE}
+        others = [name for name in side.schema.names if name not in ours]
+        raise BadInput("key", f"{letter} has no column {key!r}", f"It has: {', '.join(others)}")
     keys = []
     for table in side.tables([key, f"{INFERENCE}.sample"]):
         if table[key].null_count:

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runware_provider.engine.errors import BadInput, PublishConflict, StateUnreadable
+from runware_provider.engine.flattening import RESULT
 from runware_provider.engine.publish import dataset_folder, read_manifest
-from runware_provider.engine.rows import INFERENCE, RESULT
+from runware_provider.engine.rows import INFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,9 +42,23 @@ class Published:
     schema: pa.Schema
 
     @property
+    def result_columns(self) -> list[str]:
+        """The column `result`, or those of its fields where the dataset is flattened."""
+        return list(self.manifest.get("flattened") or [RESULT])
+
+    @property
     def result_type(self) -> pa.DataType:
-        """Of the column `result`."""
+        """Of the results; a struct where the dataset is flattened."""
+        if self.manifest.get("flattened"):
+            return pa.struct([self.schema.field(name) for name in self.result_columns])
         return self.schema.field(RESULT).type
+
+    def results(self, table: pa.Table) -> pa.Array:
+        """The results in a table with these columns; of a flattened dataset, structs of which none is null."""
+        arrays = [table[name].combine_chunks() for name in self.result_columns]
+        if self.manifest.get("flattened"):
+            return pa.StructArray.from_arrays(arrays, names=self.result_columns)
+        return arrays[0]
 
     def about(self, names: Iterable[str]) -> list[str]:
         """The fields of `inference` to read: those of these names that this dataset has, as columns for `tables`."""
@@ -78,7 +93,7 @@ class Published:
                         " job again, which pays for nothing twice"
                     )
                 for group in range(parquet.num_row_groups):
-                    yield parquet.read_row_group(group, columns=list(columns))
+                    yield parquet.read_row_group(group, columns=list(dict.fromkeys(columns)))
 
 
 def place_of(
@@ -133,10 +148,11 @@ def _open(place: Place, manifest: Mapping[str, Any]) -> Published:
     path = place.storage.join(place.folder, manifest["files"][0]["path"])
     with place.storage.open(path) as source:
         schema = _parquet(path, source).schema_arrow
-    for name in (RESULT, INFERENCE):
+    published = Published(place, manifest, schema)
+    for name in (*published.result_columns, INFERENCE):
         if name not in schema.names:
             raise BadInput("destination", f"{path} has no column {name!r}", "Name a dataset of ours")
-    return Published(place, manifest, schema)
+    return published
 
 
 def _parquet(path: str, source: pa.NativeFile) -> Any:

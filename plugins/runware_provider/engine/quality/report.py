@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.quality.expected import Expected, HitCounter, table_of
 from runware_provider.engine.quality.findings import Findings, Hits, Run
-from runware_provider.engine.quality.profile import Profiler, as_struct
+from runware_provider.engine.quality.profile import PLAIN, Profiler, as_struct
 from runware_provider.engine.quality.published import place_of, reading
 from runware_provider.engine.quality.report_html import html_of
 from runware_provider.engine.quality.report_markdown import markdown_of, short_markdown_of
 from runware_provider.engine.quality.tally import FIELDS, Tally
-from runware_provider.engine.rows import INFERENCE, RESULT, Outcome
+from runware_provider.engine.rows import INFERENCE, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,7 +97,7 @@ def expected_for(published: Published, table: pa.Table, key: str | None) -> Expe
             f"Name it; both have: {', '.join(shared) or 'no column of the same name'}",
         )
     result = published.result_type
-    struct = result if pa.types.is_struct(result) else pa.struct([(RESULT, result)])
+    struct = result if pa.types.is_struct(result) else pa.struct([(PLAIN, result)])
     return Expected(table, key, published.schema, struct)
 
 
@@ -105,11 +105,11 @@ def _look(published: Published, wanted: pa.Table | None, key: str | None) -> Rep
     expected = expected_for(published, wanted, key) if wanted is not None else None
     counter = HitCounter(expected) if expected is not None else None
     tally, profiler = Tally(), Profiler()
-    columns = [RESULT, *published.about(FIELDS), *([expected.key] if expected else [])]
+    columns = [*published.result_columns, *published.about(FIELDS), *([expected.key] if expected else [])]
     for table in published.tables(columns):
         inference = table[INFERENCE].combine_chunks()
         tally.add(pa.Table.from_struct_array(inference))
-        results = table[RESULT].combine_chunks()
+        results = published.results(table)
         answered = pc.equal(pc.struct_field(inference, "outcome"), Outcome.SUCCEEDED.value)
         profiler.add(results.filter(answered))
         if counter is not None and expected is not None:

@@ -1,0 +1,227 @@
+"""What can be asked for, from the spec to the rows, over a real socket."""
+
+from __future__ import annotations
+
+import enum
+import json
+from typing import Any, Literal
+
+import pyarrow.parquet as pq
+import pytest
+from pydantic import BaseModel, Field
+
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.traits import ModelTraits
+from runware_provider.testing import Fault
+
+
+def body_of(number: int) -> str:
+    return f"Invoice {number} from Shop {number} GmbH\nTotal: {number}.50 EUR"
+
+
+TEXTS = ["My invoice is wrong, I was charged twice.", "Where is my parcel? The delivery is late."]
+
+
+class Topic(enum.Enum):
+    """What the customer writes about."""
+
+    BILLING = "billing"
+    DELIVERY = "delivery"
+
+
+class Party(BaseModel):
+    name: str | None = Field(default=None, description="With its legal form")
+
+
+class Invoice(BaseModel):
+    """One invoice."""
+
+    total: float = Field(description="What has to be paid")
+    seller: Party = Field(default=Party(), description="Who sells")
+    lines: list[Party] = Field(default=[], description="The positions")
+
+
+class Node(BaseModel):
+    total: float
+    parts: list[Node] = []
+    notes: dict[str, str] = {}
+
+
+# labels
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["billing", "delivery"],
+        Literal["billing", "delivery"],
+        Topic,
+        {"enum": ["billing", "delivery"]},
+    ],
+    ids=["list", "Literal", "Enum", "JSON Schema"],
+)
+@pytest.mark.parametrize(
+    ("model", "forcing"), [("deepseek-v4-pro", "auto"), ("gpt-5-nano", "auto"), ("qwen-3.5-plus", "prompt")]
+)
+async def test_a_label_is_a_text_column(place: Any, labels: Any, model: str, forcing: str) -> None:
+    place.fill(TEXTS)
+    manifest = await place.run(output_type=labels, prompt="{{ record.body }}", model=model, forcing=forcing)
+    assert manifest["outcomes"] == {"succeeded": 2}
+    assert {row["result"] for row in place.rows()} <= {"billing", "delivery"}
+    (part,) = place.destination.glob("*.parquet")
+    assert str(pq.read_schema(part).field("result").type) == "string"
+
+
+async def test_two_ways_to_write_the_same_labels_ask_the_same(place: Any) -> None:
+    place.fill(TEXTS)
+    await place.run(output_type=["billing", "delivery"], prompt="{{ record.body }}")
+    again = await place.run(output_type=Literal["billing", "delivery"], prompt="{{ record.body }}")
+    assert again["paid_inferences"] == 0
+
+
+# what has no one type
+
+
+async def test_what_has_no_one_type_is_refused_before_anything_is_paid(place: Any) -> None:
+    place.fill(2)
+    with pytest.raises(BadInput, match=r"at \$\.parts") as refused:
+        await place.run(output_type=Node)
+    assert "untyped" in refused.value.remedy
+    assert place.asked_nothing()
+
+
+async def test_what_has_no_one_type_is_a_column_of_json_when_asked(place: Any) -> None:
+    place.fill(3)
+    manifest = await place.run(output_type=Node, structured={"untyped": "json", "reasks": 0})
+    assert manifest["outcomes"] == {"succeeded": 3}
+    for row in place.rows():
+        assert row["result"]["total"] == row["n"] + 0.5
+        assert [type(json.loads(part)) for part in row["result"]["parts"]] in ([], [dict])
+        assert isinstance(json.loads(row["result"]["notes"]), dict)
+
+
+# what a model can do
+
+
+async def test_the_user_can_say_what_a_model_can_do(place: Any, caplog: pytest.LogCaptureFixture) -> None:
+    place.fill(2)
+    traits = ModelTraits(json_schema=False, tools=False, unsupported=("minimum",))
+    manifest = await place.run(model="qwen-3.5-plus", structured={"traits": traits, "reasks": 0})
+    assert manifest["outcomes"] == {"succeeded": 2}
+    assert {row["inference"]["finish_reason"] for row in place.rows()} == {"stop"}  # no tool was forced
+    assert "in no table" not in caplog.text
+
+
+async def test_keywords_that_a_model_does_not_take_ask_anew_and_the_plan_says_why(place: Any) -> None:
+    place.fill(2)
+    schema = {
+        "type": "object",
+        "properties": {"total": {"type": "number", "minimum": 0}},
+        "required": ["total"],
+    }
+    await place.run(output_type=schema)
+    traits = {"unsupported": ["minimum"]}
+    planned = place.plan(output_type=schema, structured={"traits": traits, "reasks": 0})
+    assert (planned["to_pay"], planned["changed"]) == (2, ["traits"])
+    assert (await place.run(output_type=schema))["paid_inferences"] == 0
+
+
+# descriptions
+
+
+async def test_descriptions_are_metadata_of_the_columns_also_inside_of_others(place: Any) -> None:
+    place.fill(1)
+    await place.run(output_type=Invoice)
+    (part,) = place.destination.glob("*.parquet")
+    result = pq.read_schema(part).field("result")
+    lines = result.type.field("lines")
+    told = {
+        "result": result,
+        "total": result.type.field("total"),
+        "seller": result.type.field("seller"),
+        "seller.name": result.type.field("seller").type.field("name"),
+        "lines": lines,
+        "lines[].name": lines.type.value_type.field("name"),
+    }
+    assert {name: field.metadata[b"description"].decode() for name, field in told.items()} == {
+        "result": "One invoice.",
+        "total": "What has to be paid",
+        "seller": "Who sells",
+        "seller.name": "With its legal form",
+        "lines": "The positions",
+        "lines[].name": "With its legal form",
+    }
+
+
+# columns of their own
+
+
+async def test_fields_become_columns_of_their_own(place: Any) -> None:
+    place.fill([body_of(0), "", body_of(2)])
+    manifest = await place.run(output_type=Invoice, flatten=True, failures=str(place.root / "failures"))
+    (part,) = place.destination.glob("*.parquet")
+    schema = pq.read_schema(part)
+    assert schema.names == ["n", "body", "total", "seller", "lines", "inference"]
+    assert schema.field("total").metadata[b"description"] == b"What has to be paid"
+    assert [row["total"] for row in place.rows()] == [0.5, None, 2.5]
+    assert manifest["flattened"] == ["total", "seller", "lines"]
+    again = await place.run(output_type=Invoice)
+    assert (again["paid_inferences"], again["flattened"]) == (0, None)
+    assert [row["result"] and row["result"]["total"] for row in place.rows()] == [0.5, None, 2.5]
+
+
+async def test_the_failures_of_a_flattened_dataset_have_none_of_its_columns(place: Any) -> None:
+    place.fill(4)
+    place.server.script(Fault("break_schema", contains="Shop 2"))
+    failures = place.root / "failures"
+    await place.run(flatten=True, failures=str(failures), structured={"reasks": 0})
+    (row,) = place.rows(failures)
+    assert (list(row), row["n"]) == (["n", "body", "inference"], 2)
+    assert [row["total"] for row in place.rows()] == [0.5, 1.5, None, 3.5]
+
+
+async def test_a_flattened_dataset_without_rows_is_typed(place: Any) -> None:
+    place.fill(0)
+    await place.run(flatten=True)
+    (part,) = place.destination.glob("*.parquet")
+    assert pq.read_schema(part).names == ["n", "body", "total", "inference"]
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("body", {}),
+        ("BODY", {}),
+        ("ds", {"partition": {"ds": "1"}}),
+        ("Inference", {}),
+    ],
+)
+async def test_a_field_with_the_name_of_another_column_is_refused_before_anything_is_paid(
+    place: Any, field: str, changes: dict[str, Any]
+) -> None:
+    place.fill(2)
+    schema = {"type": "object", "properties": {field: {"type": "string"}}}
+    with pytest.raises(BadInput, match="flatten: the result's field"):
+        await place.run(output_type=schema, flatten=True, **changes)
+    assert place.asked_nothing()
+
+
+async def test_a_column_that_is_left_out_makes_room(place: Any) -> None:
+    place.fill(2)
+    schema = {"type": "object", "properties": {"body": {"type": "string"}}}
+    await place.run(output_type=schema, flatten=True, columns=["n"])
+    assert list(place.rows()[0]) == ["n", "body", "inference"]
+
+
+async def test_an_input_column_called_result_may_stay_in_a_flattened_dataset(place: Any) -> None:
+    place.fill(1, result=["mine"])
+    await place.run(flatten=True)
+    assert (place.rows()[0]["result"], place.rows()[0]["total"]) == ("mine", 0.5)
+
+
+@pytest.mark.parametrize("wish", [{"output_type": None}, {"output_type": ["a", "b"]}], ids=["text", "labels"])
+async def test_what_has_no_fields_cannot_be_flattened(place: Any, wish: dict[str, Any]) -> None:
+    place.fill(1)
+    with pytest.raises(BadInput, match="flatten: the result is a text, which has no fields"):
+        await place.run(flatten=True, **wish)
+    assert place.asked_nothing()
