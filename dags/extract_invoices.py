@@ -2,8 +2,9 @@
 
 You will see: one Parquet row per document under `.demo/output/invoices`, with the fields of `Invoice` in the column
 `result` and what it took (outcome, attempts, tokens, cost) in the column `inference`; in the task's XCom, the counts
-and the cost of the whole job. The samples hold an empty document, one that is far too long, and one that tries to give
-orders to the model: compare with `include/documents-expected.parquet`.
+and the cost of the whole job, and the path of a report on its quality: one page, with how often each field is as it
+stands in `include/documents-expected.parquet`. The samples hold an empty document, one that is far too long, and one
+that tries to give orders to the model.
 
 Needs the connection `runware_default`. Trigger it by hand; the parameter `limit` tries it on the first few documents.
 The environment variable `RUNWARE_OUTPUT` (a folder, or an URL such as `s3://lake/demo`) sends the output elsewhere.
@@ -19,7 +20,7 @@ from typing import Literal
 from airflow.sdk import DAG, Asset, Param
 from pydantic import BaseModel, Field
 
-from runware_provider.engine.spec import Settings
+from runware_provider.engine.spec import Report, Settings
 from runware_provider.operators import TextInferenceOperator
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -69,5 +70,6 @@ with DAG(
         output_type=Invoice,
         settings=Settings(temperature=0.0, max_tokens=4096),
         limit="{{ params.limit }}",
+        report=Report(expected=f"{PROJECT}/include/documents-expected.parquet", key="document_id"),
         outlets=[Asset("invoices")],
     )

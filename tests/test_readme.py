@@ -88,6 +88,12 @@ def test_the_shell_commands_run_in_their_order_and_a_second_demo_has_nothing_to_
     demo, real = said["make demo\n"], next(out for text, out in said.items() if "RECORDS=20" in text)
     assert "240 rows" in demo
     assert "as expected" in demo
+    page = copy / ".demo" / "output" / "invoices.state" / "reports" / "report.html"
+    assert str(page) in demo
+    assert "as expected" in page.read_text(encoding="utf-8").lower()
+    vendor = re.search(r"\| `vendor` \| (\d+) \| 237 \|", page.with_suffix(".md").read_text(encoding="utf-8"))
+    assert vendor is not None
+    assert int(vendor[1]) > 200
     assert "18 of 20 documents" in real  # one of the first twenty is empty, one is null: never sent
     assert server.bill_summary()["executed"] == 18
     assert "nothing to pay" in run("make demo", copy, environment(server))

@@ -229,6 +229,45 @@ def test_the_markdown_fits_into_150_lines_however_many_fields_there_are(lake):
     assert "f199" in read(found.to_html()).text.replace("\n", "")
 
 
+def test_the_short_report_has_what_stands_out_the_figures_and_the_rates(lake):
+    lake.put([lake.row(number, {"vendor": "A", "total": 1.0}) for number in range(30)])
+    expected = {"key": list(range(30)), "vendor": ["A"] * 29 + ["B"]}
+    found = lake.report(expected=expected, key="key")
+    short = found.to_short_markdown()
+    assert "| `vendor` | 29 | 30 | 96.7 % |" in short
+    assert "30 rows compared" in short
+    assert "## Fields" not in short
+    assert short.count("\n") <= 50
+
+
+def findings_with_reasks(*reasks):
+    written = [one for one in INFERENCE_TYPE if one.name in FIELDS and one.name != "reasks"]
+    rows = [
+        {"outcome": "succeeded", "attempts": 1 + number, "reasks": number, "latency_s": 1.0, "mends": []}
+        for number in reasks
+    ]
+    tally = Tally()
+    tally.add(pa.Table.from_pylist(rows, pa.schema([*written, pa.field("reasks", pa.int32())])))
+    return Findings(Run({"publish_id": "p1"}, tally), (), None)
+
+
+def test_rows_that_were_shown_what_did_not_fit_are_told():
+    findings = findings_with_reasks(*[1] * 3, *[0] * 7)
+    assert "re-asked once, as the answer did not fit" in read(html_of(findings)).text
+    told = markdown_of(findings)
+    assert (
+        "30 % of the rows were asked again because the answer did not fit; that helped 100 % of them" in told
+    )
+    assert "| re-asked, as the answer did not fit | 30 % (100 % mended) |" in told
+    assert "| re-asked 1 time, as the answer did not fit | 3 |" in told
+
+
+def test_where_nothing_was_asked_again_nothing_is_said_of_it(lake):
+    lake.put([lake.row(1, {"vendor": "A", "total": 1.0})])
+    assert "re-asked 1" not in lake.report().to_markdown()
+    assert "re-asked once" not in lake.report().to_html()
+
+
 def test_with_samples_rows_and_records_are_told_apart(lake):
     rows = [lake.row(n // 2, {"vendor": "A", "total": 1.0}, sample=n % 2) for n in range(6)]
     lake.put(rows, records=3)

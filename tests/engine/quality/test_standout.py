@@ -80,7 +80,7 @@ def test_the_least_correct_field_is_named_with_its_interval(lake):
     lake.put(invoices(lake, 10))
     expected = {"key": list(range(10)), "vendor": ["?"] * 10, "total": [float(n) for n in range(10)]}
     sentences = said(lake.report(expected=expected, key="key"))
-    assert sentences[0] == "Least often as expected: vendor, 0 % of 10 (95 %: 0\u201327.8 %)."
+    assert sentences[0] == "Least often as expected: vendor, 0 % of 10 (95 % interval 0\u201327.8 %)."
 
 
 def test_a_key_that_finds_nothing_is_said(lake):

@@ -4,11 +4,13 @@ import unicodedata
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.quality import wording
+from runware_provider.engine.quality.profile import Profiler
 
 
 @given(st.text(st.characters(exclude_categories=[])))
@@ -117,3 +119,9 @@ def test_a_longer_list_differs_where_the_shorter_one_ends():
     one, other = wording.apart(["a" * 9] * 9, [*["a" * 9] * 8, "b"], 30)
     assert one != other
     assert wording.value(one, 30) != wording.value(other, 30)
+
+
+def test_the_ends_of_a_range_are_rounded_where_a_float_has_too_many_digits():
+    profiler = Profiler()
+    profiler.add(pa.array([{"a": -14.638360649085655}, {"a": 205.5}]))
+    assert wording.extent(profiler.fields()[0]) == "-14.6384 to 205.5"

@@ -19,7 +19,7 @@ PAGE: Final = """{% extends "shell" %}
 <header>
 <h1>Side by side</h1>
 {% for letter, run in runs %}
-<p><b>{{ letter }}</b> {{ run.destination|shown(200) }}
+<p><b>{{ letter }}</b> {{ run.destination|place }}
 <span class="soft">model {{ run.model|shown }}, published {{ run.finished_at }} UTC, publish <code>{{ run.publish_id }}</code></span></p>
 {% endfor %}
 </header>

@@ -6,6 +6,7 @@ Everything that is put in is escaped by Jinja's autoescape; only the macros here
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import DictLoader, Environment, StrictUndefined
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 LINE_CHARS = 26
 PATH_CHARS = 120
+PLACE_CHARS = 200
 LONG_CHARS = 300
 """Of messages; values have their own length."""
 
@@ -79,14 +81,23 @@ td.value { max-width: 26em; overflow-wrap: anywhere; }
 .top span:first-child { overflow-wrap: anywhere; }
 .top span + span { color: var(--soft); font-variant-numeric: tabular-nums; white-space: nowrap; }
 svg { display: block; } svg .mark { fill: var(--accent); } svg .rail { fill: var(--track); }
-svg .span { fill: var(--accent); opacity: .4; }
+svg .span { fill: var(--ink); }
 .ends { display: flex; justify-content: space-between; width: 132px; gap: 6px; font-size: .74rem; color: var(--soft);
   font-variant-numeric: tabular-nums; white-space: nowrap; }
 details { margin: 8px 0; } summary { cursor: pointer; padding: 2px 0; } details > .scroll { margin-top: 6px; }
 .won { font-weight: 620; }
 td.range { white-space: nowrap; }
 @media (max-width: 760px) { .facts { grid-template-columns: repeat(2, 1fr); } }
-@media (max-width: 640px) { main { padding: 20px 12px 40px; } th, td { padding: 6px 9px; } }
+td.chart { vertical-align: middle; min-width: 0; }
+@media (max-width: 640px) {
+  main { padding: 20px 12px 40px; } h1 { font-size: 1.3rem; } th, td { padding: 6px 9px; } tbody th { min-width: 8em; }
+  .stacked, .stacked tbody, .stacked tr, .stacked th, .stacked td { display: block; width: auto; max-width: none; }
+  .stacked thead { display: none; } .stacked tr { border-top: 1px solid var(--line); padding: 8px 0; }
+  .stacked tr:first-child { border-top: 0; } .stacked th, .stacked td { border: 0; padding: 2px 14px; white-space: normal; }
+  .stacked td { display: grid; grid-template-columns: 7.5em 1fr; text-align: left; }
+  .stacked td::before { content: attr(data-name); color: var(--soft); font-size: .86em; }
+  td.chart svg { width: 84px; } .stacked td.none { display: none; } .stacked .meter { margin-left: 0; }
+}
 @media print {
   :root { --page: #fff; --card: #fff; --ink: #000; --soft: #444; --line: #bbb; --track: #ddd; --accent: #2b6cb0;
     --good: #2a7f62; --note: #8a6100; --bad: #b3352c;
@@ -160,10 +171,12 @@ PARTS: Final = """
 {% endmacro %}
 
 {% macro interval(hits, of, low, high) %}
-<svg width="132" height="14" viewBox="0 0 132 14" role="img" aria-label="{{ hits|share(of) }}, 95 % interval {{ low|interval(high) }}">
-<rect class="rail" x="0" y="6" width="132" height="2"/>
-<rect class="span" x="{{ "%.2f"|format(132 * low) }}" y="4" width="{{ "%.2f"|format([132 * (high - low), 1]|max) }}" height="6" rx="2"/>
-<rect class="mark" x="{{ "%.2f"|format([132 * hits / of - 1.5, 0]|max) }}" y="1" width="3" height="12" rx="1"/>
+<svg width="160" height="14" viewBox="0 0 160 14" preserveAspectRatio="none" role="img" aria-label="{{ hits|share(of) }}, 95 % interval {{ low|interval(high) }}"><title>{{ hits|share(of) }}, 95 % interval {{ low|interval(high) }}</title>
+<rect class="rail" x="0" y="3" width="160" height="8" rx="2"/>
+<rect class="mark" x="0" y="3" width="{{ "%.2f"|format(160 * hits / of) }}" height="8" rx="2"/>
+<rect class="span" x="{{ "%.2f"|format(160 * low) }}" y="6" width="{{ "%.2f"|format([160 * (high - low), 1]|max) }}" height="2"/>
+<rect class="span" x="{{ "%.2f"|format([160 * low - 0.5, 0]|max) }}" y="1" width="1" height="12"/>
+<rect class="span" x="{{ "%.2f"|format([160 * high - 0.5, 159]|min) }}" y="1" width="1" height="12"/>
 </svg>
 {% endmacro %}
 """
@@ -171,7 +184,8 @@ PARTS: Final = """
 
 def told(remark: Remark) -> Markup:
     """A remark's sentence, its names quoted; the sentence is ours, the names are not."""
-    return Markup(remark.told(lambda name: Markup("<code>{}</code>").format(shown(name, LONG_CHARS))))  # noqa: S704 - ours
+    whole = replace(remark, sentence=remark.sentence.replace(" %", "\u00a0%"))
+    return Markup(whole.told(lambda name: Markup("<code>{}</code>").format(shown(name, LONG_CHARS))))  # noqa: S704 - ours
 
 
 def shown(held: Any, chars: int = wording.VALUE_CHARS) -> Markup:
@@ -185,6 +199,12 @@ def path(text: str) -> Markup:
     """The path of a field, which may be broken where its words end."""
     whole = Markup("<bdi>{}</bdi>").format(wording.value(text, PATH_CHARS))
     return Markup(re.sub(r"(?<=[a-z0-9\]])(?=[._])", "<wbr>", whole))  # noqa: S704 - escaped above, and stays so
+
+
+def place(text: str) -> Markup:
+    """A folder, which may be broken behind its slashes."""
+    steps = wording.value(text, PLACE_CHARS).split("/")
+    return Markup("<bdi>{}</bdi>").format(Markup("/<wbr>").join(steps))
 
 
 def two_lines(text: str) -> Markup:
@@ -221,6 +241,7 @@ def rendered(page: str, **values: Any) -> str:
         message=message,
         outcome_class=lambda name: name if name in OUTCOMES else "skipped",
         path=path,
+        place=place,
         picture=wording.picture,
         seconds=wording.seconds,
         share=wording.share,

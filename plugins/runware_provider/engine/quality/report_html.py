@@ -20,7 +20,7 @@ PAGE: Final = """{% extends "shell" %}
 {% block main %}
 {% set tally = run.tally %}
 <header>
-<h1>Quality of {{ run.destination|shown(200) }}</h1>
+<h1>Quality of {{ run.destination|place }}</h1>
 <p class="soft">Model {{ run.model|shown }}, published {{ run.finished_at }} UTC, publish <code>{{ run.publish_id }}</code></p>
 </header>
 
@@ -66,11 +66,11 @@ PAGE: Final = """{% extends "shell" %}
 {{ rule }}{% if hits.left_out %} Not compared: {% for name in hits.left_out %}<code>{{ name|shown }}</code>{{ ", " if not loop.last }}{% endfor %}.{% endif %}</p>
 {% call parts.scroll("Hit rates") %}
 <table>
-<thead><tr><th scope="col">Field</th><th scope="col" class="n">As expected</th><th scope="col" class="n">Of</th><th scope="col" class="n">Rate</th><th scope="col" class="n">95 % interval</th><th scope="col">0 to 100 %</th></tr></thead>
+<thead><tr><th scope="col">Field</th><th scope="col" class="n">As expected</th><th scope="col">0 to 100 %</th><th scope="col" class="n">95 % interval</th><th scope="col" class="n">Hits</th><th scope="col" class="n">Of</th></tr></thead>
 <tbody>
 {% for one in hits.fields %}
-<tr><th scope="row"><code>{{ one.path|path }}</code></th><td class="n">{{ one.hits|count }}</td><td class="n">{{ one.of|count }}</td><td class="n">{{ one.hits|share(one.of) }}</td>
-<td class="n">{{ one.interval[0]|interval(one.interval[1]) if one.of else nothing }}</td><td>{% if one.of %}{{ parts.interval(one.hits, one.of, *one.interval) }}{% endif %}</td></tr>
+<tr><th scope="row"><code>{{ one.path|path }}</code></th><td class="n"><b>{{ one.hits|share(one.of) }}</b></td><td class="chart">{% if one.of %}{{ parts.interval(one.hits, one.of, *one.interval) }}{% endif %}</td>
+<td class="n soft">{{ one.interval[0]|interval(one.interval[1]) if one.of else nothing }}</td><td class="n">{{ one.hits|count }}</td><td class="n">{{ one.of|count }}</td></tr>
 {% endfor %}
 </tbody>
 </table>
@@ -99,17 +99,17 @@ PAGE: Final = """{% extends "shell" %}
 <p class="soft small">Over the {{ tally.answered|count }} rows that succeeded; below <code>[]</code>, over the elements of lists. The range of a text is its length.
 {% if estimated %}Where there are too many different values, their number is estimated (within about 3 %).{% endif %}</p>
 {% call parts.scroll("Fields") %}
-<table>
+<table class="stacked">
 <thead><tr><th scope="col">Field</th><th scope="col" class="n">Filled</th><th scope="col" class="n">Null</th><th scope="col" class="n">Distinct</th><th scope="col">Range</th><th scope="col">Spread</th><th scope="col">Most frequent</th></tr></thead>
 <tbody>
 {% for one in fields %}
 <tr><th scope="row"><code>{{ one.path|path }}</code><br><span class="soft small">{{ one.kind }}</span></th>
-<td class="n">{{ one.filled|share(one.seen) }}{{ parts.meter(one.filled, one.seen) }}</td>
-<td class="n">{{ one.null|count }}{% if one.blank %}<br><span class="soft small">{{ one.blank|count }} empty</span>{% endif %}</td>
-<td class="n">{{ one|distinct }}</td>
-<td class="range">{{ one|extent|two_lines }}{% if one|median %}<br><span class="soft small">median {{ one|median }}</span>{% endif %}</td>
-<td>{{ parts.histogram(one) }}</td>
-<td class="w">{% if one|variety %}<span class="soft small">{{ one|variety }}, such as</span> {{ (one.top[0][0] if one.top else one.example)|shown }}{% else %}<ul class="top">
+<td class="n" data-name="Filled"><div>{{ one.filled|share(one.seen) }}{{ parts.meter(one.filled, one.seen) }}</div></td>
+<td class="n" data-name="Null"><div>{{ one.null|count }}{% if one.blank %}<br><span class="soft small">{{ one.blank|count }} empty</span>{% endif %}</div></td>
+<td class="n" data-name="Distinct">{{ one|distinct }}</td>
+<td class="range" data-name="Range"><div>{{ one|extent|two_lines }}{% if one|median %}<br><span class="soft small">median {{ one|median }}</span>{% endif %}</div></td>
+<td data-name="Spread" class="{{ "" if one.histogram else "none" }}"><div>{{ parts.histogram(one) }}</div></td>
+<td class="w{{ "" if one.top or one|variety else " none" }}" data-name="Most frequent">{% if one|variety %}<div><span class="soft small">{{ one|variety }}, such as</span> {{ (one.top[0][0] if one.top else one.example)|shown }}</div>{% else %}<ul class="top">
 {% for held, n in one.top %}<li><span>{{ held|shown }}</span><span>{{ "≥ " if one.top_error }}{{ n|count }}</span></li>{% endfor %}
 </ul>{% endif %}</td></tr>
 {% endfor %}

@@ -39,14 +39,14 @@ LISTED = 8
 TOP_SHOWN = 3
 TOP_CHARS = 24
 DIFFERENCE_CHARS = 48
-WEIGHTS = {"good": "✓", "note": "•", "bad": "⚠"}
+WEIGHTS = {"good": "✓ ", "note": "", "bad": "⚠ "}
 
 
 def markdown_of(findings: Findings) -> str:
     """The report, deterministic: it names no time but that of the publish."""
     run = findings.run
     lines = [f"# Quality of {code(run.destination)}", "", _head(run), "", "**What stands out**", ""]
-    lines += [f"- {WEIGHTS[one.weight]} {one.told(code)}" for one in remarks(findings)]
+    lines += [f"- {WEIGHTS[one.weight]}{one.told(code)}" for one in remarks(findings)]
     lines += ["", *facts([run]), "", "## Outcomes", "", *_outcomes(run)]
     if findings.fields:
         lines += ["", "## Fields", "", *_fields(findings.fields)]
@@ -60,7 +60,7 @@ def short_markdown_of(findings: Findings) -> str:
     """What stands out, the figures and the hit rates, for a terminal."""
     run = findings.run
     lines = [f"# Quality of {code(run.destination)}", "", _head(run), ""]
-    lines += [f"- {WEIGHTS[one.weight]} {one.told(code)}" for one in remarks(findings)]
+    lines += [f"- {WEIGHTS[one.weight]}{one.told(code)}" for one in remarks(findings)]
     lines += ["", *facts([run])]
     if findings.hits is not None:
         lines += ["", f"Against expected values, {counted(findings.hits.compared, 'row')} compared:"]

@@ -92,7 +92,9 @@ def _hits(hits: Hits | None) -> Iterator[Remark]:
     worst = min(counted_fields, key=lambda one: (one.hits / one.of, one.path), default=None)
     if worst is not None and worst.hits < worst.of:
         weight = "bad" if worst.hits < 0.8 * worst.of else "note"
-        rate = f"{share(worst.hits, worst.of)} of {count(worst.of)} (95 %: {interval(*worst.interval)})"
+        rate = (
+            f"{share(worst.hits, worst.of)} of {count(worst.of)} (95 % interval {interval(*worst.interval)})"
+        )
         yield Remark(weight, f"Least often as expected: {{}}, {rate}.", (worst.path,))
     elif worst is not None:
         yield Remark("good", "Every field is as expected wherever there are expected values.")

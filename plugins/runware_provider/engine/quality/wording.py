@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 VALUE_CHARS = 60
 LEAD = 16
 """Characters that two values are shown with before they begin to differ."""
+DIGITS_SHOWN = 12
+"""Of an end of a range; a float with more is rounded."""
 NEARLY = 0.9
 RARE = 0.01
 NULL = "null"
@@ -248,6 +250,8 @@ def extent(profile: FieldProfile) -> str:
 def _in_threes(held: Any) -> str:
     if isinstance(held, datetime):
         return value(held.replace(microsecond=0), 32)
+    if isinstance(held, float) and len(repr(held)) > DIGITS_SHOWN and 1e-4 <= abs(held) < 1e15:
+        return f"{held:,.6g}" if abs(held) < 1e6 else f"{held:,.0f}"
     if isinstance(held, int | Decimal) or (isinstance(held, float) and 1e-4 <= abs(held) < 1e15):
         return value(f"{held:,}".removesuffix(".0"), 32)
     return value(held, 32)

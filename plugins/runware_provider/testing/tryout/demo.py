@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import pyarrow.parquet as pq
 from rich.console import Console
+from rich.markdown import Markdown
 
 from runware_provider.testing.tryout import dag_arguments, report, surroundings
 from runware_provider.testing.tryout.surroundings import PROJECT, TryOutFailed
@@ -86,7 +86,7 @@ def _run(console: Console, environment: Mapping[str, str], asked: Service) -> No
     surroundings.migrate(variables, home)
     console.print(f"Airflow runs the DAG {DAG_ID} ...")
     _run_dag(console, variables, limit)
-    _show(console, asked, dataset)
+    _show(console, asked, variables, dataset)
 
 
 def _announce(console: Console, asked: Service, limit: int | None) -> None:
@@ -130,14 +130,32 @@ def why(log: Path) -> str:
     return f"The DAG failed. Airflow's log, {log}, ends with:\n{surroundings.tail(log)}"
 
 
-def _show(console: Console, asked: Service, dataset: Path) -> None:
+def _show(console: Console, asked: Service, environment: Mapping[str, str], dataset: Path) -> None:
     manifest = json.loads((_state_of(dataset) / "manifest.json").read_text(encoding="utf-8"))
-    rows = report.read(dataset)
     console.print()
     console.print(report.summary(manifest, play_money=asked.local), markup=False)
-    console.print()
-    console.print(report.hits_table(report.hits(rows, pq.read_table(EXPECTED).to_pylist())))
-    console.print(report.first_rows(rows))
+    console.print(report.first_rows(report.read(dataset)))
+    _show_quality(console, environment, dataset)
+
+
+def _show_quality(console: Console, environment: Mapping[str, str], dataset: Path) -> None:
+    """The report that the DAG asked for, as far as it fits a terminal; made by the engine's own command line."""
+    folder = FOLDER / "report"
+    folder.mkdir(exist_ok=True)
+    command = ["--destination", str(dataset), "--expected", str(EXPECTED), "--key", "document_id"]
+    said = _python(
+        ["-m", "runware_provider.engine", "report", *command, "--short"],
+        environment,
+        folder,
+        failing="There is no report:",
+    )
+    console.print(Markdown((folder / "log.txt").read_text(encoding="utf-8")))
+    paths = json.loads(said)
+    console.print(
+        f"\nThe whole report, with every field and the misses, is one page to open in a browser:\n  {paths['html']}"
+        f"\nand for a pull request: {paths['markdown']}",
+        markup=False,
+    )
 
 
 def _state_of(dataset: Path) -> Path:
@@ -162,8 +180,14 @@ def _estimate(console: Console, environment: Mapping[str, str], asked: Service, 
     console.print(report.estimate(plan), markup=False)
 
 
-def _python(command: list[str], environment: Mapping[str, str], folder: Path) -> str:
-    """The standard output of a Python process.
+def _python(
+    command: list[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    *,
+    failing: str = "There is no plan of what to pay, so nothing was sent:",
+) -> str:
+    """The standard output of a Python process; what it says to people goes into `log.txt` in the folder.
 
     Raises:
         TryOutFailed: it did not succeed; its last words are in the message.
@@ -176,7 +200,7 @@ def _python(command: list[str], environment: Mapping[str, str], folder: Path) ->
         output = process.stdout.read() if process.stdout else b""
         code = process.wait()
     if code != 0:
-        raise TryOutFailed(f"There is no plan of what to pay, so nothing was sent:\n{surroundings.tail(log)}")
+        raise TryOutFailed(f"{failing}\n{surroundings.tail(log)}")
     return output.decode("utf-8")
 
 
