@@ -1,5 +1,6 @@
 """Hands the plugin to Airflow, which runs this file in every process: it imports nothing else."""
 
-from runware_provider.plugin import RunwarePlugin
+from runware_provider.installation import registers_itself
 
-__all__ = ["RunwarePlugin"]
+if registers_itself(__file__):
+    from runware_provider.plugin import RunwarePlugin  # noqa: F401 - Airflow looks for it here

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runware_provider.testing import LocalServer, ServerSettings
-from tests.packaging.deployment import KEY, PATIENCE_S, PROJECT, environment_beside
+from tests.packaging.deployment import KEY, PATIENCE_S, PROJECT, Deployment, environment_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,3 +84,12 @@ def wheel_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server() -> Iterator[LocalServer]:
     with LocalServer(ServerSettings(key=KEY, latency=0, latency_sigma=0)) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def database(bare_python: Path, server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Airflow's database, new; to be copied into an Airflow home."""
+    made = Deployment(tmp_path_factory.mktemp("database") / "airflow", bare_python, server)
+    made.folder.mkdir()
+    made.run("-m", "airflow", "db", "migrate")
+    return made.folder / "airflow.db"
