@@ -6,7 +6,7 @@ only one component needs (the API server's apps, say) belongs into a property th
 
 from __future__ import annotations
 
-from airflow.plugins_manager import AirflowPlugin
+from airflow.sdk.plugins_manager import AirflowPlugin
 
 
 class RunwarePlugin(AirflowPlugin):
