@@ -421,7 +421,9 @@ def test_a_short_report_holds_the_hit_rates_and_the_page_holds_all(
     assert done.returncode == 0, done.stderr
     assert "| `total` | 0 | 10 | 0 % |" in done.stderr
     assert "## Fields" not in done.stderr
-    assert "## Fields" in Path(json.loads(done.stdout)["markdown"]).read_text(encoding="utf-8")
+    told = json.loads(done.stdout)
+    assert "## Fields" in Path(told["markdown"]).read_text(encoding="utf-8")
+    assert told["hits"] == {"total": {"hits": 0, "of": 10}}
 
 
 def test_expected_values_that_cannot_be_read_are_bad_input(place: Any, call: Callable[..., Any]) -> None:

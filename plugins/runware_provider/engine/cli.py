@@ -123,7 +123,14 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
         page = compare(first, second, key=options.key, expected=expected)
         storage = other
     _say(page.to_short_markdown() if isinstance(page, Report) and options.short else page.to_markdown())
-    return save(page, storage, page.state_folder)
+    return {**save(page, storage, page.state_folder), **_hits(page)}
+
+
+def _hits(page: Report | Comparison) -> dict[str, Any]:
+    """How often each field is as expected, for a script that insists on a rate."""
+    if not isinstance(page, Report) or page.hits is None:
+        return {}
+    return {"hits": {one.path: {"hits": one.hits, "of": one.of} for one in page.hits.fields}}
 
 
 def _forget(options: argparse.Namespace) -> dict[str, Any]:
