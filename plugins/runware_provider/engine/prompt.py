@@ -16,7 +16,14 @@ from runware_provider.engine.template_names import (
     spelled,
     syntax_refused,
 )
-from runware_provider.engine.templating import Rendering, Sandbox, Skip, nulls_joined_as_blanks, sandbox
+from runware_provider.engine.templating import (
+    Rendering,
+    Sandbox,
+    Skip,
+    loops_counted,
+    nulls_joined_as_blanks,
+    sandbox,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,6 +97,7 @@ def _parse(template: str) -> nodes.Template:
             "Write it as one template",
         )
     nulls_joined_as_blanks(tree)
+    loops_counted(tree)
     tree.set_environment(_SANDBOX)
     return tree
 

@@ -3,6 +3,7 @@
 Rendering is deterministic, because what is asked identically is paid once: `random` and `lipsum` are absent,
 and what would print a memory address (a method, a generator) is an error. A null is the empty text
 wherever it is printed, also behind a text filter and in `~`, and stays null for tests and `default`.
+What one record may cost is bounded, as `template_bounds` tells.
 """
 
 from __future__ import annotations
@@ -21,10 +22,24 @@ from jinja2 import nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from runware_provider.engine.template_bounds import (
+    BOUNDED_FILTERS,
+    BOUNDED_OPERATORS,
+    LONGEST,
+    UnfitError,
+    charge,
+    check_call,
+    check_operator,
+    counted,
+    weigh,
+    working,
+)
 from runware_provider.engine.template_names import RECORD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from jinja2.runtime import Context
 
 SkipCode = Literal["empty", "too_long", "too_many_tokens", "prompt_error", "where_error", "budget"]
 
@@ -51,7 +66,11 @@ _TEXT_FILTERS = (
 )
 _UNREPEATABLE_FILTERS = ("random",)
 _UNREPEATABLE_GLOBALS = ("lipsum",)
+_WRITING_FILTERS = {"e", "escape", "forceescape", "pprint", "safe", "string", "tojson"}
+"""Those that write a list or struct out."""
+_WIDEST_INDENT = 40
 _JOINED = "_joined"
+_COUNTED = "_counted"
 
 # Python's own words for these hold type names and operators only, never a value of the record.
 _HARMLESS = re.compile(
@@ -113,7 +132,7 @@ class Rendering:
         self._whole = whole
         self._words = words
         self._code: SkipCode = code
-        self._telling: tuple[type[Exception], ...] = (UnprintableValueError, *telling)
+        self._telling: tuple[type[Exception], ...] = (UnprintableValueError, UnfitError, *telling)
 
     def text(self, record: Mapping[str, Any]) -> str | Skip:
         """The template's text for one record, or why there is none; it never raises."""
@@ -122,7 +141,8 @@ class Rendering:
             # Template.render would rewrite the traceback of an error, which costs more than the prompt.
             row = _wrapped(dict(record)) if self._whole else _Row(record)
             context = template.new_context({RECORD: row})
-            return "".join(template.root_render_func(context))
+            with working():
+                return _text_of(template.root_render_func(context))
         except Exception as error:  # noqa: BLE001 - a template can raise whatever its filters and values raise
             return Skip(self._code, self._explain(error))
 
@@ -151,6 +171,16 @@ class Rendering:
         if _HARMLESS.fullmatch(message):
             return message
         return "a filter, call or operation failed on this record's values; is one of them null?"
+
+
+def _text_of(pieces: Iterable[str]) -> str:
+    held, size = [], 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size > LONGEST:
+            raise UnfitError("the text is too long")
+    return "".join(held)
 
 
 class UnprintableValueError(TypeError):
@@ -187,7 +217,17 @@ def _wrapped(value: Any) -> Any:
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox, with a record's fields in place of a mapping's methods."""
+    """Jinja's sandbox, with a record's fields in place of a mapping's methods, and bounds on what it makes."""
+
+    intercepted_binops = BOUNDED_OPERATORS
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        check_operator(operator, left, right)
+        return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Context, function: Any, /, *arguments: Any, **named: Any) -> Any:
+        check_call(function, arguments, named)
+        return super().call(context, function, *arguments, **named)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         if type(obj) is _Row:
@@ -214,11 +254,14 @@ def printed(value: Any) -> Any:
         UnprintableValueError: a generator, function or method, which would print a memory address.
     """
     if type(value) is str:
+        charge(len(value))
         return value
     if value is None:
         return ""
     if isinstance(value, jinja2.Undefined):
         return value
+    if isinstance(value, list | tuple | dict):
+        weigh(value)
     if hasattr(value, "__next__"):
         raise UnprintableValueError(
             "a generator is printed; add the filter `join`, `list` or `tojson` behind it"
@@ -229,7 +272,28 @@ def printed(value: Any) -> Any:
 
 
 def _null_as_blank(value: Any) -> Any:
+    if isinstance(value, str):
+        charge(len(value))
+    elif value is not None:
+        weigh(value)
     return "" if value is None else value
+
+
+def _charged(name: str, any_filter: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter whose work is counted, by what it is given."""
+    position = 1 if hasattr(any_filter, "jinja_pass_arg") else 0
+    writing = name in _WRITING_FILTERS
+
+    @functools.wraps(any_filter)
+    def charging(*args: Any, **keywords: Any) -> Any:
+        value = args[position] if len(args) > position else None
+        if writing:
+            weigh(value)
+        else:
+            charge(len(value) if isinstance(value, str | bytes | list | tuple | dict) else 1)
+        return any_filter(*args, **keywords)
+
+    return charging
 
 
 def _null_stays(text_filter: Callable[..., Any]) -> Callable[..., Any]:
@@ -256,6 +320,8 @@ def _plain(value: Any) -> Any:
 
 def _to_json(value: Any, indent: int | None = None) -> str:
     """JSON for a model's eyes: keys in the data's order, no escapes that HTML would need."""
+    if indent is not None and indent > _WIDEST_INDENT:
+        raise UnfitError(f"`tojson` indents by {_WIDEST_INDENT} at most")
     return json.dumps(value, ensure_ascii=False, indent=indent, default=_plain)
 
 
@@ -272,11 +338,19 @@ def sandbox(kind: type[Sandbox]) -> Sandbox:
         del environment.filters[name]
     for name in _UNREPEATABLE_GLOBALS:
         del environment.globals[name]
+    environment.filters |= {**BOUNDED_FILTERS, "tojson": _to_json}
+    for name, one in environment.filters.items():
+        environment.filters[name] = _charged(name, one)
     for name in _TEXT_FILTERS:
         environment.filters[name] = _null_stays(environment.filters[name])
-    environment.filters["tojson"] = _to_json
-    environment.filters[_JOINED] = _null_as_blank
+    environment.filters |= {_JOINED: _null_as_blank, _COUNTED: counted}
     return environment
+
+
+def loops_counted(tree: nodes.Node) -> None:
+    """Have every turn of every loop count as work."""
+    for loop in tree.find_all(nodes.For):
+        loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=loop.iter.lineno)
 
 
 def nulls_joined_as_blanks(tree: nodes.Node) -> None:

@@ -2,8 +2,7 @@
 
 It is the prompt's language without its braces: `record.language == 'de' and record.total > 100`. Two things differ.
 Comparisons refuse values of unlike kinds, as `comparison` tells, because a record that is not chosen by mistake is
-missed by nobody. And what could make one record cost minutes or gigabytes (long powers, repeated, padded and
-formatted texts) is absent or bounded: a condition has no need of it.
+missed by nobody. And repeated, padded and formatted texts are absent: a condition has no need of them.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 from jinja2 import nodes
-from jinja2.filters import do_round, make_attrgetter
 from jinja2.lexer import describe_token
 from jinja2.parser import Parser
 from jinja2.visitor import NodeTransformer
 
 from runware_provider.engine.comparison import UnlikeKindsError, compared
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.template_bounds import UnfitError
 from runware_provider.engine.template_names import (
     RECORD,
     Wording,
@@ -33,7 +32,7 @@ from runware_provider.engine.template_names import (
 from runware_provider.engine.templating import Rendering, Sandbox, Skip, nulls_joined_as_blanks, sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from jinja2.runtime import Context
 
@@ -42,11 +41,6 @@ _BRACES = "Write it without braces, like record.language == 'de'"
 _EXPRESSION = Wording("where", "expression", f"{RECORD}.{{}}", _EXAMPLE)
 _NULL = "A null is asked for with: is none, is not none"
 _METHOD = "Name a column of the data; filters stand in place of methods, as in: record | items"
-
-_LONGEST_TEXT = 10_000_000
-"""Characters that a filter may make of one record."""
-_MOST_BITS = 4096
-_MOST_DIGITS = 100
 
 _MAKERS_OF_TEXT = ("batch", "center", "format", "indent", "pprint", "slice", "urlize", "wordwrap", "xmlattr")
 _METHODS_OF_TEXT = {
@@ -133,7 +127,7 @@ class Where:
             compiled = _SANDBOX.from_string(_checked(tree), globals=dict(variables))
         self.columns: tuple[str, ...] = tuple(columns) if whole else tuple(named)
         self._rendering = Rendering(
-            compiled, words, whole=whole, code="where_error", telling=(UnlikeKindsError, UnfitError)
+            compiled, words, whole=whole, code="where_error", telling=(UnlikeKindsError,)
         )
 
     def chooses(self, record: Mapping[str, Any]) -> bool | Skip:
@@ -146,22 +140,15 @@ class Where:
         return verdict if isinstance(verdict, Skip) else bool(verdict)
 
 
-class UnfitError(ValueError):
-    """What an expression does that no condition needs; the message holds nothing of the record."""
-
-
 class _Choosing(Sandbox):
     """The prompt's sandbox, without what costs more than a condition is worth."""
 
-    intercepted_binops = frozenset({"*", "**", "%"})
-
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        if isinstance(left, str | bytes | list | tuple) or isinstance(right, str | bytes | list | tuple):
+        texts = isinstance(left, str | bytes | list | tuple) or isinstance(right, str | bytes | list | tuple)
+        if operator != "+" and texts:
             raise UnfitError(
                 f"`{operator}` is for numbers here; texts and lists are not repeated or formatted"
             )
-        if operator == "**" and isinstance(left, int) and isinstance(right, int):
-            _bounded(left.bit_length() * abs(right), _MOST_BITS, "a power is too long")
         return super().call_binop(context, operator, left, right)
 
     def is_safe_callable(self, obj: Any) -> bool:
@@ -171,11 +158,6 @@ class _Choosing(Sandbox):
             if name not in _METHODS_OF_TEXT:
                 raise UnfitError(f"the method `{name}` is not there in an expression that chooses records")
         return super().is_safe_callable(obj)
-
-
-def _bounded(size: int, most: int, problem: str) -> None:
-    if size > most:
-        raise UnfitError(problem)
 
 
 def _compare(first: Any, *signs_and_values: Any) -> bool:
@@ -215,30 +197,6 @@ def _choose(value: Any) -> str:
     return "chosen" if _judge(value) else ""
 
 
-def _replace(s: Any, old: Any, new: Any, count: int | None = None) -> str | None:
-    if s is None:
-        return None
-    text, old, new = str(s), str(old), str(new)
-    _bounded(len(text) + text.count(old) * len(new), _LONGEST_TEXT, "`replace` makes too long a text")
-    return text.replace(old, new, -1 if count is None else count)
-
-
-@jinja2.pass_environment
-def _join(
-    environment: jinja2.Environment, value: Iterable[Any], d: Any = "", attribute: str | int | None = None
-) -> str:
-    chosen = value if attribute is None else map(make_attrgetter(environment, attribute), value)
-    texts = [str(one) for one in chosen]
-    size = sum(map(len, texts)) + len(texts) * len(str(d))
-    _bounded(size, _LONGEST_TEXT, "`join` makes too long a text")
-    return str(d).join(texts)
-
-
-def _round(value: Any, precision: int = 0, method: Any = "common") -> Any:
-    _bounded(abs(precision), _MOST_DIGITS, "`round` is asked for too many digits")
-    return do_round(value, precision, method)
-
-
 def _environment() -> Sandbox:
     environment = sandbox(_Choosing)
     for name in _MAKERS_OF_TEXT:
@@ -246,7 +204,6 @@ def _environment() -> Sandbox:
     for sign, names in _TESTS.items():
         environment.tests |= dict.fromkeys(names, _test(sign))
     environment.filters |= {_COMPARED: _compare, _JUDGED: _judge, _CHOSEN: _choose}
-    environment.filters |= {"replace": _replace, "join": _join, "round": _round}
     return environment
 
 
