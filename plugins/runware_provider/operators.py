@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         Endpoint,
         Forcing,
         IfExists,
+        IfSchemaBreaks,
         OnEmpty,
         Reuse,
         Tool,
@@ -145,6 +146,8 @@ class TextInferenceOperator(BaseOperator):
         flatten: make the fields of the result columns of their own, in the place of the column `result`.
         on_empty: an input without records writes an empty dataset, skips the task, or fails it.
         if_exists: `"overwrite"` replaces the dataset (or the partition), `"error"` refuses to.
+        if_schema_breaks: `"error"` refuses a partition that readers could not read together with the others,
+            `"allow"` writes it.
         keep_raw: keep the raw answer of every row, not only of those that did not fit.
         report: look at the quality of what was published, and keep the report as a page and as Markdown in the
             state folder; their paths are in the manifest's `report`. `Report(expected="right.parquet", key="id")`
@@ -207,6 +210,7 @@ class TextInferenceOperator(BaseOperator):
         flatten: bool = False,
         on_empty: OnEmpty = "write",
         if_exists: IfExists = "overwrite",
+        if_schema_breaks: IfSchemaBreaks = "error",
         keep_raw: bool = False,
         report: Report | dict[str, Any] | bool = False,
         reuse: Reuse = "partition",
@@ -244,6 +248,7 @@ class TextInferenceOperator(BaseOperator):
         self.flatten = flatten
         self.on_empty = on_empty
         self.if_exists = if_exists
+        self.if_schema_breaks = if_schema_breaks
         self.keep_raw = keep_raw
         self.report = report
         self.reuse = reuse
@@ -399,6 +404,7 @@ class TextInferenceOperator(BaseOperator):
             "flatten": self.flatten,
             "on_empty": self.on_empty,
             "if_exists": self.if_exists,
+            "if_schema_breaks": self.if_schema_breaks,
             "keep_raw": self.keep_raw,
             "where": self.where,
             "max_input_tokens": self.max_input_tokens,

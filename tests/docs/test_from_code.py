@@ -12,8 +12,9 @@ from from_code import PLACE, fill, made
 from from_code.arguments import INHERITED
 from from_code.command_line import commands, options
 from runware_provider.engine import errors, spec
+from runware_provider.engine.flattening import RESULT
 from runware_provider.engine.job import run_job
-from runware_provider.engine.rows import INFERENCE_TYPE, RESULT
+from runware_provider.engine.rows import INFERENCE_TYPE
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.testing import LocalServer, ServerSettings
 

@@ -11,6 +11,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.job import run_job
+from runware_provider.engine.schema_text import schema_of_text
 from runware_provider.engine.traits import ModelTraits
 from runware_provider.testing import Fault
 
@@ -225,3 +227,76 @@ async def test_what_has_no_fields_cannot_be_flattened(place: Any, wish: dict[str
     with pytest.raises(BadInput, match="flatten: the result is a text, which has no fields"):
         await place.run(flatten=True, **wish)
     assert place.asked_nothing()
+
+
+# a schema that changes
+
+
+WITH_NOTE = {
+    "type": "object",
+    "properties": {"total": {"type": "number"}, "note": {"type": "string"}},
+    "required": ["total"],
+}
+OTHER_TYPE = {"type": "object", "properties": {"total": {"type": "string"}}, "required": ["total"]}
+
+
+async def test_the_manifest_holds_the_schema(place: Any) -> None:
+    place.fill(1)
+    manifest = await place.run(output_type=Invoice)
+    (part,) = place.destination.glob("*.parquet")
+    written = pq.read_schema(part)
+    assert schema_of_text(manifest["schema"]).equals(written, check_metadata=False)
+    assert "What has to be paid" not in str(
+        schema_of_text(manifest["schema"]).to_string(show_field_metadata=True)
+    )
+
+
+async def test_a_dataset_that_is_replaced_as_a_whole_may_change_and_says_so(
+    place: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.fill(1)
+    await place.run()
+    told = [one for one in place.plan(output_type=OTHER_TYPE)["warnings"] if "replaced as a whole" in one]
+    assert "$.result.total was double and becomes string" in told[0]
+    assert (await place.run(output_type=OTHER_TYPE))["outcomes"] == {"succeeded": 1}
+    assert "replaced as a whole" in caplog.text
+
+
+async def test_a_partition_that_readers_could_not_read_with_the_others_is_refused_before_it_is_paid(
+    place: Any,
+) -> None:
+    place.fill(2)
+    await place.run(partition={"ds": "1"})
+    place.server.reset()
+    with pytest.raises(BadInput, match=r"against ds=1, \$\.result\.total was double and becomes string"):
+        await place.run(partition={"ds": "2"}, output_type=OTHER_TYPE)
+    with pytest.raises(BadInput, match="if_schema_breaks='allow'"):
+        place.plan(partition={"ds": "2"}, output_type=OTHER_TYPE)
+    assert place.asked_nothing()
+    allowed = {"output_type": OTHER_TYPE, "if_schema_breaks": "allow"}
+    assert (await place.run(partition={"ds": "2"}, **allowed))["outcomes"] == {"succeeded": 2}
+    await place.run(partition={"ds": "3"}, output_type=OTHER_TYPE)  # from now on it is the dataset's
+    await place.run(partition={"ds": "1"})  # unchanged, it may be run again
+
+
+async def test_an_added_field_is_told_and_not_told_again(
+    place: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.fill(1)
+    await place.run(partition={"ds": "1"})
+    await place.run(partition={"ds": "2"}, output_type=WITH_NOTE)
+    assert "against ds=1, $.result.note is added (string)" in caplog.text
+    assert place.plan(partition={"ds": "2"}, output_type=WITH_NOTE)["warnings"] == []
+
+
+async def test_a_preview_notes_no_schema(place: Any) -> None:
+    place.fill(2)
+    await run_job(place.spec(partition={"ds": "1"}), place.endpoint, preview=1)
+    await place.run(partition={"ds": "2"}, output_type=OTHER_TYPE)
+
+
+async def test_flattening_part_of_a_dataset_is_a_change_like_any_other(place: Any) -> None:
+    place.fill(1)
+    await place.run(partition={"ds": "1"})
+    told = place.plan(partition={"ds": "2"}, flatten=True)["warnings"]
+    assert [one.split("$", 1)[1].split(" (")[0] for one in told] == [".total is added", ".result is removed"]

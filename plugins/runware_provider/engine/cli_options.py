@@ -143,6 +143,7 @@ def spec_of(options: argparse.Namespace) -> Spec:
         "columns": options.columns.split(",") if options.columns else None,
         "flatten": options.flatten,
         "on_empty": options.on_empty,
+        "if_schema_breaks": options.if_schema_breaks,
         "keep_raw": options.keep_raw,
         "limits": _given(limits),
         "structured": _given(structured),
@@ -352,6 +353,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         default="write",
         choices=["write", "skip", "fail"],
         help="what a source without records does: write an empty dataset (default), skip, or fail",
+    )
+    add(
+        "--if-schema-breaks",
+        default="error",
+        choices=["error", "allow"],
+        help="a partition that readers could not read together with the others (default: error)",
     )
     add("--keep-raw", action="store_true", help="keep the raw answer of every row")
 

@@ -38,14 +38,17 @@ from runware_provider.engine.prepare import (
     Prepared,
     check_empty,
     check_published,
+    check_schemas,
     failures_state,
     narrowed,
+    note_schemas,
     places_checked,
     prepare,
 )
 from runware_provider.engine.publish import Stage, publish, read_manifest
 from runware_provider.engine.reuse import Reuse, reuses
 from runware_provider.engine.rows import Counts, Judge
+from runware_provider.engine.schema_text import schema_text
 from runware_provider.engine.shared_answers import below, share
 from runware_provider.engine.state import JobIdentity, generation_of, open_job, wish_of
 from runware_provider.engine.storage import Stores
@@ -126,6 +129,8 @@ def _open(prepared: Prepared, endpoint: Endpoint, started_at: str) -> Job:
     """Read the state of the job, or begin it; everything is checked before the state folder is made."""
     spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
     published = check_published(prepared)
+    for change in check_schemas(prepared, published[0] if published else {}):
+        log.warning("%s", change)
     with places_checked(spec):
         storage.check_conditions(folder)
         identity = open_job(storage, folder, spec.destination, started_at, service=endpoint.service)
@@ -210,7 +215,7 @@ class Job:
             return {**self._manifest(feed, "preview"), **shown}
         try:
             published = await asyncio.to_thread(self._publish, feed, self._manifest(feed, "published"))
-        except PublishConflict:
+        except (PublishConflict, BadInput):
             await asyncio.to_thread(feed.discard)
             raise
         await asyncio.to_thread(self._share)
@@ -422,6 +427,7 @@ class Job:
     def _publish(self, feed: ShardFeed, manifest: dict[str, Any]) -> dict[str, Any]:
         prepared, writer = self.prepared, feed.writer
         manifest |= self._unpriced(feed.doubted)
+        note_schemas(prepared, self.published, self.started_at)
         if prepared.failures_folder is not None:
             rows = sum(part.rows for part in writer.failed_parts)
             manifest["failures"] = {"destination": prepared.failures_folder, "rows": rows}
@@ -429,7 +435,11 @@ class Job:
             prepared.folder, prepared.state_folder, writer.parts, manifest, self.previous
         )
         if prepared.failures_folder is not None:
-            record = {**manifest, "rows": manifest["failures"]["rows"]}
+            record = {
+                **manifest,
+                "rows": manifest["failures"]["rows"],
+                "schema": schema_text(prepared.failures_schema),
+            }
             self._replace(
                 prepared.failures_folder,
                 failures_state(prepared),

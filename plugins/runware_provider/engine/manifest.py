@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runware_provider import __version__
+from runware_provider.engine.schema_text import schema_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +67,7 @@ def manifest_of(  # noqa: PLR0913 - each a fact of its own
         "reused_usd": whole.reused_cost,
         "generation": generation,
         "flattened": prepared.results.names if prepared.results.flat else None,
+        "schema": schema_text(prepared.output_schema),
         "request": prepared.digests,
         "version": __version__,
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from runware_provider.engine.budget import shares
 from runware_provider.engine.ledger import Ledger
 from runware_provider.engine.opening import open_account, price_of
-from runware_provider.engine.prepare import check_empty, check_published, prepare
+from runware_provider.engine.prepare import check_empty, check_published, check_schemas, prepare
 from runware_provider.engine.pricing import ASSUMED_COMPLETION_TOKENS
 from runware_provider.engine.reuse import Reuse, reuses
 from runware_provider.engine.state import expected_generation, wish_of
@@ -46,6 +46,7 @@ def plan(
     storage, folder = prepared.storage, prepared.state_folder
     check_empty(prepared)
     published = check_published(prepared)
+    schema_changes = check_schemas(prepared, published[0] if published else {})
     ledger = Ledger(storage, storage.join(folder, "ledger"), run=spec.run)
     try:
         wish = wish_of(spec.refresh, spec.retry_failed)
@@ -77,7 +78,7 @@ def plan(
         "changed": different,
         "estimate": estimate,
         "budget": budget,
-        "warnings": list(prepared.warnings),
+        "warnings": [*prepared.warnings, *schema_changes],
     }
 
 

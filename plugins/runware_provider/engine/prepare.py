@@ -21,16 +21,23 @@ from runware_provider.engine.dataset import (
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.flattening import RESULT, ResultColumns, result_columns
 from runware_provider.engine.forcing import Forced, force_schema, offer_tools, traits_of
+from runware_provider.engine.partition_schemas import (
+    changes_of,
+    check_schema,
+    note_schema,
+    published_schema,
+)
 from runware_provider.engine.prompt import Prompt
 from runware_provider.engine.publish import check_destination, dataset_folder, read_manifest
 from runware_provider.engine.rows import INFERENCE, output_schema_of
 from runware_provider.engine.schema import OutputSchema, output_schema, tool_schema
+from runware_provider.engine.shared_answers import below
 from runware_provider.engine.state import JobIdentity, find_job
 from runware_provider.engine.where import Where
 from runware_provider.engine.wire import RequestTemplate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from runware_provider.engine.rows import Check
     from runware_provider.engine.spec import Spec
@@ -73,6 +80,12 @@ class Prepared:
     def output_schema(self) -> pa.Schema:
         """Of the dataset."""
         return output_schema_of(self.kept_schema, self.results)
+
+    @property
+    def failures_schema(self) -> pa.Schema:
+        """Of the failures' dataset."""
+        ours = set(self.results.names)
+        return pa.schema([field for field in self.output_schema if field.name not in ours])
 
     @property
     def records(self) -> int:
@@ -205,6 +218,56 @@ def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None
             "Choose another one, or if_exists='overwrite'",
         )
     return published
+
+
+def check_schemas(prepared: Prepared, published: Mapping[str, Any]) -> list[str]:
+    """Refuse a schema that readers of the dataset's partitions would not survive; tell what else changes.
+
+    Args:
+        prepared: the job.
+        published: the manifest that its publish will replace; empty for the first one.
+
+    Raises:
+        BadInput: readers of all partitions would break, and that is not allowed.
+        StateUnreadable: what is known of the other partitions cannot be read.
+    """
+    spec, schema = prepared.spec, prepared.output_schema
+    own = published_schema(published)
+    changes = changes_of(own, schema)
+    told = [f"{prepared.folder} is replaced as a whole, and its schema changes: {one}" for one in changes]
+    if not spec.partition or (own is not None and not changes):
+        return told
+    with places_checked(spec):
+        found = check_schema(
+            prepared.storage, spec.state_folder, schema, allowed=spec.if_schema_breaks == "allow"
+        )
+    return [*told, *(f"the schema changes {one}" for one in found)]
+
+
+def note_schemas(prepared: Prepared, published: Mapping[str, Any], at: str) -> None:
+    """Write down that this partition has this schema; before the publish, so that none is unknown to the others.
+
+    Args:
+        prepared: the job.
+        published: the manifest that its publish will replace; empty for the first one.
+        at: the time, in UTC.
+
+    Raises:
+        BadInput: another partition brought a schema meanwhile that goes with this one no more.
+        PublishConflict: the record is changed again and again.
+        StateUnreadable: the record is damaged, or of a newer version.
+    """
+    spec, own = prepared.spec, published_schema(published)
+    if spec.partition:
+        note_schema(
+            prepared.storage,
+            spec.state_folder,
+            prepared.output_schema,
+            partition=below(spec.state_folder, prepared.state_folder),
+            at=at,
+            allowed=spec.if_schema_breaks == "allow",
+            unchanged=own is not None and not changes_of(own, prepared.output_schema),
+        )
 
 
 @contextlib.contextmanager

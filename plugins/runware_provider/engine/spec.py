@@ -34,6 +34,7 @@ Delivery = Literal["poll", "sync"]
 Forcing = Literal["auto", "json_schema", "tool", "prompt"]
 OnEmpty = Literal["write", "skip", "fail"]
 IfExists = Literal["overwrite", "error"]
+IfSchemaBreaks = Literal["error", "allow"]
 ToolChoiceType = Literal["auto", "any", "tool", "none"]
 WhenShort = Literal["stop", "partial"]
 Reuse = Literal["partition", "dataset"]
@@ -366,6 +367,9 @@ class Spec(ValueObject):
     """What an input without records does: `write` an empty dataset, `skip` the job, or `fail` it."""
     if_exists: IfExists = "overwrite"
     """`overwrite` replaces the dataset (or the partition), `error` refuses to."""
+    if_schema_breaks: IfSchemaBreaks = "error"
+    """What to do where the schema has changed since other partitions were written, so that readers of all of them
+    break: refuse before anything is paid, or go on."""
     keep_raw: bool = False
     """Keep the raw answer of every row, not only of those that did not fit."""
     limits: Limits = Limits()

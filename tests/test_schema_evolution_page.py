@@ -1,0 +1,65 @@
+"""docs/schema-evolution.md: its table is what the code says, and its example works."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from runware_provider.engine.evolution import ALL_READERS, evolution
+from runware_provider.operators import TextInferenceOperator
+
+PROJECT = Path(__file__).resolve().parents[1]
+PAGE = (PROJECT / "docs" / "schema-evolution.md").read_text(encoding="utf-8")
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in PAGE.splitlines()
+    if re.match(r"\| (?!change)[^-]", line)
+]
+PAIRS: dict[str, list[tuple[dict[str, pa.DataType], dict[str, pa.DataType]]]] = {
+    "a field is added": [({"a": pa.int64()}, {"a": pa.int64(), "b": pa.string()})],
+    "a field is removed": [({"a": pa.int64(), "b": pa.string()}, {"a": pa.int64()})],
+    "another order": [({"a": pa.int64(), "b": pa.string()}, {"b": pa.string(), "a": pa.int64()})],
+    "decimal, more digits before": [({"a": pa.decimal128(10, 2)}, {"a": pa.decimal128(20, 2)})],
+    "decimal, more digits behind": [({"a": pa.decimal128(10, 2)}, {"a": pa.decimal128(12, 4)})],
+    "a wider integer": [({"a": pa.int32()}, {"a": pa.int64()}), ({"a": pa.float32()}, {"a": pa.float64()})],
+    "integer to float": [({"a": pa.int64()}, {"a": pa.float64()})],
+    "integer to a decimal": [({"a": pa.int64()}, {"a": pa.decimal128(38, 18)})],
+    "upper and lower case": [({"total": pa.int64()}, {"Total": pa.int64()})],
+    "any other type": [({"a": pa.string()}, {"a": pa.date32()}), ({"a": pa.float64()}, {"a": pa.int64()})],
+}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_each_row_of_the_table_is_what_the_code_says(row: list[str]) -> None:
+    change, *readers, verdict = row
+    (name,) = [name for name in PAIRS if change.startswith(name)]
+    breaks = {reader for reader, said in zip(ALL_READERS, readers, strict=True) if said != "reads"}
+    for old, new in PAIRS[name]:
+        found = evolution(
+            pa.schema({"result": pa.struct(list(old.items()))}),
+            pa.schema({"result": pa.struct(list(new.items()))}),
+        )
+        assert {reader for one in found for reader in one.breaks} == breaks
+        assert verdict == ("refused" if breaks else "told" if found else "no change")
+
+
+def test_the_table_names_every_kind_of_change() -> None:
+    assert len(ROWS) == len(PAIRS)
+
+
+def test_the_example_makes_an_operator() -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    last = code.rindex("TextInferenceOperator(")
+    names: dict[str, object] = {}
+    exec(compile(f"{code[:last]}made = {code[last:]}", "schema-evolution.md", "exec"), names)  # noqa: S102 - the page's own example
+    made = names["made"]
+    assert isinstance(made, TextInferenceOperator)
+    assert made.if_schema_breaks == "allow"
+
+
+def test_every_link_leads_to_a_file() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", PAGE):
+        assert (PROJECT / "docs" / target).exists(), target
