@@ -166,7 +166,7 @@ async def _plan(spec: Spec) -> dict[str, Any]:
     if os.environ.get("RUNWARE_API_KEY"):
         async with Client(_endpoint()) as client:
             prices = await client.prices()
-    return await asyncio.to_thread(plan, spec, prices, service=_endpoint().service)
+    return await asyncio.to_thread(plan, spec, prices, service=_service())
 
 
 async def _preview(spec: Spec, endpoint: Endpoint) -> dict[str, Any]:
@@ -229,6 +229,12 @@ def _endpoint() -> Endpoint:
     return Endpoint(
         os.environ.get("RUNWARE_BASE_URL") or DEFAULT_BASE_URL, os.environ.get("RUNWARE_API_KEY") or ""
     )
+
+
+def _service() -> str:
+    """Who would answer; nobody needs a key to know that."""
+    key = os.environ.get("RUNWARE_API_KEY") or "none"
+    return Endpoint(os.environ.get("RUNWARE_BASE_URL") or DEFAULT_BASE_URL, key).service
 
 
 def _how_to_go_on(options: argparse.Namespace) -> str:
