@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 RUN := PYTHONPATH=plugins $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo airflow docs test test-lowest torture lint types contracts check clean
+.PHONY: help demo airflow docs wheel test test-lowest matrix torture lint types contracts check ci hooks clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,12 +24,21 @@ docs: $(VENV)/.installed-dev ## Build the documentation into build/docs; a warni
 	@PYTHONPATH=plugins:docs $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs build/docs
 	@echo "Open build/docs/index.html"
 
+wheel: $(VENV)/.installed-dev ## Build the wheel and the source distribution into dist
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation >build.log || { cat build.log; exit 1; }
+	@rm -rf build.log plugins/*.egg-info
+	@ls dist/*
+
 test: $(VENV)/.installed-dev ## Run all tests
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-lowest: ## Run the tests with the oldest versions that requirements.txt allows
 	$(MAKE) VENV=.venv-lowest RESOLUTION=lowest-direct .venv-lowest/.installed-dev
 	.venv-lowest/bin/python -m pytest -n auto --dist loadfile tests/engine tests/airflow tests/test_dags.py
+
+matrix: $(VENV)/.installed-dev ## Run the tests with every Python at hand, newest and oldest dependencies
+	$(BIN)/nox
 
 torture: $(VENV)/.installed-dev ## Kill the engine everywhere and compare with the bill; takes a quarter of an hour or more
 	$(BIN)/python tests/torture/torture.py
@@ -46,8 +55,14 @@ contracts: $(VENV)/.installed-dev ## Check which module may import which
 
 check: lint types contracts ## Check style, types and imports
 
+ci: ## Run all that has to pass before a change lands
+	.ci/run
+
+hooks: $(VENV)/.installed-dev ## Let git run the quick checks before each commit, the slow ones before each push
+	$(BIN)/pre-commit install
+
 clean: ## Remove what the demo, Airflow and the checks left; the virtual environment stays
-	rm -rf .demo .airflow .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf .demo .airflow .nox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find plugins dags tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # uv, where it can be had, because it is many times faster. Compiled bytecode halves Airflow's start.

@@ -79,9 +79,10 @@ def test_the_shell_commands_run_in_their_order_and_a_second_demo_has_nothing_to_
     copy: Path, server: LocalServer
 ) -> None:
     said = {}
+    (copy / "somebodys-airflow").mkdir()
     for page, text in blocks("bash"):
         script = text.replace("8788", free_port())
-        env = environment(server)
+        env = environment(server) | {"AIRFLOW_HOME": str(copy / "somebodys-airflow")}
         if page == "include/README.md":
             script = script.replace("python -m", f"{sys.executable} -m", 1)
         said[text] = run(script, copy, env)
@@ -94,6 +95,8 @@ def test_the_shell_commands_run_in_their_order_and_a_second_demo_has_nothing_to_
     vendor = re.search(r"\| `vendor` \| (\d+) \| 237 \|", page.with_suffix(".md").read_text(encoding="utf-8"))
     assert vendor is not None
     assert int(vendor[1]) > 200
+    assert (copy / "somebodys-airflow" / "plugins" / ".airflowignore").is_file()
+    assert "py3-none-any.whl" in said["make wheel\n"]
     assert "18 of 20 documents" in real  # one of the first twenty is empty, one is null: never sent
     assert server.bill_summary()["executed"] == 18
     assert "nothing to pay" in run("make demo", copy, environment(server))
@@ -138,7 +141,7 @@ def test_the_dag_of_the_first_screen_runs_through_airflow(
 
 def test_every_make_target_that_the_readme_names_exists(copy: Path, server: LocalServer) -> None:
     named = sorted(set(re.findall(r"`make (\w+)`", (PROJECT / "README.md").read_text(encoding="utf-8"))))
-    assert named == ["airflow", "check", "demo", "test"]
+    assert named == ["airflow", "check", "ci", "demo", "test", "wheel"]
     for target in named:
         run(f"make --dry-run {target}", copy, environment(server))
 
