@@ -89,6 +89,8 @@ def test_the_licence_stands_once_and_no_file_repeats_it() -> None:
         for path in (PROJECT / folder).rglob("*.py")
     ]
     headers = [
-        path for path in code if re.match(r"#.*(licen[cs]e|SPDX)", path.read_text(encoding="utf-8"), re.IGNORECASE)
+        path
+        for path in code
+        if re.match(r"#.*(licen[cs]e|SPDX)", path.read_text(encoding="utf-8"), re.IGNORECASE)
     ]
     assert headers == []
