@@ -848,7 +848,16 @@ def test_what_is_lost_again_and_again_is_given_up_at_its_deadline() -> None:
 # what is too large, and who spoils a request
 
 
-def test_too_large_a_request_is_halved_until_the_culprit_stands_alone() -> None:
+@pytest.mark.parametrize(
+    ("raw", "family"),
+    [
+        (b"<html>", "too_large"),
+        (b'{"errors":[{"code":"requestEntityTooLarge"}]}', "too_large"),
+        (b'{"errors":[{"code":"valueTooLong"}]}', "validation"),
+        (b'{"errors":[{"code":"arrayTooLong"}]}', "validation"),
+    ],
+)
+def test_too_large_a_request_is_halved_until_the_culprit_stands_alone(raw: bytes, family: str) -> None:
     bench = Bench(8)
     culprit = bench.all[5]
     now, sizes = 0.0, []
@@ -856,9 +865,9 @@ def test_too_large_a_request_is_halved_until_the_culprit_stands_alone() -> None:
     while chunk:
         sizes.append(len(chunk))
         if culprit in chunk:
-            effects = bench.fates.sent(chunk, read_reply(413, b"<html>"), now)
+            effects = bench.fates.sent(chunk, read_reply(413, raw), now)
             if len(chunk) == 1:
-                assert only(effects).family == "too_large"
+                assert only(effects).family == family
         else:
             names = [{"taskUUID": one.task_uuid} for one in chunk]
             bench.fates.sent(chunk, read_reply(200, as_json({"data": names})), now)
@@ -867,7 +876,7 @@ def test_too_large_a_request_is_halved_until_the_culprit_stands_alone() -> None:
     assert max(sizes[3:]) <= 2
     assert culprit.phase is Phase.SETTLING
     assert {one.phase for one in bench.all if one is not culprit} == {Phase.WAITING}
-    assert not any(one.rejected or one.counted for one in bench.all)
+    assert not any(one.rejected or one.counted or one.doubted_at is not None for one in bench.all)
 
 
 @pytest.mark.parametrize("code", ["invalidPrompt", "contentPolicyViolation", "newCode", "providerError"])

@@ -151,14 +151,15 @@ class Fates:
             return
         said = error or ApiError(f"http{reply.status}", f"HTTP {reply.status} without a usable body")
         family = family_of(said.code, reply.status)
+        too_large = (
+            family is Family.TOO_LARGE or reply.status == 413
+        )  # whatever the code: nothing of it was run
         if STEPS[family] in {Step.STOP, Step.WAIT}:
             self._refused(one, said, reply, now, effects)
-        elif family is Family.TOO_LARGE and nameless > 1:
+        elif too_large and nameless > 1:
             one.together = max(1, nameless // 2)
             self._flight.move(one, Phase.READY, now)
-        elif nameless == 1 and (
-            family is Family.TOO_LARGE or (error is not None and _is_from_the_api(reply))
-        ):
+        elif nameless == 1 and (too_large or (error is not None and _is_from_the_api(reply))):
             self._refused(one, said, reply, now, effects)
         else:
             effects.full = effects.full or reply.status in {503, 504}
