@@ -158,6 +158,12 @@ class Scene:
         Raises:
             RuntimeError: it failed, or it stood still.
         """
+        code = self.exit_code(process, seconds, {0, -signal.SIGKILL})
+        self.sums.kills += code != 0
+        return code != 0
+
+    def exit_code(self, process: ForkServerProcess, seconds: float | None, expected: set[int]) -> int:
+        """The same; how it ended."""
         ended = wait([process.sentinel], HARD_STOP_S if seconds is None else seconds)
         hangs = seconds is None and not ended
         with _FAMILY:
@@ -167,13 +173,12 @@ class Scene:
             process.join()
             code = process.exitcode
             process.close()
-        if hangs or code not in {0, -signal.SIGKILL}:
+        if hangs or code not in expected:
             told = self.place.root / TOLD
             raise RuntimeError(
                 f"the victim {'stood still' if hangs else f'ended with {code}'}: {told.read_text()[-2000:]}"
             )
-        self.sums.kills += code != 0
-        return code != 0
+        return int(code)
 
     def _check_foretold(self) -> None:
         """What was executed must stand in the ledger at every moment, since its intent comes before its POST.
@@ -192,14 +197,18 @@ class Scene:
         """Run to the end; the account of it."""
         self.end(self.start())
         account: dict[str, Any] = json.loads((self.place.root / ACCOUNT).read_text(encoding="utf-8"))
-        duration = account["manifest"]["duration_s"]
-        self.sums.longest_s = max(self.sums.longest_s, duration)
         return account
 
     def judge(self, account: dict[str, Any]) -> None:
         """Compare the end with the bill."""
+        self.judge_published(account["manifest"])
+
+    def judge_published(self, manifest: dict[str, Any] | None = None) -> None:
+        """The same, with the manifest that was published if no other is given."""
         self.fetch()
-        manifest = account["manifest"]
+        if manifest is None:
+            manifest = json.loads((self.place.state / "manifest.json").read_text(encoding="utf-8"))
+        self.sums.longest_s = max(self.sums.longest_s, manifest["duration_s"])
         self.sums.compare(self.place, manifest, RECORDS)
         held = {path.name for path in self.place.destination.iterdir() if not path.name.startswith(".")}
         if held != {file["path"] for file in manifest["files"]} | {"_SUCCESS"}:

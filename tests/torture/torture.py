@@ -23,10 +23,11 @@ if __name__ == "__main__":
 from tests.engine.conftest import places_below  # noqa: E402 - found by the lines above
 from tests.s3.server import S3Server  # noqa: E402
 from tests.torture.exposure import Exposure, exposure  # noqa: E402
+from tests.torture.pairs import paired, pairs  # noqa: E402
 from tests.torture.scene import Combination, Kill, Scene, Sums, tortured  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 DELIVERIES = ("poll", "sync")
 STORES = ("local", "s3")
@@ -59,6 +60,16 @@ class Torture:
             account = scene.finish()
             scene.judge(account)
         return account["boundaries"], account["manifest"]["duration_s"], scene.sums
+
+    def twins(self, combination: Combination, count: int, seconds: float, seed: str) -> Sums:
+        """The same job in two processes, so often; some side by side."""
+        whole = Sums()
+        dice = random.Random(seed)  # noqa: S311 - moments that can be had again
+        with ThreadPoolExecutor(SIDE_BY_SIDE // 2) as pool:
+            jobs = pool.map(lambda pair: paired(self.scene(combination), pair), pairs(count, seconds, dice))
+            for sums in jobs:
+                whole.add(sums)
+        return whole
 
     def carry_out(self, combination: Combination, scripts: Sequence[tuple[Kill, ...]]) -> Sums:
         """Each script is a job, killed so often; some side by side."""
@@ -127,32 +138,6 @@ def _mixed(case: Any, place: Any, manifest: Any, records: int, *, by_policy: boo
     return sums
 
 
-def twins(count: int, folder: Path) -> Sums:
-    """The same job twice at the same time, as two command lines."""
-    from tests.engine import test_resume as resume  # noqa: PLC0415 - a test module, which pytest wants to load itself
-
-    def pair(number: int, new_place: Callable[..., Any]) -> Sums:
-        sums = Sums(jobs=1, runs=2)
-        try:
-            ran = resume.twins(DELIVERIES[number % 2], new_place(f"twins-{number}", latency=0.05))
-            if not set(ran.codes) <= {0, 3} or 0 not in ran.codes:
-                sums.violations.append(f"twins {number} ended with {ran.codes}: {ran.told[-1000:]}")
-            sums.longest_s = ran.manifest["duration_s"]
-            sums.compare(ran.place, ran.manifest, resume.RECORDS)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong is this pair's finding, and the others go on
-            sums.violations.append(f"twins {number}: {type(error).__name__}: {error}")
-        return sums
-
-    whole = Sums()
-    with (
-        places_below(_made(folder / "twins")) as new_place,
-        ThreadPoolExecutor(SIDE_BY_SIDE // 2) as pool,
-    ):
-        for sums in pool.map(lambda number: pair(number, new_place), range(count)):
-            whole.add(sums)
-    return whole
-
-
 def _made(folder: Path) -> Path:
     folder.mkdir()
     return folder
@@ -190,7 +175,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--store", choices=(*STORES, "both"), default="both")
     parser.add_argument("--only", choices=CHAPTERS, action="append", help="may be given several times")
     parser.add_argument("--mixtures", type=int, default=1000, help="seeded mixtures of faults")
-    parser.add_argument("--twins", type=int, default=100, help="pairs of the same job at the same time")
+    parser.add_argument("--twins", type=int, default=100, help="pairs of the same job at once, in all")
     return parser.parse_args()
 
 
@@ -203,30 +188,30 @@ def _print(text: str) -> None:
     sys.stdout.flush()
 
 
-def _kills(torture: Torture, given: argparse.Namespace) -> list[Sums]:
+def _processes(torture: Torture, given: argparse.Namespace, chapters: Sequence[str]) -> list[Sums]:
+    """Jobs that are killed, and jobs that run twice at once."""
     found = []
-    for delivery in _chosen(given.delivery, DELIVERIES):
-        for store in _chosen(given.store, STORES):
-            combination = Combination(delivery, store)
-            boundaries, seconds, first = torture.undisturbed(combination)
-            seed = f"{given.seed} {delivery} {store}"
-            boundary = torture.carry_out(combination, every_boundary(boundaries))
-            _print(line(delivery, store, "boundaries", boundary))
-            moments = torture.carry_out(combination, random_moments(given.moments, boundaries, seconds, seed))
-            _print(line(delivery, store, "moments", moments))
-            found += [first, boundary, moments]
-    return found
+    combinations = [
+        Combination(delivery, store)
+        for delivery in _chosen(given.delivery, DELIVERIES)
+        for store in _chosen(given.store, STORES)
+    ]
+    for number, combination in enumerate(combinations):
 
+        def add(what: str, sums: Sums, combination: Combination = combination) -> None:
+            found.append(sums)
+            _print(line(combination.delivery, combination.store, what, sums))
 
-def _in_company(given: argparse.Namespace, chapters: Sequence[str], folder: Path) -> list[Sums]:
-    """Jobs that meet faults, or each other."""
-    found = []
-    if "mixtures" in chapters and given.mixtures:
-        found.append(mixtures(given.mixtures, given.seed, folder))
-        _print(line("both", "local", "mixtures", found[-1]))
-    if "twins" in chapters and given.twins:
-        found.append(twins(given.twins, folder))
-        _print(line("both", "local", "twins", found[-1]))
+        boundaries, seconds, first = torture.undisturbed(combination)
+        seed = f"{given.seed} {combination.delivery} {combination.store}"
+        add("undisturbed", first)
+        if "kills" in chapters:
+            add("boundaries", torture.carry_out(combination, every_boundary(boundaries)))
+            moments = random_moments(given.moments, boundaries, seconds, seed)
+            add("moments", torture.carry_out(combination, moments))
+        if "twins" in chapters:
+            share = len(range(number, given.twins, len(combinations)))
+            add("twins", torture.twins(combination, share, seconds, seed))
     return found
 
 
@@ -238,8 +223,10 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
         torture = Torture(folder, stack.enter_context(S3Server()))
         _print(head())
-        found = _kills(torture, given) if "kills" in chapters else []
-        found += _in_company(given, chapters, folder)
+        found = _processes(torture, given, chapters) if {"kills", "twins"}.intersection(chapters) else []
+        if "mixtures" in chapters and given.mixtures:
+            found.append(mixtures(given.mixtures, given.seed, folder))
+            _print(line("both", "local", "mixtures", found[-1]))
         if "exposure" in chapters and given.delivery != "poll":
             dice = random.Random(given.seed)  # noqa: S311 - moments that can be had again
             for forgotten in (False, True):

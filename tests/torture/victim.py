@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx
 
 import runware_provider.engine.s3_storage  # noqa: F401 - heavy; loaded once, before the processes are forked
+from runware_provider.engine.errors import JobStopped, PublishConflict
 from runware_provider.engine.job import run_job
 from runware_provider.engine.storage import Stores
 
@@ -32,6 +33,8 @@ TOLD = "told.txt"
 """What the process wrote to its standard error."""
 ACCOUNT = "account.json"
 """How many boundaries there were, and the manifest; written by a run that came to its end."""
+STOPPED = 3
+"""The exit code of a run that another run can go on from, as the command line has it."""
 
 
 @dataclass(frozen=True)
@@ -139,13 +142,17 @@ class MortalTransport(httpx.AsyncHTTPTransport):
 
 
 def obey(orders: Orders) -> None:
-    """Run the job in this process, and die or leave an account."""
+    """Run the job in this process, and die, stop, or leave an account."""
     told = os.open(orders.folder / TOLD, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(told, sys.stderr.fileno())
     boundaries = Boundaries(orders.boundary, after=orders.after)
     stores = MortalStores(orders.options, boundaries)
     job = run_job(orders.spec, orders.endpoint, stores=stores, transport=MortalTransport(boundaries))
-    manifest = asyncio.run(job)
+    try:
+        manifest = asyncio.run(job)
+    except (JobStopped, PublishConflict) as stopped:
+        sys.stderr.write(f"{type(stopped).__name__}: {stopped}\n")
+        sys.exit(STOPPED)
     account = {"boundaries": boundaries.count, "manifest": manifest}
     (orders.folder / ACCOUNT).write_text(json.dumps(account), encoding="utf-8")
 

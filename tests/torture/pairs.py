@@ -1,0 +1,79 @@
+"""The same job in two processes at the same time: twins side by side, and a zombie that its retry has overtaken.
+
+Each ends well, or stops because the other published first; together they leave one dataset, and one bill.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING
+
+from tests.torture.victim import STOPPED
+
+if TYPE_CHECKING:
+    import random
+    from multiprocessing.context import ForkServerProcess
+
+    from tests.torture.scene import Scene, Sums
+
+ENDS = {0, STOPPED}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """When the second process begins.
+
+    Args:
+        seconds: after the first one.
+        frozen: whether the first one stands still from then on, until the second one has ended.
+    """
+
+    seconds: float
+    frozen: bool
+
+    def __str__(self) -> str:
+        return f"{'overtaken' if self.frozen else 'joined'} after {self.seconds:.3f} s"
+
+
+def pairs(count: int, seconds: float, dice: random.Random) -> list[Pair]:
+    """So many, half of them frozen, at random moments of a job that takes so long."""
+    return [Pair(dice.random() * seconds, frozen=number % 2 == 1) for number in range(count)]
+
+
+def paired(scene: Scene, pair: Pair) -> Sums:
+    """Run a job twice at once, and compare."""
+    with scene:
+        try:
+            codes = _codes(scene, pair)
+            if 0 not in codes:
+                scene.sums.violations.append(f"neither came to its end: {codes}")
+            scene.judge_published()
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is this scene's finding, and the others go on
+            scene.sums.violations.append(f"{type(error).__name__}: {error}")
+    where = f"{scene.combination.delivery}, {scene.combination.store}, {pair}"
+    scene.sums.violations = [f"{where}: {text}" for text in scene.sums.violations]
+    return scene.sums
+
+
+def _codes(scene: Scene, pair: Pair) -> list[int]:
+    first = scene.start()
+    try:
+        over = wait([first.sentinel], pair.seconds)
+        if pair.frozen and not over:
+            _signal(first, signal.SIGSTOP)
+        second = scene.exit_code(scene.start(), None, ENDS)
+    finally:
+        _signal(first, signal.SIGCONT)
+    return [scene.exit_code(first, None, ENDS), second]
+
+
+def _signal(process: ForkServerProcess, number: signal.Signals) -> None:
+    """It has a process to meet for as long as nobody has asked how that ended."""
+    if process.pid is not None:
+        try:
+            os.kill(process.pid, number)
+        except ProcessLookupError:
+            return
