@@ -84,8 +84,7 @@ class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
         Raises:
             BadInput: what the function returned cannot work; nothing was sent, nothing is paid.
         """
-        variables = {**context, **self.op_kwargs}
-        self._take(self.python_callable(*self.op_args, **self.determine_kwargs(variables)))
+        self._take(self._asked(context))
         return cast("dict[str, Any]", super().execute(context))
 
     def make_spec(self, context: Context) -> Spec:
@@ -93,6 +92,11 @@ class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
         if self._whole is None:
             return super().make_spec(context)
         return self.of_this_run(self._whole, context)
+
+    def _asked(self, context: Context) -> Any:
+        """What the function returns; its variables are gone from the frames of an error that a job ends with."""
+        variables = {**context, **self.op_kwargs}
+        return self.python_callable(*self.op_args, **self.determine_kwargs(variables))
 
     def _take(self, returned: Any) -> None:
         if isinstance(returned, Spec):

@@ -20,6 +20,7 @@ import sys
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import airflow
@@ -30,20 +31,28 @@ from airflow.sdk import DAG, Asset
 from airflow.serialization.serialized_objects import DagSerialization
 
 import runware_provider
+from runware_provider.decorators import text_inference_task
 from runware_provider.engine.cli import main
 from runware_provider.engine.errors import BadInput, JobStopped, PublishConflict
 from runware_provider.engine.reply import read_reply
-from runware_provider.engine.spec import Endpoint, Settings, Spec, Tool
+from runware_provider.engine.s3_storage import S3Storage
+from runware_provider.engine.spec import Budget, Endpoint, Settings, Spec, Tool
 from runware_provider.hook import RunwareHook
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.testing import Fault, LocalServer, ServerSettings
+from tests.s3.proxy import FaultProxy, IgnoreConditions, Refuse
+from tests.s3.server import REGION, shared_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.s3.proxy import Fault as S3Fault
+
 KEY = "zqkeyzqkey-0f3b9a7c51d2e884-zqkeyzqkey"
-WORDS = ("zqkey", "zqprompt", "zqsystem", "zqtool", "zqrecord", "zqparam")
-DATA = frozenset(WORDS) - {"zqkey"}
+LAKE_KEY, LAKE_SECRET, LAKE_TOKEN = (f"zqlake{what}-3d1c9a0e77b2" for what in ("id", "secret", "token"))
+WORDS = ("zqkey", "zqlake", "zqprompt", "zqsystem", "zqtool", "zqrecord", "zqparam")
+CREDENTIALS = frozenset({"zqkey", "zqlake"})
+DATA = frozenset(WORDS) - CREDENTIALS
 """What the user owns: it may stand where the user's data stands."""
 
 ALLOWED = {
@@ -105,6 +114,7 @@ SCHEMA = {
 }
 A_TOOL = {"name": "note", "description": TOOL, "schema": SCHEMA}
 EVERYTHING = f"{PROMPT}\n{RECORD}\n{SYSTEM}\n{TOOL}\n{text('zqparam')}\nAuthorization: Bearer {KEY}"
+QUOTED_BY_A_STORE = f"{EVERYTHING} {LAKE_KEY} {LAKE_SECRET} {LAKE_TOKEN}"
 PAGE = f"<html><body><h1>Bad gateway</h1><pre>POST /v1\n{html.escape(EVERYTHING)}</pre></body></html>"
 
 
@@ -200,7 +210,32 @@ CASES = [
     Case("a template that reads a field", error="BadInput", changes={"prompt": PROMPT + "{{ record[record.body] }}"}),
     Case("a schema that cannot be stored", error="BadInput", changes={"output_type": {**SCHEMA, "nullable": True}}),
     Case("a schema that refers to nothing", error="BadInput", changes={"output_type": {"$ref": "#/none", "title": TOOL}}),
-    Case("answers that do not fit", (Fault("break_schema"),), by_cli=False),
+    Case("answers that do not fit", (Fault("break_schema"),), changes={"max_failed": None}, by_cli=False),
+    Case("too many answers that do not fit", (Fault("break_schema"),), "TooManyFailed"),
+    Case("too many answers that are cut off", (Fault("truncate"),), "TooManyFailed"),
+    Case(
+        "too many failures that quote the prompt",
+        (Fault("fail_task", code="providerError", message=EVERYTHING, shape="item", after=1),),
+        "TooManyFailed",
+        by_cli=False,
+    ),
+    Case(
+        "a budget that is too small for the estimate",
+        error="BudgetExhausted",
+        changes={"budget": Budget(tokens=10)},
+        by_cli=False,
+    ),
+    Case(
+        "a budget that is used up half-way",
+        error="BudgetExhausted",
+        changes={"budget": Budget(usd=1e-9, usd_per_million=(1e-9, 1e-9))},
+        by_cli=False,
+    ),
+    Case(
+        "a budget that ends in a part of the rows",
+        changes={"budget": Budget(tokens=600, when_short="partial"), "limits": {"poll_interval_s": 0.02}},
+        by_cli=False,
+    ),
     Case("answers in prose", (Fault("prose"),), changes={"output_type": None}),
     Case("tools that are refused", refused("invalidTools", f"Bad tool: {TOOL}"), "RequestRefused", {
         "output_type": None,
@@ -248,14 +283,14 @@ class Bench:
         try:
             dag = self.a_dag(operator, **changes)
         except BadInput as error:  # it fails the DAG's import, which Airflow shows
-            return error, self._left(error)
+            return error, self.left(error)
         error = self.run_task(dag, "ask").error
-        return error, self._left(error)
+        return error, self.left(error)
 
     def by_cli(self, **changes: Any) -> tuple[int, dict[str, str]]:
         """Run the command line in this process; returns its exit status and what it left."""
         code = main(self._options(**changes))
-        return code, self._left(None)
+        return code, self.left(None)
 
     def options(self, **changes: Any) -> list[str]:
         return self._options(**changes)
@@ -271,7 +306,7 @@ class Bench:
                 options[option] = str(path)
         return ["run", *(word for name, value in options.items() for word in (f"--{name}", value))]
 
-    def _left(self, error: BaseException | None) -> dict[str, str]:
+    def left(self, error: BaseException | None) -> dict[str, str]:
         chain = list(_chain(error))
         left = {
             "exception": "\n".join(f"{one!r} {one} {vars(one)}" for one in chain),
@@ -327,16 +362,22 @@ def _content(path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def shared_server() -> Iterator[LocalServer]:
+def api_server() -> Iterator[LocalServer]:
     with LocalServer(ServerSettings(key=KEY, latency=0, latency_sigma=0)) as server:
         yield server
+
+
+@pytest.fixture
+def proxy() -> Iterator[FaultProxy]:
+    with FaultProxy(shared_server().endpoint_url) as running:
+        yield running
 
 
 @pytest.fixture
 def bench(  # noqa: PLR0917 - fixtures are arguments
     api: Any,
     run_task: Callable[..., Any],
-    shared_server: LocalServer,
+    api_server: LocalServer,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
@@ -344,8 +385,8 @@ def bench(  # noqa: PLR0917 - fixtures are arguments
 ) -> Bench:
     for name in (None, "httpx", "httpcore", "asyncio", "runware_provider", "airflow.task.operators"):
         caplog.set_level(logging.DEBUG, name)
-    shared_server.clear_faults()
-    shared_server.reset()
+    api_server.clear_faults()
+    api_server.reset()
     (tmp_path / "in").mkdir()
     bodies = [f"{RECORD} {n}\nTotal: {n}.50 EUR" for n in range(RECORDS)]
     pq.write_table(pa.table({"body": bodies}), tmp_path / "in" / "a.parquet")
@@ -358,8 +399,8 @@ def bench(  # noqa: PLR0917 - fixtures are arguments
         return answer(request)
 
     api.answer = recorded
-    api.connections["runware_default"] = {"host": shared_server.base_url, "password": KEY}
-    return Bench(tmp_path, shared_server, api, sent, run_task, capfd, caplog, monkeypatch)
+    api.connections["runware_default"] = {"host": api_server.base_url, "password": KEY}
+    return Bench(tmp_path, api_server, api, sent, run_task, capfd, caplog, monkeypatch)
 
 
 async def executed(server: LocalServer, job: asyncio.Task[Any]) -> None:
@@ -415,6 +456,68 @@ def test_a_state_folder_that_fails_leaves_no_secret(bench: Bench) -> None:
     error, left = bench.by_airflow(Spoilt)
     assert isinstance(error, OSError)
     assert leaks(left) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "how"),
+    [
+        (Refuse(403, "SignatureDoesNotMatch", QUOTED_BY_A_STORE), {}),
+        (Refuse(403, "AccessDenied", QUOTED_BY_A_STORE), {"method": "PUT", "key": r"\.segment$"}),
+        (Refuse(507, "OutOfSpace"), {"method": "PUT", "key": r"\.segment$", "skip": 1}),
+        (Refuse(400, "EntityTooLarge"), {"method": "PUT", "key": r"part-"}),
+        (IgnoreConditions(), {}),
+        (Refuse(503, "SlowDown", QUOTED_BY_A_STORE), {"method": "PUT", "key": r"\.segment$", "times": 2}),
+    ],
+    ids=[
+        "wrong credentials",
+        "no right to write",
+        "no room left",
+        "a part is refused",
+        "no conditions",
+        "throttling",
+    ],
+)
+def test_a_bucket_that_fails_leaves_no_secret(
+    bench: Bench, proxy: FaultProxy, fault: S3Fault, how: dict[str, Any]
+) -> None:
+    bucket = shared_server().new_bucket()
+    extra = {"endpoint_url": proxy.endpoint_url, "region_name": REGION, "aws_session_token": LAKE_TOKEN}
+    bench.api.connections["lake"] = {
+        "conn_type": "aws",
+        "login": LAKE_KEY,
+        "password": LAKE_SECRET,
+        "extra": json.dumps(extra),
+    }
+    rule = proxy.add(fault, **how)
+    error, left = bench.by_airflow(destination=f"s3://lake@{bucket}/out")
+    assert rule.met
+    assert isinstance(error, NoneType if "times" in how else BadInput | OSError), error
+    proxy.clear()
+    assert leaks(left | {"state folder": _held_in_bucket(bucket)}) == []
+
+
+def _held_in_bucket(bucket: str) -> str:
+    storage = S3Storage(bucket, shared_server().options())
+    return "\n".join(
+        f"{entry.path} {storage.read(entry.path).decode(errors='replace')}"
+        for entry in storage.list(f"s3://{bucket}")
+    )
+
+
+def test_a_failing_decorated_task_leaves_no_secret(bench: Bench) -> None:
+    given = bench.arguments()
+    del given["prompt"]
+    with DAG("dag", schedule=None, params={"style": text("zqparam")}) as dag:
+
+        @text_inference_task(**given)
+        def ask() -> str:
+            return PROMPT + "\n{{ record.body }}"
+
+        ask()
+    bench.server.script(*refused("invalidMessages", f"Bad value: {EVERYTHING}!"))
+    ran = bench.run_task(dag, "ask")
+    assert type(ran.error).__name__ == "RequestRefused"
+    assert leaks(bench.left(ran.error)) == []
 
 
 def test_a_lost_race_to_publish_leaves_no_secret(bench: Bench) -> None:
@@ -573,5 +676,5 @@ def test_the_test_of_a_connection_does_not_tell_the_key(bench: Bench) -> None:
 
 def test_a_leak_would_be_found() -> None:
     for place, allowed in ALLOWED.items():
-        found = {word for _, word, _ in leaks({place: f"said: {EVERYTHING.upper()}"})}
+        found = {word for _, word, _ in leaks({place: f"said: {QUOTED_BY_A_STORE.upper()}"})}
         assert found == set(WORDS) - allowed

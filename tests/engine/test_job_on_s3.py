@@ -112,6 +112,17 @@ async def test_a_stale_listing_of_the_dataset_leaves_no_part_of_an_older_publish
     assert len(cloud.rows(again)) == RECORDS
 
 
+async def test_a_listing_that_shows_nothing_of_the_dataset_leaves_no_part_of_an_older_publish(
+    cloud: Cloud,
+) -> None:
+    cloud.fill()
+    await cloud.run()
+    cloud.proxy.add(StaleListing(frozen=()), key=r"lake/$|lake$")
+    again = await cloud.run(settings={"temperature": 0.5})
+    cloud.proxy.clear()
+    assert len(cloud.rows(again)) == RECORDS
+
+
 async def test_every_lost_reply_to_a_write_is_known_to_have_been_ours(cloud: Cloud) -> None:
     cloud.fill()
     rule = cloud.proxy.add(LoseReply(), method="PUT", skip=1, times=4)

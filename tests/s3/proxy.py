@@ -100,12 +100,13 @@ class Fault(Protocol):
 class Refuse:
     """An error of the store, without asking it: 503 is its throttling, 501 a header that it does not know."""
 
-    def __init__(self, status: int = 503, code: str = "") -> None:
+    def __init__(self, status: int = 503, code: str = "", message: str = "as the test asked") -> None:
         self.status = status
         self.code = code or _STATUS[status][0]
+        self.message = message
 
     def answer(self, proxy: FaultProxy, request: Request) -> Reply | None:  # noqa: ARG002 - as the port has it
-        body = f"<Error><Code>{self.code}</Code><Message>as the test asked</Message></Error>"
+        body = f"<Error><Code>{self.code}</Code><Message>{escape(self.message)}</Message></Error>"
         return Reply(self.status, (("Content-Type", "application/xml"),), body.encode())
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import hashlib
 import logging
 import os
 import threading
 from contextlib import closing
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -38,6 +40,45 @@ _ENDPOINT_VARIABLES: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _BACK_OFF: Final = tenacity.wait_random_exponential(multiplier=0.2, max=8)
 
 log = logging.getLogger(__name__)
+
+_ours: ContextVar[bool] = ContextVar("runware_s3_request", default=False)
+
+
+def _not_ours(_record: logging.LogRecord) -> bool:
+    return not _ours.get()
+
+
+# At DEBUG these tell whole requests and replies: session tokens in headers, and what is written. A filter on each,
+# open for all requests but ours, leaves levels and other people's requests alone.
+for _name in (
+    "auth",
+    "awsrequest",
+    "client",
+    "endpoint",
+    "hooks",
+    "parsers",
+    "regions",
+    "retryhandler",
+    "utils",
+):
+    logging.getLogger(f"botocore.{_name}").addFilter(_not_ours)
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    token = _ours.set(True)
+    try:
+        yield
+    finally:
+        _ours.reset(token)
+
+
+def _tell_pause(state: tenacity.RetryCallState) -> None:
+    """By name and code only: what a store says at length may repeat parts of a credential."""
+    error = state.outcome.exception() if state.outcome else None
+    if error is not None and state.next_action is not None:
+        told = code(error) or type(error).__name__
+        log.debug("The store is asked again in %.1f s: %s", state.next_action.sleep, told)
 
 
 @dataclass(frozen=True)
@@ -80,7 +121,7 @@ class S3Client:
             retry=tenacity.retry_if_exception(passes),
             wait=back_off,
             stop=tenacity.stop_before_delay(float(options.get("give_up_s", GIVE_UP_S))),
-            before_sleep=tenacity.before_sleep_log(log, logging.DEBUG),
+            before_sleep=_tell_pause,
             reraise=True,
         )
 
@@ -162,10 +203,13 @@ class S3Client:
 
     def _ask(self, path: str, ask: Callable[[Boto], T]) -> T:
         try:
-            answer: T = self._retrying(self._with_fresh_credentials, ask)
+            with _quietly():
+                answer: T = self._retrying(self._with_fresh_credentials, ask)
         except FOREIGN as error:
-            raise as_os_error(error, self.bucket, path) from None
-        return answer
+            meant = as_os_error(error, self.bucket, path)
+        else:
+            return answer
+        raise meant  # not beside the foreign error, which quotes the store at length
 
     def _with_fresh_credentials(self, ask: Callable[[Boto], T]) -> T:
         boto = self._boto
