@@ -2,9 +2,9 @@
 
 A sync request's answers are in its reply only. When the process dies before it has them, they can be had from
 getResponse or the archive, as long as these keep them. The vendor promises neither for sync tasks; where both have
-forgotten, what was in flight at the kill is lost, and asked and paid again, or listed as maybe billed. No client can
-close that: exposed are the inferences of the requests under way, at most `requests` times `tasks_per_request`, and the
-answers of replies whose commit is being written.
+forgotten, what was in flight at the kill is lost, asked and paid again, and listed as maybe billed. No client can close
+that: exposed are the inferences of the requests whose answers are not durable yet, at most `requests` times
+`tasks_per_request` of them (8 at most with sync delivery).
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Exposure:
     what: str
     kills: int = 0
     in_flight: int = 0
+    most: int = 0
+    """In flight at one of the kills."""
     again: int = 0
     """Executed a second time."""
     lost: int = 0
@@ -63,6 +65,7 @@ def exposure(new_scene: Callable[..., Scene], jobs: int, dice: random.Random, *,
             manifest = scene.finish()["manifest"]
             found.kills += scene.sums.kills
             found.in_flight += executed - answered
+            found.most = max(found.most, executed - answered)
             found.again += scene.place.executed() - RECORDS
             found.lost += manifest["maybe_billed"]
     return found

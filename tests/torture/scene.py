@@ -53,6 +53,9 @@ class Combination:
     delivery: str
     store: str
 
+    def __str__(self) -> str:
+        return f"{self.delivery}-{self.store}"
+
 
 @dataclass(frozen=True)
 class Kill:

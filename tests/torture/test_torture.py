@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from tests.s3.server import shared_server
-from tests.torture.scene import Combination, Kill, Sums
+from tests.torture.exposure import exposure
+from tests.torture.scene import LIMITS, Combination, Kill, Sums
 from tests.torture.torture import DELIVERIES, STORES, Torture, every_boundary, random_moments
 
 COMBINATIONS = [Combination(delivery, store) for delivery in DELIVERIES for store in STORES]
 MOMENTS = 5
 """Of each combination, which makes 20."""
+EXPOSED_JOBS = 3
 EVERY = 25
 """Every so many of the boundaries, before and after; the command visits all."""
 
@@ -20,7 +24,7 @@ def torture(tmp_path_factory: pytest.TempPathFactory) -> Torture:
     return Torture(tmp_path_factory.mktemp("torture"), shared_server())
 
 
-@pytest.fixture(scope="module", params=COMBINATIONS, ids=lambda one: f"{one.delivery}-{one.store}")
+@pytest.fixture(scope="module", params=COMBINATIONS, ids=str)
 def found(request: pytest.FixtureRequest, torture: Torture) -> Sums:
     combination = request.param
     boundaries, seconds, sums = torture.undisturbed(combination)
@@ -37,6 +41,31 @@ def test_a_job_that_is_killed_anywhere_loses_and_pays_nothing_twice(found: Sums)
 
 def test_most_of_the_kills_meet_the_job_at_work(found: Sums) -> None:
     assert found.kills >= MOMENTS
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS, ids=str)
+def test_a_twin_and_a_zombie_that_its_retry_has_overtaken_leave_one_dataset_and_pay_once(
+    torture: Torture, combination: Combination
+) -> None:
+    found = torture.twins(combination, 2, seconds=0.5, seed=f"{combination}")
+    assert found.violations == []
+    assert found.clean
+
+
+def test_no_more_than_the_requests_under_way_is_lost_where_the_api_forgets_sync_answers(
+    torture: Torture,
+) -> None:
+    dice = random.Random(1)  # noqa: S311 - moments that can be had again
+    found = exposure(torture.scene, EXPOSED_JOBS, dice, forgotten=True)
+    assert 0 < found.most <= LIMITS["requests"] * LIMITS["tasks_per_request"]
+    assert found.again == found.lost == found.in_flight
+
+
+def test_nothing_is_lost_where_the_api_keeps_sync_answers(torture: Torture) -> None:
+    dice = random.Random(1)  # noqa: S311 - moments that can be had again
+    found = exposure(torture.scene, EXPOSED_JOBS, dice, forgotten=False)
+    assert found.in_flight
+    assert (found.again, found.lost) == (0, 0)
 
 
 def test_moments_are_the_same_for_the_same_seed() -> None:

@@ -163,7 +163,7 @@ def told(found: Exposure) -> str:
     """What was measured of the exposure that nobody can close."""
     return (
         f"exposure: sync, {found.what}: {found.again} of {found.in_flight} inferences in flight at {found.kills}"
-        f" kills were executed again, {found.lost} ended as maybe billed"
+        f" kills (at most {found.most} at one of them) were executed again, {found.lost} ended as maybe billed"
     )
 
 

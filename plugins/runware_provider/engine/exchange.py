@@ -180,7 +180,7 @@ class Exchange:
         return self._flight.take_to_ask(now + slack, most) if due is not None and due <= now else []
 
     def _launch_sends(self, feed: Feed, now: float) -> None:
-        while len(self._sends) < self._limits.requests:
+        while self._requests_open() < self._limits.requests:
             probing = self._canary.open and not feed.proven()
             chunk = self._probe(now) if probing else self._next_chunk(feed, now)
             paid_for = self._within_budget(chunk, now)
@@ -191,6 +191,10 @@ class Exchange:
             if not chunk:
                 return
             self._start(self._sends, self._request(feed, self._submitter.send(chunk, ahead=not probing)))
+
+    def _requests_open(self) -> int:
+        """Requests under way; a sync reply may be the only place of its answers, and counts until they are durable."""
+        return len(self._sends) + (len(self._commits) if self._is_sync else 0)
 
     def _probe(self, now: float) -> list[Inference]:
         """A part of the first chunk: one that has to be sent again, or one that completes it."""
