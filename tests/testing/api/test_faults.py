@@ -104,6 +104,17 @@ def test_contains_finds_a_text_however_the_client_writes_its_json(ascii_only):
     assert not book.of_task(b"{}", "m", "u")
 
 
+def test_without_leaves_out_what_contains_a_text_and_agrees_with_the_other_selectors():
+    book = FaultBook([Fault(kind="think", contains="user", without="assistant")])
+    roles = [["user"], ["user", "assistant", "user"], ["assistant"], []]
+    assert [bool(book.of_task(json.dumps(one).encode(), "m", "u")) for one in roles] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
 def test_model_and_task_type_select_too():
     book = FaultBook([Fault(kind="think", model="a"), Fault(kind="half_body", task_type="getResponse")])
     assert [bool(book.of_task(b"", model, "u")) for model in ("a", "b")] == [True, False]

@@ -102,6 +102,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         after: Only those that come after so many matching ones.
         probability: Only this share, 0 to 1, drawn from the seed.
         contains: Only where the request's body (or the task's JSON) contains this text.
+        without: Only where it does not contain this text, such as ``"assistant"``: a first question.
         task_type: Only requests with a task of this ``taskType``; for request faults.
         model: Only tasks of this model; for task faults.
         times: At most so often.
@@ -122,6 +123,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     after: int = 0
     probability: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     contains: str | None = None
+    without: str | None = None
     task_type: str | None = None
     model: str | None = None
     times: Count | None = None
@@ -226,7 +228,7 @@ def _by_kind(faults: Iterable[Fault]) -> dict[str, Fault]:
 
 
 class _Entry:
-    __slots__ = ("_needles", "_salt", "fault", "fired", "matched")
+    __slots__ = ("_banned", "_needles", "_salt", "fault", "fired", "matched")
 
     def __init__(self, fault: Fault, salt: str) -> None:
         self.fault = fault
@@ -234,6 +236,7 @@ class _Entry:
         self.fired = 0
         self._salt = salt
         self._needles = _spellings(fault.contains) if fault.contains is not None else ()
+        self._banned = _spellings(fault.without) if fault.without is not None else ()
 
     def suits_request(self, body: bytes) -> bool:
         task_type = self.fault.task_type
@@ -270,6 +273,8 @@ class _Entry:
         return zlib.crc32(key.encode()) / 2**32
 
     def _contains(self, text: bytes) -> bool:
+        if any(needle in text for needle in self._banned):
+            return False
         return not self._needles or any(needle in text for needle in self._needles)
 
 
