@@ -14,6 +14,7 @@ from runware_provider.engine.flight import (
     Inference,
     Phase,
     is_final,
+    may_have_been_sent,
     standing,
 )
 from runware_provider.engine.retry import Family
@@ -269,7 +270,6 @@ def test_the_next_attempt_follows_from_the_verdicts(kinds: list[Kind], expected:
         ([attempt(1, A)], 1),
         ([attempt(1, E), attempt(2, A)], 2),
         ([attempt(1, S), attempt(2, E), attempt(3, A)], 3),
-        ([attempt(1, A), attempt(2, SENT)], 1),
         ([attempt(1, A), attempt(2, E, "validation")], 1),
         ([attempt(1, E), attempt(2, E), attempt(3, E)], 3),
         ([attempt(1, E, "validation")], 1),
@@ -285,8 +285,30 @@ def test_the_next_attempt_follows_from_the_verdicts(kinds: list[Kind], expected:
 def test_the_last_word_is_known_again(attempts: list[Attempt], settled: int) -> None:
     known = standing(History(0, tuple(attempts)), 3)
     assert known.settled is not None
-    assert known.settled.number == known.attempt == settled
+    assert known.settled.number == settled
+    assert known.attempt == (settled if known.over else settled + 1)  # an answer may be asked about further
     assert not known.fate_unknown
+
+
+@pytest.mark.parametrize("kind", [SENT, R, AGAIN])
+def test_an_answer_that_is_asked_about_further_is_known_with_what_is_under_way(kind: Kind) -> None:
+    known = standing(History(0, (attempt(1, E), attempt(2, A), attempt(3, kind))), 3)
+    assert known.settled == attempt(2, A)
+    assert (known.attempt, known.counted, known.fate_unknown, known.over) == (3, 1, True, None)
+    assert may_have_been_sent(known) == (kind is not R)
+
+
+def test_errors_after_an_answer_leave_it_the_last_word_once_no_attempt_is_left() -> None:
+    answer, errors = attempt(1, A), [attempt(2, E), attempt(3, E)]
+    known = standing(History(0, (answer, *errors)), 2)
+    assert (known.settled, known.over) == (answer, errors[-1])
+    reopened = standing(History(0, (answer, *errors)), 3)
+    assert (reopened.settled, reopened.over, reopened.attempt) == (answer, None, 4)
+
+
+def test_errors_before_an_answer_do_not_keep_it_from_being_asked_about_further() -> None:
+    known = standing(History(0, (attempt(1, E), attempt(2, E), attempt(3, A))), 2)
+    assert (known.over, known.attempt, known.counted) == (None, 4, 2)
 
 
 def test_what_was_forgotten_is_asked_again_under_a_new_number_and_counts_as_nothing() -> None:
@@ -326,7 +348,8 @@ def test_the_order_in_which_attempts_are_read_means_nothing(
     assert standing(History(0, tuple(shuffled)), allowed) == known
     answered = [one for one in attempts if one.kind is Kind.ANSWERED]
     if answered:
-        assert known.settled == answered[0]
+        assert known.settled == answered[-1]
+        assert known.answers == tuple(answered)
     if known.settled is None:
         assert all(one.number != known.attempt or one.kind < Kind.SPENT for one in attempts)
         assert known.counted < allowed

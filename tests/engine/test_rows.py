@@ -73,7 +73,7 @@ def judged(reading: str, **item: Any) -> Judgement:
 
 def test_the_inference_struct_is_the_one_that_the_architecture_names() -> None:
     names = (
-        "outcome error_code error_message attempts task_uuid sample model finish_reason prompt_tokens cached_tokens"
+        "outcome error_code error_message attempts reasks task_uuid sample model finish_reason prompt_tokens cached_tokens"
         " completion_tokens cost_usd latency_s mends raw"
     )
     assert [INFERENCE_TYPE.field(index).name for index in range(INFERENCE_TYPE.num_fields)] == names.split()
@@ -269,6 +269,7 @@ def test_the_facts_of_an_inference_are_in_its_row() -> None:
     )
     assert judge_of().judge(entry, 3).facts == {
         "attempts": 3,
+        "reasks": 0,
         "task_uuid": task_uuid(JOB, b"f" * 16, 2, 3, 4),
         "model": "m",
         "finish_reason": "stop",
@@ -289,6 +290,7 @@ def test_a_record_that_was_never_sent_is_skipped_for_a_reason(code: Any) -> None
         "error_code": code,
         "error_message": "why",
         "attempts": 0,
+        "reasks": 0,
         "model": "m",
         "mends": [],
     }
@@ -340,6 +342,7 @@ def test_rows_stand_in_the_inputs_order_with_their_columns_beside_them() -> None
         "error_code": "empty",
         "error_message": "it is null",
         "attempts": 0,
+        "reasks": 0,
         "sample": 0,
         "model": "m",
         "mends": [],

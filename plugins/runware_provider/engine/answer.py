@@ -79,7 +79,7 @@ def read_json(text: str | None) -> Answer:
     text = text or ""
     value, fault = _strict(text)
     mends: tuple[str, ...] = ()
-    for name, mend in (("think", _without_thinking), ("fence", _without_fence)):
+    for name, mend in (("think", without_thinking), ("fence", _without_fence)):
         if fault is None:
             break
         mended = mend(text)
@@ -101,7 +101,7 @@ def read_text(text: str | None) -> Answer:
         text: the answer as the API gave it; it may give none.
     """
     text = text or ""
-    rest = _without_thinking(text)
+    rest = without_thinking(text)
     mends = () if rest == text else ("think",)
     if rest.lstrip().startswith(THINK_OPEN):
         return Answer(None, mends, _IN_THINKING.problem, truncated=True)
@@ -204,7 +204,7 @@ def _stays_open(text: str, start: int) -> bool:
     return depth > 0
 
 
-def _without_thinking(text: str) -> str:
+def without_thinking(text: str) -> str:
     """The text behind leading, closed `<think>` blocks."""
     rest = text.lstrip()
     while rest.startswith(THINK_OPEN):

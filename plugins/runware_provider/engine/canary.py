@@ -104,7 +104,9 @@ class Canary:
     def _stop(self) -> RequestRefused:
         entry = self._refusals[0][1]
         who = f"all {len(self._refusals)} records" if len(self._refusals) > 1 else "the record"
-        said = self._redactor.said(entry.message or "", [one.prompt for one, _ in self._refusals])
+        said = self._redactor.said(
+            entry.message or "", [text for one, _ in self._refusals for text in one.words]
+        )
         return RequestRefused(f"the API refused {who} of the first chunk: {entry.code}: {said}")
 
 

@@ -384,7 +384,7 @@ class Fates:
         return None
 
     def _stop_for(self, family: Family, error: ApiError, chunk: Sequence[Inference]) -> JobStopped:
-        prompts = [one.prompt for one in chunk]
+        prompts = [text for one in chunk for text in one.words]
         code = self.redactor.code(error.code, prompts)
         return stop_for(family, code, self.redactor.said(error.message, prompts))
 
@@ -455,7 +455,7 @@ class Fates:
         return one.entry(
             kind,
             family=family.value,
-            code=self.redactor.code(error.code, [one.prompt]),  # the manifest counts them
+            code=self.redactor.code(error.code, list(one.words)),  # the manifest counts them
             message=message[:MESSAGE_CHARS],
             cost=cost_of(error.item),
             item=encode_item(error.item),

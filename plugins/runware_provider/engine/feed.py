@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -11,30 +11,45 @@ import pyarrow as pa
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.dataset import read_shards
 from runware_provider.engine.errors import BadInput, JobStopped, TooManyFailed
+from runware_provider.engine.flight import Phase, may_have_been_sent
+from runware_provider.engine.follow_up import (
+    OUT_OF_BUDGET,
+    Step,
+    ended_with,
+    follow_up,
+    last_word,
+    next_step,
+)
 from runware_provider.engine.progress import Progress
 from runware_provider.engine.prompt import Skip
+from runware_provider.engine.questions import add_follow_up
 from runware_provider.engine.rows import FAILED, Counts
 from runware_provider.engine.shard_work import ShardWork, records_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from runware_provider.engine.attempt import Attempt, Entry, Key
     from runware_provider.engine.failure_watch import FailureWatch
-    from runware_provider.engine.flight import Flight, Inference
+    from runware_provider.engine.flight import Flight, Inference, Standing
     from runware_provider.engine.ledger import Ledger
     from runware_provider.engine.part_writer import PartWriter
     from runware_provider.engine.prepare import Prepared
     from runware_provider.engine.questions import Question, Questioner, Request
     from runware_provider.engine.rows import Judge, Judgement
+    from runware_provider.engine.wire import FollowUp
 
     Report = Callable[[Progress], None]
+    Answers = list[tuple[Entry, Judgement]]
+    """To one inference, the oldest first, and what is thought of each."""
 
 SHARDS_IN_HAND = 3
 """So that a straggler does not stall the next shard, and memory stays bounded."""
 JUDGED_AT_ONCE = 2_000
 """As many as a row group of the ledger has, which is read as a whole: fewer would read each again and again."""
 MOST_PRICED = 10_000
+FIRST = 0.0
+"""When a further question is due: before everything new, so that its record is soon decided."""
 
 
 @dataclass(kw_only=True)
@@ -74,6 +89,8 @@ class ShardFeed:
         self._reused = 0
         self._proven = False
         self._short = False
+        self._answers: dict[Key, Answers] = {}
+        """Of inferences under way, those that they ask about further."""
         self.records = prepared.records
         """Records that the job is about, as far as is known: fewer when `where` leaves some out."""
 
@@ -172,14 +189,16 @@ class ShardFeed:
 
     def _slot(self, work: ShardWork, question: Question, settled: dict[Key, tuple[Question, Attempt]]) -> Key:
         key, known = question.key, question.standing
-        if known.settled is not None and key not in work.awaited:
+        if known.settled is not None and self.flight.get(key) is None:
             settled[key] = (question, known.settled)
             self._reused += 1
             return key
         self._await(work, question)
         return key
 
-    def _await(self, work: ShardWork, question: Question, rows: int = 1) -> None:
+    def _await(
+        self, work: ShardWork, question: Question, rows: int = 1, further: FollowUp | None = None
+    ) -> None:
         """Have some rows wait for a question, and put it into the flight unless it is there."""
         key = question.key
         work.awaited[key] += rows
@@ -187,7 +206,7 @@ class ShardFeed:
         if work not in owners:
             owners.append(work)
         if self.flight.get(key) is None:
-            inference = self.questioner.inference(question, self.job_id, self.now())
+            inference = self.questioner.inference(question, self.job_id, self.now(), further)
             if self._short and not question.standing.fate_unknown:
                 self.give_up(inference)
             else:
@@ -211,14 +230,14 @@ class ShardFeed:
         return len(work.slots) < work.shard.rows
 
     async def _judge_earlier(self, work: ShardWork, settled: dict[Key, tuple[Question, Attempt]]) -> None:
-        """Read the answers that were there before; one that the user wants asked again goes into the flight."""
+        """Read the answers that were there before; what is to be asked again, or further, goes into the flight."""
         rows = work.rows_of(settled)
         others: dict[Key, Key] = {}
         waiting = list(settled.items())
         for start in range(0, len(waiting), JUDGED_AT_ONCE):
             some = waiting[start : start + JUDGED_AT_ONCE]
             found = await asyncio.to_thread(self._judgements, [one for _, one in some])
-            for (key, (question, _)), judgement in zip(some, found, strict=True):
+            for (key, (question, _)), (answers, judgement) in zip(some, found, strict=True):
                 if judgement.outcome in FAILED and self.questioner.asks_again(question):
                     again = self.questioner.anew(question)
                     others[key] = again.key
@@ -226,25 +245,73 @@ class ShardFeed:
                     self._await(work, again, rows[key])
                     continue
                 self._proven = self._proven or judgement.answered
+                step = self._step(answers, question.standing)
+                if step is not None:
+                    self._answers[key] = answers
+                    self._reused -= rows[key]
+                    self._await(work, question, rows[key], follow_up(step, answers, self.prepared.forced))
+                    continue
                 work.judged[key] = judgement
                 self._price(question.request.tokens, judgement)
                 self._count(judgement, rows[key])
         work.replace(others)
 
-    def _judgements(self, settled: Iterable[tuple[Question, Attempt]]) -> list[Judgement]:
-        held = list(settled)
-        found = self.ledger.entries([attempt for _, attempt in held])
-        return [
-            self.judge.judge(found[attempt], question.standing.counted + (attempt.kind is Kind.ANSWERED))
-            for question, attempt in held
-        ]
+    def _judgements(self, settled: Iterable[tuple[Question, Attempt]]) -> list[tuple[Answers, Judgement]]:
+        held = [(question.standing, attempt) for question, attempt in settled]
+        found = self.ledger.entries(
+            [attempt for known, settled in held for attempt in (known.answers or (settled,))]
+        )
+        return [self._read(known, attempt, found) for known, attempt in held]
+
+    def _read(
+        self, known: Standing, settled: Attempt, found: Mapping[Attempt, Entry]
+    ) -> tuple[Answers, Judgement]:
+        """The answers to an inference, if it has any, and its last word as far as it is known."""
+        if not known.answers:
+            return [], self.judge.judge(found[settled], known.counted)
+        answers = [(found[one], self.judge.judge(found[one], 1)) for one in known.answers]
+        note = ended_with(known.over.family) if known.over is not None else None
+        return answers, last_word([one for _, one in answers], known.counted, note)
+
+    def _step(self, answers: Answers, known: Standing) -> Step | None:
+        """What is to be asked further about answers of before.
+
+        One more than allowed, where it may have been sent already: it may be paid for.
+        """
+        if not answers or known.over is not None:
+            return None
+        judged, policy = [one for _, one in answers], self.prepared.follow_ups
+        if may_have_been_sent(known):
+            policy = replace(policy, reasks=max(policy.reasks, len(answers)))
+        return next_step(judged, policy)
 
     def settle(self, inference: Inference, entry: Entry) -> None:
-        """Give a last word to the shards that wait for it."""
-        attempts = inference.counted + (entry.kind is Kind.ANSWERED)
-        judgement = self.judge.judge(entry, attempts)
+        """Ask further about an answer that does not fit, or give the last word to the shards that wait for it."""
+        key, note = inference.key, None
+        answers = self._answers.pop(key, [])
+        if entry.kind is Kind.ANSWERED:
+            answers.append((entry, self.judge.judge(entry, 1)))
+            step = next_step([one for _, one in answers], self.prepared.follow_ups)
+            if step is not None and not self._short:
+                self._ask_further(inference, step, answers)
+                return
+            note = OUT_OF_BUDGET if step is not None else None
+        if not answers:
+            self._settle(key, self.judge.judge(entry, inference.counted))
+            return
+        if entry.kind is not Kind.ANSWERED:
+            note = ended_with(entry.family)
+        judgement = last_word([one for _, one in answers], inference.counted, note)
+        add_follow_up(inference, None)
         self._price(inference.tokens, judgement)
-        self._settle(inference.key, judgement)
+        self._settle(key, judgement)
+
+    def _ask_further(self, inference: Inference, step: Step, answers: Answers) -> None:
+        self._answers[inference.key] = answers
+        inference.start_attempt(self.job_id, inference.attempt + 1)
+        add_follow_up(inference, follow_up(step, answers, self.prepared.forced))
+        inference.phase = Phase.READY
+        self.flight.add(inference, FIRST)
 
     def _price(self, tokens: int, judgement: Judgement) -> None:
         cost = judgement.facts.get("cost_usd")
@@ -252,11 +319,19 @@ class ShardFeed:
             self.priced.append((tokens, cost))
 
     def give_up(self, inference: Inference) -> None:
-        """The budget does not reach for this one; its fate may be in doubt, and stays so in the ledger."""
+        """The budget does not reach for this one; its fate may be in doubt, and stays so in the ledger.
+
+        What was answered before counts.
+        """
         doubted = inference.task_uuid if inference.doubted_at is not None else None
         if doubted is not None:
             self.doubted.append(doubted)
-        self._settle(inference.key, self.judge.given_up(inference.counted, doubted))
+        answers = self._answers.pop(inference.key, [])
+        if answers:
+            judged = [one for _, one in answers]
+            self._settle(inference.key, last_word(judged, inference.counted, OUT_OF_BUDGET))
+        else:
+            self._settle(inference.key, self.judge.given_up(inference.counted, doubted))
 
     def cut_short(self) -> None:
         """From now on nothing new is asked: the budget is used up."""

@@ -24,6 +24,8 @@ from runware_provider.engine.wire import task_uuid
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from runware_provider.engine.wire import FollowUp
+
 MOST_SPENT = 5
 NO_LIMIT = 1_000_000
 
@@ -59,6 +61,8 @@ class Inference:
     task_uuid: str
     tokens: int = 0
     """Of the prompt side, by estimate."""
+    follow_up: FollowUp | None = field(default=None, repr=False)
+    """What this attempt says beside the prompt, where an answer before did not fit."""
     spent: int = 0
     phase: Phase = Phase.READY
     due: float = 0.0
@@ -92,6 +96,11 @@ class Inference:
         self.accepted = self.rejected = self.intended = False
         self.tries = self.blamed = 0
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The texts that it sends and that others do not: what an error may quote."""
+        return (self.prompt, *(self.follow_up.words if self.follow_up is not None else ()))
+
     def intent(self) -> Entry:
         """What has to be durable before it is sent."""
         return self.entry(Kind.SENT_AGAIN if self.rejected else Kind.INTENT)
@@ -109,7 +118,11 @@ class Standing:
     counted: int
     spent: int
     settled: Attempt | None = None
-    """The attempt whose verdict is the last word."""
+    """The attempt whose verdict is the last word, unless it is an answer that is to be asked about further."""
+    answers: tuple[Attempt, ...] = ()
+    """All answers, the oldest first."""
+    over: Attempt | None = None
+    """The error after which nothing more is asked."""
     fate_unknown: bool = False
     rejected: bool = False
     sent_again: bool = False
@@ -119,31 +132,40 @@ class Standing:
 def standing(history: History | None, allowed_attempts: int, *, retry_lost: bool = True) -> Standing:
     """What is known of an inference, and what its next attempt would be."""
     attempts = sorted(history.attempts, key=lambda one: one.number) if history else []
-    answered = next((one for one in attempts if one.kind is Kind.ANSWERED), None)
+    answers = tuple(one for one in attempts if one.kind is Kind.ANSWERED)
+    last_answer = answers[-1].number if answers else 0
     errors = [one for one in attempts if one.kind is Kind.ERROR]
     used_up = [one for one in attempts if one.kind is Kind.SPENT]
     spent = [one for one in used_up if one.family != FORGOTTEN]
-    settled = answered
+    over = None
     if (
-        settled is None
-        and errors
+        errors
+        and errors[-1].number > last_answer
         and is_final(errors[-1].family, len(errors), allowed_attempts, retry_lost=retry_lost)
     ):
-        settled = errors[-1]
-    if settled is None and len(spent) > MOST_SPENT:
-        settled = spent[-1]
-    if settled is not None:
-        return Standing(settled.number, len(errors), len(spent), settled=settled)
-    number = 1 + max((one.number for one in (*errors, *used_up)), default=0)
+        over = errors[-1]
+    elif len(spent) > MOST_SPENT and spent[-1].number > last_answer:
+        over = spent[-1]
+    settled = answers[-1] if answers else over
+    if over is not None and settled is not None:
+        return Standing(settled.number, len(errors), len(spent), settled=settled, answers=answers, over=over)
+    number = 1 + max((one.number for one in (*errors, *used_up, *answers)), default=0)
     current = next((one for one in attempts if one.number == number), None)
     return Standing(
         number,
         len(errors),
         len(spent),
+        settled=settled,
+        answers=answers,
         fate_unknown=current is not None,
         rejected=current is not None and current.kind in {Kind.REJECTED, Kind.SENT_AGAIN},
         sent_again=current is not None and current.kind is Kind.SENT_AGAIN,
     )
+
+
+def may_have_been_sent(known: Standing) -> bool:
+    """Whether the current attempt may be at the vendor: it was about to be sent, and was not refused."""
+    return known.fate_unknown and (known.sent_again or not known.rejected)
 
 
 def is_final(family: str | None, counted: int, allowed_attempts: int, *, retry_lost: bool = True) -> bool:

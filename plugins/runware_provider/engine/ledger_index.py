@@ -113,13 +113,19 @@ _WAS_INFERENCE = "(kind >= :error OR was IN ('answered', 'error', 'lost'))"
 _WAS_ANSWERED = "(kind = :answered OR was = 'answered')"
 _WAS_LOST = "((kind = :error AND family IN ('lost', 'timeout')) OR was = 'lost')"
 _WAS_SPENT = "((kind = :spent AND was IS NULL) OR was = 'spent')"
-# An own answer beside a copy is what the rows show. An own attempt that nobody knows the end of stays unasked for where
-# there is a copy to show, so all that can be said of it is that it may have been billed.
+# An own answer is what the rows show, not a copy of the same attempt or of a later one; an own answer with a higher
+# number was asked for because the copies before it did not fit, and they stay. An own attempt that nobody knows the end
+# of stays unasked for where there is an answer to show, so all that can be said of it is that it may have been billed.
+# While a run is under way, that is true only beside a copy that took its place: else it is about to be collected.
 _BESIDE = """EXISTS (SELECT 1 FROM entry AS beside WHERE beside.fingerprint = entry.fingerprint
-    AND beside.sample = entry.sample AND beside.generation = entry.generation AND beside.copied {}
+    AND beside.sample = entry.sample AND beside.generation = entry.generation AND {}
     AND beside.kind = :answered)"""
-_SHOWN_COPY = f"(copied AND NOT {_BESIDE.format('= 0')})"
-_UNKNOWN = f"(kind IN (:intent, :sent_again) AND NOT copied AND {_BESIDE.format('= 1')})"
+_SHOWN_COPY = f"(copied AND NOT {_BESIDE.format('NOT beside.copied AND beside.attempt <= entry.attempt')})"
+_REPLACED = "beside.copied AND beside.attempt >= entry.attempt"
+_LEFT = {
+    of: f"(kind IN (:intent, :sent_again) AND NOT copied AND {_BESIDE.format(beside)})"
+    for of, beside in {"used": "1", "fresh": _REPLACED, "all": _REPLACED}.items()
+}
 _MINE: dict[str, str] = {"used": "used = 1", "fresh": "fresh = 1", "all": "1"}
 _TOTALS = {
     of: f"""
@@ -127,9 +133,9 @@ _TOTALS = {
         coalesce(sum(iif(copied, 0, prompt_tokens)), 0), coalesce(sum(iif(copied, 0, cached_tokens)), 0),
         coalesce(sum(iif(copied, 0, completion_tokens)), 0), coalesce(sum(iif(copied, 0, cost)), 0),
         coalesce(sum({_WAS_ANSWERED} AND cost IS NULL AND NOT copied), 0),
-        coalesce(sum(({_WAS_SPENT} OR ({_WAS_LOST} AND cost IS NULL) OR {_UNKNOWN}) AND NOT copied), 0),
+        coalesce(sum(({_WAS_SPENT} OR ({_WAS_LOST} AND cost IS NULL) OR {_LEFT[of]}) AND NOT copied), 0),
         coalesce(sum({_WAS_INFERENCE} AND {_SHOWN_COPY}), 0), coalesce(sum(iif({_SHOWN_COPY}, cost, 0)), 0)
-    FROM entry WHERE (kind >= :spent OR {_UNKNOWN}) AND {mine}
+    FROM entry WHERE (kind >= :spent OR {_LEFT[of]}) AND {mine}
     """  # noqa: S608 - made of the words above
     for of, mine in _MINE.items()
 }
@@ -137,7 +143,7 @@ _UNPRICED = {
     of: f"""
     SELECT fingerprint, sample, generation, attempt FROM entry
     WHERE cost IS NULL AND NOT copied AND was IS NULL AND {mine}
-        AND (kind IN (:answered, :spent) OR (kind = :error AND family IN ('lost', 'timeout')) OR {_UNKNOWN})
+        AND (kind IN (:answered, :spent) OR (kind = :error AND family IN ('lost', 'timeout')) OR {_LEFT[of]})
     ORDER BY fingerprint, sample, generation, attempt
     """  # noqa: S608 - made of the words above
     for of, mine in _MINE.items()
@@ -295,8 +301,13 @@ def _history(rows: list[tuple[Any, ...]]) -> History | None:
         rows.sort(key=lambda row: row[:3])
     newest = rows[-1][0]
     rows = [row for row in rows if row[0] == newest]
-    if any(kind == Kind.ANSWERED and not copied for _, _, copied, kind, *_ in rows):
-        rows = [row for row in rows if not row[2]]  # what was paid for here goes before what others paid for
+    own = min(
+        (number for _, number, copied, kind, *_ in rows if kind == Kind.ANSWERED and not copied), default=None
+    )
+    if (
+        own is not None
+    ):  # what was paid for here goes before what others paid for, if it is not what followed it
+        rows = [row for row in rows if not row[2] or row[1] < own]
     return History(
         newest,
         tuple(

@@ -53,6 +53,7 @@ def manifest_of(  # noqa: PLR0913 - each a fact of its own
         "outcomes": dict(sorted(counts.outcomes.items())),
         "reasons": dict(counts.reasons.most_common(REASONS_SHOWN)),
         "mends": dict(counts.mends.most_common(REASONS_SHOWN)),
+        "reasks": counts.reasks,
         "inferences": whole.inferences,
         "prompt_tokens": whole.prompt_tokens,
         "cached_tokens": whole.cached_tokens,

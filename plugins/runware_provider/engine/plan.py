@@ -75,6 +75,7 @@ def plan(
         "failed_before": found.failed,
         "fate_unknown": found.unknown,
         "to_pay": found.to_pay,
+        "to_reask": found.to_reask,
         "changed": different,
         "estimate": estimate,
         "budget": budget,

@@ -20,6 +20,7 @@ from runware_provider.engine.dataset import (
 )
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.flattening import RESULT, ResultColumns, result_columns
+from runware_provider.engine.follow_up import DEFAULT_MAX_TOKENS, Policy
 from runware_provider.engine.forcing import Forced, force_schema, offer_tools, traits_of
 from runware_provider.engine.partition_schemas import (
     changes_of,
@@ -44,6 +45,11 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage import Storage, Stores, Version
 
 
+REASKS = "reasks"
+"""Not a part of the first request, but of what is asked further."""
+NO_REASKS = [0, None]
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A spec whose parts are known to fit each other and the data."""
@@ -62,6 +68,7 @@ class Prepared:
     where: Where | None
     forced: Forced
     template: RequestTemplate
+    follow_ups: Policy
     check: Check | None
     kept_schema: pa.Schema
     """The input's columns that the output keeps."""
@@ -154,6 +161,7 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
         where=where,
         forced=forced,
         template=template,
+        follow_ups=_follow_ups(spec),
         check=check,
         kept_schema=kept,
         results=_result_columns(spec, check, kept),
@@ -319,6 +327,27 @@ def _forcing(spec: Spec) -> tuple[Forced, Check | None, Any]:
     return forced, schema, sent
 
 
+def _follow_ups(spec: Spec) -> Policy:
+    """How much may be asked again.
+
+    Raises:
+        BadInput: more tokens than the model takes, or no more than a first answer may have.
+    """
+    structured, traits = spec.structured, traits_of(spec.model, spec.structured.traits)
+    most = structured.max_tokens_if_truncated
+    usual = traits.default_max_tokens if traits is not None else None
+    first = spec.settings.max_tokens or usual or DEFAULT_MAX_TOKENS
+    takes = traits.max_tokens if traits is not None else None
+    name = "structured.max_tokens_if_truncated"
+    if most is not None and takes is not None and most > takes:
+        problem = f"it is {most}, and {spec.model} takes at most {takes}"
+        raise BadInput(name, problem, f"Choose {first + 1} to {takes}")
+    if most is not None and most <= first:
+        problem = f"it is {most}, and the first answer may have {first} tokens"
+        raise BadInput(name, problem, "Choose more than settings.max_tokens, or leave it out")
+    return Policy(structured.reasks, first, most)
+
+
 def _kept(spec: Spec, dataset: Dataset) -> pa.Schema:
     names = dataset.schema.names
     for column in spec.columns or ():
@@ -393,11 +422,14 @@ def _digests(spec: Spec, schema: Any) -> dict[str, str]:
         "settings": spec.settings.model_dump(mode="json"),
         "forcing": spec.forcing,
         "traits": repr(spec.structured.traits),
+        REASKS: [spec.structured.reasks, spec.structured.max_tokens_if_truncated],
     }
-    return {
-        name: hashlib.blake2b(json.dumps(part).encode(), digest_size=8).hexdigest()
-        for name, part in parts.items()
-    }
+    return {name: digest_of(part) for name, part in parts.items()}
+
+
+def digest_of(part: Any) -> str:
+    """What a part of the request hashes to in the manifest."""
+    return hashlib.blake2b(json.dumps(part).encode(), digest_size=8).hexdigest()
 
 
 def _warnings(spec: Spec) -> tuple[str, ...]:

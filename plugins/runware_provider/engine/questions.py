@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.attempt import Key
-from runware_provider.engine.flight import Inference, Phase, Standing, standing
+from runware_provider.engine.flight import Inference, Phase, Standing, may_have_been_sent, standing
 from runware_provider.engine.prompt import Skip
 from runware_provider.engine.tokens import estimated_tokens
 from runware_provider.engine.wire import encoded, task_uuid
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.prompt import Prompt
     from runware_provider.engine.spec import Delivery, Limits
     from runware_provider.engine.where import Where
-    from runware_provider.engine.wire import RequestTemplate
+    from runware_provider.engine.wire import FollowUp, RequestTemplate
 
 TASK_OVERHEAD = 200
 """Bytes of a task beside its prompt and what all tasks share."""
@@ -131,12 +131,14 @@ class Questioner:
     def _standing(self, history: History | None) -> Standing:
         return standing(history, self.limits.attempts, retry_lost=self.limits.retry_lost)
 
-    def inference(self, question: Question, job_id: bytes, now: float) -> Inference:
+    def inference(
+        self, question: Question, job_id: bytes, now: float, follow_up: FollowUp | None = None
+    ) -> Inference:
         """A question on its way: to be sent, or asked for first where an earlier process may have sent it."""
         key, known = question.key, question.standing
-        perhaps_sent = known.fate_unknown and (known.sent_again or not known.rejected)
+        perhaps_sent = may_have_been_sent(known)
         prompt = question.request.prompt
-        return Inference(
+        made = Inference(
             key=key,
             prompt=prompt,
             size=len(prompt.encode(errors="replace")) + self.shared.bytes,
@@ -150,3 +152,14 @@ class Questioner:
             intended=perhaps_sent,
             doubted_at=now if perhaps_sent else None,
         )
+        add_follow_up(made, follow_up)
+        return made
+
+
+def add_follow_up(inference: Inference, follow_up: FollowUp | None) -> None:
+    """Have an inference say this beside its prompt, instead of what it said; it must not be under way."""
+    for words, sign in ((inference.follow_up, -1), (follow_up, 1)):
+        for text in words.words if words is not None else ():
+            inference.size += sign * len(text.encode(errors="replace"))
+            inference.tokens += sign * estimated_tokens(text)
+    inference.follow_up = follow_up

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runware_provider.engine.attempt import Kind
 from runware_provider.engine.dataset import read_shards
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.flight import standing
@@ -115,7 +114,7 @@ class Reuse:
         batches = self._answered_elsewhere()
         try:
             while (found := await asyncio.to_thread(next, batches, None)) is not None:
-                copies = [replace(one, origin=found.job_id) for one in found.entries.values()]
+                copies = [replace(one, origin=one.origin or found.job_id) for one in found.entries.values()]
                 await self.ledger.commit(copies, at_once=True)
                 copied += len(copies)
         finally:
@@ -245,17 +244,18 @@ class Reuse:
     def _answers(
         self, other: Ledger, partition: str, asked: Sequence[tuple[bytes, int]]
     ) -> dict[Attempt, Entry] | None:
-        """Its own answers to these; None when it cannot be read."""
-        chosen = [one for one in map(self._answered, other.histories(asked, 0)) if one is not None]
+        """Its answers to these, if the last of them are its own; None when it cannot be read."""
+        chosen = [one for history in other.histories(asked, 0) for one in self._answered(history)]
         try:
             found = other.entries(chosen)
         except (OSError, StateUnreadable) as error:
             _warn(partition, str(error))
             return None
-        return {at: entry for at, entry in found.items() if entry.origin is None}
+        own = {entry.key for entry in found.values() if entry.origin is None}
+        return {at: entry for at, entry in found.items() if entry.key in own}
 
-    def _answered(self, history: History | None) -> Attempt | None:
-        """The answer that a history ends with, if it may stand in the own ledger.
+    def _answered(self, history: History | None) -> tuple[Attempt, ...]:
+        """The answers that a history holds, if they may stand in the own ledger.
 
         A generation is part of the UUID, so it cannot be changed. One that this job has not reached yet would pass for
         an answer to a later wish to ask anew, so it is left where it is, and asked and paid for here.
@@ -263,9 +263,8 @@ class Reuse:
         questioner = self.questioner
         below_generation = questioner.generation + (not questioner.retry_failed)
         if history is None or history.generation >= below_generation:
-            return None
-        settled = standing(history, self.prepared.spec.limits.attempts).settled
-        return settled if settled is not None and settled.kind is Kind.ANSWERED else None
+            return ()
+        return standing(history, self.prepared.spec.limits.attempts).answers
 
 
 def _warn(partition: str, reason: str) -> None:

@@ -50,6 +50,7 @@ INFERENCE_TYPE = pa.struct(
         ("error_code", pa.string()),
         ("error_message", pa.string()),
         ("attempts", pa.int32()),
+        ("reasks", pa.int32()),
         ("task_uuid", pa.string()),
         ("sample", pa.int32()),
         ("model", pa.string()),
@@ -114,6 +115,8 @@ class Judgement:
     """Fields of the `inference` struct."""
     answered: bool = False
     """Whether the model said something, fit or not."""
+    cut: bool = False
+    """Whether it was cut off, so that room for more tokens may help."""
 
     @property
     def sent(self) -> bool:
@@ -146,6 +149,7 @@ class Judge:
         """The judgement on an inference, by its last verdict."""
         facts: dict[str, Any] = {
             "attempts": attempts,
+            "reasks": 0,
             "task_uuid": task_uuid(
                 entry.origin or self._job_id,
                 entry.key.fingerprint,
@@ -172,7 +176,7 @@ class Judge:
     def skipped(self, skip: Skip) -> Judgement:
         """The judgement on a record that was never sent."""
         facts = {"error_code": skip.code, "error_message": skip.message, "attempts": 0, "model": self._model}
-        return Judgement(Outcome.SKIPPED, None, {**facts, "mends": []})
+        return Judgement(Outcome.SKIPPED, None, {**facts, "reasks": 0, "mends": []})
 
     def given_up(self, attempts: int, doubted: str | None = None) -> Judgement:
         """The judgement on a record that the budget did not reach for.
@@ -191,6 +195,7 @@ class Judge:
             "error_message": told,
             "attempts": attempts,
             "task_uuid": doubted,
+            "reasks": 0,
             "model": self._model,
             "mends": [],
         }
@@ -211,12 +216,17 @@ class Judge:
         value, problem, code, mends = self._fitted(answer)
         facts["mends"] += mends
         if problem is not None:
-            code = "truncated" if result.finish_reason == "length" else code
+            stopped = result.finish_reason == "length"
+            code = "truncated" if stopped else code
             facts.update(error_code=code, error_message=_storable(problem[:MESSAGE_CHARS]), raw=_text(raw))
-            return Judgement(Outcome.INVALID, None, facts, answered=True)
+            cut = stopped or answer.truncated
+            return Judgement(Outcome.INVALID, None, facts, answered=True, cut=cut)
         if self._forced.reading == "calls" and not value:
             facts["raw"] = _text(raw)  # the model answered in words instead, and they were paid for
-        return Judgement(Outcome.SUCCEEDED, value, facts, answered=True)
+        # What was checked as a whole is whole; a text, or a list of calls, may lack its end.
+        unchecked = self._check is None or self._forced.reading == "calls"
+        cut = unchecked and result.finish_reason == "length"
+        return Judgement(Outcome.SUCCEEDED, value, facts, answered=True, cut=cut)
 
     def _fitted(self, answer: Answer) -> tuple[Any, str | None, str, Sequence[str]]:
         """The value as Arrow takes it, or what is wrong with it and the code for that; and what was mended."""
@@ -275,6 +285,8 @@ class Counts:
     reasons: Counter[str] = field(default_factory=Counter)
     """Rows that did not succeed, by error code."""
     mends: Counter[str] = field(default_factory=Counter)
+    reasks: int = 0
+    """Further answers, of all rows together."""
 
     def saw(self, judgement: Judgement, rows: int = 1) -> None:
         """Count rows with this judgement."""
@@ -283,6 +295,7 @@ class Counts:
         code = judgement.facts.get("error_code")
         if code is not None:
             self.reasons[str(code)] += rows
+        self.reasks += rows * judgement.facts.get("reasks", 0)
         for mend in judgement.facts["mends"]:
             self.mends[mend] += rows
 
@@ -293,6 +306,7 @@ class Counts:
         self.outcomes.update(other.outcomes)
         self.reasons.update(other.reasons)
         self.mends.update(other.mends)
+        self.reasks += other.reasks
 
 
 def output_schema_of(kept: pa.Schema, results: ResultColumns) -> pa.Schema:

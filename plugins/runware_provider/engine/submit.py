@@ -45,7 +45,8 @@ class Submitter:
         """
         await self._intend(chunk, ahead=ahead)
         tasks = [
-            self.template.task(one.prompt, one.key.sample, one.task_uuid, self.delivery) for one in chunk
+            self.template.task(one.prompt, one.key.sample, one.task_uuid, self.delivery, one.follow_up)
+            for one in chunk
         ]
         started = self.now()
         for one in chunk:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.dataset import read_shards
+from runware_provider.engine.follow_up import last_word, next_step
+from runware_provider.engine.prepare import NO_REASKS, REASKS, digest_of
 from runware_provider.engine.prompt import Skip
 from runware_provider.engine.questions import Questioner, Shared
 from runware_provider.engine.rows import FAILED, Judge
@@ -45,6 +47,8 @@ class Survey:
     unknown: int = 0
     """Sent before, by a run that never learnt what became of it."""
     to_pay: int = 0
+    to_reask: int = 0
+    """Of these, answers that do not fit and are shown to the model, or that were cut off and get more room."""
     prompt_tokens: int = 0
     """Of what is to be paid, by estimate."""
     shards: list[tuple[int, int]] = field(default_factory=list)
@@ -97,10 +101,10 @@ def survey(prepared: Prepared, questioner: Questioner, ledger: Ledger) -> Survey
             room = len(chosen) if most is None else most - found.records
             found.left_out += len(asked) - len(chosen)
             found.records += min(room, len(chosen))
-            doubtful += _tally(found, questioner, ledger, list(islice(chosen, max(0, room))))
+            doubtful += _tally(found, prepared, questioner, ledger, list(islice(chosen, max(0, room))))
             if len(doubtful) >= JUDGED_AT_ONCE:
-                _judge(found, prepared, ledger, doubtful)
-        _judge(found, prepared, ledger, doubtful)
+                _judge(found, prepared, questioner, ledger, doubtful)
+        _judge(found, prepared, questioner, ledger, doubtful)
         found.shards.append((found.to_pay - before[0], found.prompt_tokens - before[1]))
         if most is not None and found.records >= most:
             break
@@ -109,9 +113,13 @@ def survey(prepared: Prepared, questioner: Questioner, ledger: Ledger) -> Survey
 
 
 def _tally(
-    found: Survey, questioner: Questioner, ledger: Ledger, chosen: list[list[Request | Skip]]
+    found: Survey,
+    prepared: Prepared,
+    questioner: Questioner,
+    ledger: Ledger,
+    chosen: list[list[Request | Skip]],
 ) -> list[Question]:
-    """Count what some records ask; returns what was answered and is asked again if the answer does not fit."""
+    """Count what some records ask; returns what was answered and is asked again, or further, if it does not fit."""
     slots = [one for samples in chosen for one in samples]
     found.skipped.update(one.code for one in slots if isinstance(one, Skip))
     doubtful = []
@@ -123,7 +131,8 @@ def _tally(
             answered = known.settled.kind is Kind.ANSWERED
             if answered and len(found.answers) < MOST_ANSWERS:
                 found.answers.append(known.settled)
-            if not questioner.asks_again(question):
+            further = known.over is None and not prepared.follow_ups.asks_nothing
+            if not questioner.asks_again(question) and not (answered and further):
                 found.answered += answered
                 found.failed += not answered
             elif answered:
@@ -142,21 +151,27 @@ def _pay(found: Survey, question: Question) -> None:
     found.prompt_tokens += question.request.tokens
 
 
-def _judge(found: Survey, prepared: Prepared, ledger: Ledger, doubtful: list[Question]) -> None:
-    """Read the answers and tell which are to be asked again; the list is empty afterwards."""
+def _judge(
+    found: Survey, prepared: Prepared, questioner: Questioner, ledger: Ledger, doubtful: list[Question]
+) -> None:
+    """Read the answers and tell which are to be asked again, or further; the list is empty afterwards."""
     judge = Judge(prepared.forced, prepared.check, model=prepared.spec.model, job_id=NOBODY, keep_raw=False)
     for start in range(0, len(doubtful), JUDGED_AT_ONCE):
-        settled = [
-            (one, one.standing.settled)
-            for one in doubtful[start : start + JUDGED_AT_ONCE]
-            if one.standing.settled is not None
-        ]
-        entries = ledger.entries([attempt for _, attempt in settled])
-        for question, attempt in settled:
-            if judge.judge(entries[attempt], question.standing.counted).outcome in FAILED:
+        some = doubtful[start : start + JUDGED_AT_ONCE]
+        entries = ledger.entries([attempt for one in some for attempt in one.standing.answers])
+        for question in some:
+            known = question.standing
+            answers = [judge.judge(entries[one], 1) for one in known.answers]
+            if last_word(answers, known.counted).outcome in FAILED and questioner.asks_again(question):
                 _pay(found, question)
-            else:
+            elif known.over is not None or next_step(answers, prepared.follow_ups) is None:
                 found.answered += 1
+            elif known.fate_unknown:
+                found.unknown += 1
+            else:
+                found.to_reask += 1
+                _pay(found, question)
+                found.prompt_tokens += entries[known.answers[-1]].completion_tokens or 0  # it is shown
     doubtful.clear()
 
 
@@ -164,4 +179,6 @@ def changed(prepared: Prepared, published: Mapping[str, object]) -> list[str]:
     """Which parts of the request differ from those of the last publish."""
     before = published.get("request")
     held = before if isinstance(before, dict) else {}
+    if held:  # what was published before there were re-asks had none
+        held = {REASKS: digest_of(NO_REASKS), **held}
     return [name for name, digest in prepared.digests.items() if name in held and held[name] != digest]

@@ -9,6 +9,7 @@ import hashlib
 import json
 import struct
 import uuid
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,6 +24,23 @@ FINGERPRINT_BYTES = 16
 _encode = msgspec.json.Encoder().encode
 
 
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What a further attempt at an answer says beside the prompt."""
+
+    answer: str | None = field(default=None, repr=False)
+    """The model's own answer, shown to it."""
+    complaint: str | None = field(default=None, repr=False)
+    """What is wrong with it."""
+    max_tokens: int | None = None
+    """Instead of what the settings say."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Its texts."""
+        return tuple(text for text in (self.answer, self.complaint) if text is not None)
+
+
 class RequestTemplate:
     """Everything about a request that is the same for every record of a job."""
 
@@ -34,7 +52,7 @@ class RequestTemplate:
             fixed["settings"] = nested
         self._fixed = fixed
         self._hashes: dict[int, Any] = {}
-        self._tails: dict[tuple[int, Delivery], bytes] = {}
+        self._tails: dict[tuple[int, Delivery, int | None], bytes] = {}
 
     def fields(self, sample: int) -> dict[str, Any]:
         """The request without messages and UUID, as sent for the n-th sample (from 0)."""
@@ -51,26 +69,44 @@ class RequestTemplate:
         whole.update(json.dumps(messages(prompt), separators=(",", ":")).encode())
         return bytes(whole.digest())
 
-    def task(self, prompt: str, sample: int, task_uuid: str, delivery: Delivery) -> bytes:
+    def task(
+        self,
+        prompt: str,
+        sample: int,
+        task_uuid: str,
+        delivery: Delivery,
+        follow_up: FollowUp | None = None,
+    ) -> bytes:
         """One textInference task as JSON."""
-        tail = self._tails.get((sample, delivery))
+        max_tokens = follow_up.max_tokens if follow_up is not None else None
+        tail = self._tails.get((sample, delivery, max_tokens))
         if tail is None:
             rest = {
-                **self.fields(sample),
+                **_with_max_tokens(self.fields(sample), max_tokens),
                 "deliveryMethod": "async" if delivery == "poll" else "sync",
                 "includeCost": True,
                 "includeUsage": True,
                 "numberResults": 1,
             }
             tail = b"," + encoded(rest)[1:]
-            self._tails[sample, delivery] = tail
+            self._tails[sample, delivery, max_tokens] = tail
         head = b'{"taskType":"textInference","taskUUID":"' + task_uuid.encode()
-        return head + b'","messages":' + encoded(messages(prompt)) + tail
+        return head + b'","messages":' + encoded(messages(prompt, follow_up)) + tail
 
 
-def messages(prompt: str) -> list[dict[str, str]]:
-    """One user turn; the system prompt lives in `settings`, a system role is refused by the API."""
-    return [{"role": "user", "content": prompt}]
+def messages(prompt: str, follow_up: FollowUp | None = None) -> list[dict[str, str]]:
+    """One user turn, and what follows it; the last turn is always the user's.
+
+    The system prompt lives in `settings`, a system role is refused by the API.
+    """
+    asked = {"role": "user", "content": prompt}
+    if follow_up is None or follow_up.answer is None or follow_up.complaint is None:
+        return [asked]
+    return [
+        asked,
+        {"role": "assistant", "content": follow_up.answer},
+        {"role": "user", "content": follow_up.complaint},
+    ]
 
 
 def task_uuid(job_id: bytes, fingerprint: bytes, sample: int, generation: int, attempt: int) -> str:
@@ -120,6 +156,12 @@ def _api_settings(settings: Settings, system_prompt: str | None) -> dict[str, An
         "thinkingLevel": settings.thinking_level,
     }
     return {**{key: value for key, value in named.items() if value is not None}, **settings.extra}
+
+
+def _with_max_tokens(fields: dict[str, Any], max_tokens: int | None) -> dict[str, Any]:
+    if max_tokens is None:
+        return fields
+    return {**fields, "settings": {**fields.get("settings", {}), "maxTokens": max_tokens}}
 
 
 def _canonical(fields: Mapping[str, Any]) -> bytes:
