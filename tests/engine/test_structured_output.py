@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import pyarrow.parquet as pq
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
-from runware_provider.engine.errors import BadInput
+from runware_provider.engine.errors import BadInput, JobStopped
 from runware_provider.engine.job import run_job
 from runware_provider.engine.schema_text import schema_of_text
 from runware_provider.engine.traits import ModelTraits
@@ -300,3 +300,160 @@ async def test_flattening_part_of_a_dataset_is_a_change_like_any_other(place: An
     await place.run(partition={"ds": "1"})
     told = place.plan(partition={"ds": "2"}, flatten=True)["warnings"]
     assert [one.split("$", 1)[1].split(" (")[0] for one in told] == [".total is added", ".result is removed"]
+
+
+# how an answer is read
+
+
+async def test_numbers_that_come_as_texts_are_read_when_asked_and_it_is_told(place: Any) -> None:
+    place.fill(1)
+    place.server.script(Fault("say", body='{"total": "1,234.50"}'))
+    await place.run(model="gpt-5-nano", structured={"reasks": 0})
+    assert place.outcomes() == ["invalid"]
+    again = await place.run(model="gpt-5-nano", structured={"reasks": 0, "lenient_numbers": True})
+    assert (again["paid_inferences"], again["mends"]) == (0, {"number_from_text": 1})
+    assert place.rows()[0]["result"] == {"total": 1234.5}
+
+
+@pytest.mark.parametrize("said", ["billing", '"billing"', " billing\n", "```\nbilling\n```"])
+async def test_a_label_without_the_object_around_it_is_taken(place: Any, said: str) -> None:
+    place.fill(1)
+    place.server.script(Fault("say", body=said))
+    manifest = await place.run(output_type=["billing", "delivery"], forcing="prompt")
+    assert "bare_label" in manifest["mends"]
+    assert place.rows()[0]["result"] == "billing"
+
+
+@pytest.mark.parametrize("said", ["Billing, I think", "invoice", "billing or delivery"])
+async def test_words_that_are_no_label_are_none(place: Any, said: str) -> None:
+    place.fill(1)
+    place.server.script(Fault("say", body=said))
+    await place.run(output_type=["billing", "delivery"], forcing="prompt")
+    (row,) = place.rows()
+    assert (row["result"], row["inference"]["outcome"]) == (None, "invalid")
+
+
+# a check that changes here only
+
+
+class Checked(BaseModel):
+    total: float
+
+    @field_validator("total")
+    @classmethod
+    def _not_too_large(cls, total: float) -> float:
+        if total > LARGEST["total"]:
+            message = f"{total} is too large"
+            raise ValueError(message)
+        return total
+
+
+LARGEST = {"total": 1.0}
+
+
+async def test_a_changed_check_reads_the_kept_answers_again_and_pays_nothing(
+    place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.fill(3)
+    first = await place.run(output_type=Checked)
+    assert first["outcomes"] == {"invalid": 2, "succeeded": 1}
+    (told,) = {row["inference"]["error_message"] for row in place.rows() if row["n"] == 2}
+    assert told == "$.total: 2.5 is too large"
+    for largest, outcomes in ((2.0, {"invalid": 1, "succeeded": 2}), (9.0, {"succeeded": 3})):
+        monkeypatch.setitem(LARGEST, "total", largest)
+        again = await place.run(output_type=Checked)
+        assert (again["paid_inferences"], again["outcomes"]) == (0, outcomes)
+    assert place.plan(output_type=Checked)["changed"] == []
+    assert place.executed() == 3
+
+
+# the user's own tools
+
+
+def tool(name: str, **properties: Any) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"name": name, "description": f"To {name}.", "schema": schema}
+
+
+NOTE = tool("note", total={"type": "number", "description": "What has to be paid"})
+CLOSE = tool("close")
+MOVE = tool("move", number={"type": ["string", "null"]})
+
+
+async def test_parallel_calls_of_several_tools_come_back_in_their_order(place: Any) -> None:
+    place.fill(2)
+    place.server.script(Fault("all_tools"))
+    manifest = await place.run(output_type=None, tools=[MOVE, NOTE, CLOSE], tool_choice="any")
+    assert manifest["outcomes"] == {"succeeded": 2}
+    for row in place.rows():
+        assert [call["name"] for call in row["result"]] == ["move", "note", "close"]
+        assert row["result"][1]["arguments"]["note"] == {"total": row["n"] + 0.5}
+        assert row["result"][2]["arguments"] is None
+    (part,) = place.destination.glob("*.parquet")
+    arguments = pq.read_schema(part).field("result").type.value_type.field("arguments").type
+    assert arguments.field("note").type.field("total").metadata[b"description"] == b"What has to be paid"
+
+
+@pytest.mark.parametrize("fault", ["string_arguments", "tool_calls_key"])
+async def test_calls_in_another_shape_are_the_same_calls(place: Any, fault: str) -> None:
+    place.fill(1)
+    place.server.script(Fault("all_tools"))
+    place.server.script(Fault(fault))
+    await place.run(output_type=None, tools=[NOTE, MOVE])
+    assert [call["name"] for call in place.rows()[0]["result"]] == ["note", "move"]
+
+
+async def test_one_call_that_does_not_fit_makes_the_row_invalid_and_names_it(place: Any) -> None:
+    place.fill(1)
+    place.server.script(Fault("all_tools"))
+    place.server.script(Fault("break_schema"))
+    await place.run(output_type=None, tools=[CLOSE, NOTE])
+    (row,) = place.rows()
+    assert row["inference"]["outcome"] == "invalid"
+    assert "$[1].arguments" in row["inference"]["error_message"]
+
+
+async def test_a_tool_is_forced_by_its_name(place: Any) -> None:
+    place.fill(2)
+    manifest = await place.run(output_type=None, tools=[NOTE, MOVE], tool_choice="move")
+    assert manifest["outcomes"] == {"succeeded": 2}
+    assert {call["name"] for row in place.rows() for call in row["result"]} == {"move"}
+
+
+@pytest.mark.parametrize("choice", ["any", "move"])
+async def test_words_where_a_call_was_forced_are_invalid(place: Any, choice: str) -> None:
+    place.fill(1)
+    place.server.script(Fault("say", body="I cannot."))
+    await place.run(output_type=None, tools=[NOTE, MOVE], tool_choice=choice)
+    (row,) = place.rows()
+    assert (row["inference"]["error_code"], row["inference"]["error_message"]) == (
+        "unreadable",
+        "the model called no tool",
+    )
+
+
+# the vendor's own tools
+
+
+@pytest.mark.parametrize("kind", ["search", "codeInterpreter"])
+async def test_a_tool_that_the_vendor_runs_leaves_a_text(place: Any, kind: str) -> None:
+    place.fill(2)
+    manifest = await place.run(output_type=None, tools=[{"type": kind}], model="gpt-5.5")
+    assert manifest["outcomes"] == {"succeeded": 2}
+    assert all(isinstance(row["result"], str) for row in place.rows())
+
+
+@pytest.mark.parametrize("kind", ["search", "codeInterpreter"])
+async def test_a_tool_that_the_vendor_runs_may_stand_beside_those_of_the_user(place: Any, kind: str) -> None:
+    place.fill(2)
+    tools = [{"type": kind}, NOTE]
+    manifest = await place.run(output_type=None, tools=tools, tool_choice="note", model="gpt-5.5")
+    assert manifest["outcomes"] == {"succeeded": 2}
+    assert [row["result"][0]["arguments"]["note"]["total"] for row in place.rows()] == [0.5, 1.5]
+
+
+async def test_a_model_without_such_a_tool_stops_the_job_at_its_first_records(place: Any) -> None:
+    place.fill(40)
+    with pytest.raises(JobStopped, match=r"tools\[0\]\.type"):
+        await place.run(output_type=None, tools=[{"type": "search"}])
+    assert place.executed() == 0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.testing.api.catalogue import MODELS
+from runware_provider.testing.api.catalogue import MODELS, Model
 from runware_provider.testing.api.checks import check_text_inference
 
 CATALOGUE = {model.id: model for model in MODELS}
@@ -309,3 +309,12 @@ JSON = st.recursive(
 )
 def test_no_json_makes_the_checks_fail(changes):
     codes(**changes)
+
+
+@pytest.mark.parametrize("kind", ["search", "codeInterpreter"])
+def test_the_vendors_own_tools_are_taken_by_models_that_have_them_and_no_other(kind):
+    task = {**TASK, "tools": [{"type": kind}]}
+    models = {"has": Model("has", "H", server_tools=(kind,)), "lacks": Model("lacks", "L")}
+    assert check_text_inference({**task, "model": "has"}, models) == []
+    (refusal,) = check_text_inference({**task, "model": "lacks"}, models)
+    assert refusal.parameter == "tools[0].type"

@@ -477,3 +477,20 @@ def test_every_request_kind_lets_the_server_live_on(server, client, make):
             client.post("", json=[make()])
         server.clear_faults()
         assert client.post("", json=[make()]).status_code == 200
+
+
+def test_the_model_says_what_the_fault_says(client, make, server):
+    server.script(Fault("say", body="billing"))
+    (item,) = client.post("", json=[make(deliveryMethod="sync", **FORCED)]).json()["data"]
+    assert (item["text"], item["finishReason"], "tools" in item) == ("billing", "stop", False)
+
+
+def test_all_tools_are_called_in_parallel_in_their_order(client, make, server):
+    server.script(Fault("all_tools"))
+    tools = [{**TOOL, "name": name} for name in ("b", "a")]
+    task = make(deliveryMethod="sync", **{**FORCED, "tools": tools, "toolChoice": {"type": "auto"}})
+    (item,) = client.post("", json=[task]).json()["data"]
+    assert [(call["name"], call["input"]) for call in item["tools"]] == [
+        ("b", {"total": 12.5}),
+        ("a", {"total": 12.5}),
+    ]

@@ -61,14 +61,11 @@ class Answer:
 
 def answer(task: Mapping[str, Any]) -> Answer:
     """Answer a checked textInference task."""
-    prompt = "\n".join(message["content"] for message in task["messages"] if message["role"] == "user")
+    prompt = _asked(task)
     system = task.get("settings", {}).get("systemPrompt", "")
     tool = _chosen_tool(task, prompt)
     if tool is not None:
-        given = fill(tool["schema"], Document(document_in(prompt)))
-        return Answer(
-            None, ({"name": tool["name"], "input": given if isinstance(given, dict) else {}},), "tool_calls"
-        )
+        return Answer(None, (_call(tool, prompt),), "tool_calls")
     schema, prompt = _schema(task, system, prompt)
     document = document_in(prompt)
     if schema is not None:
@@ -76,6 +73,26 @@ def answer(task: Mapping[str, Any]) -> Answer:
     if task.get("outputFormat") == "JSON":
         return Answer(_encode({"answer": first_sentence(document)}).decode())
     return Answer(_free_text(system, prompt, document))
+
+
+def call_all(task: Mapping[str, Any]) -> Answer:
+    """Answer a checked textInference task with a call of each of its function tools, in their order."""
+    prompt = _asked(task)
+    return Answer(None, tuple(_call(tool, prompt) for tool in _functions(task)), "tool_calls")
+
+
+def _asked(task: Mapping[str, Any]) -> str:
+    return "\n".join(message["content"] for message in task["messages"] if message["role"] == "user")
+
+
+def _functions(task: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The tools that can be called; the others run at the vendor and leave nothing to see."""
+    return [tool for tool in task.get("tools", ()) if tool["type"] == "function"]
+
+
+def _call(tool: Mapping[str, Any], prompt: str) -> dict[str, Any]:
+    given = fill(tool["schema"], Document(document_in(prompt)))
+    return {"name": tool["name"], "input": given if isinstance(given, dict) else {}}
 
 
 def document_in(prompt: str) -> str:
@@ -92,7 +109,7 @@ def document_in(prompt: str) -> str:
 
 
 def _chosen_tool(task: Mapping[str, Any], prompt: str) -> Mapping[str, Any] | None:
-    tools = task.get("tools")
+    tools = _functions(task)
     choice = task.get("toolChoice", {"type": "auto"})
     if not tools or choice["type"] == "none":
         return None

@@ -3,7 +3,7 @@
 The names are the vendor's; behind every one of them stands the same rule-based reader
 (see ``answering``). Sources: the price, context and output limit of ``deepseek-v4-pro`` are the
 contract's; which models know ``outputFormat: "JSON"`` and that ``gpt-5.4-pro`` is async only as
-well. The spelling of the other identifiers, and their prices and limits, are invented.
+well. The spelling of the other identifiers, and their prices, limits and server tools, are invented.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         max_output_tokens: Tokens of output.
         json_mode: Whether ``outputFormat: "JSON"`` and ``jsonSchema`` are accepted.
         async_only: Whether ``deliveryMethod`` must be ``async``.
+        server_tools: Which tools of the vendor's own it has: ``search``, ``codeInterpreter``.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_output_tokens: int = 65_536
     json_mode: bool = False
     async_only: bool = False
+    server_tools: tuple[str, ...] = ()
 
     def listing(self) -> dict[str, Any]:
         """Give the entry of ``GET /v1/models``; prices are decimal strings in USD per token (a guess)."""
@@ -69,7 +71,17 @@ MODELS = (
     Model("gemini-3.5-flash", "Gemini 3.5 Flash", 0.3, 2.5, 0.03, 1_048_576, json_mode=True),
     Model("gpt-5-mini", "GPT-5 mini", 0.25, 2.0, 0.025, 400_000, 128_000, json_mode=True),
     Model("gpt-5-nano", "GPT-5 nano", 0.05, 0.4, 0.005, 400_000, 128_000, json_mode=True),
-    Model("gpt-5.5", "GPT-5.5", 1.25, 10.0, 0.125, 400_000, 128_000, json_mode=True),
+    Model(
+        "gpt-5.5",
+        "GPT-5.5",
+        1.25,
+        10.0,
+        0.125,
+        400_000,
+        128_000,
+        json_mode=True,
+        server_tools=("search", "codeInterpreter"),
+    ),
     Model("kimi-k2.6", "Kimi K2.6", 0.6, 2.5, 0.15, json_mode=True),
     Model("gpt-5.4-pro", "GPT-5.4 pro", 15.0, 120.0, 1.5, 400_000, 128_000, async_only=True),
     Model("qwen-3.5-plus", "Qwen 3.5 Plus", 0.4, 1.2, 0.04),

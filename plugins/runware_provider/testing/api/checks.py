@@ -28,6 +28,7 @@ is_uuid4 = re.compile(
 ).fullmatch
 _is_tool_name = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 
+SERVER_TOOLS = ("search", "codeInterpreter")
 MAX_SEED = 9_223_372_036_854_776_000
 MAX_SYSTEM_PROMPT = 900_000
 MAX_OUTPUT_TOKENS = 100_000
@@ -289,9 +290,13 @@ def _tool(path: str, tool: Any) -> Iterator[Refusal]:
     if not isinstance(tool, dict):
         yield _invalid(path, "an array of objects")
         return
-    if tool.get("type") != "function":
+    if tool.get("type") == "function":
+        yield from _function(path, tool)
+    elif tool.get("type") not in SERVER_TOOLS:  # whether the model has one, its rules say
         yield _invalid(f"{path}.type", "'function', the only kind of tool of this model")
-        return
+
+
+def _function(path: str, tool: Mapping[str, Any]) -> Iterator[Refusal]:
     for name in tool:
         if name not in ("type", "name", "description", "schema"):
             yield Refusal("unknownParameter", f"'{path}.{name}' is not part of a tool.", f"{path}.{name}")
@@ -345,6 +350,11 @@ def _across_fields(task: Mapping[str, Any]) -> Iterator[Refusal]:
 
 
 def _model_rules(task: Mapping[str, Any], model: Model) -> Iterator[Refusal]:
+    tools = task.get("tools")
+    for place, tool in enumerate(tools if isinstance(tools, list) else []):
+        kind = tool.get("type") if isinstance(tool, dict) else None
+        if kind in SERVER_TOOLS and kind not in model.server_tools:
+            yield _invalid(f"tools[{place}].type", "'function', the only kind of tool of this model")
     if task.get("outputFormat") == "JSON" and not model.json_mode:
         yield Refusal(
             "unsupportedOutputFormat", f"Model '{model.id}' knows only outputFormat 'TEXT'.", "outputFormat"

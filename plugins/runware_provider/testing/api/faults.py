@@ -50,6 +50,8 @@ SUBMIT_KINDS: Mapping[str, str] = MappingProxyType(
 )
 ANSWER_KINDS: Mapping[str, str] = MappingProxyType(
     {
+        "say": "The text is `body`, whatever was asked.",
+        "all_tools": "Every function tool is called, in the order of `tools`, as parallel calls.",
         "break_schema": "The answer is JSON that breaks the schema.",
         "truncate": "The text is cut in the middle; `finishReason` is `length`.",
         "content_filter": "The text is empty; `finishReason` is `content_filter`.",
@@ -111,7 +113,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         status: The HTTP status; without it, what fits the code.
         retry_after: Seconds for a ``Retry-After`` header.
         seconds: How long a delay lasts.
-        body: A plain body instead of a JSON error; or the garbage.
+        body: A plain body instead of a JSON error; or the garbage; or what the model says.
         content_type: The plain body's type.
         shape: Where an error or a webhook's item stands.
         charge: Whether a task that fails is charged.

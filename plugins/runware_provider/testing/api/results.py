@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from runware_provider.testing.answering.answers import Answer, answer
+from runware_provider.testing.answering.answers import Answer, answer, call_all
 from runware_provider.testing.api.usage import CHARACTERS_PER_TOKEN, PrefixCache, Usage, count_tokens
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def infer(
         cache: Where the beginnings of prompts are remembered.
         faults: The faults that fire for this task, by kind.
     """
-    given = _limit(_spoil(answer(task), faults), task)
+    given = _limit(_spoil(_answered(task, faults), faults), task)
     count = task.get("numberResults", 1)
     completion = count_tokens(given.text or "") + sum(
         count_tokens(_encode(call).decode()) for call in given.calls
@@ -93,6 +93,12 @@ def error_item(error: Mapping[str, Any]) -> msgspec.Raw:
     if "cost" in error:
         item["cost"] = error["cost"]
     return msgspec.Raw(_encode(item))
+
+
+def _answered(task: Mapping[str, Any], faults: Mapping[str, Fault]) -> Answer:
+    if "say" in faults:
+        return Answer(faults["say"].body or "")
+    return call_all(task) if "all_tools" in faults else answer(task)
 
 
 def _limit(given: Answer, task: Mapping[str, Any]) -> Answer:
