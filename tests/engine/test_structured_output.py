@@ -315,7 +315,9 @@ async def test_numbers_that_come_as_texts_are_read_when_asked_and_it_is_told(pla
     assert place.rows()[0]["result"] == {"total": 1234.5}
 
 
-@pytest.mark.parametrize("said", ["billing", '"billing"', " billing\n", "```\nbilling\n```"])
+@pytest.mark.parametrize(
+    "said", ["billing", '"billing"', "**billing**.", "<think>Hm.</think>\nbilling", "```\nbilling\n```"]
+)
 async def test_a_label_without_the_object_around_it_is_taken(place: Any, said: str) -> None:
     place.fill(1)
     place.server.script(Fault("say", body=said))

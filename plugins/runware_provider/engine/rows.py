@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 INFERENCE = "inference"
 MESSAGE_CHARS = 2_000
 PROBLEMS_SHOWN = 10
+AROUND_A_LABEL = " \t\r\n`'\"*."
+"""What models put around a word: quotes, code fences, emphasis, a full stop."""
 
 
 class Outcome(StrEnum):
@@ -213,7 +215,7 @@ class Judge:
         if result.finish_reason == "content_filter":
             facts.update(error_code="content_filter", error_message="the model's answer was filtered")
             return Judgement(Outcome.REFUSED, None, {**facts, "raw": _text(raw)}, answered=True)
-        value, problem, code, mends = self._fitted(answer)
+        value, problem, code, mends = self._fitted(answer, result)
         facts["mends"] += mends
         if problem is not None:
             stopped = result.finish_reason == "length"
@@ -228,9 +230,12 @@ class Judge:
         cut = unchecked and result.finish_reason == "length"
         return Judgement(Outcome.SUCCEEDED, value, facts, answered=True, cut=cut)
 
-    def _fitted(self, answer: Answer) -> tuple[Any, str | None, str, Sequence[str]]:
+    def _fitted(self, answer: Answer, result: Result) -> tuple[Any, str | None, str, Sequence[str]]:
         """The value as Arrow takes it, or what is wrong with it and the code for that; and what was mended."""
         if answer.problem is not None:
+            label = self._label_in_words(result)
+            if label is not None:
+                return label.value, None, "", label.mends
             return None, answer.problem, "unreadable", ()
         if self._check is None:
             return answer.value, None, "", ()
@@ -238,6 +243,14 @@ class Judge:
         if fit.problems:
             return None, _listed(fit.problems), "schema", ()
         return fit.value, None, "", fit.mends
+
+    def _label_in_words(self, result: Result) -> Fit | None:
+        """The label that a text consists of, though it is no JSON; only the answer to labels is a text."""
+        if self._check is None or not pa.types.is_string(self._check.arrow_type):
+            return None
+        words = str(read_text(result.text).value or "")
+        fits = (self._check.fit(words.strip(around)) for around in (None, AROUND_A_LABEL))
+        return next((fit for fit in fits if not fit.problems), None)
 
     def _read(self, result: Result) -> Answer:
         match self._forced.reading:
