@@ -71,6 +71,18 @@ print(json.dumps({
 """
 
 
+PARSE = """
+import json, runpy, sys
+from airflow.sdk import DAG, Asset, BaseHook, BaseOperator, Connection, task
+from airflow.serialization.serialized_objects import DagSerialization
+for heavy in ("httpx", "pyarrow"):
+    sys.modules[heavy] = None  # an import of it fails from here on
+with DAG("by_function") as dag:
+    runpy.run_path(sys.argv[1])["ask"]("a question")
+print(json.dumps(DagSerialization.serialize_dag(dag)["tasks"], sort_keys=True))
+"""
+
+
 @pytest.fixture(scope="module")
 def airflow(wheel_python: Path, server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     folder = tmp_path_factory.mktemp("deployment") / "airflow"
@@ -132,6 +144,15 @@ def test_airflow_knows_provider_hook_decorator_plugin_and_configuration(
         "errors": {},
         "option": "30",
     }
+
+
+def test_a_dag_with_the_decorator_is_parsed_the_same_by_two_processes_without_httpx_and_pyarrow(
+    airflow: Deployment,
+) -> None:
+    file = str(airflow.folder / "dags" / "by_function.py")
+    first, second = (airflow.run("-c", PARSE, file).stdout.splitlines()[-1] for _ in range(2))
+    assert json.loads(first) == json.loads(second)
+    assert "@task.text_inference" in first
 
 
 def test_the_command_runs_a_job(airflow: Deployment, server: LocalServer, tmp_path: Path) -> None:
