@@ -29,6 +29,11 @@ def test_null_is_a_value_and_no_problem() -> None:
     [
         ('<think>maybe {"a": 2}?</think>\n{"a": 1}', ("think",)),
         ('<think>one</think> <think>two</think>{"a": 1}', ("think",)),
+        ('So {"a": 2}? No.</think>\n{"a": 1}', ("think",)),
+        ('<think>a <think>b</think> c: [</think> {"a": 1}', ("think",)),
+        ('So.</think>```json\n{"a": 1}\n```', ("think", "fence")),
+        ('"{\\"a\\": 1}"', ("json_string",)),
+        ('```json\n"{\\"a\\": 1}"\n```', ("fence", "json_string")),
         ('```json\n{"a": 1}\n```', ("fence",)),
         ('```\n{"a": 1}\n```\n', ("fence",)),
         ('```{"a": 1}```', ("fence",)),
@@ -42,6 +47,21 @@ def test_null_is_a_value_and_no_problem() -> None:
 )
 def test_a_mend_is_recorded_by_name(text: str, mends: tuple[str, ...]) -> None:
     assert read_json(text) == Answer({"a": 1}, mends, None)
+
+
+@pytest.mark.parametrize("value", ['{"a": ', "[1]", "{", "{}", "word"])
+def test_a_string_that_holds_no_object_stays_a_string(value: str) -> None:
+    assert read_json(json.dumps(value)) == Answer(value, (), None)
+
+
+def test_the_end_of_a_thought_inside_of_an_answer_is_part_of_it() -> None:
+    text = '{"a": "x</think>y",}'
+    assert read_json(text) == Answer({"a": "x</think>y"}, ("repaired",), None)
+
+
+def test_thoughts_without_end_are_read_in_no_time_to_speak_of() -> None:
+    assert read_json("<think></think>" * 100_000 + '{"a": 1}').mends == ("think",)
+    assert read_json("<think>" * 100_000).truncated
 
 
 def test_a_fence_inside_of_a_string_is_left_alone() -> None:
@@ -255,7 +275,8 @@ def test_arguments_that_are_no_object_are_a_problem(arguments: object) -> None:
 
 @given(JSON_VALUES)
 def test_what_json_wrote_is_read_back(value: object) -> None:
-    assert read_json(json.dumps(value)) == Answer(value, (), None)
+    if not (isinstance(value, str) and value.lstrip().startswith("{")):
+        assert read_json(json.dumps(value)) == Answer(value, (), None)
 
 
 @given(JSON_OBJECTS, st.text(alphabet="abc \n.!", max_size=20), st.text(alphabet="abc \n.!", max_size=20))

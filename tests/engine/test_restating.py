@@ -28,7 +28,6 @@ from runware_provider.engine.restating import restated
         ("minItems", 1, "It has at least 1 items."),
         ("maxItems", 2, "It has at most 2 items."),
         ("uniqueItems", True, "No item occurs twice."),
-        ("const", "é", 'It is always "é".'),
         ("default", None, "By default it is null."),
         ("examples", [1, "a"], 'For example: 1, "a".'),
         ("additionalProperties", False, "No other properties."),
@@ -52,6 +51,32 @@ def test_a_condition_is_said_as_a_whole() -> None:
     told = restated({"type": "object", **rule}, {"if", "then", "else"})
     assert json.loads(told["description"].partition(": ")[2]) == rule
     assert told.keys() == {"type", "description"}
+
+
+def test_a_constant_becomes_a_list_of_one() -> None:
+    assert restated({"const": "é", "enum": ["é", "e"]}, {"const"}) == {"enum": ["é"]}
+
+
+def test_alternatives_that_are_not_told_apart_any_more_need_not_exclude_each_other() -> None:
+    schema = {"oneOf": [{"type": "string", "pattern": "^a"}, {"type": "string", "pattern": "^b"}]}
+    told = [{"type": "string", "description": f"It matches the regular expression `^{one}`."} for one in "ab"]
+    assert restated(schema, {"pattern"}) == {"anyOf": told}
+    assert restated(schema, {"format"}) == schema
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"not": {"minimum": 3}},
+        {"if": {"minimum": 3}, "then": {"maximum": 4}},
+        {"contains": {"minimum": 3}, "maxContains": 1},
+    ],
+)
+def test_what_would_refuse_more_if_it_said_less_is_said_as_a_whole(rule: dict[str, Any]) -> None:
+    told = restated({"type": "array", **rule}, {"minimum"})
+    assert json.loads(told["description"].partition(": ")[2]) == rule
+    assert told.keys() == {"type", "description"}
+    assert restated({"type": "array", **rule}, {"pattern"}) == {"type": "array", **rule}
 
 
 def test_titles_go_without_a_word() -> None:
@@ -90,7 +115,12 @@ def test_without_unsupported_keywords_nothing_changes() -> None:
     st.recursive(
         st.fixed_dictionaries(
             {"type": st.sampled_from(["string", "integer"])},
-            optional={"minimum": st.integers(), "pattern": st.sampled_from(["a", "^b"]), "title": st.text()},
+            optional={
+                "const": st.integers(0, 2),
+                "minimum": st.integers(-1, 2),
+                "pattern": st.sampled_from(["a", "^b"]),
+                "title": st.text(),
+            },
         ),
         lambda inner: (
             st.fixed_dictionaries(
@@ -100,10 +130,18 @@ def test_without_unsupported_keywords_nothing_changes() -> None:
                 lambda subs: {"type": "object", "properties": subs, "additionalProperties": False},
                 st.dictionaries(st.sampled_from(["a", "minimum", "pattern"]), inner, max_size=3),
             )
+            | st.builds(lambda subs: {"oneOf": subs}, st.lists(inner, min_size=1, max_size=3))
+            | st.builds(lambda sub: {"not": sub}, inner)
+            | st.builds(lambda one, two: {"if": one, "then": two, "else": one}, inner, inner)
+            | st.builds(lambda sub: {"contains": sub, "minContains": 0, "maxContains": 1}, inner)
+            | st.builds(lambda one, two: {"anyOf": [one], "oneOf": [two]}, inner, inner)
         ),
         max_leaves=6,
     ),
-    st.sets(st.sampled_from(["minimum", "pattern", "minItems", "additionalProperties", "title"])),
+    st.sets(
+        st.sampled_from(["minimum", "pattern", "minItems", "additionalProperties", "title"])
+        | st.sampled_from(["const", "not", "then", "minContains"])
+    ),
     st.recursive(
         st.integers() | st.text(max_size=2),
         lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner),

@@ -1,7 +1,7 @@
 """From a model's answer to a value: strict JSON first, then a few cheap mends, each recorded by name.
 
-The mends are `think`, `fence`, `surrounding_text`, `arguments_string`, and at last `repaired`, for syntax that
-is broken. Anything that needs a guess about what the model meant is no mend but a problem, for the model to
+The mends are `think`, `fence`, `surrounding_text`, `arguments_string`, `json_string`, and at last `repaired`, for syntax
+that is broken. Anything that needs a guess about what the model meant is no mend but a problem, for the model to
 answer again; an answer that stops before its end is told apart and never repaired.
 
 JSON is read with the standard library and not with msgspec, which is faster but keeps the last of two equal
@@ -26,6 +26,7 @@ FENCE = "```"
 MAX_BRACKETS = 100
 """Brackets looked at behind a JSON text before prose that is full of them is given up."""
 
+_THOUGHTS = re.compile(rf"(?:\s*{THINK_OPEN}.*?{THINK_CLOSE})+", re.DOTALL)
 _FENCE_OPENING = re.compile(r"```[A-Za-z0-9_+-]*[ \t]*\r?\n?")
 _BRACKET = re.compile(r"[{\[]")
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|["{}\[\]]', re.DOTALL)
@@ -76,10 +77,14 @@ def read_json(text: str | None) -> Answer:
     Args:
         text: the answer as the API gave it; it may give none.
     """
-    text = text or ""
+    answer = _read(text or "")
+    return _out_of_string(answer) if isinstance(answer.value, str) else answer
+
+
+def _read(text: str) -> Answer:
     value, fault = _strict(text)
     mends: tuple[str, ...] = ()
-    for name, mend in (("think", without_thinking), ("fence", _without_fence)):
+    for name, mend in (("think", _behind_thinking), ("fence", _without_fence)):
         if fault is None:
             break
         mended = mend(text)
@@ -204,15 +209,27 @@ def _stays_open(text: str, start: int) -> bool:
     return depth > 0
 
 
+def _out_of_string(answer: Answer) -> Answer:
+    """The object that a string holds, since an object is what everybody asks for; else the answer as it is."""
+    held = str(answer.value)
+    value, fault = _strict(held) if held.lstrip().startswith("{") else (None, None)
+    return Answer(value, (*answer.mends, "json_string"), None) if fault is None and value else answer
+
+
 def without_thinking(text: str) -> str:
     """The text behind leading, closed `<think>` blocks."""
-    rest = text.lstrip()
-    while rest.startswith(THINK_OPEN):
-        end = rest.find(THINK_CLOSE)
-        if end < 0:
-            return rest
-        rest = text = rest[end + len(THINK_CLOSE) :].lstrip()
-    return text
+    thoughts = _THOUGHTS.match(text)
+    return text[thoughts.end() :].lstrip() if thoughts else text
+
+
+def _behind_thinking(text: str) -> str:
+    """The same, also where the first block has no opening, which some models' templates write into the prompt."""
+    rest = without_thinking(text)
+    thought, closing, answer = rest.rpartition(THINK_CLOSE)
+    never_opened = (
+        closing and THINK_OPEN not in thought and not thought.lstrip().startswith(("{", "[", FENCE))
+    )
+    return answer.lstrip() if never_opened else rest
 
 
 def _without_fence(text: str) -> str:

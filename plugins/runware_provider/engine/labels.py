@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -74,9 +75,9 @@ def _checked(names: Any, title: str = PROPERTY, description: str | None = None) 
     for name in held:
         if not isinstance(name, str) or not name.strip() or not _encodable(name):
             raise BadInput("output_type", f"the label {name!r:.100} is no text", "Write labels as texts")
-    twice = [name for name in held if held.count(name) > 1]
-    if twice:
-        raise BadInput("output_type", f"the label {twice[0]!r:.100} stands there twice", "Name it once")
+    if len(set(held)) < len(held):
+        twice = Counter(held).most_common(1)[0][0]
+        raise BadInput("output_type", f"the label {twice!r:.100} stands there twice", "Name it once")
     if len(held) < 2:
         raise BadInput("output_type", "there are fewer than two labels to choose from", "List all of them")
     return Labels(held, title, description)

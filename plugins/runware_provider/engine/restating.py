@@ -14,12 +14,21 @@ from runware_provider.engine.keywords import SCHEMA_LISTS, SCHEMA_MAPS, SCHEMAS
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-_SILENT = frozenset({"title", "deprecated", "readOnly", "writeOnly", "then", "else", "discriminator"})
-"""Keywords that tell the model nothing, or nothing without another one."""
+_SILENT = frozenset({"title", "deprecated", "readOnly", "writeOnly", "discriminator"})
+"""Keywords that tell the model nothing."""
+_GROUPS = (
+    frozenset({"not"}),
+    frozenset({"if", "then", "else"}),
+    frozenset({"contains", "minContains", "maxContains"}),
+)
+"""Keywords that mean something together only, and that refuse more where a schema inside of them refuses less."""
 
 
 def restated(schema: Mapping[str, Any], unsupported: Collection[str]) -> dict[str, Any]:
     """The schema without some keywords; what they said is added to the description beside them.
+
+    It takes whatever the whole schema takes. So a `const` becomes an `enum`, a `oneOf` whose alternatives lose what
+    told them apart an `anyOf`, and what stands in `not`, `if` and `contains` is said as a whole.
 
     Args:
         schema: an inlined JSON Schema, not changed.
@@ -27,15 +36,43 @@ def restated(schema: Mapping[str, Any], unsupported: Collection[str]) -> dict[st
     """
     kept: dict[str, Any] = {}
     said: list[str] = []
+    grouped = _spoken_groups(schema, unsupported)
     for keyword, value in schema.items():
-        if keyword in unsupported:
-            said += _in_words(keyword, value, schema)
-        else:
+        group = next((one for one in grouped if keyword in one), None)
+        if group is not None:
+            said += _group_in_words(group, schema) if keyword == min(group & schema.keys()) else []
+        elif keyword in unsupported and keyword == "const":
+            kept["enum"] = [value]
+        elif keyword in unsupported:
+            said += [] if keyword in _SILENT else [_in_words(keyword, value)]
+        elif keyword != "enum" or "const" not in schema:
             kept[keyword] = _below(keyword, value, unsupported)
+    if kept.get("oneOf") != schema.get("oneOf"):
+        kept = _any_of(kept, schema, said)
     if said:
         own = [schema["description"]] if schema.get("description") else []
         kept["description"] = " ".join([*own, *said])
     return kept
+
+
+def _any_of(kept: dict[str, Any], schema: Mapping[str, Any], said: list[str]) -> dict[str, Any]:
+    """With `anyOf` in the place of `oneOf`, or in words where the place is taken."""
+    if "anyOf" not in schema:
+        return {"anyOf" if keyword == "oneOf" else keyword: value for keyword, value in kept.items()}
+    said.append(_valid_against({"oneOf": schema["oneOf"]}))
+    return {keyword: value for keyword, value in kept.items() if keyword != "oneOf"}
+
+
+def _spoken_groups(schema: Mapping[str, Any], unsupported: Collection[str]) -> list[frozenset[str]]:
+    """The groups that are said in words: one of their keywords is not taken, or something inside of them."""
+    return [
+        group
+        for group in _GROUPS
+        if any(
+            keyword in unsupported or _below(keyword, schema[keyword], unsupported) != schema[keyword]
+            for keyword in group & schema.keys()
+        )
+    ]
 
 
 def _below(keyword: str, value: Any, unsupported: Collection[str]) -> Any:
@@ -50,13 +87,13 @@ def _sub(schema: Any, unsupported: Collection[str]) -> Any:
     return restated(schema, unsupported) if isinstance(schema, dict) else schema
 
 
-def _in_words(keyword: str, value: Any, schema: Mapping[str, Any]) -> list[str]:
-    if keyword in _SILENT:
-        return []
-    if keyword == "if":
-        return [_valid_against({one: schema[one] for one in ("if", "then", "else") if one in schema})]
+def _group_in_words(group: Collection[str], schema: Mapping[str, Any]) -> list[str]:
+    return [_valid_against({keyword: value for keyword, value in schema.items() if keyword in group})]
+
+
+def _in_words(keyword: str, value: Any) -> str:
     say = _WORDS.get(keyword)
-    return [say(value) if say is not None else _valid_against({keyword: value})]
+    return say(value) if say is not None else _valid_against({keyword: value})
 
 
 def _json(value: Any) -> str:
@@ -80,7 +117,6 @@ def _more(value: Any) -> str:
 
 _WORDS: dict[str, Callable[[Any], str]] = {
     "additionalProperties": _more,
-    "const": lambda value: f"It is always {_json(value)}.",
     "default": lambda value: f"By default it is {_json(value)}.",
     "examples": lambda value: f"For example: {', '.join(map(_json, value))}.",
     "exclusiveMaximum": lambda value: f"It is less than {value}.",

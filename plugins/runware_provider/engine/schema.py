@@ -15,7 +15,7 @@ What becomes what (every field is nullable in Arrow, because a record may have n
 | string, format `time`                      | time64[us]; without an offset, or in UTC                    |
 | string, format `decimal`                   | decimal128(38, 18)                                          |
 | integer                                    | int64; larger ones are a problem                            |
-| number                                     | float64; NaN and infinities are a problem                   |
+| number                                     | float64, so rounded as a double; NaN, infinities: a problem |
 | boolean                                    | bool                                                        |
 | `enum`, `const`                            | the type of the values                                      |
 | `anyOf`, `oneOf`, a list of types          | the one type that is left without `null`                    |
