@@ -131,6 +131,9 @@ class Standing:
 
 def standing(history: History | None, allowed_attempts: int, *, retry_lost: bool = True) -> Standing:
     """What is known of an inference, and what its next attempt would be."""
+    if history is not None and len(history.attempts) == 1 and history.attempts[0].kind is Kind.ANSWERED:
+        answer = history.attempts[0]  # nearly always
+        return Standing(answer.number + 1, 0, 0, settled=answer, answers=(answer,))
     attempts = sorted(history.attempts, key=lambda one: one.number) if history else []
     answers = tuple(one for one in attempts if one.kind is Kind.ANSWERED)
     last_answer = answers[-1].number if answers else 0

@@ -298,23 +298,26 @@ def _history(rows: list[tuple[Any, ...]]) -> History | None:
     if not rows:
         return None
     if len(rows) > 1:
-        rows.sort(key=lambda row: row[:3])
-    newest = rows[-1][0]
-    rows = [row for row in rows if row[0] == newest]
-    own = min(
-        (number for _, number, copied, kind, *_ in rows if kind == Kind.ANSWERED and not copied), default=None
-    )
-    if (
-        own is not None
-    ):  # what was paid for here goes before what others paid for, if it is not what followed it
-        rows = [row for row in rows if not row[2] or row[1] < own]
+        rows = _counting(rows)
     return History(
-        newest,
+        rows[0][0],
         tuple(
             Attempt(number, _KIND_OF[kind], family, segment, row)
             for _, number, _, kind, family, segment, row in rows
         ),
     )
+
+
+def _counting(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Of the newest generation, in order; without copies where an own answer has their place.
+
+    What was paid for here goes before what others paid for, if it is not what followed it.
+    """
+    newest = max(row[0] for row in rows)
+    rows = sorted((row for row in rows if row[0] == newest), key=lambda row: row[1:3])
+    answers = (number for _, number, copied, kind, *_ in rows if kind == Kind.ANSWERED and not copied)
+    own = min(answers, default=None)
+    return rows if own is None else [row for row in rows if not row[2] or row[1] < own]
 
 
 def _deviation(mean: float | None, mean_of_squares: float | None) -> float | None:
