@@ -152,10 +152,12 @@ def test_a_schema_is_a_json_schema_that_describes_every_field(path):
     assert all(field["description"] for field in schema["properties"].values())
 
 
-def test_the_labels_of_the_schema_are_those_of_the_samples():
-    schema = json.loads((INCLUDE / "schemas" / "label.json").read_text(encoding="utf-8"))
+def test_the_labels_are_those_of_the_samples_and_the_prompt_says_what_they_mean(bag):
+    labels = bag.dags["classify_text"].task_dict["classify_text"].output_type
     expected = pq.read_table(INCLUDE / "texts")["expected_label"].unique().to_pylist()
-    assert set(schema["properties"]["label"]["enum"]) == set(expected)
+    assert set(labels) == set(expected)
+    prompt = (INCLUDE / "prompts" / "label.j2").read_text(encoding="utf-8")
+    assert all(f"- {label}: " in prompt for label in labels)
 
 
 def test_the_invoice_model_takes_every_expected_document(bag):

@@ -74,16 +74,31 @@ MAPPED_WITH_A_MODEL = """
 from __future__ import annotations
 from datetime import datetime, timezone
 from airflow.sdk import DAG
+import enum
+from typing import Literal
 from pydantic import BaseModel
+from runware_provider.engine.spec import Structured
+from runware_provider.engine.traits import ModelTraits
 from runware_provider.operators import TextInferenceOperator
 
 class Invoice(BaseModel):
     total: float
 
+class Topic(enum.Enum):
+    A = "secret label a"
+    B = "secret label b"
+
+LABELS = ["secret label a", "secret label b"]
+
 with DAG("dag", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)):
     TextInferenceOperator.partial(
         task_id="ask", destination="out", prompt="p.j2", output_type=Invoice
     ).expand(source=["a"])
+    for name, output_type in {"list": LABELS, "enum": Topic, "literal": Literal[tuple(LABELS)]}.items():
+        TextInferenceOperator.partial(
+            task_id=name, destination="out", prompt="p.j2", output_type=output_type,
+            structured=Structured(untyped="json", traits=ModelTraits(unsupported=("pattern",))),
+        ).expand(source=["a"])
 """
 
 SERIALIZE_THE_FILE = """
@@ -106,3 +121,4 @@ def test_a_mapped_task_with_a_pydantic_model_is_serialized_the_same_twice(
     )
     assert json.loads(first) == json.loads(second)
     assert "class Invoice" in first
+    assert "secret label" not in first
