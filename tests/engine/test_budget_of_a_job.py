@@ -234,6 +234,24 @@ async def test_what_may_have_been_sent_before_is_not_told_to_be_unsent_when_the_
     assert {one["task_uuid"] for one in said} <= {row["inference"]["task_uuid"] for row in place.rows()}
 
 
+async def test_what_may_have_been_sent_before_counts_in_the_estimate(new_place: Callable[..., Any]) -> None:
+    place = new_place(faults=(Fault("cut_before_work"),))
+    place.fill(12)
+    with pytest.raises(Unreachable):
+        await place.run(limits={"unreachable_s": 0.5})
+    place.server.clear_faults()
+    planned = place.plan()
+    unknown, to_pay = planned["fate_unknown"], planned["to_pay"]
+    assert unknown + to_pay == 12
+    each = (planned["estimate"]["prompt_tokens"] + planned["estimate"]["completion_tokens"]) / to_pay
+    budget = {"tokens": round(each * (to_pay + unknown / 2))}
+    assert place.plan(budget=budget)["budget"]["exceeded"]
+    with pytest.raises(BudgetExhausted, match="nothing was sent") as stopped:
+        await place.run(budget=budget)
+    assert (stopped.value.manifest["to_pay"], stopped.value.manifest["still_at_vendor"]) == (to_pay, unknown)
+    assert place.executed() == 0
+
+
 async def test_the_shares_of_a_plan_follow_what_each_shard_is_to_pay(place: Any) -> None:
     place.fill(12)
     await place.run(limit=4)

@@ -330,7 +330,8 @@ class Job:
         if budget is None:
             return None
         account = open_account(budget, self._price(listed, found), self.ledger, found.prompt_tokens_each)
-        reason = account.exceeds(account.estimate(found.prompt_tokens, found.to_pay))
+        inferences, tokens = found.chargeable
+        reason = account.exceeds(account.estimate(tokens, inferences))
         if reason is not None and budget.when_short == "stop":
             stopped = BudgetExhausted(f"{reason}; nothing was sent")
             stopped.manifest = self._stopped_before(stopped, found)

@@ -108,13 +108,14 @@ def _budget(spec: Spec, found: Survey, price: KnownPrices | None, ledger: Ledger
     if budget is None:
         return None
     account = open_account(budget, price, ledger, found.prompt_tokens_each)
-    weights = [account.estimate(tokens, inferences).tokens for inferences, tokens in found.shards]
+    inferences, tokens = found.chargeable
+    weights = [account.estimate(prompts, many).tokens for many, prompts in found.shards]
     return {
         "usd": budget.usd,
         "tokens": budget.tokens,
         "spent_usd": account.spent.usd,
         "spent_tokens": account.spent.tokens,
-        "exceeded": account.exceeds(account.estimate(found.prompt_tokens, found.to_pay)),
+        "exceeded": account.exceeds(account.estimate(tokens, inferences)),
         "shares": [
             None if one is None else {"usd": one.usd, "tokens": one.tokens} for one in shares(budget, weights)
         ],

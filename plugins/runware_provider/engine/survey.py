@@ -51,15 +51,26 @@ class Survey:
     """Of these, answers that do not fit and are shown to the model, or that were cut off and get more room."""
     prompt_tokens: int = 0
     """Of what is to be paid, by estimate."""
+    unknown_tokens: int = 0
+    """The same of what was sent before."""
     shards: list[tuple[int, int]] = field(default_factory=list)
-    """Of each shard, in their order: how many are to be paid, and the tokens of their prompts."""
+    """Of each shard, in their order, what `chargeable` is of all."""
     answers: list[Attempt] = field(default_factory=list)
     """Some of what was answered: all of them are of the model that is asked."""
 
     @property
+    def chargeable(self) -> tuple[int, int]:
+        """How many inferences a budget may be charged with, and the tokens of their prompts.
+
+        What was sent before is either collected, and paid for now, or sent again.
+        """
+        return self.to_pay + self.unknown, self.prompt_tokens + self.unknown_tokens
+
+    @property
     def prompt_tokens_each(self) -> int:
-        """Of what is to be paid, on average."""
-        return round(self.prompt_tokens / self.to_pay) if self.to_pay else 0
+        """Of these, on average."""
+        inferences, tokens = self.chargeable
+        return round(tokens / inferences) if inferences else 0
 
 
 def questioner_of(prepared: Prepared, ledger: Ledger, generation: int) -> Questioner:
@@ -94,7 +105,7 @@ def survey(prepared: Prepared, questioner: Questioner, ledger: Ledger) -> Survey
     columns = list(dict.fromkeys([*prepared.prompt.columns, *where]))
     most = prepared.spec.limit
     for _, table in read_shards(prepared.source, prepared.dataset, prepared.shards, columns):
-        before = found.to_pay, found.prompt_tokens
+        before = found.chargeable
         for records in records_of(table, columns):
             asked = [questioner.ask(record) for record in records]
             chosen = [one for one in asked if one is not None]
@@ -105,7 +116,8 @@ def survey(prepared: Prepared, questioner: Questioner, ledger: Ledger) -> Survey
             if len(doubtful) >= JUDGED_AT_ONCE:
                 _judge(found, prepared, questioner, ledger, doubtful)
         _judge(found, prepared, questioner, ledger, doubtful)
-        found.shards.append((found.to_pay - before[0], found.prompt_tokens - before[1]))
+        after = found.chargeable
+        found.shards.append((after[0] - before[0], after[1] - before[1]))
         if most is not None and found.records >= most:
             break
     found.shards += [(0, 0)] * (len(prepared.shards) - len(found.shards))
@@ -140,7 +152,7 @@ def _tally(
             else:
                 _pay(found, question)
         elif known.fate_unknown:
-            found.unknown += 1
+            _doubt(found, question)
         else:
             _pay(found, question)
     return doubtful
@@ -149,6 +161,11 @@ def _tally(
 def _pay(found: Survey, question: Question) -> None:
     found.to_pay += 1
     found.prompt_tokens += question.request.tokens
+
+
+def _doubt(found: Survey, question: Question) -> None:
+    found.unknown += 1
+    found.unknown_tokens += question.request.tokens
 
 
 def _judge(
@@ -167,7 +184,7 @@ def _judge(
             elif known.over is not None or next_step(answers, prepared.follow_ups) is None:
                 found.answered += 1
             elif known.fate_unknown:
-                found.unknown += 1
+                _doubt(found, question)
             else:
                 found.to_reask += 1
                 _pay(found, question)
