@@ -77,7 +77,8 @@ def test_airflow_is_bounded_to_what_is_supported() -> None:
     needed = [Requirement(line) for line in text("requirements.txt").splitlines() if line[:1].isalpha()]
     (airflow,) = [one for one in needed if one.name == "apache-airflow"]
     assert airflow.specifier == SpecifierSet(">=3.3,<4")
-    assert "Airflow 3.3\nor newer, below 4, on Python 3.11, 3.12 or 3.13" in text("README.md")
+    told = text("docs/how-to/install.md")
+    assert "Airflow 3.3 or newer, below 4, and Python 3.11, 3.12 or 3.13" in told
 
 
 def test_the_licence_stands_once_and_no_file_repeats_it() -> None:

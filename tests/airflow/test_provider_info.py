@@ -76,6 +76,13 @@ def test_every_option_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         assert every_value() != before, option
 
 
+def test_every_option_and_field_is_on_the_page_of_the_connection() -> None:
+    page = (PROJECT / "docs" / "reference" / "connection.md").read_text(encoding="utf-8")
+    variables = [f"`AIRFLOW__{SECTION}__{option}`".upper() for option in OPTIONS]
+    wanted = [*(f"`{name}`" for name in (*OPTIONS, *CONNECTION["conn-fields"])), *variables]
+    assert [name for name in wanted if name not in page] == []
+
+
 def test_to_tell_it_imports_nothing_of_what_it_names(fresh_python: Any) -> None:
     told = "import sys; from runware_provider.provider_info import get_provider_info as info; info(); "
     printed = fresh_python(told + "print(sorted(name for name in sys.modules if '_provider' in name))")
