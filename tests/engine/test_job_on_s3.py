@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -160,3 +161,18 @@ async def test_failures_go_to_a_dataset_of_their_own_on_s3_as_well(cloud: Cloud)
     assert manifest["failures"] == {"destination": f"s3://{cloud.bucket}/failures", "rows": 0}
     names = [entry.path.rpartition("/")[2] for entry in cloud.storage.list(f"s3://{cloud.bucket}/failures")]
     assert sorted(name.partition("-")[0] for name in names) == ["_SUCCESS", "part"]
+
+
+async def test_partitions_are_held_against_each_others_schemas_and_a_lost_reply_notes_one_once(
+    cloud: Cloud,
+) -> None:
+    cloud.fill(3)
+    rule = cloud.proxy.add(LoseReply(), method="PUT", key=r"schemas\.json", times=1)
+    for day in ("1", "2"):
+        await cloud.run(partition={"ds": day})
+    assert rule.met == 1
+    record = json.loads(cloud.storage.read(f"s3://{cloud.bucket}/lake.state/schemas.json"))
+    assert [one["partition"] for one in record["schemas"]] == ["ds=1"]
+    other = {"type": "object", "properties": {"total": {"type": "string"}}}
+    with pytest.raises(BadInput, match="against ds=1"):
+        await cloud.run(partition={"ds": "3"}, output_type=other)

@@ -61,6 +61,7 @@ def test_a_list_of_labels_becomes_a_tuple_that_nobody_changes() -> None:
         (Invoice | None, "| None", "Leave None away"),
         (Optional[Invoice], "Optional", "Leave None away"),  # noqa: UP045 - as some users write it
         (Invoice(total=1), "type Invoice", "Give the class Invoice, not an object of it"),
+        (BaseModel, "it is BaseModel", "a class of your own"),
         (Plain, "it is Plain", "Derive it from pydantic.BaseModel"),
         (Typed, "it is Typed", "Derive it from pydantic.BaseModel"),
     ],

@@ -29,7 +29,7 @@ def understood(output_type: object) -> OutputType:
     Raises:
         BadInput: it asks for nothing that can be had; the remedy shows how to write it.
     """
-    if output_type is None or _is_class(output_type, BaseModel):
+    if output_type is None or (_is_class(output_type, BaseModel) and output_type is not BaseModel):
         return output_type
     if labels_of(output_type) is not None:
         return tuple(output_type) if isinstance(output_type, list) else output_type
@@ -48,6 +48,8 @@ def _remedy(given: Any) -> str:
         return "Leave None away, and let the fields be optional: the row's outcome says whether there is a result"
     if isinstance(given, BaseModel):
         return f"Give the class {type(given).__name__}, not an object of it"
+    if given is BaseModel:
+        return "Give a class of your own that derives from it"
     if dataclasses.is_dataclass(given) or is_typeddict(given):
         return "Derive it from pydantic.BaseModel"
     if isinstance(given, type | TypeVar) or get_origin(given) is not None:

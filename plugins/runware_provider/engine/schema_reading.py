@@ -126,7 +126,9 @@ class _Reader:
     def _json_or_refuse(self, path: str, problem: str, remedy: str) -> Node:
         if self._as_json:
             return JSON
-        return self._refuse(path, problem, f"{remedy}, or have it stored as JSON text with untyped='json'")
+        return self._refuse(
+            path, problem, f"{remedy}, or have it stored as JSON text with Structured(untyped='json')"
+        )
 
     def _untyped(self, path: str, *, values: bool = False) -> Node:
         if values:
