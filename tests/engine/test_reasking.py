@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
+import threading
 from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
@@ -298,6 +301,34 @@ async def test_a_reask_that_was_under_way_is_collected_even_if_no_more_are_allow
     assert manifest["outcomes"]["succeeded"] == paid - 2
     assert place.executed() == paid
     check_bill(place, manifest)
+
+
+@pytest.mark.parametrize("delivery", ["poll", "sync"])
+@pytest.mark.parametrize("kind", ["delay_request", "delay_reply"])
+def test_a_process_that_is_killed_at_a_reask_goes_on_and_pays_for_nothing_twice(
+    place: Any, kind: str, delivery: str
+) -> None:
+    freeze = Fault(kind, contains="assistant", task_type="textInference", seconds=100.0)
+    place.server.script(freeze, ONCE)
+    place.fill(12)
+    command = place.arguments("run", delivery=delivery, reasks=None)
+    with place.start(*command) as process:
+        pause = threading.Event()
+        for _ in range(3_000):
+            if place.server.faults()[0]["fired"] or process.poll() is not None:
+                break
+            pause.wait(0.01)
+        process.kill()
+        process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    place.server.clear_faults()
+    again = place.call(*command)
+    manifest = json.loads(again.stdout)
+    assert (again.returncode, manifest["rows"]) == (0, 12)
+    assert manifest["outcomes"] == {"succeeded": 12}
+    assert [row["result"]["total"] for row in place.rows()] == [n + 0.5 for n in range(12)]
+    check_bill(place, manifest)
+    assert place.executed() <= 24
 
 
 class StopAfterReask(httpx.AsyncHTTPTransport):
