@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import signal
 import threading
 from typing import TYPE_CHECKING, Annotated, Any
@@ -108,7 +109,8 @@ async def test_more_reasks_than_before_ask_the_further_ones_and_the_plan_says_so
     place.server.clear_faults()
     with caplog.at_level("INFO", "runware_provider"):
         manifest = await place.run(**REASK)
-    assert "1 inferences are to be paid, because since the last publish the reasks changed" in caplog.text
+    told = "1 inferences are to be paid, because since the last publish the reasks changed; 1 are answered already"
+    assert f"{told}; 1 were answered with what does not fit." in caplog.text
     assert manifest["outcomes"] == {"succeeded": 2}
     assert (manifest["paid_inferences"], place.executed()) == (1, 3)
     assert place.plan(**REASK)["to_pay"] == 0
@@ -329,6 +331,66 @@ def test_a_process_that_is_killed_at_a_reask_goes_on_and_pays_for_nothing_twice(
     assert [row["result"]["total"] for row in place.rows()] == [n + 0.5 for n in range(12)]
     check_bill(place, manifest)
     assert place.executed() <= 24
+
+
+MIXED = (
+    "cut_before_work cut_after_work fail_after_work half_body garbage_body duplicate_items shuffle_items"
+    " unknown_item no_acknowledgement fail_task forget_result truncate empty_text string_arguments no_status"
+)
+"""What may go wrong at once, beside answers that do not fit."""
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_whatever_mixture_strikes_the_rows_are_whole_and_the_bill_agrees(
+    new_place: Callable[..., Any], seed: int
+) -> None:
+    dice = random.Random(seed)  # noqa: S311 - a test that repeats itself
+    kinds = dice.sample(MIXED.split(), 4)
+    faults = [
+        Fault(kind, probability=0.3, times=3, status=502, code="providerError", charge=True) for kind in kinds
+    ]
+    place = new_place(seed=seed, faults=(Fault("break_schema", probability=0.7), *faults))
+    place.fill(20)
+    limits = {"tasks_per_request": 4, "deadline_s": 0.5}
+    delivery = ("poll", "sync")[seed % 2]
+    structured = Structured(reasks=2, max_tokens_if_truncated=100_000)
+    manifest = await place.run(structured=structured, delivery=delivery, limits=limits)
+    rows, ledger, bill = place.rows(), place.ledger(), place.server.bill()
+    assert [row["n"] for row in rows] == list(range(20))
+    assert sum(manifest["outcomes"].values()) == 20
+    for name, line in bill["tasks"].items():
+        assert line["executed"] == 1
+        assert ledger[name]["kind"] >= Kind.SPENT
+    told = sum(
+        line["cost_usd"] for name, line in bill["tasks"].items() if ledger[name]["cost_pico_usd"] is not None
+    )
+    assert manifest["cost_usd"] == pytest.approx(told, abs=1e-9)
+    assert manifest["reasks"] == sum(row["inference"]["reasks"] for row in rows) > 0
+    for row in rows:
+        if row["inference"]["outcome"] == "succeeded":
+            assert row["result"]["total"] == row["n"] + 0.5
+    paid = place.executed()
+    place.server.clear_faults()
+    again = await place.run(structured=structured, delivery=delivery, limits=limits)
+    assert (again["paid_inferences"], place.executed()) == (0, paid)
+    assert again["outcomes"] == manifest["outcomes"]
+
+
+async def test_a_reask_under_way_that_is_not_needed_any_more_is_told_as_perhaps_billed(place: Any) -> None:
+    place.server.script(Fault("delay_task", contains="assistant", seconds=5.0))
+    place.fill(2)
+    stop = asyncio.Event()
+    with pytest.raises(Interrupted):
+        await run_job(
+            place.spec(**REASK, output_type=STRICT),
+            place.endpoint,
+            stop=stop,
+            transport=StopAfterReask(stop),
+        )
+    manifest = await place.run(**REASK, output_type=LENIENT)
+    assert manifest["outcomes"] == {"succeeded": 2}
+    assert place.executed() == 2 + manifest["maybe_billed"] > 2
+    assert set(manifest["unpriced_tasks"]) < set(place.server.bill()["tasks"])
 
 
 class StopAfterReask(httpx.AsyncHTTPTransport):

@@ -512,8 +512,9 @@ class Job:
 
 def _because(found: Survey, different: list[str]) -> str:
     known = f"; {found.answered:,} are answered already" if found.answered else ""
+    shown = f"; {found.to_reask:,} were answered with what does not fit" if found.to_reask else ""
     what = " and ".join([", ".join(different[:-1]), different[-1]] if len(different) > 1 else different)
-    return f"{found.to_pay:,} inferences are to be paid, because since the last publish the {what} changed{known}."
+    return f"{found.to_pay:,} inferences are to be paid, because since the last publish the {what} changed{known}{shown}."
 
 
 def _at_vendor(flight: Flight) -> int:
