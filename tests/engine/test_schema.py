@@ -177,6 +177,53 @@ def test_a_value_that_does_not_fit_is_a_problem_at_its_place(
     assert all(words in message for message in found.values())
 
 
+TWO_TEXTS = {"type": "object", "properties": {"y": {"type": "string"}, "z": {"type": "string"}}}
+TEXT_OR_CARD = [
+    {"type": "object", "properties": {"kind": {"type": "string"}, "iban": {"type": "string"}}},
+    {"type": "object", "properties": {"kind": {"const": "card"}}},
+]
+
+
+@pytest.mark.parametrize(
+    ("schema", "fits", "does_not"),
+    [
+        ({"type": "string", "pattern": "^[A-Z]{2}"}, "DE1", "de1"),
+        ({"type": "string", "minLength": 2, "maxLength": 3}, "ab", "abcd"),
+        ({"type": "integer", "minimum": 0, "exclusiveMaximum": 5}, 4, 5),
+        ({"type": "number", "multipleOf": 0.5}, 1.5, 1.7),
+        ({"const": "EUR"}, "EUR", "USD"),
+        ({"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 2}, [1], []),
+        ({"type": "array", "items": {"type": "integer"}, "uniqueItems": True}, [1, 2], [1, 1]),
+        ({"type": "array", "items": {"type": "integer"}, "contains": {"minimum": 9}}, [1, 9], [1]),
+        ({"type": "integer", "not": {"const": 0}}, 1, 0),
+        ({"type": "integer", "oneOf": [{"minimum": 5}, {"maximum": 7}]}, 4, 6),
+        ({"type": "integer", "if": {"minimum": 5}, "then": {"multipleOf": 5}}, 10, 11),
+        ({"oneOf": TEXT_OR_CARD}, {"kind": "bank", "iban": "DE1"}, {"kind": "card"}),
+        ({**TWO_TEXTS, "additionalProperties": False}, {"y": "a"}, {"y": "a", "a": 1}),
+        ({**TWO_TEXTS, "required": ["y"]}, {"y": "a"}, {}),
+        (
+            {**TWO_TEXTS, "dependentRequired": {"y": ["z"]}},
+            {},
+            {"y": "a"},
+        ),
+        ({"$ref": "#/$defs/code"}, "A1", "1A"),
+        ({"type": "array", "items": {"$ref": "#/$defs/code"}}, ["A1"], ["A1", "1A"]),
+    ],
+    ids=str,
+)
+def test_what_json_schema_says_is_checked_here_whoever_else_checks_it(
+    schema: dict[str, Any], fits: Any, does_not: Any
+) -> None:
+    code = {"type": "string", "pattern": "^[A-Z][0-9]$"}
+    whole = {"type": "object", "properties": {"x": schema}, "$defs": {"code": code}}
+    made = output_schema(whole)
+    assert made.check({"x": fits}) == []
+    assert made.check({"x": does_not})[0].path.startswith("$.x")
+    assert made.wire()["properties"]["x"] == json.loads(
+        json.dumps(schema).replace('{"$ref": "#/$defs/code"}', json.dumps(code))
+    )
+
+
 def test_a_number_that_python_will_not_print_is_a_problem() -> None:
     for kind in ("integer", "number", "string"):
         assert problems(of(x={"type": kind}), {"x": 10**5000})

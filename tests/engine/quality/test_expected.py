@@ -55,6 +55,16 @@ def test_misses_name_the_record_and_both_values_and_end_at_twenty():
     assert (misses[0].got, misses[0].wanted) == (2.0, 1.0)
 
 
+def test_what_is_taken_for_what_is_counted():
+    labels = pa.struct({"result": pa.string()})
+    schema = pa.schema({"key": pa.int64(), "result": pa.string()})
+    wanted = Expected(pa.table({"key": range(9), "result": list("aaabbbccc")}), "key", schema, labels)
+    counter = HitCounter(wanted)
+    got = pa.array([{"result": one} for one in [*"bbaabb", None, None, "c"]], labels)
+    counter.add(pa.array(range(9), pa.int64()), got, pa.array([True] * 9))
+    assert counter.fields()[0].mixups == [("b", "a", 2), (None, "c", 2)]
+
+
 def test_texts_out_of_a_csv_file_are_read_as_the_field_is():
     table = pa.table({"key": ["a"], "total": ["12.50"], "day": ["2026-01-02"]})
     wanted = Expected(table, "key", SCHEMA, RESULT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MISSES_SHOWN = 20
+MIXUPS_SHOWN = 5
+MIXUPS_HELD = 10_000
+_CONFUSED = (Kind.TEXT, Kind.FLAG)
 _READ_FROM_TEXT = (Kind.NUMBER, Kind.WHOLE, Kind.DATE, Kind.MOMENT, Kind.FLAG)
 
 
@@ -38,6 +42,14 @@ class FieldHits:
     of: int = 0
     misses: list[Miss] = field(default_factory=list)
     """The first ones."""
+    confused: Counter[tuple[Any, Any]] = field(default_factory=Counter)
+    """How often which value stood in the place of which, of texts and yes/no."""
+
+    @property
+    def mixups(self) -> list[tuple[Any, Any, int]]:
+        """The most frequent ones that are no single misses: the value got, the value expected, how often."""
+        ordered = sorted(self.confused.items(), key=lambda one: (-one[1], str(one[0])))
+        return [(got, wanted, times) for (got, wanted), times in ordered[:MIXUPS_SHOWN] if times > 1]
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -119,10 +131,20 @@ class HitCounter:
             missing = pc.indices_nonzero(pc.invert(held))[: MISSES_SHOWN - len(hits.misses)]
             shown = (array.take(missing).to_pylist() for array in (pair.keys, pair.first, pair.second))
             hits.misses += [Miss(*one) for one in zip(*shown, strict=True)]
+            if kind_of(pair.first.type) in _CONFUSED and len(hits.confused) < MIXUPS_HELD:
+                hits.confused.update(_mixups(pair.first, pair.second, pc.invert(held)))
 
     def fields(self) -> tuple[FieldHits, ...]:
         """What was found, in the order of the result's fields."""
         return tuple(self._fields.values())
+
+
+def _mixups(got: pa.Array, wanted: pa.Array, differ: pa.BooleanArray) -> dict[tuple[Any, Any], int]:
+    sides = pa.table({"got": got, "wanted": wanted}).filter(differ)
+    counted = sides.group_by(["got", "wanted"], use_threads=False).aggregate([([], "count_all")])
+    return {
+        (one["got"], one["wanted"]): one["count_all"] for one in counted.slice(0, MIXUPS_HELD).to_pylist()
+    }
 
 
 def table_of(rows: Mapping[str, Any] | pa.Table) -> pa.Table:

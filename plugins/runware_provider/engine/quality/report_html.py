@@ -78,6 +78,9 @@ PAGE: Final = """{% extends "shell" %}
 {% for one in hits.fields if one.misses %}
 <details>
 <summary><code>{{ one.path|path }}</code>: {{ "" if one.misses|length == one.of - one.hits else "the first " ~ one.misses|length ~ " of " }}{{ (one.of - one.hits)|count }} {{ "miss" if one.of - one.hits == 1 else "misses" }}</summary>
+{% if one.mixups %}
+<p class="small">Most often: {% for got, wanted, n in one.mixups %}{{ got|shown(40) }} instead of {{ wanted|shown(40) }} <span class="soft">({{ n|count }})</span>{{ ", " if not loop.last }}{% endfor %}</p>
+{% endif %}
 {% call parts.scroll("Misses") %}
 <table>
 <thead><tr><th scope="col">Record</th><th scope="col">Got</th><th scope="col">Expected</th></tr></thead>

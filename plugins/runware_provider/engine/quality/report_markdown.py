@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from runware_provider.engine.quality.findings import Findings, Hits, Run
     from runware_provider.engine.quality.profile import FieldProfile
 
-FIELDS_SHOWN = 32
-HITS_SHOWN = 24
+FIELDS_SHOWN = 30
+HITS_SHOWN = 20
 MISSES_SHOWN = 12
+MIXUPS_SHOWN = 5
 LISTED = 8
+REASKS_SHOWN = 5
 TOP_SHOWN = 3
 TOP_CHARS = 24
 DIFFERENCE_CHARS = 48
@@ -201,7 +203,20 @@ def _misses(fields: Sequence[FieldHits]) -> list[str]:
         for one in missed
         for miss in one.misses[:each]
     ]
-    return ["", *table(["field", "record", "got", "expected"], rows[:MISSES_SHOWN])] if rows else []
+    mixed = [(one.path, mixup) for one in missed for mixup in one.mixups]
+    often = sorted(mixed, key=lambda one: -one[1][2])[:MIXUPS_SHOWN]
+    lines = ["", *table(["field", "record", "got", "expected"], rows[:MISSES_SHOWN])] if rows else []
+    if often:
+        lines += [
+            "",
+            f"Taken for another most often: {', '.join(_mixup(path, *mixup) for path, mixup in often)}.",
+        ]
+    return lines
+
+
+def _mixup(path: str, got: object, wanted: object, times: int) -> str:
+    shown = (code(value(held, TOP_CHARS)) for held in (got, wanted))
+    return f"{code(path, 60)} {' instead of '.join(shown)} ({count(times)})"
 
 
 def beside(key: object, first: object, second: object) -> list[str]:
@@ -223,7 +238,7 @@ def _answers(run: Run) -> list[str]:
         rows = [[f"mended: {code(name)}", count(n)] for name, n in tally.mends.most_common(LISTED)]
         asked = sorted(tally.attempts.items())[:LISTED]
         rows += [[f"asked {counted(n, 'time')}", count(rows_)] for n, rows_ in asked]
-        again = sorted((n, rows_) for n, rows_ in tally.reasks.items() if n)[:LISTED]
+        again = sorted((n, rows_) for n, rows_ in tally.reasks.items() if n)[:REASKS_SHOWN]
         rows += [
             [f"re-asked {counted(n, 'time')}, as the answer did not fit", count(rows_)] for n, rows_ in again
         ]
