@@ -27,6 +27,7 @@ from runware_provider.engine.publish import (
     read_manifest,
 )
 from runware_provider.engine.storage import STALE_S
+from runware_provider.engine.storage_port import Entry
 
 SCHEMA = pa.schema({"n": pa.int64(), "result": pa.struct({"total": pa.string()})})
 
@@ -570,6 +571,39 @@ class Overtaken(LocalStorage):
     def replace_if(self, path, data, version):
         self.overtakes()
         return super().replace_if(path, data, version)
+
+
+class OvertakenAtTheMark(LocalStorage):
+    """Another publish begins and ends a moment before this one removes the mark; listings are as late as they can be."""
+
+    def __init__(self, overtakes, listed) -> None:
+        super().__init__()
+        self.overtakes = [overtakes]
+        self.listed = listed
+
+    def delete(self, path):
+        while path.endswith("_SUCCESS") and self.overtakes:
+            self.overtakes.pop()()
+        super().delete(path)
+
+    def list(self, folder, *, recursive=True):
+        late = self.listed(folder)
+        return super().list(folder, recursive=recursive) if late is None else late
+
+
+@pytest.mark.parametrize(
+    "names_listed", [[], ["part-00000-old.parquet", "_SUCCESS"]], ids=["nothing", "before"]
+)
+def test_who_lost_puts_the_mark_back_that_it_removed_however_late_a_listing_is(places, names_listed):
+    def listed(folder: str):
+        return [Entry(f"{folder}/{name}", 1) for name in names_listed] if folder == places.folder else None
+
+    run(places, "old", [[1]])
+    storage = OvertakenAtTheMark(lambda: run(places, "winner", [[2]]), listed)
+    with pytest.raises(PublishConflict):
+        run(places, "loser", [[3]], storage=storage)
+    assert rows(places) == [2]
+    assert names(places.folder) == ["_SUCCESS", "part-00000-winner.parquet"]
 
 
 def test_an_id_that_lost_stays_lost(places):

@@ -22,6 +22,7 @@ from runware_provider.engine.s3_storage import S3Storage
 from tests.s3.proxy import (
     CutBody,
     FaultProxy,
+    ForgetTheRest,
     Hold,
     IgnoreConditions,
     LoseReply,
@@ -162,6 +163,14 @@ def test_a_listing_that_breaks_off_is_asked_for_again(storage, proxy, folder, pa
     storage.create_new(path, b"")
     proxy.add(CutBody(after=200), method="LIST", times=2)
     assert [entry.path for entry in storage.list(folder)] == [path]
+
+
+def test_a_listing_that_says_there_is_more_and_not_where_is_never_taken_for_its_end(storage, proxy, folder):
+    for number in range(3):
+        storage.create_new(f"{folder}/{number}", b"")
+    proxy.add(ForgetTheRest(), method="LIST")
+    with pytest.raises(OSError, match="broke off a listing"):
+        storage.list(folder)
 
 
 # Throttling

@@ -205,6 +205,17 @@ class StaleListing:
         return Reply(200, (("Content-Type", "application/xml"),), page)
 
 
+class ForgetTheRest:
+    """A listing that says that there is more, and not where it goes on."""
+
+    def answer(self, proxy: FaultProxy, request: Request) -> Reply | None:
+        reply = StaleListing(page=1).answer(proxy, request)
+        if reply is None:
+            return None
+        body = re.sub(rb"<NextContinuationToken>.*?</NextContinuationToken>", b"", reply.body)
+        return Reply(reply.status, reply.headers, body)
+
+
 @dataclass
 class Rule:
     """Which requests a fault meets; `skip` of them pass first, then it meets `times` (None: all)."""
