@@ -53,6 +53,7 @@ class Case:
     again: int = 0
     """Executions beyond the first of the same request, by policy."""
     settings: dict[str, Any] = field(default_factory=dict)
+    reasks: int = 0
 
 
 def one(outcome: str) -> dict[str, int]:
@@ -263,7 +264,8 @@ def mixture(seed: int) -> Case:
         "queue": dice.choice((None, 3)),
         "reserve_rejected": dice.random() < 0.3,
     }
-    return Case(f"mixture {seed}", tuple(faults), dice.choice(("poll", "sync")), settings=settings)
+    delivery = dice.choice(("poll", "sync"))
+    return Case(f"mixture {seed}", tuple(faults), delivery, settings=settings, reasks=seed % 2)
 
 
 async def carried_out(case: Case, place: Any, room: asyncio.Semaphore) -> dict[str, Any]:
@@ -274,7 +276,8 @@ async def carried_out(case: Case, place: Any, room: asyncio.Semaphore) -> dict[s
         for _ in range(RESTARTS):
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    return await place.run(delivery=case.delivery, limits=LIMITS)
+                    again = {"reasks": case.reasks}
+                    return await place.run(delivery=case.delivery, limits=LIMITS, structured=again)
             except JobStopped as stopped:
                 reason = stopped.reason
         raise AssertionError(f"it stopped again and again: {reason}")
@@ -314,7 +317,7 @@ def finished(case: Case, ran: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 @pytest.mark.parametrize("case", by_name(CASES))
 def test_a_job_survives_each_fault_and_agrees_with_the_bill(case: Case, ran: dict[str, Any]) -> None:
     place, manifest = finished(case, ran)
-    place.audit(manifest, RECORDS)
+    place.audit(manifest, RECORDS, reasks=case.reasks)
     assert manifest["outcomes"] == case.outcomes
     assert place.server.bill_summary()["requests_executed_again"] == case.again
     unfired = {one["fault"]["kind"] for one in place.server.faults() if not one["fired"]}
@@ -324,7 +327,7 @@ def test_a_job_survives_each_fault_and_agrees_with_the_bill(case: Case, ran: dic
 @pytest.mark.parametrize("case", by_name(map(mixture, range(MIXTURES))))
 def test_a_job_survives_many_faults_at_once(case: Case, ran: dict[str, Any]) -> None:
     place, manifest = finished(case, ran)
-    place.audit(manifest, RECORDS)
+    place.audit(manifest, RECORDS, reasks=case.reasks)
     if MAY_COST_ANOTHER.isdisjoint(fault.kind for fault in case.faults):
         assert place.server.bill_summary()["requests_executed_again"] == 0
 

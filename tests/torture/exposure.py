@@ -14,7 +14,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.attempt import Kind
-from tests.torture.scene import RECORDS, Combination, Scene
+from tests.torture.scene import EXECUTIONS, Combination, Scene
 
 if TYPE_CHECKING:
     import random
@@ -57,7 +57,7 @@ def exposure(new_scene: Callable[..., Scene], jobs: int, dice: random.Random, *,
         with new_scene(Combination("sync", "local"), latency=LATENCY_S) as scene:
             # Lower than elsewhere: what nobody knows is given up after this.
             scene.place.limits |= {"deadline_s": 1.0}
-            _kill_at_work(scene, dice.randrange(RECORDS))
+            _kill_at_work(scene, dice.randrange(EXECUTIONS))
             executed = scene.place.executed()
             answered = _answered(scene.place)
             if forgotten:
@@ -66,7 +66,7 @@ def exposure(new_scene: Callable[..., Scene], jobs: int, dice: random.Random, *,
             found.kills += scene.sums.kills
             found.in_flight += executed - answered
             found.most = max(found.most, executed - answered)
-            found.again += scene.place.executed() - RECORDS
+            found.again += scene.place.executed() - EXECUTIONS
             found.lost += manifest["maybe_billed"]
     return found
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from runware_provider.engine.s3_storage import S3Storage
-from runware_provider.testing import LocalServer, ServerSettings
-from tests.engine.conftest import FAST, KEY, PLUGINS, Place
+from runware_provider.testing import Fault, LocalServer, ServerSettings
+from tests.engine.conftest import FAST, KEY, PLUGINS, Place, body_of
 from tests.torture.victim import ACCOUNT, TOLD, Orders, obey
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parents[2]
 RECORDS = 30
+REASKS = 1
 LATENCY_S = 0.05
 LIMITS = {
     **FAST,
@@ -41,6 +42,10 @@ LIMITS = {
     "sync_timeout_s": 30.0,
 }
 """Three shards and half a dozen requests; patient, so that a busy machine does not look like a lost task."""
+MISREAD = "Shop 1"
+"""Records with this text get an answer that does not fit, until the model is shown what is wrong with it."""
+EXECUTIONS = RECORDS + sum(MISREAD in body_of(number) for number in range(RECORDS))
+"""Inferences that one job needs."""
 HARD_STOP_S = 100.0
 _FAMILY = threading.Lock()
 """Starting a process asks all its siblings how they ended, and an exit code can be read only once."""
@@ -90,7 +95,7 @@ class Sums:
         self.longest_s = max(self.longest_s, other.longest_s)
         self.violations += other.violations
 
-    def compare(self, place: Any, manifest: dict[str, Any], records: int) -> None:
+    def compare(self, place: Any, manifest: dict[str, Any], records: int, *, reasks: int = 0) -> None:
         """Count what is missing and what is there, or was paid, twice; whatever else disagrees is a violation."""
         found = Counter(row["n"] for row in place.rows())
         self.rows_lost += sum(found[number] != 1 for number in range(records))
@@ -101,7 +106,7 @@ class Sums:
             charges[line["request"]] += line["charged"]
         self.charged_twice += sum(count - 1 for count in charges.values() if count > 1)
         try:
-            place.audit(manifest, records)
+            place.audit(manifest, records, reasks=reasks)
         except AssertionError as error:
             self.violations.append(str(error) or repr(error))
         except KeyError as error:
@@ -129,6 +134,7 @@ class Scene:
 
     def __enter__(self) -> Self:
         self.place.server.__enter__()
+        self.place.server.script(Fault("break_schema", contains=MISREAD, without="assistant"))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -137,7 +143,8 @@ class Scene:
     @property
     def spec(self) -> Spec:
         elsewhere = {"destination": f"{self._folder}/out"} if self._folder else {}
-        return self.place.spec(delivery=self.combination.delivery, **elsewhere)
+        asked_again = {"reasks": REASKS}
+        return self.place.spec(delivery=self.combination.delivery, structured=asked_again, **elsewhere)
 
     def start(self, kill: Kill | None = None) -> ForkServerProcess:
         """A victim on its way."""
@@ -212,7 +219,9 @@ class Scene:
         if manifest is None:
             manifest = json.loads((self.place.state / "manifest.json").read_text(encoding="utf-8"))
         self.sums.longest_s = max(self.sums.longest_s, manifest["duration_s"])
-        self.sums.compare(self.place, manifest, RECORDS)
+        self.sums.compare(self.place, manifest, RECORDS, reasks=REASKS)
+        if self.place.executed() < EXECUTIONS:
+            self.sums.violations.append("not every answer that does not fit was shown to the model")
         held = {path.name for path in self.place.destination.iterdir() if not path.name.startswith(".")}
         if held != {file["path"] for file in manifest["files"]} | {"_SUCCESS"}:
             self.sums.violations.append(f"the dataset's folder holds {sorted(held)}")
