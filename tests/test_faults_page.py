@@ -73,13 +73,21 @@ def told_by(row: list[str]) -> Iterable[Told]:
 def named(fault: Any) -> str:
     place = PLACES.get(fault.task_type, "")
     always = fault.kind == "fail_task" and fault.times is None
-    return f"`{fault.kind}`{f' at {place}' if place else ''}{', always' if always else ''}"
+    question = " of a first answer" if fault.without == FAULTS.SHOWN else ""
+    question = " of a re-ask" if fault.contains == FAULTS.SHOWN else question
+    return f"`{fault.kind}`{f' at {place}' if place else ''}{question}{', always' if always else ''}"
 
 
 def expected_by(case: Any) -> Told:
     settings = ", ".join(f"`{name}`" for name in sorted(case.settings))
     faults = " + ".join(dict.fromkeys(map(named, case.faults)))
-    label = ", ".join(part for part in (faults, f"server {settings}" if settings else "") if part)
+    asked_again = ", ".join(f"`{name}`" for name, value in case.structured.items() if value)
+    parts = (
+        faults,
+        f"server {settings}" if settings else "",
+        f"structured {asked_again}" if asked_again else "",
+    )
+    label = ", ".join(filter(None, parts))
     codes = [
         one.code or (str(one.status or "") if one.kind == "refuse_request" else "") for one in case.faults
     ]

@@ -31,6 +31,8 @@ LIMITS = {
 ONE = "Shop 7 GmbH"
 """One record's text; it comes after the first chunk."""
 FIRST = "Shop 0 GmbH"
+SHOWN = "assistant"
+"""Stands in a question that shows the model its answer, and in no first one."""
 MIXTURES = 30
 CODED = {"fail_task", "refuse_request", "refuse_task", "refuse_without_uuid"}
 MAY_COST_ANOTHER = {"fail_task", "never_finish", "forget_result", "archive_overwritten"}
@@ -53,7 +55,13 @@ class Case:
     again: int = 0
     """Executions beyond the first of the same request, by policy."""
     settings: dict[str, Any] = field(default_factory=dict)
-    reasks: int = 0
+    structured: dict[str, Any] = field(default_factory=lambda: {"reasks": 0})
+    """What is done about an answer that does not fit."""
+
+    @property
+    def again_at_most(self) -> int:
+        """Answers to one record beyond the first."""
+        return int(self.structured["reasks"]) + ("max_tokens_if_truncated" in self.structured)
 
 
 def one(outcome: str) -> dict[str, int]:
@@ -211,6 +219,49 @@ def answer_cases() -> list[Case]:
     return cases
 
 
+def follow_up_cases() -> list[Case]:
+    """An answer that does not fit, and what may happen to the question that shows it."""
+    misread = Fault("break_schema", contains=ONE, without=SHOWN)
+    cases = []
+    for delivery in ("poll", "sync"):
+        for name, faults, outcomes, again in (
+            ("read right", (), {"succeeded": RECORDS}, 0),
+            ("lost", (Fault("cut_after_work", task_type="textInference", contains=SHOWN, times=1),), None, 0),
+            ("failing", (Fault("fail_task", code="providerError", contains=SHOWN, times=1),), None, 1),
+            ("full", (Fault("refuse_task", code="rateLimitExceeded", contains=SHOWN, times=1),), None, 0),
+            (
+                "refused",
+                (Fault("refuse_task", code="providerBadRequest", contains=SHOWN),),
+                one("invalid"),
+                0,
+            ),
+        ):
+            cases.append(
+                Case(
+                    f"{delivery}: an answer is shown to the model, {name}",
+                    (misread, *faults),
+                    delivery,
+                    outcomes or {"succeeded": RECORDS},
+                    again,
+                    structured={"reasks": 1},
+                )
+            )
+        never = Fault("break_schema", contains=ONE)
+        cases.append(
+            Case(
+                f"{delivery}: shown, and wrong again",
+                (never,),
+                delivery,
+                one("invalid"),
+                structured={"reasks": 1},
+            )
+        )
+        cut = Fault("truncate", contains=ONE, times=1)
+        longer = {"reasks": 0, "max_tokens_if_truncated": 65_536}
+        cases.append(Case(f"{delivery}: cut off, and given more room", (cut,), delivery, structured=longer))
+    return cases
+
+
 def replay_cases() -> list[Case]:
     lost = Fault("cut_after_work", task_type="textInference", nth=2)
     full = Fault("refuse_task", contains=ONE, code="rateLimitExceeded", times=1)
@@ -234,10 +285,11 @@ def replay_cases() -> list[Case]:
     ]
 
 
-CASES = [*request_cases(), *task_cases(), *answer_cases(), *replay_cases()]
+CASES = [*request_cases(), *task_cases(), *answer_cases(), *follow_up_cases(), *replay_cases()]
 REPLAYS = {"archive_overwritten", "reservation_lapses"}
 """They wait for a UUID to be sent again; a client that asks first may never do that."""
-NOT_OURS = {"webhook_lost", "webhook_twice", "webhook_delay", "webhook_shape"}
+NOT_OURS = {"webhook_lost", "webhook_twice", "webhook_delay", "webhook_shape", "say", "all_tools"}
+"""Of webhooks, and what lets a test choose the answer."""
 
 
 def mixture(seed: int) -> Case:
@@ -265,7 +317,9 @@ def mixture(seed: int) -> Case:
         "reserve_rejected": dice.random() < 0.3,
     }
     delivery = dice.choice(("poll", "sync"))
-    return Case(f"mixture {seed}", tuple(faults), delivery, settings=settings, reasks=seed % 2)
+    return Case(
+        f"mixture {seed}", tuple(faults), delivery, settings=settings, structured={"reasks": seed % 2}
+    )
 
 
 async def carried_out(case: Case, place: Any, room: asyncio.Semaphore) -> dict[str, Any]:
@@ -276,8 +330,7 @@ async def carried_out(case: Case, place: Any, room: asyncio.Semaphore) -> dict[s
         for _ in range(RESTARTS):
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    again = {"reasks": case.reasks}
-                    return await place.run(delivery=case.delivery, limits=LIMITS, structured=again)
+                    return await place.run(delivery=case.delivery, limits=LIMITS, structured=case.structured)
             except JobStopped as stopped:
                 reason = stopped.reason
         raise AssertionError(f"it stopped again and again: {reason}")
@@ -317,7 +370,7 @@ def finished(case: Case, ran: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 @pytest.mark.parametrize("case", by_name(CASES))
 def test_a_job_survives_each_fault_and_agrees_with_the_bill(case: Case, ran: dict[str, Any]) -> None:
     place, manifest = finished(case, ran)
-    place.audit(manifest, RECORDS, reasks=case.reasks)
+    place.audit(manifest, RECORDS, reasks=case.again_at_most)
     assert manifest["outcomes"] == case.outcomes
     assert place.server.bill_summary()["requests_executed_again"] == case.again
     unfired = {one["fault"]["kind"] for one in place.server.faults() if not one["fired"]}
@@ -327,7 +380,7 @@ def test_a_job_survives_each_fault_and_agrees_with_the_bill(case: Case, ran: dic
 @pytest.mark.parametrize("case", by_name(map(mixture, range(MIXTURES))))
 def test_a_job_survives_many_faults_at_once(case: Case, ran: dict[str, Any]) -> None:
     place, manifest = finished(case, ran)
-    place.audit(manifest, RECORDS, reasks=case.reasks)
+    place.audit(manifest, RECORDS, reasks=case.again_at_most)
     if MAY_COST_ANOTHER.isdisjoint(fault.kind for fault in case.faults):
         assert place.server.bill_summary()["requests_executed_again"] == 0
 
