@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 KEY = "zqkeyzqkey-0f3b9a7c51d2e884-zqkeyzqkey"
 LAKE_KEY, LAKE_SECRET, LAKE_TOKEN = (f"zqlake{what}-3d1c9a0e77b2" for what in ("id", "secret", "token"))
-WORDS = ("zqkey", "zqlake", "zqprompt", "zqsystem", "zqtool", "zqrecord", "zqparam")
+WORDS = ("zqkey", "zqlake", "zqprompt", "zqsystem", "zqtool", "zqrecord", "zqparam", "zqanswer")
 CREDENTIALS = frozenset({"zqkey", "zqlake"})
 DATA = frozenset(WORDS) - CREDENTIALS
 """What the user owns: it may stand where the user's data stands."""
@@ -112,8 +112,11 @@ SCHEMA = {
     "properties": {"vendor": {"type": "string", "description": TOOL}, "total": {"type": "number"}},
     "required": ["vendor", "total"],
 }
+ANSWER = text("zqanswer")
+MISREAD = json.dumps({"vendor": [ANSWER], "total": ANSWER})
+"""It does not fit, and what is wrong with it names its values."""
 A_TOOL = {"name": "note", "description": TOOL, "schema": SCHEMA}
-EVERYTHING = f"{PROMPT}\n{RECORD}\n{SYSTEM}\n{TOOL}\n{text('zqparam')}\nAuthorization: Bearer {KEY}"
+EVERYTHING = f"{PROMPT}\n{ANSWER}\n{RECORD}\n{SYSTEM}\n{TOOL}\n{text('zqparam')}\nAuthorization: Bearer {KEY}"
 QUOTED_BY_A_STORE = f"{EVERYTHING} {LAKE_KEY} {LAKE_SECRET} {LAKE_TOKEN}"
 PAGE = f"<html><body><h1>Bad gateway</h1><pre>POST /v1\n{html.escape(EVERYTHING)}</pre></body></html>"
 
@@ -235,6 +238,26 @@ CASES = [
         "a budget that ends in a part of the rows",
         changes={"budget": Budget(tokens=600, when_short="partial"), "limits": {"poll_interval_s": 0.02}},
         by_cli=False,
+    ),
+    Case("answers that are shown to the model and do not fit again", (Fault("say", body=MISREAD),), "TooManyFailed"),
+    *(
+        Case(
+            f"a re-ask that {what}, told with the answer",
+            (
+                Fault("say", body=MISREAD, without="assistant"),
+                Fault(kind, contains="assistant", code=code, message=f"No, no: {quoted}!", status=status),
+            ),
+            error,
+            by_cli=False,
+        )
+        for what, kind, code, status, error in (
+            ("nobody pays", "refuse_task", "insufficientCredits", 402, "BalanceExhausted"),
+            ("is refused", "refuse_task", "invalidMessages", None, "TooManyFailed"),
+            ("fails", "fail_task", "providerError", None, "TooManyFailed"),
+            ("meets no model", "refuse_task", "modelNotFound", None, "ModelUnknown"),
+            ("fails with a code that quotes", "fail_task", f"bad: {ANSWER}", None, "TooManyFailed"),
+        )
+        for quoted in (MISREAD, ANSWER)
     ),
     Case("answers in prose", (Fault("prose"),), changes={"output_type": None}),
     Case("tools that are refused", refused("invalidTools", f"Bad tool: {TOOL}"), "RequestRefused", {
