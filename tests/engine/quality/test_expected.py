@@ -65,6 +65,15 @@ def test_what_is_taken_for_what_is_counted():
     assert counter.fields()[0].mixups == [("b", "a", 2), (None, "c", 2)]
 
 
+def test_long_texts_are_not_held_to_count_them():
+    texts = pa.struct({"result": pa.string()})
+    schema = pa.schema({"key": pa.int64(), "result": pa.string()})
+    counter = HitCounter(Expected(pa.table({"key": [1, 2], "result": ["a", "b"]}), "key", schema, texts))
+    counter.add(pa.array([1, 2]), pa.array([{"result": "x" * 300}] * 2, texts), pa.array([True] * 2))
+    assert not counter.fields()[0].confused
+    assert len(counter.fields()[0].misses) == 2
+
+
 def test_texts_out_of_a_csv_file_are_read_as_the_field_is():
     table = pa.table({"key": ["a"], "total": ["12.50"], "day": ["2026-01-02"]})
     wanted = Expected(table, "key", SCHEMA, RESULT)

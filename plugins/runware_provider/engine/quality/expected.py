@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MISSES_SHOWN = 20
 MIXUPS_SHOWN = 5
 MIXUPS_HELD = 10_000
+MIXUP_BYTES = 200
 _CONFUSED = (Kind.TEXT, Kind.FLAG)
 _READ_FROM_TEXT = (Kind.NUMBER, Kind.WHOLE, Kind.DATE, Kind.MOMENT, Kind.FLAG)
 
@@ -140,11 +141,18 @@ class HitCounter:
 
 
 def _mixups(got: pa.Array, wanted: pa.Array, differ: pa.BooleanArray) -> dict[tuple[Any, Any], int]:
+    if kind_of(got.type) is Kind.TEXT:
+        differ = pc.and_(differ, pc.and_(_is_short(got), _is_short(wanted)))
     sides = pa.table({"got": got, "wanted": wanted}).filter(differ)
     counted = sides.group_by(["got", "wanted"], use_threads=False).aggregate([([], "count_all")])
     return {
         (one["got"], one["wanted"]): one["count_all"] for one in counted.slice(0, MIXUPS_HELD).to_pylist()
     }
+
+
+def _is_short(texts: pa.Array) -> pa.BooleanArray:
+    """Long texts are hardly ever the same twice, and would fill the memory."""
+    return pc.fill_null(pc.less_equal(pc.binary_length(texts), MIXUP_BYTES), fill_value=True)
 
 
 def table_of(rows: Mapping[str, Any] | pa.Table) -> pa.Table:
