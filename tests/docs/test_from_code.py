@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ from runware_provider.engine import errors, spec
 from runware_provider.engine.flattening import RESULT
 from runware_provider.engine.job import run_job
 from runware_provider.engine.rows import INFERENCE_TYPE
+from runware_provider.engine.traits import ModelTraits
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.testing import LocalServer, ServerSettings
 
@@ -110,3 +112,9 @@ async def test_every_key_of_a_manifest_is_listed(tmp_path: Path, project: Path) 
     assert set(published) - listed == set()
     assert set(refused.value.manifest) - listed - of_a_stop == set()
     assert listed - set(published) == set()
+
+
+def test_every_trait_of_a_model_is_on_the_page_of_structured_output(docs: Path) -> None:
+    page = (docs / "structured-output.md").read_text(encoding="utf-8")
+    listed = page.partition("| trait | says |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", listed, re.MULTILINE) == [one.name for one in fields(ModelTraits)]
