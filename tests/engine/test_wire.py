@@ -99,6 +99,26 @@ def test_a_full_task_is_sent_exactly_as_the_vendors_page_has_it() -> None:
     }
 
 
+def test_a_further_question_shows_the_answer_and_ends_with_the_users_turn() -> None:
+    made = template(temperature=0.5)
+    plain = task(made)
+    further = json.loads(made.task("Hello", 0, A, "poll", wire.FollowUp("no", "Say yes", 200)))
+    assert further["messages"] == [
+        *plain["messages"],
+        {"role": "assistant", "content": "no"},
+        {"role": "user", "content": "Say yes"},
+    ]
+    assert further["settings"] == {"temperature": 0.5, "maxTokens": 200}
+    assert {**further, "messages": 0, "settings": 0} == {**plain, "messages": 0, "settings": 0}
+    assert task(made) == plain
+
+
+def test_more_room_alone_changes_nothing_else() -> None:
+    made = template(max_tokens=100)
+    further = json.loads(made.task("Hello", 0, A, "poll", wire.FollowUp(max_tokens=200)))
+    assert further == {**task(made), "settings": {"maxTokens": 200}}
+
+
 def test_json_mode_is_sent_as_output_format_and_schema() -> None:
     sent = task(template(force_schema("auto", "gpt-5-mini", None, SCHEMA, "Invoice"), model="gpt-5-mini"))
     assert sent["outputFormat"] == "JSON"

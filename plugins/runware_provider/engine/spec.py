@@ -455,6 +455,24 @@ class Spec(ValueObject):
             )
         return self
 
+    @model_validator(mode="after")
+    def _more_room_is_more_and_not_too_much(self) -> Self:
+        """As far as it is known here; what the table of models says comes when the job is prepared."""
+        name, wished = "structured.max_tokens_if_truncated", self.structured.max_tokens_if_truncated
+        traits, first = self.structured.traits, self.settings.max_tokens
+        takes = (traits.max_tokens if traits else None) or (100_000 if self.model == DEFAULT_MODEL else None)
+        if wished is not None and takes is not None and wished > takes:
+            raise BadInput(
+                name, f"it is {wished}, and {self.model} takes at most {takes}", f"Choose at most {takes}"
+            )
+        if wished is not None and first is not None and wished <= first:
+            raise BadInput(
+                name,
+                f"it is {wished}, and the first answer may have {first} tokens",
+                "Choose more than settings.max_tokens, or leave it out",
+            )
+        return self
+
     @property
     def state_folder(self) -> str:
         """Where the state of all partitions of this dataset lives."""
