@@ -426,6 +426,19 @@ def test_a_short_report_holds_the_hit_rates_and_the_page_holds_all(
     assert told["hits"] == {"total": {"hits": 0, "of": 10}}
 
 
+def test_the_report_tells_of_answers_that_were_mended_by_showing_them_their_errors(
+    place: Any, call: Callable[..., Any]
+) -> None:
+    place.fill(4)
+    place.server.script(Fault("break_schema", without="assistant"))
+    code, manifest, _ = call(reasks="1")
+    assert (code, manifest["reasks"]) == (0, 4)
+    done = place.call("report", "--destination", str(place.destination))
+    assert done.returncode == 0, done.stderr
+    assert "| re-asked, as the answer did not fit | 100 % (100 % mended) |" in done.stderr
+    assert "| re-asked 1 time, as the answer did not fit | 4 |" in done.stderr
+
+
 def test_expected_values_that_cannot_be_read_are_bad_input(place: Any, call: Callable[..., Any]) -> None:
     place.fill(2)
     call()
