@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from from_code.airflow import configuration, connection_fields
 from from_code.arguments import operator_arguments, value_object, value_objects
 from from_code.codes import codes_by_family
 from from_code.command_line import command_line
@@ -45,6 +46,8 @@ _TABLES: dict[str, Callable[[str], str]] = {
     "objects": lambda _: value_objects(),
     "codes": lambda _: codes_by_family(),
     "command": command_line,
+    "configuration": lambda _: configuration(),
+    "connection": lambda _: connection_fields(),
     "errors": lambda _: errors(),
     "manifest": lambda _: manifest(),
 }

@@ -67,6 +67,8 @@ def test_every_table_has_its_place_on_a_page(docs: Path) -> None:
     assert {place.partition(" ")[0] for place in places} == {
         "codes",
         "command",
+        "configuration",
+        "connection",
         "errors",
         "manifest",
         "object",

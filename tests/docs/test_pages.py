@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,20 +44,38 @@ RUN_HERE = [page for page in BLOCKS.pages() if page not in ELSEWHERE and BLOCKS.
 
 @pytest.mark.parametrize("page", RUN_HERE)
 def test_every_block_of_the_page_does_what_the_page_says(page: str, reader: Any) -> None:
+    reader.server.clear_faults()
     printed = ""
     for block in BLOCKS.blocks(page):
         try:
+            if block.not_run:
+                continue
             if block.language == BLOCKS.OUTPUT:
                 assert_printed(block.text, printed)
             elif block.language == "json":
                 json.loads(block.text)
             elif block.language == "jinja":
                 jinja2.Environment(autoescape=True).parse(block.text)
-            elif not block.not_run:
+            else:
                 printed = getattr(reader, block.language)(block.text)
         except Exception as error:
             error.add_note(f"in {block.place}")
             raise
+
+
+def test_commands_of_airflow_that_are_not_run_are_ones_that_it_takes(reader: Any) -> None:
+    commands = [
+        command
+        for page in RUN_HERE
+        for block in BLOCKS.blocks(page)
+        if block.not_run and block.language == "bash"
+        for command in block.text.replace("\\\n", " ").splitlines()
+        if command.startswith("airflow ")
+    ]
+    assert commands
+    parse = "from airflow.cli.cli_parser import get_parser; get_parser().parse_args({!r})"
+    for command in commands:
+        reader.python(parse.format(shlex.split(command)[1:]))
 
 
 def test_every_block_says_in_which_language_it_is() -> None:
