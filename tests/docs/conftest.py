@@ -35,6 +35,8 @@ class Reader:
 
     def bash(self, text: str) -> str:
         """What commands print to standard output; they have to succeed."""
+        if "dag.test" in text:
+            self._with_database()
         ran = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", self._here(text)],
             cwd=self.folder,
@@ -92,9 +94,14 @@ class Reader:
             "AIRFLOW_CONN_RUNWARE_DEFAULT": json.dumps(connection),
         }
 
+    def _with_database(self) -> None:
+        folder = Path(self.environment["AIRFLOW__CORE__DAGS_FOLDER"])
+        if not folder.exists():
+            folder.mkdir()
+            self.bash("airflow db migrate >/dev/null 2>&1")
+
     def _started(self) -> subprocess.Popen[str]:
-        Path(self.environment["AIRFLOW__CORE__DAGS_FOLDER"]).mkdir()
-        self.bash("airflow db migrate >/dev/null 2>&1")
+        self._with_database()
         script = str(Path(__file__).with_name("run_blocks.py"))
         with self._log.open("w", encoding="utf-8") as log:
             return subprocess.Popen(
