@@ -141,13 +141,24 @@ def test_the_dag_of_the_first_screen_runs_through_airflow(
 
 def test_every_make_target_that_the_readme_names_exists(copy: Path, server: LocalServer) -> None:
     named = sorted(set(re.findall(r"`make (\w+)`", (PROJECT / "README.md").read_text(encoding="utf-8"))))
-    assert named == ["airflow", "check", "ci", "demo", "test", "wheel"]
+    assert named == ["airflow", "check", "ci", "demo", "docs", "test", "wheel"]
     for target in named:
         run(f"make --dry-run {target}", copy, environment(server))
 
 
 def test_every_link_leads_to_a_file() -> None:
     for page in PAGES:
-        for target in re.findall(r"\]\(([^)#]+)\)", (PROJECT / page).read_text(encoding="utf-8")):
+        for target in re.findall(r"\]\(([^)#\s]+)", (PROJECT / page).read_text(encoding="utf-8")):
             if "://" not in target:
                 assert ((PROJECT / page).parent / target).exists(), f"{page} links to {target}"
+
+
+def test_every_guarantee_names_tests_that_there_are() -> None:
+    section = README.partition("## What you can rely on")[2].partition("\n## ")[0]
+    guarantees = re.findall(r"^- \*\*(.+?)\*\*(.*?)(?=^- |\Z)", section, re.MULTILINE | re.DOTALL)
+    assert len(guarantees) >= 5
+    for guarantee, said in guarantees:
+        named = re.findall(r"\]\((tests/[\w/]+\.py) \"(test_\w+)\"\)", said)
+        assert named, f"{guarantee} names no test"
+        for file, test in named:
+            assert f"def {test}(" in (PROJECT / file).read_text(encoding="utf-8"), f"{file} has no {test}"
