@@ -63,18 +63,8 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def wheel_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment with the wheel, installed as pip does it; no index is asked."""
-    python = environment_beside(tmp_path_factory.mktemp("installed") / "venv")
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        str(python),
-        "install",
-        "--no-deps",
-        "--no-index",
-        str(wheel),
-    ]
+    python = environment_beside(tmp_path_factory.mktemp("installed") / "venv", with_pip=True)
+    install = [str(python), "-m", "pip", "install", "--no-deps", "--no-index", str(wheel)]
     installed = subprocess.run(install, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert installed.returncode == 0, installed.stderr
     return python

@@ -86,9 +86,9 @@ def complaints(ran: subprocess.CompletedProcess[str]) -> list[str]:
     ]
 
 
-def environment_beside(folder: Path) -> Path:
+def environment_beside(folder: Path, *, with_pip: bool = False) -> Path:
     """A virtual environment that sees the packages of this one; returns its interpreter."""
-    venv.create(folder, with_pip=False)
+    venv.create(folder, with_pip=with_pip)
     (packages,) = folder.glob("lib/python*/site-packages")
     (packages / "beside.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     return folder / "bin" / "python"
