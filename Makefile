@@ -40,7 +40,7 @@ test-lowest: ## Run the tests with the oldest versions that requirements.txt all
 matrix: $(VENV)/.installed-dev ## Run the tests with every Python at hand, newest and oldest dependencies
 	$(BIN)/nox
 
-torture: $(VENV)/.installed-dev ## Kill the engine everywhere and compare with the bill; takes a quarter of an hour or more
+torture: $(VENV)/.installed-dev ## Kill, double and mistreat jobs everywhere and compare with the bill; takes half an hour or more
 	$(BIN)/python tests/torture/torture.py
 
 lint: $(VENV)/.installed-dev ## Check style and format

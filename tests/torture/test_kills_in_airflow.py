@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from runware_provider.testing import Fault
-from tests.engine.conftest import KEY, SCHEMA, places_below
+from tests.engine.conftest import KEY, SCHEMA, body_of, places_below
 from tests.real_airflow import RealAirflow, complaints, real_airflow, until
 from tests.torture.scene import LIMITS, RECORDS, Sums
 
@@ -42,12 +42,13 @@ LATENCY_S = 0.5
 """Long enough that a kill meets inferences in flight, and that a test sees the moment before it has passed."""
 FROZEN_S = 100.0
 KILLS = 5
+QUESTION = "What is the total?"
 HEARTBEATS = {
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "12",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "1",
 }
-"""Quick, so that a test need not wait for minutes until a supervisor is missed."""
+"""Quick, so that a test need not wait for minutes until a supervisor is missed; not so quick that a busy one is."""
 OF_A_KILL = (
     '"signal_name":"SIGKILL"',  # the supervisor, of its child
     "but the task instance's state attribute is running",  # the scheduler, of a worker whose task just stopped
@@ -98,7 +99,7 @@ class Job:
         return {
             "source": str(self.place.source),
             "destination": str(self.place.destination),
-            "prompt": "What is the total?\n{{ record.body }}",
+            "prompt": f"{QUESTION}\n{{{{ record.body }}}}",
             "output_type": SCHEMA,
             "limits": LIMITS,
             "delivery": self.moment.delivery,
@@ -128,6 +129,8 @@ class Ran:
     states: dict[str, tuple[str, int]]
     """Of each task, the last state and the number of tries."""
     told: str
+    kept: str
+    """All that Airflow keeps in its home: logs, and the database with DAGs, XComs, rendered fields and events."""
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +161,9 @@ def killed_and_tried_again(jobs: list[Job], folder: Path) -> Ran:
         until(lambda: airflow.api(run)["state"] in {"success", "failed"}, "the run ends", every_s=0.2)
         instances = airflow.api(f"{run}/taskInstances")["task_instances"]
     states = {one["task_id"]: (one["state"], one["try_number"]) for one in instances}
-    return Ran(jobs, killed, states, airflow.told())
+    files = [path for path in airflow.home.rglob("*") if path.is_file()]
+    kept = "\n".join(path.read_bytes().decode(errors="replace") for path in files)
+    return Ran(jobs, killed, states, airflow.told(), kept)
 
 
 def test_each_task_was_killed_once_and_succeeded_when_airflow_tried_it_again(ran: Ran) -> None:
@@ -182,3 +187,9 @@ def test_the_logs_complain_of_the_kills_and_of_nothing_else(ran: Ran) -> None:
     assert [line for line in complained if not any(words in line for words in OF_A_KILL)] == []
     assert sum(OF_A_KILL[0] in line for line in complained) == KILLS - 1
     assert any(OF_A_KILL[2] in line for line in complained)
+
+
+def test_airflow_keeps_neither_the_key_nor_a_prompt_of_what_was_killed(ran: Ran) -> None:
+    assert '"outcomes"' in ran.kept  # the manifest, in XCom
+    for secret in (KEY, QUESTION, *map(body_of, range(RECORDS))):
+        assert secret not in ran.kept + ran.told
