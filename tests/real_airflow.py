@@ -97,6 +97,8 @@ def real_airflow(folder: Path, dags: Path, variables: Mapping[str, str]) -> Iter
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__PARALLELISM": "6",
+        # Airflow fails a task whose API server takes 5 s for an answer, as it may on a busy machine.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": str(PATIENCE_S),
         **variables,
     }
     home.mkdir(parents=True)

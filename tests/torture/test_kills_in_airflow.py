@@ -41,6 +41,8 @@ with DAG("killed", schedule=None):
 LATENCY_S = 0.5
 """Long enough that a kill meets inferences in flight, and that a test sees the moment before it has passed."""
 FROZEN_S = 100.0
+HELD_S = 15.0
+"""What the last record's answer takes, so that no job ends before a busy machine has killed it."""
 KILLS = 5
 QUESTION = "What is the total?"
 HEARTBEATS = {
@@ -70,7 +72,8 @@ class Moment:
     def faults(self) -> tuple[Fault, ...]:
         """What makes sure that the moment does not pass before it is seen."""
         first = Fault("delay_request", task_type="textInference", nth=1, seconds=FROZEN_S)
-        return (first,) if self.executed is None else ()
+        last = Fault("delay_task", contains=f"Shop {RECORDS - 1} GmbH", seconds=HELD_S, times=1)
+        return (last,) if self.executed is not None else (first,)
 
     def has_come(self, place: Any) -> bool:
         if self.executed is None:
