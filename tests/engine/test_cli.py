@@ -47,6 +47,7 @@ def test_a_run_prints_its_manifest_and_nothing_else(place: Any) -> None:
     manifest = json.loads(ended.stdout)
     assert (manifest["status"], manifest["paid_inferences"]) == ("published", 6)
     assert "6 of 6 rows done (100 %)" in ended.stderr
+    assert "6 succeeded; this run paid" in ended.stderr.splitlines()[-1]
     place.audit(manifest, 6)
 
 
@@ -473,6 +474,24 @@ def test_what_names_somebody_is_forgotten_and_asked_anew(place: Any, call: Calla
     assert (code, again["paid_inferences"], place.executed()) == (0, 1, 11)
     assert again["cost_usd_ever"] == pytest.approx(place.server.bill()["cost_usd"], abs=1e-9)
     assert manifest["paid_inferences"] == 10
+
+
+def test_forgetting_in_a_place_without_a_job_does_not_look_done(place: Any, call: Callable[..., Any]) -> None:
+    place.fill(2)
+    assert call()[0] == 0
+    done = place.call(
+        "forget", "--destination", str(place.destination), "--partition", "ds=nope", "--containing", "Acme"
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no job has its state in" in done.stderr
+
+
+def test_a_run_says_first_what_a_change_costs_and_why(place: Any, call: Callable[..., Any]) -> None:
+    place.fill(4)
+    assert call()[0] == 0
+    code, _, told = call(prompt="How much is it?\n{{ record.body }}")
+    assert code == 0
+    assert re.search(r"4 .* the prompt", told.splitlines()[0])
 
 
 def test_forgetting_nothing_in_particular_is_refused(place: Any) -> None:

@@ -21,7 +21,7 @@ def progress(**fields: Any) -> Progress:
             {"done": 250, "elapsed_s": 50.0, "outstanding": 1_200, "cost": 0.12344},
             (
                 "250 of 1,000 rows done (25 %), 5.0 a second, about 2 min 30 s left, 1,200 under way,"
-                " 0.1234 USD so far, about 0.49 in all"
+                " 0.1234 USD so far, about 0.4938 in all"
             ),
         ),
         (
@@ -93,6 +93,10 @@ def test_the_bill_is_foreseen_from_what_was_paid_in_this_run(
     fields: dict[str, Any], foreseen: float | None
 ) -> None:
     assert progress(**fields).foreseen_cost == pytest.approx(foreseen)
+
+
+def test_a_bill_of_dollars_is_foreseen_in_cents() -> None:
+    assert progress(done=500, cost=6.1234).line().endswith("6.1234 USD so far, about 12.25 in all")
 
 
 def test_the_end_says_what_became_of_the_rows_what_it_cost_and_where_it_is() -> None:

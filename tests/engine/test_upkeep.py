@@ -259,10 +259,9 @@ def test_where_nothing_matches_nothing_is_rewritten(state: str) -> None:
     assert files(state) == before
 
 
-def test_a_folder_without_a_job_has_nothing_to_forget_and_is_not_made(state: str) -> None:
-    name = "00000000-0000-4000-8000-000000000000"
-    report = forget(quick(), state, task_uuids=[name])
-    assert (report["forgotten"], report["unknown_task_uuids"]) == (0, [name])
+def test_a_folder_without_a_job_is_refused_and_not_made(state: str) -> None:
+    with pytest.raises(BadInput, match="no job has its state in"):
+        forget(quick(), state, task_uuids=["00000000-0000-4000-8000-000000000000"])
     assert not Path(state).exists()
 
 

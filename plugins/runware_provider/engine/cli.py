@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -37,6 +38,7 @@ from runware_provider.engine.errors import (
 from runware_provider.engine.forecast import forecast
 from runware_provider.engine.job import run_job
 from runware_provider.engine.plan import plan
+from runware_provider.engine.progress import ending
 from runware_provider.engine.publish import dataset_folder
 from runware_provider.engine.quality.compare import compare
 from runware_provider.engine.quality.published import place_of
@@ -63,6 +65,11 @@ LINE_EVERY_S = 10.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     options = parsed(arguments)
+    with _listening():
+        return _main(options)
+
+
+def _main(options: argparse.Namespace) -> int:
     try:
         _print(asyncio.run(_command(options)))
     except JobStopped as stopped:
@@ -85,6 +92,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         remedy = f"Mend that, then run again: what was paid for is kept.{_how_to_go_on(options)}"
         return _stopped(f"the store failed ({error})", remedy)
     return OK
+
+
+@contextlib.contextmanager
+def _listening() -> Iterator[None]:
+    """What the engine says in passing, such as why something has to be paid anew, goes to standard error."""
+    engine = logging.getLogger(__name__.rpartition(".")[0])
+    told = logging.StreamHandler(sys.stderr)
+    level = engine.level
+    engine.addHandler(told)
+    engine.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        engine.removeHandler(told)
+        engine.setLevel(level)
 
 
 def _stopped(reason: str, remedy: str) -> int:
@@ -158,7 +180,10 @@ async def _run(spec: Spec, endpoint: Endpoint, *, preview: int | None = None) ->
         with contextlib.suppress(NotImplementedError, RuntimeError):
             loop.add_signal_handler(number, stop.set)
     with _reporter() as reporting:
-        return await run_job(spec, endpoint, report=reporting, stop=stop, preview=preview)
+        manifest = await run_job(spec, endpoint, report=reporting, stop=stop, preview=preview)
+    if preview is None:
+        _say(ending(manifest))
+    return manifest
 
 
 async def _plan(spec: Spec) -> dict[str, Any]:

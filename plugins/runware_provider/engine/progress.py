@@ -63,7 +63,7 @@ class Progress:
         if self.outstanding:
             parts.append(f"{self.outstanding:,} under way")
         foreseen = self.foreseen_cost
-        in_all = f", about {foreseen:.2g} in all" if foreseen is not None else ""
+        in_all = f", about {foreseen:.{2 if foreseen >= 1 else 4}f} in all" if foreseen is not None else ""
         parts.append(f"{self.cost:.4f} USD so far{in_all}")
         if self.trouble:
             parts.append(f"no usable answer from the API ({self.trouble})")

@@ -119,7 +119,7 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
         were rewritten, of old ones that were `removed`, and of `staged` parts and files of `reports` that were. No content.
 
     Raises:
-        BadInput: nothing was asked for, or what was is no UUID, no text or no time.
+        BadInput: nothing was asked for, what was is no UUID, no text or no time, or there is no job.
         StateUnreadable: the state folder cannot be read, or somebody rewrote the ledger meanwhile; it is as before.
         OSError: the store could not write.
     """
@@ -130,7 +130,9 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
         raise BadInput("forget", "nothing is named", "Name task UUIDs, a text, or a time")
     job = find_job(storage, state_folder)
     if job is None:
-        return _told(_Report(), uuids)
+        # An erasure that met nothing must not look done.
+        remedy = "Name the destination, the partition and the state folder as the job did"
+        raise BadInput("destination", f"no job has its state in {state_folder}", remedy)
     ledger = Ledger(storage, storage.join(state_folder, "ledger"))
     try:
         named, unknown = _named(ledger, job.job_id, uuids)
