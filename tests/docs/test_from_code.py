@@ -94,6 +94,15 @@ def test_every_field_of_the_output_is_on_its_page_with_its_type(docs: Path) -> N
     assert "`result`" in page
 
 
+def test_every_variable_that_is_read_is_on_the_page_of_the_connection(project: Path) -> None:
+    page = (project / "docs" / "reference" / "connection.md").read_text(encoding="utf-8")
+    sources = [*(project / "plugins").rglob("*.py"), *(project / "dags").glob("*.py")]
+    read = re.compile(r"""(?:environ|environment)(?:\.get\(|\[)"(\w+)\"""")
+    names = {name for one in sources for name in read.findall(one.read_text(encoding="utf-8"))}
+    assert {"RUNWARE_API_KEY", "RUNWARE_OUTPUT"} <= names
+    assert {name for name in names - {"PYTHONWARNINGS"} if f"`{name}`" not in page} == set()
+
+
 async def test_every_key_of_a_manifest_is_listed(tmp_path: Path, project: Path) -> None:
     job = spec.Spec(
         source=str(project / "include" / "texts" / "ds=2026-01-01"),
