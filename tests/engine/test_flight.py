@@ -172,6 +172,12 @@ def test_intents_are_written_once_and_ahead_of_the_sends() -> None:
     assert numbers(flight.without_intent(100)) == [3, 4, 5, 2]
 
 
+def test_an_intent_that_could_not_be_withdrawn_is_not_written_ahead() -> None:
+    inferences = [inference(number) for number in range(4)]
+    inferences[1].rejected = inferences[2].withdrawn = True
+    assert numbers(flight_of(*inferences).without_intent(100)) == [0, 3]
+
+
 def test_a_new_attempt_knows_nothing_of_the_old_one() -> None:
     one = inference(counted=1, together=3)
     one.accepted = one.rejected = one.intended = True

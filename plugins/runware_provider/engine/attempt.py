@@ -7,6 +7,8 @@ from enum import IntEnum
 
 FORGOTTEN = "forgotten"
 """Family of a spent attempt whose answer or error was erased at somebody's wish; its `code` says what it was."""
+WITHDRAWN = "withdrawn"
+"""Family of a rejected attempt that was meant to be sent and was handed to no request before its run ended."""
 
 
 class Kind(IntEnum):
@@ -15,7 +17,7 @@ class Kind(IntEnum):
     INTENT = 1
     """It is about to be sent."""
     REJECTED = 2
-    """The API refused it without running it; the same attempt may be sent again."""
+    """The API refused it without running it, or it was never sent; the same attempt may be sent again."""
     SENT_AGAIN = 3
     """Refused once, and sent besides, or about to be: if the UUID is in use, it may well have been run."""
     SPENT = 4

@@ -6,6 +6,7 @@ One loop owns the flight. Requests and commits run beside it as asyncio tasks, a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Protocol
 
 from runware_provider.engine.canary import Canary
@@ -14,6 +15,7 @@ from runware_provider.engine.errors import (
     BudgetExhausted,
     Interrupted,
     JobStopped,
+    StateUnreadable,
     TooManyFailed,
     Unreachable,
 )
@@ -21,7 +23,7 @@ from runware_provider.engine.fate import may_be_billed
 from runware_provider.engine.flight import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
 
     from runware_provider.engine.attempt import Entry
     from runware_provider.engine.budget import Account
@@ -72,8 +74,8 @@ class Feed(Protocol):
     def cut_short(self) -> None:
         """From now on nothing new is asked: the budget is used up."""
 
-    def give_up(self, inference: Inference) -> None:
-        """This one, which the flight has let go, is not asked any more."""
+    async def give_up(self, inferences: Sequence[Inference]) -> None:
+        """These, which the flight has let go, are not asked any more."""
 
     def proven(self) -> bool:
         """Whether a request like these was answered before, so that there is no need to probe."""
@@ -120,6 +122,8 @@ class Exchange:
         self._trouble: str | None = None
         self._reached = False
         self._unsettled = 0
+        self._let_go: list[Inference] = []
+        """Given up, and still to be withdrawn."""
         self._stopped: JobStopped | None = None
         self._stopped_at = 0.0
 
@@ -236,10 +240,11 @@ class Exchange:
             self._stop(BudgetExhausted(account.reason(next(following, 0))))
             return
         feed.cut_short()
-        for one in list(self._flight):
-            if one.phase is Phase.READY:
-                self._flight.move(one, Phase.DONE, now)
-                feed.give_up(one)
+        given_up = [one for one in self._flight if one.phase is Phase.READY]
+        for one in given_up:
+            self._flight.move(one, Phase.DONE, now)
+        self._let_go += [one for one in given_up if one.unsent]
+        self._start(self._loads, feed.give_up(given_up))
 
     def _room(self, feed: Feed) -> int:
         """Tasks for the next request; it waits until a request is worth it, unless nothing else is under way."""
@@ -331,5 +336,17 @@ class Exchange:
         self._ledger.hurry()
         results = await asyncio.gather(*running, *self._commits, return_exceptions=True)
         failures = [one for one in results if isinstance(one, Exception)]
+        await self._withdraw()
         if failures and self._stopped is None:
             raise failures[0]
+
+    async def _withdraw(self) -> None:
+        """Take back the intents of what was handed to no request, so that no later run is in doubt of it.
+
+        Where that cannot be written, it stays in doubt, and a later run asks before it sends.
+        """
+        unsent = [one for one in (*self._let_go, *self._flight) if one.unsent]
+        with contextlib.suppress(OSError, StateUnreadable):
+            await self._ledger.commit([one.withdrawal() for one in unsent], at_once=True)
+            for one in unsent:
+                one.unsent = one.intended = False

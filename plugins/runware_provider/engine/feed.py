@@ -89,6 +89,8 @@ class ShardFeed:
         self._reused = 0
         self._proven = False
         self._short = False
+        self._given_up: list[Inference] = []
+        """Of the shard that is being loaded."""
         self._answers: dict[Key, Answers] = {}
         """Of inferences under way, those that they ask about further."""
         self.records = prepared.records
@@ -144,6 +146,8 @@ class ShardFeed:
             work.kept = work.kept.take(pa.array(chosen, pa.int64()))
         self._check_template(work)
         await self._judge_earlier(work, settled)
+        given_up, self._given_up = self._given_up, []
+        await self.give_up(given_up)
         work.loaded = True
         self._finish_if_complete(work)
 
@@ -208,7 +212,7 @@ class ShardFeed:
         if self.flight.get(key) is None:
             inference = self.questioner.inference(question, self.job_id, self.now(), further)
             if self._short and not question.standing.fate_unknown:
-                self.give_up(inference)
+                self._given_up.append(inference)
             else:
                 self.flight.add(inference, self.now())
 
@@ -318,14 +322,45 @@ class ShardFeed:
         if judgement.answered and cost is not None and len(self.priced) < MOST_PRICED:
             self.priced.append((tokens, cost))
 
-    def give_up(self, inference: Inference) -> None:
-        """The budget does not reach for this one; its fate may be in doubt, and stays so in the ledger.
+    async def give_up(self, inferences: Sequence[Inference]) -> None:
+        """The budget does not reach for these; their fate may be in doubt, and stays so in the ledger.
 
-        What was answered before counts.
+        What was answered before counts, in an older generation, too.
         """
+        for start in range(0, len(inferences), JUDGED_AT_ONCE):
+            some = inferences[start : start + JUDGED_AT_ONCE]
+            before: list[tuple[Question, Attempt]] = []
+            keys: list[Key] = []
+            for one in some:
+                older = self.questioner.before(one) if one.key not in self._answers else None
+                if older is not None and older.standing.settled is not None:
+                    keys.append(one.key)
+                    before.append((older, older.standing.settled))
+            found = await asyncio.to_thread(self._judgements, before)
+            shown = {
+                key: (older.key, judgement)
+                for key, (older, _), (_, judgement) in zip(keys, before, found, strict=True)
+            }
+            for one in some:
+                self._let_go(one, shown=one.key in shown)
+            self._fall_back(shown)
+
+    def _fall_back(self, shown: Mapping[Key, tuple[Key, Judgement]]) -> None:
+        """Rows that were to be asked anew keep what they had."""
+        for key in shown:
+            self._owners.pop(key, None)
+        for work in list(self._in_hand):
+            for judgement, rows in work.fall_back(shown):
+                self._reused += rows
+                self._count(judgement, rows)
+            self._finish_if_complete(work)
+
+    def _let_go(self, inference: Inference, *, shown: bool) -> None:
         doubted = inference.task_uuid if inference.doubted_at is not None else None
         if doubted is not None:
             self.doubted.append(doubted)
+        if shown:
+            return
         answers = self._answers.pop(inference.key, [])
         if answers:
             judged = [one for _, one in answers]

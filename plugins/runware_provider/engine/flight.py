@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from runware_provider.engine.attempt import FORGOTTEN, Attempt, Entry, History, Key, Kind
+from runware_provider.engine.attempt import FORGOTTEN, WITHDRAWN, Attempt, Entry, History, Key, Kind
 from runware_provider.engine.retry import Family, Step, next_step
 from runware_provider.engine.wire import task_uuid
 
@@ -71,8 +71,12 @@ class Inference:
     accepted: bool = False
     rejected: bool = False
     """This UUID was refused before, so a conflict no longer proves acceptance."""
+    withdrawn: bool = False
+    """An intent of an earlier run was taken back: the next one has to say more than that to hold against it."""
     intended: bool = False
     """That it is sent, or sent again after a refusal, is durable."""
+    unsent: bool = False
+    """Its intent is the only one there ever was, and it was handed to no request: it can be withdrawn."""
     otherwise: Entry | None = None
     sent_at: float | None = None
     doubted_at: float | None = None
@@ -93,7 +97,7 @@ class Inference:
         self.attempt = number
         self.task_uuid = task_uuid(job_id, key.fingerprint, key.sample, key.generation, number)
         self.deadline = self.sent_at = self.doubted_at = self.otherwise = None
-        self.accepted = self.rejected = self.intended = False
+        self.accepted = self.rejected = self.withdrawn = self.intended = self.unsent = False
         self.tries = self.blamed = 0
 
     @property
@@ -101,9 +105,18 @@ class Inference:
         """The texts that it sends and that others do not: what an error may quote."""
         return (self.prompt, *(self.follow_up.words if self.follow_up is not None else ()))
 
+    @property
+    def held_back(self) -> bool:
+        """Whether the ledger says that this attempt was refused or withdrawn."""
+        return self.rejected or self.withdrawn
+
     def intent(self) -> Entry:
         """What has to be durable before it is sent."""
-        return self.entry(Kind.SENT_AGAIN if self.rejected else Kind.INTENT)
+        return self.entry(Kind.SENT_AGAIN if self.held_back else Kind.INTENT)
+
+    def withdrawal(self) -> Entry:
+        """What takes an intent back: as after a refusal, the same attempt may be sent later."""
+        return self.entry(Kind.REJECTED, family=WITHDRAWN)
 
     def entry(self, kind: Kind, **facts: object) -> Entry:
         """An entry about the current attempt."""
@@ -125,8 +138,15 @@ class Standing:
     """The error after which nothing more is asked."""
     fate_unknown: bool = False
     rejected: bool = False
+    withdrawn: bool = False
+    """The current attempt was meant to be sent, and never was."""
     sent_again: bool = False
     """Rejected, and perhaps sent since."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of it was sent, or may have been."""
+        return self.fate_unknown or self.attempt > 1 or self.settled is not None
 
 
 def standing(history: History | None, allowed_attempts: int, *, retry_lost: bool = True) -> Standing:
@@ -154,14 +174,16 @@ def standing(history: History | None, allowed_attempts: int, *, retry_lost: bool
         return Standing(settled.number, len(errors), len(spent), settled=settled, answers=answers, over=over)
     number = 1 + max((one.number for one in (*errors, *used_up, *answers)), default=0)
     current = next((one for one in attempts if one.number == number), None)
+    withdrawn = current is not None and current.kind is Kind.REJECTED and current.family == WITHDRAWN
     return Standing(
         number,
         len(errors),
         len(spent),
         settled=settled,
         answers=answers,
-        fate_unknown=current is not None,
-        rejected=current is not None and current.kind in {Kind.REJECTED, Kind.SENT_AGAIN},
+        fate_unknown=current is not None and not withdrawn,
+        rejected=current is not None and not withdrawn and current.kind in {Kind.REJECTED, Kind.SENT_AGAIN},
+        withdrawn=withdrawn,
         sent_again=current is not None and current.kind is Kind.SENT_AGAIN,
     )
 
@@ -268,11 +290,15 @@ class Flight:
         return self._busy(self._take(Phase.LOOK_UP, now, most), now)
 
     def without_intent(self, most: int) -> list[Inference]:
-        """The next inferences to be sent that have no durable intent yet."""
+        """The next inferences to be sent that have no durable intent yet.
+
+        Without those that were refused or withdrawn before: a second intent of theirs cannot be withdrawn, so it is
+        written only when they are sent.
+        """
         queue = self._queues[Phase.READY]
         found = []
         for _, ticket, one in heapq.nsmallest(most * 2, queue):
-            if one.ticket == ticket and not one.intended:
+            if one.ticket == ticket and not one.intended and not one.held_back:
                 found.append(one)
                 if len(found) == most:
                     break

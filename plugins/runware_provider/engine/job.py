@@ -518,13 +518,12 @@ def _because(found: Survey, different: list[str]) -> str:
 
 
 def _at_vendor(flight: Flight) -> int:
-    """Inferences that the API may be working on: not those that it refused before and that were not sent since."""
-    refused = sum(
-        one.rejected and one.sent_at is None and one.doubted_at is None and not one.accepted
+    """Inferences that the API may be working on: those that were handed to it, and not refused since."""
+    return sum(
+        one.sent_at is not None or one.doubted_at is not None or one.accepted
         for one in flight
         if one.phase in OUTSTANDING
     )
-    return flight.outstanding - refused
 
 
 def _timestamp() -> str:

@@ -233,9 +233,11 @@ class Ledger:
             if one.number is not None or one.bytes < SMALL_BYTES
         ]
 
-    def history(self, fingerprint: bytes, sample: int, at_least: int) -> History | None:
-        """The attempts of an inference in its newest generation, if that is at least the given one."""
-        return self.index.histories([(fingerprint, sample)], at_least)[0]
+    def history(
+        self, fingerprint: bytes, sample: int, at_least: int, below: int | None = None
+    ) -> History | None:
+        """The attempts of an inference in the newest of its generations from `at_least` on that is `below` another."""
+        return self.index.histories([(fingerprint, sample)], at_least, below)[0]
 
     def histories(self, asked: Sequence[tuple[bytes, int]], at_least: int) -> list[History | None]:
         """`history` of many fingerprints and samples at once, which is several times faster."""

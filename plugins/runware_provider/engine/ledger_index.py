@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Of: TypeAlias = Literal["used", "fresh", "all"]
 ASKED_AT_ONCE = 400
 """Lookups in one query: two variables each, and SQLite allowed 999 of them once."""
+ANY_GENERATION = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -194,27 +195,37 @@ class LedgerIndex:
         self._held.executemany(_UPSERT, rows)
         self._held.execute("COMMIT")
 
-    def histories(self, asked: Sequence[tuple[bytes, int]], at_least: int) -> list[History | None]:
-        """For each fingerprint and sample the attempts of the newest generation, if that is at least the given one."""
+    def histories(
+        self, asked: Sequence[tuple[bytes, int]], at_least: int, below: int | None = None
+    ) -> list[History | None]:
+        """For each fingerprint and sample the attempts of its newest generation.
+
+        Args:
+            asked: fingerprints and samples.
+            at_least: older generations do not count.
+            below: nor does this one, nor a newer one.
+        """
         found: list[History | None] = []
         for start in range(0, len(asked), ASKED_AT_ONCE):
             some = asked[start : start + ASKED_AT_ONCE]
             rows: list[list[tuple[Any, ...]]] = [[] for _ in some]
-            for place, *rest in self._lookup(some, at_least):
+            for place, *rest in self._lookup(some, at_least, ANY_GENERATION if below is None else below):
                 rows[place].append(tuple(rest))
             found.extend(map(_history, rows))
         return found
 
-    def _lookup(self, asked: Sequence[tuple[bytes, int]], at_least: int) -> Iterator[tuple[Any, ...]]:
+    def _lookup(
+        self, asked: Sequence[tuple[bytes, int]], at_least: int, below: int
+    ) -> Iterator[tuple[Any, ...]]:
         places = ",".join(f"({place},?,?)" for place in range(len(asked)))
         # CROSS JOIN keeps the order of the tables, so that each that is asked for is looked up by the key.
         query = (
             f"WITH asked(place, fingerprint, sample) AS (VALUES {places})"  # noqa: S608 - numbers only
             " SELECT place, generation, attempt, copied, kind, family, segment, row FROM asked CROSS JOIN entry"
-            " ON entry.fingerprint = asked.fingerprint AND entry.sample = asked.sample AND generation >= ?"
+            " ON entry.fingerprint = asked.fingerprint AND entry.sample = asked.sample AND generation >= ? AND generation < ?"
         )
         values = [value for one in asked for value in one]
-        yield from self._held.execute(query, [*values, at_least])
+        yield from self._held.execute(query, [*values, at_least, below])
 
     def mark_used(self, keys: Iterable[Key]) -> None:
         """Count these inferences into the totals of the dataset."""

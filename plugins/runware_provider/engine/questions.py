@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.attempt import Key
@@ -114,19 +114,53 @@ class Questioner:
         asked = [(one.fingerprint, one.sample) for one in requests]
         found = []
         for one, history in zip(requests, self.ledger.histories(asked, self.at_least), strict=True):
-            generation = history.generation if history is not None else self.generation
-            key = Key(one.fingerprint, one.sample, generation)
-            found.append(Question(key, one, self._standing(history)))
+            found.append(self._question(one, history))
         return found
+
+    def _question(self, request: Request, history: History | None) -> Question:
+        """As asked in the newest generation, unless that came to nothing: an older one that has its last word counts.
+
+        Nobody pays for a wish to ask anew in a run that does not have it.
+        """
+        if history is None:
+            return Question(
+                Key(request.fingerprint, request.sample, self.generation), request, self._standing(None)
+            )
+        key = Key(request.fingerprint, request.sample, history.generation)
+        question = Question(key, request, self._standing(history))
+        if question.standing.settled is not None or key.generation <= self.at_least:
+            return question
+        return self._older(question, self.at_least) or question
+
+    def _older(self, question: Question, at_least: int) -> Question | None:
+        """The same in an older generation: the newest that has its last word, or else was ever sent."""
+        key, begun = question.key, question if question.standing.begun else None
+        while (
+            history := self.ledger.history(key.fingerprint, key.sample, at_least, key.generation)
+        ) is not None:
+            key = replace(key, generation=history.generation)
+            older = Question(key, question.request, self._standing(history))
+            if older.standing.settled is not None:
+                return older
+            begun = begun or (older if older.standing.begun else None)
+        return begun
 
     def asks_again(self, question: Question) -> bool:
         """Whether the user wants a settled question asked again if it did not succeed."""
         return self.retry_failed and question.key.generation < self.generation
 
     def anew(self, question: Question) -> Question:
-        """The same question in this run's generation."""
-        one = question.request
-        return Question(Key(one.fingerprint, one.sample, self.generation), one, self._standing(None))
+        """The same question in this run's generation, where it may have been under way already."""
+        one, generation = question.request, self.generation
+        history = self.ledger.history(one.fingerprint, one.sample, generation, generation + 1)
+        return Question(Key(one.fingerprint, one.sample, generation), one, self._standing(history))
+
+    def before(self, inference: Inference) -> Question | None:
+        """What an inference asks, in the newest older generation that has its last word."""
+        key = inference.key
+        request = Request(inference.prompt, key.fingerprint, key.sample, inference.tokens)
+        older = self._older(Question(key, request, self._standing(None)), 0)
+        return older if older is not None and older.standing.settled is not None else None
 
     def _standing(self, history: History | None) -> Standing:
         return standing(history, self.limits.attempts, retry_lost=self.limits.retry_lost)
@@ -149,6 +183,7 @@ class Questioner:
             task_uuid=task_uuid(job_id, key.fingerprint, key.sample, key.generation, known.attempt),
             phase=Phase.ASK if known.fate_unknown else Phase.READY,
             rejected=known.rejected,
+            withdrawn=known.withdrawn,
             intended=perhaps_sent,
             doubted_at=now if perhaps_sent else None,
         )

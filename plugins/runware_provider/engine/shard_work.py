@@ -60,6 +60,14 @@ class ShardWork:
         self.judged[key] = judgement
         return self.awaited.pop(key, 0)
 
+    def fall_back(self, shown: Mapping[Key, tuple[Key, Judgement]]) -> Iterator[tuple[Judgement, int]]:
+        """Have the rows that wait for some questions show the last word on others; how many rows show each."""
+        held = {key: one for key, one in shown.items() if key in self.awaited}
+        self.replace({key: other for key, (other, _) in held.items()})
+        for key, (other, judgement) in held.items():
+            self.judged[other] = judgement
+            yield judgement, self.awaited.pop(key)
+
     def records_done(self) -> int:
         """Records of which every sample has its last word, or needs none."""
         return sum(not any(slot in self.awaited for slot in slots) for slots in self.slots)

@@ -51,6 +51,7 @@ class Submitter:
         started = self.now()
         for one in chunk:
             one.sent_at = one.sent_at if one.sent_at is not None else started
+            one.unsent = False
         try:
             reply = await self.client.post(wire.body(tasks), self.timeout_s)
         except NotSent as error:
@@ -69,6 +70,8 @@ class Submitter:
                 return
             if ahead:
                 missing += self.flight.without_intent(INTENTS_AHEAD - len(missing))
+            for one in missing:
+                one.unsent = not one.held_back
             await self.ledger.commit([one.intent() for one in missing], at_once=True)
             for one in missing:
                 one.intended = True

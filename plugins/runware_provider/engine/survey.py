@@ -150,7 +150,7 @@ def _tally(
             elif answered:
                 doubtful.append(question)
             else:
-                _pay(found, question)
+                _anew(found, questioner, question)
         elif known.fate_unknown:
             _doubt(found, question)
         else:
@@ -168,6 +168,11 @@ def _doubt(found: Survey, question: Question) -> None:
     found.unknown_tokens += question.request.tokens
 
 
+def _anew(found: Survey, questioner: Questioner, question: Question) -> None:
+    again = questioner.anew(question)
+    (_doubt if again.standing.fate_unknown else _pay)(found, again)
+
+
 def _judge(
     found: Survey, prepared: Prepared, questioner: Questioner, ledger: Ledger, doubtful: list[Question]
 ) -> None:
@@ -180,7 +185,7 @@ def _judge(
             known = question.standing
             answers = [judge.judge(entries[one], 1) for one in known.answers]
             if last_word(answers, known.counted).outcome in FAILED and questioner.asks_again(question):
-                _pay(found, question)
+                _anew(found, questioner, question)
             elif known.over is not None or next_step(answers, prepared.follow_ups) is None:
                 found.answered += 1
             elif known.fate_unknown:
