@@ -7,17 +7,17 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from jsonschema.exceptions import best_match
 from pydantic import ValidationError
 
+from runware_provider.engine.branches import complaints_of_the_meant
 from runware_provider.engine.fit import MAX_PROBLEMS, NO_ENCODING, SHOWN, Problem, clip, path_of
 from runware_provider.engine.formats import EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError as Mismatch
+    from jsonschema.protocols import Validator
     from pydantic import BaseModel
 
     Check = Callable[[Any], tuple[Any, list[Problem]]]
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 _STRICT_JSON = json.JSONEncoder(allow_nan=False)
 
 
-def checked_by_schema(validator: Draft202012Validator) -> Check:
+def checked_by_schema(validator: Validator) -> Check:
     """A check that gives the value as it is, or its problems."""
 
     def check(value: Any) -> tuple[Any, list[Problem]]:
         try:
-            errors = list(itertools.islice(validator.iter_errors(value), MAX_PROBLEMS))
-            return value, [_mismatch(error) for error in errors]
+            errors = (meant for one in validator.iter_errors(value) for meant in complaints_of_the_meant(one))
+            return value, [_mismatch(error) for error in itertools.islice(errors, MAX_PROBLEMS)]
         except Exception as error:  # noqa: BLE001 - numbers beyond a double and deep values break the library
             return None, [Problem("$", f"the value could not be checked: {type(error).__name__}")]
 
@@ -40,25 +40,13 @@ def checked_by_schema(validator: Draft202012Validator) -> Check:
 
 
 def _mismatch(error: Mismatch) -> Problem:
-    """A complaint of jsonschema, told of the branch that was meant, with a short value in it."""
-    error = _meant(error)
+    """A complaint of jsonschema, with a short value in it."""
     whole = repr(error.instance)
     message = error.message.replace(whole, clip(whole, SHOWN))
     example = EXAMPLES.get(str(error.validator_value)) if error.validator == "format" else None
     if example:
         message += f"; write it like {example}"
     return Problem(path_of(error.absolute_path), clip(message, 500 if error.validator == "enum" else 200))
-
-
-def _meant(error: Mismatch) -> Mismatch:
-    """The complaint about the only branch besides null, or the most telling one."""
-    if not error.context or not isinstance(error.validator_value, list):
-        return error
-    branches = [n for n, branch in enumerate(error.validator_value) if branch != {"type": "null"}]
-    if len(branches) == 1:
-        inner = best_match(one for one in error.context if one.relative_schema_path[0] == branches[0])
-        return _meant(inner) if inner is not None else error
-    return best_match([error]) or error
 
 
 def checked_by_model(model: type[BaseModel], *, by_alias: bool) -> Check:

@@ -52,6 +52,7 @@ from runware_provider.engine.fit import MAX_PROBLEMS, Fit, Problem, Refuse, clip
 from runware_provider.engine.formats import FORMATS
 from runware_provider.engine.inlining import inlined
 from runware_provider.engine.labels import PROPERTY, labels_of
+from runware_provider.engine.multiples import DecimalValidator
 from runware_provider.engine.nodes import STRING, list_of
 from runware_provider.engine.number_texts import numbers_from_texts
 from runware_provider.engine.schema_reading import node_of
@@ -151,7 +152,7 @@ class LabelSchema(OutputSchema):
     def __init__(self, labels: Labels) -> None:
         schema = labels.json_schema()
         node = node_of(schema, Refuse("output_type"))
-        check = checked_by_schema(Draft202012Validator(schema))
+        check = checked_by_schema(DecimalValidator(schema))
         super().__init__(schema, schema, node, check, labels.title)
         self.arrow_type = STRING.arrow
 
@@ -291,7 +292,7 @@ def _of_json_schema(schema: Mapping[str, Any], wish: _Wish, *, may_be_bare: bool
     wire = inlined(plain, refuse, keep_recursion=wish.as_json)
     node = node_of(wire, refuse, may_be_bare=may_be_bare, as_json=wish.as_json)
     # The inlined schema says the same, and is checked in two thirds of the time.
-    check = checked_by_schema(Draft202012Validator(wire, format_checker=FORMATS))
+    check = checked_by_schema(DecimalValidator(wire, format_checker=FORMATS))
     title = plain.get("title")
     name = title if isinstance(title, str) else "answer"
     return OutputSchema(plain, wire, node, check, name, lenient_numbers=wish.lenient_numbers)

@@ -7,12 +7,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from jsonschema import Draft202012Validator
 
 from runware_provider.engine.alternatives import one_shape
 from runware_provider.engine.conversion import UnfitError, converter
 from runware_provider.engine.fit import clip, joined
 from runware_provider.engine.formats import FORMATS
+from runware_provider.engine.multiples import DecimalValidator
 from runware_provider.engine.nodes import (
     DECIMAL,
     DECIMAL_PRECISION,
@@ -241,7 +241,7 @@ class _Reader:
         try:
             converter(node)(value)
             whole = {**schema, "$defs": self._definitions}
-            fits = Draft202012Validator(whole, format_checker=FORMATS).is_valid(value)
+            fits = DecimalValidator(whole, format_checker=FORMATS).is_valid(value)
         except UnfitError:
             fits = False
         if not fits:
