@@ -29,7 +29,7 @@ def complaints_of_the_meant(error: ValidationError) -> Iterator[ValidationError]
     if not branches:
         yield error
         return
-    value = error.instance
+    value: Any = error.instance
     name = _telling(branches, value)
     if name is not None:
         yield from _by_discriminator(error, name, branches)
@@ -54,8 +54,9 @@ def _branches(error: ValidationError) -> list[Branch]:
     """The alternatives besides null, each with its complaints."""
     if not error.context or error.validator not in {"anyOf", "oneOf"}:
         return []
-    found = []
-    for index, schema in enumerate(error.validator_value):
+    found: list[Branch] = []
+    schemas: Any = error.validator_value
+    for index, schema in enumerate(schemas):
         errors = [one for one in error.context if one.relative_schema_path[0] == index]
         if errors and schema != {"type": "null"}:
             found.append((schema, errors))
@@ -65,7 +66,7 @@ def _branches(error: ValidationError) -> list[Branch]:
 def _by_discriminator(
     error: ValidationError, name: str, branches: Sequence[Branch]
 ) -> Iterator[ValidationError]:
-    value = error.instance
+    value: Any = error.instance
     values = [_values(schema, name) or () for schema, _ in branches]
     if name not in value:
         error.message = f"{name!r} is a required property; it is one of {_known(values)}"
@@ -137,6 +138,6 @@ def _distance(value: Any, errors: Sequence[ValidationError]) -> tuple[bool, int,
     """How far away an alternative is: of another type, then by what it misses, then by what it does not share."""
     shared = 0
     if isinstance(value, dict) and errors[0].parent is not None:
-        index = errors[0].relative_schema_path[0]
-        shared = len(value.keys() & _properties(errors[0].parent.validator_value[index]).keys())
+        schemas: Any = errors[0].parent.validator_value
+        shared = len(value.keys() & _properties(schemas[errors[0].relative_schema_path[0]]).keys())
     return _is_other_type(errors), len(errors), -shared

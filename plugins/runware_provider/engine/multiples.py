@@ -15,6 +15,8 @@ from jsonschema.validators import extend
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from jsonschema.protocols import Validator
+
 
 def is_multiple(value: float, step: float) -> bool:
     """Whether a number, as JSON writes it, is a whole number of steps.
@@ -38,5 +40,7 @@ def _multiple_of(validator: Any, step: float, instance: Any, schema: Any) -> Ite
         yield ValidationError(f"{instance!r} is not a multiple of {step}")
 
 
-DecimalValidator = extend(Draft202012Validator, {"multipleOf": _multiple_of})
+DecimalValidator: type[Validator] = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator, {"multipleOf": _multiple_of}
+)
 """The validator of draft 2020-12 that counts in decimal digits."""
