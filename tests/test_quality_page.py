@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runware_provider.engine.quality.chance import SIGNIFICANT, wilson
 from runware_provider.engine.quality.expected import MISSES_SHOWN
-from runware_provider.engine.quality.sameness import BILLIONTH, HALF_A_CENT
+from runware_provider.engine.quality.sameness import BILLIONTH
 from runware_provider.engine.quality.saving import FOLDER
 
 PAGE = " ".join(
@@ -22,6 +22,6 @@ def test_the_example_of_an_interval_is_right() -> None:
 def test_the_rules_are_those_of_the_code() -> None:
     assert f"the first {MISSES_SHOWN} of each field" in PAGE
     assert f"in less than {100 * SIGNIFICANT:.0f} of 100 cases" in PAGE
-    assert "numbers to half a cent or a billionth of their size" in PAGE
-    assert (HALF_A_CENT, BILLIONTH) == (0.005, 1e-9)
+    assert "numbers to a billionth of their size" in PAGE
+    assert BILLIONTH == 1e-9
     assert f"`{FOLDER}/report.html`" in PAGE

@@ -461,6 +461,25 @@ def test_two_datasets_are_compared_side_by_side(place: Any, call: Callable[..., 
     assert Path(json.loads(done.stdout)["html"]).exists()
 
 
+def test_a_comparison_tells_the_hits_of_both_within_the_tolerance(
+    place: Any, call: Callable[..., Any]
+) -> None:
+    place.fill(3)
+    call()
+    right = place.root / "right.parquet"
+    pq.write_table(pa.table({"n": [row["n"] for row in place.rows()], "total": [-1.0] * 3}), right)
+    here = str(place.destination)
+    words = ["compare", "--destination", here, "--with", here, "--key", "n", "--expected", str(right)]
+    for tolerance, hits in (("0", 0), ("1e9", 3)):
+        done = place.call(*words, "--tolerance", tolerance)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["hits"] == {"total": {"a": hits, "b": hits, "of": 3}}
+    for tolerance in ("-1", "nan", "much"):
+        done = place.call(*words, f"--tolerance={tolerance}")
+        assert done.returncode == 1
+        assert f"--tolerance: '{tolerance}' is no distance" in done.stderr
+
+
 def test_what_names_somebody_is_forgotten_and_asked_anew(place: Any, call: Callable[..., Any]) -> None:
     place.fill(10)
     code, manifest, _ = call()

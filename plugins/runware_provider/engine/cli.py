@@ -136,13 +136,19 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
     expected = expected_table(options.expected, stores, field="--expected") if options.expected else None
     if options.command == "report":
         page: Report | Comparison = report(
-            storage, options.destination, partition, state=options.state, expected=expected, key=options.key
+            storage,
+            options.destination,
+            partition,
+            state=options.state,
+            expected=expected,
+            key=options.key,
+            tolerance=options.tolerance,
         )
     else:
         other = stores.open(options.other, field="--with")
         first = place_of(storage, options.destination, partition, options.state)
         second = place_of(other, options.other, partition, options.other_state)
-        page = compare(first, second, key=options.key, expected=expected)
+        page = compare(first, second, key=options.key, expected=expected, tolerance=options.tolerance)
         storage = other
     _say(page.to_short_markdown() if isinstance(page, Report) and options.short else page.to_markdown())
     return {**save(page, storage, page.state_folder), **_hits(page)}
@@ -150,9 +156,13 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
 
 def _hits(page: Report | Comparison) -> dict[str, Any]:
     """How often each field is as expected, for a script that insists on a rate."""
-    if not isinstance(page, Report) or page.hits is None:
+    if isinstance(page, Report):
+        fields = page.hits.fields if page.hits is not None else None
+        held = {one.path: {"hits": one.hits, "of": one.of} for one in fields or ()}
+        return {"hits": held} if fields is not None else {}
+    if page.duels is None:
         return {}
-    return {"hits": {one.path: {"hits": one.hits, "of": one.of} for one in page.hits.fields}}
+    return {"hits": {one.path: {"a": one.first, "b": one.second, "of": one.of} for one in page.duels}}
 
 
 def _forget(options: argparse.Namespace) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import secrets
 import sys
 from datetime import UTC, datetime
@@ -206,6 +207,20 @@ def _add_looking(parser: argparse.ArgumentParser, *, key: str) -> None:
         help="Parquet file with the key and the right values, named like the fields",
     )
     add("--key", metavar="COLUMN", help=key)
+    add(
+        "--tolerance",
+        type=_tolerance,
+        default=0.0,
+        metavar="X",
+        help="how far two numbers may be apart to count as the same, such as 0.005 (default: 0; never whole numbers)",
+    )
+
+
+def _tolerance(given: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 <= (held := float(given)) < math.inf:
+            return held
+    raise argparse.ArgumentTypeError(f"{given!r} is no distance: give 0 or more, such as 0.005")
 
 
 def _add_forgetting(parser: argparse.ArgumentParser) -> None:

@@ -154,6 +154,8 @@ class Report(ValueObject):
     """A Parquet file with the key and the right values, in columns named like the fields of the result."""
     key: Text | None = None
     """The column that names a record, in the dataset and in the expected values."""
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """How far a number may be from the expected one, in its own unit (0.005 is half a cent); whole numbers may not."""
 
     @model_validator(mode="after")
     def _expected_values_have_a_key(self) -> Self:

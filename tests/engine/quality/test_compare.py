@@ -173,6 +173,28 @@ def test_fields_that_cannot_be_compared_are_named(lake):
     assert [one.path for one in found.fields] == ["c"]
 
 
+def test_a_headline_never_says_all_the_same_without_what_was_not_compared(lake):
+    lake.put([lake.row(1, {"b": 1, "c": 1})], "a", pa.struct({"b": pa.int64(), "c": pa.int64()}))
+    lake.put([lake.row(1, {"b": "1", "c": 1})], "b", pa.struct({"b": pa.string(), "c": pa.int64()}))
+    lake.put([lake.row(1, {"z": 1})], "c", pa.struct({"z": pa.int64()}))
+    told = lake.compare().to_markdown()
+    assert "All values that can be compared are the same in the 1 row that succeeded in both." in told
+    assert "- Not compared: `b (int64 in A, string in B)`." in told
+    told = lake.compare("a", "c").to_markdown()
+    assert "No field could be compared: `b (only in A)`, `c (only in A)`, `z (only in B)`." in told
+
+
+def test_numbers_may_be_apart_by_the_tolerance_and_the_page_says_so(lake):
+    lake.put([lake.row(1, {"vendor": "a", "total": 1.0})], "a")
+    lake.put([lake.row(1, {"vendor": "a", "total": 1.004})], "b")
+    expected = {"key": [1], "total": [1.0]}
+    strict, lenient = lake.compare(expected=expected), lake.compare(expected=expected, tolerance=0.005)
+    assert (field(strict, "total").changed, strict.duels[0].second) == (1, 0)
+    assert (field(lenient, "total").same, lenient.duels[0].second) == (1, 1)
+    for text in (lenient.to_markdown(), lenient.to_html(), lake.compare(tolerance=0.005).to_markdown()):
+        assert "numbers to a billionth of their size and 0.005 besides" in text
+
+
 def test_cost_tokens_and_times_stand_side_by_side(lake):
     lake.put(rows(lake, {1: "a"}, latency_s=1.0), "a", cost_usd=0.01)
     lake.put(rows(lake, {1: "a"}, latency_s=3.0), "b", cost_usd=0.015)

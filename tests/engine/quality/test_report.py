@@ -94,7 +94,7 @@ def findings_of(texts, name="field"):
     wanted = Expected(pa.table({"key": keys, name: ["?"] * len(keys)}), "key", schema, kind)
     counter = HitCounter(wanted)
     counter.add(pa.array(texts, pa.string()), results, pa.array([True] * len(texts)))
-    hits = Hits(counter.fields(), counter.compared, 0, len(keys), tuple(keys))
+    hits = Hits(counter.fields(), counter.compared, 0, len(keys), tuple(keys), 0.0)
     manifest = {"publish_id": "p1", "destination": texts[0], "model": texts[0], "finished_at": texts[0]}
     return Findings(Run(manifest, tally), profiler.fields(), hits)
 
@@ -197,7 +197,11 @@ def test_plain_texts_have_a_report(lake):
 def test_expected_values_show_the_rate_its_interval_and_the_misses(lake):
     lake.put([lake.row(n, {"vendor": "A", "total": float(n)}) for n in range(10)])
     expected = pa.table({"key": list(range(10)), "total": [0.0] + [n + 0.001 for n in range(1, 9)] + [1.0]})
-    found = lake.report(expected=expected, key="key")
+    strict, found = (lake.report(expected=expected, key="key", tolerance=one) for one in (0.0, 0.005))
+    assert strict.hits.fields[0].hits == 1
+    assert "0.005 besides" not in strict.to_markdown()
+    assert "0.005 besides" in found.to_markdown()
+    assert "0.005 besides" in found.to_html()
     assert "| `total` | 9 | 10 | 90 % | 59.6\u201398.2 % |" in found.to_markdown()
     assert "| `total` | `9` | `9` | `1` |" in found.to_markdown()
     assert "1 miss" in read(found.to_html()).text

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.engine.quality.sameness import comparable, pairs, same
+from runware_provider.engine.quality.sameness import comparable, pairs, rule, same, uncompared
 
 LINE = pa.struct({"text": pa.string(), "amount": pa.float64()})
 LINES = st.none() | st.lists(
@@ -19,8 +19,9 @@ LINES = st.none() | st.lists(
 )
 
 
-def alike(first, second, kind, other_kind=None):
-    return same(pa.array([first], kind), pa.array([second], other_kind or kind)).to_pylist() == [True]
+def alike(first, second, kind, other_kind=None, tolerance=0.0):
+    held = same(pa.array([first], kind), pa.array([second], other_kind or kind), tolerance)
+    return held.to_pylist() == [True]
 
 
 def plainly_same(first, second):
@@ -55,8 +56,9 @@ def test_all_white_space_counts_alike(text):
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [
-        (10.0, 10.0049, True),
-        (10.0, 10.0051, False),
+        (0.001, 0.005, False),
+        (0.90, 0.904, False),
+        (10.0, 10.0049, False),
         (1e12, 1e12 + 500, True),
         (1e12, 1e12 + 5000, False),
         (None, None, True),
@@ -64,8 +66,31 @@ def test_all_white_space_counts_alike(text):
         (0.1 + 0.2, 0.3, True),
     ],
 )
-def test_numbers_are_the_same_to_half_a_cent_or_a_billionth(first, second, expected):
+def test_numbers_are_the_same_to_a_billionth_of_their_size(first, second, expected):
     assert alike(first, second, pa.float64()) is expected
+
+
+def test_numbers_may_be_apart_by_as_much_as_is_tolerated_wherever_they_stand():
+    assert alike(10.0, 10.005, pa.float64(), tolerance=0.005)
+    assert not alike(10.0, 10.0051, pa.float64(), tolerance=0.005)
+    line = [{"text": "a", "amount": 1.0}]
+    near = [{"text": "a", "amount": 1.004}]
+    assert alike(line, near, pa.list_(LINE), tolerance=0.005)
+    assert not alike(line, near, pa.list_(LINE))
+    assert not alike(1, 2, pa.int64(), tolerance=5)
+
+
+def test_the_rule_names_the_tolerance_where_there_is_one():
+    assert "to a billionth of their size, whole" in rule(0.0)
+    assert "to a billionth of their size and 0.005 besides, whole" in rule(0.005)
+
+
+def test_what_is_left_out_is_named_down_to_the_elements_of_lists():
+    first = pa.struct({"g": pa.struct({"x": pa.int64(), "y": pa.string()}), "lines": pa.list_(LINE)})
+    line = pa.struct({"text": pa.string(), "amount": pa.float64(), "tax": pa.float64()})
+    second = pa.struct({"g": pa.struct({"x": pa.string(), "y": pa.string()}), "lines": pa.list_(line)})
+    assert uncompared(first, second) == ["g.x (int64 in A, string in B)", "lines[].tax (only in B)"]
+    assert uncompared(first, first) == []
 
 
 def test_whole_numbers_are_compared_exactly():

@@ -23,7 +23,7 @@ from runware_provider.engine.quality.findings import (
 )
 from runware_provider.engine.quality.profile import PLAIN, as_struct
 from runware_provider.engine.quality.published import Place, reading
-from runware_provider.engine.quality.sameness import comparable, pairs, same
+from runware_provider.engine.quality.sameness import pairs, same, uncompared
 from runware_provider.engine.quality.tally import FIELDS, Tally
 from runware_provider.engine.rows import INFERENCE, Outcome
 
@@ -63,6 +63,7 @@ def compare(
     *,
     key: str | None,
     expected: pa.Table | Mapping[str, Any] | None = None,
+    tolerance: float = 0.0,
 ) -> Comparison:
     """Compare the current publishes of two datasets.
 
@@ -74,6 +75,7 @@ def compare(
         second: B.
         key: the column that tells which rows belong together; an explicit None joins by the order of the rows.
         expected: values known to be right: the key column, and columns named like fields of the results.
+        tolerance: how far two numbers may be apart to count as the same, in their own unit; whole numbers may not.
 
     Raises:
         BadInput: the key is no column of both, null, or there twice; the numbers of rows differ and there is no
@@ -86,7 +88,7 @@ def compare(
         raise BadInput("key", "expected values need a key column", "Name the column, or leave them out")
 
     def look(published: Sequence[Published]) -> Comparison:
-        return _Look(published[0], published[1], key, wanted).run()
+        return _Look(published[0], published[1], key, wanted, tolerance).run()
 
     return reading([first, second], look)
 
@@ -104,8 +106,16 @@ class _Changes:
 class _Look:
     """One pass over both datasets."""
 
-    def __init__(self, first: Published, second: Published, key: str | None, wanted: pa.Table | None) -> None:
+    def __init__(
+        self,
+        first: Published,
+        second: Published,
+        key: str | None,
+        wanted: pa.Table | None,
+        tolerance: float,
+    ) -> None:
         self._sides = (first, second)
+        self._tolerance = tolerance
         self._key = key
         self._tallies = (Tally(), Tally())
         self._outcomes: Counter[tuple[str, str]] = Counter()
@@ -134,11 +144,12 @@ class _Look:
             outcomes=dict(self._outcomes),
             both_succeeded=self._both,
             fields=tuple(one.told() for one in self._changes.values()),
-            incomparable=tuple(_incomparable(*types)),
+            incomparable=tuple(uncompared(*types)),
             duels=judged([_duel(path, counts) for path, counts in self._duels.items()])
             if self._expected is not None
             else None,
             expected=self._expected_rows,
+            tolerance=self._tolerance,
             state_folder=self._sides[1].place.state_folder,
         )
 
@@ -205,7 +216,7 @@ class _Look:
         columns = (_array(first[_RESULT]), _array(second[_RESULT]), _array(first[_KEY]))
         for pair in pairs(*columns):
             changes = self._changes.setdefault(pair.path, _Changes(pair.path))
-            held = same(pair.first, pair.second)
+            held = same(pair.first, pair.second, self._tolerance)
             here, there = pc.is_valid(pair.first), pc.is_valid(pair.second)
             differ = pc.and_(pc.and_(here, there), pc.invert(held))
             changes.counts.update(
@@ -221,7 +232,9 @@ class _Look:
     def _count_hits(self, first: pa.Table, second: pa.Table, expected: tuple[Expected, Expected]) -> None:
         sent = pc.or_(*(pc.not_equal(table[_OUTCOME], Outcome.SKIPPED.value) for table in (first, second)))
         first, second = first.filter(sent).combine_chunks(), second.filter(sent).combine_chunks()
-        right = [_hits(table, one) for table, one in zip((first, second), expected, strict=True)]
+        right = [
+            _hits(table, one, self._tolerance) for table, one in zip((first, second), expected, strict=True)
+        ]
         self._expected_rows += right[0].rows
         for path, held in right[0].by_path.items():
             other = right[1].by_path.get(path)
@@ -238,15 +251,14 @@ class _Right:
     by_path: Mapping[str, pa.BooleanArray]
 
 
-def _hits(table: pa.Table, expected: Expected) -> _Right:
+def _hits(table: pa.Table, expected: Expected, tolerance: float) -> _Right:
     """Where a field is as expected, over the rows that have expected values; without a result it is not."""
     found, wanted = expected.find(_array(table[_KEY]))
     rows = table.take(found).combine_chunks()
     answered = _array(pc.equal(rows[_OUTCOME], Outcome.SUCCEEDED.value))
     compared = pairs(_array(rows[_RESULT]), wanted, _array(rows[_KEY]))
-    return _Right(
-        len(found), {pair.path: pc.and_(answered, same(pair.first, pair.second)) for pair in compared}
-    )
+    right = {pair.path: pc.and_(answered, same(pair.first, pair.second, tolerance)) for pair in compared}
+    return _Right(len(found), right)
 
 
 def _duel(path: str, counts: Counter[tuple[bool, bool]]) -> Duel:
@@ -256,16 +268,6 @@ def _duel(path: str, counts: Counter[tuple[bool, bool]]) -> Duel:
 def _struct_of(side: Published) -> pa.StructType:
     held = side.result_type
     return held if pa.types.is_struct(held) else pa.struct([(PLAIN, held)])
-
-
-def _incomparable(first: pa.StructType, second: pa.StructType) -> list[str]:
-    a, b = (
-        {kind.field(i).name: kind.field(i).type for i in range(kind.num_fields)} for kind in (first, second)
-    )
-    told = [f"{name} (only in A)" for name in a if name not in b]
-    told += [f"{name} (only in B)" for name in b if name not in a]
-    both = [name for name in a if name in b and not comparable(a[name], b[name])]
-    return [*told, *(f"{name} ({a[name]} in A, {b[name]} in B)" for name in both)]
 
 
 def _check_key(side: Published, key: str | None, letter: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from runware_provider.engine.quality.page import rendered
-from runware_provider.engine.quality.sameness import RULE
+from runware_provider.engine.quality.sameness import rule
 from runware_provider.engine.quality.verdicts import BASIS, in_short, reading
 from runware_provider.engine.quality.wording import apart
 
@@ -143,7 +143,7 @@ def html_of(found: Differences) -> str:
         crossed=sorted(found.outcomes.items(), key=lambda one: (-one[1], one[0])),
         in_short=in_short(found),
         basis=BASIS,
-        rule=RULE,
+        rule=rule(found.tolerance),
         reading=reading,
         apart=apart,
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.quality.markdown import code, table
 from runware_provider.engine.quality.report_markdown import beside, facts
-from runware_provider.engine.quality.sameness import RULE
+from runware_provider.engine.quality.sameness import rule
 from runware_provider.engine.quality.verdicts import BASIS, in_short, reading
 from runware_provider.engine.quality.wording import count, share
 
@@ -32,7 +32,7 @@ def markdown_of(found: Differences) -> str:
     lines += ["", "**In short**", "", *(f"- {one.told(code)}" for one in in_short(found)), ""]
     lines += facts([found.first, found.second])
     if found.duels is not None:
-        lines += ["", "## Which is right more often", "", *_duels(found.duels)]
+        lines += ["", "## Which is right more often", "", *_duels(found.duels, rule(found.tolerance))]
     if found.joined:
         lines += ["", "## Outcomes", "", *_outcomes(found)]
     if found.fields:
@@ -40,7 +40,7 @@ def markdown_of(found: Differences) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _duels(duels: Sequence[Duel]) -> list[str]:
+def _duels(duels: Sequence[Duel], same: str) -> list[str]:
     rows = [
         [
             code(one.path, 60),
@@ -54,7 +54,7 @@ def _duels(duels: Sequence[Duel]) -> list[str]:
     ]
     headers = ["field", "A right", "B right", "only A right", "only B right", "verdict"]
     more = _more(len(duels), DUELS_SHOWN)
-    return [*table(headers, rows, right=[1, 2, 3, 4]), "", f"{BASIS} {RULE}{more}"]
+    return [*table(headers, rows, right=[1, 2, 3, 4]), "", f"{BASIS} {same}{more}"]
 
 
 def _outcomes(found: Differences) -> list[str]:
@@ -74,6 +74,8 @@ def _fields(found: Differences) -> list[str]:
         for one in found.fields[:FIELDS_SHOWN]
     ]
     note = f"Over the {count(found.both_succeeded)} rows that succeeded in both."
+    if found.duels is None:
+        note += f" {rule(found.tolerance)}"
     if found.incomparable:
         note += f" Not compared: {', '.join(map(code, found.incomparable[:8]))}."
     note += _more(len(found.fields), FIELDS_SHOWN)

@@ -107,10 +107,16 @@ class Expected:
 
 
 class HitCounter:
-    """Compares results with expected values, table by table."""
+    """Compares results with expected values, table by table.
 
-    def __init__(self, expected: Expected) -> None:
+    Args:
+        expected: the values.
+        tolerance: how far numbers may be apart.
+    """
+
+    def __init__(self, expected: Expected, tolerance: float = 0.0) -> None:
         self._expected = expected
+        self._tolerance = tolerance
         self._fields: dict[str, FieldHits] = {}
         self.compared = 0
         """Rows with a result and expected values."""
@@ -126,7 +132,7 @@ class HitCounter:
         self.compared += len(found)
         for pair in pairs(results.take(found), wanted, keys.take(found), elements=True):
             hits = self._fields.setdefault(pair.path, FieldHits(pair.path))
-            held = same(pair.first, pair.second)
+            held = same(pair.first, pair.second, self._tolerance)
             hits.hits += held.true_count
             hits.of += len(held)
             missing = pc.indices_nonzero(pc.invert(held))[: MISSES_SHOWN - len(hits.misses)]

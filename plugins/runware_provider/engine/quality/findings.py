@@ -90,6 +90,8 @@ class Hits:
     """Records with expected values."""
     left_out: tuple[str, ...]
     """Columns of the expected values that are no field of the result."""
+    tolerance: float
+    """How far numbers may be apart."""
 
 
 @dataclass(frozen=True)
@@ -196,3 +198,5 @@ class Differences:
     """Nothing without expected values."""
     expected: int
     """Records with expected values that were compared."""
+    tolerance: float
+    """How far numbers may be apart."""

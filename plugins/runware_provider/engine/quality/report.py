@@ -58,6 +58,7 @@ def report(  # noqa: PLR0913 - a dataset's place and what it is held against
     state: str | None = None,
     expected: pa.Table | Mapping[str, Any] | None = None,
     key: str | None = None,
+    tolerance: float = 0.0,
 ) -> Report:
     """Look at the current publish of a dataset.
 
@@ -68,6 +69,7 @@ def report(  # noqa: PLR0913 - a dataset's place and what it is held against
         state: its state folder; by default the root's sibling.
         expected: values known to be right: a key column, and columns named like fields of the result.
         key: the column that the dataset and `expected` share.
+        tolerance: how far a number may be from the expected one, in its own unit; whole numbers may not.
 
     Raises:
         BadInput: nothing is published there, or `expected` does not go with it.
@@ -78,7 +80,7 @@ def report(  # noqa: PLR0913 - a dataset's place and what it is held against
     wanted = table_of(expected) if expected is not None else None
 
     def look(published: Sequence[Published]) -> Report:
-        return _look(published[0], wanted, key)
+        return _look(published[0], wanted, key, tolerance)
 
     return reading([place], look)
 
@@ -101,9 +103,9 @@ def expected_for(published: Published, table: pa.Table, key: str | None) -> Expe
     return Expected(table, key, published.schema, struct)
 
 
-def _look(published: Published, wanted: pa.Table | None, key: str | None) -> Report:
+def _look(published: Published, wanted: pa.Table | None, key: str | None, tolerance: float) -> Report:
     expected = expected_for(published, wanted, key) if wanted is not None else None
-    counter = HitCounter(expected) if expected is not None else None
+    counter = HitCounter(expected, tolerance) if expected is not None else None
     tally, profiler = Tally(), Profiler()
     columns = [*published.result_columns, *published.about(FIELDS), *([expected.key] if expected else [])]
     for table in published.tables(columns):
@@ -117,6 +119,8 @@ def _look(published: Published, wanted: pa.Table | None, key: str | None) -> Rep
     hits = None
     if counter is not None and expected is not None:
         left_out = tuple(expected.left_out)
-        hits = Hits(counter.fields(), counter.compared, counter.without_result, expected.rows, left_out)
+        hits = Hits(
+            counter.fields(), counter.compared, counter.without_result, expected.rows, left_out, tolerance
+        )
     run = Run(published.manifest, tally)
     return Report(run, profiler.fields() if tally.answered else (), hits, published.place.state_folder)

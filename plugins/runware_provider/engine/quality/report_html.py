@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from runware_provider.engine.quality.page import rendered
-from runware_provider.engine.quality.sameness import RULE
+from runware_provider.engine.quality.sameness import rule
 from runware_provider.engine.quality.standout import remarks
 from runware_provider.engine.quality.wording import apart, reasons
 
@@ -176,6 +176,6 @@ def html_of(findings: Findings) -> str:
         reasons=reasons,
         apart=apart,
         problems=findings.run.tally.problems.counts.most_common(LISTED),
-        rule=RULE,
+        rule=rule(findings.hits.tolerance) if findings.hits is not None else "",
         listed=LISTED,
     )

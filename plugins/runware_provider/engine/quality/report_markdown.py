@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.quality.markdown import bar, code, table
 from runware_provider.engine.quality.profile import Kind
-from runware_provider.engine.quality.sameness import RULE
+from runware_provider.engine.quality.sameness import rule
 from runware_provider.engine.quality.standout import remarks
 from runware_provider.engine.quality.wording import (
     NOTHING,
@@ -184,7 +184,7 @@ def _rates(hits: Hits) -> list[str]:
 
 
 def _hits(hits: Hits) -> list[str]:
-    lines = [*_rates(hits), "", RULE + _more(len(hits.fields), HITS_SHOWN, "fields")]
+    lines = [*_rates(hits), "", rule(hits.tolerance) + _more(len(hits.fields), HITS_SHOWN, "fields")]
     if hits.without_result:
         lines[-1] += (
             f" {count(hits.without_result)} rows with expected values have no result and are in no rate."

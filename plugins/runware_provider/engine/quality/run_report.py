@@ -60,7 +60,13 @@ def keep_report(wish: Wish, spec: Spec, stores: Stores) -> dict[str, str]:
         expected_table(wish.expected, stores, field="report.expected") if wish.expected is not None else None
     )
     found = report(
-        storage, spec.destination, spec.partition, state=spec.state, expected=expected, key=wish.key
+        storage,
+        spec.destination,
+        spec.partition,
+        state=spec.state,
+        expected=expected,
+        key=wish.key,
+        tolerance=wish.tolerance,
     )
     return save(found, storage, found.state_folder)
 

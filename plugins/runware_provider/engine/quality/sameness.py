@@ -1,8 +1,8 @@
 """Whether two values are the same to a reader. Pure, over whole Arrow arrays.
 
 - Texts: after every run of white space became one space and the ends were trimmed.
-- Whole numbers: equal. Other numbers: less than half a cent (0.005) apart, or at most a billionth (1e-9) of the
-  larger one, since amounts come as binary fractions here and as decimals there.
+- Whole numbers: equal. Other numbers: apart by at most a billionth (1e-9) of the larger one, since amounts come as
+  binary fractions here and as decimals there; and by the tolerance besides, where the user gives one.
 - Dates, times, yes/no: equal; a date equals midnight, a time without zone counts as UTC.
 - Lists: as long, and every element the same. Structs: every field that both have.
 - Null equals null and nothing else.
@@ -21,12 +21,7 @@ from runware_provider.engine.quality.profile import Kind, below, is_list, kind_o
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HALF_A_CENT = 0.005
 BILLIONTH = 1e-9
-RULE = (
-    "Texts are compared without regard to white space, numbers to half a cent or a billionth of their size,"
-    " whole numbers and dates exactly; null equals null."
-)
 
 _SPACE = r"[\s\v\p{Z}\x{1c}-\x{1f}\x{85}]+"
 _FAMILIES = (
@@ -36,6 +31,19 @@ _FAMILIES = (
     {Kind.DATE, Kind.MOMENT},
     {Kind.TIME},
 )
+
+
+def rule(tolerance: float) -> str:
+    """What counts as the same, for a reader.
+
+    Args:
+        tolerance: as for `same`.
+    """
+    given = f" and {tolerance:g} besides" if tolerance else ""
+    return (
+        f"Texts are compared without regard to white space, numbers to a billionth of their size{given},"
+        " whole numbers and dates exactly; null equals null."
+    )
 
 
 @dataclass(frozen=True)
@@ -98,17 +106,54 @@ def comparable(first: pa.DataType, second: pa.DataType) -> bool:
     return first == second or _family(first) == _family(second) is not None
 
 
-def same(first: pa.Array, second: pa.Array) -> pa.BooleanArray:
-    """Where two arrays of comparable types hold the same; never null."""
+def uncompared(first: pa.StructType, second: pa.StructType, path: str = "") -> list[str]:
+    """What `pairs` and `same` leave out, with the reason: fields of one side only, and those of unlike types.
+
+    Args:
+        first: A's type.
+        second: B's.
+        path: of both.
+    """
+    both = common(first, second)
+    told = []
+    for letter, kind in (("A", first), ("B", second)):
+        names = (kind.field(index).name for index in range(kind.num_fields))
+        told += [f"{below(path, name)} (only in {letter})" for name in names if name not in both]
+    for name in both:
+        told += _uncompared(first.field(name).type, second.field(name).type, below(path, name))
+    return told
+
+
+def _uncompared(first: pa.DataType, second: pa.DataType, path: str) -> list[str]:
+    if pa.types.is_struct(first) and pa.types.is_struct(second):
+        return uncompared(first, second, path)
+    if not comparable(first, second):
+        return [f"{path} ({first} in A, {second} in B)"]
+    if is_list(first) and is_list(second):
+        return _uncompared(first.value_type, second.value_type, f"{path}[]")
+    return []
+
+
+def same(first: pa.Array, second: pa.Array, tolerance: float = 0.0) -> pa.BooleanArray:
+    """Where two arrays of comparable types hold the same; never null.
+
+    Args:
+        first: values.
+        second: as many.
+        tolerance: how far numbers may be apart, in their own unit; whole numbers may not.
+    """
     both_null = pc.and_(pc.is_null(first), pc.is_null(second))
-    return pc.or_(both_null, pc.fill_null(_equal(first, second), fill_value=False))
+    return pc.or_(both_null, pc.fill_null(_equal(first, second, tolerance), fill_value=False))
 
 
-def _equal(first: pa.Array, second: pa.Array) -> pa.BooleanArray:
+def _equal(first: pa.Array, second: pa.Array, tolerance: float) -> pa.BooleanArray:
     """Null or false where one of both is null."""
     if pa.types.is_null(first.type) or pa.types.is_null(second.type):
         return pa.array([False] * len(first), pa.bool_())
-    return _EQUAL.get(kind_of(first.type), pc.equal)(first, second)
+    kind = kind_of(first.type)
+    if kind in _EQUAL_WITHIN:
+        return _EQUAL_WITHIN[kind](first, second, tolerance)
+    return _EQUAL.get(kind, pc.equal)(first, second)
 
 
 def _equal_texts(first: pa.Array, second: pa.Array) -> pa.BooleanArray:
@@ -123,31 +168,31 @@ def _equal_times(first: pa.Array, second: pa.Array) -> pa.BooleanArray:
     return pc.equal(first.cast(pa.time64("us"), safe=False), second.cast(pa.time64("us"), safe=False))
 
 
-def _close(first: pa.Array, second: pa.Array) -> pa.BooleanArray:
+def _close(first: pa.Array, second: pa.Array, tolerance: float) -> pa.BooleanArray:
     if pa.types.is_integer(first.type) and pa.types.is_integer(second.type):
         return pc.equal(first, second)
     one, other = (array.cast(pa.float64(), safe=False) for array in (first, second))
     apart = pc.abs(pc.subtract(one, other))
     larger = pc.max_element_wise(pc.abs(one), pc.abs(other), skip_nulls=False)
-    return pc.or_(pc.less(apart, HALF_A_CENT), pc.less_equal(apart, pc.multiply(larger, BILLIONTH)))
+    return pc.less_equal(apart, pc.add(pc.multiply(larger, BILLIONTH), tolerance))
 
 
-def _equal_lists(first: pa.Array, second: pa.Array) -> pa.BooleanArray:
+def _equal_lists(first: pa.Array, second: pa.Array, tolerance: float) -> pa.BooleanArray:
     as_long = _as_long(first, second)
     rows = pc.indices_nonzero(as_long)
     one, other = first.filter(as_long), second.filter(as_long)
-    differ = pc.invert(same(pc.list_flatten(one), pc.list_flatten(other)))
+    differ = pc.invert(same(pc.list_flatten(one), pc.list_flatten(other), tolerance))
     parents = pc.list_parent_indices(one).filter(differ)
     wrong = rows.take(parents)
     every = pa.array(range(len(first)), pa.uint64())
     return pc.and_(as_long, pc.invert(pc.is_in(every, value_set=wrong)))
 
 
-def _equal_structs(first: pa.Array, second: pa.Array) -> pa.BooleanArray:
+def _equal_structs(first: pa.Array, second: pa.Array, tolerance: float) -> pa.BooleanArray:
     equal = pc.and_(pc.is_valid(first), pc.is_valid(second))
     for name in common(first.type, second.type):
         one, other = (pc.struct_field(array, [array.type.get_field_index(name)]) for array in (first, second))
-        equal = pc.and_(equal, same(one, other))
+        equal = pc.and_(equal, same(one, other, tolerance))
     return equal
 
 
@@ -174,11 +219,13 @@ def _family(kind: pa.DataType) -> int | None:
 
 _EQUAL = {
     Kind.TEXT: _equal_texts,
-    Kind.NUMBER: _close,
-    Kind.WHOLE: _close,
     Kind.DATE: _equal_moments,
     Kind.MOMENT: _equal_moments,
     Kind.TIME: _equal_times,
+}
+_EQUAL_WITHIN = {
+    Kind.NUMBER: _close,
+    Kind.WHOLE: _close,
     Kind.LIST: _equal_lists,
     Kind.GROUP: _equal_structs,
 }

@@ -35,7 +35,14 @@ def in_short(found: Differences) -> list[Remark]:
     """What a reader takes home."""
     if not found.joined:
         return [Remark("bad", "The two have no record in common.")]
-    return [*_rightness(found), *_outcomes(found), *_changes(found), *_price(found), *_unmet(found)]
+    return [
+        *_rightness(found),
+        *_outcomes(found),
+        *_changes(found),
+        *_uncompared(found),
+        *_price(found),
+        *_unmet(found),
+    ]
 
 
 def _rightness(found: Differences) -> Iterator[Remark]:
@@ -76,14 +83,27 @@ def _changes(found: Differences) -> Iterator[Remark]:
         return
     least = min(compared, key=lambda one: (one.same / one.of, one.path))
     if least.same == least.of:
+        what = "All values that can be compared are" if found.incomparable else "All values are"
         yield Remark(
-            "note", f"All values are the same in the {counted(found.both_succeeded, 'row')} that both have."
+            "note", f"{what} the same in the {counted(found.both_succeeded, 'row')} that succeeded in both."
         )
     else:
         differ = share(least.of - least.same, least.of)
         yield Remark(
             "note", f"They differ most in {{}}: in {differ} of {count(least.of)} rows.", (least.path,)
         )
+
+
+def _uncompared(found: Differences) -> Iterator[Remark]:
+    if not found.incomparable:
+        return
+    named = found.incomparable[:NAMES]
+    more = len(found.incomparable) - len(named)
+    told = ", ".join("{}" for _ in named) + (f" and {more} more" if more else "")
+    if not found.fields and found.both_succeeded:
+        yield Remark("bad", f"No field could be compared: {told}.", named)
+    else:
+        yield Remark("bad", f"Not compared: {told}.", named)
 
 
 def _price(found: Differences) -> Iterator[Remark]:
