@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from runware_provider.engine.attempt import Entry, Key, Kind
 from runware_provider.engine.follow_up import (
+    COMPLAINT_TOKENS,
     MOST_SHOWN,
     NOTHING_SAID,
+    Ceiling,
     Policy,
     Step,
+    ceiling,
     ended_with,
     follow_up,
     last_word,
@@ -69,6 +72,30 @@ def test_the_next_question_follows_from_the_answers(
 
 def test_the_first_of_more_tokens_is_twice_what_the_api_gives_by_default() -> None:
     assert next_step([CUT], Policy(0, most_tokens=100_000)) == Step(max_tokens=65_536)
+
+
+def test_at_most_every_answer_is_as_long_as_it_may_be_and_every_reask_is_used() -> None:
+    assert ceiling(Policy(0, 200), 3, 30) == Ceiling(3, 30, 600)
+    assert ceiling(Policy(1, 200), 3, 30) == Ceiling(6, 60 + 3 * (200 + COMPLAINT_TOKENS), 1200)
+    assert ceiling(Policy(0, 100, 350), 1, 10) == Ceiling(3, 30, 100 + 200 + 350)
+    assert ceiling(Policy(2, 100, 200), 0, 0) == Ceiling(0, 0, 0)
+
+
+@given(
+    st.lists(st.sampled_from([UNFIT, LOOKS_CUT]), min_size=30, max_size=30),
+    st.builds(Policy, st.integers(0, 5), st.integers(1, 1000), st.none() | st.integers(1, 10_000)),
+)
+def test_no_course_of_answers_comes_to_more(answers: list[Judgement], policy: Policy) -> None:
+    asked, tokens, shown = 1, policy.max_tokens, 0
+    while (step := next_step(answers[:asked], policy)) is not None:
+        asked += 1
+        tokens += step.max_tokens or policy.max_tokens
+        if step.shows is not None:
+            shown += (policy.most_tokens or policy.max_tokens) + COMPLAINT_TOKENS
+    most = ceiling(policy, 1, 7)
+    assert asked <= most.inferences
+    assert tokens <= most.completion_tokens
+    assert 7 * asked + shown <= most.prompt_tokens
 
 
 ANSWERS = st.lists(st.sampled_from([FITS, UNFIT, CUT, LOOKS_CUT, FILTERED]), max_size=20)

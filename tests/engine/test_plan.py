@@ -126,6 +126,25 @@ async def test_an_estimate_is_based_on_answers_as_soon_as_there_are_some(place: 
     assert from_answers["cost_usd"] == pytest.approx(said, abs=1e-6)
 
 
+def test_an_estimate_never_expects_more_than_an_answer_may_have(place: Any) -> None:
+    place.fill(10)
+    short = place.plan(settings={"max_tokens": 200})["estimate"]
+    assert (short["completion_tokens_each"], short["completion_tokens"]) == (200, 2000)
+    assert place.plan()["estimate"]["completion_tokens_each"] == 250
+
+
+async def test_a_plan_says_what_it_costs_at_most_and_a_run_never_costs_more(place: Any) -> None:
+    place.fill(10)
+    changes = {"settings": {"max_tokens": 200}, "structured": {"reasks": 2}}
+    most = place.plan(**changes)["estimate"]["at_most"]
+    assert (most["inferences"], most["completion_tokens"], most["max_tokens_each"]) == (30, 6000, 200)
+    place.server.script(Fault("break_schema"))
+    manifest = await place.run(**changes, max_failed=None)
+    assert manifest["paid_inferences"] == most["inferences"]
+    assert manifest["cost_usd"] <= most["cost_usd"]
+    assert place.plan(model="nobody:knows@1", **changes)["estimate"]["at_most"]["cost_usd"] is None
+
+
 def test_a_plan_of_an_empty_source_is_a_plan_of_nothing(place: Any) -> None:
     place.fill(0)
     planned = place.plan()

@@ -27,6 +27,8 @@ DEFAULT_MAX_TOKENS = 32_768
 """What the API lets an answer have where a request does not say."""
 MOST_SHOWN = 200_000
 """Characters of an answer that are shown; longer ones are cut."""
+COMPLAINT_TOKENS = 1_500
+"""Of what is said about an answer that does not fit, about, at its longest: 2,000 characters and some words around them."""
 NOTHING_SAID = "(empty)"
 OUT_OF_BUDGET = "the budget was used up before it was asked again"
 _SUMMED = ("prompt_tokens", "cached_tokens", "completion_tokens", "cost_usd")
@@ -58,6 +60,33 @@ class Policy:
         if self.most_tokens is None or self.most_tokens <= before:
             return None
         return min(2 * before, self.most_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """What questions come to if every answer is as long as it may be, and everything is asked again that may be."""
+
+    inferences: int
+    prompt_tokens: int
+    """As well as prompts can be estimated."""
+    completion_tokens: int
+
+
+def ceiling(policy: Policy, questions: int, prompt_tokens: int) -> Ceiling:
+    """The most that questions may come to; attempts that end in errors, which are not billed, are not in it.
+
+    Args:
+        policy: what may be asked again.
+        questions: how many there are.
+        prompt_tokens: of all their prompts together.
+    """
+    rooms = [policy.max_tokens]
+    while (longer := policy.longer(rooms[-1])) is not None:
+        rooms.append(longer)
+    each = len(rooms) + policy.reasks
+    shown = (each - 1) * (rooms[-1] + COMPLAINT_TOKENS) if policy.reasks else 0
+    completion = sum(rooms) + policy.reasks * rooms[-1]
+    return Ceiling(questions * each, prompt_tokens * each + questions * shown, questions * completion)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.budget import shares
+from runware_provider.engine.follow_up import ceiling
 from runware_provider.engine.ledger import Ledger
 from runware_provider.engine.opening import open_account, price_of
 from runware_provider.engine.prepare import check_empty, check_published, check_schemas, prepare
@@ -17,6 +19,7 @@ from runware_provider.engine.survey import changed, questioner_of, survey
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runware_provider.engine.follow_up import Policy
     from runware_provider.engine.ledger_index import Statistics
     from runware_provider.engine.pricing import KnownPrices
     from runware_provider.engine.spec import Spec
@@ -56,7 +59,7 @@ def plan(
         different = changed(prepared, published[0] if published else {})
         same_model = published is not None and "model" not in different
         price = price_of(spec, prices or {}, ledger, found.answers, same_model=same_model)
-        estimate = _estimate(found, ledger.statistics(), price)
+        estimate = _estimate(found, ledger.statistics(), price, prepared.follow_ups)
         budget = _budget(spec, found, price, ledger)
     finally:
         ledger.close()
@@ -83,13 +86,15 @@ def plan(
     }
 
 
-def _estimate(found: Survey, known: Statistics, price: KnownPrices | None) -> dict[str, Any]:
+def _estimate(found: Survey, known: Statistics, price: KnownPrices | None, policy: Policy) -> dict[str, Any]:
+    """What it will probably cost, and what it may cost at most."""
     each = known.mean_completion_tokens
-    mean = ASSUMED_COMPLETION_TOKENS if each is None else each
+    if each is None:
+        mean = min(ASSUMED_COMPLETION_TOKENS, policy.max_tokens)
+    else:
+        mean = min(each, policy.most_tokens or policy.max_tokens)
     completion_tokens = round(mean * found.to_pay)
-    cost = None
-    if price is not None:
-        cost = round(price.prices.of(found.prompt_tokens, completion_tokens), 6)
+    most = ceiling(policy, *found.chargeable)
     return {
         "prompt_tokens": found.prompt_tokens,
         "completion_tokens": completion_tokens,
@@ -97,9 +102,18 @@ def _estimate(found: Survey, known: Statistics, price: KnownPrices | None) -> di
         "based_on": "an assumption, not a measurement"
         if each is None
         else "taken from the answers of this job",
-        "cost_usd": cost,
+        "cost_usd": _cost(price, found.prompt_tokens, completion_tokens),
         "priced_by": price.said_by if price is not None else None,
+        "at_most": {
+            **asdict(most),
+            "max_tokens_each": policy.most_tokens or policy.max_tokens,
+            "cost_usd": _cost(price, most.prompt_tokens, most.completion_tokens),
+        },
     }
+
+
+def _cost(price: KnownPrices | None, prompt_tokens: int, completion_tokens: int) -> float | None:
+    return round(price.prices.of(prompt_tokens, completion_tokens), 6) if price is not None else None
 
 
 def _budget(spec: Spec, found: Survey, price: KnownPrices | None, ledger: Ledger) -> dict[str, Any] | None:
