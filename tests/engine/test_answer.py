@@ -59,6 +59,25 @@ def test_the_end_of_a_thought_inside_of_an_answer_is_part_of_it() -> None:
     assert read_json(text) == Answer({"a": "x</think>y"}, ("repaired",), None)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("Here is the JSON: ", " Done."), ("", " Done."), ("Note [1]: ", ""), ("```json\n", "\n```")],
+)
+def test_the_end_of_a_thought_inside_of_a_string_never_makes_a_part_the_whole(
+    before: str, after: str
+) -> None:
+    value = {"note": "the template ends in </think>", "total": 120, "tax": {"total": 20}}
+    assert read_json(before + json.dumps(value) + after).value in (value, None)
+    assert read_json(f"Here: {json.dumps(value)} Done.") == Answer(value, ("surrounding_text",), None)
+
+
+def test_a_thought_without_a_beginning_ends_where_the_answer_begins() -> None:
+    assert read_json('hm, so</think>\n{"a": 1}') == Answer({"a": 1}, ("think",), None)
+    assert read_json('a </think> b </think> {"a": 1}') == Answer({"a": 1}, ("think",), None)
+    assert read_json('a {b} c</think>{"a": 1} and {"a": 2}').value is None
+    assert read_json('Here: {"note": "x </think>{}').value is None
+
+
 def test_thoughts_without_end_are_read_in_no_time_to_speak_of() -> None:
     assert read_json("<think></think>" * 100_000 + '{"a": 1}').mends == ("think",)
     assert read_json("<think>" * 100_000).truncated

@@ -223,13 +223,30 @@ def without_thinking(text: str) -> str:
 
 
 def _behind_thinking(text: str) -> str:
-    """The same, also where the first block has no opening, which some models' templates write into the prompt."""
+    """The same, also where the first block has no opening, which some models' templates write into the prompt.
+
+    A tag behind the first bracket may stand in a string of the answer, and what follows it may be a piece of an
+    object: so it counts only if it is in no string, and the answer follows whole.
+    """
     rest = without_thinking(text)
-    thought, closing, answer = rest.rpartition(THINK_CLOSE)
-    never_opened = (
-        closing and THINK_OPEN not in thought and not thought.lstrip().startswith(("{", "[", FENCE))
+    bracket = _BRACKET.search(rest)
+    before = rest[: bracket.start()] if bracket else rest
+    inside = THINK_CLOSE not in before
+    thought, closing, _ = (rest if inside else before).rpartition(THINK_CLOSE)
+    if not closing or THINK_OPEN in thought or thought.lstrip().startswith(("{", "[", FENCE)):
+        return rest
+    answer = rest[len(thought) + len(closing) :].lstrip()
+    if inside and (_ends_in_string(thought) or _strict(_without_fence(answer))[1] is not None):
+        return rest
+    return answer
+
+
+def _ends_in_string(text: str) -> bool:
+    """Whether a string that begins behind the first bracket is still open at the end."""
+    first = _BRACKET.search(text)
+    return first is not None and any(
+        one[0] == '"' for one in _STRING_OR_BRACKET.finditer(text, first.start())
     )
-    return answer.lstrip() if never_opened else rest
 
 
 def _without_fence(text: str) -> str:

@@ -26,6 +26,7 @@ from runware_provider.engine.nodes import (
     Node,
     list_of,
 )
+from runware_provider.engine.unstored import unstored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -224,7 +225,14 @@ class _Reader:
                 self._refuse(below, "it can only be null, so there is nothing to store", "Drop it")
             fields.append(Field(name, node, self._default(sub, node, below)))
             arrow.append(pa.field(name, node.arrow, metadata=_metadata(sub, node)))
-        return Node("struct", pa.struct(arrow), tuple(fields))
+        struct = Node("struct", pa.struct(arrow), tuple(fields))
+        if not self._of_dump:
+            for lost in unstored(schema, struct, path):
+                problem = (
+                    "only a condition (`then`, `else`, `dependentSchemas`, ...) names it, so it has no column"
+                )
+                self._refuse(lost, problem, "Declare it under `properties` of the object itself, too")
+        return struct
 
     def _refuse_odd_names(self, schema: dict[str, Any], path: str) -> None:
         known = schema["properties"]
