@@ -37,6 +37,7 @@ ELSEWHERE = {
     "local-server.md": "testing/test_local_server_page.py",
     "money-and-failures.md": "test_money_page.py",
     "object-stores.md": "test_object_stores_page.py",
+    "schema-evolution.md": "test_schema_evolution_page.py",
 }
 """Pages whose blocks have a test of their own, because they need more than a reader has at hand."""
 RUN_HERE = [page for page in BLOCKS.pages() if page not in ELSEWHERE and BLOCKS.blocks(page)]
