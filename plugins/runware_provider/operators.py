@@ -7,6 +7,7 @@ since the DAG processor imports this module at every parse.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 from typing import TYPE_CHECKING, Any, Final
@@ -71,15 +72,25 @@ _PRIVATE: Final = ("prompt", "system_prompt", "output_type", "tools", "settings"
 class Unstored:
     """An argument of a mapped task, which Airflow would store as it is in the serialized DAG.
 
-    It stores what it does not know by `str()`, so a digest stands there: another text is another DAG version.
+    It stores a class by its source, labels and descriptions included, and what it does not know by `str()`, so a
+    digest stands there: another text is another DAG version.
     """
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
     def __repr__(self) -> str:
-        digest = hashlib.blake2b(json.dumps(self.value, default=str).encode(), digest_size=8).hexdigest()
-        return f"<{type(self.value).__name__} {digest}>"
+        named = isinstance(self.value, type)
+        text = _source_of(self.value) if named else json.dumps(self.value, default=str)
+        name = f"class {self.value.__name__}" if named else type(self.value).__name__
+        return f"<{name} {hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}>"
+
+
+def _source_of(cls: type) -> str:
+    try:
+        return inspect.getsource(cls)
+    except (OSError, TypeError):  # made by a function, or typed into a prompt
+        return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _stored(value: Any) -> Any:
@@ -89,10 +100,7 @@ def _stored(value: Any) -> Any:
 def unstored(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments, with those wrapped that may hold what no serialized DAG should."""
     given = {name: arguments[name] for name in _PRIVATE if arguments.get(name) is not None}
-    # A class is stored by its name already.
-    hidden = {
-        name: Unstored(value) for name, value in given.items() if not isinstance(value, type | Unstored)
-    }
+    hidden = {name: Unstored(value) for name, value in given.items() if not isinstance(value, Unstored)}
     return {**arguments, **hidden}
 
 

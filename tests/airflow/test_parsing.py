@@ -120,5 +120,6 @@ def test_a_mapped_task_with_a_pydantic_model_is_serialized_the_same_twice(
         for seed in "12"
     )
     assert json.loads(first) == json.loads(second)
-    assert "class Invoice" in first
+    assert "<class Invoice " in first
+    assert "total: float" not in first
     assert "secret label" not in first
