@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +28,26 @@ COPIED = (
     "requirements-docs.txt",
 )
 
+LONGEST = (
+    "tests/packaging/",
+    "tests/torture/",
+    "tests/test_readme.py",
+    "tests/docs/",
+    "tests/test_make_airflow.py",
+    "tests/airflow/test_secrets.py",
+    "tests/engine/test_faults.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that take minutes, or one process works on them when all others are done."""
+    items.sort(
+        key=lambda item: next((n for n, name in enumerate(LONGEST) if item.nodeid.startswith(name)), 99)
+    )
+
 
 # No test asserts a time, and a machine that is busy is slow.
-settings.register_profile("patient", deadline=None)
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
 
