@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from runware_provider.engine.job import run_job
 from runware_provider.engine.plan import plan
 from runware_provider.engine.spec import Endpoint, Limits, Spec
 from runware_provider.engine.wire import task_uuid
-from runware_provider.testing import LocalServer, ServerSettings
+from runware_provider.testing import Fault, LocalServer, ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +39,8 @@ SCHEMA = {
     "required": ["total"],
 }
 STOPPED_TOGETHER = 32
+LOOKS = 6_000
+BETWEEN_LOOKS_S = 0.01
 HARD_STOP_S = 60
 """After which a command line that hangs is killed, so that a test fails and does not stand still."""
 
@@ -182,6 +185,19 @@ class Place:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def kill_at(self, fault: Fault, *arguments: str) -> None:
+        """Start a process that stands still at a fault, kill it there, and take the fault away."""
+        self.server.script(fault)
+        pause = threading.Event()
+        with self.start(*arguments) as process:
+            for _ in range(LOOKS):
+                if self.server.faults()[-1]["fired"] or process.poll() is not None:
+                    break
+                pause.wait(BETWEEN_LOOKS_S)
+            process.kill()
+            process.communicate()
+        self.server.clear_faults()
 
     def call(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
         with self.start(*arguments, **changes) as process:

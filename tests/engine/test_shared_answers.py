@@ -357,7 +357,12 @@ async def test_what_was_paid_for_here_goes_before_what_was_copied(place: Any, fi
     assert (manifest["maybe_billed"], manifest["paid_inferences"]) == (0, 0)
 
 
-async def test_what_a_killed_twin_sent_is_listed_although_its_answer_was_copied(place: Any) -> None:
+@pytest.mark.parametrize(("known", "reported"), [(True, (4, 0, 0)), (False, (0, 4, 4))])
+async def test_what_a_killed_twin_sent_is_found_or_listed_although_its_answer_was_copied(
+    place: Any,
+    known: bool,  # noqa: FBT001 - a parameter of the test
+    reported: tuple[int, int, int],
+) -> None:
     fill(place, 1, range(4))
     await run(place, 1)
     own = {row["inference"]["task_uuid"] for row in rows(place, 1)}
@@ -369,9 +374,11 @@ async def test_what_a_killed_twin_sent_is_listed_although_its_answer_was_copied(
     (place.state / "ds=1" / "job.json").write_bytes(job)
     (await written(str(place.state / "ds=1"), [one for one in held if one.kind is Kind.INTENT])).close()
     await copies(place, 1, [one for one in held if one.kind is Kind.ANSWERED])
+    if not known:
+        place.server.script(Fault("refuse_request", status=500, task_type="getResponse"))
     manifest = await run(place, 1)
-    assert (manifest["inferences"], manifest["reused_inferences"], manifest["maybe_billed"]) == (0, 4, 4)
-    assert set(manifest["unpriced_tasks"]) == own
+    assert (manifest["inferences"], manifest["reused_inferences"], manifest["maybe_billed"]) == reported
+    assert set(manifest["unpriced_tasks"]) == (own if manifest["maybe_billed"] else set())
     assert place.executed() == 4
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,20 +33,6 @@ async def stopped_in_good_order(place: Any) -> dict[str, Any]:
     with pytest.raises(Interrupted) as stopped:
         await run
     return dict(stopped.value.manifest)
-
-
-def killed(place: Any, fault: Fault, *arguments: str) -> None:
-    """A process of the command line that stands still at a fault, and is killed there."""
-    place.server.script(fault)
-    pause = threading.Event()
-    with place.start(*arguments) as process:
-        for _ in range(LOOKS):
-            if place.server.faults()[0]["fired"] or process.poll() is not None:
-                break
-            pause.wait(BETWEEN_LOOKS_S)
-        process.kill()
-        process.communicate()
-    place.server.clear_faults()
 
 
 @pytest.mark.parametrize("days", [4])
@@ -116,7 +101,7 @@ async def test_a_refresh_that_was_killed_is_not_paid_by_a_run_without_the_wish(p
     place.fill(60)
     await place.run()
     frozen = Fault("delay_request", task_type="textInference", seconds=100.0)
-    await asyncio.to_thread(killed, place, frozen, *place.arguments("run", refresh="r1"))
+    await asyncio.to_thread(place.kill_at, frozen, *place.arguments("run", refresh="r1"))
     manifest = await place.run()
     assert (manifest["outcomes"], manifest["paid_inferences"]) == ({"succeeded": 60}, 0)
     assert place.executed() == 60

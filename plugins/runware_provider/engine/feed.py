@@ -70,8 +70,6 @@ class ShardFeed:
     """Rows whose outcome is known, whether or not their part is written."""
     priced: list[tuple[int, float]] = field(default_factory=list)
     """Of some answers with a reported cost: estimated prompt tokens and USD."""
-    doubted: list[str] = field(default_factory=list)
-    """UUIDs that were given up although they may have been sent and billed."""
 
     def __post_init__(self) -> None:
         prepared = self.prepared
@@ -342,7 +340,8 @@ class ShardFeed:
                 for key, (older, _), (_, judgement) in zip(keys, before, found, strict=True)
             }
             for one in some:
-                self._let_go(one, shown=one.key in shown)
+                if one.key not in shown:
+                    self._let_go(one)
             self._fall_back(shown)
 
     def _fall_back(self, shown: Mapping[Key, tuple[Key, Judgement]]) -> None:
@@ -355,17 +354,13 @@ class ShardFeed:
                 self._count(judgement, rows)
             self._finish_if_complete(work)
 
-    def _let_go(self, inference: Inference, *, shown: bool) -> None:
-        doubted = inference.task_uuid if inference.doubted_at is not None else None
-        if doubted is not None:
-            self.doubted.append(doubted)
-        if shown:
-            return
+    def _let_go(self, inference: Inference) -> None:
         answers = self._answers.pop(inference.key, [])
         if answers:
             judged = [one for _, one in answers]
             self._settle(inference.key, last_word(judged, inference.counted, OUT_OF_BUDGET))
         else:
+            doubted = inference.task_uuid if inference.doubted_at is not None else None
             self._settle(inference.key, self.judge.given_up(inference.counted, doubted))
 
     def cut_short(self) -> None:

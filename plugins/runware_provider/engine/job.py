@@ -30,6 +30,7 @@ from runware_provider.engine.fate import Fates
 from runware_provider.engine.feed import ShardFeed
 from runware_provider.engine.flight import OUTSTANDING, Flight
 from runware_provider.engine.ledger import Ledger
+from runware_provider.engine.leftovers import Leftovers
 from runware_provider.engine.manifest import Clock, manifest_of, stopped_manifest, unpriced
 from runware_provider.engine.opening import open_account, price_of
 from runware_provider.engine.pace import Pace
@@ -58,7 +59,7 @@ from runware_provider.engine.upkeep import expire
 from runware_provider.engine.wire import task_uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from runware_provider.engine.budget import Account
     from runware_provider.engine.client import Transport
@@ -200,6 +201,7 @@ class Job:
             feed = self._feed(flight, questioner, report, publishing=publishing)
             try:
                 await self._exchange(client, flight, account).run(feed, stop)
+                await self._leftovers(client).ask(self.ledger.unsettled())
                 await feed.finish()
             except JobStopped as stopped:
                 await feed.abandon()
@@ -285,6 +287,16 @@ class Job:
             now=time.monotonic,
         )
 
+    def _leftovers(self, client: Client) -> Leftovers:
+        return Leftovers(
+            client=client,
+            ledger=self.ledger,
+            job_id=self.identity.job_id,
+            limits=self.prepared.spec.limits,
+            redactor=client.redactor(self.prepared.template.fields(0)),
+            now=time.monotonic,
+        )
+
     # other partitions
 
     def _shares(self) -> bool:
@@ -329,7 +341,10 @@ class Job:
             log.info("%s", _because(found, different))
         if budget is None:
             return None
-        account = open_account(budget, self._price(listed, found), self.ledger, found.prompt_tokens_each)
+        price = self._price(listed, found)
+        uncovered = [one for one in self.ledger.unsettled("fresh") if one[0] not in found.doubted]
+        in_doubt = await self._leftovers(client).ask(uncovered)
+        account = open_account(budget, price, self.ledger, found.prompt_tokens_each, in_doubt=in_doubt)
         inferences, tokens = found.chargeable
         reason = account.exceeds(account.estimate(tokens, inferences))
         if reason is not None and budget.when_short == "stop":
@@ -357,7 +372,7 @@ class Job:
         return Clock(self.started_at, _timestamp(), round(time.monotonic() - self.began, 3))
 
     def _manifest(self, feed: ShardFeed, status: str) -> dict[str, Any]:
-        held = manifest_of(
+        return manifest_of(
             self.prepared,
             self.ledger,
             feed.writer.counts,
@@ -365,7 +380,6 @@ class Job:
             status=status,
             generation=self.generation,
         )
-        return {**held, "maybe_billed": held["maybe_billed"] + len(feed.doubted)}
 
     def _stopped(self, feed: ShardFeed, stopped: JobStopped, flight: Flight) -> dict[str, Any]:
         return stopped_manifest(
@@ -406,18 +420,13 @@ class Job:
         except (OSError, StateUnreadable) as error:
             log.warning("The dataset stands; the ledger was not tidied (%s). The next run does it.", error)
 
-    def _unpriced(self, doubted: Sequence[str]) -> dict[str, Any]:
-        """The tasks whose cost nobody knows: a few in the manifest, all of them in a file of their own.
-
-        Args:
-            doubted: those that the ledger has no verdict on.
-        """
+    def _unpriced(self) -> dict[str, Any]:
+        """The tasks whose cost nobody knows: a few in the manifest, all of them in a file of their own."""
         job_id = self.identity.job_id
         names = [
             task_uuid(job_id, key.fingerprint, key.sample, key.generation, attempt)
             for key, attempt in self.ledger.unpriced()
         ]
-        names += doubted
         if not names:
             return unpriced([], None)
         storage = self.prepared.storage
@@ -427,7 +436,7 @@ class Job:
 
     def _publish(self, feed: ShardFeed, manifest: dict[str, Any]) -> dict[str, Any]:
         prepared, writer = self.prepared, feed.writer
-        manifest |= self._unpriced(feed.doubted)
+        manifest |= self._unpriced()
         note_schemas(prepared, self.published, self.started_at)
         if prepared.failures_folder is not None:
             rows = sum(part.rows for part in writer.failed_parts)

@@ -12,7 +12,7 @@ import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from runware_provider.engine import segments
 from runware_provider.engine.attempt import FORGOTTEN, Kind
@@ -216,7 +216,7 @@ class Ledger:
         return zip(*named[:6], was, *named[6:], copied, [place] * len(rows), rows, fresh, strict=True)
 
     def _is_fresh(self, run: str | None, kind: int) -> bool:
-        return run is not None and run == self.run and kind >= Kind.SPENT
+        return run is not None and run == self.run and kind != Kind.REJECTED
 
     # reading
 
@@ -297,6 +297,14 @@ class Ledger:
         These are answers without a cost, lost and timed out attempts, and spent ones that were not forgotten.
         """
         return self.index.unpriced(of)
+
+    def unsettled(self, of: Literal["fresh", "all"] = "all") -> list[tuple[Key, int]]:
+        """Attempts that may have been sent, and of which nothing is known since, in order.
+
+        Args:
+            of: everybody's, or what other processes of the same run left.
+        """
+        return self.index.unsettled(of)
 
     def unpriced_tokens(self) -> list[tuple[int | None, int | None]]:
         """Of what this run added, and which was or may have been billed without a word on its cost.

@@ -115,19 +115,18 @@ _WAS_ANSWERED = "(kind = :answered OR was = 'answered')"
 _WAS_LOST = "((kind = :error AND family IN ('lost', 'timeout')) OR was = 'lost')"
 _WAS_SPENT = "((kind = :spent AND was IS NULL) OR was = 'spent')"
 # An own answer is what the rows show, not a copy of the same attempt or of a later one; an own answer with a higher
-# number was asked for because the copies before it did not fit, and they stay. An own attempt that nobody knows the end
-# of stays unasked for where there is an answer to show, so all that can be said of it is that it may have been billed.
-# While a run is under way, that is true only beside a copy that took its place: else it is about to be collected.
+# number was asked for because the copies before it did not fit, and they stay. Of an own attempt that nobody knows the end
+# of, all that can be said when a run is over is that it may have been billed, whoever asked for it. While a run is under
+# way, that is true only beside a copy that took its place: else it is about to be collected.
 _BESIDE = """EXISTS (SELECT 1 FROM entry AS beside WHERE beside.fingerprint = entry.fingerprint
     AND beside.sample = entry.sample AND beside.generation = entry.generation AND {}
     AND beside.kind = :answered)"""
 _SHOWN_COPY = f"(copied AND NOT {_BESIDE.format('NOT beside.copied AND beside.attempt <= entry.attempt')})"
 _REPLACED = "beside.copied AND beside.attempt >= entry.attempt"
-_LEFT = {
-    of: f"(kind IN (:intent, :sent_again) AND NOT copied AND {_BESIDE.format(beside)})"
-    for of, beside in {"used": "1", "fresh": _REPLACED, "all": _REPLACED}.items()
-}
-_MINE: dict[str, str] = {"used": "used = 1", "fresh": "fresh = 1", "all": "1"}
+_IN_DOUBT = "(kind IN (:intent, :sent_again) AND NOT copied)"
+_LEFT_BEHIND = f"({_IN_DOUBT} AND {_BESIDE.format(_REPLACED)})"
+_LEFT = {"used": _IN_DOUBT, "fresh": _LEFT_BEHIND, "all": _LEFT_BEHIND}
+_MINE: dict[str, str] = {"used": f"(used = 1 OR {_IN_DOUBT})", "fresh": "fresh = 1", "all": "1"}
 _TOTALS = {
     of: f"""
     SELECT coalesce(sum({_WAS_INFERENCE} AND NOT copied), 0), coalesce(sum({_WAS_ANSWERED} AND NOT copied), 0),
@@ -148,6 +147,13 @@ _UNPRICED = {
     ORDER BY fingerprint, sample, generation, attempt
     """  # noqa: S608 - made of the words above
     for of, mine in _MINE.items()
+}
+_UNSETTLED = {
+    of: f"""
+    SELECT fingerprint, sample, generation, attempt FROM entry WHERE {_IN_DOUBT} AND {mine}
+    ORDER BY fingerprint, sample, generation, attempt
+    """  # noqa: S608 - made of the words above
+    for of, mine in {"fresh": "fresh = 1", "all": "1"}.items()
 }
 _UNPRICED_TOKENS = {
     of: f"""
@@ -268,10 +274,16 @@ class LedgerIndex:
 
     def unpriced(self, of: Of) -> list[tuple[Key, int]]:
         """Attempts without a reported cost that were or may have been billed, in order."""
-        rows = self._held.execute(_UNPRICED[of], _KINDS)
+        return self._attempts(_UNPRICED[of])
+
+    def unsettled(self, of: Literal["fresh", "all"]) -> list[tuple[Key, int]]:
+        """Attempts that may have been sent, and of which nothing is known since, in order."""
+        return self._attempts(_UNSETTLED[of])
+
+    def _attempts(self, query: str) -> list[tuple[Key, int]]:
         return [
             (Key(fingerprint, sample, generation), attempt)
-            for fingerprint, sample, generation, attempt in rows
+            for fingerprint, sample, generation, attempt in self._held.execute(query, _KINDS)
         ]
 
     def unpriced_tokens(self, of: Of) -> list[tuple[int | None, int | None]]:

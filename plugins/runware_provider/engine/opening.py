@@ -65,7 +65,9 @@ def _charged_for_any_token(ledger: Ledger) -> float | None:
     return known.mean_cost / tokens if known.mean_cost is not None and tokens else None
 
 
-def open_account(budget: Budget, price: KnownPrices | None, ledger: Ledger, prompt_tokens: int) -> Account:
+def open_account(
+    budget: Budget, price: KnownPrices | None, ledger: Ledger, prompt_tokens: int, *, in_doubt: int = 0
+) -> Account:
     """The account of a run, charged with what the same run has paid already, and may have paid.
 
     An attempt that was or may have been billed at a cost that nobody reported counts as expected, as it does while
@@ -76,6 +78,7 @@ def open_account(budget: Budget, price: KnownPrices | None, ledger: Ledger, prom
         price: of the model; nothing where nobody knows.
         ledger: of the job.
         prompt_tokens: of a prompt, by estimate, where an attempt left no word of its own.
+        in_doubt: attempts of the same run that may be billed, and are none of what it still asks.
     """
     known, paid, unpriced = ledger.statistics(), ledger.totals("fresh"), ledger.unpriced_tokens()
     mean = known.mean_completion_tokens
@@ -93,4 +96,6 @@ def open_account(budget: Budget, price: KnownPrices | None, ledger: Ledger, prom
     )
     for prompt, completion in unpriced:
         account.paid(prompt_tokens if prompt is None else 0, None, prompt, completion)
+    for _ in range(in_doubt):
+        account.paid(prompt_tokens or round(known.mean_prompt_tokens or 0.0), None, None, None)
     return account

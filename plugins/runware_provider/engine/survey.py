@@ -19,7 +19,7 @@ from runware_provider.engine.shard_work import records_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runware_provider.engine.attempt import Attempt
+    from runware_provider.engine.attempt import Attempt, Key
     from runware_provider.engine.ledger import Ledger
     from runware_provider.engine.prepare import Prepared
     from runware_provider.engine.questions import Question, Request
@@ -51,6 +51,8 @@ class Survey:
     """Of these, answers that do not fit and are shown to the model, or that were cut off and get more room."""
     prompt_tokens: int = 0
     """Of what is to be paid, by estimate."""
+    doubted: set[Key] = field(default_factory=set, repr=False)
+    """These."""
     unknown_tokens: int = 0
     """The same of what was sent before."""
     shards: list[tuple[int, int]] = field(default_factory=list)
@@ -165,6 +167,7 @@ def _pay(found: Survey, question: Question) -> None:
 
 def _doubt(found: Survey, question: Question) -> None:
     found.unknown += 1
+    found.doubted.add(question.key)
     found.unknown_tokens += question.request.tokens
 
 
