@@ -55,6 +55,13 @@ def by_pandas(file: Path) -> dict[str, list[Any]]:
     return {str(name): column.tolist() for name, column in frame.items()}
 
 
+def test_pandas_default_makes_floats_of_whole_numbers_with_nulls(tmp_path: Path) -> None:
+    file = tmp_path / "whole.parquet"
+    pq.write_table(pa.table({"n": pa.array([2**53 + 1, None], pa.int64())}), file)
+    assert pd.read_parquet(file)["n"].tolist()[0] != 2**53 + 1
+    assert by_pandas(file)["n"][0] == 2**53 + 1
+
+
 def by_polars(file: Path) -> dict[str, list[Any]]:
     return {column.name: column.to_list() for column in pl.read_parquet(file)}
 

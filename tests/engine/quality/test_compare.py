@@ -81,6 +81,16 @@ def test_samples_of_a_record_meet_one_by_one(lake):
     assert field(lake.compare(), "vendor").same == 2
 
 
+def test_a_record_with_several_samples_is_named_with_its_sample(lake):
+    for name in "ab":
+        two = [*rows(lake, {1: "x"}, sample=0), *rows(lake, {1: name}, sample=1)]
+        lake.put(two, name, records=1)
+    expected = {"key": [1], "vendor": ["y"]}
+    found, report = lake.compare(), lake.report("a", expected=expected, key="key")
+    assert [change.key for change in field(found, "vendor").examples] == ["1, sample 1"]
+    assert [miss.key for miss in report.hits.fields[0].misses] == ["1, sample 0", "1, sample 1"]
+
+
 def test_without_a_key_rows_meet_by_their_order(lake):
     lake.put(rows(lake, {1: "a", 2: "b"}), "a")
     lake.put(rows(lake, {8: "a", 9: "c"}), "b")

@@ -93,6 +93,7 @@ def test_other_columns_are_left_alone_and_named():
         ({"id": ["a"], "total": [1.0]}, "id", "the dataset has no column 'id'"),
         ({"key": ["a", None], "total": [1.0, 2.0]}, "key", "1 rows have no key"),
         ({"key": ["a", "a"], "total": [1.0, 2.0]}, "key", "rows 0 and 1 .* have the same key"),
+        ({"key": [], "total": []}, "key", "it holds no row"),
         ({"key": [[1]], "total": [1.0]}, "key", "its keys are list"),
         ({"key": ["a"], "sum": [1.0]}, "key", "none of its columns is named like a field of the result"),
         (

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from html.parser import HTMLParser
 
 import pyarrow as pa
@@ -185,6 +186,16 @@ def test_a_dataset_without_a_single_result_has_a_report(lake, rows):
     text = "The dataset has no rows." if rows == 0 else "Not a single row succeeded."
     assert text in found.to_markdown()
     assert text in read(found.to_html()).text
+
+
+def test_decimals_are_shown_without_the_zeros_of_their_type(lake):
+    kind = pa.struct({"total": pa.decimal128(38, 18)})
+    lake.put([lake.row(n, {"total": Decimal(n) / 10}) for n in (0, 1, 12_345_678_000)], "a", kind)
+    expected = {"key": [1], "total": [Decimal("0.20")]}
+    told = lake.report(expected=expected, key="key").to_markdown()
+    assert "`0 to 1,234,567,800`" in told
+    assert "| `total` | `1` | `0.1` | `0.2` |" in told
+    assert "000000" not in told
 
 
 def test_plain_texts_have_a_report(lake):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.quality.published import Published
 
 EXAMPLES = 10
-_JOIN, _KEY, _RESULT, _OUTCOME = "join", "key", "result", "outcome"
+_JOIN, _KEY, _NAME, _RESULT, _OUTCOME = "join", "key", "name", "result", "outcome"
 
 
 @dataclass(frozen=True)
@@ -195,6 +195,7 @@ class _Look:
                 {
                     _JOIN: _join_key(shown, inference["sample"]) if self._key else shown,
                     _KEY: shown,
+                    _NAME: side.names(_array(shown), _array(inference["sample"])),
                     _RESULT: as_struct(side.results(table)),
                     _OUTCOME: inference["outcome"],
                 }
@@ -213,7 +214,7 @@ class _Look:
 
     def _count_changes(self, first: pa.Table, second: pa.Table) -> None:
         self._both += first.num_rows
-        columns = (_array(first[_RESULT]), _array(second[_RESULT]), _array(first[_KEY]))
+        columns = (_array(first[_RESULT]), _array(second[_RESULT]), _array(first[_NAME]))
         for pair in pairs(*columns):
             changes = self._changes.setdefault(pair.path, _Changes(pair.path))
             held = same(pair.first, pair.second, self._tolerance)

@@ -30,6 +30,7 @@ class Miss:
     """A value that is not the expected one."""
 
     key: Any
+    """With its sample, where there are several."""
     got: Any
     wanted: Any
 
@@ -81,6 +82,10 @@ class Expected:
             )
         if key not in schema.names:
             raise BadInput("key", f"the dataset has no column {key!r}", f"It has: {', '.join(schema.names)}")
+        if not table.num_rows:
+            raise BadInput(
+                "expected", "it holds no row, so nothing can be compared", "Fill it, or leave it out"
+            )
         self._keys = _key_column(table[key], schema.field(key).type)
         names = [result.field(index).name for index in range(result.num_fields)]
         self.fields = [name for name in table.column_names if name in names]
@@ -123,14 +128,28 @@ class HitCounter:
         self.without_result = 0
         """Rows with expected values and no result."""
 
-    def add(self, keys: pa.Array, results: pa.StructArray, answered: pa.BooleanArray) -> None:
-        """Compare these rows; those that are not `answered` are only counted."""
+    def add(
+        self,
+        keys: pa.Array,
+        results: pa.StructArray,
+        answered: pa.BooleanArray,
+        names: pa.Array | None = None,
+    ) -> None:
+        """Compare these rows; those that are not `answered` are only counted.
+
+        Args:
+            keys: of the rows.
+            results: as many.
+            answered: which of them are results.
+            names: what misses are called; by default the keys.
+        """
         found, _ = self._expected.find(keys.filter(pc.invert(answered)))
         self.without_result += len(found)
+        names = (keys if names is None else names).filter(answered)
         keys, results = keys.filter(answered), results.filter(answered)
         found, wanted = self._expected.find(keys)
         self.compared += len(found)
-        for pair in pairs(results.take(found), wanted, keys.take(found), elements=True):
+        for pair in pairs(results.take(found), wanted, names.take(found), elements=True):
             hits = self._fields.setdefault(pair.path, FieldHits(pair.path))
             held = same(pair.first, pair.second, self._tolerance)
             hits.hits += held.true_count

@@ -18,7 +18,7 @@ from runware_provider.engine.quality import wording
 if TYPE_CHECKING:
     from runware_provider.engine.quality.standout import Remark
 
-LINE_CHARS = 26
+LINE_CHARS = 22
 PATH_CHARS = 120
 PLACE_CHARS = 200
 LONG_CHARS = 300
@@ -89,7 +89,11 @@ details { margin: 8px 0; } summary { cursor: pointer; padding: 2px 0; } details 
 td.range { white-space: nowrap; }
 @media (max-width: 760px) { .facts { grid-template-columns: repeat(2, 1fr); } }
 td.chart { vertical-align: middle; min-width: 0; }
-@media (max-width: 640px) {
+@media (max-width: 1100px) {
+  .stacked th, .stacked td { padding: 7px 8px; } .stacked tbody th { min-width: 8em; } .stacked td.w { min-width: 11em; }
+  .stacked td.range { white-space: normal; } .stacked .meter { width: 56px; }
+}
+@media (max-width: 820px) {
   main { padding: 20px 12px 40px; } h1 { font-size: 1.3rem; } th, td { padding: 6px 9px; } tbody th { min-width: 8em; }
   .stacked, .stacked tbody, .stacked tr, .stacked th, .stacked td { display: block; width: auto; max-width: none; }
   .stacked thead { display: none; } .stacked tr { border-top: 1px solid var(--line); padding: 8px 0; }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from runware_provider.engine.errors import BadInput, PublishConflict, StateUnreadable
@@ -40,6 +41,22 @@ class Published:
     place: Place
     manifest: Mapping[str, Any]
     schema: pa.Schema
+
+    @property
+    def samples(self) -> int:
+        """Rows of each record."""
+        records, rows = (
+            int(self.manifest.get("records", 0)),
+            sum(one["rows"] for one in self.manifest["files"]),
+        )
+        return -(-rows // records) if records else 1
+
+    def names(self, keys: pa.Array, samples: pa.Array) -> pa.Array:
+        """What rows are called: by their key, and by their sample where a record has several."""
+        if self.samples <= 1:
+            return keys
+        texts = (column.cast(pa.string()) for column in (keys, samples))
+        return pc.binary_join_element_wise(*texts, ", sample ")
 
     @property
     def result_columns(self) -> list[str]:

@@ -107,7 +107,8 @@ def _look(published: Published, wanted: pa.Table | None, key: str | None, tolera
     expected = expected_for(published, wanted, key) if wanted is not None else None
     counter = HitCounter(expected, tolerance) if expected is not None else None
     tally, profiler = Tally(), Profiler()
-    columns = [*published.result_columns, *published.about(FIELDS), *([expected.key] if expected else [])]
+    about = published.about((*FIELDS, "sample"))
+    columns = [*published.result_columns, *about, *([expected.key] if expected else [])]
     for table in published.tables(columns):
         inference = table[INFERENCE].combine_chunks()
         tally.add(pa.Table.from_struct_array(inference))
@@ -115,7 +116,9 @@ def _look(published: Published, wanted: pa.Table | None, key: str | None, tolera
         answered = pc.equal(pc.struct_field(inference, "outcome"), Outcome.SUCCEEDED.value)
         profiler.add(results.filter(answered))
         if counter is not None and expected is not None:
-            counter.add(table[expected.key].combine_chunks(), as_struct(results), answered)
+            keys = table[expected.key].combine_chunks()
+            names = published.names(keys, pc.struct_field(inference, "sample"))
+            counter.add(keys, as_struct(results), answered, names)
     hits = None
     if counter is not None and expected is not None:
         left_out = tuple(expected.left_out)

@@ -123,7 +123,7 @@ def _(held: float) -> str:
 
 @_text.register
 def _(held: Decimal) -> str:
-    return f"{held:f}"
+    return plain(held)
 
 
 @_text.register
@@ -157,9 +157,15 @@ def _inside(held: Any) -> str:
         case str():
             return json.dumps(held, ensure_ascii=False)
         case Decimal():
-            return f"{held.normalize():f}"
+            return plain(held)
         case _:
             return _text(held)
+
+
+def plain(held: Decimal, form: str = "f") -> str:
+    """A decimal without the zeros at its end, which its column's type puts there: 4.00 is 4."""
+    text = f"{held:{form}}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def count(number: float) -> str:
@@ -252,7 +258,9 @@ def _in_threes(held: Any) -> str:
         return value(held.replace(microsecond=0), 32)
     if isinstance(held, float) and len(repr(held)) > DIGITS_SHOWN and 1e-4 <= abs(held) < 1e15:
         return f"{held:,.6g}" if abs(held) < 1e6 else f"{held:,.0f}"
-    if isinstance(held, int | Decimal) or (isinstance(held, float) and 1e-4 <= abs(held) < 1e15):
+    if isinstance(held, Decimal):
+        return value(plain(held, ",f"), 32)
+    if isinstance(held, int) or (isinstance(held, float) and 1e-4 <= abs(held) < 1e15):
         return value(f"{held:,}".removesuffix(".0"), 32)
     return value(held, 32)
 
