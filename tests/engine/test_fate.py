@@ -10,7 +10,7 @@ import pytest
 
 from runware_provider.engine import fate as fate_module
 from runware_provider.engine.attempt import Attempt, Entry, History, Key, Kind
-from runware_provider.engine.errors import BalanceExhausted, KeyRefused, ModelUnknown
+from runware_provider.engine.errors import BalanceExhausted, KeyRefused, ModelUnknown, Unreachable
 from runware_provider.engine.fate import Effects, Fates
 from runware_provider.engine.flight import MOST_SPENT, OUTSTANDING, Flight, Inference, Phase, standing
 from runware_provider.engine.reply import Reply, read_archive, read_reply
@@ -691,6 +691,32 @@ def test_a_rate_limit_sends_the_same_task_again_later_and_counts_nothing(named: 
     assert (bench.one.task_uuid, bench.one.counted, bench.one.spent) == (bench.name, 0, 0)
     bench.send(8.0)
     assert not bench.sent(8.0, 429, errors=[told]).rejections, "one rejection is enough to remember"
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("status", [200, 429])
+def test_a_reply_that_only_says_that_there_is_no_room_is_not_usable(named: bool, status: int) -> None:  # noqa: FBT001 - a parameter of the test
+    bench = Bench()
+    told = bench.error("rateLimitExceeded") if named else {"code": "rateLimitExceeded"}
+    effects = bench.sent(1.0, status, errors=[told])
+    assert (effects.usable, effects.throttled, effects.stop) == (False, True, None)
+
+
+def test_a_reply_that_has_no_room_for_some_only_is_usable() -> None:
+    bench = Bench(2)
+    accepted = [{"taskUUID": bench.all[1].task_uuid}]
+    effects = bench.sent(1.0, errors=[bench.error("rateLimitExceeded")], data=accepted)
+    assert (effects.usable, effects.throttled) == (True, False)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_nobody_waits_longer_for_room_than_for_an_api_that_does_not_answer(status: int) -> None:
+    patience_s = LIMITS.unreachable_s
+    assert Bench().sent(1.0, status, retry_after_s=patience_s).stop is None
+    stop = Bench().sent(1.0, status, retry_after_s=99_999.0).stop
+    assert isinstance(stop, Unreachable)
+    assert "99,999 seconds" in stop.reason
+    assert "limits.unreachable_s" in stop.reason
 
 
 def test_the_wait_for_room_is_no_latency() -> None:

@@ -17,7 +17,7 @@ import pytest
 from pydantic import BaseModel
 
 from runware_provider.engine.attempt import Kind
-from runware_provider.engine.errors import BadInput, JobStopped, NothingToDo
+from runware_provider.engine.errors import BadInput, JobStopped, NothingToDo, Unreachable
 from runware_provider.testing import Fault
 
 if TYPE_CHECKING:
@@ -513,6 +513,25 @@ async def test_an_api_that_cannot_be_reached_stops_the_job(place: Any) -> None:
         await place.run(limits={"unreachable_s": 1.5})
     assert type(stopped.value).__name__ == "Unreachable"
     place.server.clear_faults()
+    place.audit(await place.run(), 3)
+
+
+@pytest.mark.parametrize("delivery", ["poll", "sync"])
+async def test_an_api_that_never_has_room_stops_the_job(place: Any, delivery: str) -> None:
+    place.fill(3)
+    place.server.script(Fault("refuse_task", code="rateLimitExceeded"))
+    with pytest.raises(Unreachable, match=r"no usable answer for 2 seconds.*no room") as stopped:
+        await place.run(limits={"unreachable_s": 1.5}, delivery=delivery)
+    assert (place.executed(), stopped.value.manifest["still_at_vendor"]) == (0, 0)
+    place.server.clear_faults()
+    place.audit(await place.run(), 3)
+
+
+async def test_an_api_that_wants_to_be_asked_tomorrow_stops_the_job(place: Any) -> None:
+    place.fill(3)
+    place.server.script(Fault("refuse_request", status=429, retry_after=99_999, times=1))
+    with pytest.raises(Unreachable, match="99,999 seconds"):
+        await place.run()
     place.audit(await place.run(), 3)
 
 

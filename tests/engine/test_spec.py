@@ -297,6 +297,11 @@ def test_a_spec_needs_three_things_and_has_a_default_for_the_rest() -> None:
             "takes at most 100000. Choose 1 to 100000",
         ),
         ({"structured": {"reasks": 6}}, "structured.reasks", "6 is too large. Choose 5 or less"),
+        ({"structured": {"reasks": True}}, "structured.reasks", "True does not fit. Give a whole number"),
+        ({"limits": {"attempts": True}}, "limits.attempts", "True does not fit. Give a whole number"),
+        ({"budget": {"tokens": True}}, "budget.tokens", "True does not fit. Give a whole number"),
+        ({"samples": True}, "samples", "True does not fit. Give a whole number"),
+        ({"limit": True}, "limit", "True does not fit. Give a whole number"),
         ({"structured": {"reasks": -1}}, "structured.reasks", "-1 is too small. Choose 0 or more"),
         ({"structured": {"retries": 1}}, "structured.retries", "Structured takes: reasks"),
         (

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Transport: TypeAlias = httpx.AsyncBaseTransport
 """Carries requests: a real network, or what a test puts in its place."""
 CHECK_TIMEOUT_S = 10.0
-LONGEST_RETRY_AFTER_S = 300.0
+LONGEST_RETRY_AFTER_S = 1_000_000.0
 
 _ours: ContextVar[bool] = ContextVar("runware_request", default=False)
 

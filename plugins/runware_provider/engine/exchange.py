@@ -267,6 +267,7 @@ class Exchange:
         if effects.usable:
             self._reached, self._failing_since, self._trouble = True, None, None
         else:
+            self._reached = self._reached or effects.throttled
             self._failing_since = now if self._failing_since is None else self._failing_since
             self._trouble = effects.trouble or self._trouble
         if effects.full:

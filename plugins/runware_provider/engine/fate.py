@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.attempt import Entry, Kind
+from runware_provider.engine.errors import Unreachable
 from runware_provider.engine.flight import MOST_SPENT, Flight, Inference, Phase, is_final
 from runware_provider.engine.redact import Redactor
 from runware_provider.engine.reply import ApiError, Reply, cost_of, encode_item, read_result
@@ -63,7 +64,9 @@ class Effects:
     full: bool = False
     """The API said that it has no room."""
     usable: bool = False
-    """The API said something that could be understood."""
+    """The API said something that could be understood, other than that it has no room."""
+    throttled: bool = False
+    """It said that it has no room, and nothing else: it is there, and does nothing."""
     stop: JobStopped | None = None
     trouble: str | None = None
     """What went wrong where nothing usable came, for a person."""
@@ -110,7 +113,8 @@ class Fates:
 
     def sent(self, chunk: list[Inference], reply: Reply, now: float) -> Effects:
         """A reply came to a chunk of tasks."""
-        effects = Effects(usable=_is_from_the_api(reply), chunk=chunk)
+        throttled = _is_throttled(reply)
+        effects = Effects(usable=_is_from_the_api(reply) and not throttled, throttled=throttled, chunk=chunk)
         named = (reply.results, reply.failures, reply.acknowledged, reply.processing)
         nameless = sum(not any(one.task_uuid in names for names in named) for one in chunk)
         for one in chunk:
@@ -123,7 +127,19 @@ class Fates:
                 self._accepted(one, now, self._limits.deadline_s)
             else:
                 self._unnamed(one, nameless, reply, now, effects)
+        if effects.full or not effects.usable:
+            effects.stop = effects.stop or self._too_late(reply)
         return effects
+
+    def _too_late(self, reply: Reply) -> JobStopped | None:
+        """Nobody waits longer for room than for an API that does not answer."""
+        after_s, patience_s = reply.retry_after_s, self._limits.unreachable_s
+        if after_s is None or after_s <= patience_s:
+            return None
+        return Unreachable(
+            f"the API answered HTTP {reply.status} and asks to come back in {after_s:,.0f} seconds, and the job"
+            f" waits {patience_s:,.0f} at most (limits.unreachable_s)"
+        )
 
     def _refused(self, one: Inference, error: ApiError, reply: Reply, now: float, effects: Effects) -> None:
         family = family_of(error.code, reply.status)
@@ -470,6 +486,16 @@ def may_be_billed(entry: Entry) -> bool:
         or entry.family in {Family.LOST.value, Family.TIMEOUT.value}
         or (entry.kind is Kind.SPENT and entry.family == Family.CONFLICT.value)
     )
+
+
+def _is_throttled(reply: Reply) -> bool:
+    """Whether all that was said is that there is no room now."""
+    if reply.results or reply.acknowledged or reply.processing:
+        return False
+    said = [*reply.failures.values(), *reply.unnamed]
+    if not said:
+        return reply.status == 429
+    return all(family_of(error.code, reply.status) is Family.RATE for error in said)
 
 
 def _is_troubled(reply: Reply) -> bool:

@@ -25,6 +25,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.output_types import OutputType, understood
@@ -62,6 +63,13 @@ def _not_blank(value: str, info: ValidationInfo) -> str:
     return value
 
 
+def _no_switch(value: object) -> object:
+    """Python takes True for 1, and whoever writes `reasks=True` means something else."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "a number is wanted")
+    return value
+
+
 def _plain_json(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     field = f"settings.{info.field_name}" if info.field_name == "extra" else "tools.schema"
     try:
@@ -78,6 +86,7 @@ def _plain_json(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
 Hundredths = Annotated[float, AfterValidator(_in_hundredths)]
 Text = Annotated[str, AfterValidator(_not_blank)]
 PlainJson = Annotated[dict[str, Any], AfterValidator(_plain_json)]
+WholeNumber = Annotated[int, BeforeValidator(_no_switch)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -123,7 +132,7 @@ class Settings(ValueObject):
     """Makes a word less likely the more often it was said."""
     presence_penalty: Annotated[Hundredths, Field(ge=0, le=2)] | None = None
     """Makes a word less likely once it was said."""
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_tokens: Annotated[WholeNumber, Field(ge=1)] | None = None
     """Tokens after which an answer is cut off; `deepseek-v4-pro` takes at most 100,000."""
     stop_sequences: (
         Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...], Field(max_length=5)] | None
@@ -131,7 +140,7 @@ class Settings(ValueObject):
     """Texts at which the answer ends."""
     thinking_level: str | None = None
     """Passed through: the vendor's page says that there are three values, not what they are called."""
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    seed: Annotated[WholeNumber, Field(ge=0, le=2**63 - 1)] | None = None
     """Sample n of a record is sent with seed + n. The vendor's page rounds the bound, an int64, to a double."""
     extra: PlainJson = Field(default_factory=dict, repr=False)
     """Further keys of `settings` that only some models know, in the API's own spelling."""
@@ -213,23 +222,23 @@ class ToolChoice(ValueObject):
 class Limits(ValueObject):
     """Bounds of a job: on what it holds in memory, has under way, and tries again."""
 
-    requests: Annotated[int, Field(ge=1, le=64)] = 4
+    requests: Annotated[WholeNumber, Field(ge=1, le=64)] = 4
     """HTTP requests under way at once."""
-    max_outstanding: Annotated[int, Field(ge=1, le=100_000)] = 500
+    max_outstanding: Annotated[WholeNumber, Field(ge=1, le=100_000)] = 500
     """Inferences under way at the vendor at once; the number in use adapts below this."""
-    tasks_per_request: Annotated[int, Field(ge=1, le=1000)] = 50
+    tasks_per_request: Annotated[WholeNumber, Field(ge=1, le=1000)] = 50
     """Tasks in one POST; with sync delivery at most 8, since the reply waits for the slowest."""
-    request_bytes: Annotated[int, Field(ge=10_000)] = 4_000_000
+    request_bytes: Annotated[WholeNumber, Field(ge=10_000)] = 4_000_000
     """Bytes of one POST."""
-    polls_per_request: Annotated[int, Field(ge=1, le=1000)] = 100
+    polls_per_request: Annotated[WholeNumber, Field(ge=1, le=1000)] = 100
     """getResponse tasks in one POST."""
-    shard_rows: Annotated[int, Field(ge=1)] = 5_000
+    shard_rows: Annotated[WholeNumber, Field(ge=1)] = 5_000
     """Records of a shard, at most."""
-    shard_bytes: Annotated[int, Field(ge=1_000)] = 64_000_000
+    shard_bytes: Annotated[WholeNumber, Field(ge=1_000)] = 64_000_000
     """Uncompressed bytes of a shard, about, by the footers of its file."""
-    max_prompt_chars: Annotated[int, Field(ge=1)] = 900_000
+    max_prompt_chars: Annotated[WholeNumber, Field(ge=1)] = 900_000
     """Longer prompts are skipped, never truncated."""
-    attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    attempts: Annotated[WholeNumber, Field(ge=1, le=20)] = 3
     """Attempts for a record before it is `failed`."""
     retry_lost: bool = True
     """Whether an accepted inference that never showed up, and may have been billed, gets a further attempt."""
@@ -242,15 +251,15 @@ class Limits(ValueObject):
     sync_timeout_s: Seconds = 300.0
     """The same for sync delivery, where the reply waits for the answers."""
     unreachable_s: Seconds = 300.0
-    """Seconds without one usable reply after which the job stops."""
+    """Seconds without one usable reply after which the job stops; that there is no room is none."""
 
 
 class Structured(ValueObject):
     """How answers are read and stored, and what is done about one that does not fit."""
 
-    reasks: Annotated[int, Field(ge=0, le=5)] = 1
+    reasks: Annotated[WholeNumber, Field(ge=0, le=5)] = 1
     """How often an answer that does not fit is shown to the model with what is wrong, to be answered again."""
-    max_tokens_if_truncated: Annotated[int, Field(ge=1)] | None = None
+    max_tokens_if_truncated: Annotated[WholeNumber, Field(ge=1)] | None = None
     """An answer that stops at `settings.max_tokens` is asked again with twice as many, and so on up to this."""
     untyped: Untyped = "refuse"
     """A place of the schema that has no one Arrow type (an open map, recursion, any type) is refused before
@@ -267,7 +276,7 @@ class Budget(ValueObject):
 
     usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """What all tries of the run may cost together, in USD."""
-    tokens: Annotated[int, Field(ge=1)] | None = None
+    tokens: Annotated[WholeNumber, Field(ge=1)] | None = None
     """Prompt and completion tokens together."""
     when_short: WhenShort = "stop"
     """`stop`: refuse a job whose estimate exceeds the budget, and stop one that reaches it. `partial`: go as far
@@ -336,7 +345,7 @@ class Spec(ValueObject):
     """Sampling settings."""
     delivery: Delivery = "poll"
     """`poll` asks for the answers, `sync` holds the connection until they are there."""
-    samples: Annotated[int, Field(ge=1, le=100)] = 1
+    samples: Annotated[WholeNumber, Field(ge=1, le=100)] = 1
     """Answers per record, a row each."""
     refresh: str | None = None
     """A name for the wish to ask anew: the same name asks once, however often it is tried."""
@@ -344,9 +353,9 @@ class Spec(ValueObject):
     """A name for the wish to ask again what is `failed`, `invalid` or `refused`; as for `refresh`, once."""
     where: Annotated[str, AfterValidator(_not_blank)] | None = None
     """Chooses records, in the prompt's language: `record.country == 'de'`; the dataset then holds no others."""
-    limit: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_number_or_nothing)] = None
+    limit: Annotated[Annotated[WholeNumber, Field(ge=1)] | None, BeforeValidator(_number_or_nothing)] = None
     """The first n (chosen) records only; the dataset then holds no others."""
-    max_input_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_input_tokens: Annotated[WholeNumber, Field(ge=1)] | None = None
     """Requests of more tokens, by estimate, are skipped, never truncated."""
     max_failed: Annotated[Any, BeforeValidator(_count_or_share)] = DEFAULT_MAX_FAILED
     """How many rows may end other than `succeeded` or `skipped`, a count (int) or a share of those asked (float),
@@ -359,7 +368,7 @@ class Spec(ValueObject):
     """Names what several tries belong to, such as an Airflow run: they share one budget and one sum of what was paid."""
     reuse: Reuse = "partition"
     """`dataset`: what another partition of the destination asked identically is not asked again."""
-    retention_days: Annotated[int, Field(ge=0)] | None = None
+    retention_days: Annotated[WholeNumber, Field(ge=0)] | None = None
     """Days after which answers that the published rows do not use are erased from the ledger; kept by default."""
     columns: tuple[str, ...] | None = None
     """The input's columns that the output keeps; all by default."""

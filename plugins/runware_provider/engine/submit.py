@@ -60,7 +60,10 @@ class Submitter:
             effects = self.fates.send_unknown(chunk, self.now(), split=lost.timed_out)
             return replace(effects, trouble=str(lost))
         effects = self.fates.sent(chunk, reply, self.now())
-        return effects if effects.usable else replace(effects, trouble=f"HTTP {reply.status}")
+        if effects.usable:
+            return effects
+        told = ": it has no room" if effects.throttled else ""
+        return replace(effects, trouble=f"HTTP {reply.status}{told}")
 
     async def _intend(self, chunk: list[Inference], *, ahead: bool) -> None:
         """Make durable that these will be sent; other senders wait, since their intents may be in the same write."""
