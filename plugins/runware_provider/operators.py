@@ -18,6 +18,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from runware_provider import configuration, lookup
 from runware_provider.engine.errors import BadInput, EngineError, JobStopped, NothingToDo
 from runware_provider.engine.progress import ending
+from runware_provider.engine.prompt import check_syntax as check_prompt
 from runware_provider.engine.spec import (
     DEFAULT_MAX_FAILED,
     DEFAULT_MODEL,
@@ -27,6 +28,7 @@ from runware_provider.engine.spec import (
     Spec,
     Structured,
 )
+from runware_provider.engine.where import check_syntax as check_where
 from runware_provider.hook import DEFAULT_CONN_ID, RunwareHook
 from runware_provider.job_thread import JobThread
 from runware_provider.object_stores import airflow_stores
@@ -139,8 +141,10 @@ class TextInferenceOperator(BaseOperator):
         limits: bounds on memory, on what is under way at once, and on attempts.
         delivery: `"poll"` asks for the answers, `"sync"` holds the connection until they are there.
         samples: how many answers per record.
-        refresh: ask anew what was answered before; once per Airflow run, so a retry does not ask again.
+        refresh: ask anew what was answered before; once per Airflow run, so a retry does not ask again. Templated,
+            so `"{{ params.refresh }}"` works.
         retry_failed: ask again what is `failed`, `invalid` or `refused`, and nothing else; once per Airflow run.
+            Templated.
         where: chooses records, in the prompt's language without its braces: `record.country == 'de'`. The
             dataset then holds no others. Airflow does not render it.
         limit: the first n (chosen) records only. Templated, so `"{{ params.limit }}"` works.
@@ -180,6 +184,8 @@ class TextInferenceOperator(BaseOperator):
         "failures",
         "model",
         "limit",
+        "refresh",
+        "retry_failed",
     )
     template_ext: Sequence[str] = ()
     ui_color = "#e8e4f8"
@@ -206,8 +212,8 @@ class TextInferenceOperator(BaseOperator):
         limits: Limits | dict[str, Any] | None = None,
         delivery: Delivery = "poll",
         samples: int = 1,
-        refresh: bool = False,
-        retry_failed: bool = False,
+        refresh: bool | str = False,
+        retry_failed: bool | str = False,
         where: str | None = None,
         limit: int | str | None = None,
         max_input_tokens: int | None = None,
@@ -352,8 +358,8 @@ class TextInferenceOperator(BaseOperator):
             prompt=_text("prompt", self.prompt, lookup.PROMPT_ENDINGS, folders),
             system_prompt=_text("system_prompt", self.system_prompt, lookup.SYSTEM_PROMPT_ENDINGS, folders),
             output_type=self._schema(folders),
-            refresh=run if self.refresh else None,
-            retry_failed=run if self.retry_failed else None,
+            refresh=run if _wished("refresh", self.refresh) else None,
+            retry_failed=run if _wished("retry_failed", self.retry_failed) else None,
             run=run,
             variables=_variables(context),
         )
@@ -366,6 +372,8 @@ class TextInferenceOperator(BaseOperator):
     def _check_what_is_known(self) -> None:
         """Fail the DAG's import, rather than the task, for what no rendering and no file can mend."""
         _check_prompt(self.prompt)
+        if isinstance(self.where, str):
+            check_where(self.where)
         _report_wish(self.report)
         if isinstance(self.output_type, str) and not lookup.names_a_file(
             self.output_type, lookup.SCHEMA_ENDINGS
@@ -377,8 +385,8 @@ class TextInferenceOperator(BaseOperator):
             )
         ready = {name: value for name, value in self._templated().items() if not waits(value)}
         wishes: dict[str, Any] = {
-            "refresh": "later" if self.refresh else None,
-            "retry_failed": "later" if self.retry_failed else None,
+            name: "later" if not waits(value) and _wished(name, value) else None
+            for name, value in (("refresh", self.refresh), ("retry_failed", self.retry_failed))
         }
         Spec(
             **wishes,
@@ -485,6 +493,28 @@ def _spending(known: Mapping[str, Any]) -> str:
     )
 
 
+def _wished(field: str, value: object) -> bool:
+    """Yes or no, also as the text that a template renders to: asking anew by mistake would be paid for."""
+    said = {
+        "true": True,
+        "yes": True,
+        "1": True,
+        "false": False,
+        "no": False,
+        "0": False,
+        "": False,
+        "none": False,
+    }
+    wish = said.get(str(value).strip().lower())
+    if wish is None or not isinstance(value, bool | str | None):
+        raise BadInput(
+            field,
+            f"{value!r:.60} is neither yes nor no",
+            "Give True, False, or a template that renders to one",
+        )
+    return wish
+
+
 def as_text(path: Any) -> Any:
     """A path as the text that the engine takes; anything else as it is."""
     return os.fspath(path) if isinstance(path, os.PathLike) else path
@@ -518,6 +548,7 @@ def _check_prompt(prompt: object) -> None:
                 "it names no column, so every record would be asked the same",
                 "Write {{ record.<column> }} into it, or give the path of a file that ends in .j2",
             )
+        check_prompt(prompt)
 
 
 def _text(field: str, value: Any, endings: tuple[str, ...], folders: Sequence[Path]) -> Any:

@@ -187,6 +187,31 @@ def test_a_refresh_has_one_name_for_all_tries_of_a_run(run_task: Any) -> None:
     assert [spec.refresh for spec in Told.specs] == ["dag/ask/run-1/-1"] * 2
 
 
+@pytest.mark.parametrize("field", ["refresh", "retry_failed"])
+@pytest.mark.parametrize(("param", "wished"), [(False, False), (None, False), ("no", False), (True, True)])
+def test_a_wish_may_come_from_a_param_and_false_is_no(
+    run_task: Any, field: str, param: object, *, wished: bool
+) -> None:
+    dag = a_dag(dag_arguments={"params": {"wish": param}}, **{field: "{{ params.wish }}"})
+    assert run_task(dag, "ask").state == "success"
+    assert (getattr(Told.specs[0], field) is not None) == wished
+
+
+@pytest.mark.parametrize("wish", ["sometimes", 2, 1.0, ["yes"]])
+def test_a_wish_that_is_neither_yes_nor_no_is_refused_at_import(wish: object) -> None:
+    with pytest.raises(BadInput, match=r"refresh: .* is neither yes nor no"):
+        TextInferenceOperator(**arguments(refresh=wish))
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [("prompt", "{{ record.a "), ("prompt", "{% if %}{{ record.a }}"), ("where", "record.a ==")],
+)
+def test_a_template_that_is_malformed_fails_the_import(field: str, text: str) -> None:
+    with pytest.raises(BadInput, match=field):
+        TextInferenceOperator(**arguments(**{field: text}))
+
+
 def test_without_refresh_nothing_is_asked_anew(run_task: Any) -> None:
     run_task(a_dag(), "ask")
     assert Told.specs[0].refresh is None

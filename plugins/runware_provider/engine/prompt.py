@@ -36,6 +36,16 @@ _METHODS = dict.fromkeys(("items", "keys", "values"), _LOOP)
 _SANDBOX = sandbox(Sandbox)
 
 
+def check_syntax(template: str) -> None:
+    """Refuse what is malformed whatever the data; a DAG file's import can afford it.
+
+    Raises:
+        BadInput: the template is malformed.
+    """
+    with syntax_refused(_TEMPLATE):
+        _parse(template)
+
+
 class Prompt:
     """A compiled template.
 

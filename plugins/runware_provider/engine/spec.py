@@ -556,6 +556,8 @@ def bad_input(error: ValidationError, kind: str) -> BadInput:
         return BadInput(field, problem.format(**shown), remedy.format(**shown))
     problem = f"{_shown(value)} does not fit"
     wanted = next((said for ending, said in _WANTED.items() if first["type"].startswith(ending)), None)
+    if first["type"] == "model_type":
+        wanted = f"Give a {bounds['class_name']}, or a dict of its arguments"
     return BadInput(field, problem, wanted or f"{first['msg'].rstrip('.')}")
 
 
@@ -581,7 +583,6 @@ _WANTED = {
     "string": "Give a text",
     "dict": "Give a dict",
     "tuple": "Give a list or a tuple",
-    "model": "Give an object of that class, or a dict of its arguments",
 }
 
 
@@ -591,6 +592,7 @@ def _prefix(kind: str) -> str:
         "Limits": "limits",
         "Budget": "budget",
         "Structured": "structured",
+        "Report": "report",
         "Tool": "tools",
         "ToolChoice": "tool_choice",
     }
@@ -607,5 +609,9 @@ def _shown(value: object) -> str:
 
 
 def _fields(kind: str) -> str:
-    kinds = {one.__name__: one for one in (Settings, Tool, ToolChoice, Limits, Budget, Structured, Spec)}
-    return ", ".join(kinds[kind].model_fields) if kind in kinds else "the documented arguments only"
+    kinds = {
+        one.__name__: one for one in (Settings, Tool, ToolChoice, Limits, Budget, Structured, Report, Spec)
+    }
+    if kind not in kinds:
+        return "the documented arguments only"
+    return ", ".join(field.alias or name for name, field in kinds[kind].model_fields.items())

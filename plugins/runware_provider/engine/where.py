@@ -97,6 +97,16 @@ _JUDGED = "_judged"
 _CHOSEN = "_chosen"
 
 
+def check_syntax(expression: str) -> None:
+    """Refuse what is malformed whatever the data; a DAG file's import can afford it.
+
+    Raises:
+        BadInput: the expression is malformed.
+    """
+    with syntax_refused(_wording(expression)):
+        _parse(expression)
+
+
 class Where:
     """A compiled expression.
 
