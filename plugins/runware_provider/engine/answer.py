@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.repair import repaired
+from runware_provider.engine.written_numbers import read_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,7 +151,7 @@ def _constant(name: str) -> Any:
 
 
 def _float(text: str) -> float:
-    number = float(text)
+    number = read_float(text)
     if not math.isfinite(number):
         raise _RefusedError("a number is beyond the range of a double")
     return number

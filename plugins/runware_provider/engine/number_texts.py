@@ -1,4 +1,4 @@
-"""Numbers that a model wrote as texts, where the schema wants numbers: a mend for who asks for it.
+"""Numbers as texts, and back: what a model wrote as a text is read as a number, a mend for who asks for it.
 
 Read is what English writes: digits, commas between groups of three, a point before the fraction, an exponent.
 `12,5`, `1.234,50`, `12 EUR` and `007` stay texts, and so problems: the first two mean other numbers elsewhere,
@@ -11,10 +11,13 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from runware_provider.engine.written_numbers import WrittenFloat
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     Mend = Callable[[Any], Any]
+    ScalarOf = Callable[[Sequence[dict[str, Any]]], Mend | None]
 
 MAX_CHARS = 100
 """Longer texts are not looked at."""
@@ -35,15 +38,35 @@ def numbers_from_texts(schema: Any) -> Mend | None:
     Returns:
         Nothing if the schema wants no number anywhere.
     """
+    return _everywhere(schema, _reads_numbers)
+
+
+def decimals_as_written(schema: Any) -> Mend | None:
+    """A function that gives a value with its long numbers as texts where the schema wants decimals.
+
+    It gives the very value back where there are none.
+
+    Args:
+        schema: an inlined JSON Schema.
+
+    Returns:
+        Nothing if the schema wants no decimal anywhere.
+    """
+    return _everywhere(schema, lambda leaves: _digits_as_written if any(map(_is_decimal, leaves)) else None)
+
+
+def _everywhere(schema: Any, scalar_of: ScalarOf) -> Mend | None:
     leaves = [leaf for leaf in _leaves(schema) if isinstance(leaf, dict)]
-    kinds = {kind for leaf in leaves for kind in _kinds(leaf)}
-    scalar: Mend | None = None
-    if any(_is_decimal(leaf) for leaf in leaves):
-        scalar = _plain_digits
-    elif kinds & {"number", "integer"} and "string" not in kinds:
-        scalar = _number
-    properties, item = _properties(leaves), _items(leaves)
+    scalar = scalar_of(leaves)
+    properties, item = _properties(leaves, scalar_of), _items(leaves, scalar_of)
     return _mend(scalar, properties, item) if scalar or properties or item else None
+
+
+def _reads_numbers(leaves: Sequence[dict[str, Any]]) -> Mend | None:
+    if any(map(_is_decimal, leaves)):
+        return _plain_digits
+    kinds = {kind for leaf in leaves for kind in _kinds(leaf)}
+    return _number if kinds & {"number", "integer"} and "string" not in kinds else None
 
 
 def _mend(scalar: Mend | None, properties: dict[str, Mend], item: Mend | None) -> Mend:
@@ -63,18 +86,18 @@ def _same(one: Any, other: Any) -> bool:
     return one is other
 
 
-def _properties(leaves: Iterable[dict[str, Any]]) -> dict[str, Mend]:
+def _properties(leaves: Iterable[dict[str, Any]], scalar_of: ScalarOf) -> dict[str, Mend]:
     described: dict[str, list[Any]] = {}
     for leaf in leaves:
         for name, sub in leaf.get("properties", {}).items():
             described.setdefault(name, []).append(sub)
-    mends = {name: numbers_from_texts({"anyOf": subs}) for name, subs in described.items()}
+    mends = {name: _everywhere({"anyOf": subs}, scalar_of) for name, subs in described.items()}
     return {name: mend for name, mend in mends.items() if mend is not None}
 
 
-def _items(leaves: Iterable[dict[str, Any]]) -> Mend | None:
+def _items(leaves: Iterable[dict[str, Any]], scalar_of: ScalarOf) -> Mend | None:
     subs = [sub for leaf in leaves for sub in (leaf.get("items"), *leaf.get("prefixItems", ())) if sub]
-    return numbers_from_texts({"anyOf": subs}) if subs else None
+    return _everywhere({"anyOf": subs}, scalar_of) if subs else None
 
 
 def _leaves(schema: Any) -> Iterator[Any]:
@@ -95,6 +118,8 @@ def _kinds(leaf: dict[str, Any]) -> Iterable[str]:
 
 
 def _is_decimal(leaf: dict[str, Any]) -> bool:
+    if "string" not in leaf.get("type", "string"):
+        return False
     return leaf.get("format") == "decimal" or str(leaf.get("pattern", "")).startswith("^(?!^[-+.]*$)[+-]?0*")
 
 
@@ -103,6 +128,10 @@ def _digits(value: Any) -> str | None:
         return None
     text = value.strip()
     return text.replace(",", "") if _NUMBER.fullmatch(text) else None
+
+
+def _digits_as_written(value: Any) -> Any:
+    return value.text if isinstance(value, WrittenFloat) else value
 
 
 def _plain_digits(value: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from runware_provider.engine.wire import encoded
+from runware_provider.engine.written_numbers import read_float
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +27,7 @@ MOST_DIGITS = 300
 MOST_COST_USD = 1_000_000
 MOST_TOKENS = 2**53
 UNFINISHED = ("processing", "queued", "pending", "running", "started", "inProgress", "in_progress")
-_decode_strictly = msgspec.json.Decoder().decode
+_decode_strictly = msgspec.json.Decoder(float_hook=read_float).decode
 
 
 def decode(content: bytes) -> Any:
@@ -48,7 +49,7 @@ def decode(content: bytes) -> Any:
 
 def _read_leniently(text: str) -> Any:
     try:
-        return json.loads(text, parse_int=_number)
+        return json.loads(text, parse_int=_number, parse_float=read_float)
     except ValueError:
         return None
 

@@ -31,6 +31,7 @@ model has `serialize_by_alias`, their aliases at every level. Beyond the table: 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import re
@@ -47,6 +48,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from runware_provider.engine.complaints import checked_by_model, checked_by_schema
 from runware_provider.engine.conversion import UnfitError, converter
+from runware_provider.engine.decimal_asking import asked_decimal
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.fit import MAX_PROBLEMS, Fit, Problem, Refuse, clip, path_of, short
 from runware_provider.engine.formats import FORMATS
@@ -54,7 +56,7 @@ from runware_provider.engine.inlining import inlined
 from runware_provider.engine.labels import PROPERTY, labels_of
 from runware_provider.engine.multiples import DecimalValidator
 from runware_provider.engine.nodes import STRING, list_of
-from runware_provider.engine.number_texts import numbers_from_texts
+from runware_provider.engine.number_texts import decimals_as_written, numbers_from_texts
 from runware_provider.engine.schema_reading import node_of
 
 if TYPE_CHECKING:
@@ -106,6 +108,7 @@ class OutputSchema(_Checked):
         check: Check,
         title: str,
         *,
+        read_as: dict[str, Any] | None = None,
         lenient_numbers: bool = False,
     ) -> None:
         self.json_schema = json_schema
@@ -115,7 +118,9 @@ class OutputSchema(_Checked):
         self._wire = wire
         self._check = check
         self._convert = converter(node)
-        self._read_numbers = numbers_from_texts(wire) if lenient_numbers else None
+        read_as = wire if read_as is None else read_as
+        self._read_numbers = numbers_from_texts(read_as) if lenient_numbers else None
+        self._keep_digits = decimals_as_written(read_as)
 
     def wire(self) -> dict[str, Any]:
         """The JSON Schema that is sent: references are inlined, the order of properties is kept."""
@@ -127,6 +132,9 @@ class OutputSchema(_Checked):
         Args:
             value: what a JSON text holds, as Python.
         """
+        if self._keep_digits is not None:
+            with contextlib.suppress(RecursionError):  # the check says so
+                value = self._keep_digits(value)
         fit = self._fitted(value)
         if not fit.problems or self._read_numbers is None:
             return fit
@@ -305,6 +313,7 @@ def _of_model(model: type, wish: _Wish) -> OutputSchema:
     by_alias = bool(model.model_config.get("serialize_by_alias"))
     try:
         asked = model.model_json_schema(schema_generator=_Asked)
+        read = model.model_json_schema(schema_generator=_Read)
         stored = model.model_json_schema(by_alias=by_alias, schema_generator=_Stored, mode="serialization")
     except PydanticUserError as error:
         problem = f"{model.__name__} has no JSON Schema: {clip(error.message.splitlines()[0], 300)}"
@@ -314,7 +323,9 @@ def _of_model(model: type, wish: _Wish) -> OutputSchema:
     flat = inlined(stored, refuse, keep_recursion=wish.as_json)
     node = node_of(flat, refuse, of_dump=True, as_json=wish.as_json)
     check = checked_by_model(model, by_alias=by_alias)
-    return OutputSchema(asked, wire, node, check, model.__name__, lenient_numbers=wish.lenient_numbers)
+    read_as = inlined(read, refuse, keep_recursion=wish.as_json)
+    lenient = wish.lenient_numbers
+    return OutputSchema(asked, wire, node, check, model.__name__, read_as=read_as, lenient_numbers=lenient)
 
 
 class _Asked(GenerateJsonSchema):
@@ -327,6 +338,16 @@ class _Asked(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
         return False
+
+    def decimal_schema(self, schema: Any) -> dict[str, Any]:
+        return asked_decimal(schema)
+
+
+class _Read(_Asked):
+    """The schema of an answer, which says of a decimal that it is one."""
+
+    def decimal_schema(self, schema: Any) -> dict[str, Any]:  # noqa: ARG002 - pydantic's signature
+        return {"type": "string", "format": "decimal"}
 
 
 class _Stored(_Asked):

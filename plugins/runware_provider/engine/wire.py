@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from runware_provider.engine.written_numbers import WrittenFloat
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -21,7 +23,15 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Delivery, Settings
 
 FINGERPRINT_BYTES = 16
-_encode = msgspec.json.Encoder().encode
+
+
+def _as_written(value: Any) -> msgspec.Raw:
+    if isinstance(value, WrittenFloat):
+        return msgspec.Raw(value.text.encode())
+    raise NotImplementedError
+
+
+_encode = msgspec.json.Encoder(enc_hook=_as_written).encode
 
 
 @dataclass(frozen=True, slots=True)
