@@ -384,6 +384,22 @@ def test_what_cannot_become_arrow_is_refused_with_place_and_remedy(
     assert words in message
 
 
+def test_a_remedy_is_one_that_works() -> None:
+    with pytest.raises(BadInput) as caught:
+        output_schema(RootModel[dict[str, int]])
+    assert "untyped" not in str(caught.value)
+    assert "wrap it: an object with one property" in str(caught.value)
+    number_or_text = {"anyOf": [{"type": "number"}, {"type": "string"}]}
+    tool = Tool.model_validate(
+        {"name": "save", "schema": {"type": "object", "properties": {"x": number_or_text}}}
+    )
+    with pytest.raises(BadInput) as caught:
+        tool_schema([tool])
+    assert '"format": "decimal"' in str(caught.value)
+    assert "model" not in str(caught.value)
+    assert "or give the pydantic model" in refusal_of(x=number_or_text)
+
+
 @pytest.mark.parametrize(
     "schema",
     [

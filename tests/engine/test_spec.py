@@ -263,6 +263,11 @@ def test_a_spec_needs_three_things_and_has_a_default_for_the_rest() -> None:
         ),
         ({"tools": 3}, "tools", "3 does not fit. Give a list or a tuple"),
         ({"tools": [3]}, "tools.0", "3 does not fit. Give a Tool, or a dict of its arguments"),
+        (
+            {"tools": [WEATHER, {**WEATHER, "name": "Get_Weather"}]},
+            "tools",
+            "'get_weather' and 'Get_Weather' differ by case only",
+        ),
         ({"tools": [WEATHER, WEATHER]}, "tools", "'get_weather' is used twice. Give each tool its own name"),
         (
             {"tools": [WEATHER], "output_type": Invoice},

@@ -52,6 +52,7 @@ from runware_provider.engine.decimal_asking import asked_decimal
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.fit import MAX_PROBLEMS, Fit, Problem, Refuse, clip, path_of, short
 from runware_provider.engine.formats import FORMATS
+from runware_provider.engine.hidden_fields import hidden_fields
 from runware_provider.engine.inlining import inlined
 from runware_provider.engine.labels import PROPERTY, labels_of
 from runware_provider.engine.multiples import DecimalValidator
@@ -319,6 +320,12 @@ def _of_model(model: type, wish: _Wish) -> OutputSchema:
         problem = f"{model.__name__} has no JSON Schema: {clip(error.message.splitlines()[0], 300)}"
         raise BadInput(wish.field, problem, "Use types that JSON has") from None
     refuse = Refuse(wish.field)
+    for hidden in hidden_fields(model):
+        refuse(
+            hidden,
+            "a secret is stored as asterisks",
+            "Annotate a text, or give it a serializer that shows it",
+        )
     wire = inlined(asked, refuse, keep_recursion=wish.as_json)
     flat = inlined(stored, refuse, keep_recursion=wish.as_json)
     node = node_of(flat, refuse, of_dump=True, as_json=wish.as_json)

@@ -125,6 +125,8 @@ class _Reader:
         return self._text(schema, path) if kind == "string" else NUMBERS[kind]
 
     def _json_or_refuse(self, path: str, problem: str, remedy: str) -> Node:
+        if path == "$":  # an answer is never JSON text as a whole
+            return self._refuse(path, problem, f"{remedy}, or wrap it: an object with one property")
         if self._as_json:
             return JSON
         return self._refuse(
@@ -173,7 +175,9 @@ class _Reader:
             kinds = f"one of two kinds of {nodes[0].arrow}"
         remedy = "Settle for one, give each alternative a property of its own"
         if {node.kind for node in nodes} == {"float64", "string"}:
-            remedy = 'For a decimal write "type": "string", "format": "decimal", or give the pydantic model'
+            remedy = 'For a decimal write "type": "string", "format": "decimal"'
+            if not self._refuse.argument.startswith("tools"):
+                remedy += ", or give the pydantic model"
         return self._json_or_refuse(
             path, f"it may be {clip(kinds, 200)}, which has no one Arrow type", remedy
         )

@@ -314,6 +314,16 @@ def _number_or_nothing(value: object) -> object:
     return value
 
 
+def _refuse_twins(names: list[str]) -> None:
+    """DuckDB renames one of two fields that differ by case only, and each tool's arguments are a field."""
+    known: dict[str, str] = {}
+    for name in names:
+        twin = known.setdefault(name.lower(), name)
+        if twin != name:
+            problem = f"{twin!r} and {name!r} differ by case only, which some readers take for one"
+            raise BadInput("tools", problem, "Rename one of them")
+
+
 class Spec(ValueObject):
     """One job: from which dataset, asking what, of which model, into which dataset."""
 
@@ -425,6 +435,7 @@ class Spec(ValueObject):
         repeated = sorted({str(name) for name in names if names.count(name) > 1})
         if repeated:
             raise BadInput("tools", f"the name {repeated[0]!r} is used twice", "Give each tool its own name")
+        _refuse_twins([str(name) for name in names])
         if self.tools and self.output_type is not None:
             raise BadInput(
                 "tools", "output_type and tools exclude each other: a result is either", "Drop one of them"
