@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import subprocess
 import sys
@@ -642,15 +643,12 @@ def test_however_entries_are_ordered_split_and_merged_they_say_the_same(
 ) -> None:
     def written(folder: str, entries: list[Entry], cuts: set[int], merges: set[int]) -> tuple[Any, ...]:
         for place, (start, end) in enumerate(itertools.pairwise(sorted({0, len(entries), *cuts}))):
-            ledger = Ledger(LocalStorage(lambda _: None), folder)
-            asyncio.run(write(ledger, entries[start:end]))
-            if place in merges:
-                compact(ledger, segment_bytes=data.draw(st.sampled_from([1, 10_000, 1_000_000])))
-            ledger.close()
-        ledger = Ledger(LateListing(data.draw(st.integers(1, 9))), folder)
-        held = said(ledger)
-        ledger.close()
-        return held
+            with contextlib.closing(Ledger(LocalStorage(lambda _: None), folder)) as ledger:
+                asyncio.run(write(ledger, entries[start:end]))
+                if place in merges:
+                    compact(ledger, segment_bytes=data.draw(st.sampled_from([1, 10_000, 1_000_000])))
+        with contextlib.closing(Ledger(LateListing(data.draw(st.integers(1, 9))), folder)) as ledger:
+            return said(ledger)
 
     numbers = st.sets(st.integers(1, len(entries)))
     with tempfile.TemporaryDirectory() as root:
