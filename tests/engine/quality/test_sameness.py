@@ -93,6 +93,12 @@ def test_what_is_left_out_is_named_down_to_the_elements_of_lists():
     assert uncompared(first, first) == []
 
 
+def test_short_floats_equal_what_they_stand_for():
+    assert alike(0.1, 0.1, pa.float32(), pa.float64())
+    assert alike(Decimal("1234.56"), 1234.56, pa.decimal128(12, 2), pa.float32())
+    assert not alike(0.1, 0.1001, pa.float32(), pa.float64())
+
+
 def test_whole_numbers_are_compared_exactly():
     assert not alike(10**15, 10**15 + 1, pa.int64())
     assert alike(5, Decimal("5.00"), pa.int64(), pa.decimal128(12, 2))

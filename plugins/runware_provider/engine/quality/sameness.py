@@ -2,7 +2,8 @@
 
 - Texts: after every run of white space became one space and the ends were trimmed.
 - Whole numbers: equal. Other numbers: apart by at most a billionth (1e-9) of the larger one, since amounts come as
-  binary fractions here and as decimals there; and by the tolerance besides, where the user gives one.
+  binary fractions here and as decimals there (where one side is a float32, both are rounded to one first); and by the
+  tolerance besides, where the user gives one.
 - Dates, times, yes/no: equal; a date equals midnight, a time without zone counts as UTC.
 - Lists: as long, and every element the same. Structs: every field that both have.
 - Null equals null and nothing else.
@@ -172,6 +173,8 @@ def _close(first: pa.Array, second: pa.Array, tolerance: float) -> pa.BooleanArr
     if pa.types.is_integer(first.type) and pa.types.is_integer(second.type):
         return pc.equal(first, second)
     one, other = (array.cast(pa.float64(), safe=False) for array in (first, second))
+    if pa.float32() in (first.type, second.type):  # which cannot say 0.1 to a billionth
+        one, other = (array.cast(pa.float32(), safe=False).cast(pa.float64()) for array in (one, other))
     apart = pc.abs(pc.subtract(one, other))
     larger = pc.max_element_wise(pc.abs(one), pc.abs(other), skip_nulls=False)
     return pc.less_equal(apart, pc.add(pc.multiply(larger, BILLIONTH), tolerance))
