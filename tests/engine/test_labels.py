@@ -102,6 +102,29 @@ def test_a_label_that_stands_alone_is_taken_and_recorded() -> None:
     assert (fit.value, fit.problems, fit.mends) == ("delivery", [], ("bare_label",))
 
 
+@pytest.mark.parametrize("words", ["Billing", "BILLING.", "Label: billing", "label:Billing.", " billing "])
+def test_a_label_that_stands_alone_may_differ_in_case_and_end_in_a_full_stop(words: str) -> None:
+    fit = output_schema(["billing", "delivery"]).fit(words)
+    assert (fit.value, fit.problems, fit.mends) == ("billing", [], ("bare_label",))
+
+
+def test_a_label_is_taken_as_written_before_any_other_is_looked_for() -> None:
+    schema = output_schema(["Bug", "bug", "etc.", "label: x", "x"])
+    assert [schema.fit(words).value for words in ("bug", "Bug", "Etc", "label: x", "X")] == [
+        "bug",
+        "Bug",
+        "etc.",
+        "label: x",
+        "x",
+    ]
+    assert schema.fit("BUG").problems  # which of the two?
+
+
+@pytest.mark.parametrize("words", ["not billing", "billing or delivery", "billings", "Label:", "", "."])
+def test_words_that_are_no_label_are_none(words: str) -> None:
+    assert output_schema(["billing", "delivery"]).fit(words).problems
+
+
 @pytest.mark.parametrize(
     "value",
     [

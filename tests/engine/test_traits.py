@@ -25,6 +25,18 @@ def test_a_keyword_that_no_words_can_stand_for_is_refused(keyword: str) -> None:
     assert refused.value.field == "traits.unsupported"
 
 
+@pytest.mark.parametrize(
+    ("keyword", "remedy"),
+    [("patern", "Write 'pattern'"), ("Format", "Write 'format'"), ("x-y", "List keywords")],
+)
+def test_a_keyword_that_there_is_not_is_refused_with_the_one_that_was_meant(
+    keyword: str, remedy: str
+) -> None:
+    with pytest.raises(BadInput, match=remedy) as refused:
+        ModelTraits(unsupported=("pattern", keyword))
+    assert refused.value.field == "traits.unsupported"
+
+
 def test_a_keyword_alone_is_not_taken_for_a_list_of_its_letters() -> None:
     wrong: Any = "pattern"
     with pytest.raises(BadInput, match="cannot be put into words"):

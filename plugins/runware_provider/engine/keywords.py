@@ -10,3 +10,25 @@ SCHEMAS = frozenset(
     | {"unevaluatedItems", "unevaluatedProperties"}
 )
 """One schema each."""
+KEYWORDS = (
+    SCHEMA_MAPS
+    | SCHEMA_LISTS
+    | SCHEMAS
+    | {
+        "$schema",
+        "$id",
+        "$ref",
+        "$defs",
+        "$comment",
+        "$anchor",
+        "$dynamicAnchor",
+        "$dynamicRef",
+        "$vocabulary",
+    }
+    | {"allOf", "type", "enum", "const", "required", "dependentRequired", "format", "pattern"}
+    | {"minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+    | {"minItems", "maxItems", "uniqueItems", "minContains", "maxContains", "minProperties", "maxProperties"}
+    | {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"}
+    | {"contentEncoding", "contentMediaType", "contentSchema", "definitions", "discriminator"}
+)
+"""All keywords, and two that older drafts and OpenAPI write into schemas."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from runware_provider.engine.errors import BadInput
 
 PROPERTY = "label"
 """Of the object that the model answers with, since tools and JSON mode give objects."""
+_ANNOUNCED = re.compile(r"\s*label\s*:", re.IGNORECASE)
 _MAY_STAND_BESIDE = {"enum", "type", "title", "description", "$schema"}
 
 
@@ -40,6 +42,22 @@ class Labels:
             "required": [PROPERTY],
             "additionalProperties": False,
         }
+
+    def meant(self, words: str) -> str | None:
+        """The one label that these words are: as written, or else but for letter case, `Label:` and a full stop.
+
+        Args:
+            words: what stands where an object should.
+        """
+        if words in self.names:
+            return words
+        folded = _folded(_ANNOUNCED.sub("", words))
+        found = [name for name in self.names if folded and _folded(name) == folded]
+        return found[0] if len(found) == 1 else None
+
+
+def _folded(text: str) -> str:
+    return text.strip().removesuffix(".").casefold()
 
 
 def labels_of(output_type: object) -> Labels | None:

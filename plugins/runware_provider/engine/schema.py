@@ -164,6 +164,7 @@ class LabelSchema(OutputSchema):
         check = checked_by_schema(DecimalValidator(schema))
         super().__init__(schema, schema, node, check, labels.title)
         self.arrow_type = STRING.arrow
+        self._labels = labels
 
     def fit(self, value: Any) -> Fit:
         """Checks the object that was asked for, or the label alone, and gives the label.
@@ -171,11 +172,12 @@ class LabelSchema(OutputSchema):
         Args:
             value: what a JSON text holds, as Python.
         """
-        bare = isinstance(value, str)
-        fit = super().fit({PROPERTY: value} if bare else value)
-        if fit.problems:
-            return fit
-        return Fit(fit.value[PROPERTY], [], (BARE_LABEL,) if bare else ())
+        if not isinstance(value, str):
+            fit = super().fit(value)
+            return fit if fit.problems else replace(fit, value=fit.value[PROPERTY])
+        label = self._labels.meant(value)
+        fit = super().fit({PROPERTY: value if label is None else label})
+        return fit if fit.problems else Fit(fit.value[PROPERTY], [], (BARE_LABEL,))
 
 
 class ToolSchema(_Checked):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, replace
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.keywords import KEYWORDS
 
 SHAPING = frozenset(
     {"type", "properties", "required", "items", "prefixItems", "anyOf", "oneOf", "enum", "$ref", "$defs"}
@@ -36,12 +38,16 @@ class ModelTraits:
         """Refuses what means nothing, and puts the keywords in order.
 
         Raises:
-            BadInput: a keyword cannot be put into words, or a number of tokens is none.
+            BadInput: a keyword is none, or cannot be put into words, or a number of tokens is none.
         """
         for keyword in self.unsupported:
             if keyword in SHAPING or len(keyword) < 2:  # a text alone would be a list of its letters
                 problem = f"{keyword!r} cannot be put into words"
                 raise BadInput("traits.unsupported", problem, "List keywords like 'pattern' and 'format'")
+            if keyword not in KEYWORDS:
+                near = difflib.get_close_matches(keyword, sorted(KEYWORDS), n=1)
+                remedy = f"Write {near[0]!r}" if near else "List keywords like 'pattern' and 'format'"
+                raise BadInput("traits.unsupported", f"{keyword!r:.100} is no keyword of JSON Schema", remedy)
         for name in ("default_max_tokens", "max_tokens"):
             tokens = getattr(self, name)
             if tokens is not None and (isinstance(tokens, bool) or tokens < 1):
