@@ -102,6 +102,10 @@ td.chart { vertical-align: middle; min-width: 0; }
   .stacked td::before { content: attr(data-name); color: var(--soft); font-size: .86em; }
   td.chart svg { width: 84px; } .stacked td.none { display: none; } .stacked .meter { margin-left: 0; }
 }
+@media (max-width: 480px) {
+  th, td { padding: 6px 5px; } thead th, thead th.n { white-space: normal; } tbody th { min-width: 7em; } td.w { min-width: 6em; }
+  .chart { display: none; }
+}
 @media print {
   :root { --page: #fff; --card: #fff; --ink: #000; --soft: #444; --line: #bbb; --track: #ddd; --accent: #2b6cb0;
     --good: #2a7f62; --note: #8a6100; --bad: #b3352c;

@@ -66,7 +66,7 @@ PAGE: Final = """{% extends "shell" %}
 {{ rule }}{% if hits.left_out %} Not compared: {% for name in hits.left_out %}<code>{{ name|shown }}</code>{{ ", " if not loop.last }}{% endfor %}.{% endif %}</p>
 {% call parts.scroll("Hit rates") %}
 <table>
-<thead><tr><th scope="col">Field</th><th scope="col" class="n">As expected</th><th scope="col">0 to 100 %</th><th scope="col" class="n">95 % interval</th><th scope="col" class="n">Hits</th><th scope="col" class="n">Of</th></tr></thead>
+<thead><tr><th scope="col">Field</th><th scope="col" class="n">As expected</th><th scope="col" class="chart">0 to 100 %</th><th scope="col" class="n">95 % interval</th><th scope="col" class="n">Hits</th><th scope="col" class="n">Of</th></tr></thead>
 <tbody>
 {% for one in hits.fields %}
 <tr><th scope="row"><code>{{ one.path|path }}</code></th><td class="n"><b>{{ one.hits|share(one.of) }}</b></td><td class="chart">{% if one.of %}{{ parts.interval(one.hits, one.of, *one.interval) }}{% endif %}</td>
