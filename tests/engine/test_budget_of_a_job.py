@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -269,3 +270,17 @@ async def test_the_shares_of_a_plan_add_up_to_the_budget(place: Any) -> None:
     assert len(shares) == planned["shards"] == 6
     assert sum(one["tokens"] for one in shares) == 1_003
     assert sum(one["usd"] for one in shares) == pytest.approx(0.07, abs=1e-12)
+
+
+@pytest.mark.parametrize("delivery", ["poll", "sync"])
+async def test_twins_of_one_run_share_its_budget_but_for_what_is_under_way_or_not_written_yet(
+    new_place: Callable[..., Any], delivery: str
+) -> None:
+    place = new_place(latency=0.3)
+    place.fill(400)
+    budget = {"usd": 0.01, **PARTIAL}
+    same = {"run": "z", "budget": budget, "delivery": delivery, "limits": {"max_outstanding": 10}}
+    asked = ("Total?\n{{ record.body }}", "How much is it?\n{{ record.body }}")
+    ends = await asyncio.gather(*(place.run(prompt=one, **same) for one in asked), return_exceptions=True)
+    assert any(isinstance(one, dict) for one in ends)
+    assert 0.005 < spent(place) < 0.015, "each of them alone would have spent all of it"

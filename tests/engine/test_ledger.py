@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -750,3 +751,37 @@ def test_whatever_was_committed_before_a_kill_is_there_after_it(
     ledger = open_ledger()
     assert told == list(range(len(told)))
     assert all(kinds(ledger, n) == [(1, Kind.ANSWERED)] for n in told)
+
+
+# twins of one run
+
+
+async def test_what_a_twin_of_the_same_run_learnt_is_met_once_and_what_is_known_here_is_not(
+    open_ledger: Callable[..., Ledger],
+) -> None:
+    ours, twin, stranger = open_ledger(run="z"), open_ledger(run="z"), open_ledger(run="other")
+    ours.meets = True
+    await write(ours, [entry(1, cost=0.1)])
+    await write(twin, [entry(1, cost=0.1), entry(2, cost=0.2, prompt_tokens=7), entry(3, Kind.INTENT)])
+    await write(stranger, [entry(4, cost=0.4)])
+    await write(twin, [entry(2, cost=0.2), replace(entry(5, cost=0.5), origin=b"o" * 16)])
+    assert ours.take_met() == [], "no number was taken since"
+    await write(ours, [entry(6, cost=0.6)])
+    (met,) = ours.take_met()
+    assert (met.key, met.kind, met.cost, met.prompt_tokens) == (key(2), Kind.ANSWERED, 0.2, 7)
+    assert [ours.was_met(entry(n)) for n in (1, 2, 6)] == [False, True, False]
+    await write(ours, [entry(7)])
+    assert ours.take_met() == []
+
+
+@pytest.mark.parametrize(("run", "meets"), [("z", False), (None, True)])
+async def test_others_are_looked_at_only_where_a_run_shares_something(
+    open_ledger: Callable[..., Ledger],
+    run: str | None,
+    meets: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    ours, twin = open_ledger(run=run), open_ledger(run=run)
+    ours.meets = meets
+    await write(twin, [entry(1, cost=0.1)])
+    await write(ours, [entry(2, cost=0.2)])
+    assert ours.take_met() == []

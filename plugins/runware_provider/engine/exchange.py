@@ -225,6 +225,9 @@ class Exchange:
             return chunk
         for one in chunk:
             self._flight.move(one, Phase.READY, one.due)
+        for entry in self._ledger.take_met():
+            if may_be_billed(entry):
+                self._account.paid(0, entry.cost, entry.prompt_tokens, entry.completion_tokens)
         fit = self._account.fits([one.tokens for one in chunk])
         for one in chunk[:fit]:
             self._flight.move(one, Phase.SENDING, now)
@@ -276,7 +279,7 @@ class Exchange:
             self._pace.answered(latency)
         if self._account is not None:
             for one, entry in effects.verdicts:
-                if may_be_billed(entry):
+                if may_be_billed(entry) and not self._ledger.was_met(entry):
                     self._account.paid(one.tokens, entry.cost, entry.prompt_tokens, entry.completion_tokens)
         ruling = self._canary.rule(effects.verdicts, proven=feed.proven())
         stop = effects.stop or ruling.stop

@@ -197,6 +197,7 @@ class Job:
             questioner = self._questioner()
             await self._reuse(questioner)
             account = await self._look_ahead(client, questioner)
+            self.ledger.meets = account is not None
             flight = Flight(account)
             feed = self._feed(flight, questioner, report, publishing=publishing)
             try:

@@ -15,20 +15,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from runware_provider.engine import segments
-from runware_provider.engine.attempt import FORGOTTEN, Kind
+from runware_provider.engine.attempt import FORGOTTEN, Entry, Key, Kind
 from runware_provider.engine.catalogue import BASE, Base, finish_erasure, listing, numbered_name, read_base
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.ledger_index import LedgerIndex, Of, Row, Statistics, Totals
 from runware_provider.engine.read_ahead import READERS, read_ahead, read_until_missing
-from runware_provider.engine.segments import SegmentGone, pico
+from runware_provider.engine.segments import PICO, SegmentGone, pico
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
 
     import pyarrow as pa
 
-    from runware_provider.engine.attempt import Attempt, Entry, History, Key
+    from runware_provider.engine.attempt import Attempt, History
     from runware_provider.engine.catalogue import Listing
     from runware_provider.engine.storage import Storage, Version
 
@@ -57,6 +57,7 @@ _INDEXED = [
     "run",
     "origin",
 ]
+_FACTS = ("family", "code", "prompt_tokens", "cached_tokens", "completion_tokens")
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,10 @@ class Ledger:
         """Number of the newest segment of the tail before which all were read."""
         self._free = 1
         """Number to try for the next segment."""
+        self.meets = False
+        """Whether to look at what other processes of the same run write meanwhile, for `take_met`."""
+        self._met: dict[tuple[Key, int], Entry] = {}
+        self._to_take: list[Entry] = []
         self._pending: list[Entry] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._some = asyncio.Event()
@@ -387,7 +392,9 @@ class Ledger:
                 continue
             failure: Exception | None = None
             try:
-                self._remember(await asyncio.to_thread(self._write, entries), entries)
+                number, others = await asyncio.to_thread(self._write, entries)
+                self._remember(number, entries)
+                self._meet(others)
             except Exception as error:  # noqa: BLE001 - every waiter is told; none may believe in durability
                 failure = error
             for one in waiting:
@@ -398,19 +405,67 @@ class Ledger:
                 else:
                     one.set_exception(failure)
 
-    def _write(self, entries: Sequence[Entry]) -> int:
-        """Write a segment and return its number.
+    def take_met(self) -> list[Entry]:
+        """What other processes of the same run learnt meanwhile and this one did not, once, as far as it was met.
+
+        Segments are numbered, so those of others are met where a number is taken; these entries have no message and
+        no item.
+        """
+        taken, self._to_take = self._to_take, []
+        return taken
+
+    def was_met(self, entry: Entry) -> bool:
+        """Whether what an entry says of its attempt was met before, as another process's."""
+        return (entry.key, entry.attempt) in self._met
+
+    def _meet(self, others: Sequence[pa.Table]) -> None:
+        pending = (
+            {(one.key, one.attempt) for one in self._pending if one.kind >= Kind.SPENT} if others else set()
+        )
+        for one in (entry for table in others for entry in self._told_by(table)):
+            at = one.key, one.attempt
+            if at not in self._met and at not in pending and not self.index.has_verdict(*at):
+                self._met[at] = one
+                self._to_take.append(one)
+
+    def _told_by(self, table: pa.Table) -> Iterator[Entry]:
+        """The verdicts of the same run in another's segment."""
+        for row in table.to_pylist():
+            if row["run"] == self.run and row["origin"] is None and row["kind"] >= Kind.SPENT:
+                cost = row.pop("cost_pico_usd")
+                key = Key(row["fingerprint"], row["sample"], row["generation"])
+                facts = {name: row[name] for name in _FACTS}
+                yield Entry(
+                    key,
+                    row["attempt"],
+                    Kind(row["kind"]),
+                    cost=None if cost is None else cost / PICO,
+                    **facts,
+                )
+
+    def _write(self, entries: Sequence[Entry]) -> tuple[int, list[pa.Table]]:
+        """Write a segment; returns its number, and what others wrote under the numbers before, if that is wished.
 
         A number that was merged and removed since this ledger was opened is free again, but nobody reads it. So what
         was merged is looked up after the writing, and the segment written once more beyond it.
         """
         data = segments.encoded(entries, int(self.clock() * 1000), self.run)
+        first = self._free
         number = self._create(data)
+        others = self._written_by_others(range(first, number))
         while number <= (through := read_base(self.storage, self.folder)[0].through):
             self._free = through + 1
             unread, number = number, self._create(data)
             self.storage.delete(self._path(numbered_name(unread)))
-        return number
+        return number, others
+
+    def _written_by_others(self, numbers: Iterable[int]) -> list[pa.Table]:
+        """What cannot be read is not met: it is about another process's money."""
+        found: list[pa.Table] = []
+        for number in numbers if self.meets and self.run is not None else ():
+            with contextlib.suppress(OSError, StateUnreadable):
+                found.append(self._columns(numbered_name(number)))
+        return found
 
     def _create(self, data: bytes) -> int:
         """A number whose owner comes first is passed over, so the numbers have no gap."""

@@ -250,6 +250,15 @@ class LedgerIndex:
         ).fetchone()
         return bool(row[0])
 
+    def has_verdict(self, key: Key, attempt: int) -> bool:
+        """Whether this job's own attempt has ended."""
+        row = self._held.execute(
+            "SELECT max(kind) FROM entry"
+            " WHERE fingerprint = ? AND sample = ? AND generation = ? AND attempt = ? AND NOT copied",
+            (key.fingerprint, key.sample, key.generation, attempt),
+        ).fetchone()
+        return row[0] is not None and row[0] >= Kind.SPENT
+
     def first_seen(self, key: Key) -> bool:
         """Whether this is asked for the first time since the index was made."""
         done = self._held.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (key.fingerprint, key.sample))
