@@ -352,11 +352,6 @@ def test_the_title_fits_the_rule_for_a_tools_name() -> None:
         ),
         ({"allOf": [{"type": "string"}, {"type": "integer"}]}, "$.x", "one schema"),
         (
-            {"allOf": [{"type": "object", "properties": {"a": {"type": "string"}}}], "properties": {}},
-            "$.x",
-            "one schema",
-        ),
-        (
             {"allOf": [{"properties": {"a": {"type": "string"}}}], "additionalProperties": False},
             "$.x",
             "splits",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote
 
 from runware_provider.engine.fit import joined
@@ -12,7 +12,7 @@ from runware_provider.engine.keywords import SCHEMA_LISTS, SCHEMA_MAPS, SCHEMAS
 from runware_provider.engine.nodes import MAX_DEPTH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from runware_provider.engine.fit import Refuse
 
@@ -24,12 +24,18 @@ _ANNOTATIONS = frozenset(
     {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"}
 )
 _NEIGHBOURS = (
-    frozenset({"properties", "patternProperties", "additionalProperties"}),
     frozenset({"items", "prefixItems"}),
     frozenset({"if", "then", "else"}),
     frozenset({"contains", "minContains", "maxContains"}),
 )
 """Keywords that mean something else beside each other than apart, so they are not brought together."""
+_OF_OBJECTS = frozenset({"properties", "patternProperties", "additionalProperties", "unevaluatedProperties"})
+_LOWEST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "uniqueItems")
+_HIGHEST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
+_STRICTER: Mapping[str, Callable[[Any, Any], Any]] = dict.fromkeys(_LOWEST, max) | dict.fromkeys(
+    _HIGHEST, min
+)
+"""What two bounds say together."""
 
 
 def inlined(document: dict[str, Any], refuse: Refuse, *, keep_recursion: bool = False) -> dict[str, Any]:
@@ -48,6 +54,12 @@ def inlined(document: dict[str, Any], refuse: Refuse, *, keep_recursion: bool = 
     flat: dict[str, Any] = inlining.flat(document, "$", ())
     if "properties" in flat:
         flat = {"type": "object", **flat}
+    choice = next((keyword for keyword in ("anyOf", "oneOf") if keyword in flat), None)
+    if choice is not None and "type" not in flat:
+        remedy = (
+            'If all are objects, write "type": "object" beside it; else wrap it: an object with one property'
+        )
+        refuse("$", f"the root is no object, but a choice: `{choice}`", remedy)
     if flat.get("type") != "object":
         refuse("$", "the root is no object", "Wrap it: an object with one property, say `items`")
     definitions = inlining.definitions()
@@ -83,10 +95,13 @@ class _Inlining:
         if self._count > MAX_SUBSCHEMAS or len(refs) > MAX_DEPTH:
             self._refuse(path, "the schema is too large once references are inlined", "Ask for less at once")
         self._only_known_references(schema, path)
-        parts = [self._below(schema, path, refs)]
+        own = self._below(schema, path, refs)
+        parts = [own]
         if "$ref" in schema:
             parts.insert(0, self._target(schema["$ref"], path, refs))
         parts[1:1] = [self.flat(part, path, refs) for part in schema.get("allOf", ())]
+        if any(_closes_itself(part) and part is not own for part in parts):
+            self._refuse_closed(parts, path)
         merged: dict[str, Any] = {}
         for part in parts:
             merged = self._merged(merged, part, path)
@@ -148,24 +163,66 @@ class _Inlining:
         return target
 
     def _merged(self, first: dict[str, Any], second: Any, path: str) -> dict[str, Any]:
+        """What two parts say together."""
         if not isinstance(second, dict):
             self._refuse(path, "`allOf` holds a true or false", "Drop it")
-        merged = dict(first)
         for group in _NEIGHBOURS:
             if first.keys() & group and second.keys() & group and first != second:
-                self._refuse(
-                    path,
-                    f"`allOf` or `$ref` splits {' and '.join(f'`{one}`' for one in sorted(group))}",
-                    "Write it as one schema",
-                )
+                self._refuse_split(path, group)
+        if first != second and not _side_by_side(first, second):
+            self._refuse_split(path, _OF_OBJECTS & (first.keys() | second.keys()))
+        merged = dict(first)
         for keyword, value in second.items():
-            if keyword == "required" and keyword in merged:
-                merged[keyword] = [*merged[keyword], *(one for one in value if one not in merged[keyword])]
-            elif keyword in _ANNOTATIONS or keyword not in merged or merged[keyword] == value:
+            if keyword in _ANNOTATIONS or keyword not in merged or merged[keyword] == value:
                 merged[keyword] = value
+            elif keyword == "required":
+                merged[keyword] = [*merged[keyword], *(one for one in value if one not in merged[keyword])]
+            elif keyword == "properties":
+                merged[keyword] = self._merged_properties(merged[keyword], value, path)
+            elif keyword in _STRICTER:
+                merged[keyword] = _STRICTER[keyword](merged[keyword], value)
             else:
                 self._refuse(path, f"`allOf` or `$ref` says `{keyword}` twice", "Write it as one schema")
         return merged
+
+    def _merged_properties(self, first: dict[str, Any], second: dict[str, Any], path: str) -> dict[str, Any]:
+        merged = dict(first)
+        for name, sub in second.items():
+            known = merged.get(name, True)
+            if known is True or sub is True:
+                merged[name] = sub if known is True else known
+            elif known is False or sub is False:
+                merged[name] = False
+            else:
+                if _closes_itself(known) or _closes_itself(sub):
+                    self._refuse_closed([known, sub], joined(path, name))
+                merged[name] = self._merged(known, sub, joined(path, name))
+        return merged
+
+    def _refuse_closed(self, parts: Sequence[Any], path: str) -> None:
+        """A part that forbids what it has not evaluated knows nothing of its neighbours' properties."""
+        of_objects = [part for part in parts if isinstance(part, dict) and part.keys() & _OF_OBJECTS]
+        if any(part != of_objects[0] for part in of_objects):
+            self._refuse_split(path, ("properties", "unevaluatedProperties"))
+
+    def _refuse_split(self, path: str, keywords: Collection[str]) -> NoReturn:
+        named = " and ".join(f"`{one}`" for one in sorted(keywords))
+        self._refuse(path, f"`allOf` or `$ref` splits {named}", "Write it as one schema")
+
+
+def _side_by_side(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether what two parts say about an object's properties means the same in one schema.
+
+    What a part says about further properties means further than its own.
+    """
+    if not (first.keys() & _OF_OBJECTS and second.keys() & _OF_OBJECTS):
+        return True
+    closing = {keyword for part in (first, second) for keyword in part if part[keyword] is not True}
+    return not closing & {"patternProperties", "additionalProperties"}
+
+
+def _closes_itself(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("unevaluatedProperties", True) is not True
 
 
 def _at_once(schema: Any) -> Iterator[str]:
