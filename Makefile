@@ -27,7 +27,7 @@ docs: $(VENV)/.installed-dev ## Build the documentation into build/docs; a warni
 wheel: $(VENV)/.installed-dev ## Build the wheel and the source distribution into dist
 	@rm -rf dist
 	@$(BIN)/python -m build --no-isolation >build.log || { cat build.log; exit 1; }
-	@rm -rf build.log plugins/*.egg-info
+	@rm -rf build.log *.egg-info
 	@ls dist/*
 
 test: $(VENV)/.installed-dev ## Run all tests

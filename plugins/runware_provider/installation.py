@@ -6,11 +6,15 @@ the wheel's, of another version perhaps, and nobody would be told.
 
 from __future__ import annotations
 
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import distributions
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 WHEEL: Final = "airflow-provider-runware"
+ENTRY_POINTS: Final = "airflow.plugins"
 PACKAGE: Final = __name__.partition(".")[0]
 
 
@@ -29,16 +33,22 @@ def registers_itself(plugin_file: str) -> bool:
     """
     beside = Path(plugin_file).resolve().parent / PACKAGE
     in_force = Path(__file__).resolve().parent
-    try:
-        wheel = distribution(WHEEL)
-    except PackageNotFoundError:
-        wheel = None
+    wheel = _installation()
     installed = _place_of(wheel)
     if wheel is not None and (installed is None or installed == beside) and in_force == beside:
         return False  # installed in place, for development: its entry point registers the plugin
     if wheel is None and in_force == beside:
         return True
     raise TwoCopies(_sentence(beside, installed or in_force, in_force, wheel))
+
+
+def _installation() -> Distribution | None:
+    """What Airflow registers by itself, by its entry point.
+
+    Metadata without one, as a source distribution holds beside the package, is no installation.
+    """
+    found = distributions(name=WHEEL)
+    return next((one for one in found if one.entry_points.select(group=ENTRY_POINTS)), None)
 
 
 def _place_of(wheel: Distribution | None) -> Path | None:

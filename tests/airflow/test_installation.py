@@ -18,6 +18,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     metadata.write_text(
         "Metadata-Version: 2.4\nName: airflow-provider-runware\nVersion: 9.8\n", encoding="utf-8"
     )
+    metadata.with_name("entry_points.txt").write_text(
+        "[airflow.plugins]\nrunware = runware_provider.plugin:RunwarePlugin\n", encoding="utf-8"
+    )
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     return tmp_path / "site"
 
@@ -46,3 +49,23 @@ def test_a_copy_that_another_one_hides_says_so(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("installed")
 def test_what_is_installed_in_place_is_registered_by_its_entry_point() -> None:
     assert not registers_itself(str(PLUGINS / "runware_plugin.py"))
+
+
+def test_metadata_that_registers_nothing_is_no_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = tmp_path / "airflow_provider_runware.egg-info" / "SOURCES.txt"
+    left.parent.mkdir()
+    left.write_text("pyproject.toml\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert registers_itself(str(PLUGINS / "runware_plugin.py"))
+
+
+def test_metadata_that_registers_nothing_hides_no_installation(
+    installed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (installed / "runware_provider").mkdir()
+    (tmp_path / "left" / "airflow_provider_runware.egg-info").mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(tmp_path / "left"))
+    with pytest.raises(TwoCopies, match=r"airflow-provider-runware 9\.8"):
+        registers_itself(str(PLUGINS / "runware_plugin.py"))

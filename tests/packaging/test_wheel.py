@@ -107,8 +107,16 @@ def test_the_wheel_holds_the_package_and_nothing_that_needs_a_checkout(wheel: Pa
 def test_the_source_distribution_holds_what_its_tests_need(artefacts: Path) -> None:
     (source,) = artefacts.glob("*.tar.gz")
     with tarfile.open(source) as archive:
-        held = {name.partition("/")[2] for name in archive.getnames()}
+        modes = {one.name.partition("/")[2]: one.mode for one in archive.getmembers()}
+    held = set(modes)
     needed = {
+        ".ci/run",
+        ".gitignore",
+        ".pre-commit-config.yaml",
+        "pyproject.toml",
+        "requirements-docs.txt",
+        "setup.cfg",
+        "tests/docs/blocks.py",
         "LICENSE",
         "Makefile",
         "README.md",
@@ -123,9 +131,20 @@ def test_the_source_distribution_holds_what_its_tests_need(artefacts: Path) -> N
         "tests/packaging/test_wheel.py",
     }
     assert needed - held == set()
+    assert modes[".ci/run"] & 0o100, "make ci could not run it"
     assert not [
         name for name in held if "__pycache__" in name or name.startswith((".venv", ".git/", "build/"))
     ]
+
+
+def test_a_copy_of_the_plugins_from_the_source_distribution_brings_nothing_but_the_plugins(
+    artefacts: Path,
+) -> None:
+    (source,) = artefacts.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        parts = [name.split("/") for name in archive.getnames()]
+    held = {part[2] for part in parts if part[1:2] == ["plugins"] and len(part) > 2}
+    assert held == {".airflowignore", "runware_plugin.py", "runware_provider"}
 
 
 def test_airflow_knows_provider_hook_decorator_plugin_and_configuration(
