@@ -94,7 +94,11 @@ class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
         return self.of_this_run(self._whole, context)
 
     def _asked(self, context: Context) -> Any:
-        """What the function returns; its variables are gone from the frames of an error that a job ends with."""
+        """What the function returns.
+
+        A method of its own, so that no frame of `execute` holds what the function was called with: where local
+        variables are shown beside an error, a job that fails later shows none of them.
+        """
         variables = {**context, **self.op_kwargs}
         return self.python_callable(*self.op_args, **self.determine_kwargs(variables))
 

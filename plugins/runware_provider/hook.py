@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit, urlunsplit
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from runware_provider.engine.address import whole_address
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.spec import DEFAULT_BASE_URL, Endpoint, Limits, Spec
+from runware_provider.engine.spec import Endpoint, Limits, Spec
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -23,17 +23,16 @@ TEST_TIMEOUT_S: Final = 10.0
 BOUNDS: Final = ("max_outstanding", "requests")
 """The limits that a connection may lower for all tasks that use it: fields of its extra, named as in `Limits`."""
 
-_DEFAULT_PATH: Final = urlsplit(DEFAULT_BASE_URL).path
 _SCHEMES: Final = frozenset({"http", "https"})
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class RunwareHook(BaseHook):
     """Reads the connection: its password is the API key, its host the base URL, its extra may hold bounds.
 
     Args:
-        runware_conn_id: the connection's id. The host may be left out (the vendor's URL is taken), may
-            come with or without its scheme, and with or without the path `/v1`.
+        runware_conn_id: the connection's id. Its host may be empty, for the vendor's URL; where it has
+            one, the scheme and the path `/v1` may be left out.
+        logger_name: as every hook of Airflow takes it.
     """
 
     conn_name_attr = "runware_conn_id"
@@ -51,62 +50,55 @@ class RunwareHook(BaseHook):
         Raises:
             BadInput: there is no such connection, it has no password, or its host is no usable URL.
         """
-        try:
-            connection = self.get_connection(self.runware_conn_id)
-        except AirflowNotFoundException:
-            raise BadInput(
-                f"connection {self.runware_conn_id!r}", "there is none of this name", self._how_to_make_it()
-            ) from None
-        key = (connection.password or "").strip()
-        if not key:
-            raise BadInput(
-                f"connection {self.runware_conn_id!r}",
-                "it has no password, which is where the API key goes",
-                self._how_to_make_it(),
-            )
-        return Endpoint(base_url=base_url(connection), key=key)
+        return _endpoint_of(self._connection(), self._named(), self._how_to_make_it())
 
     def within_bounds(self, spec: Spec) -> Spec:
         """The same job, with no more under way at once than the connection allows a task.
 
+        Fields of the extra that nobody reads are told in the log, since one may be a misspelt bound.
+
         Raises:
-            BadInput: a bound of the connection is no number, or none that `Limits` takes.
+            BadInput: there is no such connection, or a bound of the connection is no number, or none that `Limits` takes.
         """
-        bounds = self._bounds(self.get_connection(self.runware_conn_id))
+        connection = self._connection()
+        unread = _unread(connection)
+        if unread:
+            self.log.warning("%s: %s", self._named(), unread)
+        bounds = _bounds_of(connection, self._named())
         lower = {name: min(bound, getattr(spec.limits, name)) for name, bound in bounds.items()}
         return spec.model_copy(update={"limits": spec.limits.model_copy(update=lower)})
-
-    def _bounds(self, connection: Connection) -> dict[str, int]:
-        extra = connection.extra_dejson
-        given = {name: extra[name] for name in BOUNDS if extra.get(name) not in (None, "")}
-        try:
-            limits = Limits(**given)
-        except BadInput as wrong:
-            field = wrong.field.removeprefix("limits.")
-            raise BadInput(
-                f"connection {self.runware_conn_id!r}, field {field}", wrong.problem, wrong.remedy
-            ) from None
-        return {name: getattr(limits, name) for name in given}
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the API takes the key; asks it without cost, and never raises.
 
         Returns:
-            The verdict and a sentence that says why; the sentence never holds the key.
+            The verdict and a sentence that says why; the sentence never holds the key. Nor does it name the
+            connection that it found: behind Airflow's Test button that one has a passing, random id.
         """
         key = ""
         try:
-            endpoint = self.get_endpoint()
+            connection = self._connection()
+            endpoint = _endpoint_of(connection, "the connection", "Write it there")
             key = endpoint.key
-            self._bounds(self.get_connection(self.runware_conn_id))
+            _bounds_of(connection, "the connection")
             # A thread of its own, since whoever asks may have an event loop running in this one.
             with ThreadPoolExecutor(max_workers=1) as thread:
-                verdict, message = True, thread.submit(asyncio.run, _check_key(endpoint)).result()
+                said = thread.submit(asyncio.run, _check_key(endpoint)).result()
+            verdict, message = True, ". ".join(filter(None, (said, _unread(connection))))
         except TimeoutError:
             verdict, message = False, f"The API did not answer within {TEST_TIMEOUT_S:.0f} seconds."
         except Exception as error:  # noqa: BLE001 - the caller shows the sentence to a person
             verdict, message = False, str(error) or type(error).__name__
         return verdict, message.replace(key, "***") if key else message
+
+    def _connection(self) -> Connection:
+        try:
+            return self.get_connection(self.runware_conn_id)
+        except AirflowNotFoundException:
+            raise BadInput(self._named(), "there is none of this name", self._how_to_make_it()) from None
+
+    def _named(self) -> str:
+        return f"connection {self.runware_conn_id!r}"
 
     def _how_to_make_it(self) -> str:
         variable = f"AIRFLOW_CONN_{self.runware_conn_id.upper()}"
@@ -119,29 +111,40 @@ class RunwareHook(BaseHook):
 def base_url(connection: Connection) -> str:
     """The base URL that a connection means, without a trailing slash.
 
-    Without a scheme it is https, but http for this machine itself; without a path it is the vendor's, `/v1`.
-    The field `schema` may hold either: Airflow's HTTP connections write the scheme there, and a connection
+    As for `whole_address`. The field `schema` may hold either: Airflow's HTTP connections write the scheme there, and a connection
     given as a URI has its path there.
     """
-    host = (connection.host or "").strip()
-    if not host:
-        return DEFAULT_BASE_URL
-    url = urlsplit(host if "://" in host else f"//{host}")
-    place = url.netloc
-    if connection.port and not _names_a_port(place):
-        place = f"{place}:{connection.port}"
     schema = (connection.schema or "").strip("/")
-    scheme = url.scheme or (schema if schema in _SCHEMES else _default_scheme(url.hostname))
-    path = url.path or (f"/{schema}" if schema and schema not in _SCHEMES else _DEFAULT_PATH)
-    return urlunsplit((scheme, place, path.rstrip("/"), "", ""))
+    said = {"scheme": schema} if schema in _SCHEMES else {"path": schema}
+    return whole_address(connection.host or "", port=connection.port, **said)
 
 
-def _default_scheme(hostname: str | None) -> str:
-    return "http" if hostname in _LOOPBACK else "https"
+def _endpoint_of(connection: Connection, called: str, remedy: str) -> Endpoint:
+    key = (connection.password or "").strip()
+    if not key:
+        raise BadInput(called, "it has no password, which is where the API key goes", remedy)
+    return Endpoint(base_url=base_url(connection), key=key)
 
 
-def _names_a_port(netloc: str) -> bool:
-    return ":" in netloc.rpartition("@")[2].rpartition("]")[2]
+def _bounds_of(connection: Connection, called: str) -> dict[str, int]:
+    extra = connection.extra_dejson
+    given = {name: extra[name] for name in BOUNDS if extra.get(name) not in (None, "")}
+    try:
+        limits = Limits(**given)
+    except BadInput as wrong:
+        field = wrong.field.removeprefix("limits.")
+        raise BadInput(f"{called}, field {field}", wrong.problem, wrong.remedy) from None
+    return {name: getattr(limits, name) for name in given}
+
+
+def _unread(connection: Connection) -> str:
+    """A sentence about the fields of the extra that have no meaning here; empty where there are none."""
+    names = sorted(str(name) for name in connection.extra_dejson if name not in BOUNDS)
+    if not names:
+        return ""
+    return (
+        f"its extra has {', '.join(names)}, which this provider does not read; it reads {', '.join(BOUNDS)}"
+    )
 
 
 async def _check_key(endpoint: Endpoint) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,7 +47,9 @@ def test_the_password_is_the_key_and_the_url_is_the_vendors_by_default() -> None
         ({"host": "https://api.example.com"}, "https://api.example.com/v1"),
         ({"host": "https://api.example.com/v1/"}, "https://api.example.com/v1"),
         ({"host": "https://api.example.com/proxy/v1"}, "https://api.example.com/proxy/v1"),
-        ({"host": "https://api.example.com/"}, "https://api.example.com"),
+        ({"host": "https://api.example.com/"}, "https://api.example.com/v1"),
+        ({"host": "https://api.example.com/", "schema": "v2"}, "https://api.example.com/v2"),
+        ({"port": 8443}, DEFAULT_BASE_URL),
         ({"host": "api.example.com", "port": 8443}, "https://api.example.com:8443/v1"),
         ({"host": "api.example.com:1", "port": 8443}, "https://api.example.com:1/v1"),
         ({"host": "api.example.com", "schema": "v2"}, "https://api.example.com/v2"),
@@ -98,6 +101,21 @@ def test_the_connection_test_says_that_the_api_refuses_the_key() -> None:
     assert KEY not in message
 
 
+def test_the_connection_test_does_not_show_the_id_that_airflow_gives_for_the_test() -> None:
+    verdict, message = a_hook(password=" ").test_connection()
+    assert (verdict, "runware_default" in message.lower()) == (False, False)
+    assert message.startswith("the connection: it has no password")
+
+
+def test_the_connection_test_says_what_to_do_where_there_is_no_api() -> None:
+    with LocalServer(ServerSettings(key=KEY)) as server:
+        host = f"{server.base_url}/elsewhere"
+        verdict, message = a_hook(host=host, password=KEY).test_connection()
+    assert not verdict
+    assert f"{host} answered HTTP 404" in message
+    assert f"Check the base URL; the vendor's is {DEFAULT_BASE_URL}" in message
+
+
 async def test_the_connection_test_works_inside_an_event_loop() -> None:
     with LocalServer(ServerSettings(key=KEY)) as server:
         assert a_hook(host=server.base_url, password=KEY).test_connection()[0]
@@ -146,4 +164,19 @@ def test_a_bound_that_is_none_is_refused_by_its_name_also_by_the_connection_test
     with pytest.raises(BadInput, match=r"connection 'runware_default', field requests: "):
         hook.within_bounds(a_spec())
     verdict, message = hook.test_connection()
-    assert (verdict, "field requests" in message) == (False, True)
+    assert (verdict, message.startswith("the connection, field requests: ")) == (False, True)
+
+
+def test_a_misspelt_bound_is_warned_of_also_by_the_connection_test(caplog: pytest.LogCaptureFixture) -> None:
+    sentence = (
+        "its extra has max_oustanding, which this provider does not read; it reads max_outstanding, requests"
+    )
+    with LocalServer(ServerSettings(key=KEY)) as server:
+        hook = a_hook(password=KEY, host=server.base_url, extra='{"max_oustanding": 40, "requests": 8}')
+        verdict, message = hook.test_connection()
+    hook._log = logging.getLogger("of.this.test")  # Airflow's own does not reach the root
+    assert (verdict, sentence in message) == (True, True)
+    assert hook.within_bounds(a_spec()).limits.max_outstanding == Limits().max_outstanding
+    assert [one for one in caplog.messages if "oustanding" in one] == [
+        f"connection 'runware_default': {sentence}"
+    ]

@@ -308,6 +308,16 @@ def test_a_bad_environment_exits_with_1(
     assert not place.state.exists()
 
 
+@pytest.mark.parametrize("end", ["", "/", "/v1/"])
+def test_the_base_url_may_be_the_host_alone(
+    place: Any, call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    place.fill(2)
+    monkeypatch.setenv("RUNWARE_BASE_URL", place.server.base_url.removesuffix("/v1") + end)
+    code, manifest, _ = call()
+    assert (code, manifest["outcomes"]) == (0, {"succeeded": 2})
+
+
 # plan and preview
 
 

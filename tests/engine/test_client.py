@@ -148,12 +148,18 @@ async def test_an_empty_account_is_told_by_the_check() -> None:
             await client.check_key()
 
 
-@pytest.mark.parametrize(
-    ("status", "body"), [(200, b"<html>welcome"), (404, b"{}"), (500, b"{}"), (302, b"")]
-)
+@pytest.mark.parametrize(("status", "body"), [(200, b"<html>welcome"), (500, b"{}"), (302, b"")])
 async def test_an_address_that_is_not_the_api_is_told(status: int, body: bytes) -> None:
     async with answering(status, body) as client:
         with pytest.raises(Unreachable, match=f"HTTP {status}, not as the API would"):
+            await client.check_key()
+
+
+async def test_an_address_without_an_api_is_told_with_the_one_that_has_it() -> None:
+    async with answering(404, b"{}") as client:
+        with pytest.raises(
+            Unreachable, match=r"HTTP 404.* Check the base URL; .*https://api\.runware\.ai/v1"
+        ):
             await client.check_key()
 
 

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from runware_provider.engine.address import whole_address
 from runware_provider.engine.cli_options import (
     PREVIEW_RECORDS,
     moment_of,
@@ -45,7 +46,7 @@ from runware_provider.engine.quality.published import place_of
 from runware_provider.engine.quality.report import Report, report
 from runware_provider.engine.quality.run_report import expected_table
 from runware_provider.engine.quality.saving import save
-from runware_provider.engine.spec import DEFAULT_BASE_URL, Endpoint
+from runware_provider.engine.spec import Endpoint
 from runware_provider.engine.storage import Stores
 from runware_provider.engine.upkeep import forget
 
@@ -262,14 +263,14 @@ def _reporter() -> Iterator[Any]:
 
 def _endpoint() -> Endpoint:
     return Endpoint(
-        os.environ.get("RUNWARE_BASE_URL") or DEFAULT_BASE_URL, os.environ.get("RUNWARE_API_KEY") or ""
+        whole_address(os.environ.get("RUNWARE_BASE_URL") or ""), os.environ.get("RUNWARE_API_KEY") or ""
     )
 
 
 def _service() -> str:
     """Who would answer; nobody needs a key to know that."""
     key = os.environ.get("RUNWARE_API_KEY") or "none"
-    return Endpoint(os.environ.get("RUNWARE_BASE_URL") or DEFAULT_BASE_URL, key).service
+    return Endpoint(whole_address(os.environ.get("RUNWARE_BASE_URL") or ""), key).service
 
 
 def _how_to_go_on(options: argparse.Namespace) -> str:

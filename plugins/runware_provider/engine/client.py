@@ -20,6 +20,7 @@ from runware_provider.engine.errors import BadInput, EngineError, KeyRefused, Un
 from runware_provider.engine.redact import Redactor, texts_in, without_key
 from runware_provider.engine.reply import read_archive, read_reply
 from runware_provider.engine.retry import STEPS, Step, family_of, stop_for
+from runware_provider.engine.spec import DEFAULT_BASE_URL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -145,6 +146,11 @@ class Client:
                 raise stop_for(family, redactor.code(told.code), redactor.said(told.message))
         if response.status_code in {401, 403}:
             raise KeyRefused(f"the API answered HTTP {response.status_code}")
+        if response.status_code == 404:
+            raise Unreachable(
+                f"{self._endpoint.base_url} answered HTTP 404: there is a server, but no API at this path. Check the"
+                f" base URL; the vendor's is {DEFAULT_BASE_URL}"
+            )
         if not reply.readable or response.status_code >= 400:
             raise Unreachable(
                 f"{self._endpoint.base_url} answered HTTP {response.status_code}, not as the API would"
