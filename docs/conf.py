@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from breakable_codes import BreakableCodes
 from from_code import fill
 from inline_svg import InlineSvg
 from runware_provider import __version__
@@ -19,6 +20,7 @@ myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 4
 exclude_patterns = ["diagrams", "from_code"]
 nitpicky = True
+smartquotes = False  # options and values are to be copied as they stand
 language = "en"
 
 html_theme = "furo"
@@ -40,9 +42,10 @@ pygments_dark_style = "a11y-high-contrast-dark"
 
 
 def setup(app: Sphinx) -> None:
-    """Fill the tables that are made from the code, and draw the diagrams in the page's own colours."""
+    """Fill the tables that are made from the code, let them wrap, and draw the diagrams in the page's own colours."""
     app.connect("source-read", _filled)
     app.add_post_transform(InlineSvg)
+    app.add_post_transform(BreakableCodes)
 
 
 def _filled(_app: Sphinx, _page: str, source: list[str]) -> None:

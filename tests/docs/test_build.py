@@ -50,3 +50,25 @@ def test_what_the_code_says_is_in_the_reference(built: Path) -> None:
     reference = (built / "reference" / "arguments.html").read_text(encoding="utf-8")
     assert "retention_days" in reference
     assert "from the code:" not in reference
+
+
+def test_what_is_to_be_copied_has_plain_quotes_and_dashes(built: Path) -> None:
+    page = (built / "reference" / "command-line.html").read_text(encoding="utf-8")
+    assert "--max-outstanding" in page
+    assert (
+        re.findall(
+            "[\u2018\u2019\u201c\u201d\u2013\u2014]", page.partition("<article")[2].partition("</article")[0]
+        )
+        == []
+    )
+
+
+def test_long_codes_in_tables_may_be_broken_between_their_words(built: Path) -> None:
+    assert "insufficient<wbr>Credits" in (built / "reference" / "codes.html").read_text(encoding="utf-8")
+
+
+def test_the_first_page_leads_to_how_to_pages_and_to_the_reference(built: Path) -> None:
+    page = (built / "index.html").read_text(encoding="utf-8")
+    links = re.findall(r'href="([\w/-]+)\.html', page.partition("<article")[2].partition("</article")[0])
+    assert len([link for link in links if link.startswith("how-to/")]) >= 3
+    assert "reference/arguments" in links
