@@ -321,6 +321,19 @@ async def test_a_wish_to_retry_what_failed_reuses_what_is_older(place: Any) -> N
     assert (third["reused_inferences"], third["paid_inferences"]) == (1, 2)
 
 
+async def test_what_a_short_budget_left_unsent_is_taken_over_from_a_day_that_answered_it(place: Any) -> None:
+    fill(place, 1, range(40))
+    short = await run(place, 1, budget={"usd": 0.002, "when_short": "partial"})
+    done = short["outcomes"]["succeeded"]
+    assert 0 < done < 40
+    fill(place, 2, range(40))
+    await run(place, 2)
+    assert place.executed() == 40
+    again = await run(place, 1)
+    assert (again["outcomes"], again["reused_inferences"]) == ({"succeeded": 40}, 40 - done)
+    assert place.executed() == 40
+
+
 # a twin of the same partition, which asks what this run copies
 
 

@@ -188,6 +188,13 @@ def standing(history: History | None, allowed_attempts: int, *, retry_lost: bool
     )
 
 
+def never_begun(history: History | None) -> bool:
+    """Whether nothing of an inference was ever sent, or refused: what was withdrawn is none."""
+    return history is None or all(
+        one.kind is Kind.REJECTED and one.family == WITHDRAWN for one in history.attempts
+    )
+
+
 def may_have_been_sent(known: Standing) -> bool:
     """Whether the current attempt may be at the vendor: it was about to be sent, and was not refused."""
     return known.fate_unknown and (known.sent_again or not known.rejected)

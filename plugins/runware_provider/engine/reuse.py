@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from runware_provider.engine.dataset import read_shards
 from runware_provider.engine.errors import StateUnreadable
-from runware_provider.engine.flight import standing
+from runware_provider.engine.flight import never_begun, standing
 from runware_provider.engine.ledger import ENTRIES_PER_SEGMENT, Ledger
 from runware_provider.engine.prompt import Skip
 from runware_provider.engine.shard_work import records_of
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Unanswered:
-    """Requests without a history of their own: 17 bytes each, since there may be millions; some may be there twice."""
+    """Requests that were never begun here: 17 bytes each, since there may be millions; some may be there twice."""
 
     fingerprints: bytearray = field(default_factory=bytearray, repr=False)
     samples: array[int] = field(default_factory=lambda: array("B"), repr=False)
@@ -163,7 +163,7 @@ class Reuse:
         for requests in self._requests():
             asked = [(one.fingerprint, one.sample) for one in requests]
             for one, history in zip(asked, self.ledger.histories(asked, 0), strict=True):
-                if history is None:
+                if never_begun(history):
                     wanted.add(*one)
         return wanted
 
@@ -223,7 +223,7 @@ class Reuse:
         """Without those that a partition before gave, and each once."""
         asked = list(dict.fromkeys(wanted.at(place) for place in places))
         histories = self.ledger.histories(asked, 0)
-        return [one for one, history in zip(asked, histories, strict=True) if history is None]
+        return [one for one, history in zip(asked, histories, strict=True) if never_begun(history)]
 
     def _open(self, partition: str, job_id: bytes) -> Ledger | None:
         storage = self.prepared.storage
