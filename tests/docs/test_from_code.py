@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -122,6 +126,71 @@ async def test_every_key_of_a_manifest_is_listed(tmp_path: Path, project: Path) 
     assert set(published) - listed == set()
     assert set(refused.value.manifest) - listed - of_a_stop == set()
     assert listed - set(published) == set()
+
+
+def keys_of(told: object) -> set[str]:
+    """The keys of an object and of those in it; what a count by reason holds are no keys of its format."""
+    if isinstance(told, list):
+        return {key for one in told for key in keys_of(one)}
+    if not isinstance(told, dict):
+        return set()
+    return set(told) | {key for name, one in told.items() if name != "skipped" for key in keys_of(one)}
+
+
+def of_the_command(command: str, folder: Path, source: Path) -> dict[str, Any]:
+    """What a command of the command line prints about a few texts."""
+    options = {
+        "source": source,
+        "destination": folder / "out",
+        "prompt": "{{ record.text }}",
+        "budget-usd": 9,
+    }
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    with LocalServer(ServerSettings(latency=0)) as server:
+        ran = subprocess.run(
+            [sys.executable, "-m", "runware_provider.engine", command, *words],
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(source.parents[2] / "plugins"),
+                "RUNWARE_API_KEY": server.key,
+                "RUNWARE_BASE_URL": server.base_url,
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+def test_every_key_of_a_plan_and_a_preview_is_listed(tmp_path: Path, docs: Path, project: Path) -> None:
+    page = (docs / "reference" / "plan.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| (`.*?) \|(.*)", page, re.MULTILINE)
+    listed = set(re.findall(r"`(\w+)`", " ".join(first for first, _ in cells)))
+    (most,) = (said for first, said in cells if first == "`at_most`")
+    source = project / "include" / "texts" / "ds=2026-01-01"
+    planned = of_the_command("plan", tmp_path, source)
+    shown = of_the_command("preview", tmp_path, source)
+    (row, *_) = shown["preview"].pop("first_rows")
+    manifest = set(re.findall(r"`(\w+)`", made("manifest")))
+    assert set(row) == {"result", "inference"}
+    assert shown.pop("preview").keys() - manifest == set()
+    returned = keys_of(planned) | keys_of(shown) | {"preview", "first_rows"}
+    assert returned - listed - set(planned["estimate"]["at_most"]) == set()
+    assert listed - returned == set()
+    assert set(re.findall(r"`(\w+)`", most)) == set(planned["estimate"]["at_most"])
+
+
+def test_every_argument_without_an_option_of_its_name_is_on_the_page_of_the_command_line(docs: Path) -> None:
+    page = (docs / "reference" / "command-line.md").read_text(encoding="utf-8")
+    table = page.partition("| argument | on the command line |")[2].partition("\n\n")[0]
+    arguments = set(inspect.signature(TextInferenceOperator.__init__).parameters) - set(INHERITED)
+    options_of_run = {one.dest for one in options(commands()["run"])}
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == arguments - options_of_run
+    flags = {one.option_strings[-1] for one in options(commands()["run"])}
+    assert set(re.findall(r"`(--[\w-]+)`", table)) <= flags
 
 
 def test_every_trait_of_a_model_is_on_the_page_of_structured_output(docs: Path) -> None:
