@@ -26,6 +26,7 @@ COPIED = (
     "requirements.txt",
     "requirements-dev.txt",
     "requirements-docs.txt",
+    "setup.cfg",
 )
 
 LONGEST = (

@@ -108,6 +108,8 @@ def test_the_dag_of_the_first_screen_runs_through_airflow(
     (page, text), *rest = blocks("python")
     assert page == "README.md"
     assert not rest
+    assert len([line for line in text.splitlines() if line]) == 10
+    assert "in ten lines" in README
     dags = tmp_path / "dags"
     dags.mkdir()
     (dags / "read_invoices.py").write_text(text, encoding="utf-8")
@@ -128,15 +130,17 @@ def test_the_dag_of_the_first_screen_runs_through_airflow(
     rows = pq.read_table(copy / ".demo" / "read_invoices", columns=["document_id", "result", "inference"])
     written = {row["document_id"]: row for row in rows.to_pylist()}
     shown = re.findall(
-        r"^\| (doc-\d+) \| (.+?) \| (.+?) \| (.+?) \| (\w+).*?\| (\d) \|", README, re.MULTILINE
+        r"^\| (doc-\d+) \| (.+?) \| (.+?) \| (\w+).*?\| (\d) \| ([\d.]+|null) \|", README, re.MULTILINE
     )
     assert len(shown) == 5
-    for name, vendor, day, total, outcome, attempts in shown:
+    for name, vendor, total, outcome, attempts, cost in shown:
         result, inference = written[name]["result"] or {}, written[name]["inference"]
-        assert [str(result.get(key)) for key in ("vendor", "invoice_date", "total")] == [
-            "None" if cell == "null" else cell for cell in (vendor, day, total)
+        assert [str(result.get(key)) for key in ("vendor", "total")] == [
+            "None" if cell == "null" else cell for cell in (vendor, total)
         ]
         assert (inference["outcome"], str(inference["attempts"])) == (outcome, attempts)
+        paid = inference["cost_usd"]
+        assert cost == ("null" if paid is None else f"{paid:.6f}")
 
 
 def test_every_make_target_that_the_readme_names_exists(copy: Path, server: LocalServer) -> None:
