@@ -172,8 +172,9 @@ class Job:
     published: Mapping[str, Any]
     """The manifest that this run will replace."""
     previous: Version | None
-    """Its version."""
+    """The version of the manifest in `published`: the publish replaces that one and no other."""
     previous_failures: Version | None
+    """The same of the manifest of the dataset of failures."""
     started_at: str
     began: float = field(default_factory=time.monotonic)
     publish_id: str = field(default_factory=lambda: secrets.token_hex(6))

@@ -48,15 +48,15 @@ class Survey:
     """Sent before, by a run that never learnt what became of it."""
     to_pay: int = 0
     to_reask: int = 0
-    """Of these, answers that do not fit and are shown to the model, or that were cut off and get more room."""
+    """How many of `to_pay` are answers that do not fit and are shown to the model, or were cut off and get more room."""
     prompt_tokens: int = 0
-    """Of what is to be paid, by estimate."""
+    """Estimated tokens of the prompts of `to_pay`."""
     doubted: set[Key] = field(default_factory=set, repr=False)
-    """These."""
+    """The questions that `unknown` counts."""
     unknown_tokens: int = 0
-    """The same of what was sent before."""
+    """Estimated tokens of their prompts."""
     shards: list[tuple[int, int]] = field(default_factory=list)
-    """Of each shard, in their order, what `chargeable` is of all."""
+    """`chargeable` of each shard alone, in the shards' order."""
     answers: list[Attempt] = field(default_factory=list)
     """Some of what was answered: all of them are of the model that is asked."""
 
@@ -70,7 +70,7 @@ class Survey:
 
     @property
     def prompt_tokens_each(self) -> int:
-        """Of these, on average."""
+        """Estimated tokens of one prompt of `chargeable`, on average; 0 where there is none."""
         inferences, tokens = self.chargeable
         return round(tokens / inferences) if inferences else 0
 
