@@ -31,11 +31,11 @@ wheel: $(VENV)/.installed-dev ## Build the wheel and the source distribution int
 	@ls dist/*
 
 test: $(VENV)/.installed-dev ## Run all tests
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-lowest: ## Run the tests with the oldest versions that requirements.txt allows
 	$(MAKE) VENV=.venv-lowest RESOLUTION=lowest-direct .venv-lowest/.installed-dev
-	.venv-lowest/bin/python -m pytest -n auto --dist loadfile tests/engine tests/airflow tests/test_dags.py
+	.venv-lowest/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests/engine tests/airflow tests/test_dags.py
 
 matrix: $(VENV)/.installed-dev ## Run the tests with every Python at hand, newest and oldest dependencies
 	$(BIN)/nox

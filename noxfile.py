@@ -19,6 +19,7 @@ USUAL = (
     "auto",
     "--dist",
     "loadfile",
+    "--no-loadscope-reorder",
     "tests/engine",
     "tests/airflow",
     "tests/packaging",

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runware_provider.engine.retry import STEPS, family_of
+from runware_provider.engine.api.error_families import STEPS, family_of
 from runware_provider.testing import KINDS
 
 if TYPE_CHECKING:

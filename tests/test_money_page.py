@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from runware_provider.engine import canary, exchange, failure_watch
 from runware_provider.engine.cli_options import PREVIEW_RECORDS, moment_of, parsed, partition_of, spec_of
-from runware_provider.engine.manifest import UNPRICED_SHOWN
+from runware_provider.engine.exchange import canary, conversation
+from runware_provider.engine.job import failure_watch
+from runware_provider.engine.job.manifest import UNPRICED_SHOWN
 from runware_provider.engine.spec import DEFAULT_MAX_FAILED, Limits
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.retry_policy import ONLY_WHAT_A_RETRY_MENDS
@@ -54,14 +55,14 @@ def test_each_command_is_one_that_the_command_line_takes(
 
 
 def test_the_numbers_are_those_of_the_code() -> None:
-    under_way = Limits().requests * exchange.SYNC_TASKS_PER_REQUEST
+    under_way = Limits().requests * conversation.SYNC_TASKS_PER_REQUEST
     told = (
         f"asks about {NUMBERS[PREVIEW_RECORDS]} records",
         f"The first {NUMBERS[canary.RECORDS]} records go alone",
         f"`max_failed` (default `{DEFAULT_MAX_FAILED}`)",
         f"of the last {failure_watch.WINDOW} answers ({failure_watch.FEWEST} at least)",
-        f"for up to {exchange.DRAIN_S:.0f} s",
-        f"`limits.requests` x {exchange.SYNC_TASKS_PER_REQUEST} inferences ({under_way} by default)",
+        f"for up to {conversation.DRAIN_S:.0f} s",
+        f"`limits.requests` x {conversation.SYNC_TASKS_PER_REQUEST} inferences ({under_way} by default)",
         f"`unpriced_tasks` names up to {UNPRICED_SHOWN}",
     )
     assert [one for one in told if one not in WORDS] == []

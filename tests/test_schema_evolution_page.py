@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from runware_provider.engine.evolution import ALL_READERS, evolution
+from runware_provider.engine.dataset.evolution import ALL_READERS, evolution
 from runware_provider.operators import TextInferenceOperator
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from from_code.markdown import code, table
-from runware_provider.engine.retry import CODES, STEPS
+from runware_provider.engine.api.error_families import CODES, STEPS
 
 
 def codes_by_family() -> str:

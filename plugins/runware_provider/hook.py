@@ -148,7 +148,7 @@ def _unread(connection: Connection) -> str:
 
 
 async def _check_key(endpoint: Endpoint) -> str:
-    from runware_provider.engine.client import Client  # noqa: PLC0415 - heavy, and parsing needs no client
+    from runware_provider.engine.api.client import Client  # noqa: PLC0415 - heavy, and parsing needs no client
 
     async with Client(endpoint) as client:
         return await asyncio.wait_for(client.check_key(), TEST_TIMEOUT_S)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
-    from runware_provider.engine.storage import Stores
+    from runware_provider.engine.storage.stores import Stores
 
 TYPES: Final = ("aws", "s3")
 
@@ -35,7 +35,7 @@ class StoreOptions(dict[str, str]):
 
 def airflow_stores() -> Stores:
     """Opens stores with Airflow's connections; without one in the URL, with what the environment says."""
-    from runware_provider.engine.storage import Stores  # noqa: PLC0415 - heavy, and parsing needs no store
+    from runware_provider.engine.storage.stores import Stores  # noqa: PLC0415 - heavy, and parsing needs no store
 
     return Stores(lambda conn_id: StoreOptions() if conn_id is None else options_of(conn_id))
 

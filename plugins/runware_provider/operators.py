@@ -17,8 +17,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from runware_provider import configuration, lookup
 from runware_provider.engine.errors import BadInput, EngineError, JobStopped, NothingToDo
-from runware_provider.engine.progress import ending
-from runware_provider.engine.prompt import check_syntax as check_prompt
+from runware_provider.engine.job.progress import ending
 from runware_provider.engine.spec import (
     DEFAULT_MAX_FAILED,
     DEFAULT_MODEL,
@@ -28,7 +27,8 @@ from runware_provider.engine.spec import (
     Spec,
     Structured,
 )
-from runware_provider.engine.where import check_syntax as check_where
+from runware_provider.engine.templates.prompt import check_syntax as check_prompt
+from runware_provider.engine.templates.where import check_syntax as check_where
 from runware_provider.hook import DEFAULT_CONN_ID, RunwareHook
 from runware_provider.job_thread import JobThread
 from runware_provider.object_stores import airflow_stores
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
+    from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.output_types import OutputType
-    from runware_provider.engine.progress import Progress
     from runware_provider.engine.spec import (
         Budget,
         Delivery,
@@ -321,7 +321,7 @@ class TextInferenceOperator(BaseOperator):
         self, spec: Spec, endpoint: Endpoint, stop: asyncio.Event
     ) -> Coroutine[Any, Any, dict[str, Any]]:
         """The engine's job as a coroutine; the seam where tests put another."""
-        from runware_provider.engine.job import run_job  # noqa: PLC0415 - heavy: httpx and pyarrow
+        from runware_provider.engine.job.run import run_job  # noqa: PLC0415 - heavy: httpx and pyarrow
 
         return run_job(spec, endpoint, report=self._report, stop=stop, stores=airflow_stores())
 

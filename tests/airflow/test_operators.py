@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from runware_provider.engine import errors
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.progress import Progress
+from runware_provider.engine.job.progress import Progress
 from runware_provider.engine.spec import Endpoint, Settings, Spec, Tool
 from runware_provider.operators import TextInferenceOperator, explained
 

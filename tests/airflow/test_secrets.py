@@ -32,11 +32,11 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 import runware_provider
 from runware_provider.decorators import text_inference_task
+from runware_provider.engine.api.replies import read_reply
 from runware_provider.engine.cli import main
 from runware_provider.engine.errors import BadInput, JobStopped, PublishConflict
-from runware_provider.engine.reply import read_reply
-from runware_provider.engine.s3_storage import S3Storage
 from runware_provider.engine.spec import Budget, Endpoint, Settings, Spec, Tool
+from runware_provider.engine.storage.s3 import S3Storage
 from runware_provider.hook import RunwareHook
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.testing import Fault, LocalServer, ServerSettings

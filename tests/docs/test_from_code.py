@@ -17,8 +17,8 @@ from from_code import PLACE, fill, made
 from from_code.arguments import INHERITED
 from from_code.command_line import commands, options
 from runware_provider.engine import errors, spec
-from runware_provider.engine.job import run_job
-from runware_provider.engine.rows import INFERENCE_TYPE
+from runware_provider.engine.job.run import run_job
+from runware_provider.engine.outcome.rows import INFERENCE_TYPE
 from runware_provider.engine.traits import ModelTraits
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.testing import LocalServer, ServerSettings

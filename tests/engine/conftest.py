@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import runware_provider
+from runware_provider.engine.api.request_bodies import task_uuid
 from runware_provider.engine.attempt import Kind
-from runware_provider.engine.job import run_job
-from runware_provider.engine.plan import plan
+from runware_provider.engine.job.plan import plan
+from runware_provider.engine.job.run import run_job
 from runware_provider.engine.spec import Endpoint, Limits, Spec
-from runware_provider.engine.wire import task_uuid
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from runware_provider.engine.errors import BadInput, BudgetExhausted, Unreachable
-from runware_provider.engine.job import run_job
+from runware_provider.engine.job.run import run_job
 from runware_provider.testing import Fault
 
 if TYPE_CHECKING:

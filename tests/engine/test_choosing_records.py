@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.job import run_job
+from runware_provider.engine.job.run import run_job
 
 
 def fill(place: Any, records: int = 20) -> None:

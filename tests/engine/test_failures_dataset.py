@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from runware_provider.engine.errors import BadInput, PublishConflict
-from runware_provider.engine.job import run_job
-from runware_provider.engine.local_storage import LocalStorage
-from runware_provider.engine.storage import Stores
+from runware_provider.engine.job.run import run_job
+from runware_provider.engine.storage.local import LocalStorage
+from runware_provider.engine.storage.stores import Stores
 from runware_provider.testing import Fault
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.job import run_job
-from runware_provider.engine.storage import Stores
+from runware_provider.engine.job.run import run_job
+from runware_provider.engine.storage.stores import Stores
 from tests.s3.proxy import FaultProxy, IgnoreConditions, LoseReply, Refuse, StaleListing
 from tests.s3.server import shared_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runware_provider.engine.storage import Storage
+    from runware_provider.engine.storage.stores import Storage
 
 RECORDS = 40
 

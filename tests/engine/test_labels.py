@@ -8,7 +8,7 @@ import pytest
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.labels import Labels, labels_of
-from runware_provider.engine.schema import LabelSchema, output_schema
+from runware_provider.engine.schema.answer_schema import LabelSchema, output_schema
 
 
 class Topic(enum.StrEnum):

@@ -9,7 +9,7 @@ import pytest
 
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.errors import TooManyFailed
-from runware_provider.engine.job import run_job
+from runware_provider.engine.job.run import run_job
 from runware_provider.engine.spec import Spec
 from runware_provider.testing import Fault
 

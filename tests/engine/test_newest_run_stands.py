@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runware_provider.engine.errors import PublishConflict
-from runware_provider.engine.job import run_job
+from runware_provider.engine.job.run import run_job
 from runware_provider.testing import Fault
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from runware_provider.engine.schema import OutputSchema, ToolSchema, output_schema, tool_schema
+from runware_provider.engine.schema.answer_schema import OutputSchema, ToolSchema, output_schema, tool_schema
 from runware_provider.engine.spec import Tool
 
 if TYPE_CHECKING:

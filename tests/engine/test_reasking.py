@@ -15,9 +15,9 @@ from pydantic import AfterValidator, create_model
 
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.errors import BadInput, BudgetExhausted, Interrupted, TooManyFailed
-from runware_provider.engine.job import run_job
+from runware_provider.engine.job.run import run_job
+from runware_provider.engine.memory.forgetting import forget
 from runware_provider.engine.spec import Budget, Settings, Structured, Tool
-from runware_provider.engine.upkeep import forget
 from runware_provider.testing import Fault
 
 if TYPE_CHECKING:
@@ -499,7 +499,7 @@ async def test_retention_keeps_every_answer_of_a_row_and_forgetting_takes_all(pl
     first = await place.run(**REASK, retention_days=0)
     assert (await place.run(**REASK, retention_days=0))["paid_inferences"] == 0
     assert place.executed() == 4
-    from runware_provider.engine.storage import Stores  # noqa: PLC0415 - only here
+    from runware_provider.engine.storage.stores import Stores  # noqa: PLC0415 - only here
 
     storage = Stores().open(str(place.destination), field="destination")
     uuid = facts_of(place)[0]["task_uuid"]

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel, Field, field_validator
 
+from runware_provider.engine.dataset.schema_text import schema_of_text
 from runware_provider.engine.errors import BadInput, JobStopped
-from runware_provider.engine.job import run_job
-from runware_provider.engine.schema_text import schema_of_text
+from runware_provider.engine.job.run import run_job
 from runware_provider.engine.traits import ModelTraits
 from runware_provider.testing import Fault
 

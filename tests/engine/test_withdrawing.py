@@ -9,8 +9,8 @@ import pytest
 
 from runware_provider.engine.attempt import WITHDRAWN, Attempt, History, Key, Kind
 from runware_provider.engine.errors import BudgetExhausted, Interrupted, TooManyFailed
-from runware_provider.engine.flight import Inference, Standing, standing
-from runware_provider.engine.ledger_index import LedgerIndex, Row
+from runware_provider.engine.exchange.flight import Inference, Standing, standing
+from runware_provider.engine.memory.ledger_index import LedgerIndex, Row
 from runware_provider.testing import Fault
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from runware_provider.engine.s3_storage import S3Storage
+from runware_provider.engine.storage.s3 import S3Storage
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 from tests.engine.conftest import FAST, KEY, PLUGINS, Place, body_of
 from tests.torture.victim import ACCOUNT, TOLD, Orders, obey

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 
-import runware_provider.engine.s3_storage  # noqa: F401 - heavy; loaded once, before the processes are forked
+import runware_provider.engine.storage.s3  # noqa: F401 - heavy; loaded once, before the processes are forked
 from runware_provider.engine.errors import JobStopped, PublishConflict
-from runware_provider.engine.job import run_job
-from runware_provider.engine.storage import Stores
+from runware_provider.engine.job.run import run_job
+from runware_provider.engine.storage.stores import Stores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from runware_provider.engine.spec import Endpoint, Spec
-    from runware_provider.engine.storage import Bytes, Storage, Version
+    from runware_provider.engine.storage.stores import Bytes, Storage, Version
 
 TOLD = "told.txt"
 """What the process wrote to its standard error."""

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from runware_provider.engine.address import whole_address
+from runware_provider.engine.api.client import Client
 from runware_provider.engine.cli_options import (
     PREVIEW_RECORDS,
     moment_of,
@@ -28,7 +29,7 @@ from runware_provider.engine.cli_options import (
     spec_of,
     typed,
 )
-from runware_provider.engine.client import Client
+from runware_provider.engine.dataset.publish import dataset_folder
 from runware_provider.engine.errors import (
     BadInput,
     EngineError,
@@ -36,28 +37,27 @@ from runware_provider.engine.errors import (
     NothingToDo,
     PublishConflict,
 )
-from runware_provider.engine.forecast import forecast
-from runware_provider.engine.job import run_job
-from runware_provider.engine.plan import plan
-from runware_provider.engine.progress import ending
-from runware_provider.engine.publish import dataset_folder
+from runware_provider.engine.job.plan import plan
+from runware_provider.engine.job.progress import ending
+from runware_provider.engine.job.run import run_job
+from runware_provider.engine.memory.forgetting import forget
 from runware_provider.engine.quality.compare import compare
 from runware_provider.engine.quality.published import place_of
 from runware_provider.engine.quality.report import Report, report
 from runware_provider.engine.quality.run_report import expected_table
 from runware_provider.engine.quality.saving import save
 from runware_provider.engine.spec import Endpoint
-from runware_provider.engine.storage import Stores
-from runware_provider.engine.upkeep import forget
+from runware_provider.engine.spending.forecast import forecast
+from runware_provider.engine.storage.stores import Stores
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from runware_provider.engine.forecast import Forecast
-    from runware_provider.engine.progress import Progress
+    from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.quality.compare import Comparison
     from runware_provider.engine.spec import Spec
+    from runware_provider.engine.spending.forecast import Forecast
 
 OK, BAD_INPUT, RESUMABLE = 0, 1, 3
 LINE_EVERY_S = 10.0

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from runware_provider.engine.flattening import result_columns
-from runware_provider.engine.local_storage import LocalStorage
-from runware_provider.engine.publish import Stage, publish, read_manifest
+from runware_provider.engine.dataset.publish import Stage, publish, read_manifest
+from runware_provider.engine.outcome.flattening import result_columns
+from runware_provider.engine.outcome.rows import output_schema_of
 from runware_provider.engine.quality.compare import Comparison, compare
 from runware_provider.engine.quality.published import place_of
 from runware_provider.engine.quality.report import Report, report
-from runware_provider.engine.rows import output_schema_of
+from runware_provider.engine.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from runware_provider.engine.dataset.publish import dataset_folder
 from runware_provider.engine.errors import BadInput, PublishConflict, StateUnreadable
-from runware_provider.engine.publish import dataset_folder
 from runware_provider.engine.quality.published import place_of, reading
 from runware_provider.engine.quality.report import report
 

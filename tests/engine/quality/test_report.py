@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.outcome.rows import INFERENCE_TYPE
 from runware_provider.engine.quality.expected import Expected, HitCounter
 from runware_provider.engine.quality.findings import Findings, Hits, Run
 from runware_provider.engine.quality.profile import Profiler
 from runware_provider.engine.quality.report_html import html_of
 from runware_provider.engine.quality.report_markdown import markdown_of
 from runware_provider.engine.quality.tally import FIELDS, Tally
-from runware_provider.engine.rows import INFERENCE_TYPE
 
 HOSTILE = [
     "<b>",

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from runware_provider.engine.errors import PublishConflict
-from runware_provider.engine.local_storage import LocalStorage
 from runware_provider.engine.quality.saving import save
+from runware_provider.engine.storage.local import LocalStorage
 
 
 @dataclass

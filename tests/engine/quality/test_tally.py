@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runware_provider.engine.outcome.rows import INFERENCE_TYPE
 from runware_provider.engine.quality.tally import FIELDS, MESSAGES_READ, Tally
-from runware_provider.engine.rows import INFERENCE_TYPE
 
 OLDER = pa.schema([INFERENCE_TYPE.field(name) for name in FIELDS if name != "reasks"])
 SCHEMA = OLDER.append(pa.field("reasks", pa.int32()))

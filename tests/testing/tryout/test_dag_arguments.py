@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from runware_provider.engine.schema import output_schema
+from runware_provider.engine.schema.answer_schema import output_schema
 from runware_provider.engine.spec import Settings
 from runware_provider.testing.tryout import dag_arguments
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.outcome.rows import INFERENCE, Outcome
 from runware_provider.engine.quality.comparison_html import html_of
 from runware_provider.engine.quality.comparison_markdown import markdown_of
 from runware_provider.engine.quality.expected import Expected, table_of
@@ -25,7 +26,6 @@ from runware_provider.engine.quality.profile import PLAIN, as_struct
 from runware_provider.engine.quality.published import Place, reading
 from runware_provider.engine.quality.sameness import pairs, same, uncompared
 from runware_provider.engine.quality.tally import FIELDS, Tally
-from runware_provider.engine.rows import INFERENCE, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from runware_provider.engine.fit import clip
 from runware_provider.engine.quality.wording import NOTHING, runs_right_to_left, visible
+from runware_provider.engine.schema.problems import clip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

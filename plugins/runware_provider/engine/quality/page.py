@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from runware_provider.engine.fit import clip
 from runware_provider.engine.quality import wording
+from runware_provider.engine.schema.problems import clip
 
 if TYPE_CHECKING:
     from runware_provider.engine.quality.standout import Remark

@@ -9,15 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from runware_provider.engine.dataset.publish import dataset_folder, read_manifest
 from runware_provider.engine.errors import BadInput, PublishConflict, StateUnreadable
-from runware_provider.engine.flattening import RESULT
-from runware_provider.engine.publish import dataset_folder, read_manifest
-from runware_provider.engine.rows import INFERENCE
+from runware_provider.engine.outcome.flattening import RESULT
+from runware_provider.engine.outcome.rows import INFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from runware_provider.engine.storage import Storage
+    from runware_provider.engine.storage.stores import Storage
 
 T = TypeVar("T")
 TRIES = 3

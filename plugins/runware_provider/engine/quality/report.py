@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.outcome.rows import INFERENCE, Outcome
 from runware_provider.engine.quality.expected import Expected, HitCounter, table_of
 from runware_provider.engine.quality.findings import Findings, Hits, Run
 from runware_provider.engine.quality.profile import PLAIN, Profiler, as_struct
@@ -16,13 +17,12 @@ from runware_provider.engine.quality.published import place_of, reading
 from runware_provider.engine.quality.report_html import html_of
 from runware_provider.engine.quality.report_markdown import markdown_of, short_markdown_of
 from runware_provider.engine.quality.tally import FIELDS, Tally
-from runware_provider.engine.rows import INFERENCE, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runware_provider.engine.quality.published import Published
-    from runware_provider.engine.storage import Storage
+    from runware_provider.engine.storage.stores import Storage
 
 
 @dataclass(frozen=True)

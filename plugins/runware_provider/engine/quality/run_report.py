@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.prepare import prepare
+from runware_provider.engine.job.prepare import prepare
 from runware_provider.engine.quality.expected import Expected
 from runware_provider.engine.quality.profile import PLAIN
 from runware_provider.engine.quality.report import report
@@ -17,7 +17,7 @@ from runware_provider.engine.quality.saving import save
 if TYPE_CHECKING:
     from runware_provider.engine.spec import Report as Wish
     from runware_provider.engine.spec import Spec
-    from runware_provider.engine.storage import Stores
+    from runware_provider.engine.storage.stores import Stores
 
 
 def check_report(wish: Wish, spec: Spec, stores: Stores) -> None:

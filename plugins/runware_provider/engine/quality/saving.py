@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from runware_provider.engine.errors import PublishConflict
 
 if TYPE_CHECKING:
-    from runware_provider.engine.storage import Storage
+    from runware_provider.engine.storage.stores import Storage
 
 TRIES = 10
 FOLDER = "reports"

@@ -10,8 +10,8 @@ from decimal import Decimal
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
-from runware_provider.engine.fit import clip
 from runware_provider.engine.quality.profile import FieldProfile, Kind
+from runware_provider.engine.schema.problems import clip
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,250 @@
+"""One POST at a time to the API: httpx in, replies in the engine's words out.
+
+Foreign exceptions are translated here and nowhere else: `NotSent` when the connection was never opened, so that
+nothing can have been accepted, and `Lost` when it may have been.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from runware_provider.engine.api import request_bodies
+from runware_provider.engine.api.error_families import STEPS, Step, family_of, stop_for
+from runware_provider.engine.api.redact import Redactor, texts_in, without_key
+from runware_provider.engine.api.replies import read_archive, read_reply
+from runware_provider.engine.errors import BadInput, EngineError, KeyRefused, Unreachable
+from runware_provider.engine.spec import DEFAULT_BASE_URL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+    from runware_provider.engine.api.replies import Reply
+    from runware_provider.engine.spec import Endpoint
+
+Transport: TypeAlias = httpx.AsyncBaseTransport
+"""Carries requests: a real network, or what a test puts in its place."""
+CHECK_TIMEOUT_S = 10.0
+LONGEST_RETRY_AFTER_S = 1_000_000.0
+
+_ours: ContextVar[bool] = ContextVar("runware_request", default=False)
+
+
+def _not_ours(_record: logging.LogRecord) -> bool:
+    return not _ours.get()
+
+
+# httpx tells every request at INFO: thousands of lines in a task's log. A filter on its logger, open for all
+# requests but ours, leaves the level and other people's requests alone.
+logging.getLogger("httpx").addFilter(_not_ours)
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    token = _ours.set(True)
+    try:
+        yield
+    finally:
+        _ours.reset(token)
+
+
+class NotSent(EngineError):  # noqa: N818 - says what is known
+    """The connection could not be opened: no task of this request can have been accepted."""
+
+
+class Lost(EngineError):  # noqa: N818 - says what is known
+    """The request may have arrived; no whole reply did.
+
+    Args:
+        timed_out: whether it was given up for taking too long, so that a smaller request may fare better.
+    """
+
+    def __init__(self, reason: str, *, timed_out: bool) -> None:
+        self.timed_out = timed_out
+        super().__init__(reason)
+
+
+class Client:
+    """The connection to the API.
+
+    Args:
+        endpoint: base URL and key.
+        connections: requests at once, at most.
+        transport: for tests; a real network by default.
+
+    Raises:
+        BadInput: the base URL or the key cannot be sent at all.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, *, connections: int = 4, transport: Transport | None = None
+    ) -> None:
+        check_endpoint(endpoint)
+        self._endpoint = endpoint
+        key = _sendable(endpoint.key)
+        self._http = httpx.AsyncClient(
+            headers={
+                "Authorization": f"Bearer {key}",
+                "Content-Type": "application/json",
+            },
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            transport=transport,
+            follow_redirects=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def post(self, content: bytes, timeout_s: float) -> Reply:
+        """Send an array of tasks.
+
+        Raises:
+            NotSent: nothing can have arrived.
+            Lost: something may have arrived.
+        """
+        response = await self._post(content, timeout_s)
+        return read_reply(response.status_code, self._body(response), _retry_after_s(response))
+
+    async def look_up(self, content: bytes, timeout_s: float) -> Reply:
+        """Send an array of getTaskDetails tasks; errors as for `post`."""
+        response = await self._post(content, timeout_s)
+        return read_archive(response.status_code, self._body(response))
+
+    async def check_key(self) -> str:
+        """Ask the API whether it takes the key; costs nothing.
+
+        Raises:
+            KeyRefused: it does not.
+            Unreachable: there was no usable answer.
+        """
+        try:
+            key = _sendable(self._endpoint.key)
+            response = await self._post(request_bodies.authentication(key), CHECK_TIMEOUT_S)
+        except (NotSent, Lost) as error:
+            raise Unreachable(f"{self._endpoint.base_url} did not answer ({error})") from None
+        reply = read_reply(response.status_code, self._body(response))
+        redactor = self.redactor({})
+        for told in reply.unnamed + tuple(reply.failures.values()):
+            family = family_of(told.code, response.status_code)
+            if STEPS[family] is Step.STOP:
+                raise stop_for(family, redactor.code(told.code), redactor.said(told.message))
+        if response.status_code in {401, 403}:
+            raise KeyRefused(f"the API answered HTTP {response.status_code}")
+        if response.status_code == 404:
+            raise Unreachable(
+                f"{self._endpoint.base_url} answered HTTP 404: there is a server, but no API at this path. Check the"
+                f" base URL; the vendor's is {DEFAULT_BASE_URL}"
+            )
+        if not reply.readable or response.status_code >= 400:
+            raise Unreachable(
+                f"{self._endpoint.base_url} answered HTTP {response.status_code}, not as the API would"
+            )
+        return f"{self._endpoint.base_url} takes the key"
+
+    async def prices(self) -> dict[str, tuple[float, float]]:
+        """USD per token in and out, by model; empty where the API does not say."""
+        try:
+            with _quietly():
+                response = await self._http.get(
+                    self._endpoint.base_url.rstrip("/") + "/models", timeout=CHECK_TIMEOUT_S
+                )
+            listed = msgspec.json.decode(response.content)
+        except (httpx.HTTPError, msgspec.DecodeError, UnicodeDecodeError):
+            return {}
+        held = listed.get("data") if isinstance(listed, dict) else listed
+        found = {}
+        for model in held if isinstance(held, list) else []:
+            price = _price(model)
+            if price is not None:
+                found[str(model["id"])] = price
+        return found
+
+    def redactor(self, fields: Mapping[str, Any]) -> Redactor:
+        """What knows which of the API's words may be shown, where these fields are in every request."""
+        return Redactor(texts_in(fields), key=self._endpoint.key)
+
+    def _body(self, response: httpx.Response) -> bytes:
+        """What the API said, without the key: it is kept in the ledger and in rows."""
+        return without_key(response.content, self._endpoint.key.strip())
+
+    async def _post(self, content: bytes, timeout_s: float) -> httpx.Response:
+        try:
+            with _quietly():
+                return await self._http.post(
+                    self._endpoint.base_url, content=content, timeout=httpx.Timeout(timeout_s, pool=None)
+                )
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
+            raise NotSent(_name(error)) from None
+        except httpx.TimeoutException as error:
+            raise Lost(_name(error), timed_out=True) from None
+        except httpx.HTTPError as error:
+            raise Lost(_name(error), timed_out=False) from None
+
+
+def check_endpoint(endpoint: Endpoint) -> None:
+    """Refuse what no request could be sent to, or with.
+
+    Raises:
+        BadInput: the base URL cannot be read, or the key has letters that no header takes.
+    """
+    _sendable(endpoint.key)
+    try:
+        httpx.URL(endpoint.base_url)
+        _ = urlsplit(endpoint.base_url).port  # which httpx would only miss when it connects
+    except (httpx.InvalidURL, ValueError) as error:
+        raise BadInput(
+            "base URL", f"it cannot be read ({error})", "Write it like https://api.runware.ai/v1"
+        ) from None
+
+
+def _sendable(key: str) -> str:
+    """The key as a header takes it; the line end of the file that it came from is no part of it."""
+    stripped = key.strip()
+    if not all("!" <= letter <= "~" for letter in stripped):
+        raise BadInput(
+            "API key",
+            "it has a blank, a line break or a letter that no key has",
+            "Copy it again; it is one word of letters, digits and signs",
+        )
+    return stripped
+
+
+def _name(error: Exception) -> str:
+    """The kind of a transport error; its text could quote a URL."""
+    return type(error).__name__
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    """Seconds of a Retry-After header; the date form is not worth a clock here."""
+    try:
+        seconds = float(response.headers.get("Retry-After", ""))
+    except ValueError:
+        return None
+    return min(seconds, LONGEST_RETRY_AFTER_S) if seconds >= 0 else None
+
+
+def _price(model: Any) -> tuple[float, float] | None:
+    """USD per token from an entry of GET /models, whose numbers may be strings per token or per million."""
+    try:
+        pair = float(model["pricing"]["prompt"]), float(model["pricing"]["completion"])
+        str(model["id"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    # No source shows the unit. No model costs a thousandth of a dollar per token, and none so little per million.
+    return (pair[0] / 1e6, pair[1] / 1e6) if max(pair) >= 1e-3 else pair

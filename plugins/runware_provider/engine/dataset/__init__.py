@@ -1,0 +1,1 @@
+"""Parquet in, and Parquet published."""

@@ -1,0 +1,459 @@
+"""Which files are the source, which shards they are cut into, and the rows of a shard.
+
+A source is a file, a folder or a glob.
+
+- In a folder, at any depth, the files count whose names end in `.parquet`, `.parq` or `.pq`, in any case.
+  Names that start with `.` or `_` are passed over, files and folders alike, as Spark and Arrow do; a folder
+  `_key=value` counts.
+- A glob knows `*`, `?`, `[...]`, `[!...]` within a name and `**` for any number of folders. Wildcards pass over
+  the same names. A match that is a folder stands for what is below it. Where the pattern ends in a `*`, only
+  Parquet's names count.
+- Folders named `key=value` below the source, or from a glob's first wildcard on, are hive partitions: columns
+  of strings behind those of the files, percent-decoded, `__HIVE_DEFAULT_PARTITION__` being null.
+
+Files are in the order of their paths, compared character by character and not by the numbers in them, since
+that is the order in which Arrow, pandas and Polars give the rows of a folder: whoever reads input and output
+with one of them finds the records side by side.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from runware_provider.engine.dataset.source_schema import Footer, hive_columns, one_schema
+from runware_provider.engine.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from runware_provider.engine.dataset.source_schema import Partition
+    from runware_provider.engine.storage.stores import Storage
+
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+FOOTERS_AT_ONCE = 16
+BATCH_ROWS = 8192
+READ_AHEAD_BYTES = 1 << 20
+"""Read of a column at a time; without it a whole column chunk is held, however large the row group."""
+
+_SUFFIXES = (".parquet", ".parq", ".pq")
+_WILDCARD = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A Parquet file of the source, by its footer."""
+
+    path: str
+    rows: int
+    bytes: int
+    """Uncompressed, as encoded."""
+    partition: Partition = ()
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A row range of one file: what is held in memory, retried and committed together."""
+
+    number: int
+    """Counts from 0 through the dataset."""
+    path: str
+    start: int
+    """The first row's place in the file."""
+    rows: int
+    partition: Partition = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON, for the task that will work on it."""
+        return {
+            "number": self.number,
+            "path": self.path,
+            "start": self.start,
+            "rows": self.rows,
+            "partition": dict(self.partition),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Shard:
+        """The shard of which this is `as_dict()`."""
+        return cls(**{**values, "partition": tuple(values["partition"].items())})
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The source: its files in order and the one schema that fits them all."""
+
+    files: tuple[SourceFile, ...]
+    schema: pa.Schema
+    """The files' columns, in order of first appearance, then the hive partitions' as strings."""
+    hive: tuple[str, ...] = ()
+    """The columns that only the paths have."""
+
+    @property
+    def rows(self) -> int:
+        """Of all files together."""
+        return sum(file.rows for file in self.files)
+
+
+def open_dataset(storage: Storage, source: str) -> Dataset:
+    """Find the files of a source and read their footers, nothing else.
+
+    Args:
+        storage: where the source lies.
+        source: a file, a folder or a glob; the module's text says what each means.
+
+    Raises:
+        BadInput: there is nothing, no Parquet file, a broken one, or files whose columns do not go together.
+    """
+    found = _find(storage, source)
+    with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
+        footers = list(pool.map(partial(_read_footer, storage), *zip(*found, strict=True)))
+    hive = hive_columns(footers)
+    schema = one_schema(footers)
+    for key in hive:
+        schema = schema.append(pa.field(key, pa.string()))
+    return Dataset(tuple(map(_source_file, footers)), schema, hive)
+
+
+def would_read(storage: Storage, source: str, path: str) -> bool:
+    """Whether a Parquet file at this path would be part of the source, whether or not it is there.
+
+    A folder is said to read everything below it.
+    """
+    place = storage.canonical(path)
+    folder = source.rstrip("/") or "/"
+    if not _WILDCARD.search(source) or storage.exists(source) or storage.list(folder):
+        return place.startswith(f"{storage.canonical(folder).rstrip('/')}/")
+    base, pattern = _split(folder)
+    root = f"{storage.canonical(base).rstrip('/')}/"
+    return place.startswith(root) and _matches(pattern, place[len(root) :].split("/"))
+
+
+def plan_shards(
+    dataset: Dataset, *, shard_rows: int, shard_bytes: int, limit: int | None
+) -> tuple[Shard, ...]:
+    """Cut a dataset into shards: every row in exactly one, in order, none across two files.
+
+    A file is cut evenly, 5001 rows into 2501 and 2500 where 5000 are allowed.
+
+    Args:
+        dataset: what to cut.
+        shard_rows: rows of a shard, at most.
+        shard_bytes: bytes of a shard, about: by the mean of its file, and never less than a row.
+        limit: only the first rows of the dataset; None for all.
+    """
+    shards: list[Shard] = []
+    left = dataset.rows if limit is None else limit
+    for file in dataset.files:
+        rows = min(file.rows, left)
+        left -= rows
+        for start, count in _cuts(rows, file, shard_rows, shard_bytes):
+            shards.append(Shard(len(shards), file.path, start, count, file.partition))
+    return tuple(shards)
+
+
+def spread_shards(dataset: Dataset, rows: int) -> tuple[Shard, ...]:
+    """So many single rows, evenly spread over the dataset; all rows, where there are no more."""
+    total = dataset.rows
+    wanted = min(rows, total)
+    ends = list(accumulate(file.rows for file in dataset.files))
+    shards = []
+    for number in range(wanted):
+        row = (2 * number + 1) * total // (2 * wanted)  # the middle of each part, were it cut into as many
+        index = bisect_right(ends, row)
+        file = dataset.files[index]
+        shards.append(Shard(number, file.path, row - ends[index] + file.rows, 1, file.partition))
+    return tuple(shards)
+
+
+def read_shards(
+    storage: Storage, dataset: Dataset, shards: Iterable[Shard], columns: Sequence[str] | None
+) -> Iterator[tuple[Shard, pa.Table]]:
+    """The rows of shards, one table for each, in the given order.
+
+    Neighbours in one file are read in one pass over it. A shard in the middle of a row group costs the
+    decoding of the rows before it, since Parquet is not entered in the middle. Memory: one shard and one batch.
+
+    Args:
+        storage: where the dataset lies.
+        dataset: what the shards were planned from.
+        shards: any of them, in any order.
+        columns: the columns to read, in this order; None for all.
+
+    Yields:
+        The shard and its rows in the dataset's schema: cast, with nulls for the columns that its file does not
+        have, and with the hive columns.
+
+    Raises:
+        BadInput: a column is unknown, a file has changed since it was planned, or is broken.
+    """
+    schema = _chosen(dataset.schema, columns)
+    files = {file.path: file for file in dataset.files}
+    for run in _runs(shards):
+        file = files.get(run[0].path)
+        if file is None:
+            raise BadInput("source", f"{run[0].path} is no longer in it", "Plan again")
+        yield from _read_run(storage, file, run, schema, dataset.hive)
+
+
+def _find(storage: Storage, source: str) -> list[tuple[str, Partition]]:
+    """Paths with their hive partitions, in order; at least one."""
+    if storage.exists(source):
+        return [(source, ())]
+    folder = source.rstrip("/") or "/"
+    below = [entry.path for entry in storage.list(folder)]
+    if below or not _WILDCARD.search(source):
+        names = {path: path[len(folder.rstrip("/")) + 1 :] for path in below}
+        found = {
+            path: name
+            for path, name in names.items()
+            if _is_parquet(name) and _matches(["**"], name.split("/"))
+        }
+    else:
+        found = _glob(storage, folder)
+    if not found:
+        raise _nothing_found(source, len(below))
+    return [(path, _partition(path, name)) for path, name in sorted(found.items())]
+
+
+def _nothing_found(source: str, others: int) -> BadInput:
+    if others:
+        return BadInput(
+            "source",
+            f"none of the {others} files in {source!r} is Parquet",
+            f"Their names must end in {', '.join(_SUFFIXES)} and not start with '_' or '.'",
+        )
+    return BadInput(
+        "source", f"there is no Parquet file at {source!r}", "Check the path; a folder or a glob will do, too"
+    )
+
+
+def _glob(storage: Storage, pattern: str) -> dict[str, str]:
+    """Matching paths, each with the part of it that begins at the first wildcard."""
+    base, parts = _split(pattern)
+    found = {}
+    for entry in storage.list(base):
+        name = entry.path[len(base.rstrip("/")) + 1 :]
+        names = name.split("/")
+        named = not parts[-1].endswith("*") and fnmatch.fnmatchcase(names[-1], parts[-1])
+        if (named or _is_parquet(name)) and _matches(parts, names):
+            found[entry.path] = name
+    return found
+
+
+def _split(pattern: str) -> tuple[str, list[str]]:
+    """The folder before the first wildcard, and the rest by levels."""
+    parts = pattern.split("/")
+    fixed = next(n for n, part in enumerate(parts) if _WILDCARD.search(part))
+    return "/".join(parts[:fixed]) or ("/" if fixed else "."), parts[fixed:]
+
+
+def _matches(pattern: Sequence[str], names: Sequence[str]) -> bool:
+    if not pattern:  # used up: it has met the file, or a folder above it
+        return all(map(_visible, names))
+    if not names:
+        return False
+    if pattern[0] == "**":
+        return _matches(pattern[1:], names) or (_visible(names[0]) and _matches(pattern, names[1:]))
+    asked = pattern[0][0] in "._" or _visible(names[0])
+    return asked and fnmatch.fnmatchcase(names[0], pattern[0]) and _matches(pattern[1:], names[1:])
+
+
+def _visible(name: str) -> bool:
+    return not name.startswith(".") and (not name.startswith("_") or "=" in name)
+
+
+def _is_parquet(name: str) -> bool:
+    return name.lower().endswith(_SUFFIXES)
+
+
+def _partition(path: str, name: str) -> Partition:
+    pairs = [folder.partition("=") for folder in name.split("/")[:-1]]
+    partition = tuple((unquote(key), unquote(value)) for key, equals, value in pairs if equals and key)
+    twice = _first_twice(key for key, _ in partition)
+    if twice is not None:
+        raise BadInput("source", f"{path} has the hive key {twice!r} twice", "Rename one of the folders")
+    return partition
+
+
+def _read_footer(storage: Storage, path: str, partition: Partition) -> Footer:
+    with storage.open(path) as file:
+        try:
+            metadata = pq.read_metadata(file)
+            schema = metadata.schema.to_arrow_schema()
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(path, error) from error
+    twice = _first_twice(schema.names)
+    if twice is not None:
+        raise BadInput("source", f"{path} has two columns named {twice!r}", "Rename one of them")
+    return Footer(path, partition, metadata, schema)
+
+
+def _unreadable(path: str, error: Exception) -> Exception:
+    """Arrow's complaint about the content as the user's matter; a failing disk stays what it is."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error
+    reason = str(error).strip().rstrip(".") or type(error).__name__
+    return BadInput("source", f"{path} is not a readable Parquet file ({reason})", "Mend or remove it")
+
+
+def _source_file(footer: Footer) -> SourceFile:
+    groups = range(footer.metadata.num_row_groups)
+    size = sum(footer.metadata.row_group(group).total_byte_size for group in groups)
+    return SourceFile(footer.path, footer.metadata.num_rows, size, footer.partition)
+
+
+def _first_twice(names: Iterable[str]) -> str | None:
+    return next((name for name, count in Counter(names).items() if count > 1), None)
+
+
+def _cuts(rows: int, file: SourceFile, shard_rows: int, shard_bytes: int) -> Iterator[tuple[int, int]]:
+    """Start and length of each shard of a file's first rows."""
+    if rows == 0:
+        return
+    size = file.bytes * rows // file.rows
+    count = min(rows, max(-(-rows // shard_rows), -(-size // shard_bytes)))
+    each, longer = divmod(rows, count)
+    start = 0
+    for number in range(count):
+        length = each + (number < longer)
+        yield start, length
+        start += length
+
+
+def _chosen(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
+    if columns is None:
+        return schema
+    unknown = [name for name in columns if name not in schema.names]
+    if unknown:
+        raise BadInput("columns", f"{unknown[0]!r} is no column", f"The data has: {', '.join(schema.names)}")
+    return pa.schema([schema.field(name) for name in columns])
+
+
+def _runs(shards: Iterable[Shard]) -> Iterator[list[Shard]]:
+    """Shards that one pass over their file can serve: ascending, not overlapping."""
+    run: list[Shard] = []
+    for shard in shards:
+        if run and (shard.path != run[-1].path or shard.start < run[-1].start + run[-1].rows):
+            yield run
+            run = []
+        run.append(shard)
+    if run:
+        yield run
+
+
+def _read_run(
+    storage: Storage, file: SourceFile, run: Sequence[Shard], schema: pa.Schema, hive: Sequence[str]
+) -> Iterator[tuple[Shard, pa.Table]]:
+    with storage.open(file.path) as source:
+        try:
+            parquet = pq.ParquetFile(source, buffer_size=READ_AHEAD_BYTES, page_checksum_verification=True)
+            if parquet.metadata.num_rows != file.rows:
+                raise BadInput(
+                    "source",
+                    f"{file.path} has {parquet.metadata.num_rows} rows, but had {file.rows} when it was planned",
+                    "Run again, and write to a source only between runs",
+                )
+            names = [name for name in schema.names if name in parquet.schema_arrow.names]
+            for shard, table in _slices(parquet, run, names):
+                yield shard, _adapt(table, shard, schema, hive)
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(file.path, error) from error
+
+
+def _slices(
+    parquet: Any, run: Sequence[Shard], names: Sequence[str]
+) -> Iterator[tuple[Shard, pa.Table | None]]:
+    """Each shard's rows as the file has them; None when none of the file's columns is asked for."""
+    if not names:
+        yield from ((shard, None) for shard in run)
+        return
+    groups, starts = _groups_and_starts(parquet.metadata, run)
+    rows = min(BATCH_ROWS, max(shard.rows for shard in run))
+    batches = parquet.iter_batches(batch_size=rows, row_groups=groups, columns=names)
+    stream = _Stream(batches, pa.schema([parquet.schema_arrow.field(name) for name in names]))
+    for shard, start in zip(run, starts, strict=True):
+        yield shard, stream.take(start, shard.rows)
+
+
+def _groups_and_starts(metadata: Any, run: Sequence[Shard]) -> tuple[list[int], list[int]]:
+    """The row groups that hold a shard's row, and where each shard begins in these groups strung together."""
+    sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    begins = list(accumulate(sizes, initial=0))[:-1]
+    first = [bisect_right(begins, shard.start) - 1 for shard in run]
+    last = [bisect_left(begins, shard.start + shard.rows) - 1 for shard in run]
+    groups = sorted(
+        {group for one, other in zip(first, last, strict=True) for group in range(one, other + 1)}
+    )
+    passed = dict(zip(groups, accumulate((sizes[group] for group in groups), initial=0), strict=False))
+    return groups, [passed[one] + shard.start - begins[one] for one, shard in zip(first, run, strict=True)]
+
+
+class _Stream:
+    """Batches, of which row ranges are taken in ascending order."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> None:
+        self._batches = batches
+        self._schema = schema
+        self._batch: Any = None
+        self._begin = self._end = 0
+
+    def take(self, start: int, rows: int) -> pa.Table:
+        pieces = [piece.select(self._schema.names) for piece in self._pieces(start, start + rows)]
+        return pa.Table.from_batches(pieces, self._schema)
+
+    def _pieces(self, start: int, end: int) -> Iterator[pa.RecordBatch]:
+        while start < end:
+            while start >= self._end:
+                self._advance()
+            piece = self._batch.slice(start - self._begin, end - start)
+            start += piece.num_rows
+            yield piece
+
+    def _advance(self) -> None:
+        self._batch = next(self._batches, None)
+        if self._batch is None:
+            raise pa.ArrowInvalid(f"its rows end at row {self._end}, before its footer says so")
+        self._begin, self._end = self._end, self._end + self._batch.num_rows
+
+
+def _adapt(table: pa.Table | None, shard: Shard, schema: pa.Schema, hive: Sequence[str]) -> pa.Table:
+    if not schema.names:  # a table made of no arrays would have no rows
+        return pa.Table.from_struct_array(pa.nulls(shard.rows, pa.struct([])))
+    partition = dict(shard.partition)
+    columns = []
+    for field in schema:
+        if field.name in hive:
+            value = partition.get(field.name, HIVE_NULL)
+            columns.append(
+                pa.repeat(pa.scalar(None if value == HIVE_NULL else value, pa.string()), shard.rows)
+            )
+        elif table is None or field.name not in table.column_names:
+            columns.append(pa.nulls(shard.rows, field.type))
+        else:
+            columns.append(_cast(table.column(field.name), field, shard.path))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _cast(column: pa.ChunkedArray, field: pa.Field, path: str) -> pa.ChunkedArray:
+    if column.type == field.type:
+        return column
+    try:
+        return column.cast(field.type)
+    except pa.ArrowInvalid as error:
+        raise BadInput(
+            "source",
+            f"column {field.name!r} of {path} does not fit {field.type}, the type of all files together ({error})",
+            "Convert the file",
+        ) from error

@@ -1,0 +1,1 @@
+"""What is under way: what to send, ask for or look up next."""

@@ -1,0 +1,116 @@
+"""The first chunk, sent alone, so that a wrong key, model or schema costs five answers and not a shard. Pure.
+
+What the API refuses alike for every record of it is a fault of the request, not of the records: the job stops, and
+the records keep their chance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from runware_provider.engine.api.redact import Redactor
+from runware_provider.engine.attempt import Entry, Kind
+from runware_provider.engine.errors import RequestRefused
+from runware_provider.engine.exchange.flight import Inference, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RECORDS = 5
+FAMILIES = frozenset({"validation", "provider_final"})
+"""Refusals that a request can bring about for every record."""
+
+Verdicts = list[tuple[Inference, Entry]]
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What of some verdicts counts now."""
+
+    verdicts: Verdicts
+    rejections: list[Entry] = field(default_factory=list)
+    """What the next run has to know instead: these are no verdicts on the records, but the UUIDs were used."""
+    stop: RequestRefused | None = None
+
+
+class Canary:
+    """Open until one of its records was answered, or all of them have their verdicts.
+
+    Args:
+        redactor: knows what of the API's words may be shown.
+    """
+
+    def __init__(self, redactor: Redactor | None = None) -> None:
+        self.open = True
+        self._redactor = redactor if redactor is not None else Redactor()
+        self._members: list[Inference] = []
+        self._awaited: set[Inference] = set()
+        self._refusals: Verdicts = []
+
+    @property
+    def room(self) -> int:
+        """How many records it still lacks."""
+        return RECORDS - len(self._members)
+
+    def add(self, chunk: Sequence[Inference]) -> None:
+        """Take these in; a record whose first attempt failed may come once more."""
+        self._members += [one for one in chunk if one not in self._members]
+        self._awaited.update(chunk)
+
+    def due_again(self, now: float, most_bytes: int) -> list[Inference]:
+        """Members that the API had no room for, or that never reached it, for one request."""
+        chunk: list[Inference] = []
+        most, size = RECORDS, 0
+        for one in self._members:
+            if one.phase is not Phase.READY or one.due > now:
+                continue
+            most, size = min(most, one.together), size + one.size
+            if chunk and (len(chunk) >= most or size > most_bytes):
+                break
+            chunk.append(one)
+        return chunk
+
+    def next_due(self, now: float) -> float | None:
+        """When the next member will be ready to be sent again."""
+        dues = [one.due for one in self._members if one.phase is Phase.READY and one.due > now]
+        return min(dues, default=None)
+
+    def rule(self, verdicts: Verdicts, *, proven: bool) -> Ruling:
+        """Hold refusals of members back until it is clear whether all of them were refused alike.
+
+        Args:
+            verdicts: new ones, of members and others.
+            proven: whether a request like these was answered before.
+        """
+        if not self.open:
+            return Ruling(verdicts)
+        passed: Verdicts = []
+        for inference, entry in verdicts:
+            self._awaited.discard(inference)
+            if entry.kind is Kind.ANSWERED or proven:
+                self.open = False
+            refused = entry.kind is Kind.ERROR and entry.family in FAMILIES
+            held = self._refusals if refused and inference in self._members else passed
+            held.append((inference, entry))
+        if self.open and (self._awaited or not self._members):
+            return Ruling(passed)
+        codes = {entry.code for _, entry in self._refusals}
+        if self.open and len(codes) == 1 and len(self._refusals) == len(self._members):
+            return Ruling(passed, [_kept(one, entry) for one, entry in self._refusals], self._stop())
+        self.open = False
+        return Ruling(passed + self._refusals)
+
+    def _stop(self) -> RequestRefused:
+        entry = self._refusals[0][1]
+        who = f"all {len(self._refusals)} records" if len(self._refusals) > 1 else "the record"
+        said = self._redactor.said(
+            entry.message or "", [text for one, _ in self._refusals for text in one.words]
+        )
+        return RequestRefused(f"the API refused {who} of the first chunk: {entry.code}: {said}")
+
+
+def _kept(one: Inference, entry: Entry) -> Entry:
+    """An accepted task that failed later keeps its UUID and its error: only a new UUID can fare better."""
+    refused_at_once = one.sent_at is not None and not one.accepted
+    return replace(entry, kind=Kind.REJECTED if refused_at_once else Kind.SPENT)

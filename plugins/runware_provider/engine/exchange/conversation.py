@@ -1,0 +1,356 @@
+"""The conversation with the API: decides what is sent, asked and looked up next, until all have their verdict.
+
+One loop owns the flight. Requests and commits run beside it as asyncio tasks, a bounded number at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Protocol
+
+from runware_provider.engine.errors import (
+    BalanceExhausted,
+    BudgetExhausted,
+    Interrupted,
+    JobStopped,
+    StateUnreadable,
+    TooManyFailed,
+    Unreachable,
+)
+from runware_provider.engine.exchange.canary import Canary
+from runware_provider.engine.exchange.fate import may_be_billed
+from runware_provider.engine.exchange.flight import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from runware_provider.engine.attempt import Entry
+    from runware_provider.engine.exchange.collect import Collector
+    from runware_provider.engine.exchange.fate import Effects
+    from runware_provider.engine.exchange.flight import Inference
+    from runware_provider.engine.exchange.pace import Pace
+    from runware_provider.engine.exchange.submit import Submitter
+    from runware_provider.engine.spec import Limits, WhenShort
+    from runware_provider.engine.spending.budget import Account
+
+DRAIN_S = 30.0
+"""After a stop that leaves the API well: how long answers that are on their way are still collected."""
+DRAINED = (BalanceExhausted, TooManyFailed)
+FINISH_S = 5.0
+"""After a stop: how long requests that are under way may take."""
+TICK_S = 1.0
+FIRST_CONTACT_S = 30.0
+"""How long an API that never answered is tried, at most: it is rather a wrong address than an outage."""
+SYNC_TASKS_PER_REQUEST = 8
+UNDECIDED = 64
+"""Inferences that may be paid for at most before it is known whether all of them fail."""
+
+
+class Feed(Protocol):
+    """Where inferences come from, and where verdicts go."""
+
+    def wants(self) -> bool:
+        """Whether there is more to load, and room for it."""
+
+    def exhausted(self) -> bool:
+        """Whether everything is loaded."""
+
+    def pending(self) -> set[asyncio.Task[None]]:
+        """Work of its own that may make room."""
+
+    async def load(self) -> None:
+        """Bring the next shard's inferences into the flight."""
+
+    def settle(self, inference: Inference, entry: Entry) -> None:
+        """The last word on an inference, durable."""
+
+    def failing(self) -> JobStopped | None:
+        """Why the job should stop, if too much fails."""
+
+    def undecided(self) -> bool:
+        """Whether the next answers may yet show that the job should stop, so that few should be under way."""
+
+    def cut_short(self) -> None:
+        """From now on nothing new is asked: the budget is used up."""
+
+    async def give_up(self, inferences: Sequence[Inference]) -> None:
+        """These, which the flight has let go, are not asked any more."""
+
+    def proven(self) -> bool:
+        """Whether a request like these was answered before, so that there is no need to probe."""
+
+    def tick(self, trouble: str | None) -> None:
+        """Called at least once a second, with what is wrong while nothing usable comes."""
+
+
+class Exchange:
+    """Runs a flight to its end."""
+
+    def __init__(  # noqa: PLR0913 - the pieces of a run, by keyword
+        self,
+        submitter: Submitter,
+        collector: Collector,
+        *,
+        pace: Pace,
+        limits: Limits,
+        job_id: bytes,
+        account: Account | None = None,
+        when_short: WhenShort = "stop",
+    ) -> None:
+        self._submitter = submitter
+        self._collector = collector
+        self._flight = submitter.flight
+        self._fates = submitter.fates
+        self._ledger = submitter.ledger
+        self._now = submitter.now
+        self._pace = pace
+        self._limits = limits
+        self._job_id = job_id
+        self._account = account
+        self._when_short = when_short
+        self._per_request = limits.tasks_per_request
+        self._is_sync = submitter.delivery == "sync"
+        if self._is_sync:
+            self._per_request = min(self._per_request, SYNC_TASKS_PER_REQUEST)
+        self._sends: set[asyncio.Task[None]] = set()
+        self._asks: set[asyncio.Task[None]] = set()
+        self._commits: set[asyncio.Task[None]] = set()
+        self._loads: set[asyncio.Task[None]] = set()
+        self._canary = Canary(submitter.fates.redactor)
+        self._failing_since: float | None = None
+        self._trouble: str | None = None
+        self._reached = False
+        self._unsettled = 0
+        self._let_go: list[Inference] = []
+        """Given up, and still to be withdrawn."""
+        self._stopped: JobStopped | None = None
+        self._stopped_at = 0.0
+
+    async def run(self, feed: Feed, interrupted: asyncio.Event) -> None:
+        """Return when every inference that the feed brought has its last word.
+
+        Raises:
+            JobStopped: it ended before; everything that was learnt is durable.
+        """
+        watch = asyncio.create_task(interrupted.wait())
+        try:
+            while not self._finished(feed):
+                self._launch(feed)
+                feed.tick(self._trouble)
+                await self._wait(watch, feed.pending())
+                if interrupted.is_set():
+                    self._stop(Interrupted("it was asked to stop"))
+                if (failing := feed.failing()) is not None:
+                    self._stop(failing)
+        finally:
+            watch.cancel()
+            await self._wind_up()
+        if self._stopped is not None:
+            raise self._stopped
+
+    def _finished(self, feed: Feed) -> bool:
+        if self._stopped is not None:
+            draining = isinstance(self._stopped, DRAINED) and self._flight.outstanding > 0
+            return not draining or self._now() > self._stopped_at + DRAIN_S
+        busy = self._sends or self._asks or self._commits or self._loads
+        return not busy and not len(self._flight) and feed.exhausted()
+
+    def _launch(self, feed: Feed) -> None:
+        now = self._now()
+        patience_s = self._limits.unreachable_s
+        if not self._reached:
+            patience_s = min(patience_s, FIRST_CONTACT_S)
+        if self._failing_since is not None and now - self._failing_since > patience_s:
+            last = f"; the last try ended with {self._trouble}" if self._trouble else ""
+            self._stop(Unreachable(f"the API gave no usable answer for {patience_s:.0f} seconds{last}"))
+        if self._stopped is None:
+            ready = self._flight.count(Phase.READY)
+            if not self._loads and ready < 4 * self._per_request and feed.wants():
+                self._start(self._loads, feed.load())
+            self._launch_sends(feed, now)
+        most = self._limits.polls_per_request
+        slack = self._limits.poll_interval_s / 2
+        while len(self._asks) < max(1, self._limits.requests // 2):
+            if chunk := self._flight.take_to_look_up(now, most):
+                self._start(self._asks, self._request(feed, self._collector.look_up(chunk)))
+            elif chunk := self._due_polls(now, most, slack):
+                self._start(self._asks, self._request(feed, self._collector.ask(chunk)))
+            else:
+                break
+
+    def _due_polls(self, now: float, most: int, slack: float) -> list[Inference]:
+        due = self._flight.due(Phase.WAITING)
+        return self._flight.take_to_ask(now + slack, most) if due is not None and due <= now else []
+
+    def _launch_sends(self, feed: Feed, now: float) -> None:
+        while self._requests_open() < self._limits.requests:
+            probing = self._canary.open and not feed.proven()
+            chunk = self._probe(now) if probing else self._next_chunk(feed, now)
+            paid_for = self._within_budget(chunk, now)
+            if chunk and not paid_for:
+                self._run_short(feed, now)
+                return
+            chunk = paid_for
+            if not chunk:
+                return
+            self._start(self._sends, self._request(feed, self._submitter.send(chunk, ahead=not probing)))
+
+    def _requests_open(self) -> int:
+        """Requests under way; a sync reply may be the only place of its answers, and counts until they are durable."""
+        return len(self._sends) + (len(self._commits) if self._is_sync else 0)
+
+    def _probe(self, now: float) -> list[Inference]:
+        """A part of the first chunk: one that has to be sent again, or one that completes it."""
+        again = self._canary.due_again(now, self._limits.request_bytes)
+        for one in again:
+            self._flight.move(one, Phase.SENDING, now)
+        room = min(self._pace.window - self._flight.outstanding, self._canary.room)
+        if again or room < 1:
+            return again
+        chunk = self._flight.take_to_send(now, room, self._limits.request_bytes)
+        self._canary.add(chunk)
+        return chunk
+
+    def _next_chunk(self, feed: Feed, now: float) -> list[Inference]:
+        most = self._room(feed)
+        return self._flight.take_to_send(now, most, self._limits.request_bytes) if most > 0 else []
+
+    def _within_budget(self, chunk: list[Inference], now: float) -> list[Inference]:
+        """What of a chunk the budget reaches for; the rest is ready again.
+
+        What may have been sent before counts like the rest: it was looked for, and the API knows nothing of it.
+        """
+        if self._account is None or not chunk:
+            return chunk
+        for one in chunk:
+            self._flight.move(one, Phase.READY, one.due)
+        for entry in self._ledger.take_met():
+            if may_be_billed(entry):
+                self._account.paid(0, entry.cost, entry.prompt_tokens, entry.completion_tokens)
+        fit = self._account.fits([one.tokens for one in chunk])
+        for one in chunk[:fit]:
+            self._flight.move(one, Phase.SENDING, now)
+        return chunk[:fit]
+
+    def _run_short(self, feed: Feed, now: float) -> None:
+        """The budget reaches for nothing more now; what is under way may yet cost less than was thought."""
+        account = self._account
+        if account is None or self._flight.outstanding or self._commits or self._sends:
+            return
+        if self._when_short == "stop":
+            following = (one.tokens for one in self._flight if one.phase is Phase.READY)
+            self._stop(BudgetExhausted(account.reason(next(following, 0))))
+            return
+        feed.cut_short()
+        given_up = [one for one in self._flight if one.phase is Phase.READY]
+        for one in given_up:
+            self._flight.move(one, Phase.DONE, now)
+        self._let_go += [one for one in given_up if one.unsent]
+        self._start(self._loads, feed.give_up(given_up))
+
+    def _room(self, feed: Feed) -> int:
+        """Tasks for the next request; it waits until a request is worth it, unless nothing else is under way."""
+        window = self._pace.window
+        free = window - self._flight.outstanding
+        if feed.undecided():  # an answer counts against a job that should stop only once it is durable
+            free = min(window, UNDECIDED) - self._flight.outstanding - self._unsettled
+        worth = min(self._per_request, max(1, window // 10))
+        if free < worth and self._flight.outstanding:
+            return 0
+        return min(free, self._per_request)
+
+    def _start(self, group: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        group.add(task)
+
+    async def _request(self, feed: Feed, work: Coroutine[None, None, Effects]) -> None:
+        effects = await work
+        now = self._now()
+        if effects.usable:
+            self._reached, self._failing_since, self._trouble = True, None, None
+        else:
+            self._reached = self._reached or effects.throttled
+            self._failing_since = now if self._failing_since is None else self._failing_since
+            self._trouble = effects.trouble or self._trouble
+        if effects.full:
+            self._pace.refused(now)
+        for latency in effects.latencies:
+            self._pace.answered(latency)
+        if self._account is not None:
+            for one, entry in effects.verdicts:
+                if may_be_billed(entry) and not self._ledger.was_met(entry):
+                    self._account.paid(one.tokens, entry.cost, entry.prompt_tokens, entry.completion_tokens)
+        ruling = self._canary.rule(effects.verdicts, proven=feed.proven())
+        stop = effects.stop or ruling.stop
+        if stop is not None:
+            self._stop(stop)
+        rejections = effects.rejections + ruling.rejections
+        if ruling.verdicts or rejections:
+            self._start(self._commits, self._commit(feed, ruling.verdicts, rejections))
+
+    async def _commit(
+        self, feed: Feed, verdicts: list[tuple[Inference, Entry]], rejections: list[Entry]
+    ) -> None:
+        waiting = self._flight.outstanding or self._flight.due(Phase.READY) is not None
+        self._unsettled += len(verdicts)
+        await self._ledger.commit(
+            [entry for _, entry in verdicts] + rejections,
+            # The answers of a sync reply may be nowhere else: they do not wait for company.
+            at_once=self._is_sync or not waiting or self._canary.open or feed.undecided(),
+        )
+        self._unsettled -= len(verdicts)
+        for inference, entry in verdicts:
+            if self._fates.settled(inference, entry, self._job_id, self._now()):
+                feed.settle(inference, entry)
+
+    def _stop(self, stop: JobStopped) -> None:
+        if self._stopped is None:
+            self._stopped = stop
+            self._stopped_at = self._now()
+            self._ledger.hurry()
+
+    async def _wait(self, watch: asyncio.Task[bool], beside: set[asyncio.Task[None]]) -> None:
+        """Until something under way ends or something becomes due."""
+        now = self._now()
+        timeout = TICK_S
+        asks = self._flight.due(Phase.WAITING, Phase.LOOK_UP)
+        if asks is not None and len(self._asks) < max(1, self._limits.requests // 2):
+            timeout = min(timeout, max(0.001, asks - now))
+        probing = self._canary.open and self._canary.room < 1
+        sends = self._canary.next_due(now) if probing else self._flight.due(Phase.READY)
+        if sends is not None and sends > now:  # what is due and was not sent waits for something to end
+            timeout = min(timeout, sends - now)
+        running = self._sends | self._asks | self._commits | self._loads
+        done, _ = await asyncio.wait(
+            {*running, *beside, watch}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in done & running:
+            for group in (self._sends, self._asks, self._commits, self._loads):
+                group.discard(task)
+            task.result()
+
+    async def _wind_up(self) -> None:
+        """Let what is under way end for a moment, then give it up: intents cover whatever was sent."""
+        running = self._sends | self._asks | self._loads
+        if running:
+            await asyncio.wait(running, timeout=FINISH_S)
+        for task in running:
+            task.cancel()
+        self._ledger.hurry()
+        results = await asyncio.gather(*running, *self._commits, return_exceptions=True)
+        failures = [one for one in results if isinstance(one, Exception)]
+        await self._withdraw()
+        if failures and self._stopped is None:
+            raise failures[0]
+
+    async def _withdraw(self) -> None:
+        """Take back the intents of what was handed to no request, so that no later run is in doubt of it.
+
+        Where that cannot be written, it stays in doubt, and a later run asks before it sends.
+        """
+        unsent = [one for one in (*self._let_go, *self._flight) if one.unsent]
+        with contextlib.suppress(OSError, StateUnreadable):
+            await self._ledger.commit([one.withdrawal() for one in unsent], at_once=True)
+            for one in unsent:
+                one.unsent = one.intended = False

@@ -1,0 +1,76 @@
+"""Ask once for what earlier runs may have sent and no question of this run covers: an edited prompt, fewer records.
+
+Nothing of it is ever sent: without its prompt nobody could. What the API still has goes into the ledger, so that an
+answer that was paid for is on the bill, and there for whoever asks the same again. The rest stays in doubt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runware_provider.engine.api.request_bodies import task_uuid
+from runware_provider.engine.exchange.collect import Collector
+from runware_provider.engine.exchange.fate import Effects, Fates
+from runware_provider.engine.exchange.flight import Flight, Inference, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from runware_provider.engine.api.client import Client
+    from runware_provider.engine.api.redact import Redactor
+    from runware_provider.engine.attempt import Key
+    from runware_provider.engine.memory.ledger import Ledger
+    from runware_provider.engine.spec import Limits
+
+
+@dataclass(kw_only=True)
+class Leftovers:
+    """What is in doubt in the ledger of one job.
+
+    Args:
+        client: asks.
+        ledger: the job's, inside `writing()`.
+        job_id: of the job.
+        limits: of the job.
+        redactor: knows what of the API's words may be shown.
+        now: seconds, from any moment.
+    """
+
+    client: Client
+    ledger: Ledger
+    job_id: bytes
+    limits: Limits
+    redactor: Redactor
+    now: Callable[[], float]
+
+    async def ask(self, left: Sequence[tuple[Key, int]]) -> int:
+        """Ask for these attempts, then look up in the archive what is not found, once each.
+
+        Args:
+            left: inferences and the number of the attempt in doubt.
+
+        Returns:
+            How many of them may be under way, or billed, without a word of what it cost: neither a verdict came, nor
+            was it said that nobody knows of them.
+        """
+        flight, started = Flight(), self.now()
+        fates = Fates(flight, self.limits, spread=0.0, redactor=self.redactor)
+        collector = Collector(self.client, fates, self.limits.request_timeout_s, lambda: started)
+        for key, attempt in left:
+            flight.add(self._in_doubt(key, attempt, started), started)
+        effects = Effects(usable=True)
+        most = self.limits.polls_per_request
+        while effects.usable and (chunk := flight.take_to_ask(started, most)):
+            effects = await self._commit(await collector.ask(chunk))
+        while effects.usable and (chunk := flight.take_to_look_up(started, most)):
+            effects = await self._commit(await collector.look_up(chunk))
+        return sum(one.phase not in {Phase.SETTLING, Phase.READY} for one in flight)
+
+    async def _commit(self, effects: Effects) -> Effects:
+        await self.ledger.commit([entry for _, entry in effects.verdicts], at_once=True)
+        return effects
+
+    def _in_doubt(self, key: Key, attempt: int, now: float) -> Inference:
+        name = task_uuid(self.job_id, key.fingerprint, key.sample, key.generation, attempt)
+        return Inference(key, "", 0, attempt, 0, name, intended=True, doubted_at=now, phase=Phase.ASK)

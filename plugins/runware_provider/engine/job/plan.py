@@ -1,0 +1,136 @@
+"""What a run would do and cost, without sending anything."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.job.account_opening import open_account, price_of
+from runware_provider.engine.job.prepare import check_empty, check_published, check_schemas, prepare
+from runware_provider.engine.job.reuse import Reuse, reuses
+from runware_provider.engine.job.survey import changed, questioner_of, survey
+from runware_provider.engine.memory.ledger import Ledger
+from runware_provider.engine.memory.state_folder import expected_generation, wish_of
+from runware_provider.engine.outcome.follow_up import ceiling
+from runware_provider.engine.spending.budget import shares
+from runware_provider.engine.spending.pricing import ASSUMED_COMPLETION_TOKENS
+from runware_provider.engine.storage.stores import Stores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runware_provider.engine.job.survey import Survey
+    from runware_provider.engine.memory.ledger_index import Statistics
+    from runware_provider.engine.outcome.follow_up import Policy
+    from runware_provider.engine.spec import Spec
+    from runware_provider.engine.spending.pricing import KnownPrices
+
+
+def plan(
+    spec: Spec,
+    prices: Mapping[str, tuple[float, float]] | None = None,
+    *,
+    stores: Stores | None = None,
+    service: str | None = None,
+) -> dict[str, Any]:
+    """Read the source, render every prompt, look every question up in the ledger; send nothing.
+
+    Args:
+        spec: the job.
+        prices: USD per token in and out, by model, as the API lists them.
+        stores: opens the stores that the paths name; by default with what the environment says.
+        service: the host of the API; with `reuse`, answers of another one do not count.
+
+    Raises:
+        BadInput: what `run` would refuse before paying.
+        StateUnreadable: the state folder cannot be read.
+    """
+    prepared = prepare(spec, stores or Stores())
+    storage, folder = prepared.storage, prepared.state_folder
+    check_empty(prepared)
+    published = check_published(prepared)
+    schema_changes = check_schemas(prepared, published[0] if published else {})
+    ledger = Ledger(storage, storage.join(folder, "ledger"), run=spec.run)
+    try:
+        wish = wish_of(spec.refresh, spec.retry_failed)
+        questioner = questioner_of(prepared, ledger, expected_generation(storage, folder, wish))
+        reused = Reuse(prepared, ledger, questioner, service).borrow() if reuses(spec) else 0
+        found = survey(prepared, questioner, ledger)
+        different = changed(prepared, published[0] if published else {})
+        same_model = published is not None and "model" not in different
+        price = price_of(spec, prices or {}, ledger, found.answers, same_model=same_model)
+        estimate = _estimate(found, ledger.statistics(), price, prepared.follow_ups)
+        budget = _budget(spec, found, price, ledger)
+    finally:
+        ledger.close()
+    return {
+        "source": spec.source,
+        "destination": prepared.folder,
+        "state": folder,
+        "model": spec.model,
+        "files": len(prepared.dataset.files),
+        "shards": len(prepared.shards),
+        "records": found.records,
+        "records_left_out": found.left_out,
+        "skipped": dict(found.skipped),
+        "answered_before": found.answered,
+        "answered_elsewhere": reused,
+        "failed_before": found.failed,
+        "fate_unknown": found.unknown,
+        "to_pay": found.to_pay,
+        "to_reask": found.to_reask,
+        "changed": different,
+        "estimate": estimate,
+        "budget": budget,
+        "warnings": [*prepared.warnings, *schema_changes],
+    }
+
+
+def _estimate(found: Survey, known: Statistics, price: KnownPrices | None, policy: Policy) -> dict[str, Any]:
+    """What it will probably cost, and what it may cost at most."""
+    each = known.mean_completion_tokens
+    if each is None:
+        mean = min(ASSUMED_COMPLETION_TOKENS, policy.max_tokens)
+    else:
+        mean = min(each, policy.most_tokens or policy.max_tokens)
+    completion_tokens = round(mean * found.to_pay)
+    most = ceiling(policy, *found.chargeable)
+    return {
+        "prompt_tokens": found.prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "completion_tokens_each": round(mean),
+        "based_on": "an assumption, not a measurement"
+        if each is None
+        else "taken from the answers of this job",
+        "cost_usd": _cost(price, found.prompt_tokens, completion_tokens),
+        "priced_by": price.said_by if price is not None else None,
+        "at_most": {
+            **asdict(most),
+            "max_tokens_each": policy.most_tokens or policy.max_tokens,
+            "cost_usd": _cost(price, most.prompt_tokens, most.completion_tokens),
+        },
+    }
+
+
+def _cost(price: KnownPrices | None, prompt_tokens: int, completion_tokens: int) -> float | None:
+    return round(price.prices.of(prompt_tokens, completion_tokens), 6) if price is not None else None
+
+
+def _budget(spec: Spec, found: Survey, price: KnownPrices | None, ledger: Ledger) -> dict[str, Any] | None:
+    """Whether the budget would last, and what each shard's share of it is."""
+    budget = spec.budget
+    if budget is None:
+        return None
+    account = open_account(budget, price, ledger, found.prompt_tokens_each)
+    inferences, tokens = found.chargeable
+    weights = [account.estimate(prompts, many).tokens for many, prompts in found.shards]
+    return {
+        "usd": budget.usd,
+        "tokens": budget.tokens,
+        "spent_usd": account.spent.usd,
+        "spent_tokens": account.spent.tokens,
+        "exceeded": account.exceeds(account.estimate(tokens, inferences)),
+        "shares": [
+            None if one is None else {"usd": one.usd, "tokens": one.tokens} for one in shares(budget, weights)
+        ],
+    }

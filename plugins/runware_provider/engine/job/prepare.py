@@ -1,0 +1,442 @@
+"""Everything that can be found wrong, or found out, before anything is paid."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from runware_provider.engine.api.forcing import Forced, force_schema, offer_tools, traits_of
+from runware_provider.engine.api.request_bodies import RequestTemplate
+from runware_provider.engine.dataset.partition_schemas import (
+    changes_of,
+    check_schema,
+    note_schema,
+    published_schema,
+)
+from runware_provider.engine.dataset.publish import check_destination, dataset_folder, read_manifest
+from runware_provider.engine.dataset.source import (
+    Dataset,
+    Shard,
+    open_dataset,
+    plan_shards,
+    spread_shards,
+    would_read,
+)
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.memory.shared_answers import below
+from runware_provider.engine.memory.state_folder import JobIdentity, find_job
+from runware_provider.engine.outcome.flattening import RESULT, ResultColumns, result_columns
+from runware_provider.engine.outcome.follow_up import DEFAULT_MAX_TOKENS, Policy
+from runware_provider.engine.outcome.rows import INFERENCE, output_schema_of
+from runware_provider.engine.schema.answer_schema import OutputSchema, output_schema, tool_schema
+from runware_provider.engine.templates.prompt import Prompt
+from runware_provider.engine.templates.where import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from runware_provider.engine.outcome.rows import Check
+    from runware_provider.engine.spec import Spec
+    from runware_provider.engine.storage.stores import Storage, Stores, Version
+
+
+REASKS = "reasks"
+"""Not a part of the first request, but of what is asked further."""
+NO_REASKS = [0, None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A spec whose parts are known to fit each other and the data."""
+
+    spec: Spec
+    source: Storage
+    storage: Storage
+    folder: str
+    """Where the parts go: the destination, or the partition of it."""
+    state_folder: str
+    dataset: Dataset
+    shards: tuple[Shard, ...]
+    failures_folder: str | None
+    """Where the parts of the rows that neither succeeded nor were skipped go besides."""
+    prompt: Prompt
+    where: Where | None
+    forced: Forced
+    template: RequestTemplate
+    follow_ups: Policy
+    check: Check | None
+    kept_schema: pa.Schema
+    """The input's columns that the output keeps."""
+    results: ResultColumns
+    """The columns that it adds for the results."""
+    digests: dict[str, str]
+    """What the parts of the request hash to, so that a later run can say what changed."""
+    warnings: tuple[str, ...]
+
+    @property
+    def kept(self) -> list[str]:
+        """Their names."""
+        return list(self.kept_schema.names)
+
+    @property
+    def output_schema(self) -> pa.Schema:
+        """Of the dataset."""
+        return output_schema_of(self.kept_schema, self.results)
+
+    @property
+    def failures_schema(self) -> pa.Schema:
+        """Of the failures' dataset."""
+        ours = set(self.results.names)
+        return pa.schema([field for field in self.output_schema if field.name not in ours])
+
+    @property
+    def records(self) -> int:
+        """Records that the job is about."""
+        return sum(shard.rows for shard in self.shards)
+
+
+def failures_state(prepared: Prepared) -> str:
+    """Where the manifest of the failures' dataset lies."""
+    return prepared.storage.join(prepared.state_folder, "failures")
+
+
+def prepare(spec: Spec, stores: Stores) -> Prepared:
+    """Open the source by its footers and fit everything together.
+
+    Args:
+        spec: what the user asked for.
+        stores: opens the stores that the paths name.
+
+    Raises:
+        BadInput: names what is wrong and what to do; nothing was sent.
+    """
+    source = stores.open(spec.source, field="source")
+    storage = stores.open(spec.destination, field="destination")
+    stores.open_beside(storage, spec.state_folder, field="state")
+    if spec.failures is not None:
+        stores.open_beside(storage, spec.failures, field="failures")
+    with _source_checked(spec):
+        dataset = open_dataset(source, spec.source)
+    names = dataset.schema.names
+    prompt = Prompt(spec.prompt, spec.variables, names, max_chars=spec.limits.max_prompt_chars)
+    if not prompt.columns:
+        raise BadInput(
+            "prompt",
+            "it names no column, so every record would be asked the same",
+            f"Write {{{{ record.<column> }}}} into it; the data has: {', '.join(names)}",
+        )
+    forced, check, schema = _forcing(spec)
+    template = RequestTemplate(model=spec.model, settings=spec.settings, forced=forced)
+    state_folder = dataset_folder(storage, spec.state_folder, spec.partition)
+    folder = dataset_folder(storage, spec.destination, spec.partition)
+    failures = None
+    if spec.failures is not None:
+        failures = dataset_folder(storage, spec.failures, spec.partition)
+        _check_unread(source, spec, failures, field="failures")
+        _check_failures_apart(storage, spec, dataset, failures)
+    where = Where(spec.where, spec.variables, names) if spec.where is not None else None
+    kept = _kept(spec, dataset)
+    _check_unread(source, spec, folder, field="destination")
+    _check_apart(storage, spec, dataset, folder, state_folder)
+    return Prepared(
+        spec=spec,
+        source=source,
+        storage=storage,
+        folder=folder,
+        state_folder=state_folder,
+        failures_folder=failures,
+        dataset=dataset,
+        shards=plan_shards(
+            dataset,
+            shard_rows=spec.limits.shard_rows,
+            shard_bytes=spec.limits.shard_bytes,
+            limit=spec.limit if where is None else None,  # of the chosen ones, which the footers do not know
+        ),
+        prompt=prompt,
+        where=where,
+        forced=forced,
+        template=template,
+        follow_ups=_follow_ups(spec),
+        check=check,
+        kept_schema=kept,
+        results=_result_columns(spec, check, kept),
+        digests=_digests(spec, schema),
+        warnings=_warnings(spec),
+    )
+
+
+@contextlib.contextmanager
+def _source_checked(spec: Spec) -> Iterator[None]:
+    """As `places_checked`, for where the data comes from."""
+    try:
+        yield
+    except (NotADirectoryError, PermissionError) as error:
+        raise BadInput(
+            "source",
+            f"{spec.source} cannot be read ({error.strerror})",
+            "Check the path, and that this process may read there",
+        ) from None
+
+
+def narrowed(prepared: Prepared, records: int) -> Prepared:
+    """The same job for a few records only: spread over the source, or the first ones that `where` chooses."""
+    if prepared.where is not None:
+        return replace(prepared, spec=prepared.spec.model_copy(update={"limit": records}))
+    return replace(prepared, shards=spread_shards(prepared.dataset, records))
+
+
+def check_empty(prepared: Prepared) -> None:
+    """Refuse a source without records where the user wants that.
+
+    Raises:
+        BadInput: it has none, and `on_empty` is `fail`.
+    """
+    spec = prepared.spec
+    if spec.on_empty == "fail" and prepared.records == 0:
+        raise BadInput("source", f"{spec.source} holds no record", "Allow it with on_empty='write' or 'skip'")
+
+
+def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None:
+    """What is published, with its version, once it is clear that this job may publish there.
+
+    Raises:
+        BadInput: there are foreign files, or a dataset that must not be overwritten.
+        StateUnreadable: the state folder cannot be read.
+    """
+    spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
+    with places_checked(spec):
+        known = find_job(storage, folder)
+        if known is not None and spec.state is not None:
+            _check_state_is_ours(prepared, known)
+        check_destination(storage, spec.destination, spec.partition, known=known is not None)
+        published = read_manifest(storage, folder)
+        if spec.failures is not None:
+            check_destination(
+                storage, spec.failures, spec.partition, known=known is not None, field="failures"
+            )
+    if published is not None and spec.if_exists == "error":
+        raise BadInput(
+            "destination",
+            f"{prepared.folder} is published already",
+            "Choose another one, or if_exists='overwrite'",
+        )
+    return published
+
+
+def check_schemas(prepared: Prepared, published: Mapping[str, Any]) -> list[str]:
+    """Refuse a schema that readers of the dataset's partitions would not survive; tell what else changes.
+
+    Args:
+        prepared: the job.
+        published: the manifest that its publish will replace; empty for the first one.
+
+    Raises:
+        BadInput: readers of all partitions would break, and that is not allowed.
+        StateUnreadable: what is known of the other partitions cannot be read.
+    """
+    spec, schema = prepared.spec, prepared.output_schema
+    own = published_schema(published)
+    changes = changes_of(own, schema)
+    told = [f"{prepared.folder} is replaced as a whole, and its schema changes: {one}" for one in changes]
+    if not spec.partition or (own is not None and not changes):
+        return told
+    with places_checked(spec):
+        found = check_schema(
+            prepared.storage, spec.state_folder, schema, allowed=spec.if_schema_breaks == "allow"
+        )
+    return [*told, *(f"the schema changes {one}" for one in found)]
+
+
+def note_schemas(prepared: Prepared, published: Mapping[str, Any], at: str) -> None:
+    """Write down that this partition has this schema; before the publish, so that none is unknown to the others.
+
+    Args:
+        prepared: the job.
+        published: the manifest that its publish will replace; empty for the first one.
+        at: the time, in UTC.
+
+    Raises:
+        BadInput: another partition brought a schema meanwhile that goes with this one no more.
+        PublishConflict: the record is changed again and again.
+        StateUnreadable: the record is damaged, or of a newer version.
+    """
+    spec, own = prepared.spec, published_schema(published)
+    if spec.partition:
+        note_schema(
+            prepared.storage,
+            spec.state_folder,
+            prepared.output_schema,
+            partition=below(spec.state_folder, prepared.state_folder),
+            at=at,
+            allowed=spec.if_schema_breaks == "allow",
+            unchanged=own is not None and not changes_of(own, prepared.output_schema),
+        )
+
+
+@contextlib.contextmanager
+def places_checked(spec: Spec) -> Iterator[None]:
+    """Before anything is sent, a place that cannot be used is the user's mistake, not a store that failed.
+
+    Raises:
+        BadInput: for errors of the store that no later try mends.
+    """
+    try:
+        yield
+    except (NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError) as error:
+        raise BadInput(
+            "state" if spec.state is not None else "destination",
+            f"{spec.state_folder} cannot be used ({error.strerror})",
+            "Choose a place that this process may write to",
+        ) from None
+
+
+def _check_state_is_ours(prepared: Prepared, known: JobIdentity) -> None:
+    """One state folder for two datasets: each publish would take the other's manifest for its own."""
+    storage, destination = prepared.storage, prepared.spec.destination
+    if known.destination and storage.canonical(known.destination) != storage.canonical(destination):
+        raise BadInput(
+            "state",
+            f"{prepared.state_folder} belongs to the destination {known.destination}",
+            "Give each destination a state folder of its own; if the dataset has moved, write where to into job.json",
+        )
+
+
+def _forcing(spec: Spec) -> tuple[Forced, Check | None, Any]:
+    wish = spec.structured
+    if spec.tools:
+        traits = traits_of(spec.model, wish.traits)
+        forced = offer_tools(spec.tools, spec.tool_choice, spec.system_prompt, traits=traits)
+        sent = forced.fields["tools"]
+        functions = tuple(tool for tool in spec.tools if tool.type == "function")
+        if forced.reading != "calls":
+            return forced, None, sent
+        calls = tool_schema(functions, untyped=wish.untyped, lenient_numbers=wish.lenient_numbers)
+        return forced, calls, sent
+    if spec.output_type is None:
+        return Forced("text", {}, spec.system_prompt), None, None
+    schema = output_schema(spec.output_type, untyped=wish.untyped, lenient_numbers=wish.lenient_numbers)
+    sent = schema.wire()
+    forced = force_schema(
+        spec.forcing, spec.model, spec.system_prompt, sent, schema.title, traits=wish.traits
+    )
+    return forced, schema, sent
+
+
+def _follow_ups(spec: Spec) -> Policy:
+    """How much may be asked again.
+
+    Raises:
+        BadInput: more tokens than the model takes, or no more than a first answer may have.
+    """
+    structured, traits = spec.structured, traits_of(spec.model, spec.structured.traits)
+    most = structured.max_tokens_if_truncated
+    usual = traits.default_max_tokens if traits is not None else None
+    first = spec.settings.max_tokens or usual or DEFAULT_MAX_TOKENS
+    takes = traits.max_tokens if traits is not None else None
+    name = "structured.max_tokens_if_truncated"
+    if most is not None and takes is not None and most > takes:
+        problem = f"it is {most}, and {spec.model} takes at most {takes}"
+        raise BadInput(name, problem, f"Choose {first + 1} to {takes}")
+    if most is not None and most <= first:
+        problem = f"it is {most}, and the first answer may have {first} tokens"
+        raise BadInput(name, problem, "Choose more than settings.max_tokens, or leave it out")
+    return Policy(structured.reasks, first, most)
+
+
+def _kept(spec: Spec, dataset: Dataset) -> pa.Schema:
+    names = dataset.schema.names
+    for column in spec.columns or ():
+        if column not in names:
+            raise BadInput("columns", f"the data has no column {column!r}", f"It has: {', '.join(names)}")
+    wished = names if spec.columns is None else spec.columns
+    kept = [name for name in wished if name not in spec.partition or name not in dataset.hive]
+    ours = {INFERENCE, *spec.partition} if spec.flatten else {RESULT, INFERENCE, *spec.partition}
+    taken = ours & set(kept)
+    if taken:
+        raise BadInput(
+            f"column {min(taken)!r}",
+            "the output has a column or partition of that name, too",
+            "Choose the input's columns to keep with columns=[...], without it",
+        )
+    return pa.schema([dataset.schema.field(name) for name in kept])
+
+
+def _result_columns(spec: Spec, check: Check | None, kept: pa.Schema) -> ResultColumns:
+    return result_columns(
+        check.arrow_type if check is not None else pa.string(),
+        [*kept.names, *spec.partition, INFERENCE],
+        flatten=spec.flatten,
+        description=check.description if isinstance(check, OutputSchema) else None,
+    )
+
+
+def _check_unread(source: Storage, spec: Spec, folder: str, *, field: str) -> None:
+    """The source may lie in another store, so it is the one to ask."""
+    if would_read(source, spec.source, source.join(folder, "part-00000-0.parquet")):
+        raise BadInput(
+            field, f"{folder} lies inside the source {spec.source}", "Choose a folder outside of it"
+        )
+
+
+def _check_apart(storage: Storage, spec: Spec, dataset: Dataset, folder: str, state_folder: str) -> None:
+    """The state never lies inside the dataset, and a job never reads what it writes."""
+    remedy = "Choose a folder outside of it"
+    if _inside(storage, state_folder, spec.destination):
+        raise BadInput("state", f"{state_folder} lies inside the destination {spec.destination}", remedy)
+    for file in dataset.files:
+        if _inside(storage, file.path, folder):
+            raise BadInput("source", f"{file.path} lies inside the destination {folder}", remedy)
+
+
+def _check_failures_apart(storage: Storage, spec: Spec, dataset: Dataset, failures: str) -> None:
+    """A dataset of its own: neither inside of another one, nor around it, nor read by this job."""
+    places = {"destination": spec.destination, "state folder": spec.state_folder}
+    for name, place in places.items():
+        if _inside(storage, failures, place) or _inside(storage, place, failures):
+            raise BadInput(
+                "failures", f"{failures} and the {name} {place} lie in each other", "Choose a folder apart"
+            )
+    for file in dataset.files:
+        if _inside(storage, file.path, failures):
+            raise BadInput(
+                "source", f"{file.path} lies inside the failures' folder {failures}", "Choose a folder apart"
+            )
+
+
+def _inside(storage: Storage, inner: str, outer: str) -> bool:
+    return f"{storage.canonical(inner)}/".startswith(f"{storage.canonical(outer)}/")
+
+
+def _digests(spec: Spec, schema: Any) -> dict[str, str]:
+    parts = {
+        "model": spec.model,
+        "prompt": spec.prompt,
+        "system_prompt": spec.system_prompt,
+        "schema": schema,
+        "tool_choice": spec.tool_choice.model_dump() if spec.tool_choice else None,
+        "settings": spec.settings.model_dump(mode="json"),
+        "forcing": spec.forcing,
+        "traits": repr(spec.structured.traits),
+        REASKS: [spec.structured.reasks, spec.structured.max_tokens_if_truncated],
+    }
+    return {name: digest_of(part) for name, part in parts.items()}
+
+
+def digest_of(part: Any) -> str:
+    """What a part of the request hashes to in the manifest."""
+    return hashlib.blake2b(json.dumps(part).encode(), digest_size=8).hexdigest()
+
+
+def _warnings(spec: Spec) -> tuple[str, ...]:
+    traits = traits_of(spec.model, spec.structured.traits)
+    unknown = traits is None or not traits.says_how_to_force
+    if unknown and spec.output_type is not None and spec.forcing == "auto":
+        warning = f"model {spec.model!r} is in no table of what models can do, so a tool is forced;"
+        remedy = "say what it can do with structured.traits, or choose with forcing='json_schema' or 'prompt'"
+        return (f"{warning} {remedy}",)
+    return ()

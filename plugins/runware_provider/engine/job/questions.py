@@ -1,0 +1,200 @@
+"""What records ask: which of them are chosen, their requests, and where each request stands by the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.api.request_bodies import encoded, task_uuid
+from runware_provider.engine.attempt import Key
+from runware_provider.engine.exchange.flight import Inference, Phase, Standing, may_have_been_sent, standing
+from runware_provider.engine.spending.tokens import estimated_tokens
+from runware_provider.engine.templates.prompt import Skip
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from runware_provider.engine.api.request_bodies import FollowUp, RequestTemplate
+    from runware_provider.engine.attempt import History
+    from runware_provider.engine.memory.ledger import Ledger
+    from runware_provider.engine.spec import Delivery, Limits
+    from runware_provider.engine.templates.prompt import Prompt
+    from runware_provider.engine.templates.where import Where
+
+TASK_OVERHEAD = 200
+"""Bytes of a task beside its prompt and what all tasks share."""
+NEVER = 1 << 30
+"""A generation that no answer has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one sample of a record asks."""
+
+    prompt: str = field(repr=False)
+    fingerprint: bytes
+    sample: int
+    tokens: int
+    """Of the prompt side, by estimate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request, and where it stands."""
+
+    key: Key
+    request: Request
+    standing: Standing
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What every task of a job has in common."""
+
+    bytes: int
+    tokens: int
+
+    @classmethod
+    def of(cls, template: RequestTemplate, delivery: Delivery) -> Shared:
+        """Measured on a task without a prompt."""
+        task = template.task("", 0, "", delivery)
+        asked = encoded(template.fields(0)).decode(errors="replace")
+        return cls(len(task) + TASK_OVERHEAD, estimated_tokens(asked))
+
+
+@dataclass
+class Questioner:
+    """Turns records into questions.
+
+    Args:
+        prompt: the template.
+        where: which records are chosen; all without it.
+        template: what all requests have in common.
+        ledger: where earlier answers are found.
+        samples: answers per record.
+        limits: how many attempts a record may have.
+        at_least: answers of older generations do not count; 0 where the user did not ask anew.
+        generation: in which new questions are asked.
+        retry_failed: what did not succeed in an older generation than `generation` is asked again in it.
+        max_input_tokens: requests of more are skipped.
+        shared: of the same template.
+    """
+
+    prompt: Prompt
+    where: Where | None
+    template: RequestTemplate
+    ledger: Ledger
+    samples: int
+    limits: Limits
+    at_least: int
+    generation: int
+    retry_failed: bool
+    max_input_tokens: int | None
+    shared: Shared
+
+    def ask(self, record: Mapping[str, Any] | Skip) -> list[Request | Skip] | None:
+        """One request per sample, or why there is none; nothing for a record that is not chosen."""
+        if isinstance(record, Skip):
+            return [record] * self.samples
+        chosen = self.where.chooses(record) if self.where is not None else True
+        if chosen is False:
+            return None
+        text = chosen if isinstance(chosen, Skip) else self.prompt.render(record)
+        if isinstance(text, Skip):
+            return [text] * self.samples
+        tokens = estimated_tokens(text) + self.shared.tokens
+        if self.max_input_tokens is not None and tokens > self.max_input_tokens:
+            told = f"about {tokens:,} tokens, and max_input_tokens is {self.max_input_tokens:,}"
+            return [Skip("too_many_tokens", told)] * self.samples
+        fingerprint = self.template.fingerprint
+        return [Request(text, fingerprint(text, n), n, tokens) for n in range(self.samples)]
+
+    def questions(self, requests: Sequence[Request]) -> list[Question]:
+        """Where each request stands by the ledger."""
+        asked = [(one.fingerprint, one.sample) for one in requests]
+        found = []
+        for one, history in zip(requests, self.ledger.histories(asked, self.at_least), strict=True):
+            found.append(self._question(one, history))
+        return found
+
+    def _question(self, request: Request, history: History | None) -> Question:
+        """As asked in the newest generation, unless that came to nothing: an older one that has its last word counts.
+
+        Nobody pays for a wish to ask anew in a run that does not have it.
+        """
+        if history is None:
+            return Question(
+                Key(request.fingerprint, request.sample, self.generation), request, self._standing(None)
+            )
+        key = Key(request.fingerprint, request.sample, history.generation)
+        question = Question(key, request, self._standing(history))
+        if question.standing.settled is not None or key.generation <= self.at_least:
+            return question
+        return self._older(question, self.at_least) or question
+
+    def _older(self, question: Question, at_least: int) -> Question | None:
+        """The same in an older generation: the newest that has its last word, or else was ever sent."""
+        key, begun = question.key, question if question.standing.begun else None
+        while (
+            history := self.ledger.history(key.fingerprint, key.sample, at_least, key.generation)
+        ) is not None:
+            key = replace(key, generation=history.generation)
+            older = Question(key, question.request, self._standing(history))
+            if older.standing.settled is not None:
+                return older
+            begun = begun or (older if older.standing.begun else None)
+        return begun
+
+    def asks_again(self, question: Question) -> bool:
+        """Whether the user wants a settled question asked again if it did not succeed."""
+        return self.retry_failed and question.key.generation < self.generation
+
+    def anew(self, question: Question) -> Question:
+        """The same question in this run's generation, where it may have been under way already."""
+        one, generation = question.request, self.generation
+        history = self.ledger.history(one.fingerprint, one.sample, generation, generation + 1)
+        return Question(Key(one.fingerprint, one.sample, generation), one, self._standing(history))
+
+    def before(self, inference: Inference) -> Question | None:
+        """What an inference asks, in the newest older generation that has its last word."""
+        key = inference.key
+        request = Request(inference.prompt, key.fingerprint, key.sample, inference.tokens)
+        older = self._older(Question(key, request, self._standing(None)), 0)
+        return older if older is not None and older.standing.settled is not None else None
+
+    def _standing(self, history: History | None) -> Standing:
+        return standing(history, self.limits.attempts, retry_lost=self.limits.retry_lost)
+
+    def inference(
+        self, question: Question, job_id: bytes, now: float, follow_up: FollowUp | None = None
+    ) -> Inference:
+        """A question on its way: to be sent, or asked for first where an earlier process may have sent it."""
+        key, known = question.key, question.standing
+        perhaps_sent = may_have_been_sent(known)
+        prompt = question.request.prompt
+        made = Inference(
+            key=key,
+            prompt=prompt,
+            size=len(prompt.encode(errors="replace")) + self.shared.bytes,
+            tokens=question.request.tokens,
+            attempt=known.attempt,
+            counted=known.counted,
+            spent=known.spent,
+            task_uuid=task_uuid(job_id, key.fingerprint, key.sample, key.generation, known.attempt),
+            phase=Phase.ASK if known.fate_unknown else Phase.READY,
+            rejected=known.rejected,
+            withdrawn=known.withdrawn,
+            intended=perhaps_sent,
+            doubted_at=now if perhaps_sent else None,
+        )
+        add_follow_up(made, follow_up)
+        return made
+
+
+def add_follow_up(inference: Inference, follow_up: FollowUp | None) -> None:
+    """Have an inference say this beside its prompt, instead of what it said; it must not be under way."""
+    for words, sign in ((inference.follow_up, -1), (follow_up, 1)):
+        for text in words.words if words is not None else ():
+            inference.size += sign * len(text.encode(errors="replace"))
+            inference.tokens += sign * estimated_tokens(text)
+    inference.follow_up = follow_up

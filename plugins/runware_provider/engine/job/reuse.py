@@ -1,0 +1,271 @@
+"""Takes over what other partitions of the dataset answered already (docs/decisions/0007), before a run asks anything.
+
+Every prompt is rendered once; what has no history of its own is compared with the fingerprints that the partitions
+wrote down, and only the ledgers of those with hits are opened. Their answers are copied with the number of their
+generation and attempt, and with their partition's job_id as `origin`, so that they keep the UUID that was billed.
+
+Whatever goes wrong with another partition is a warning: reuse is a saving, not a need.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from array import array
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from runware_provider.engine.dataset.source import read_shards
+from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.exchange.flight import never_begun, standing
+from runware_provider.engine.job.shard_work import records_of
+from runware_provider.engine.memory.ledger import ENTRIES_PER_SEGMENT, Ledger
+from runware_provider.engine.memory.shared_answers import below, newest_first, newest_number, prefixes
+from runware_provider.engine.memory.state_folder import find_job
+from runware_provider.engine.templates.prompt import Skip
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping, Sequence
+
+    from runware_provider.engine.attempt import Attempt, Entry, History
+    from runware_provider.engine.job.prepare import Prepared
+    from runware_provider.engine.job.questions import Questioner, Request
+    from runware_provider.engine.spec import Spec
+
+_FINGERPRINT_BYTES = 16
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Unanswered:
+    """Requests that were never begun here: 17 bytes each, since there may be millions; some may be there twice."""
+
+    fingerprints: bytearray = field(default_factory=bytearray, repr=False)
+    samples: array[int] = field(default_factory=lambda: array("B"), repr=False)
+
+    def add(self, fingerprint: bytes, sample: int) -> None:
+        """Note one; at most 100 samples are asked of a record."""
+        self.fingerprints += fingerprint
+        self.samples.append(sample)
+
+    def at(self, place: int) -> tuple[bytes, int]:
+        """Fingerprint and sample."""
+        start = place * _FINGERPRINT_BYTES
+        return bytes(self.fingerprints[start : start + _FINGERPRINT_BYTES]), self.samples[place]
+
+
+@dataclass
+class Hits:
+    """Where one partition may have answers."""
+
+    job_id: bytes
+    places: list[pa.Array] = field(default_factory=list, repr=False)
+    """Of `Unanswered`, uint64."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Some answers of one partition."""
+
+    job_id: bytes
+    """Of that partition."""
+    ledger: Ledger
+    """That partition's, open until the next ones are asked for."""
+    entries: Mapping[Attempt, Entry] = field(repr=False)
+
+
+def reuses(spec: Spec) -> bool:
+    """Whether a job takes over what other partitions answered."""
+    return spec.reuse == "dataset" and bool(spec.partition) and spec.refresh is None
+
+
+@dataclass(frozen=True)
+class Reuse:
+    """One look at the other partitions.
+
+    Args:
+        prepared: the job of this partition.
+        ledger: its own, with nothing under way.
+        questioner: of this run.
+        service: the host that answers must have come from; any, where it is not known.
+    """
+
+    prepared: Prepared
+    ledger: Ledger
+    questioner: Questioner
+    service: str | None
+
+    async def run(self) -> int:
+        """Copy what is there into the own ledger, durably; that is inside `writing()`.
+
+        Returns:
+            How many answers were copied.
+
+        Raises:
+            BadInput: the source cannot be read.
+            OSError: the own ledger could not be written.
+        """
+        copied = 0
+        batches = self._answered_elsewhere()
+        try:
+            while (found := await asyncio.to_thread(next, batches, None)) is not None:
+                copies = [replace(one, origin=one.origin or found.job_id) for one in found.entries.values()]
+                await self.ledger.commit(copies, at_once=True)
+                copied += len(copies)
+        finally:
+            with contextlib.suppress(ValueError):  # after a cancellation its thread may still be at work
+                batches.close()
+        if copied:
+            log.info("%s answers of other partitions are reused", f"{copied:,}")
+        return copied
+
+    def borrow(self) -> int:
+        """Know what `run` would copy, until the own ledger is closed; nothing is written.
+
+        Returns:
+            How many answers those are.
+
+        Raises:
+            BadInput: the source cannot be read.
+        """
+        borrowed = 0
+        with contextlib.closing(self._answered_elsewhere()) as batches:
+            for found in batches:
+                self.ledger.borrow(found.ledger, found.entries)
+                borrowed += len(found.entries)
+        return borrowed
+
+    def _answered_elsewhere(self) -> Generator[Found, None, None]:
+        """Some at a time; whoever takes them has the own ledger know them before the next are looked for."""
+        newest = self._newest()
+        if newest == 0:
+            return
+        wanted = self._unanswered()
+        for partition, hits in self._hits(wanted, newest).items():
+            yield from self._answers_of(wanted, partition, hits)
+
+    def _newest(self) -> int:
+        try:
+            return newest_number(self.prepared.storage, self.prepared.spec.state_folder)
+        except OSError as error:
+            log.warning("what other partitions answered cannot be listed, so nothing is reused: %s", error)
+            return 0
+
+    # what is wanted
+
+    def _unanswered(self) -> Unanswered:
+        wanted = Unanswered()
+        for requests in self._requests():
+            asked = [(one.fingerprint, one.sample) for one in requests]
+            for one, history in zip(asked, self.ledger.histories(asked, 0), strict=True):
+                if never_begun(history):
+                    wanted.add(*one)
+        return wanted
+
+    def _requests(self) -> Iterator[list[Request]]:
+        """What the chosen records ask, some at a time."""
+        prepared = self.prepared
+        where = prepared.where.columns if prepared.where is not None else ()
+        columns = list(dict.fromkeys([*prepared.prompt.columns, *where]))
+        room = prepared.spec.limit
+        for _, table in read_shards(prepared.source, prepared.dataset, prepared.shards, columns):
+            for records in records_of(table, columns):
+                chosen = [one for one in map(self.questioner.ask, records) if one is not None]
+                if room is not None:
+                    chosen = chosen[:room]
+                    room -= len(chosen)
+                yield [one for samples in chosen for one in samples if not isinstance(one, Skip)]
+                if room == 0:
+                    return
+
+    def _hits(self, wanted: Unanswered, newest: int) -> dict[str, Hits]:
+        """By partition, the one that shared last first."""
+        storage, root = self.prepared.storage, self.prepared.spec.state_folder
+        own = below(root, self.prepared.state_folder)
+        asked = prefixes(wanted.fingerprints)
+        hits: dict[str, Hits] = {}
+        for keys in newest_first(storage, root, newest) if len(asked) else ():
+            places = pc.indices_nonzero(pc.is_in(asked, keys.prefixes))
+            if keys.partition == own or len(places) == 0:
+                continue
+            found = hits.setdefault(keys.partition, Hits(keys.job_id))
+            if found.job_id == keys.job_id:  # else of a state folder that was removed and begun anew
+                found.places.append(places)
+        return hits
+
+    # what is taken
+
+    def _answers_of(self, wanted: Unanswered, partition: str, hits: Hits) -> Iterator[Found]:
+        places = pc.unique(pa.chunked_array(hits.places))
+        with contextlib.ExitStack() as opened:
+            other: Ledger | None = None
+            for start in range(0, len(places), ENTRIES_PER_SEGMENT):
+                asked = self._still_unanswered(wanted, places.slice(start, ENTRIES_PER_SEGMENT).to_pylist())
+                if not asked:
+                    continue
+                if other is None:
+                    other = self._open(partition, hits.job_id)
+                    if other is None:
+                        return
+                    opened.callback(other.close)
+                entries = self._answers(other, partition, asked)
+                if entries is None:
+                    return
+                if entries:
+                    yield Found(hits.job_id, other, entries)
+
+    def _still_unanswered(self, wanted: Unanswered, places: Sequence[int]) -> list[tuple[bytes, int]]:
+        """Without those that a partition before gave, and each once."""
+        asked = list(dict.fromkeys(wanted.at(place) for place in places))
+        histories = self.ledger.histories(asked, 0)
+        return [one for one, history in zip(asked, histories, strict=True) if never_begun(history)]
+
+    def _open(self, partition: str, job_id: bytes) -> Ledger | None:
+        storage = self.prepared.storage
+        folder = storage.join(self.prepared.spec.state_folder, partition)
+        try:
+            job = find_job(storage, folder)
+            if job is None or job.job_id != job_id:
+                _warn(partition, "it is gone, or was begun anew")
+                return None
+            if self.service is not None and job.service != self.service:
+                _warn(partition, f"they came from {job.service}, not from {self.service}")
+                return None
+            return Ledger(storage, storage.join(folder, "ledger"))
+        except (OSError, StateUnreadable) as error:
+            _warn(partition, str(error))
+            return None
+
+    def _answers(
+        self, other: Ledger, partition: str, asked: Sequence[tuple[bytes, int]]
+    ) -> dict[Attempt, Entry] | None:
+        """Its answers to these, if the last of them are its own; None when it cannot be read."""
+        chosen = [one for history in other.histories(asked, 0) for one in self._answered(history)]
+        try:
+            found = other.entries(chosen)
+        except (OSError, StateUnreadable) as error:
+            _warn(partition, str(error))
+            return None
+        own = {entry.key for entry in found.values() if entry.origin is None}
+        return {at: entry for at, entry in found.items() if entry.key in own}
+
+    def _answered(self, history: History | None) -> tuple[Attempt, ...]:
+        """The answers that a history holds, if they may stand in the own ledger.
+
+        A generation is part of the UUID, so it cannot be changed. One that this job has not reached yet would pass for
+        an answer to a later wish to ask anew, so it is left where it is, and asked and paid for here.
+        """
+        questioner = self.questioner
+        below_generation = questioner.generation + (not questioner.retry_failed)
+        if history is None or history.generation >= below_generation:
+            return ()
+        return standing(history, self.prepared.spec.limits.attempts).answers
+
+
+def _warn(partition: str, reason: str) -> None:
+    log.warning("answers in %s are not reused, and paid for again: %s", partition, reason)

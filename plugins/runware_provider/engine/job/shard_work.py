@@ -1,0 +1,105 @@
+"""A shard while it is worked on: what each of its records asked, what is still awaited, what came of the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.templates.prompt import Skip
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from runware_provider.engine.attempt import Key
+    from runware_provider.engine.dataset.source import Shard
+    from runware_provider.engine.outcome.rows import Judgement
+
+RECORDS_AT_ONCE = 200
+
+
+@dataclass
+class ShardWork:
+    """One shard in memory."""
+
+    shard: Shard
+    kept: pa.Table = field(repr=False)
+    """The input's columns that the output keeps, of the records that were chosen."""
+    slots: list[list[Key | Skip]] = field(default_factory=list, repr=False)
+    """For each chosen record and sample what it asked, or why it did not."""
+    awaited: Counter[Key] = field(default_factory=Counter, repr=False)
+    """What has no last word yet, and how many rows wait for it."""
+    judged: dict[Key, Judgement] = field(default_factory=dict, repr=False)
+    """Last words, read."""
+    loaded: bool = False
+    finishing: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row's outcome is known."""
+        return self.loaded and not self.awaited
+
+    def rows_of(self, keys: Container[Key]) -> Counter[Key]:
+        """How many rows asked each of these."""
+        return Counter(
+            slot for slots in self.slots for slot in slots if slot in keys and not isinstance(slot, Skip)
+        )
+
+    def replace(self, others: Mapping[Key, Key]) -> None:
+        """Have the rows that asked one question ask another."""
+        if others:
+            self.slots = [
+                [slot if isinstance(slot, Skip) else others.get(slot, slot) for slot in slots]
+                for slots in self.slots
+            ]
+
+    def settle(self, key: Key, judgement: Judgement) -> int:
+        """Note a last word; returns how many rows waited for it."""
+        self.judged[key] = judgement
+        return self.awaited.pop(key, 0)
+
+    def fall_back(self, shown: Mapping[Key, tuple[Key, Judgement]]) -> Iterator[tuple[Judgement, int]]:
+        """Have the rows that wait for some questions show the last word on others; how many rows show each."""
+        held = {key: one for key, one in shown.items() if key in self.awaited}
+        self.replace({key: other for key, (other, _) in held.items()})
+        for key, (other, judgement) in held.items():
+            self.judged[other] = judgement
+            yield judgement, self.awaited.pop(key)
+
+    def records_done(self) -> int:
+        """Records of which every sample has its last word, or needs none."""
+        return sum(not any(slot in self.awaited for slot in slots) for slots in self.slots)
+
+
+def records_of(table: pa.Table, columns: Sequence[str]) -> Iterator[list[dict[str, Any] | Skip]]:
+    """The rows of a table as Python values, some at a time; columns that nothing names stay untouched.
+
+    A row with a value that Python cannot hold (text that is no UTF-8, a date after the year 9999) is skipped.
+    """
+    chosen = table.select(list(columns))
+    for start in range(0, table.num_rows, RECORDS_AT_ONCE):
+        piece = chosen.slice(start, RECORDS_AT_ONCE)
+        if columns:
+            yield _values(piece)
+        else:
+            yield [{} for _ in range(min(RECORDS_AT_ONCE, table.num_rows - start))]
+
+
+def _values(piece: pa.Table) -> list[dict[str, Any] | Skip]:
+    try:
+        return list(piece.to_pylist())
+    except (ValueError, OverflowError):
+        return [_value(piece.slice(row, 1)) for row in range(piece.num_rows)]
+
+
+def _value(row: pa.Table) -> dict[str, Any] | Skip:
+    held: dict[str, Any] = {}
+    for name in row.column_names:
+        try:
+            held[name] = row.column(name)[0].as_py()
+        except (ValueError, OverflowError) as error:
+            kind = type(error).__name__
+            return Skip("prompt_error", f"column {name!r} holds a value that cannot be read ({kind})")
+    return held

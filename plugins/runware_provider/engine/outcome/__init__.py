@@ -1,0 +1,1 @@
+"""From an answer to an outcome, and from outcomes to parts."""

@@ -1,0 +1,388 @@
+"""What became of each record: answers read, checked and typed, one output row per record and sample. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+
+from runware_provider.engine.api.replies import Result, decode, read_result
+from runware_provider.engine.api.request_bodies import task_uuid
+from runware_provider.engine.attempt import Entry, Key, Kind
+from runware_provider.engine.outcome.answer import Answer, read_arguments, read_json, read_text
+from runware_provider.engine.templates.prompt import Skip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from runware_provider.engine.api.forcing import Forced
+    from runware_provider.engine.outcome.flattening import ResultColumns
+
+INFERENCE = "inference"
+MESSAGE_CHARS = 2_000
+PROBLEMS_SHOWN = 10
+AROUND_A_LABEL = " \t\r\n`'\"*."
+"""What models put around a word: quotes, code fences, emphasis, a full stop."""
+
+
+class Outcome(StrEnum):
+    """What became of a record, exactly one of these."""
+
+    SUCCEEDED = "succeeded"
+    INVALID = "invalid"
+    """Answered, but the answer does not fit."""
+    REFUSED = "refused"
+    """For safety, by the API or the model."""
+    FAILED = "failed"
+    """Ended with an error."""
+    SKIPPED = "skipped"
+    """Never sent."""
+
+
+FAILED = frozenset({Outcome.INVALID, Outcome.REFUSED, Outcome.FAILED})
+"""What `max_failed` counts, `failures` holds and `retry_failed` asks again."""
+
+INFERENCE_TYPE = pa.struct(
+    [
+        ("outcome", pa.string()),
+        ("error_code", pa.string()),
+        ("error_message", pa.string()),
+        ("attempts", pa.int32()),
+        ("reasks", pa.int32()),
+        ("task_uuid", pa.string()),
+        ("sample", pa.int32()),
+        ("model", pa.string()),
+        ("finish_reason", pa.string()),
+        ("prompt_tokens", pa.int64()),
+        ("cached_tokens", pa.int64()),
+        ("completion_tokens", pa.int64()),
+        ("cost_usd", pa.float64()),
+        ("latency_s", pa.float64()),
+        ("mends", pa.list_(pa.string())),
+        ("raw", pa.string()),
+    ]
+)
+
+
+class Problem(Protocol):
+    """Something that does not fit."""
+
+    @property
+    def path(self) -> str:
+        """Where, as a JSON path."""
+
+    @property
+    def message(self) -> str:
+        """What."""
+
+
+class Fit(Protocol):
+    """A value as Arrow takes it, or what is wrong with it."""
+
+    @property
+    def value(self) -> Any:
+        """For Arrow."""
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """Nothing if it fits."""
+
+    @property
+    def mends(self) -> Sequence[str]:
+        """What was mended for it to fit."""
+
+
+class Check(Protocol):
+    """What an answer is checked against: a schema, or the schemas of the user's tools."""
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """The type of a checked value."""
+
+    def fit(self, value: Any) -> Fit:
+        """A value as Arrow takes it, or what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """An inference's last word, read: what its rows have in common."""
+
+    outcome: Outcome
+    result: Any = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the `inference` struct."""
+    answered: bool = False
+    """Whether the model said something, fit or not."""
+    cut: bool = False
+    """Whether it was cut off, so that room for more tokens may help."""
+
+    @property
+    def sent(self) -> bool:
+        """Whether the record was asked at all."""
+        return self.outcome is not Outcome.SKIPPED
+
+
+class Judge:
+    """Reads verdicts.
+
+    Args:
+        forced: where the answer stands.
+        check: what it must fit; nothing for free text.
+        model: named in every row.
+        job_id: from which task UUIDs are derived, but for answers that another partition paid for.
+        keep_raw: whether to keep the raw answer of every row.
+    """
+
+    def __init__(
+        self, forced: Forced, check: Check | None, *, model: str, job_id: bytes, keep_raw: bool
+    ) -> None:
+        self._forced = forced
+        self._check = check
+        self._model = model
+        self._job_id = job_id
+        self._keep_raw = keep_raw
+        self.result_type: pa.DataType = check.arrow_type if check is not None else pa.string()
+
+    def judge(self, entry: Entry, attempts: int) -> Judgement:
+        """The judgement on an inference, by its last verdict."""
+        facts: dict[str, Any] = {
+            "attempts": attempts,
+            "reasks": 0,
+            "task_uuid": task_uuid(
+                entry.origin or self._job_id,
+                entry.key.fingerprint,
+                entry.key.sample,
+                entry.key.generation,
+                entry.attempt,
+            ),
+            "model": self._model,
+            "prompt_tokens": entry.prompt_tokens,
+            "cached_tokens": entry.cached_tokens,
+            "completion_tokens": entry.completion_tokens,
+            "cost_usd": entry.cost,
+            "latency_s": entry.latency_s,
+            "mends": [],
+        }
+        if entry.kind is Kind.ANSWERED:
+            return self._answered(entry, facts)
+        facts["error_code"] = entry.code
+        facts["error_message"] = entry.message
+        if entry.item is not None and (self._keep_raw or entry.family != "lost"):
+            facts["raw"] = _text(entry.item)
+        return Judgement(Outcome.REFUSED if entry.family == "safety" else Outcome.FAILED, None, facts)
+
+    def skipped(self, skip: Skip) -> Judgement:
+        """The judgement on a record that was never sent."""
+        facts = {"error_code": skip.code, "error_message": skip.message, "attempts": 0, "model": self._model}
+        return Judgement(Outcome.SKIPPED, None, {**facts, "reasks": 0, "mends": []})
+
+    def given_up(self, attempts: int, doubted: str | None = None) -> Judgement:
+        """The judgement on a record that the budget did not reach for.
+
+        Args:
+            attempts: how often it was tried without an answer.
+            doubted: the UUID under which it was sent, or may have been, without anybody knowing of it since.
+        """
+        if attempts == 0 and doubted is None:
+            return self.skipped(Skip("budget", "the budget was used up before this record was asked"))
+        told = "its attempts failed, and the budget was used up before the next one"
+        if doubted is not None:
+            told = "it may have been sent, and billed; nobody knows of it, and the budget was used up before it was sent again"
+        facts = {
+            "error_code": "budget",
+            "error_message": told,
+            "attempts": attempts,
+            "task_uuid": doubted,
+            "reasks": 0,
+            "model": self._model,
+            "mends": [],
+        }
+        return Judgement(Outcome.FAILED, None, facts)
+
+    def _answered(self, entry: Entry, facts: dict[str, Any]) -> Judgement:
+        raw = entry.item or b"{}"
+        item = decode(raw)
+        result = read_result(item if isinstance(item, dict) else {})
+        facts["finish_reason"] = result.finish_reason
+        answer = self._read(result)
+        facts["mends"] = list(answer.mends)
+        if self._keep_raw:
+            facts["raw"] = _text(raw)
+        if result.finish_reason == "content_filter":
+            facts.update(error_code="content_filter", error_message="the model's answer was filtered")
+            return Judgement(Outcome.REFUSED, None, {**facts, "raw": _text(raw)}, answered=True)
+        value, problem, code, mends = self._fitted(answer, result)
+        facts["mends"] += mends
+        if problem is not None:
+            stopped = result.finish_reason == "length"
+            code = "truncated" if stopped else code
+            facts.update(error_code=code, error_message=_storable(problem[:MESSAGE_CHARS]), raw=_text(raw))
+            cut = stopped or answer.truncated
+            return Judgement(Outcome.INVALID, None, facts, answered=True, cut=cut)
+        if self._forced.reading == "calls" and not value:
+            facts["raw"] = _text(raw)  # the model answered in words instead, and they were paid for
+        # What was checked as a whole is whole; a text, or a list of calls, may lack its end.
+        unchecked = self._check is None or self._forced.reading == "calls"
+        cut = unchecked and result.finish_reason == "length"
+        return Judgement(Outcome.SUCCEEDED, value, facts, answered=True, cut=cut)
+
+    def _fitted(self, answer: Answer, result: Result) -> tuple[Any, str | None, str, Sequence[str]]:
+        """The value as Arrow takes it, or what is wrong with it and the code for that; and what was mended."""
+        if answer.problem is not None:
+            label = self._label_in_words(result)
+            if label is not None:
+                return label.value, None, "", label.mends
+            return None, answer.problem, "unreadable", ()
+        if self._check is None:
+            return answer.value, None, "", ()
+        fit = self._check.fit(answer.value)
+        if fit.problems:
+            return None, _listed(fit.problems), "schema", ()
+        return fit.value, None, "", fit.mends
+
+    def _label_in_words(self, result: Result) -> Fit | None:
+        """The label that a text consists of, though it is no JSON; only the answer to labels is a text."""
+        if self._check is None or not pa.types.is_string(self._check.arrow_type):
+            return None
+        words = str(read_text(result.text).value or "")
+        fits = (self._check.fit(words.strip(around)) for around in (None, AROUND_A_LABEL))
+        return next((fit for fit in fits if not fit.problems), None)
+
+    def _read(self, result: Result) -> Answer:
+        match self._forced.reading:
+            case "text":
+                return read_text(result.text)
+            case "json":
+                return read_json(result.text)
+            case "calls":
+                return self._read_calls(result)
+            case "arguments":
+                return self._read_arguments(result)
+
+    def _read_arguments(self, result: Result) -> Answer:
+        named = [arguments for name, arguments in result.calls if name == self._forced.tool_name]
+        if named:
+            return _mended(read_arguments(named[0]), *(["further_calls"] if len(result.calls) > 1 else []))
+        if result.calls:
+            wrong = ", ".join(sorted({name for name, _ in result.calls}))
+            return Answer(None, (), f"the model called {wrong[:200]!r} instead of {self._forced.tool_name!r}")
+        if result.text:
+            return _mended(read_json(result.text), "text_instead_of_call")
+        return Answer(None, (), "the answer is empty: neither a tool call nor text")
+
+    def _read_calls(self, result: Result) -> Answer:
+        if not result.calls and self._forced.calls_required:
+            return Answer(None, (), "the model called no tool")
+        calls = []
+        mends: list[str] = []
+        for name, arguments in result.calls:
+            answer = read_arguments(arguments)
+            if answer.problem is not None:
+                return Answer(None, tuple(mends), f"the call of {name!r}: {answer.problem}")
+            mends += [mend for mend in answer.mends if mend not in mends]
+            calls.append((name, answer.value))
+        return Answer(calls, tuple(mends), None)
+
+
+@dataclass
+class Counts:
+    """What a number of rows add up to."""
+
+    records: int = 0
+    rows: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Rows that did not succeed, by error code."""
+    mends: Counter[str] = field(default_factory=Counter)
+    reasks: int = 0
+    """Further answers, of all rows together."""
+
+    def saw(self, judgement: Judgement, rows: int = 1) -> None:
+        """Count rows with this judgement."""
+        self.rows += rows
+        self.outcomes[judgement.outcome.value] += rows
+        code = judgement.facts.get("error_code")
+        if code is not None:
+            self.reasons[str(code)] += rows
+        self.reasks += rows * judgement.facts.get("reasks", 0)
+        for mend in judgement.facts["mends"]:
+            self.mends[mend] += rows
+
+    def add(self, other: Counts) -> None:
+        """Count what the other counted, too."""
+        self.records += other.records
+        self.rows += other.rows
+        self.outcomes.update(other.outcomes)
+        self.reasons.update(other.reasons)
+        self.mends.update(other.mends)
+        self.reasks += other.reasks
+
+
+def output_schema_of(kept: pa.Schema, results: ResultColumns) -> pa.Schema:
+    """The columns of the output: those of the input that are kept, those of the results, then `inference`."""
+    return pa.schema([*kept, *results.fields, pa.field(INFERENCE, INFERENCE_TYPE)])
+
+
+def assemble(
+    kept: pa.Table,
+    slots: Sequence[Sequence[Key | Skip]],
+    judgements: Mapping[Key, Judgement],
+    judge: Judge,
+    columns: ResultColumns,
+) -> tuple[pa.Table, Counts]:
+    """The output rows of a shard, in the input's order, the samples of a record side by side.
+
+    Args:
+        kept: the shard's rows with the columns that the output keeps.
+        slots: for each record, what each of its samples asked, or why it was not sent.
+        judgements: the last words.
+        judge: for the records that were not sent.
+        columns: where the results stand.
+    """
+    results: list[Any] = []
+    inferences: list[dict[str, Any]] = []
+    indices: list[int] = []
+    counts = Counts(records=len(slots))
+    for index, samples in enumerate(slots):
+        for sample, slot in enumerate(samples):
+            judgement = judge.skipped(slot) if isinstance(slot, Skip) else judgements[slot]
+            results.append(judgement.result)
+            inferences.append({"outcome": judgement.outcome.value, "sample": sample, **judgement.facts})
+            indices.append(index)
+            counts.saw(judgement)
+    if len(indices) != kept.num_rows:
+        kept = kept.take(pa.array(indices, pa.int64()))
+    arrays = [
+        *kept.columns,
+        *columns.arrays(pa.array(results, judge.result_type)),
+        pa.array(inferences, INFERENCE_TYPE),
+    ]
+    return pa.Table.from_arrays(arrays, schema=output_schema_of(kept.schema, columns)), counts
+
+
+def _mended(answer: Answer, *mends: str) -> Answer:
+    return Answer(answer.value, (*mends, *answer.mends), answer.problem)
+
+
+def _listed(problems: Iterable[Problem]) -> str:
+    held = list(problems)
+    lines = [f"{one.path}: {one.message}" for one in held[:PROBLEMS_SHOWN]]
+    if len(held) > PROBLEMS_SHOWN:
+        lines.append(f"and {len(held) - PROBLEMS_SHOWN} more")
+    return "; ".join(lines)
+
+
+def _storable(text: str) -> str:
+    return text.encode(errors="replace").decode()
+
+
+def _text(raw: bytes) -> str:
+    """Raw JSON as text; escaped where UTF-8 cannot hold it."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return json.dumps(raw.decode(errors="replace"))

@@ -1,0 +1,378 @@
+"""What the user asked for: as JSON Schema for the model, as an Arrow type, and as the check of an answer.
+
+What cannot become Arrow is refused when the schema is read, so before anything is paid. From then on the
+three agree: a value without problems converts, and pyarrow takes what the conversion gives.
+
+What becomes what (every field is nullable in Arrow, because a record may have no answer):
+
+| JSON Schema                                | Arrow                                                       |
+|--------------------------------------------|-------------------------------------------------------------|
+| object with named properties               | struct, in the properties' order                            |
+| array of one type, tuple of one type       | list                                                        |
+| string, and its formats but those below    | string                                                      |
+| string, format `date`                      | date32                                                      |
+| string, format `date-time`                 | timestamp[us, UTC]; RFC 3339, so an offset is required      |
+| string, format `time`                      | time64[us]; without an offset, or in UTC                    |
+| string, format `decimal`                   | decimal128(38, 18)                                          |
+| integer                                    | int64; larger ones are a problem                            |
+| number                                     | float64, so rounded as a double; NaN, infinities: a problem |
+| boolean                                    | bool                                                        |
+| `enum`, `const`                            | the type of the values                                      |
+| `anyOf`, `oneOf`, a list of types          | the one type that is left without `null`                    |
+| alternatives that are objects              | one struct with the fields of all (see `alternatives`)      |
+| an open map, no type, several, recursion   | refused, or with `untyped="json"` a string of JSON text     |
+
+A pydantic model is its own check, validators included, on the answer as JSON; what is stored is what
+`model_dump(mode="json")` gives, so under the names that the dump uses: the fields' own, or, where the outermost
+model has `serialize_by_alias`, their aliases at every level. Beyond the table: `Decimal` is decimal128 of its `max_digits` and
+`decimal_places`, or (38, 18); a `datetime` without an offset is taken for UTC unless the model forbids it
+(`AwareDatetime`); `NaiveDatetime` is timestamp[us] without a zone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from pydantic import BaseModel
+from pydantic.errors import PydanticUserError
+from pydantic.json_schema import GenerateJsonSchema
+
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.labels import PROPERTY, labels_of
+from runware_provider.engine.schema.arrow_values import UnfitError, converter
+from runware_provider.engine.schema.checking import checked_by_model, checked_by_schema
+from runware_provider.engine.schema.decimal_asking import asked_decimal
+from runware_provider.engine.schema.formats import FORMATS
+from runware_provider.engine.schema.hidden_fields import hidden_fields
+from runware_provider.engine.schema.inlining import inlined
+from runware_provider.engine.schema.multiples import DecimalValidator
+from runware_provider.engine.schema.nodes import STRING, list_of
+from runware_provider.engine.schema.number_texts import decimals_as_written, numbers_from_texts
+from runware_provider.engine.schema.problems import MAX_PROBLEMS, Fit, Problem, Refuse, clip, path_of, short
+from runware_provider.engine.schema.reading import node_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runware_provider.engine.labels import Labels
+    from runware_provider.engine.schema.checking import Check
+    from runware_provider.engine.schema.nodes import Node
+    from runware_provider.engine.spec import Tool, Untyped
+
+NUMBER_FROM_TEXT, BARE_LABEL = "number_from_text", "bare_label"
+"""Mends that need the schema."""
+
+
+class _Checked:
+    """A check and a conversion in one pass, and the same as two questions."""
+
+    def fit(self, value: Any) -> Fit:
+        raise NotImplementedError
+
+    def check(self, value: Any) -> list[Problem]:
+        """The problems of a value, empty if it fits; at most `MAX_PROBLEMS`."""
+        return self.fit(value).problems
+
+    def to_arrow(self, value: Any) -> Any:
+        """A value as `pa.array([...], arrow_type)` takes it.
+
+        Raises:
+            ValueError: the value does not fit; `check` says why.
+        """
+        fit = self.fit(value)
+        if fit.problems:
+            raise ValueError(f"the value does not fit: {fit.problems[0]}")
+        return fit.value
+
+
+class OutputSchema(_Checked):
+    """A pydantic model or JSON Schema; made by `output_schema`.
+
+    `json_schema` is self-contained and is what an answer should satisfy; `arrow_type` is the struct that is
+    stored; `title` fits the API's rule for a tool's name; `description` is the whole's, for the column.
+    """
+
+    def __init__(  # noqa: PLR0913 - what `output_schema` found out, each once
+        self,
+        json_schema: dict[str, Any],
+        wire: dict[str, Any],
+        node: Node,
+        check: Check,
+        title: str,
+        *,
+        read_as: dict[str, Any] | None = None,
+        lenient_numbers: bool = False,
+    ) -> None:
+        self.json_schema = json_schema
+        self.arrow_type: pa.DataType = node.arrow
+        self.title = re.sub(r"[^A-Za-z0-9_-]+", "_", title).strip("_")[:64] or "answer"
+        self.description: str | None = wire.get("description")
+        self._wire = wire
+        self._check = check
+        self._convert = converter(node)
+        read_as = wire if read_as is None else read_as
+        self._read_numbers = numbers_from_texts(read_as) if lenient_numbers else None
+        self._keep_digits = decimals_as_written(read_as)
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON Schema that is sent: references are inlined, the order of properties is kept."""
+        return copy.deepcopy(self._wire)
+
+    def fit(self, value: Any) -> Fit:
+        """Checks a value and converts it, in one pass over it; in two where it has to be mended.
+
+        Args:
+            value: what a JSON text holds, as Python.
+        """
+        if self._keep_digits is not None:
+            with contextlib.suppress(RecursionError):  # the check says so
+                value = self._keep_digits(value)
+        fit = self._fitted(value)
+        if not fit.problems or self._read_numbers is None:
+            return fit
+        try:
+            mended = self._read_numbers(value)
+        except RecursionError:
+            return fit
+        return fit if mended is value else replace(self._fitted(mended), mends=(NUMBER_FROM_TEXT,))
+
+    def _fitted(self, value: Any) -> Fit:
+        checked, problems = self._check(value)
+        if problems:
+            return Fit(None, problems)
+        try:
+            return Fit(self._convert(checked), [])
+        except UnfitError as error:
+            return Fit(None, error.problems())
+
+
+class LabelSchema(OutputSchema):
+    """One label out of a list: the model is asked for an object with one property, stored is its text."""
+
+    def __init__(self, labels: Labels) -> None:
+        schema = labels.json_schema()
+        node = node_of(schema, Refuse("output_type"))
+        check = checked_by_schema(DecimalValidator(schema))
+        super().__init__(schema, schema, node, check, labels.title)
+        self.arrow_type = STRING.arrow
+        self._labels = labels
+
+    def fit(self, value: Any) -> Fit:
+        """Checks the object that was asked for, or the label alone, and gives the label.
+
+        Args:
+            value: what a JSON text holds, as Python.
+        """
+        if not isinstance(value, str):
+            fit = super().fit(value)
+            return fit if fit.problems else replace(fit, value=fit.value[PROPERTY])
+        label = self._labels.meant(value)
+        fit = super().fit({PROPERTY: value if label is None else label})
+        return fit if fit.problems else Fit(fit.value[PROPERTY], [], (BARE_LABEL,))
+
+
+class ToolSchema(_Checked):
+    """The user's own tools; made by `tool_schema`.
+
+    `arrow_type` is list<struct<name: string, arguments: struct<[tool]: struct<...>, ...>>>: of the arguments,
+    the field of the tool that was called is filled. Tools without parameters have no field there.
+    """
+
+    def __init__(self, tools: Mapping[str, OutputSchema]) -> None:
+        self._tools = tools
+        self._stored = {name: tool for name, tool in tools.items() if tool.arrow_type.num_fields}
+        fields = [pa.field("name", pa.string())]
+        if self._stored:
+            arguments = [pa.field(name, tool.arrow_type) for name, tool in self._stored.items()]
+            fields.append(pa.field("arguments", pa.struct(arguments)))
+        self.arrow_type: pa.DataType = list_of(pa.struct(fields))
+
+    def fit(self, value: Sequence[tuple[str, Any]]) -> Fit:
+        """Checks tool calls and converts them.
+
+        Args:
+            value: the calls in their order, each a name and its arguments.
+        """
+        converted: list[dict[str, Any]] = []
+        problems: list[Problem] = []
+        mends: dict[str, None] = {}
+        for index, (name, arguments) in enumerate(value):
+            if name not in self._tools:
+                known = ", ".join(self._tools)
+                problems.append(Problem(f"$[{index}].name", f"{short(name)} is no tool; there are: {known}"))
+                continue
+            fit = self._tools[name].fit(arguments)
+            problems += [problem.below(f"$[{index}].arguments") for problem in fit.problems]
+            mends.update(dict.fromkeys(fit.mends))
+            converted.append(self._row(name, fit.value))
+        return Fit(None if problems else converted, problems[:MAX_PROBLEMS], tuple(mends))
+
+    def _row(self, name: str, arguments: Any) -> dict[str, Any]:
+        if not self._stored:
+            return {"name": name}
+        return {"name": name, "arguments": {name: arguments} if name in self._stored else None}
+
+
+def output_schema(
+    output_type: object, *, untyped: Untyped = "refuse", lenient_numbers: bool = False
+) -> OutputSchema:
+    """Reads what the user asked for.
+
+    Args:
+        output_type: a pydantic model, or a JSON Schema (draft 2020-12) whose root is an object; or labels, one
+            of which is the answer: a list of texts, a `Literal`, an Enum, or a JSON Schema that is an `enum`.
+        untyped: what becomes of a place that has no one Arrow type: an open map, recursion, a value of any
+            type or of several. With `json` it is stored as canonical JSON text (keys in order, no blanks;
+            null is null), and its Arrow field says so by `contentMediaType`.
+        lenient_numbers: whether texts that are numbers as English writes them, like `1,234.50`, are read as
+            numbers where the value does not fit otherwise.
+
+    Raises:
+        BadInput: it is malformed, or cannot become Arrow; names the place and the remedy.
+    """
+    labels = labels_of(output_type)
+    if labels is not None:
+        return LabelSchema(labels)
+    wish = _Wish("output_type", as_json=untyped == "json", lenient_numbers=lenient_numbers)
+    if isinstance(output_type, type):
+        return _of_model(output_type, wish)
+    if not isinstance(output_type, Mapping):
+        problem = f"a {type(output_type).__name__} says nothing about the answer"
+        raise BadInput("output_type", problem, "Give a pydantic model, a JSON Schema, or a list of labels")
+    return _of_json_schema(output_type, wish)
+
+
+def tool_schema(
+    tools: Sequence[Tool], *, untyped: Untyped = "refuse", lenient_numbers: bool = False
+) -> ToolSchema:
+    """Reads the schemas of the user's function tools; those that the vendor runs return nothing to store.
+
+    Args:
+        tools: what the model may call.
+        untyped: as for `output_schema`.
+        lenient_numbers: as for `output_schema`.
+
+    Raises:
+        BadInput: there is no function tool, or a schema cannot become Arrow.
+    """
+    functions = {
+        tool.name: _of_json_schema(
+            tool.input_schema,
+            _Wish(f"tools.{tool.name}", as_json=untyped == "json", lenient_numbers=lenient_numbers),
+            may_be_bare=True,
+        )
+        for tool in tools
+        if tool.type == "function" and tool.name is not None and tool.input_schema is not None
+    }
+    if not functions:
+        raise BadInput("tools", "none of them is a function", "Add a function tool, or ask for text")
+    return ToolSchema(functions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """The argument that a schema was given in, and how it is to be read."""
+
+    field: str
+    as_json: bool
+    lenient_numbers: bool
+
+
+def _of_json_schema(schema: Mapping[str, Any], wish: _Wish, *, may_be_bare: bool = False) -> OutputSchema:
+    try:
+        text = json.dumps(dict(schema), allow_nan=False, ensure_ascii=False)
+        plain = json.loads(text.encode())
+    except (TypeError, ValueError, RecursionError):
+        raise BadInput(
+            wish.field, "the schema is not plain JSON", "Use dicts, lists, texts and numbers"
+        ) from None
+    refuse = Refuse(wish.field)
+    try:
+        Draft202012Validator.check_schema(plain)
+    except SchemaError as error:
+        refuse("$" + path_of(error.absolute_path)[1:], clip(error.message, 200), "Mend the JSON Schema")
+    wire = inlined(plain, refuse, keep_recursion=wish.as_json)
+    node = node_of(wire, refuse, may_be_bare=may_be_bare, as_json=wish.as_json)
+    # The inlined schema says the same, and is checked in two thirds of the time.
+    check = checked_by_schema(DecimalValidator(wire, format_checker=FORMATS))
+    title = plain.get("title")
+    name = title if isinstance(title, str) else "answer"
+    return OutputSchema(plain, wire, node, check, name, lenient_numbers=wish.lenient_numbers)
+
+
+def _of_model(model: type, wish: _Wish) -> OutputSchema:
+    if not issubclass(model, BaseModel):
+        problem = f"{model.__name__} is no pydantic model"
+        raise BadInput(wish.field, problem, "Derive it from pydantic.BaseModel")
+    by_alias = bool(model.model_config.get("serialize_by_alias"))
+    try:
+        asked = model.model_json_schema(schema_generator=_Asked)
+        read = model.model_json_schema(schema_generator=_Read)
+        stored = model.model_json_schema(by_alias=by_alias, schema_generator=_Stored, mode="serialization")
+    except PydanticUserError as error:
+        problem = f"{model.__name__} has no JSON Schema: {clip(error.message.splitlines()[0], 300)}"
+        raise BadInput(wish.field, problem, "Use types that JSON has") from None
+    refuse = Refuse(wish.field)
+    for hidden in hidden_fields(model):
+        refuse(
+            hidden,
+            "a secret is stored as asterisks",
+            "Annotate a text, or give it a serializer that shows it",
+        )
+    wire = inlined(asked, refuse, keep_recursion=wish.as_json)
+    flat = inlined(stored, refuse, keep_recursion=wish.as_json)
+    node = node_of(flat, refuse, of_dump=True, as_json=wish.as_json)
+    check = checked_by_model(model, by_alias=by_alias)
+    read_as = inlined(read, refuse, keep_recursion=wish.as_json)
+    lenient = wish.lenient_numbers
+    return OutputSchema(asked, wire, node, check, model.__name__, read_as=read_as, lenient_numbers=lenient)
+
+
+class _Asked(GenerateJsonSchema):
+    """Pydantic's JSON Schema, without the titles that it makes of the fields' names: they are paid for.
+
+    It is quiet about defaults that JSON cannot write: they are applied all the same.
+    """
+
+    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - pydantic's own name
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
+        return False
+
+    def decimal_schema(self, schema: Any) -> dict[str, Any]:
+        return asked_decimal(schema)
+
+
+class _Read(_Asked):
+    """The schema of an answer, which says of a decimal that it is one."""
+
+    def decimal_schema(self, schema: Any) -> dict[str, Any]:  # noqa: ARG002 - pydantic's signature
+        return {"type": "string", "format": "decimal"}
+
+
+class _Stored(_Asked):
+    """The schema of a dump, with what JSON Schema cannot say about it and Arrow can."""
+
+    def decimal_schema(self, schema: Any) -> dict[str, Any]:
+        limits = {"x-precision": schema.get("max_digits"), "x-scale": schema.get("decimal_places")}
+        return {"type": "string", "format": "decimal", **limits}
+
+    def ser_schema(self, schema: Any) -> dict[str, Any] | None:
+        if schema["type"] in {"function-plain", "function-wrap"} and schema.get("return_schema") is None:
+            # Pydantic assumes the field's own type, which holds for its own functions, as for `Path`.
+            module = getattr(schema["function"], "__module__", None) or ""
+            return None if module.startswith("pydantic.") else {}
+        return super().ser_schema(schema)
+
+    def datetime_schema(self, schema: Any) -> dict[str, Any]:
+        naive = schema.get("tz_constraint") == "naive"
+        return {**super().datetime_schema(schema), "x-naive": naive}

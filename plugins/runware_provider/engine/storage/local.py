@@ -1,0 +1,317 @@
+"""The local file system behind the port to storage.
+
+It must have hard links and `flock`. Two kinds of files are the store's own, and `list` never shows them:
+
+- `.<name>.<16 hex digits>.tmp`, a file on its way to `<name>`. A process that dies leaves it behind; it is
+  harmless, and `sweep` removes it when it is older than a day.
+- `.<name>.lock`, empty, what `replace_if` locks. It stays for good: removing a lock file would let two
+  processes hold "the" lock.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import stat
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.storage.port import STALE_S, Entries, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from runware_provider.engine.storage.port import Bytes, Version
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+_OWN_NAME = re.compile(r"\..+\.(?:[0-9a-f]{16}\.tmp|lock)", re.DOTALL)
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.DOTALL)
+_NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
+_LINK_ELSEWHERE = _NO_HARD_LINKS | {errno.EXDEV, errno.EMLINK}
+# A sweep may remove a folder between its making and the first file in it; that cannot go on for ever.
+_FOLDER_TRIES = 5
+
+
+class LocalStorage:
+    """Files on this machine. Relative paths start at the folder that was current when this was made.
+
+    Args:
+        sync: makes a descriptor's file or folder durable; `os.fsync`, unless a test counts or refuses.
+    """
+
+    def __init__(self, sync: Callable[[int], None] = os.fsync) -> None:
+        self._base = Path.cwd()
+        self._sync = sync
+
+    def list(self, folder: str, *, recursive: bool = True) -> Entries:
+        path = self._path(folder)
+        mode = _mode(path)
+        if mode is None:
+            return []
+        if not stat.S_ISDIR(mode):
+            raise NotADirectoryError(errno.ENOTDIR, "is a file, not a folder", folder)
+        found = _walk(str(path), folder.rstrip("/"), recursive=recursive, above=frozenset())
+        return sorted(found, key=lambda entry: entry.path)
+
+    def exists(self, path: str) -> bool:
+        mode = _mode(self._path(path))
+        return mode is not None and not stat.S_ISDIR(mode)
+
+    def read(self, path: str) -> bytes:
+        return self._path(path).read_bytes()
+
+    def read_versioned(self, path: str) -> tuple[bytes, Version] | None:
+        try:
+            data = self.read(path)
+        except FileNotFoundError:
+            return None
+        return data, _version(data)
+
+    def create_new(self, path: str, data: Bytes) -> bool:
+        target = self._path(path)
+        temporary = self._write_temporary(target, data)
+        return self._move_new(temporary, target)
+
+    def replace_if(self, path: str, data: Bytes, version: Version | None) -> bool:
+        target = self._path(path)
+        with self._locked(target):
+            current = self.read_versioned(path)
+            if (current[1] if current else None) != version:
+                return False
+            if current is None:
+                return self.create_new(path, data)
+            temporary = self._write_temporary(target, data)
+            try:
+                temporary.replace(target)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            self._sync_folder(target.parent)
+            return True
+
+    def copy_new(self, source: str, target: str) -> bool:
+        origin, end = self._path(source), self._path(target)
+        try:
+            created = self._link(origin, end)
+        except FileNotFoundError:
+            origin.stat()  # says which file is missing, should it be the source
+            self._make_folder(end.parent)
+            return self.copy_new(source, target)
+        except OSError as error:
+            if error.errno not in _LINK_ELSEWHERE:
+                raise
+            return self._move_new(self._copy_temporary(origin, end), end)
+        self._sync_folder(end.parent)
+        return created
+
+    def delete(self, path: str) -> None:
+        self._path(path).unlink(missing_ok=True)
+
+    def sweep(self, folder: str) -> None:
+        for root, _, names in os.walk(self._path(folder), topdown=False):
+            for name in filter(_TEMPORARY.fullmatch, names):
+                _unlink_if_stale(Path(root, name))
+            if root != str(self._path(folder)):
+                with suppress(OSError):  # not empty, or gone
+                    Path(root).rmdir()
+
+    def open(self, path: str) -> pa.NativeFile:
+        local = self._path(path)
+        if local.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", path)
+        return pa.OSFile(str(local), mode="rb")
+
+    def join(self, folder: str, *names: str) -> str:
+        return "/".join([folder.rstrip("/"), *(name.strip("/") for name in names)])
+
+    def canonical(self, path: str) -> str:
+        return path if _is_elsewhere(path) else str(self._path(path).resolve())
+
+    def check_conditions(self, folder: str, *, field: str = "destination") -> None:
+        """Nothing: what a file system lacks shows at the first write, and is refused there."""
+
+    def _path(self, path: str) -> Path:
+        return self._base / Path(local_path(path, path)).expanduser()
+
+    def _write_temporary(self, target: Path, data: Bytes) -> Path:
+        temporary, descriptor = self._open_temporary(target)
+        try:
+            _write_all(descriptor, data)
+            self._sync(descriptor)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+        return temporary
+
+    def _copy_temporary(self, origin: Path, target: Path) -> Path:
+        temporary, descriptor = self._open_temporary(target)
+        try:
+            with os.fdopen(descriptor, "wb", buffering=0) as writer, origin.open("rb") as reader:
+                shutil.copyfileobj(reader, writer, 1 << 20)
+                self._sync(descriptor)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        return temporary
+
+    def _open_temporary(self, target: Path) -> tuple[Path, int]:
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+        return temporary, self._open_in_folder(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+
+    def _open_in_folder(self, path: Path, flags: int) -> int:
+        """A descriptor; the folder is made only when it turns out to be missing, which is rare."""
+        for _ in range(_FOLDER_TRIES):
+            try:
+                return os.open(path, flags | os.O_CLOEXEC, 0o666)
+            except FileNotFoundError:
+                self._make_folder(path.parent)
+        return os.open(path, flags | os.O_CLOEXEC, 0o666)
+
+    def _move_new(self, temporary: Path, target: Path) -> bool:
+        try:
+            created = self._link(temporary, target)
+        except OSError as error:
+            if error.errno in _NO_HARD_LINKS:
+                raise BadInput(
+                    str(target.parent),
+                    "the file system has no hard links, without which two runs could overwrite each other",
+                    "Choose a folder on a local disk or on a network file system with hard links",
+                ) from error
+            raise
+        finally:
+            temporary.unlink(missing_ok=True)
+        # Also when somebody else created it: the caller will rely on a file that may not be durable yet.
+        self._sync_folder(target.parent)
+        return created
+
+    @staticmethod
+    def _link(source: Path, target: Path) -> bool:
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            return False
+        return True
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make it and what is missing above; a new folder is durable when the one above is synced."""
+        missing = [folder, *folder.parents]
+        missing = missing[: next(n for n, one in enumerate(missing) if one.is_dir())]
+        for one in reversed(missing):
+            one.mkdir(exist_ok=True)
+            self._sync_folder(one.parent)
+
+    def _sync_folder(self, folder: Path) -> None:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._sync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _locked(self, target: Path) -> Iterator[None]:
+        """Alone with a file, among threads as among processes; the kernel unlocks for the dead."""
+        descriptor = self._open_in_folder(target.with_name(f".{target.name}.lock"), os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _is_elsewhere(path: str) -> bool:
+    found = _SCHEME.match(path)
+    return found is not None and found[1].lower() != "file"
+
+
+def local_path(url: str, field: str) -> str:
+    """The path that a path or `file:` URL means.
+
+    Raises:
+        BadInput: it is another kind of URL, or names another host.
+    """
+    found = _SCHEME.match(url)
+    if found is None:
+        return url
+    scheme, rest = found[1].lower(), url[found.end() - 1 :]
+    if scheme != "file":
+        raise BadInput(
+            field,
+            f"{scheme}:// is not supported here ({url!r})",
+            "Give a path, a file:// URL, or s3://bucket/folder",
+        )
+    if rest.startswith("//"):
+        host, _, rest = rest[2:].partition("/")
+        if host not in {"", "localhost"}:
+            raise BadInput(
+                field, f"{url!r} names the host {host!r}", "Write three slashes: file:///folder/file"
+            )
+        rest = "/" + rest
+    return rest
+
+
+def _mode(path: Path) -> int | None:
+    """None when nothing is there; `Path.exists` would also say so about what may not be looked at."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _walk(
+    folder: str, spelled: str, *, recursive: bool, above: frozenset[tuple[int, int]]
+) -> Iterator[Entry]:
+    """Follows links, but never into a folder that it is inside of already."""
+    try:
+        status = Path(folder).stat()
+        with os.scandir(folder) as scan:
+            children = list(scan)
+    except FileNotFoundError:
+        return
+    me = (status.st_dev, status.st_ino)
+    if me in above:
+        return
+    for child in children:
+        path = f"{spelled}/{child.name}"
+        if child.is_dir():
+            if recursive:
+                yield from _walk(child.path, path, recursive=True, above=above | {me})
+        elif not _OWN_NAME.fullmatch(child.name):
+            yield from _entry(child, path)
+
+
+def _entry(child: os.DirEntry[str], path: str) -> Iterator[Entry]:
+    try:
+        status = child.stat()
+    except FileNotFoundError:
+        if child.is_symlink():  # leads nowhere: somebody counts on that file
+            raise
+        return  # deleted since the folder was read
+    yield Entry(path, status.st_size, status.st_mtime)
+
+
+def _write_all(descriptor: int, data: Bytes) -> None:
+    rest = memoryview(data).cast("B")
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _version(data: bytes) -> Version:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _unlink_if_stale(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        if time.time() - path.stat().st_mtime > STALE_S:
+            path.unlink()

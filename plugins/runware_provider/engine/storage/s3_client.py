@@ -1,0 +1,266 @@
+"""Requests to one bucket: who asks, how long, how often, and what an answer means."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import errno
+import hashlib
+import logging
+import os
+import threading
+from contextlib import closing
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import boto3
+import tenacity
+from botocore.config import Config
+
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.storage.s3_errors import EXPIRED, FOREIGN, as_os_error, code, passes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from types_boto3_s3 import S3Client as Boto
+    from types_boto3_s3.type_defs import GetObjectOutputTypeDef, ListObjectsV2OutputTypeDef
+
+T = TypeVar("T")
+
+GIVE_UP_S: Final = 60.0
+"""Seconds after which no further try of a request begins."""
+CONNECT_TIMEOUT_S: Final = 10.0
+READ_TIMEOUT_S: Final = 30.0
+"""Seconds that a try waits for the next bytes."""
+CONNECTIONS: Final = 64
+
+_ENDPOINT_VARIABLES: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+_BACK_OFF: Final = tenacity.wait_random_exponential(multiplier=0.2, max=8)
+
+log = logging.getLogger(__name__)
+
+_ours: ContextVar[bool] = ContextVar("runware_s3_request", default=False)
+
+
+def _not_ours(_record: logging.LogRecord) -> bool:
+    return not _ours.get()
+
+
+# At DEBUG these tell whole requests and replies: session tokens in headers, and what is written. A filter on each,
+# open for all requests but ours, leaves levels and other people's requests alone.
+for _name in (
+    "auth",
+    "awsrequest",
+    "client",
+    "endpoint",
+    "hooks",
+    "parsers",
+    "regions",
+    "retryhandler",
+    "utils",
+):
+    logging.getLogger(f"botocore.{_name}").addFilter(_not_ours)
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    token = _ours.set(True)
+    try:
+        yield
+    finally:
+        _ours.reset(token)
+
+
+def _tell_pause(state: tenacity.RetryCallState) -> None:
+    """By name and code only: what a store says at length may repeat parts of a credential."""
+    error = state.outcome.exception() if state.outcome else None
+    if error is not None and state.next_action is not None:
+        told = code(error) or type(error).__name__
+        log.debug("The store is asked again in %.1f s: %s", state.next_action.sleep, told)
+
+
+@dataclass(frozen=True)
+class Content:
+    """An object, or a range of it."""
+
+    data: bytes
+    etag: str
+    size: int
+    """Bytes of the whole object."""
+
+
+class S3Client:
+    """Safe to use from many threads.
+
+    Args:
+        bucket: its name.
+        options: `key`, `secret`, `token`, `region`, `endpoint`, `give_up_s`; what is missing is looked up where
+            AWS's own tools look: environment, shared files, the machine's role.
+        renew: gives the options anew when the credentials have expired.
+        back_off: how long to wait before a further try.
+
+    Raises:
+        BadInput: the options cannot be used.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        options: Mapping[str, str],
+        *,
+        renew: Callable[[], Mapping[str, str]] | None = None,
+        back_off: tenacity.wait.wait_base = _BACK_OFF,
+    ) -> None:
+        self.bucket = bucket
+        self._renew = renew
+        self._renewing = threading.Lock()
+        self._boto = _connect(bucket, options)
+        self._retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(passes),
+            wait=back_off,
+            stop=tenacity.stop_before_delay(float(options.get("give_up_s", GIVE_UP_S))),
+            before_sleep=_tell_pause,
+            reraise=True,
+        )
+
+    def __repr__(self) -> str:
+        """Without credentials."""
+        return f"S3Client({self.bucket!r})"
+
+    def get(self, key: str, path: str, *, span: str = "", etag: str = "") -> Content:
+        """An object, or a range of it.
+
+        Args:
+            key: in the bucket.
+            path: what the user calls it, for errors.
+            span: a `Range` header's value, all of it if empty.
+            etag: what it must still be, anything if empty.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+            FileExistsError: it is another one by now.
+            OSError: see `as_os_error`.
+        """
+        wanted: dict[str, Any] = {"Range": span} if span else {}
+        if etag:
+            wanted["IfMatch"] = etag
+        return self._ask(
+            path, lambda boto: _content(boto.get_object(Bucket=self.bucket, Key=key, **wanted), path)
+        )
+
+    def size(self, key: str, path: str) -> int:
+        """Bytes of an object.
+
+        Raises:
+            FileNotFoundError: there is no such object, or no such bucket: this answer has no body that says which.
+            OSError: see `as_os_error`.
+        """
+        return self._ask(
+            path, lambda boto: int(boto.head_object(Bucket=self.bucket, Key=key)["ContentLength"])
+        )
+
+    def put(self, key: str, path: str, data: bytes, **condition: str) -> None:
+        """Write an object under a condition: `IfNoneMatch="*"` or `IfMatch=<ETag>`.
+
+        It may have been written by an earlier try of this very call when the condition is said not to hold.
+
+        Raises:
+            FileExistsError: the condition does not hold.
+            FileNotFoundError: `IfMatch` meets no object.
+            OSError: see `as_os_error`.
+        """
+        # Every store knows this checksum; the newer ones that the client would add, not every one does.
+        digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        sent: dict[str, Any] = {"Body": data, "ContentMD5": digest, **condition}
+        self._ask(path, lambda boto: boto.put_object(Bucket=self.bucket, Key=key, **sent))
+
+    def delete(self, key: str, path: str) -> None:
+        """Remove an object, if there is one.
+
+        Raises:
+            OSError: see `as_os_error`.
+        """
+        self._ask(path, lambda boto: boto.delete_object(Bucket=self.bucket, Key=key))
+
+    def pages(self, prefix: str, path: str, **more: Any) -> Iterator[ListObjectsV2OutputTypeDef]:
+        """The pages of a listing, each asked for when it is needed.
+
+        Raises:
+            OSError: see `as_os_error`; also when a listing breaks off, which is never taken for its end.
+        """
+        asked: dict[str, Any] = {"Prefix": prefix, **more}
+        while True:
+            page = self._ask(path, lambda boto: boto.list_objects_v2(Bucket=self.bucket, **asked))
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            following = page.get("NextContinuationToken")
+            if not following or following == asked.get("ContinuationToken"):
+                raise OSError(errno.EIO, "the store broke off a listing", path)
+            asked["ContinuationToken"] = following
+
+    def _ask(self, path: str, ask: Callable[[Boto], T]) -> T:
+        try:
+            with _quietly():
+                answer: T = self._retrying(self._with_fresh_credentials, ask)
+        except FOREIGN as error:
+            meant = as_os_error(error, self.bucket, path)
+        else:
+            return answer
+        raise meant  # not beside the foreign error, which quotes the store at length
+
+    def _with_fresh_credentials(self, ask: Callable[[Boto], T]) -> T:
+        boto = self._boto
+        try:
+            return ask(boto)
+        except FOREIGN as error:
+            if self._renew is None or code(error) not in EXPIRED:
+                raise
+        with self._renewing:
+            if self._boto is boto:
+                self._boto = _connect(self.bucket, self._renew())
+        return ask(self._boto)
+
+
+def _content(answer: GetObjectOutputTypeDef, path: str) -> Content:
+    # As a context manager the body hands out the bare stream, which does not notice that it ends too early.
+    with closing(answer["Body"]) as body:
+        data = body.read()
+    etag = answer.get("ETag")
+    if not etag:
+        raise OSError(
+            errno.EIO, "the store gives no ETag, without which nothing can be replaced safely", path
+        )
+    span = answer.get("ContentRange", "")
+    return Content(data, etag, int(span.rpartition("/")[2]) if span else len(data))
+
+
+def _connect(bucket: str, options: Mapping[str, str]) -> Boto:
+    # With a store of one's own the bucket's name is rarely in the DNS.
+    endpoint = options.get("endpoint") or next(filter(None, map(os.environ.get, _ENDPOINT_VARIABLES)), None)
+    try:
+        return boto3.session.Session().client(
+            "s3",
+            aws_access_key_id=options.get("key"),
+            aws_secret_access_key=options.get("secret"),
+            aws_session_token=options.get("token"),
+            region_name=options.get("region"),
+            endpoint_url=options.get("endpoint"),
+            config=Config(
+                connect_timeout=CONNECT_TIMEOUT_S,
+                read_timeout=READ_TIMEOUT_S,
+                max_pool_connections=CONNECTIONS,
+                retries={"total_max_attempts": 1},  # ours are bounded by time, and know a lost reply
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+                s3={"addressing_style": "path"} if endpoint else None,
+            ),
+        )
+    except (ValueError, *FOREIGN) as error:
+        raise BadInput(
+            f"s3://{bucket}",
+            f"its endpoint, region or profile cannot be used ({type(error).__name__})",
+            "Check the connection, or the AWS_* variables of the environment",
+        ) from None

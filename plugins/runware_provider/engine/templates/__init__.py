@@ -1,0 +1,1 @@
+"""The user's templates: the prompt of a record, and which records are chosen."""

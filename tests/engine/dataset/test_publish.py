@@ -1,0 +1,710 @@
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import unquote
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+import pytest
+
+from runware_provider.engine.dataset.publish import (
+    Stage,
+    StagedPart,
+    check_destination,
+    dataset_folder,
+    publish,
+    read_manifest,
+)
+from runware_provider.engine.dataset.source import open_dataset
+from runware_provider.engine.errors import BadInput, PublishConflict, StateUnreadable
+from runware_provider.engine.storage.local import LocalStorage
+from runware_provider.engine.storage.port import Entry
+from runware_provider.engine.storage.stores import STALE_S
+
+SCHEMA = pa.schema({"n": pa.int64(), "result": pa.struct({"total": pa.string()})})
+
+
+@pytest.fixture
+def storage() -> LocalStorage:
+    return LocalStorage()
+
+
+class Places:
+    """A dataset folder and its state folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = str(root / "invoices")
+        self.state = str(root / "invoices.state")
+
+
+@pytest.fixture
+def places(tmp_path) -> Places:
+    return Places(tmp_path)
+
+
+def table(values) -> pa.Table:
+    return pa.table({"n": values, "result": [{"total": str(n)} for n in values]}, schema=SCHEMA)
+
+
+def stage(places, publish_id, shards, storage=None) -> list[StagedPart]:
+    writer = Stage(storage or LocalStorage(), places.state, publish_id)
+    return [writer.write(number, [table(values)], SCHEMA) for number, values in enumerate(shards)]
+
+
+def version(places):
+    held = read_manifest(LocalStorage(), places.state)
+    return held[1] if held else None
+
+
+ASK = object()
+
+
+def run(places, publish_id, shards, *, storage=None, previous=ASK, **manifest) -> dict:
+    """Everything that a run does to publish; `storage` may fail underneath it."""
+    storage = storage or LocalStorage()
+    previous = version(places) if previous is ASK else previous
+    return publish(
+        storage,
+        folder=places.folder,
+        state_folder=places.state,
+        publish_id=publish_id,
+        staged=stage(places, publish_id, shards, storage),
+        manifest=manifest,
+        previous=previous,
+    )
+
+
+def rows(places) -> list[int]:
+    """What a reader sees that takes every Parquet file, and one that goes by the manifest: the same."""
+    files = sorted(Path(places.folder).glob("*.parquet"))
+    every = [n for file in files for n in pq.read_table(file)["n"].to_pylist()]
+    manifest, _ = read_manifest(LocalStorage(), places.state)
+    assert [file.name for file in files] == [file["path"] for file in manifest["files"]]
+    assert [file.stat().st_size for file in files] == [file["bytes"] for file in manifest["files"]]
+    return every
+
+
+def names(folder) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
+
+
+# Where
+
+
+def test_a_partition_is_a_folder_that_readers_decode_to_its_value(storage, tmp_path):
+    value = "a/b=c %d:ü [x]?*"
+    folder = dataset_folder(storage, str(tmp_path), {"ds": "2026-01-01", "kind": value})
+    assert folder.startswith(f"{tmp_path}/ds=2026-01-01/kind=a%2Fb%3Dc %25d%3Aü %5Bx%5D%3F%2A")
+    assert unquote(Path(folder).name) == f"kind={value}"
+    Path(folder).mkdir(parents=True)
+    pq.write_table(pa.table({"n": [1]}), Path(folder) / "a.parquet")
+    expected = {"n": 1, "ds": "2026-01-01", "kind": value}
+    text = pads.partitioning(pa.schema({"ds": pa.string(), "kind": pa.string()}), flavor="hive")
+    assert pads.dataset(tmp_path, partitioning=text).to_table().to_pylist() == [expected]
+    assert with_duckdb(f"{tmp_path}/**/*.parquet") == [expected]
+    assert pl.read_parquet(tmp_path, hive_partitioning=True, try_parse_hive_dates=False).to_dicts() == [
+        expected
+    ]
+    assert open_dataset(storage, str(tmp_path)).files[0].partition == (("ds", "2026-01-01"), ("kind", value))
+
+
+def test_without_partition_the_folder_is_the_destination(storage):
+    assert dataset_folder(storage, "/lake/invoices/", {}) == "/lake/invoices"
+
+
+def test_a_new_destination_is_fine(storage, tmp_path):
+    check_destination(storage, str(tmp_path / "new"), {}, known=False)
+    check_destination(storage, str(tmp_path / "new"), {"ds": "1"}, known=False)
+    tmp_path.joinpath("empty").mkdir()
+    check_destination(storage, str(tmp_path / "empty"), {}, known=False)
+
+
+def test_our_own_files_are_fine_only_if_the_job_is_known(storage, places):
+    run(places, "one", [[1], [2]])
+    check_destination(storage, places.folder, {}, known=True)
+    with pytest.raises(
+        BadInput, match=r"no state folder .*part-00000-one\.parquet.* restore the state folder"
+    ):
+        check_destination(storage, places.folder, {}, known=False)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "data.csv",
+        "part-00000-8b1c2d3e-c000.snappy.parquet",
+        "part-00000-8b1c2d3e-4f5a-c000.parquet",
+        "part-0.parquet",
+        "ds=1/part-00000-one.parquet",
+        "sub/_SUCCESS",
+    ],
+)
+def test_files_of_others_are_refused_by_name(storage, places, name):
+    run(places, "one", [[1]])
+    path = Path(places.folder, name)
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    for known in (True, False):
+        with pytest.raises(BadInput, match=r"destination: .*Choose another destination") as caught:
+            check_destination(storage, places.folder, {}, known=known)
+        assert name in caught.value.problem
+
+
+def test_three_files_are_named_and_the_others_counted(storage, tmp_path):
+    for n in range(5):
+        (tmp_path / f"{n}.csv").touch()
+    with pytest.raises(BadInput, match=r"/0\.csv, .*/1\.csv, .*/2\.csv and 2 more\."):
+        check_destination(storage, str(tmp_path), {}, known=True)
+
+
+def test_a_partition_minds_neither_its_siblings_nor_lists_them(tmp_path):
+    class Noting(LocalStorage):
+        def list(self, folder, *, recursive=True):
+            seen.append((folder.removeprefix(str(tmp_path)), recursive))
+            return super().list(folder, recursive=recursive)
+
+    seen: list[tuple[str, bool]] = []
+    for day in ("1", "2"):
+        (tmp_path / f"ds={day}" / "kind=a").mkdir(parents=True)
+        (tmp_path / f"ds={day}" / "kind=a" / "theirs.parquet").touch()
+    check_destination(Noting(), str(tmp_path), {"ds": "1", "kind": "b"}, known=False)
+    assert seen == [("", False), ("/ds=1", False), ("/ds=1/kind=b", True)]
+    with pytest.raises(BadInput, match="kind=a has files already"):
+        check_destination(Noting(), str(tmp_path), {"ds": "1", "kind": "a"}, known=False)
+
+
+@pytest.mark.parametrize("name", ["part-00000-one.parquet", "ds=1/stray.csv"])
+def test_files_among_the_partitions_are_refused(storage, tmp_path, name):
+    (tmp_path / "ds=1").mkdir()
+    (tmp_path / name).touch()
+    with pytest.raises(BadInput, match="is to hold partitions, but has files of its own"):
+        check_destination(storage, str(tmp_path), {"ds": "1", "kind": "a"}, known=True)
+
+
+def test_a_destination_that_is_a_file_is_refused(storage, tmp_path):
+    (tmp_path / "a").touch()
+    with pytest.raises(BadInput, match="is a file"):
+        check_destination(storage, str(tmp_path / "a"), {}, known=False)
+
+
+# Staging
+
+
+def test_a_staged_part_is_a_zstd_parquet_file_under_a_name_that_is_not(storage, places):
+    part = Stage(storage, places.state, "one").write(
+        42, iter([table([1, 2]), *table([3]).to_batches()]), SCHEMA
+    )
+    assert part.path == f"{places.state}/staged/one/part-00042.staged"
+    assert (part.number, part.rows, part.bytes) == (42, 3, Path(part.path).stat().st_size)
+    metadata = pq.read_metadata(part.path)
+    assert (metadata.num_row_groups, metadata.row_group(0).column(0).compression) == (1, "ZSTD")
+    assert pq.read_table(part.path).equals(table([1, 2, 3]))
+    assert StagedPart.from_dict(json.loads(json.dumps(part.as_dict()))) == part
+
+
+def test_many_small_tables_share_row_groups_of_a_reasonable_size(storage, places):
+    part = Stage(storage, places.state, "one").write(0, (table(range(1000)) for _ in range(150)), SCHEMA)
+    metadata = pq.read_metadata(part.path)
+    assert [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)] == [100_000, 50_000]
+
+
+def test_staging_again_gives_what_was_staged_last(storage, places):
+    writer = Stage(storage, places.state, "one")
+    first, same = writer.write(0, [table([1])], SCHEMA), writer.write(0, [table([1])], SCHEMA)
+    assert first == same
+    other = writer.write(0, [table([2])], SCHEMA)
+    assert other.sha256 != first.sha256
+    assert pq.read_table(other.path)["n"].to_pylist() == [2]
+
+
+@pytest.mark.parametrize("publish_id", ["", "a-b", "../a", "a.b", "a" * 101])
+def test_a_publish_id_that_could_not_be_told_from_other_names_is_refused(storage, places, publish_id):
+    with pytest.raises(ValueError, match="is no publish id"):
+        Stage(storage, places.state, publish_id)
+    with pytest.raises(ValueError, match="is no publish id"):
+        run(places, publish_id, [[1]])
+
+
+def test_dictionaries_that_differ_by_batch_survive(storage, places):
+    batches = [
+        pa.record_batch({"d": pa.array(values).dictionary_encode()}) for values in (["a", "b"], ["c", "a"])
+    ]
+    part = Stage(storage, places.state, "one").write(0, batches, batches[0].schema)
+    assert pq.read_table(part.path)["d"].to_pylist() == ["a", "b", "c", "a"]
+
+
+# Publishing
+
+
+def test_a_publish_leaves_the_parts_the_mark_and_the_manifest(storage, places):
+    manifest = run(places, "one", [[1, 2], [3]], outcomes={"succeeded": 3}, note="ü")
+    assert names(places.folder) == ["_SUCCESS", "part-00000-one.parquet", "part-00001-one.parquet"]
+    assert Path(places.folder, "_SUCCESS").read_bytes() == b""
+    assert names(places.state) == [".manifest.json.lock", "manifest.json"]
+    assert rows(places) == [1, 2, 3]
+    assert manifest == read_manifest(storage, places.state)[0]
+    assert list(manifest) == ["format", "publish_id", "outcomes", "note", "files", "replaced"]
+    assert manifest["files"][0] == {
+        "path": "part-00000-one.parquet",
+        "rows": 2,
+        "bytes": Path(places.folder, "part-00000-one.parquet").stat().st_size,
+    }
+    assert '\n  "note": "ü"' in Path(places.state, "manifest.json").read_text(encoding="utf-8")
+
+
+def test_parts_are_in_the_manifest_in_the_order_of_the_shards(places):
+    staged = stage(places, "one", [[1], [2], [3]])
+    publish(
+        LocalStorage(),
+        folder=places.folder,
+        state_folder=places.state,
+        publish_id="one",
+        staged=staged[::-1],
+        manifest={},
+        previous=None,
+    )
+    assert rows(places) == [1, 2, 3]
+
+
+def test_a_publish_replaces_the_one_before(places):
+    run(places, "one", [[1], [2], [3]])
+    manifest = run(places, "two", [[4]])
+    assert rows(places) == [4]
+    assert names(places.folder) == ["_SUCCESS", "part-00000-two.parquet"]
+    assert manifest["replaced"] == [f"part-0000{n}-one.parquet" for n in range(3)]
+
+
+def test_files_of_others_are_never_removed(places):
+    Path(places.folder, "sub").mkdir(parents=True)
+    theirs = ["part-00000-abc-def.parquet", "readme.md", "sub/part-00000-one.parquet"]
+    for name in theirs:
+        Path(places.folder, name).touch()
+    run(places, "one", [[1]])
+    run(places, "two", [[2]])
+    assert names(places.folder) == sorted(["_SUCCESS", "part-00000-two.parquet", *theirs])
+
+
+def test_publishing_twice_with_one_id_is_publishing_once(places):
+    first = run(places, "one", [[1]])
+    before = names(places.folder)
+    # A retry stages again, and knows either version: the one it began with, or its own.
+    assert run(places, "one", [[1]]) == first
+    assert run(places, "one", [[1]], previous=None) == first
+    assert names(places.folder) == before
+    assert names(places.state) == [".manifest.json.lock", "manifest.json"]
+
+
+def test_a_publish_that_builds_on_an_old_version_changes_nothing(places):
+    run(places, "one", [[1]])
+    before = names(places.folder)
+    with pytest.raises(PublishConflict, match="another run published"):
+        run(places, "two", [[2]], previous=None)
+    assert names(places.folder) == before
+    assert rows(places) == [1]
+
+
+def test_what_lost_can_be_published_under_a_new_id(storage, places):
+    run(places, "one", [[1]])
+    with pytest.raises(PublishConflict):
+        run(places, "two", [[2]], previous=None)
+    staged = [StagedPart.from_dict(part.as_dict()) for part in stage(places, "two", [[2]])]
+    publish(
+        storage,
+        folder=places.folder,
+        state_folder=places.state,
+        publish_id="three",
+        staged=staged,
+        manifest={},
+        previous=version(places),
+    )
+    assert rows(places) == [2]
+    assert not Path(staged[0].path).exists()
+
+
+def test_no_part_or_two_of_a_shard_is_a_fault_of_the_caller(storage, places):
+    staged = stage(places, "one", [[1]])
+    for parts in ([], staged * 2):
+        with pytest.raises(ValueError, match="at least one part"):
+            publish(
+                storage,
+                folder=places.folder,
+                state_folder=places.state,
+                publish_id="one",
+                staged=parts,
+                manifest={},
+                previous=None,
+            )
+
+
+def test_a_manifest_that_is_no_json_is_found_before_anything_is_touched(places):
+    run(places, "one", [[1]])
+    for value in (object(), float("nan")):
+        with pytest.raises((TypeError, ValueError)):
+            run(places, "two", [[2]], value=value)
+    assert names(places.folder) == ["_SUCCESS", "part-00000-one.parquet"]
+
+
+def test_old_remains_of_the_dead_are_removed_and_the_living_left_alone(places):
+    dead, living = stage(places, "dead", [[1], [2]]), stage(places, "living", [[3], [4]])
+    past = time.time() - STALE_S - 60
+    for part in (*dead, living[0]):
+        os.utime(part.path, (past, past))
+    run(places, "one", [[5]])
+    assert names(places.state) == [
+        ".manifest.json.lock",
+        "manifest.json",
+        "staged/living/part-00000.staged",
+        "staged/living/part-00001.staged",
+    ]
+    assert not Path(places.state, "staged", "dead").exists()
+
+
+# The manifest
+
+
+def test_before_the_first_publish_there_is_no_manifest(storage, places):
+    assert read_manifest(storage, places.state) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'"x"',
+        b"\xff\xfe",
+        b'{"format": "1"}',
+        b'{"format": 1, "files": []}',
+        b"null",
+    ],
+)
+def test_a_damaged_manifest_is_an_error_and_never_taken_for_none(storage, places, content):
+    storage.create_new(f"{places.state}/manifest.json", content)
+    with pytest.raises(StateUnreadable, match=r"manifest\.json is damaged"):
+        read_manifest(storage, places.state)
+    with pytest.raises(StateUnreadable):
+        run(places, "one", [[1]], previous=None)
+    assert names(places.folder) == []
+
+
+def test_a_newer_manifest_asks_for_an_upgrade(storage, places):
+    storage.create_new(f"{places.state}/manifest.json", b'{"format": 2}')
+    with pytest.raises(StateUnreadable, match="format 2, this version reads up to 1; upgrade"):
+        read_manifest(storage, places.state)
+
+
+# Any process may die at any moment, and another may come in between
+
+
+class Interrupting(LocalStorage):
+    """Lets something happen before or after its n-th operation, as the publish counts them."""
+
+    def __init__(self, number: int, happens, *, after: bool = False) -> None:
+        super().__init__(sync=lambda _: None)
+        self.left = number
+        self.happens = happens
+        self.after = after
+        self.inside = False
+
+    def step(self, operation, *arguments, **options):
+        # What an operation calls itself is inside its lock, where nobody else can come in.
+        if self.inside:
+            return operation(self, *arguments, **options)
+        self.left -= 1
+        now = self.left == 0
+        if now and not self.after:
+            self.happens()
+        self.inside = True
+        try:
+            result = operation(self, *arguments, **options)
+        finally:
+            self.inside = False
+        if now and self.after:
+            self.happens()
+        return result
+
+
+def _counted(operation):
+    return lambda self, *arguments, **options: self.step(operation, *arguments, **options)
+
+
+for name in (
+    "list",
+    "exists",
+    "read",
+    "read_versioned",
+    "create_new",
+    "replace_if",
+    "copy_new",
+    "delete",
+    "sweep",
+):
+    setattr(Interrupting, name, _counted(getattr(LocalStorage, name)))
+
+
+class Killed(BaseException):
+    """What no handler for errors catches, as a kill."""
+
+
+def die() -> None:
+    raise Killed
+
+
+def every_moment(root: Path, happens_at):
+    """Runs the same story with an interruption at its first operation, its second, and so on to the last."""
+    for after in (False, True):
+        number = 1
+        while happens_at(root / f"{number}-{after}", number, after):
+            number += 1
+        assert number > 12
+
+
+@pytest.mark.parametrize("again", ["same", "new"])
+def test_a_publish_that_dies_anywhere_and_runs_again_leaves_one_correct_dataset(tmp_path, again):
+    def dies_at(root: Path, number: int, after: bool) -> bool:  # noqa: FBT001
+        places = Places(root)
+        run(places, "old", [[1], [2], [3]])
+        storage = Interrupting(number, die, after=after)
+        with suppress(Killed):
+            run(places, "same", [[4, 5], [6]], storage=storage)
+        manifest, _ = read_manifest(LocalStorage(), places.state)
+        present = set(names(places.folder))
+        assert present >= {file["path"] for file in manifest["files"]}
+        if "_SUCCESS" in present:
+            assert len(present) == len(manifest["files"]) + 1
+        run(places, again, [[4, 5], [6]])
+        assert rows(places) == [4, 5, 6]
+        assert names(places.folder) == ["_SUCCESS"] + [
+            f"part-0000{n}-{manifest_id(places)}.parquet" for n in (0, 1)
+        ]
+        return storage.left <= 0
+
+    every_moment(tmp_path, dies_at)
+
+
+def manifest_id(places) -> str:
+    return read_manifest(LocalStorage(), places.state)[0]["publish_id"]
+
+
+def test_of_two_publishes_one_wins_wherever_they_meet(tmp_path):
+    def meets_at(root: Path, number: int, after: bool) -> bool:  # noqa: FBT001
+        places = Places(root)
+        run(places, "old", [[1], [2]])
+        began = version(places)
+
+        def other_publishes() -> None:
+            run(places, "other", [[7], [8], [9]])
+
+        storage = Interrupting(number, other_publishes, after=after)
+        try:
+            run(places, "slow", [[4], [5]], storage=storage, previous=began)
+        except PublishConflict:
+            assert manifest_id(places) == "other"
+        met = storage.left <= 0
+        # It came in before the swap, and won, or built on the swap, and won.
+        assert rows(places) == ([7, 8, 9] if met else [4, 5])
+        assert "_SUCCESS" in names(places.folder)
+        return met
+
+    every_moment(tmp_path, meets_at)
+
+
+def test_a_twin_with_the_same_id_does_no_harm_wherever_they_meet(tmp_path):
+    def meets_at(root: Path, number: int, after: bool) -> bool:  # noqa: FBT001
+        places = Places(root)
+        run(places, "old", [[1], [2]])
+        began = version(places)
+        storage = Interrupting(number, lambda: run(places, "twin", [[4], [5]], previous=began), after=after)
+        run(places, "twin", [[4], [5]], storage=storage, previous=began)
+        assert rows(places) == [4, 5]
+        assert names(places.folder) == ["_SUCCESS"] + [f"part-0000{n}-twin.parquet" for n in (0, 1)]
+        return storage.left <= 0
+
+    every_moment(tmp_path, meets_at)
+
+
+class DyingAtTheSwap(LocalStorage):
+    def replace_if(self, path, data, version):
+        assert super().replace_if(path, data, version)
+        raise Killed
+
+
+def goes_on(places) -> None:
+    """The publish that died at its swap is tried again; it may find itself overtaken."""
+    with suppress(PublishConflict):
+        run(places, "first", [[3]], previous=None)
+
+
+def test_a_winner_that_dies_and_goes_on_beside_a_later_publish_leaves_that_alone(tmp_path):
+    def dies_at(root: Path, number: int, after: bool) -> bool:  # noqa: FBT001
+        places = Places(root)
+        run(places, "old", [[1], [2]])
+        with suppress(Killed):
+            run(places, "first", [[3]], storage=DyingAtTheSwap())
+        assert manifest_id(places) == "first"
+        later = Interrupting(number, lambda: goes_on(places), after=after)
+        run(places, "later", [[4], [5]], storage=later)
+        assert rows(places) == [4, 5]
+        assert names(places.folder)[0] == "_SUCCESS"
+        return later.left <= 0
+
+    every_moment(tmp_path, dies_at)
+
+
+class Overtaken(LocalStorage):
+    """Another publish swaps the manifest a moment before this one would."""
+
+    def __init__(self, overtakes) -> None:
+        super().__init__()
+        self.overtakes = overtakes
+
+    def replace_if(self, path, data, version):
+        self.overtakes()
+        return super().replace_if(path, data, version)
+
+
+class OvertakenAtTheMark(LocalStorage):
+    """Another publish begins and ends a moment before this one removes the mark; listings are as late as they can be."""
+
+    def __init__(self, overtakes, listed) -> None:
+        super().__init__()
+        self.overtakes = [overtakes]
+        self.listed = listed
+
+    def delete(self, path):
+        while path.endswith("_SUCCESS") and self.overtakes:
+            self.overtakes.pop()()
+        super().delete(path)
+
+    def list(self, folder, *, recursive=True):
+        late = self.listed(folder)
+        return super().list(folder, recursive=recursive) if late is None else late
+
+
+@pytest.mark.parametrize(
+    "names_listed", [[], ["part-00000-old.parquet", "_SUCCESS"]], ids=["nothing", "before"]
+)
+def test_who_lost_puts_the_mark_back_that_it_removed_however_late_a_listing_is(places, names_listed):
+    def listed(folder: str):
+        return [Entry(f"{folder}/{name}", 1) for name in names_listed] if folder == places.folder else None
+
+    run(places, "old", [[1]])
+    storage = OvertakenAtTheMark(lambda: run(places, "winner", [[2]]), listed)
+    with pytest.raises(PublishConflict):
+        run(places, "loser", [[3]], storage=storage)
+    assert rows(places) == [2]
+    assert names(places.folder) == ["_SUCCESS", "part-00000-winner.parquet"]
+
+
+def test_an_id_that_lost_stays_lost(places):
+    run(places, "old", [[1]])
+    with pytest.raises(PublishConflict, match="came first"):
+        run(places, "loser", [[3]], storage=Overtaken(lambda: run(places, "winner", [[2]])))
+    assert rows(places) == [2]
+    assert names(places.folder) == ["_SUCCESS", "part-00000-winner.parquet"]
+    with pytest.raises(PublishConflict, match="publish under a new id"):
+        run(places, "loser", [[3]])
+    assert rows(places) == [2]
+
+
+def test_a_part_staged_anew_after_a_crash_replaces_the_copy_of_the_old_one(places):
+    with suppress(Killed):
+        run(places, "one", [[1]], storage=Overtaken(die))
+    assert names(places.folder) == ["part-00000-one.parquet"]
+    run(places, "one", [[2]])
+    assert rows(places) == [2]
+
+
+def test_a_publish_whose_parts_vanish_does_not_become_the_dataset(places):
+    class Losing(LocalStorage):
+        def copy_new(self, source, target):
+            created = super().copy_new(source, target)
+            self.delete(target)
+            return created
+
+    run(places, "old", [[1]])
+    with pytest.raises(PublishConflict, match="removed parts of this one"):
+        run(places, "new", [[2]], storage=Losing())
+    assert rows(places) == [1]
+    assert names(places.folder)[0] == "_SUCCESS"
+
+
+def test_a_winner_does_not_mark_what_a_later_publish_is_changing(places):
+    class Slow(LocalStorage):
+        """While this one removes old parts, a later publish goes as far as its swap and dies."""
+
+        def delete(self, path):
+            if path.endswith("-old.parquet"):
+                with suppress(Killed):
+                    run(places, "later", [[3]], storage=DyingAtTheSwap())
+            super().delete(path)
+
+    run(places, "old", [[1]])
+    run(places, "slow", [[2]], storage=Slow())
+    assert manifest_id(places) == "later"
+    assert names(places.folder) == ["part-00000-later.parquet", "part-00000-slow.parquet"]
+
+
+# Readers
+
+
+def with_duckdb(pattern: str) -> list[dict]:
+    found = duckdb.execute("select * from read_parquet(?, hive_types_autocast = false) order by n", [pattern])
+    columns = [column[0] for column in found.description]
+    return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+
+
+def four_readers(source: str) -> list[list[dict]]:
+    """The rows as Arrow, DuckDB, Polars and pandas read them."""
+    return [
+        pq.read_table(source).to_pylist(),
+        with_duckdb(f"{source}/**/*.parquet"),
+        pl.read_parquet(source, try_parse_hive_dates=False).to_dicts(),
+        pd.read_parquet(source).to_dict("records"),
+    ]
+
+
+def test_the_usual_readers_read_a_dataset(places):
+    run(places, "one", [[1, 2], [], [3]])
+    expected = [{"n": n, "result": {"total": str(n)}} for n in (1, 2, 3)]
+    for found in four_readers(places.folder):
+        assert found == expected
+
+
+def test_the_usual_readers_read_partitions(tmp_path, storage):
+    for day in ("2026-01-01", "2026-01-02"):
+        places = Places(tmp_path)
+        places.folder = dataset_folder(storage, str(tmp_path / "lake"), {"ds": day})
+        places.state = str(tmp_path / "lake.state" / day)
+        run(places, "one", [[int(day[-1])]])
+    expected = [{"n": n, "result": {"total": str(n)}, "ds": f"2026-01-0{n}"} for n in (1, 2)]
+    for found in four_readers(str(tmp_path / "lake")):
+        assert found == expected
+
+
+def test_a_dataset_without_rows_has_its_schema(places):
+    staged = [Stage(LocalStorage(), places.state, "one").write(0, [], SCHEMA)]
+    publish(
+        LocalStorage(),
+        folder=places.folder,
+        state_folder=places.state,
+        publish_id="one",
+        staged=staged,
+        manifest={},
+        previous=None,
+    )
+    assert pq.read_table(places.folder).schema.equals(SCHEMA)
+    assert duckdb.read_parquet(f"{places.folder}/*.parquet").columns == SCHEMA.names
+    assert pl.read_parquet(places.folder).columns == SCHEMA.names
+    assert list(pd.read_parquet(places.folder).columns) == SCHEMA.names
+    assert open_dataset(LocalStorage(), places.folder).schema.equals(SCHEMA)

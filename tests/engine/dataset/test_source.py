@@ -1,0 +1,573 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runware_provider.engine.dataset.source import (
+    Dataset,
+    Shard,
+    SourceFile,
+    open_dataset,
+    plan_shards,
+    read_shards,
+    would_read,
+)
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.storage.local import LocalStorage
+
+BIG = 1 << 40
+
+
+@pytest.fixture
+def storage() -> LocalStorage:
+    return LocalStorage()
+
+
+def write(path: Path, table: pa.Table | dict, **options) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table if isinstance(table, pa.Table) else pa.table(table), path, **options)
+    return str(path)
+
+
+def read(storage, source, *, shard_rows=BIG, columns=None) -> pa.Table:
+    dataset = open_dataset(storage, str(source))
+    shards = plan_shards(dataset, shard_rows=shard_rows, shard_bytes=BIG, limit=None)
+    tables = [table for _, table in read_shards(storage, dataset, shards, columns)]
+    schema = pa.schema([dataset.schema.field(name) for name in columns]) if columns else dataset.schema
+    return pa.concat_tables(tables) if tables else schema.empty_table()
+
+
+def names(dataset: Dataset) -> list[str]:
+    return [Path(file.path).name for file in dataset.files]
+
+
+# Which files
+
+
+def test_a_single_file_may_have_any_name(storage, tmp_path):
+    path = write(tmp_path / "_data", {"n": [1, 2]})
+    dataset = open_dataset(storage, path)
+    assert [(file.path, file.rows, file.partition) for file in dataset.files] == [(path, 2, ())]
+    assert dataset.files[0].bytes > 0
+    assert (dataset.rows, dataset.schema) == (2, pa.schema({"n": pa.int64()}))
+
+
+def test_a_folder_gives_its_parquet_files_at_any_depth(storage, tmp_path):
+    for name in ("a.parquet", "b/c/d.PARQUET", "e.pq", "f.parq"):
+        write(tmp_path / name, {"n": [1]})
+    for name in (
+        "_SUCCESS",
+        "readme.md",
+        "_hidden/x.parquet",
+        ".cache/x.parquet",
+        "._a.parquet",
+        "_b.parquet",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("no Parquet")
+    assert names(open_dataset(storage, str(tmp_path))) == ["a.parquet", "d.PARQUET", "e.pq", "f.parq"]
+    assert names(open_dataset(storage, f"{tmp_path}/")) == ["a.parquet", "d.PARQUET", "e.pq", "f.parq"]
+
+
+def test_rows_come_in_the_order_in_which_other_readers_give_them(storage, tmp_path):
+    for n, name in enumerate(("part-2", "part-10", "part-1", "a/x", "a-b/x", "Z")):
+        write(tmp_path / f"{name}.parquet", {"n": [n]})
+    ours = read(storage, tmp_path)["n"].to_pylist()
+    assert ours == pq.read_table(tmp_path)["n"].to_pylist()
+    assert ours == pl.read_parquet(tmp_path / "**/*.parquet")["n"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.parquet", ["a", "b"]),
+        ("?.parquet", ["a", "b"]),
+        ("[!a].parquet", ["b"]),
+        ("[ab]*", ["a", "b"]),
+        ("*", ["a", "b", "c", "d", "e", "f"]),
+        ("**/*.parquet", ["a", "b", "c", "d", "e", "f"]),
+        ("**", ["a", "b", "c", "d", "e", "f"]),
+        ("day=*/*.parquet", ["c", "d"]),
+        ("day=2026-01-0[12]/**", ["c", "d"]),
+        ("day=*", ["c", "d"]),
+        ("*/*.parquet", ["c", "d", "e"]),
+        ("**/deep/*.parquet", ["f"]),
+        ("x/**/f.parquet", ["f"]),
+        ("x*/**/*.parquet", ["e", "f"]),
+        ("_hid*/*.parquet", ["hidden"]),
+        ("_hidden/h*", ["hidden"]),
+        ("*.txt", ["odd"]),
+    ],
+)
+def test_a_glob_gives_what_it_names(storage, tmp_path, pattern, expected):
+    places = {
+        "a": "a.parquet",
+        "b": "b.parquet",
+        "c": "day=2026-01-01/c.parquet",
+        "d": "day=2026-01-02/d.parquet",
+        "e": "x/e.parquet",
+        "f": "x/y/deep/f.parquet",
+        "hidden": "_hidden/hidden.parquet",
+        "odd": "odd.txt",
+    }
+    for place in places.values():
+        write(tmp_path / place, {"n": [1]})
+    found = open_dataset(storage, f"{tmp_path}/{pattern}")
+    assert [Path(name).stem for name in names(found)] == expected
+
+
+def test_a_relative_glob_begins_where_the_process_began(tmp_path, monkeypatch):
+    write(tmp_path / "a.parquet", {"n": [1]})
+    write(tmp_path / "in" / "b.parquet", {"n": [1]})
+    monkeypatch.chdir(tmp_path)
+    assert names(open_dataset(LocalStorage(), "*.parquet")) == ["a.parquet"]
+    assert names(open_dataset(LocalStorage(), "in/*.parquet")) == ["b.parquet"]
+    assert names(open_dataset(LocalStorage(), "in")) == ["b.parquet"]
+
+
+def test_a_name_that_looks_like_a_glob_is_taken_as_a_name_first(storage, tmp_path):
+    write(tmp_path / "day[1]" / "a*.parquet", {"n": [1]})
+    write(tmp_path / "day1" / "ab.parquet", {"n": [1]})
+    assert names(open_dataset(storage, f"{tmp_path}/day[1]")) == ["a*.parquet"]
+    assert names(open_dataset(storage, f"{tmp_path}/day[1]/a*.parquet")) == ["a*.parquet"]
+
+
+def test_a_missing_source_is_named(storage, tmp_path):
+    for source in (f"{tmp_path}/missing", f"{tmp_path}/*.parquet", str(tmp_path)):
+        with pytest.raises(BadInput, match="there is no Parquet file at") as caught:
+            open_dataset(storage, source)
+        assert source in caught.value.problem
+        assert caught.value.field == "source"
+
+
+def test_a_folder_without_parquet_says_what_was_looked_for(storage, tmp_path):
+    (tmp_path / "a.csv").touch()
+    (tmp_path / "_b.parquet").touch()
+    with pytest.raises(BadInput, match=r"none of the 2 files.*\.parquet"):
+        open_dataset(storage, str(tmp_path))
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1 not really PAR1", b"a,b\n1,2\n" * 100])
+def test_a_broken_file_is_named(storage, tmp_path, content):
+    write(tmp_path / "a.parquet", {"n": [1]})
+    (tmp_path / "b.parquet").write_bytes(content)
+    with pytest.raises(BadInput, match=r"b\.parquet is not a readable Parquet file \(.+\)"):
+        open_dataset(storage, str(tmp_path))
+
+
+def test_a_file_cut_short_is_named(storage, tmp_path):
+    path = Path(write(tmp_path / "a.parquet", {"n": range(1000)}))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(BadInput, match=r"a\.parquet is not a readable"):
+        open_dataset(storage, str(path))
+
+
+# Hive partitions
+
+
+def test_hive_folders_are_columns_of_strings_behind_the_others(storage, tmp_path):
+    write(tmp_path / "ds=2026-01-02" / "region=de%2Fat" / "a.parquet", {"n": [2]})
+    write(tmp_path / "ds=2026-01-01" / "region=__HIVE_DEFAULT_PARTITION__" / "a.parquet", {"n": [1]})
+    write(tmp_path / "ds=2026-01-03" / "a.parquet", {"n": [3]})
+    dataset = open_dataset(storage, str(tmp_path))
+    assert dataset.schema == pa.schema({"n": pa.int64(), "ds": pa.string(), "region": pa.string()})
+    assert dataset.files[1].partition == (("ds", "2026-01-02"), ("region", "de/at"))
+    assert read(storage, tmp_path).to_pylist() == [
+        {"n": 1, "ds": "2026-01-01", "region": None},
+        {"n": 2, "ds": "2026-01-02", "region": "de/at"},
+        {"n": 3, "ds": "2026-01-03", "region": None},
+    ]
+
+
+def test_hive_folders_above_the_source_are_no_columns(storage, tmp_path):
+    write(tmp_path / "ds=1" / "hour=2" / "a.parquet", {"n": [1]})
+    assert open_dataset(storage, f"{tmp_path}/ds=1").schema.names == ["n", "hour"]
+    assert open_dataset(storage, f"{tmp_path}/ds=1/*/a.parquet").schema.names == ["n", "hour"]
+    assert open_dataset(storage, f"{tmp_path}/ds=*/hour=2/a.parquet").schema.names == ["n", "ds", "hour"]
+    assert open_dataset(storage, f"{tmp_path}/ds=1/hour=2/a.parquet").schema.names == ["n"]
+
+
+def test_only_hive_columns_may_be_read(storage, tmp_path):
+    write(tmp_path / "ds=1" / "a.parquet", {"n": [1, 2]})
+    assert read(storage, tmp_path, columns=["ds"]).to_pylist() == [{"ds": "1"}] * 2
+
+
+def test_a_hive_folder_that_contradicts_a_column_is_refused(storage, tmp_path):
+    write(tmp_path / "ds=1" / "a.parquet", {"n": [1], "ds": ["2"]})
+    with pytest.raises(BadInput, match=r"ds=1, but 'ds' is also a column"):
+        open_dataset(storage, str(tmp_path))
+
+
+@pytest.mark.parametrize("value", ["2026-01-01", dt.date(2026, 1, 1)])
+def test_a_hive_folder_that_repeats_its_column_is_that_column(storage, tmp_path, value):
+    write(tmp_path / "ds=2026-01-01" / "a.parquet", {"ds": [value, value], "n": [1, 2]}, row_group_size=1)
+    dataset = open_dataset(storage, str(tmp_path))
+    assert dataset.schema.names == ["ds", "n"]
+    assert dataset.hive == ()
+    assert read(storage, tmp_path)["ds"].to_pylist() == [value, value]
+
+
+def test_a_hive_folder_whose_column_cannot_be_checked_is_refused(storage, tmp_path):
+    write(tmp_path / "ds=1" / "a.parquet", {"ds": ["1"]}, write_statistics=False)
+    with pytest.raises(BadInput, match="do not show the same value"):
+        open_dataset(storage, str(tmp_path))
+
+
+def test_a_hive_key_twice_in_a_path_is_refused(storage, tmp_path):
+    write(tmp_path / "a=1" / "a=2" / "x.parquet", {"n": [1]})
+    with pytest.raises(BadInput, match="hive key 'a' twice"):
+        open_dataset(storage, str(tmp_path))
+
+
+# One schema
+
+
+def test_columns_that_a_file_does_not_have_are_null(storage, tmp_path):
+    strict = pa.schema(
+        [pa.field("a", pa.int64(), nullable=False), pa.field("n", pa.string(), nullable=False)]
+    )
+    write(tmp_path / "1.parquet", pa.table({"a": [1], "n": ["x"]}, schema=strict))
+    write(tmp_path / "2.parquet", pa.table({"n": ["y"], "b": [{"c": [1]}]}))
+    table = read(storage, tmp_path)
+    assert table.to_pylist() == [
+        {"a": 1, "n": "x", "b": None},
+        {"a": None, "n": "y", "b": {"c": [1]}},
+    ]
+    assert table.schema.field("a").nullable
+    assert table.validate(full=True) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        (pa.int32(), pa.int64(), pa.int64()),
+        (pa.int64(), pa.float64(), pa.float64()),
+        (pa.float32(), pa.float64(), pa.float64()),
+        (pa.null(), pa.string(), pa.string()),
+        (pa.string(), pa.large_string(), pa.large_string()),
+        (pa.string(), pa.string_view(), pa.large_string()),
+        (pa.dictionary(pa.int8(), pa.string()), pa.string(), pa.string()),
+        (pa.timestamp("ms", "UTC"), pa.timestamp("us", "UTC"), pa.timestamp("us", "UTC")),
+        (pa.decimal128(5, 2), pa.decimal128(9, 3), pa.decimal128(9, 3)),
+        (pa.list_(pa.int32()), pa.list_(pa.int64()), pa.list_(pa.int64())),
+        (
+            pa.struct({"a": pa.int32()}),
+            pa.struct({"b": pa.string()}),
+            pa.struct({"a": pa.int32(), "b": pa.string()}),
+        ),
+    ],
+)
+def test_types_that_go_together_are_widened(storage, tmp_path, one, other, together):
+    write(tmp_path / "1.parquet", pa.table({"x": pa.nulls(1, one)}))
+    write(tmp_path / "2.parquet", pa.table({"x": pa.nulls(1, other)}))
+    table = read(storage, tmp_path)
+    assert str(table.schema.field("x").type).replace("element", "item") == str(together)
+    assert table["x"].to_pylist() == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pa.string(), pa.int64()),
+        (pa.string(), pa.binary()),
+        (pa.decimal128(5, 2), pa.float64()),
+        (pa.timestamp("us"), pa.timestamp("us", "UTC")),
+        (pa.struct({"a": pa.int64()}), pa.struct({"a": pa.string()})),
+        (pa.struct({"a": pa.decimal128(5, 2)}), pa.struct({"a": pa.float64()})),
+        (pa.list_(pa.string()), pa.string()),
+    ],
+)
+def test_types_that_clash_are_refused_by_column_and_file(storage, tmp_path, one, other):
+    write(tmp_path / "1.parquet", pa.table({"x": pa.nulls(1, one)}))
+    write(tmp_path / "2.parquet", pa.table({"x": pa.nulls(1, other)}))
+    with pytest.raises(BadInput, match=r"column 'x' is .* in .*1\.parquet, but .* in .*2\.parquet"):
+        open_dataset(storage, str(tmp_path))
+
+
+def test_a_value_that_widening_would_alter_is_refused(storage, tmp_path):
+    write(tmp_path / "1.parquet", {"x": [2**53 + 1]})
+    write(tmp_path / "2.parquet", {"x": [1.5]})
+    with pytest.raises(BadInput, match=r"column 'x' of .*1\.parquet does not fit double"):
+        read(storage, tmp_path)
+
+
+def test_two_columns_of_one_name_are_refused(storage, tmp_path):
+    path = write(
+        tmp_path / "a.parquet", pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["n", "n"])
+    )
+    with pytest.raises(BadInput, match="two columns named 'n'"):
+        open_dataset(storage, path)
+
+
+def test_the_metadata_of_the_input_is_not_passed_on(storage, tmp_path):
+    table = pa.table({"n": [1]}).replace_schema_metadata({"pandas": "{}"})
+    assert not open_dataset(storage, write(tmp_path / "a.parquet", table)).schema.metadata
+
+
+def test_no_row_is_fine(storage, tmp_path):
+    schema = pa.schema({"n": pa.int64(), "s": pa.struct({"a": pa.string()})})
+    write(tmp_path / "a.parquet", schema.empty_table())
+    with pq.ParquetWriter(tmp_path / "b.parquet", schema):
+        pass
+    dataset = open_dataset(storage, str(tmp_path))
+    assert (dataset.rows, dataset.schema) == (0, schema)
+    assert plan_shards(dataset, shard_rows=10, shard_bytes=10, limit=None) == ()
+    assert read(storage, tmp_path).num_rows == 0
+
+
+# Which shards
+
+
+def planned(rows, size=0, *, shard_rows=5000, shard_bytes=BIG, limit=None) -> list[tuple[str, int, int]]:
+    files = tuple(SourceFile(str(n), one, size) for n, one in enumerate(rows))
+    dataset = Dataset(files, pa.schema({}))
+    shards = plan_shards(dataset, shard_rows=shard_rows, shard_bytes=shard_bytes, limit=limit)
+    assert [shard.number for shard in shards] == list(range(len(shards)))
+    return [(shard.path, shard.start, shard.rows) for shard in shards]
+
+
+def test_a_file_is_cut_evenly():
+    assert planned([5001]) == [("0", 0, 2501), ("0", 2501, 2500)]
+    assert planned([5000]) == [("0", 0, 5000)]
+    assert planned([10], shard_rows=4) == [("0", 0, 4), ("0", 4, 3), ("0", 7, 3)]
+
+
+def test_fat_rows_make_short_shards_of_at_least_one_row():
+    assert [rows for _, _, rows in planned([10], 100, shard_bytes=25)] == [3, 3, 2, 2]
+    assert [rows for _, _, rows in planned([3], 3000, shard_bytes=1)] == [1, 1, 1]
+
+
+def test_a_shard_never_spans_two_files():
+    assert planned([2, 0, 3]) == [("0", 0, 2), ("2", 0, 3)]
+
+
+def test_a_limit_takes_the_first_rows():
+    assert planned([2, 3], limit=3) == [("0", 0, 2), ("1", 0, 1)]
+    assert planned([2, 3], limit=99) == planned([2, 3])
+    assert planned([2, 3], limit=0) == []
+    assert planned([10_000], 1000, shard_bytes=1000, limit=5000) == [("0", 0, 5000)]
+
+
+@given(
+    rows=st.lists(st.integers(0, 300), max_size=5),
+    size=st.integers(0, 10_000),
+    shard_rows=st.integers(1, 120),
+    shard_bytes=st.integers(1, 5000),
+    limit=st.none() | st.integers(0, 1000),
+)
+def test_every_row_is_in_exactly_one_shard_in_order(rows, size, shard_rows, shard_bytes, limit):
+    shards = planned(rows, size, shard_rows=shard_rows, shard_bytes=shard_bytes, limit=limit)
+    covered = [(path, row) for path, start, count in shards for row in range(start, start + count)]
+    everything = [(str(n), row) for n, count in enumerate(rows) for row in range(count)]
+    assert covered == everything[:limit]
+    assert all(0 < count <= shard_rows for _, _, count in shards)
+    lengths = {path: [count for other, _, count in shards if other == path] for path, _, _ in shards}
+    assert all(max(counts) - min(counts) <= 1 for counts in lengths.values())
+
+
+def test_a_shard_travels_as_plain_json():
+    shard = Shard(3, "/a", 10, 20, (("ds", "2026-01-01"), ("region", "de")))
+    assert Shard.from_dict(json.loads(json.dumps(shard.as_dict()))) == shard
+    assert Shard.from_dict(Shard(0, "/a", 0, 1).as_dict()) == Shard(0, "/a", 0, 1)
+
+
+# Which rows
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    groups=st.lists(st.integers(0, 30), max_size=6),
+    shard_rows=st.integers(1, 40),
+    picks=st.lists(st.integers(0, 1000), max_size=8),
+)
+def test_any_shards_in_any_order_give_their_own_rows(tmp_path_factory, groups, shard_rows, picks):
+    path = tmp_path_factory.mktemp("shards") / "a.parquet"
+    schema = pa.schema({"n": pa.int64(), "t": pa.string()})
+    row = 0
+    with pq.ParquetWriter(path, schema) as writer:
+        for count in groups:
+            values = range(row, row + count)
+            writer.write_table(pa.table({"n": values, "t": [f"text {n}" for n in values]}, schema=schema))
+            row += count
+    storage = LocalStorage()
+    dataset = open_dataset(storage, str(path))
+    every = plan_shards(dataset, shard_rows=shard_rows, shard_bytes=BIG, limit=None)
+    picked = [every[pick % len(every)] for pick in picks] if every else []
+    for shards in (every, picked, sorted(set(picked), key=lambda shard: shard.number)):
+        given_back = list(read_shards(storage, dataset, shards, ["t", "n"]))
+        assert [shard for shard, _ in given_back] == list(shards)
+        for shard, table in given_back:
+            expected = range(shard.start, shard.start + shard.rows)
+            assert table.column_names == ["t", "n"]
+            assert table["n"].to_pylist() == list(expected)
+            assert table["t"].to_pylist() == [f"text {n}" for n in expected]
+
+
+def test_types_survive(storage, tmp_path):
+    table = pa.table(
+        {
+            "dictionary": pa.array(["a", "b", "a", None]).dictionary_encode(),
+            "large": pa.array(["x", None, "z", ""], pa.large_string()),
+            "view": pa.array(["x", None, "longer than twelve bytes", ""], pa.string_view()),
+            "nested": [
+                {"a": [1, 2], "b": {"c": "x"}},
+                None,
+                {"a": [], "b": None},
+                {"a": None, "b": {"c": None}},
+            ],
+            "list": [[{"q": 1}], [], None, [{"q": None}]],
+            "map": pa.array([[("k", 1)], [], None, []], pa.map_(pa.string(), pa.int64())),
+            "decimal": [Decimal("1.20"), None, Decimal("-3.40"), Decimal("0.00")],
+            "day": [dt.date(2026, 1, 1), None, dt.date(1, 1, 1), dt.date(9999, 12, 31)],
+            "time": pa.array([1, None, 3, 4], pa.timestamp("ns", "Europe/Berlin")),
+            "uuid": pa.array([b"0" * 16, None, b"1" * 16, b"2" * 16], pa.uuid()),
+            "binary": [b"\x00\xff", None, b"", b"x"],
+            "nothing": pa.nulls(4),
+        }
+    )
+    write(tmp_path / "a.parquet", table, row_group_size=3)
+    for shard_rows in (1, 2, 4):
+        back = read(storage, tmp_path, shard_rows=shard_rows)
+        assert back.schema.equals(table.schema)
+        assert back.to_pylist() == table.to_pylist()
+
+
+def test_a_missing_column_of_any_type_is_null(storage, tmp_path):
+    write(tmp_path / "1.parquet", {"n": [1]})
+    table = pa.table(
+        {
+            "dictionary": pa.array(["a"]).dictionary_encode(),
+            "view": pa.array(["x"], pa.string_view()),
+            "nested": [{"a": [1]}],
+            "uuid": pa.array([b"0" * 16], pa.uuid()),
+        }
+    )
+    write(tmp_path / "2.parquet", table)
+    rows = read(storage, tmp_path).to_pylist()
+    assert rows[0] == {"n": 1, "dictionary": None, "view": None, "nested": None, "uuid": None}
+
+
+def test_dots_and_prefixes_in_names_do_not_mix_columns_up(storage, tmp_path):
+    table = pa.table({"a": [1], "a.b": [2], "c": [{"d": 3, "e": 4}], "c.d": [5]})
+    write(tmp_path / "a.parquet", table)
+    for columns in (["a"], ["a.b"], ["c"], ["c.d"], ["c.d", "a"]):
+        assert read(storage, tmp_path, columns=columns).to_pylist() == table.select(columns).to_pylist()
+
+
+def test_no_column_at_all_still_counts_rows(storage, tmp_path):
+    dataset = open_dataset(storage, write(tmp_path / "a.parquet", {"n": [1, 2, 3]}))
+    shards = plan_shards(dataset, shard_rows=2, shard_bytes=BIG, limit=None)
+    assert [table.num_rows for _, table in read_shards(storage, dataset, shards, [])] == [2, 1]
+
+
+def test_an_unknown_column_is_refused_with_the_known_ones(storage, tmp_path):
+    write(tmp_path / "ds=1" / "a.parquet", {"n": [1]})
+    with pytest.raises(BadInput, match=r"columns: 'm' is no column. The data has: n, ds"):
+        read(storage, tmp_path, columns=["n", "m"])
+
+
+def test_a_file_that_changed_since_it_was_planned_is_refused(storage, tmp_path):
+    path = write(tmp_path / "a.parquet", {"n": [1]})
+    dataset = open_dataset(storage, path)
+    shards = plan_shards(dataset, shard_rows=10, shard_bytes=BIG, limit=None)
+    write(tmp_path / "a.parquet", {"n": [1, 2]})
+    with pytest.raises(BadInput, match="has 2 rows, but had 1"):
+        list(read_shards(storage, dataset, shards, None))
+    with pytest.raises(BadInput, match="no longer in it"):
+        list(read_shards(storage, Dataset((), dataset.schema), shards, None))
+
+
+@pytest.mark.parametrize("options", [{"compression": "zstd"}, {"write_page_checksum": True}])
+def test_broken_pages_are_named_by_their_file(storage, tmp_path, options):
+    table = {"t": [f"{n * 7919 % 1009} is the text of row {n}" for n in range(1000)]}
+    path = Path(write(tmp_path / "a.parquet", table, use_dictionary=False, **options))
+    dataset = open_dataset(storage, str(path))
+    content = bytearray(path.read_bytes())
+    content[500:900] = bytes(400)
+    path.write_bytes(content)
+    shards = plan_shards(dataset, shard_rows=10, shard_bytes=BIG, limit=None)
+    with pytest.raises(BadInput, match=r"a\.parquet is not a readable Parquet file"):
+        list(read_shards(storage, dataset, shards, None))
+
+
+def test_one_enormous_row_group_is_never_held_whole(storage, tmp_path):
+    rows = 200_000
+    table = pa.table({"n": range(rows), "body": [f"{n:08d} " * 50 for n in range(rows)]})
+    path = write(tmp_path / "a.parquet", table, row_group_size=rows)
+    assert table.nbytes > 80_000_000
+    del table
+    dataset = open_dataset(storage, path)
+    shards = plan_shards(dataset, shard_rows=2000, shard_bytes=BIG, limit=None)
+    before, most, seen = pa.total_allocated_bytes(), 0, 0
+    for _, part in read_shards(storage, dataset, shards, None):
+        most = max(most, pa.total_allocated_bytes() - before)
+        seen += part.num_rows
+    assert seen == rows
+    assert most < 20_000_000
+
+
+def test_neighbouring_shards_are_read_in_one_pass(tmp_path):
+    class Counting(LocalStorage):
+        opened = 0
+
+        def open(self, path):
+            self.opened += 1
+            return super().open(path)
+
+    storage = Counting()
+    dataset = open_dataset(storage, write(tmp_path / "a.parquet", {"n": range(100)}, row_group_size=10))
+    shards = plan_shards(dataset, shard_rows=7, shard_bytes=BIG, limit=None)
+    before = storage.opened
+    tables = [table for _, table in read_shards(storage, dataset, shards, None)]
+    assert [one["n"][-1].as_py() + 1 == other["n"][0].as_py() for one, other in pairwise(tables)] == [
+        True
+    ] * 14
+    assert storage.opened == before + 1
+
+
+def test_a_reader_that_is_dropped_early_closes_its_file(tmp_path):
+    class Remembering(LocalStorage):
+        def open(self, path):
+            self.last = super().open(path)
+            return self.last
+
+    storage = Remembering()
+    dataset = open_dataset(storage, write(tmp_path / "a.parquet", {"n": range(100)}))
+    shards = plan_shards(dataset, shard_rows=7, shard_bytes=BIG, limit=None)
+    reader = read_shards(storage, dataset, shards, None)
+    next(reader)
+    assert not storage.last.closed
+    reader.close()
+    assert storage.last.closed
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "read"),
+    [
+        ("data", "data/out/part.parquet", True),
+        ("data/", "data/../data/a.parquet", True),
+        ("data", "database/part.parquet", False),
+        ("data/*", "data/out/part.parquet", True),
+        ("data/*.parquet", "data/out/part.parquet", False),
+        ("data/**/*.parquet", "data/out/x/part.parquet", True),
+        ("data/in*", "data/out/part.parquet", False),
+        ("*", "out/part.parquet", True),
+    ],
+)
+def test_what_a_source_would_read_is_known_before_it_is_there(
+    tmp_path: Path,
+    source: str,
+    path: str,
+    read: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    assert would_read(LocalStorage(), f"{tmp_path}/{source}", f"{tmp_path}/{path}") is read
