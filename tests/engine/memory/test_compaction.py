@@ -15,6 +15,7 @@ from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.memory.compaction import KEPT_S, compact
 from runware_provider.engine.memory.ledger import MOST_SMALL, Ledger
 from runware_provider.engine.storage.local import LocalStorage
+from tests.engine.memory.dying_storage import Dying, Killed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,45 +181,6 @@ def test_of_two_that_merge_at_once_one_wins_and_the_other_leaves_nothing(folder:
     assert not merge(folder, Between(lambda: merge(folder)))
     assert said(folder) == before
     assert len(names(folder, "merged-*")) == 1
-
-
-class Killed(BaseException):
-    """The end of a process."""
-
-
-class Dying(LocalStorage):
-    """A storage whose process is killed at the n-th operation, before it or after it."""
-
-    def __init__(self, dies_at: int, *, after: bool) -> None:
-        super().__init__(lambda _: None)
-        self.left, self.after = dies_at, after
-
-    def _step(self, operation: Callable[[], Any]) -> Any:
-        self.left -= 1
-        if self.left < 0 or (self.left == 0 and not self.after):
-            raise Killed
-        result = operation()
-        if self.left == 0:
-            raise Killed
-        return result
-
-    def list(self, folder: str, **rest: Any) -> Any:
-        return self._step(lambda: super(Dying, self).list(folder, **rest))
-
-    def read_versioned(self, path: str) -> Any:
-        return self._step(lambda: super(Dying, self).read_versioned(path))
-
-    def open(self, path: str) -> Any:
-        return self._step(lambda: super(Dying, self).open(path))
-
-    def create_new(self, path: str, data: Any) -> bool:
-        return bool(self._step(lambda: super(Dying, self).create_new(path, data)))
-
-    def replace_if(self, path: str, data: Any, version: Any) -> bool:
-        return bool(self._step(lambda: super(Dying, self).replace_if(path, data, version)))
-
-    def delete(self, path: str) -> None:
-        self._step(lambda: super(Dying, self).delete(path))
 
 
 @pytest.mark.parametrize("after", [False, True])
