@@ -168,10 +168,10 @@ async def test_rows_that_ask_the_same_fail_together(place: Any) -> None:
 async def test_the_command_line_ends_with_the_status_of_a_job_that_can_go_on(place: Any) -> None:
     place.server.script(broken())
     place.fill(30)
-    ended = place.call(*place.arguments(max_failed="0.1"))
+    ended = place.call(*place.arguments(max_failed="0.1", reasks="0"))
     assert ended.returncode == 3
     told = json.loads(ended.stdout)
     assert (told["status"], told["reasons"]) == ("stopped", {"schema": told["rows"]})
     assert ended.stderr.count("Stopped:") == 1
-    assert place.call(*place.arguments(max_failed="none")).returncode == 0
+    assert place.call(*place.arguments(max_failed="none", reasks="0")).returncode == 0
     assert place.executed() == 30

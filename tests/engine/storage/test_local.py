@@ -112,7 +112,7 @@ def test_a_kill_leaves_the_whole_file_or_none(storage, tmp_path, moment, survive
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": "plugins"},
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     ) as child:
         assert child.stdout.readline().strip() == (b"returned" if moment == "never" else b"there")
         child.kill()
