@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runware_provider.engine.api.forcing import Forced, force_schema, offer_tools
+from runware_provider.engine.api.replies import read_result
 from runware_provider.engine.api.request_bodies import task_uuid
 from runware_provider.engine.attempt import Entry, Key, Kind
+from runware_provider.engine.outcome.answer import read_json
 from runware_provider.engine.outcome.flattening import ResultColumns, result_columns
 from runware_provider.engine.outcome.rows import (
     INFERENCE_TYPE,
@@ -430,3 +432,16 @@ def test_mends_are_counted_by_name() -> None:
     said = {key(0): judge.judge(Entry(key(0), 1, Kind.ANSWERED, item=b'{"text":"x {\\"total\\":1}"}'), 1)}
     _, counts = assemble(pa.table({"id": [0, 1]}), [[key(0)], [key(0)]], said, judge, one_column(judge))
     assert counts.mends == {"surrounding_text": 2}
+
+
+def test_what_holds_an_answer_prints_nothing_of_it() -> None:
+    secret = "zqanswer"
+    raw = json.dumps({"text": json.dumps({"total": secret})}).encode()
+    judged = judge_of("json").judge(Entry(KEY, 1, Kind.ANSWERED, item=raw), 1)
+    assert judged.outcome is Outcome.INVALID
+    assert secret in str(judged.facts)
+    result = read_result(json.loads(raw))
+    answer = read_json(result.text)
+    fit = output_schema(SCHEMA).fit(answer.value)
+    assert secret in str(fit.problems[0])
+    assert secret not in repr([judged, result, answer, fit, fit.problems])

@@ -311,8 +311,8 @@ class Usage:
 class Result:
     """A finished item in one shape."""
 
-    text: str | None
-    calls: tuple[tuple[str, Any], ...]
+    text: str | None = field(repr=False)
+    calls: tuple[tuple[str, Any], ...] = field(repr=False)
     """Name and arguments of each tool call; the arguments as they came, an object or a string."""
     finish_reason: str | None
     usage: Usage

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.outcome.repair import repaired
@@ -49,9 +49,9 @@ class Answer:
     the model that wrote the answer; it quotes at most a short key of it.
     """
 
-    value: Any | None
+    value: Any | None = field(repr=False)
     mends: tuple[str, ...]
-    problem: str | None
+    problem: str | None = field(repr=False)
     truncated: bool = False
     """Whether the problem is that the answer stops before its end. The text alone tells it, so a quote that
     is missing can look the same: only a finish reason of `length` proves it."""

@@ -112,8 +112,8 @@ class Judgement:
     """An inference's last word, read: what its rows have in common."""
 
     outcome: Outcome
-    result: Any = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    result: Any = field(default=None, repr=False)
+    facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Fields of the `inference` struct."""
     answered: bool = False
     """Whether the model said something, fit or not."""

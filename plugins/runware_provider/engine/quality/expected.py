@@ -29,10 +29,10 @@ _READ_FROM_TEXT = (Kind.NUMBER, Kind.WHOLE, Kind.DATE, Kind.MOMENT, Kind.FLAG)
 class Miss:
     """A value that is not the expected one."""
 
-    key: Any
+    key: Any = field(repr=False)
     """With its sample, where there are several."""
-    got: Any
-    wanted: Any
+    got: Any = field(repr=False)
+    wanted: Any = field(repr=False)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.quality.chance import SIGNIFICANT, holm, mcnemar
@@ -107,9 +107,9 @@ class Findings:
 class Change:
     """A record whose value differs."""
 
-    key: Any
-    first: Any
-    second: Any
+    key: Any = field(repr=False)
+    first: Any = field(repr=False)
+    second: Any = field(repr=False)
 
 
 @dataclass(frozen=True)

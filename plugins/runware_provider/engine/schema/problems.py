@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runware_provider.engine.errors import BadInput
@@ -30,7 +30,7 @@ class Problem:
     """
 
     path: str
-    message: str
+    message: str = field(repr=False)
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}"
@@ -44,7 +44,7 @@ class Problem:
 class Fit:
     """A value as `pa.array` takes it, or the problems that it has."""
 
-    value: Any
+    value: Any = field(repr=False)
     problems: list[Problem]
     mends: tuple[str, ...] = ()
     """What was mended in the value for it to fit, by name."""
