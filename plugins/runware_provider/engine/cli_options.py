@@ -181,10 +181,10 @@ def parser() -> argparse.ArgumentParser:
     purpose = "show the quality of a published dataset: fields, reasons, cost; as Markdown here, as a page beside it"
     report = commands.add_parser("report", help=purpose, description=purpose.capitalize() + ".")
     _add_looking(report, key="column that names a record, needed with --expected")
-    purpose = "set two published datasets side by side: what changed, what it cost, which is better"
     report.add_argument(
         "--short", action="store_true", help="only what stands out, the figures, the hit rates"
     )
+    purpose = "set two published datasets side by side: what changed, what it cost, which is better"
     compare = commands.add_parser("compare", help=purpose, description=purpose.capitalize() + ".")
     _add_looking(compare, key="column that names a record (default: the records are in the same order)")
     compare.add_argument(

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 TASK_OVERHEAD = 200
 """Bytes of a task beside its prompt and what all tasks share."""
-NEVER = 1 << 30
-"""A generation that no answer has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.forcing import Forced
     from runware_provider.engine.outcome.flattening import ResultColumns
+    from runware_provider.engine.schema.problems import Fit, Problem
 
 INFERENCE = "inference"
 MESSAGE_CHARS = 2_000
@@ -66,34 +67,6 @@ INFERENCE_TYPE = pa.struct(
         ("raw", pa.string()),
     ]
 )
-
-
-class Problem(Protocol):
-    """Something that does not fit."""
-
-    @property
-    def path(self) -> str:
-        """Where, as a JSON path."""
-
-    @property
-    def message(self) -> str:
-        """What."""
-
-
-class Fit(Protocol):
-    """A value as Arrow takes it, or what is wrong with it."""
-
-    @property
-    def value(self) -> Any:
-        """For Arrow."""
-
-    @property
-    def problems(self) -> Sequence[Problem]:
-        """Nothing if it fits."""
-
-    @property
-    def mends(self) -> Sequence[str]:
-        """What was mended for it to fit."""
 
 
 class Check(Protocol):
