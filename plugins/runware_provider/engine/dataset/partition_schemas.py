@@ -10,13 +10,13 @@ partitions are held against that one.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.dataset.evolution import evolution
 from runware_provider.engine.dataset.schema_text import schema_of_text, schema_text
 from runware_provider.engine.errors import BadInput, PublishConflict, StateUnreadable
+from runware_provider.engine.state_records import damaged, decoded, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Storage, Version
 
 FORMAT = 1
+_IF_DAMAGED = "remove it, and what is written next is held against nothing"
 NAME = "schemas.json"
 MOST_KEPT = 32
 """Schemas that can all be read together; the oldest are forgotten."""
@@ -164,19 +165,16 @@ def _read(storage: Storage, root: str) -> tuple[list[Known], Version | None]:
     held = storage.read_versioned(path)
     if held is None:
         return [], None
+    data, version = held
+    record = decoded(data, path, newest=FORMAT, remedy=_IF_DAMAGED)
     try:
-        record = json.loads(held[0])
-        if record["format"] > FORMAT:
-            raise StateUnreadable(
-                f"{path} has format {record['format']}, this version reads up to {FORMAT}; upgrade runware_provider"
-            )
         known = [
-            Known(schema_of_text(one["schema"]), one["partition"], one["since"]) for one in record["schemas"]
+            Known(schema_of_text(entry["schema"]), entry["partition"], entry["since"])
+            for entry in record["schemas"]
         ]
     except (ValueError, KeyError, TypeError):
-        problem = "is damaged; remove it, and what is written next is held against nothing"
-        raise StateUnreadable(f"{path} {problem}") from None
-    return known, held[1]
+        raise damaged(path, _IF_DAMAGED) from None
+    return known, version
 
 
 def _encoded(known: Sequence[Known]) -> bytes:
@@ -189,7 +187,7 @@ def _encoded(known: Sequence[Known]) -> bytes:
         }
         for one in known
     ]
-    return json.dumps({"format": FORMAT, "schemas": schemas}, indent=2, ensure_ascii=False).encode() + b"\n"
+    return encoded({"format": FORMAT, "schemas": schemas})
 
 
 def _path(storage: Storage, root: str) -> str:

@@ -20,7 +20,6 @@ parts of one that began later. Before the swap the old dataset is complete, afte
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from dataclasses import asdict, dataclass
@@ -30,7 +29,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runware_provider.engine.errors import BadInput, PublishConflict, StateUnreadable
+from runware_provider.engine.errors import BadInput, PublishConflict
+from runware_provider.engine.state_records import damaged, decoded, encoded
 from runware_provider.engine.storage.stores import STALE_S
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Storage, Version
 
 FORMAT = 1
+_KINDS = {"publish_id": str, "files": list, "replaced": list}
+"""What every manifest holds."""
 MANIFEST = "manifest.json"
 SUCCESS = "_SUCCESS"
 ROW_GROUP_ROWS = 100_000
@@ -179,16 +181,9 @@ def read_manifest(storage: Storage, state_folder: str) -> tuple[dict[str, Any], 
     if held is None:
         return None
     data, version = held
-    try:
-        manifest = json.loads(data)
-    except ValueError:
-        manifest = None
-    if not _is_manifest(manifest):
-        raise StateUnreadable(f"{path} is damaged; restore it from a backup")
-    if manifest["format"] > FORMAT:
-        raise StateUnreadable(
-            f"{path} has format {manifest['format']}, this version reads up to {FORMAT}; upgrade runware_provider"
-        )
+    manifest = decoded(data, path, newest=FORMAT)
+    if not all(isinstance(manifest.get(key), kind) for key, kind in _KINDS.items()):
+        raise damaged(path)
     return manifest, version
 
 
@@ -235,7 +230,7 @@ def publish(  # noqa: PLR0913 - keywords, each a fact of its own
         **{key: value for key, value in manifest.items() if key not in {"format", "publish_id"}},
         "files": [{"path": name, "rows": part.rows, "bytes": part.bytes} for name, part in parts.items()],
     }
-    _encode(record)  # before anything is touched: a manifest that is no JSON is a fault of the caller
+    encoded(record)  # before anything is touched: a manifest that is no JSON is a fault of the caller
     return own.run(record, previous)
 
 
@@ -275,7 +270,7 @@ class _Publish:
             return self._lost("another publish removed parts of this one")
         record = {**record, "replaced": sorted(present - self.parts.keys())}
         path = self.storage.join(self.state_folder, MANIFEST)
-        if not self.storage.replace_if(path, _encode(record), previous):
+        if not self.storage.replace_if(path, encoded(record), previous):
             return self._lost("another publish of the same dataset came first")
         return self._finish(record)
 
@@ -395,17 +390,6 @@ def _check_publish_id(publish_id: str) -> None:
 
 def _escape(value: str) -> str:
     return _ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", value)
-
-
-def _encode(manifest: Mapping[str, Any]) -> bytes:
-    return json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-
-
-def _is_manifest(held: Any) -> bool:
-    if not isinstance(held, dict) or not isinstance(held.get("format"), int):
-        return False
-    kinds = {"publish_id": str, "files": list, "replaced": list}
-    return held["format"] > FORMAT or all(isinstance(held.get(key), kind) for key, kind in kinds.items())
 
 
 def _some(paths: Sequence[str]) -> str:

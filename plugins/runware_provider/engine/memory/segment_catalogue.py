@@ -12,13 +12,12 @@ found by one. Segments that were merged stay for a day, for whoever is reading t
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.state_records import damaged, decoded, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +29,6 @@ BASE = "base.json"
 SUFFIX = ".segment"
 _NUMBERED = re.compile(r"(\d{8,})\.segment")
 _MERGED = re.compile(r"merged-[0-9a-f]+-\d{4,}\.segment")
-_DAMAGED = "{} is damaged; restore it from a backup"
 
 
 @dataclass(frozen=True)
@@ -87,15 +85,12 @@ def read_base(storage: Storage, folder: str) -> tuple[Base, Version | None]:
     found = storage.read_versioned(path)
     if found is None:
         return Base(), None
+    data, version = found
+    record = decoded(data, path, newest=FORMAT)
     try:
-        held = json.loads(found[0])
-        if isinstance(held.get("format"), int) and held["format"] > FORMAT:
-            raise StateUnreadable(
-                f"{path} has format {held['format']}, this version reads up to {FORMAT}; upgrade runware_provider"
-            )
-        return _base(held), found[1]
+        return _base(record), version
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise StateUnreadable(_DAMAGED.format(path)) from None
+        raise damaged(path) from None
 
 
 def swap_base(storage: Storage, folder: str, base: Base, version: Version | None, now: float) -> bool:
@@ -109,8 +104,7 @@ def swap_base(storage: Storage, folder: str, base: Base, version: Version | None
             {"at": _iso(one.at), "erase": one.erase, "segments": list(one.names)} for one in base.superseded
         ],
     }
-    data = json.dumps(record, indent=1).encode() + b"\n"
-    return storage.replace_if(storage.join(folder, BASE), data, version)
+    return storage.replace_if(storage.join(folder, BASE), encoded(record), version)
 
 
 def finish_erasure(

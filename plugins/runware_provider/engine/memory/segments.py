@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from runware_provider.engine.attempt import Entry, Key, Kind
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.state_records import refuse_newer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -158,10 +159,7 @@ def _check_format(path: str, schema: pa.Schema) -> None:
         raise StateUnreadable(
             f"{path} is no ledger segment of this product; remove it, or restore it from a backup"
         )
-    if int(written) > FORMAT:
-        raise StateUnreadable(
-            f"the ledger segment {path} has format {written}, this version reads {FORMAT}; upgrade runware_provider"
-        )
+    refuse_newer(f"the ledger segment {path}", int(written), FORMAT)
     needed = set(SCHEMA.names) - (_SINCE_2 if int(written) == 1 else set())
     if not needed <= set(schema.names):
         raise StateUnreadable(f"the ledger segment {path} lacks columns; restore it from a backup")

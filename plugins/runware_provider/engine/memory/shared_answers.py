@@ -25,8 +25,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from runware_provider.engine.attempt import Kind
-from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.memory import segments
+from runware_provider.engine.state_records import encoded, refuse_newer
 from runware_provider.engine.storage.read_ahead import READERS, read_ahead
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def share(storage: Storage, state_root: str, partition: str, job_id: bytes, ledg
     while not storage.create_new(_path(storage, state_root, number), data):
         number += 1
     # A death here, or a twin that was faster, makes the next publish say the same once more, which does no harm.
-    record = json.dumps({"format": FORMAT, "files": [*numbers, number]}).encode() + b"\n"
+    record = encoded({"format": FORMAT, "files": [*numbers, number]})
     storage.replace_if(storage.join(folder, _SHARED), record, found[1] if found is not None else None)
     return len(new)
 
@@ -192,10 +192,9 @@ def is_partition(folder: str) -> bool:
 def _numbers(data: bytes) -> list[int]:
     try:
         held: Any = json.loads(data)
-        if held["format"] > FORMAT:
-            raise StateUnreadable("shared.json has a newer format; upgrade runware_provider")
+        refuse_newer(_SHARED, held["format"], FORMAT)
         return [int(number) for number in held["files"]]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []  # then everything is said once more
 
 

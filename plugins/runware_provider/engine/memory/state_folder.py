@@ -12,13 +12,13 @@ One state folder belongs to one destination, or to one partition of it.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.state_records import decoded, encoded
 
 if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Storage
@@ -92,7 +92,7 @@ def open_job(
         "service": service,
         "created_at": created_at,
     }
-    if storage.create_new(storage.join(folder, "job.json"), _json(record)):
+    if storage.create_new(storage.join(folder, "job.json"), encoded(record)):
         return JobIdentity(job_id, destination=destination, service=service)
     won = find_job(storage, folder)
     if won is None:
@@ -124,7 +124,7 @@ def generation_of(storage: Storage, folder: str, wish: str | None, created_at: s
         return newest if found is None else found
     number = newest + 1
     record = {"format": FORMAT, "wish": wish, "created_at": created_at}
-    while not storage.create_new(_generation(storage, folder, number), _json(record)):
+    while not storage.create_new(_generation(storage, folder, number), encoded(record)):
         if _read(storage, _generation(storage, folder, number)).get("wish") == wish:
             return number
         number += 1
@@ -172,18 +172,4 @@ def _number_of(path: str) -> int:
 
 
 def _read(storage: Storage, path: str) -> dict[str, Any]:
-    try:
-        held = json.loads(storage.read(path))
-    except ValueError:
-        raise StateUnreadable(f"{path} is damaged; restore it from a backup") from None
-    if not isinstance(held, dict) or not isinstance(held.get("format"), int):
-        raise StateUnreadable(f"{path} is damaged; restore it from a backup")
-    if held["format"] > FORMAT:
-        raise StateUnreadable(
-            f"{path} has format {held['format']}, this version reads up to {FORMAT}; upgrade runware_provider"
-        )
-    return held
-
-
-def _json(record: dict[str, Any]) -> bytes:
-    return json.dumps(record, indent=2).encode() + b"\n"
+    return decoded(storage.read(path), path, newest=FORMAT)

@@ -1,0 +1,45 @@
+"""The records of the state folder: read whole, or refused with what to do."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.state_records import decoded, encoded
+
+DAMAGED = (
+    b"",
+    b"\x00\xff",
+    b"[]",
+    b'{"job_id": "of no format"}',
+    b'{"format": "1"}',
+    b'{"format": true}',
+    b'{"format": 1',
+    b'{"format":' + b"[" * 200_000,
+    b"\xff\xfe{\x00",
+)
+
+
+def test_a_record_is_read_back_as_it_was_written() -> None:
+    record = {"format": 2, "wish": "ménage", "segments": [{"name": "00000001.segment", "bytes": 7}]}
+    assert decoded(encoded(record), "base.json", newest=2) == record
+
+
+def test_whatever_is_no_record_is_refused_under_its_own_name() -> None:
+    for data in DAMAGED:
+        with pytest.raises(StateUnreadable, match=r"job\.json is damaged; restore it from a backup"):
+            decoded(data, "job.json", newest=1)
+
+
+def test_a_record_of_a_newer_version_says_to_upgrade() -> None:
+    with pytest.raises(
+        StateUnreadable, match=r"base\.json has format 3, this version reads up to 2; upgrade"
+    ):
+        decoded(b'{"format": 3}', "base.json", newest=2)
+
+
+def test_what_json_cannot_say_is_not_written() -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        encoded({"format": 1, "cost": math.nan})
