@@ -6,9 +6,6 @@ nothing can have been accepted, and `Lost` when it may have been.
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
@@ -20,10 +17,11 @@ from runware_provider.engine.api.error_families import STEPS, Step, family_of, s
 from runware_provider.engine.api.redact import Redactor, texts_in, without_key
 from runware_provider.engine.api.replies import read_archive, read_reply
 from runware_provider.engine.errors import BadInput, EngineError, KeyRefused, Unreachable
+from runware_provider.engine.quiet_loggers import our_request, silence_about_us
 from runware_provider.engine.spec import DEFAULT_BASE_URL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
 
     from runware_provider.engine.api.replies import Reply
@@ -34,25 +32,7 @@ Transport: TypeAlias = httpx.AsyncBaseTransport
 CHECK_TIMEOUT_S = 10.0
 LONGEST_RETRY_AFTER_S = 1_000_000.0
 
-_ours: ContextVar[bool] = ContextVar("runware_request", default=False)
-
-
-def _not_ours(_record: logging.LogRecord) -> bool:
-    return not _ours.get()
-
-
-# httpx tells every request at INFO: thousands of lines in a task's log. A filter on its logger, open for all
-# requests but ours, leaves the level and other people's requests alone.
-logging.getLogger("httpx").addFilter(_not_ours)
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    token = _ours.set(True)
-    try:
-        yield
-    finally:
-        _ours.reset(token)
+silence_about_us("httpx")
 
 
 class NotSent(EngineError):  # noqa: N818 - says what is known
@@ -160,7 +140,7 @@ class Client:
     async def prices(self) -> dict[str, tuple[float, float]]:
         """USD per token in and out, by model; empty where the API does not say."""
         try:
-            with _quietly():
+            with our_request():
                 response = await self._http.get(
                     self._endpoint.base_url.rstrip("/") + "/models", timeout=CHECK_TIMEOUT_S
                 )
@@ -185,7 +165,7 @@ class Client:
 
     async def _post(self, content: bytes, timeout_s: float) -> httpx.Response:
         try:
-            with _quietly():
+            with our_request():
                 return await self._http.post(
                     self._endpoint.base_url, content=content, timeout=httpx.Timeout(timeout_s, pool=None)
                 )

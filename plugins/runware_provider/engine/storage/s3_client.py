@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import errno
 import hashlib
 import logging
 import os
 import threading
 from contextlib import closing
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -19,6 +17,7 @@ import tenacity
 from botocore.config import Config
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.quiet_loggers import our_request, silence_about_us
 from runware_provider.engine.storage.s3_errors import EXPIRED, FOREIGN, as_os_error, code, passes
 
 if TYPE_CHECKING:
@@ -41,36 +40,22 @@ _BACK_OFF: Final = tenacity.wait_random_exponential(multiplier=0.2, max=8)
 
 log = logging.getLogger(__name__)
 
-_ours: ContextVar[bool] = ContextVar("runware_s3_request", default=False)
-
-
-def _not_ours(_record: logging.LogRecord) -> bool:
-    return not _ours.get()
-
-
-# At DEBUG these tell whole requests and replies: session tokens in headers, and what is written. A filter on each,
-# open for all requests but ours, leaves levels and other people's requests alone.
-for _name in (
-    "auth",
-    "awsrequest",
-    "client",
-    "endpoint",
-    "hooks",
-    "parsers",
-    "regions",
-    "retryhandler",
-    "utils",
-):
-    logging.getLogger(f"botocore.{_name}").addFilter(_not_ours)
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    token = _ours.set(True)
-    try:
-        yield
-    finally:
-        _ours.reset(token)
+silence_about_us(
+    *(
+        f"botocore.{part}"
+        for part in (
+            "auth",
+            "awsrequest",
+            "client",
+            "endpoint",
+            "hooks",
+            "parsers",
+            "regions",
+            "retryhandler",
+            "utils",
+        )
+    )
+)
 
 
 def _tell_pause(state: tenacity.RetryCallState) -> None:
@@ -203,7 +188,7 @@ class S3Client:
 
     def _ask(self, path: str, ask: Callable[[Boto], T]) -> T:
         try:
-            with _quietly():
+            with our_request():
                 answer: T = self._retrying(self._with_fresh_credentials, ask)
         except FOREIGN as error:
             meant = as_os_error(error, self.bucket, path)
