@@ -93,7 +93,7 @@ def test_a_label_is_stored_as_text() -> None:
     schema = output_schema(["billing", "delivery"])
     assert isinstance(schema, LabelSchema)
     assert schema.arrow_type == pa.string()
-    assert schema.to_arrow({"label": "billing"}) == "billing"
+    assert schema.fit({"label": "billing"}).value == "billing"
     assert pa.array(["billing", None], schema.arrow_type).to_pylist() == ["billing", None]
 
 
@@ -147,7 +147,7 @@ def test_another_label_is_a_problem(value: Any) -> None:
 
 
 def test_the_problem_of_a_wrong_label_names_the_labels() -> None:
-    (problem,) = output_schema(["billing", "delivery"]).check({"label": "other"})
+    (problem,) = output_schema(["billing", "delivery"]).fit({"label": "other"}).problems
     assert problem.path == "$.label"
     assert "['billing', 'delivery']" in problem.message
 

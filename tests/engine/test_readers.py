@@ -470,7 +470,7 @@ def comparable(value: Any) -> Any:
 
 def test_labels_are_read_back_equal(file: Path) -> None:
     schema = output_schema(["billing", "übrig"])
-    answers = [schema.to_arrow({"label": "billing"}), schema.to_arrow("übrig"), None]
+    answers = [schema.fit({"label": "billing"}).value, schema.fit("übrig").value, None]
     check_readers(file, [(schema, answers)])
     assert answers == ["billing", "übrig", None]
 
@@ -479,7 +479,7 @@ def test_tool_calls_are_read_back_equal(file: Path) -> None:
     pay = Tool(name="pay", input_schema={"properties": {"amount": {"type": "number"}}})
     wait = Tool(name="wait", input_schema={"type": "object", "properties": {}})
     schema = tool_schema([pay, wait])
-    answers = [schema.to_arrow([("pay", {"amount": 1}), ("wait", {})]), schema.to_arrow([]), None]
+    answers = [schema.fit([("pay", {"amount": 1}), ("wait", {})]).value, schema.fit([]).value, None]
     check_readers(file, [(schema, answers)])
     assert answers[0][1] == {"name": "wait", "arguments": None}
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +14,6 @@ from hypothesis import strategies as st
 
 from runware_provider.engine.dataset.source import (
     Dataset,
-    Shard,
     SourceFile,
     open_dataset,
     plan_shards,
@@ -373,12 +371,6 @@ def test_every_row_is_in_exactly_one_shard_in_order(rows, size, shard_rows, shar
     assert all(0 < count <= shard_rows for _, _, count in shards)
     lengths = {path: [count for other, _, count in shards if other == path] for path, _, _ in shards}
     assert all(max(counts) - min(counts) <= 1 for counts in lengths.values())
-
-
-def test_a_shard_travels_as_plain_json():
-    shard = Shard(3, "/a", 10, 20, (("ds", "2026-01-01"), ("region", "de")))
-    assert Shard.from_dict(json.loads(json.dumps(shard.as_dict()))) == shard
-    assert Shard.from_dict(Shard(0, "/a", 0, 1).as_dict()) == Shard(0, "/a", 0, 1)
 
 
 # Which rows

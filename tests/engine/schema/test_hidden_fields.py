@@ -68,7 +68,7 @@ def test_what_would_be_stored_as_asterisks_is_refused_before_it_is_paid_for(kind
 
 def test_a_secret_that_its_serializer_shows_is_stored() -> None:
     schema = output_schema(Shown)
-    assert schema.to_arrow({"password": "a", "code": "b", "codes": ["c"]}) == {
+    assert schema.fit({"password": "a", "code": "b", "codes": ["c"]}).value == {
         "password": "a",
         "code": "b",
         "codes": ["c"],

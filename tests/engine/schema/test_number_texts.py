@@ -137,7 +137,7 @@ def test_numbers_as_texts_are_a_problem_unless_the_user_takes_them() -> None:
     schema = {"type": "object", "properties": {"total": NUMBER, "count": {"type": "integer"}}}
     for output_type in (schema, Total):
         value = {"total": "1,234.50", "count": "12"}
-        assert output_schema(output_type).check(value)
+        assert output_schema(output_type).fit(value).problems
         fit = output_schema(output_type, lenient_numbers=True).fit(value)
         assert (fit.value, fit.problems) == ({"total": 1234.5, "count": 12}, [])
         assert fit.mends == ("number_from_text",)
@@ -163,4 +163,4 @@ def test_the_arguments_of_tools_are_read_leniently_too() -> None:
     fit = tool_schema([tool], lenient_numbers=True).fit([("f", {"n": "1"}), ("f", {"n": "2"})])
     assert [one["arguments"]["f"]["n"] for one in fit.value] == [1.0, 2.0]
     assert fit.mends == ("number_from_text",)
-    assert tool_schema([tool]).check([("f", {"n": "1"})])
+    assert tool_schema([tool]).fit([("f", {"n": "1"})]).problems

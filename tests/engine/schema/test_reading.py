@@ -76,7 +76,7 @@ def test_what_has_no_one_type_is_stored_as_canonical_json_when_asked(
 
 def test_the_local_check_of_an_open_map_stays_the_full_one() -> None:
     made = of(x={"type": "object", "additionalProperties": {"type": "number"}})
-    (problem,) = made.check({"x": {"a": "b"}})
+    (problem,) = made.fit({"x": {"a": "b"}}).problems
     assert problem.path == "$.x.a"
 
 
@@ -134,8 +134,8 @@ def test_recursion_by_any_reference_is_checked_to_any_depth(reference: str) -> N
     if reference == "#/properties/x":
         schema["properties"] = {"x": inner}
     made = output_schema(schema, untyped="json")
-    assert made.check({"x": {"x": {"x": {"n": 1}}}}) == []
-    assert made.check({"x": {"x": {"x": {"n": "1"}}}})
+    assert made.fit({"x": {"x": {"x": {"n": 1}}}}).problems == []
+    assert made.fit({"x": {"x": {"x": {"n": "1"}}}}).problems
 
 
 @pytest.mark.parametrize(
@@ -180,14 +180,14 @@ def test_a_value_that_json_cannot_write_is_a_problem() -> None:
         deep = [deep]
     made = of(x={})
     for value in (math.nan, deep, "\ud800", {"a": [math.inf]}):
-        (problem,) = made.check({"x": value})
+        (problem,) = made.fit({"x": value}).problems
         assert problem.path in {"$.x", "$"}
 
 
 def test_the_arguments_of_tools_are_stored_as_json_when_asked() -> None:
     tool = Tool(name="f", schema={"type": "object", "properties": {"filter": {"type": "object"}}})
     made = tool_schema([tool], untyped="json")
-    assert made.to_arrow([("f", {"filter": {"a": 1}})]) == [
+    assert made.fit([("f", {"filter": {"a": 1}})]).value == [
         {"name": "f", "arguments": {"f": {"filter": '{"a":1}'}}}
     ]
     with pytest.raises(BadInput, match="untyped='json'"):

@@ -44,7 +44,7 @@ def test_a_short_number_is_a_plain_double_and_a_long_one_keeps_its_digits(number
 @pytest.mark.parametrize("model", [Rate, Strict])
 def test_a_decimal_that_comes_as_a_long_number_loses_no_digit(model: type[BaseModel]) -> None:
     answer = read_json(f'{{"rate": {LONG}}}')
-    assert output_schema(model).to_arrow(answer.value)["rate"] == Decimal(LONG)
+    assert output_schema(model).fit(answer.value).value["rate"] == Decimal(LONG)
 
 
 def test_long_numbers_are_kept_at_any_depth_and_beside_doubles() -> None:
@@ -62,7 +62,9 @@ def test_long_numbers_are_kept_at_any_depth_and_beside_doubles() -> None:
 
 
 def test_more_digits_than_a_decimal_may_have_are_a_problem_and_not_rounded() -> None:
-    problems = output_schema(Rate).check(read_json('{"rate": 1, "total": 1.10000000000000000001}').value)
+    problems = (
+        output_schema(Rate).fit(read_json('{"rate": 1, "total": 1.10000000000000000001}').value).problems
+    )
     assert [one.path for one in problems] == ["$.total"]
 
 
@@ -71,7 +73,7 @@ def test_what_the_api_gives_as_an_object_is_kept_as_it_was_written() -> None:
     assert LONG.encode() in encode_item(item)
     kept = decode(encode_item(item))
     value = read_arguments(kept["tools"][0]["input"]).value
-    assert output_schema(Rate).to_arrow(value)["rate"] == Decimal(LONG)
+    assert output_schema(Rate).fit(value).value["rate"] == Decimal(LONG)
 
 
 def test_a_strange_reply_is_read_with_its_digits_too() -> None:
@@ -82,4 +84,4 @@ def test_a_strange_reply_is_read_with_its_digits_too() -> None:
 def test_a_schema_that_wants_a_number_gets_a_double() -> None:
     number: dict[str, Any] = {"type": "number", "format": "decimal"}
     schema = output_schema({"type": "object", "properties": {"x": number}})
-    assert schema.to_arrow(read_json(f'{{"x": {LONG}}}').value) == {"x": float(LONG)}
+    assert schema.fit(read_json(f'{{"x": {LONG}}}').value).value == {"x": float(LONG)}

@@ -22,7 +22,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -65,15 +65,6 @@ class StagedPart:
     bytes: int
     sha256: str
     """Of the file's content, in hex."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON, for the task that publishes."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> StagedPart:
-        """The part of which this is `as_dict()`."""
-        return cls(**values)
 
 
 def dataset_folder(storage: Storage, destination: str, partition: Mapping[str, str]) -> str:

@@ -36,7 +36,7 @@ from runware_provider.engine.dataset.source_schema import Footer, hive_columns, 
 from runware_provider.engine.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from runware_provider.engine.dataset.source_schema import Partition
     from runware_provider.engine.storage.stores import Storage
@@ -73,21 +73,6 @@ class Shard:
     """The first row's place in the file."""
     rows: int
     partition: Partition = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON, for the task that will work on it."""
-        return {
-            "number": self.number,
-            "path": self.path,
-            "start": self.start,
-            "rows": self.rows,
-            "partition": dict(self.partition),
-        }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Shard:
-        """The shard of which this is `as_dict()`."""
-        return cls(**{**values, "partition": tuple(values["partition"].items())})
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,6 @@ class Statistics:
     """Of the population, in tokens."""
     mean_cost: float | None
     """USD."""
-    sd_cost: float | None
-    """Of the population, in USD."""
 
 
 class Row(NamedTuple):
@@ -174,7 +172,7 @@ _KIND_OF = {int(kind): kind for kind in Kind}
 """Looked up several times faster than `Kind` makes it."""
 _STATISTICS = """
     SELECT count(*), avg(prompt_tokens), avg(completion_tokens),
-        avg(1.0 * completion_tokens * completion_tokens), avg(cost), avg(1.0 * cost * cost)
+        avg(1.0 * completion_tokens * completion_tokens), avg(cost)
     FROM entry WHERE kind = ?
 """
 
@@ -304,7 +302,7 @@ class LedgerIndex:
 
     def statistics(self) -> Statistics:
         """Means and deviations of the answers."""
-        count, prompt, tokens, tokens_squared, cost, cost_squared = self._held.execute(
+        count, prompt, tokens, tokens_squared, cost = self._held.execute(
             _STATISTICS, (int(Kind.ANSWERED),)
         ).fetchone()
         return Statistics(
@@ -313,7 +311,6 @@ class LedgerIndex:
             tokens,
             _deviation(tokens, tokens_squared),
             None if cost is None else cost / PICO,
-            None if cost is None else (_deviation(cost, cost_squared) or 0.0) / PICO,
         )
 
     def arrange(self) -> None:

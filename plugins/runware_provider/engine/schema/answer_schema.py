@@ -72,29 +72,7 @@ NUMBER_FROM_TEXT, BARE_LABEL = "number_from_text", "bare_label"
 """Mends that need the schema."""
 
 
-class _Checked:
-    """A check and a conversion in one pass, and the same as two questions."""
-
-    def fit(self, value: Any) -> Fit:
-        raise NotImplementedError
-
-    def check(self, value: Any) -> list[Problem]:
-        """The problems of a value, empty if it fits; at most `MAX_PROBLEMS`."""
-        return self.fit(value).problems
-
-    def to_arrow(self, value: Any) -> Any:
-        """A value as `pa.array([...], arrow_type)` takes it.
-
-        Raises:
-            ValueError: the value does not fit; `check` says why.
-        """
-        fit = self.fit(value)
-        if fit.problems:
-            raise ValueError(f"the value does not fit: {fit.problems[0]}")
-        return fit.value
-
-
-class OutputSchema(_Checked):
+class OutputSchema:
     """A pydantic model or JSON Schema; made by `output_schema`.
 
     `json_schema` is self-contained and is what an answer should satisfy; `arrow_type` is the struct that is
@@ -180,7 +158,7 @@ class LabelSchema(OutputSchema):
         return fit if fit.problems else Fit(fit.value[PROPERTY], [], (BARE_LABEL,))
 
 
-class ToolSchema(_Checked):
+class ToolSchema:
     """The user's own tools; made by `tool_schema`.
 
     `arrow_type` is list<struct<name: string, arguments: struct<[tool]: struct<...>, ...>>>: of the arguments,

@@ -196,11 +196,6 @@ class Account:
         return Spend(self._spent_usd, math.ceil(self._spent_tokens))
 
     @property
-    def under_way(self) -> Spend:
-        """What the inferences under way are expected to cost, without a margin."""
-        return self._expected(self._under_way)
-
-    @property
     def exhausted(self) -> bool:
         """Whether not even the shortest prompt may be sent now; final only when nothing is under way."""
         return not self.fits((0,))
@@ -258,10 +253,6 @@ class Account:
         if self._charge.known and self._unpriced_listed:
             self._spent_usd += self._charge.factor * self._unpriced_listed
             self._unpriced_listed = 0.0
-
-    def expected(self, prompt_tokens: int) -> Spend:
-        """Of one inference whose prompt has about so many tokens; its USD are 0 as long as no price is known."""
-        return self._expected(_Load().plus(prompt_tokens))
 
     def estimate(self, prompts_total_tokens: int, inferences: int) -> Spend:
         """Of so many inferences together; their USD are 0 as long as no price is known."""

@@ -14,33 +14,17 @@ from runware_provider.engine.storage.s3_place import is_s3, s3_place
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["STALE_S", "Bytes", "Entries", "Entry", "Storage", "Stores", "Version", "open_storage"]
-
-
-def open_storage(
-    url: str, *, field: str = "destination", options: Mapping[str, str] | None = None
-) -> Storage:
-    """The store in which a path or URL lies; nothing is asked of it yet.
-
-    Args:
-        url: a path, absolute, relative or with `~`; or `file:///...`, whose path is taken as it is written
-            (no percent-decoding), as fsspec and Airflow's ObjectStoragePath do; or `s3://bucket/key`.
-        field: what the user calls it, for the error.
-        options: the store's `key`, `secret`, `token`, `region` and `endpoint`, and `give_up_s`, the seconds for which
-            a request is tried again; what is missing comes from the environment, as AWS's own tools read it.
-
-    Raises:
-        BadInput: the URL's scheme is not supported, it names another host or no bucket, or the options are no use.
-    """
-    return Stores(None if options is None else lambda _: options).open(url, field=field)
+__all__ = ["STALE_S", "Bytes", "Entries", "Entry", "Storage", "Stores", "Version"]
 
 
 class Stores:
     """Opens stores, and the same one again for the same place; safe to call from many threads.
 
     Args:
-        options_for: the options (see `open_storage`) that an Airflow connection's id stands for. It is asked once, for
-            `None` where a URL names no connection; then what it leaves out comes from the environment.
+        options_for: the options that an Airflow connection's id stands for: `key`, `secret`, `token`, `region` and
+            `endpoint`, and `give_up_s`, the seconds for which a request is tried again. It is asked once, for
+            `None` where a URL names no connection; what it leaves out comes from the environment, as AWS's own tools
+            read it.
     """
 
     def __init__(self, options_for: Callable[[str | None], Mapping[str, str]] | None = None) -> None:
@@ -52,8 +36,14 @@ class Stores:
     def open(self, url: str, *, field: str = "destination") -> Storage:
         """The store in which a path or URL lies; nothing is asked of it yet.
 
+        Args:
+            url: a path, absolute, relative or with `~`; or `file:///...`, whose path is taken as it is written
+                (no percent-decoding), as fsspec and Airflow's ObjectStoragePath do; or `s3://bucket/key`.
+            field: what the user calls it, for the error.
+
         Raises:
-            BadInput: as `open_storage`; or the URL names a connection that there is not.
+            BadInput: the URL's scheme is not supported, it names another host, no bucket or a connection that there
+                is not, or the options are no use.
         """
         if not is_s3(url):
             opened = _open_local(url, field)
