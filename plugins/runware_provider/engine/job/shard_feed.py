@@ -172,7 +172,7 @@ class ShardFeed:
         records: Sequence[Sequence[Request | Skip]],
         settled: dict[Key, tuple[Question, Attempt]],
     ) -> None:
-        """Give each sample of some records its slot; what is settled already is noted, to be judged together."""
+        """Each sample of some records gets its slot; what is settled already is noted, to be judged together."""
         requests = [one for asked in records for one in asked if not isinstance(one, Skip)]
         questions = iter(self.questioner.questions(requests))
         for asked in records:

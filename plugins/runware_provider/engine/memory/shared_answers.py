@@ -8,7 +8,7 @@ where to look; what counts is that partition's ledger. So a file that is lost or
 answer: nothing here raises because of another partition's files.
 
 Forgetting does not reach copies: what was reused lies in the ledger of each partition that reused it, and
-`upkeep.forget` must be called on each of them.
+`forgetting.forget` must be called on each of them.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ What becomes what (every field is nullable in Arrow, because a record may have n
 | boolean                                    | bool                                                        |
 | `enum`, `const`                            | the type of the values                                      |
 | `anyOf`, `oneOf`, a list of types          | the one type that is left without `null`                    |
-| alternatives that are objects              | one struct with the fields of all (see `alternatives`)      |
+| alternatives that are objects              | one struct with the fields of all (see `unions`)            |
 | an open map, no type, several, recursion   | refused, or with `untyped="json"` a string of JSON text     |
 
 A pydantic model is its own check, validators included, on the answer as JSON; what is stored is what
