@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
+from runware_provider.engine.encodable import is_encodable
 from runware_provider.engine.errors import BadInput
 
 PROPERTY = "label"
@@ -91,7 +92,7 @@ def _of_enum_schema(schema: Mapping[str, Any]) -> Labels | None:
 def _checked(names: Any, title: str = PROPERTY, description: str | None = None) -> Labels:
     held = tuple(names)
     for name in held:
-        if not isinstance(name, str) or not name.strip() or not _encodable(name):
+        if not isinstance(name, str) or not name.strip() or not is_encodable(name):
             raise BadInput("output_type", f"the label {name!r:.100} is no text", "Write labels as texts")
     if len(set(held)) < len(held):
         twice = Counter(held).most_common(1)[0][0]
@@ -99,11 +100,3 @@ def _checked(names: Any, title: str = PROPERTY, description: str | None = None) 
     if len(held) < 2:
         raise BadInput("output_type", "there are fewer than two labels to choose from", "List all of them")
     return Labels(held, title, description)
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -16,6 +16,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from runware_provider.engine.encodable import is_encodable
 from runware_provider.engine.outcome.repair import repaired
 from runware_provider.engine.schema.written_numbers import read_float
 
@@ -113,7 +114,7 @@ def read_text(text: str | None) -> Answer:
         return Answer(None, mends, _IN_THINKING.problem, truncated=True)
     if not rest or rest.isspace():
         return Answer(None, mends, "the answer is empty")
-    if not _encodable(rest):
+    if not is_encodable(rest):
         return Answer(None, mends, "the answer holds half of a surrogate pair, which no encoding can store")
     return Answer(rest, mends, None)
 
@@ -284,11 +285,3 @@ def _surrounded(text: str) -> tuple[Any, tuple[str, ...], _Fault | None]:
             return None, (), _Fault(problem)
     alone = not (text[: first.start()].strip() or text[end:].strip())
     return value, mends if alone else ("surrounding_text", *mends), None
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -7,6 +7,7 @@ import math
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from runware_provider.engine.encodable import is_encodable
 from runware_provider.engine.schema.formats import (
     EXAMPLES,
     read_date,
@@ -107,11 +108,8 @@ def _string(value: Any) -> Any:
         return None
     if not isinstance(value, str):
         _unfit(f"{short(value)} is no string")
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            _unfit(NO_ENCODING)
+    if not is_encodable(value):
+        _unfit(NO_ENCODING)
     return value
 
 
