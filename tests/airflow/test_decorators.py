@@ -16,6 +16,7 @@ from runware_provider.decorators import text_inference_task
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.spec import Limits, Spec
 from runware_provider.testing import LocalServer, ServerSettings
+from tests.answers import total_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ class Invoice(BaseModel):
 
 @pytest.fixture
 def server(api: Any) -> Iterator[LocalServer]:
-    with LocalServer(ServerSettings(key=KEY, latency=0, latency_sigma=0)) as running:
+    with LocalServer(ServerSettings(key=KEY, latency=0, answers=total_of)) as running:
         api.connections["runware_default"] = {"host": running.base_url, "password": KEY}
         yield running
 

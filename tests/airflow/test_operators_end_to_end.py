@@ -19,6 +19,7 @@ from runware_provider.engine import errors
 from runware_provider.engine.spec import Limits, Report
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.testing import LocalServer, ServerSettings
+from tests.answers import total_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ class Invoice(BaseModel):
 
 @pytest.fixture
 def server(api: Any) -> Iterator[LocalServer]:
-    with LocalServer(ServerSettings(key=KEY, latency=0, latency_sigma=0)) as running:
+    with LocalServer(ServerSettings(key=KEY, latency=0, answers=total_of)) as running:
         api.connections["runware_default"] = {"host": running.base_url, "password": KEY}
         yield running
 

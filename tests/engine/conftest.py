@@ -25,6 +25,7 @@ from runware_provider.engine.job.plan import plan
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.spec import Endpoint, Limits, Spec
 from runware_provider.testing import Fault, LocalServer, ServerSettings
+from tests.answers import total_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -226,7 +227,7 @@ def places_below(folder: Path) -> Iterator[Callable[..., Place]]:
     def make(name: str = "job", **settings: Any) -> Place:
         root = folder / name
         root.mkdir()
-        server = LocalServer(ServerSettings(key=KEY, **{"latency": 0.0, **settings}))
+        server = LocalServer(ServerSettings(key=KEY, **{"latency": 0.0, "answers": total_of, **settings}))
         server.__enter__()
         servers.append(server)
         return Place(root, server)
@@ -254,7 +255,7 @@ def new_shared_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calla
 
 @pytest.fixture(scope="session")
 def plain_server() -> Iterator[LocalServer]:
-    with LocalServer(ServerSettings(key=KEY, latency=0.0)) as server:
+    with LocalServer(ServerSettings(key=KEY, latency=0.0, answers=total_of)) as server:
         yield server
 
 

@@ -228,7 +228,8 @@ async def test_the_first_doubling_is_of_the_default_of_the_api(place: Any) -> No
     assert [one.get("settings", {}).get("maxTokens") for one in requests_of(place)].count(65_536) == 1
 
 
-async def test_a_text_that_was_cut_off_gets_more_room_too(place: Any) -> None:
+async def test_a_text_that_was_cut_off_gets_more_room_too(new_place: Callable[..., Any]) -> None:
+    place = new_place(answers=lambda _: "a text that is longer than four letters")
     place.fill(1)
     text = {"output_type": None, "prompt": "Say it: {{ record.body }}", "settings": Settings(max_tokens=1)}
     await place.run(**text, structured=Structured(max_tokens_if_truncated=1_000))

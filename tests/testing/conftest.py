@@ -11,8 +11,14 @@ import httpx
 import pytest
 
 from runware_provider.testing import LocalServer, ServerSettings
+from tests.answers import total_of
 
 Make = Callable[..., dict[str, Any]]
+
+
+def known(task: dict[str, Any]) -> Any:
+    """What the server of this folder knows: a document's total, and one text."""
+    return "A sunny day." if "sun" in task["messages"][0]["content"] else total_of(task)
 
 
 class Clock:
@@ -35,7 +41,7 @@ def clock() -> Clock:
 
 @pytest.fixture(scope="session")
 def shared_server() -> Iterator[LocalServer]:
-    with LocalServer(ServerSettings(latency=0)) as server:
+    with LocalServer(ServerSettings(latency=0, answers=known)) as server:
         yield server
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runware_provider.engine.storage.s3 import S3Storage
 from runware_provider.testing import Fault, LocalServer, ServerSettings
+from tests.answers import total_of
 from tests.engine.conftest import FAST, KEY, PLUGINS, Place, body_of
 from tests.torture.victim import ACCOUNT, TOLD, Orders, obey
 
@@ -124,7 +125,9 @@ class Scene:
         self, root: Path, combination: Combination, s3: S3Server | None = None, **settings: Any
     ) -> None:
         root.mkdir(parents=True)
-        server = LocalServer(ServerSettings(key=KEY, **{"latency": LATENCY_S, **settings}))
+        server = LocalServer(
+            ServerSettings(key=KEY, **{"latency": LATENCY_S, "answers": total_of, **settings})
+        )
         self.place = Place(root, server, dict(LIMITS))
         self.place.fill(RECORDS)
         self.combination = combination

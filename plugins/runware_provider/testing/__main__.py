@@ -7,10 +7,11 @@ import os
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from runware_provider.testing.answer_table import TEXT, AnswerTable, first_known
 from runware_provider.testing.api.catalogue import read_models
 from runware_provider.testing.api.faults import read_fault_file
 from runware_provider.testing.api.server import run_in_foreground
@@ -19,6 +20,9 @@ from runware_provider.testing.api.settings import ServerSettings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+NO_MODEL: Final = (
+    "It is no language model: it says what its tables of answers hold, else the least that fits."
+)
 _DEFAULTS = {field.name: field.default for field in fields(ServerSettings)}
 _FLAGS: tuple[tuple[str, type, str], ...] = (
     ("host", str, "address to listen on"),
@@ -42,10 +46,10 @@ _FLAGS: tuple[tuple[str, type, str], ...] = (
 
 
 def parser() -> argparse.ArgumentParser:
-    """Make the parser of the command line."""
+    """Return the parser of the command line."""
     made = argparse.ArgumentParser(
         prog="python -m runware_provider.testing",
-        description="A local stand-in for the Runware API. Its answers come from rules, not from a model.",
+        description=f"A local stand-in for the Runware API. {NO_MODEL}",
     )
     for name, kind, text in _FLAGS:
         default = _DEFAULTS[name]
@@ -59,13 +63,23 @@ def parser() -> argparse.ArgumentParser:
         "--faults", type=Path, metavar="FILE", help="JSON array of faults that are active from the start"
     )
     made.add_argument(
+        "--answers",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="FILE[:COLUMN]",
+        help="Parquet files or folders of answers: a row answers where its text, in COLUMN (default: text), stands in"
+        " the prompt; the column answer, or else all other columns by name, are the answer; the first table that knows"
+        " the text answers",
+    )
+    made.add_argument(
         "--ready-file", type=Path, metavar="PATH", help="gets the base URL once the server listens"
     )
     return made
 
 
 def settings_of(options: argparse.Namespace) -> ServerSettings:
-    """Make settings of parsed options.
+    """Return the settings that parsed options say.
 
     Raises:
         OSError: A file cannot be read.
@@ -76,7 +90,24 @@ def settings_of(options: argparse.Namespace) -> ServerSettings:
         values["models"] = read_models(options.models)
     if options.faults is not None:
         values["faults"] = read_fault_file(options.faults)
+    if options.answers:
+        values["answers"] = first_known([read_answers(words) for words in options.answers])
     return ServerSettings(**values, reserve_rejected=options.reserve_rejected)
+
+
+def read_answers(words: str) -> AnswerTable:
+    """Read a table of answers.
+
+    Args:
+        words: A path, and after a colon the column of the texts.
+
+    Raises:
+        ValueError: It cannot be read, or is no table of answers.
+    """
+    path, colon, column = words.rpartition(":")
+    if not colon or Path(words).exists():
+        path, column = words, TEXT
+    return AnswerTable.read(path, column)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -87,7 +118,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; give the exit status."""
+    """Run the command line; return the exit status."""
     options = parser().parse_args(arguments)
 
     def announce(url: str) -> None:
@@ -95,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write_atomically(options.ready_file, url)
         print(  # noqa: T201 - the line that the user is waiting for
             f"Local Runware API on {url} - key {options.key!r}, bill at {url.removesuffix('/v1')}/_local/bill, "
-            "answers from rules, nothing is paid. Stop with Ctrl-C.",
+            f"nothing is paid. {NO_MODEL} Stop with Ctrl-C.",
             flush=True,
         )
 

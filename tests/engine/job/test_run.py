@@ -92,8 +92,9 @@ async def test_tools_that_must_not_be_called_leave_text(place: Any) -> None:
     assert all(isinstance(row["result"], str) for row in place.rows())
 
 
-async def test_a_model_may_answer_in_words_where_no_call_is_forced(place: Any) -> None:
-    place.fill(["nothing to see"])
+async def test_a_model_may_answer_in_words_where_no_call_is_forced(new_place: Callable[..., Any]) -> None:
+    place = new_place(answers=lambda _: "nothing to see")
+    place.fill(1)
     manifest = await place.run(output_type=None, tools=[WEATHER], prompt="{{ record.body }}")
     assert manifest["outcomes"] == {"succeeded": 1}
     row = place.rows()[0]

@@ -29,7 +29,7 @@ def test_a_sync_task_is_answered_in_the_same_reply(client, make):
     task = make(deliveryMethod="sync")
     (item,) = client.post("", json=[task]).json()["data"]
     assert item["taskUUID"] == task["taskUUID"]
-    assert item["text"] == "The sun is shining."
+    assert item["text"] == "A sunny day."
     assert item["finishReason"] == "stop"
 
 
@@ -284,7 +284,7 @@ def test_the_archive_gives_request_and_response_of_an_executed_task(client, make
         "data"
     ]
     assert item["request"] == task
-    assert item["response"]["data"][0]["text"] == "The sun is shining."
+    assert item["response"]["data"][0]["text"] == "A sunny day."
 
 
 def test_the_archive_does_not_know_a_task_that_never_ran(client, make):

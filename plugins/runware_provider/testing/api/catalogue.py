@@ -1,7 +1,7 @@
 """The models that the local server claims to serve, with limits and prices.
 
-The names are the vendor's; behind every one of them stands the same rule-based reader
-(see ``answering``). Sources: the price, context and output limit of ``deepseek-v4-pro`` are the
+The names are the vendor's; none of them is a language model here, and all answer alike (see
+``answering``). Sources: the price, context and output limit of ``deepseek-v4-pro`` are the
 contract's; which models know ``outputFormat: "JSON"`` and that ``gpt-5.4-pro`` is async only as
 well. The spelling of the other identifiers, and their prices, limits and server tools, are invented.
 """

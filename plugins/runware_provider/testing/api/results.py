@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from runware_provider.testing.answering.answers import Answer, answer, call_all
-from runware_provider.testing.api.usage import CHARACTERS_PER_TOKEN, PrefixCache, Usage, count_tokens
+from runware_provider.testing.answering import Answer, answer, call_all
+from runware_provider.testing.api.usage import CHARACTERS_PER_TOKEN, Usage, count_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runware_provider.testing.api.catalogue import Model
+    from runware_provider.testing.answering import Answers
     from runware_provider.testing.api.faults import Fault
+    from runware_provider.testing.api.state import State
 
 DEFAULT_MAX_TOKENS = 32_768
 DELIVERY_FIELDS = ("taskType", "taskUUID", "deliveryMethod", "webhookURL", "includeCost", "includeUsage")
@@ -56,24 +57,22 @@ def prompt_text(task: Mapping[str, Any]) -> str:
     return "\n".join(parts) if len(parts) > 1 else parts[0]
 
 
-def infer(
-    task: Mapping[str, Any], prompt: str, model: Model, cache: PrefixCache, faults: Mapping[str, Fault]
-) -> Inference:
+def infer(task: Mapping[str, Any], prompt: str, state: State, faults: Mapping[str, Fault]) -> Inference:
     """Answer a task.
 
     Args:
         task: The checked task object.
         prompt: Its `prompt_text`.
-        model: The model it names.
-        cache: Where the beginnings of prompts are remembered.
+        state: Its models, what is known of answers, and where the beginnings of prompts are remembered.
         faults: The faults that fire for this task, by kind.
     """
-    given = _limit(_spoil(_answered(task, faults), faults), task)
+    model = state.models[task["model"]]
+    given = _limit(_spoil(_answered(task, faults, state.settings.answers), faults), task)
     count = task.get("numberResults", 1)
     completion = count_tokens(given.text or "") + sum(
         count_tokens(_encode(call).decode()) for call in given.calls
     )
-    one = Usage(count_tokens(prompt), cache.cached_tokens(model.id, prompt), completion)
+    one = Usage(count_tokens(prompt), state.cache.cached_tokens(model.id, prompt), completion)
     cost = one.cost_nano(model)
     item = _item(task, given, one.old_body() if "old_usage" in faults else one.body(), cost)
     _misshape(item, faults)
@@ -95,10 +94,10 @@ def error_item(error: Mapping[str, Any]) -> msgspec.Raw:
     return msgspec.Raw(_encode(item))
 
 
-def _answered(task: Mapping[str, Any], faults: Mapping[str, Fault]) -> Answer:
+def _answered(task: Mapping[str, Any], faults: Mapping[str, Fault], answers: Answers | None) -> Answer:
     if "say" in faults:
         return Answer(faults["say"].body or "")
-    return call_all(task) if "all_tools" in faults else answer(task)
+    return call_all(task, answers) if "all_tools" in faults else answer(task, answers)
 
 
 def _limit(given: Answer, task: Mapping[str, Any]) -> Answer:

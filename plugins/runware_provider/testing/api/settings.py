@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from runware_provider.testing.api.catalogue import MODELS, Model
 
 if TYPE_CHECKING:
+    from runware_provider.testing.answering import Answers
     from runware_provider.testing.api.faults import Fault
 
 
@@ -39,6 +40,10 @@ class ServerSettings:
         seed: Seed of latencies and of faults with a probability.
         models: The catalogue.
         faults: Faults that are active from the start.
+        answers: What is known of the answers: an ``AnswerTable``, or any callable of a task (as it was sent) that
+            returns its answer, or None if it knows none. It is called on the server's thread, once for each task,
+            and has to answer the same task alike. Without answers, and for None, what is asked for is filled
+            with the least that fits.
     """
 
     host: str = "127.0.0.1"
@@ -61,6 +66,7 @@ class ServerSettings:
     seed: int = 0
     models: tuple[Model, ...] = MODELS
     faults: tuple[Fault, ...] = ()
+    answers: Answers | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse values that no server can have.

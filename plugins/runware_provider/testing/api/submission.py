@@ -132,8 +132,7 @@ def _queued(state: State, reply: Reply, given: Submission) -> Task | None:
 def _run(state: State, accepted: Task, given: Submission) -> None:
     accepted.fingerprint = fingerprint(given.task)
     state.bill.execute(accepted)
-    model = state.models[accepted.model]
-    inference = infer(given.task, given.prompt, model, state.cache, given.faults)
+    inference = infer(given.task, given.prompt, state, given.faults)
     if "fail_task" in given.faults:
         _fail(state, accepted, given, inference)
         return
