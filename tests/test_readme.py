@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from runware_provider.testing import LocalServer, ServerSettings
+from tests.answers import committed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +43,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory, copy_project: Callable[[Path]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalServer]:
-    with LocalServer(ServerSettings(key=PLACEHOLDER_KEY)) as running:
+    with LocalServer(ServerSettings(key=PLACEHOLDER_KEY, answers=committed())) as running:
         yield running
 
 

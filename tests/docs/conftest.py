@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runware_provider.testing import LocalServer, ServerSettings
+from tests.answers import committed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,7 +120,7 @@ class Reader:
 def reader(
     tmp_path_factory: pytest.TempPathFactory, copy_project: Callable[[Path], Path]
 ) -> Iterator[Reader]:
-    with LocalServer(ServerSettings(latency=0)) as server:
+    with LocalServer(ServerSettings(latency=0, answers=committed())) as server:
         reading = Reader(copy_project(tmp_path_factory.mktemp("project")), server)
         yield reading
         reading.close()

@@ -18,8 +18,6 @@ from runware_provider.testing.__main__ import main, parser, settings_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import httpx
-
 
 def asked(*prompts: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": prompt} for prompt in prompts]}
@@ -109,8 +107,12 @@ def test_a_table_that_is_none_is_refused_and_no_text_is_shown() -> None:
         ({"text": ["secret"]}, "no answers"),
         ({"text": ["secret", "  "], "answer": ["a", "b"]}, "row 1 has no text"),
         ({"text": ["secret", None], "answer": ["a", "b"]}, "row 1 has no text"),
-        ({"text": ["x", "secret", "secret "], "answer": ["a", "b", "c"]}, "rows 1 and 2 have the same text"),
+        (
+            {"text": ["x", "secret", "secret "], "answer": ["a", "b", "c"]},
+            "rows 1 and 2 have the same text in 'text' and differ in 'answer'",
+        ),
     ]
+    bad.append(({"text": ["secret"] * 2, "id": [1, 2], "total": [5, 5]}, "differ in 'id'"))
     for columns, told in bad:
         with pytest.raises(ValueError, match=told) as refused:
             AnswerTable(pa.table(columns))
@@ -147,7 +149,6 @@ def test_a_callable_that_fails_is_an_error_of_the_server_and_the_next_task_is_an
         return {"a": 1}[task["messages"][0]["content"]]
 
     with LocalServer(ServerSettings(latency=0, answers=known)) as server:
-        client: httpx.Client = connect(server)
-        assert client.post("", json=[make()]).status_code == 500
+        assert connect(server).post("", json=[make()]).status_code == 500
         good = make(messages=[{"role": "user", "content": "a"}], deliveryMethod="sync")
-        assert client.post("", json=[good]).json()["data"][0]["text"] == "1"
+        assert connect(server).post("", json=[good]).json()["data"][0]["text"] == "1"

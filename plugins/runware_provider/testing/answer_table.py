@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runware_provider.testing.answering import asked
+from runware_provider.testing.answering import Answers, asked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,19 +41,20 @@ class AnswerTable:
 
     def __init__(self, table: pa.Table, column: str = TEXT, name: str = "the table of answers") -> None:
         _check_columns(table, column, name)
-        texts = table.column(column).to_pylist()
-        rows = table.drop_columns([column]).to_pylist()
         self._rows: dict[str, Any] = {}
-        for number, (text, row) in enumerate(zip(texts, rows, strict=True)):
-            key = (text or "").strip()
-            answer = row.get(ANSWER, row)
-            if not key:
+        number_of: dict[str, int] = {}
+        for number, row in enumerate(table.to_pylist()):
+            text = (row.pop(column) or "").strip()
+            if not text:
                 raise ValueError(f"{name}: row {number} has no text in {column!r}; leave such rows out")
-            if self._rows.setdefault(key, answer) != answer:
-                first = next(place for place, other in enumerate(texts) if (other or "").strip() == key)
+            answer = row.get(ANSWER, row)
+            if self._rows.setdefault(text, answer) != answer:
+                what = _difference(self._rows[text], answer)
                 raise ValueError(
-                    f"{name}: rows {first} and {number} have the same text in {column!r} and different answers; keep one"
+                    f"{name}: rows {number_of[text]} and {number} have the same text in {column!r} and differ in {what};"
+                    " keep one of them, or leave out columns that are no answer"
                 )
+            number_of.setdefault(text, number)
         self._anchored, self._unanchored = _anchors(list(self._rows))
 
     @classmethod
@@ -86,7 +87,7 @@ class AnswerTable:
         return None if text is None else self._rows[text]
 
 
-def first_known(tables: Sequence[AnswerTable]) -> Any:
+def first_known(tables: Sequence[AnswerTable]) -> Answers:
     """Return a callable that asks tables in their order, and takes the first answer."""
 
     def answers(task: Mapping[str, Any]) -> Any:
@@ -109,6 +110,12 @@ def _check_columns(table: pa.Table, column: str, name: str) -> None:
         raise ValueError(f"{name}: the column {column!r} holds {kind}, not texts")
     if len(names) == 1:
         raise ValueError(f"{name} has no answers: there is no column beside {column!r}")
+
+
+def _difference(answer: Any, other: Any) -> str:
+    if not isinstance(answer, dict) or not isinstance(other, dict):
+        return repr(ANSWER)
+    return ", ".join(repr(field) for field, value in answer.items() if other.get(field) != value)
 
 
 def _anchors(texts: list[str]) -> tuple[dict[str, list[str]], list[str]]:

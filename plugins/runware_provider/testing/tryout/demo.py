@@ -94,7 +94,8 @@ def _announce(console: Console, asked: Service, limit: int | None) -> None:
     if asked.local:
         console.print(
             f"The local API server answers at {asked.base_url}; it costs nothing. It is no language model: it"
-            " finds the fields by rules, so what it gets right says nothing about the real service."
+            " says what include/answers holds, in which a few answers are wrong on purpose. What it gets right"
+            " says nothing about the real service."
             f"\nIt gets {number}. To ask the real service, set RUNWARE_API_KEY."
         )
     else:

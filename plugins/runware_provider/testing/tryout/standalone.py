@@ -84,7 +84,7 @@ def _run(environment: Mapping[str, str], home: Path, asked: Service, output: obj
 
 def _whom(asked: Service) -> str:
     if asked.local:
-        return f"the local API server at {asked.base_url}, which costs nothing"
+        return f"the local API server at {asked.base_url}, which is no model and costs nothing"
     return f"{asked.base_url or 'the real service'}: what the DAGs ask is billed to your account"
 
 

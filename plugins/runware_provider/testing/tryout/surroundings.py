@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PROJECT: Final = Path(__file__).resolve().parents[4]
 LOCAL_KEY: Final = "local-key"
+ANSWERS: Final = PROJECT / "include" / "answers"
+"""The tables of what the local API server says about the samples."""
 START_S: Final = 60.0
 """Seconds that the local API server may take until it listens."""
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -95,6 +97,7 @@ def service(environment: Mapping[str, str], folder: Path) -> Iterator[Service]:
         "--ready-file",
         str(ready),
     ]
+    command += ["--answers", *map(str, sorted(ANSWERS.glob("*.parquet")))]
     with log.open("wb") as output, running(command, environment_of_python(environment), output) as process:
         yield Service(_wait_for_url(process, ready, log), LOCAL_KEY, local=True)
 
