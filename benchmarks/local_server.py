@@ -1,8 +1,8 @@
 """Tasks per second of the local API server: arrays of 50, submitted async and polled until done.
 
 Run it from the project's root: ``python benchmarks/local_server.py [--seconds 5]``. Two loads: a trivial
-document answered with text, which measures the protocol, and a receipt that fills a schema, which
-measures the reading too. The server runs in a process of its own; its processor time is measured
+document answered with text, which measures the protocol, and a receipt that is looked up in a table of a
+thousand answers and fills a schema. The server runs in a process of its own; its processor time is measured
 beside the wall clock, because the client here may be the slower of the two.
 """
 
@@ -21,12 +21,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PLUGINS = Path(__file__).resolve().parents[1] / "plugins"
 CHUNK = 50
+ANSWERS = 1_000
 AT_ONCE = 16
 RECEIPT = """CORNER BOOKS LTD
 12 Mill Lane
@@ -56,10 +59,22 @@ SCHEMA = {
 
 @contextlib.contextmanager
 def server() -> Iterator[tuple[str, int]]:
-    """Start the command line on a free port; give the base URL and the process id."""
+    """Start the command line on a free port; yield the base URL and the process id."""
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "url"
-        flags = ["--ready-file", str(ready), "--latency", "0.05", "--capacity", "5000"]
+        answers = Path(folder) / "answers.parquet"
+        texts = [RECEIPT, *(f"{RECEIPT}Branch {branch}" for branch in range(ANSWERS - 1))]
+        pq.write_table(pa.table({"text": texts, "company": ["Corner Books Ltd"] * ANSWERS}), answers)
+        flags = [
+            "--ready-file",
+            str(ready),
+            "--latency",
+            "0.05",
+            "--capacity",
+            "5000",
+            "--answers",
+            str(answers),
+        ]
         environment = {**os.environ, "PYTHONPATH": str(PLUGINS)}
         command = [sys.executable, "-m", "runware_provider.testing", *flags]
         with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
@@ -73,12 +88,12 @@ def server() -> Iterator[tuple[str, int]]:
 
 
 def trivial(number: int) -> dict[str, Any]:
-    """Give a task whose answer needs no schema."""
+    """Return a task whose answer needs no schema."""
     return _task([{"role": "user", "content": f"Document number {number}."}])
 
 
 def receipt(number: int) -> dict[str, Any]:
-    """Give a task whose forced tool is filled from a receipt."""
+    """Return a task whose forced tool is filled from the table of answers."""
     tools = [{"type": "function", "name": "save", "description": "Save the receipt.", "schema": SCHEMA}]
     content = f"Fill in the fields.\n<document>\n{RECEIPT}No. {number}\n</document>"
     return {
@@ -114,7 +129,7 @@ async def one_chunk(client: httpx.AsyncClient, tasks: list[dict[str, Any]]) -> N
 
 
 async def measure(url: str, make: Any, seconds: float) -> int:
-    """Keep some chunks in the air for a while; give the number of tasks that came back."""
+    """Keep some chunks in the air for a while; return the number of tasks that came back."""
     headers = {"authorization": "Bearer test-key"}
     done = 0
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30, trust_env=False) as client:
@@ -133,7 +148,7 @@ async def measure(url: str, make: Any, seconds: float) -> int:
 
 
 def processor_seconds(pid: int) -> float:
-    """Give the processor time that a process has used (Linux)."""
+    """Return the processor time that a process has used (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(") ", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -72,7 +72,7 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:
-    """Give the key of the ``Authorization: Bearer`` header, or nothing."""
+    """Return the key of the ``Authorization: Bearer`` header, or None."""
     scheme, _, key = headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else None
 
@@ -168,7 +168,7 @@ class _V1:
         return json_response(value, reply.status)
 
     async def _hold(self, reply: Reply) -> bool:
-        """Wait for the sync tasks; give whether they are done within the server's window."""
+        """Wait for the sync tasks; return whether they are done within the server's window."""
         clock = self._state.clock
         end = min(reply.until, clock() + self._state.settings.sync_window)
         while (rest := end - clock()) > 0:
@@ -177,7 +177,7 @@ class _V1:
         return clock() >= reply.until
 
     async def _wait(self, seconds: float) -> bool:
-        """Wait, or until the server stops; give whether it stops."""
+        """Wait, or until the server stops; return whether it stops."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()

@@ -57,7 +57,7 @@ class Bill:
         self.cost_nano += cost_nano
 
     def summary(self) -> dict[str, Any]:
-        """Give the totals.
+        """Return the totals.
 
         ``cost_usd`` is money; ``executed`` counts executions, ``distinct_uuids`` the UUIDs that were
         executed, ``uuids_executed_again`` those that were executed more than once;
@@ -83,7 +83,7 @@ class Bill:
         }
 
     def itemised(self, tasks: Iterable[Task]) -> dict[str, Any]:
-        """Give the totals and, under ``tasks``, one entry per executed task UUID."""
+        """Return the totals and, under ``tasks``, one entry per executed task UUID."""
         return {**self.summary(), "tasks": {task.uuid: _entry(task) for task in tasks if task.executed}}
 
 

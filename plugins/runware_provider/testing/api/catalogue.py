@@ -44,7 +44,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     server_tools: tuple[str, ...] = ()
 
     def listing(self) -> dict[str, Any]:
-        """Give the entry of ``GET /v1/models``; prices are decimal strings in USD per token (a guess)."""
+        """Return the entry of ``GET /v1/models``; prices are decimal strings in USD per token (a guess)."""
         return {
             "id": self.id,
             "name": self.name,

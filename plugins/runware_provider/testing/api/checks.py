@@ -35,7 +35,7 @@ MAX_OUTPUT_TOKENS = 100_000
 
 
 def check_text_inference(task: Mapping[str, Any], models: Mapping[str, Model]) -> list[Refusal]:
-    """Give every reason to refuse a task; an empty list means that it is accepted.
+    """Return every reason to refuse a task; an empty list means that it is accepted.
 
     Args:
         task: The decoded task object.

@@ -21,7 +21,7 @@ class Refusal:
     Attributes:
         code: The error code, camel case.
         message: A sentence for people.
-        parameter: The field's path (``settings.temperature``), several paths, or nothing.
+        parameter: The field's path (``settings.temperature``), several paths, or None.
         status: The HTTP status that the reply carries when this refusal decides it.
     """
 
@@ -31,7 +31,7 @@ class Refusal:
     status: int = 400
 
     def body(self, task_type: Any = None, task_uuid: Any = None) -> dict[str, Any]:
-        """Give the error object; fields that are not known are left out.
+        """Return the error object; fields that are not known are left out.
 
         Args:
             task_type: The refused task's ``taskType``, as it was sent.

@@ -185,14 +185,14 @@ class FaultBook:
         self._entries.clear()
 
     def state(self) -> list[dict[str, Any]]:
-        """Give each fault with its counters, JSON ready."""
+        """Return each fault with its counters, JSON ready."""
         return [
             {"fault": msgspec.to_builtins(entry.fault), "matched": entry.matched, "fired": entry.fired}
             for entry in self._entries
         ]
 
     def of_request(self, body: bytes) -> dict[str, Fault]:
-        """Give the faults that fire for a request with this body, by kind."""
+        """Return the faults that fire for a request with this body, by kind."""
         return _by_kind(
             entry.fault
             for entry in self._entries
@@ -200,15 +200,15 @@ class FaultBook:
         )
 
     def of_task(self, raw: bytes, model: str, uuid: str) -> dict[str, Fault]:
-        """Give the faults that fire for a submitted task, by kind."""
+        """Return the faults that fire for a submitted task, by kind."""
         return self._of(TASK_KINDS, raw, model, uuid)
 
     def of_replay(self, raw: bytes, model: str, uuid: str) -> dict[str, Fault]:
-        """Give the faults that fire for a task whose UUID was used before."""
+        """Return the faults that fire for a task whose UUID was used before."""
         return self._of(REPLAY_KINDS, raw, model, uuid)
 
     def of_rejection(self, raw: bytes, uuid: str) -> dict[str, Fault]:
-        """Give the faults that fire for a task that is rejected."""
+        """Return the faults that fire for a task that is rejected."""
         return self._of(REJECT_KINDS, raw, None, uuid)
 
     def _of(self, kinds: Iterable[str], raw: bytes, model: str | None, uuid: str) -> dict[str, Fault]:
@@ -222,7 +222,7 @@ class FaultBook:
 
 
 def _by_kind(faults: Iterable[Fault]) -> dict[str, Fault]:
-    """Give the first fault of each kind; all of them have been counted as fired."""
+    """Return the first fault of each kind; all of them have been counted as fired."""
     chosen: dict[str, Fault] = {}
     for fault in faults:
         chosen.setdefault(fault.kind, fault)

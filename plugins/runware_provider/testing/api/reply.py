@@ -69,7 +69,7 @@ class Reply:
     webhooks: list[tuple[Task, str, dict[str, Fault]]] = field(default_factory=list)
 
     def body(self, now: float) -> dict[str, Any]:
-        """Give the body, with what the sync tasks came to by now; an error among them decides the status."""
+        """Return the body, with what the sync tasks came to by now; an error among them decides the status."""
         data: list[Any] = []
         errors = list(self.errors)
         for item in self.data:
@@ -85,7 +85,7 @@ class Reply:
 
 
 def scripted_refusal(fault: Fault, default_code: str) -> Refusal:
-    """Give the refusal that a fault asks for: its code, message and status, or what fits them."""
+    """Return the refusal that a fault asks for: its code, message and status, or what fits them."""
     code = fault.code or CODE_OF_STATUS.get(fault.status or 0, default_code)
     status = fault.status or STATUS_OF_CODE.get(code, 400)
     return Refusal(

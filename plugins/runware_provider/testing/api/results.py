@@ -47,7 +47,7 @@ def fingerprint(task: Mapping[str, Any]) -> int:
 
 
 def prompt_text(task: Mapping[str, Any]) -> str:
-    """Give the text whose tokens are the prompt's: tools, system prompt, then the messages in order."""
+    """Return the text whose tokens are the prompt's: tools, system prompt, then the messages in order."""
     parts = [_encode(task[name]).decode() for name in ("tools", "jsonSchema") if name in task]
     parts.append(task.get("settings", {}).get("systemPrompt", ""))
     for message in task["messages"]:
@@ -82,7 +82,7 @@ def infer(task: Mapping[str, Any], prompt: str, state: State, faults: Mapping[st
 
 
 def error_item(error: Mapping[str, Any]) -> msgspec.Raw:
-    """Give the shape in which some failed tasks stand inside ``data``."""
+    """Return the shape in which some failed tasks stand inside ``data``."""
     item = {
         "taskType": error.get("taskType"),
         "taskUUID": error.get("taskUUID"),

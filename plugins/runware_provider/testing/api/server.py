@@ -46,7 +46,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Give the base URL of a server on this socket."""
+    """Return the base URL of a server on this socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
 
@@ -138,7 +138,7 @@ class LocalServer:
 
     Args:
         settings: How the server behaves.
-        clock: Gives seconds that never go back; a test's own clock makes waiting explicit.
+        clock: Returns seconds that never go back; a test's own clock makes waiting explicit.
     """
 
     def __init__(
@@ -185,15 +185,15 @@ class LocalServer:
         return self.settings.key
 
     def bill(self) -> dict[str, Any]:
-        """Give the bill, with one entry per executed task under ``tasks``."""
+        """Return the bill, with one entry per executed task under ``tasks``."""
         return self._call(lambda: self._state.bill.itemised(self._state.tasks))
 
     def bill_summary(self) -> dict[str, Any]:
-        """Give the totals of the bill."""
+        """Return the totals of the bill."""
         return self._call(lambda: self._state.bill.summary())  # noqa: PLW0108 - reset replaces the bill
 
     def balance(self) -> float:
-        """Give what is left on the account, USD."""
+        """Return what is left on the account, USD."""
         return self._call(lambda: self._state.balance_nano) / 1_000_000_000
 
     def script(self, *faults: Fault) -> None:
@@ -201,7 +201,7 @@ class LocalServer:
         self._call(lambda: self._state.faults.add(*faults))
 
     def faults(self) -> list[dict[str, Any]]:
-        """Give the active faults, with how often each matched and fired."""
+        """Return the active faults, with how often each matched and fired."""
         return self._call(self._state.faults.state)
 
     def clear_faults(self) -> None:

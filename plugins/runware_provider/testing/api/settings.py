@@ -24,12 +24,12 @@ class ServerSettings:
         latency_sigma: Spread of the latency: the sigma of a log-normal distribution; 0 is constant.
         capacity: Inferences that run at once, per model.
         queue: Accepted tasks that may wait for a slot, per model; one more is refused with
-            ``inferenceRateLimitExceeded``. Nothing means that the queue has no end.
+            ``inferenceRateLimitExceeded``. None means that the queue has no end.
         max_wait: A task that would wait longer than this for its slot is refused with
-            ``providerGatewayTimeout`` (HTTP 504). Nothing means no limit.
+            ``providerGatewayTimeout`` (HTTP 504). None means no limit.
         sync_window: How long a connection is held for sync tasks before HTTP 504; the tasks go on.
-        max_tasks: Tasks per array before HTTP 413; nothing means no limit.
-        max_bytes: Bytes per body before HTTP 413; nothing means no limit.
+        max_tasks: Tasks per array before HTTP 413; None means no limit.
+        max_bytes: Bytes per body before HTTP 413; None means no limit.
         balance: Money on the account; when it is used up, tasks get HTTP 402.
         keep: Finished tasks whose request and answer are kept; older ones are forgotten
             (their UUIDs and their place in the bill are not).

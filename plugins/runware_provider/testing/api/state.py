@@ -27,7 +27,7 @@ class State:
 
     Args:
         settings: Limits, latency, money, catalogue, faults.
-        clock: Gives seconds that never go back.
+        clock: Returns seconds that never go back.
     """
 
     def __init__(self, settings: ServerSettings, clock: Callable[[], float]) -> None:
@@ -50,7 +50,7 @@ class State:
         self._random = random.Random(settings.seed)  # noqa: S311 - latencies, no secrets
 
     def durations(self, count: int, faults: Mapping[str, Fault]) -> Iterator[float]:
-        """Give how long each of a task's inferences takes, seconds; infinite is never done."""
+        """Return how long each of a task's inferences takes, seconds; infinite is never done."""
         settings = self.settings
         extra = faults["delay_task"].seconds if "delay_task" in faults else 0.0
         if "never_finish" in faults:

@@ -32,8 +32,8 @@ class Slots:
 
     Args:
         capacity: Inferences at once.
-        queue: Accepted inferences that may wait; nothing means any number.
-        max_wait: Longest wait for a slot, seconds; nothing means any.
+        queue: Accepted inferences that may wait; None means any number.
+        max_wait: Longest wait for a slot, seconds; None means any.
     """
 
     def __init__(self, capacity: int, queue: int | None = None, max_wait: float | None = None) -> None:
@@ -50,7 +50,7 @@ class Slots:
         return len(starts)
 
     def admit(self, now: float, durations: list[float]) -> list[float]:
-        """Accept the inferences of one task, all or none, and give when each finishes.
+        """Accept the inferences of one task, all or none, and return when each finishes.
 
         Args:
             now: The clock's reading.
@@ -139,7 +139,7 @@ class Task:
         return self.finishes[-1] if self.finishes else 0.0
 
     def outcome(self, now: float) -> tuple[list[Any], list[Any]]:
-        """Give the items for ``data`` and for ``errors`` that the task has at this moment.
+        """Return the items for ``data`` and for ``errors`` that the task has at this moment.
 
         Replies are cumulative: a finished item is given every time. A task that still has
         something to do adds one ``processing`` item.
@@ -175,7 +175,7 @@ class TaskBook:
         return iter(self._tasks.values())
 
     def get(self, uuid: str) -> Task | None:
-        """Give the task of this UUID, in any spelling."""
+        """Return the task of this UUID, in any spelling."""
         return self._tasks.get(uuid.lower())
 
     def add(self, task: Task, now: float) -> None:

@@ -34,7 +34,7 @@ class Usage:
     completion: int
 
     def body(self) -> dict[str, Any]:
-        """Give the ``usage`` object of a result."""
+        """Return the ``usage`` object of a result."""
         usage: dict[str, Any] = {
             "promptTokens": self.prompt,
             "completionTokens": self.completion,
@@ -45,11 +45,11 @@ class Usage:
         return usage
 
     def old_body(self) -> dict[str, Any]:
-        """Give the ``usage`` object in its older shape."""
+        """Return the ``usage`` object in its older shape."""
         return {"inputTokens": self.prompt, "outputTokens": self.completion}
 
     def cost_nano(self, model: Model) -> int:
-        """Give the price in billionths of a USD."""
+        """Return the price in billionths of a USD."""
         fresh = (self.prompt - self.cached) * round(model.prompt * 1_000)
         return (
             fresh

@@ -37,7 +37,7 @@ class WebhookSender:
     """Sends webhooks when their time comes; used as an asynchronous context.
 
     Args:
-        state: Gives the clock, the settings of retries, and the bill that counts.
+        state: Has the clock, the settings of retries, and the bill that counts.
     """
 
     def __init__(self, state: State) -> None:
