@@ -122,19 +122,14 @@ def test_what_is_not_known_is_null_or_left_out_where_that_is_allowed() -> None:
     assert fill(schema) == {"due": None, "kind": "invoice", "paid": True}
 
 
-def test_a_schema_that_needs_itself_is_filled_to_a_bound() -> None:
-    endless = {
-        "$defs": {
-            "Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}, "required": ["next"]}
-        },
-        "$ref": "#/$defs/Node",
-    }
-    assert set(fill(endless)) == {"next"}
-    may_end = {
-        "$defs": {"Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}},
-        "$ref": "#/$defs/Node",
-    }
-    assert fill(may_end) == {}
+def test_a_schema_that_needs_itself_is_filled_to_a_bound_and_one_that_may_end_ends() -> None:
+    def tree(**more: Any) -> dict[str, Any]:
+        children = {name: {"$ref": "#/$defs/Tree"} for name in "abcdefgh"}
+        return {"$defs": {"Tree": {"type": "object", "properties": children, **more}}, "$ref": "#/$defs/Tree"}
+
+    assert len(json.dumps(fill(tree(required=["a", "b"])))) < 100
+    assert fill(tree()) == {}
+    assert set(fill(tree(required=["a"]), {"a": {"b": {}}})["a"]) == {"a", "b"}
 
 
 def test_what_cannot_be_judged_is_filled_all_the_same() -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections import OrderedDict
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 MAX_DEPTH: Final = 24
 MAX_ITEMS: Final = 1_000
 MAX_CHARS: Final = 100_000
-REMEMBERED: Final = 256
-"""Schemas whose least values are remembered."""
+Path = frozenset[bytes]
 _STEP: Final = 1e-6
+_TYPES: Final = ("string", "integer", "object", "array", "boolean")
+"""What is tried, in this order, where a schema names no type."""
 _OF_FORMAT: Final = {
     "date": "1970-01-01",
     "date-time": "1970-01-01T00:00:00Z",
@@ -43,7 +44,6 @@ _TEXTS: Final = (
 )
 """What is tried for a `pattern`, and in the place of a text of some length."""
 _encode = msgspec.json.Encoder().encode
-_fillings: OrderedDict[bytes, _Filling] = OrderedDict()
 
 
 def fill(schema: Any, known: Any = None) -> Any:
@@ -54,18 +54,21 @@ def fill(schema: Any, known: Any = None) -> Any:
         known: An answer or part of one, also with dates, decimals and lists as Arrow gives them. None is not known.
             An object's names that the schema does not have are left out.
     """
-    key = _encode(schema)
-    filling = _fillings.get(key)
-    if filling is None:
-        filling = _fillings[key] = _Filling(schema)
-        if len(_fillings) > REMEMBERED:
-            _fillings.popitem(last=False)
-    return filling.value(schema, known, 0)
+    return _filling_of(schema).value(schema, known)
 
 
 def properties_of(schema: Any) -> list[str]:
     """Return the names of the properties that a schema's object may have."""
-    return list(_Filling(schema).rules(schema).get("properties", ()))
+    return list(_filling_of(schema).rules(schema).get("properties", ()))
+
+
+def _filling_of(schema: Any) -> _Filling:
+    return _filling_of_text(_encode(schema))
+
+
+@lru_cache(maxsize=256)
+def _filling_of_text(schema: bytes) -> _Filling:
+    return _Filling(msgspec.json.decode(schema))
 
 
 class _Filling:
@@ -76,58 +79,62 @@ class _Filling:
         self._validator = Draft202012Validator(root if isinstance(root, dict) else {})
         self._least_of: dict[bytes, Any] = {}
 
-    def value(self, schema: Any, known: Any, depth: int) -> Any:
+    def value(self, schema: Any, known: Any, path: Path = frozenset()) -> Any:
+        """Return a value of a part of the schema; the path are the parts around it whose least value is sought."""
         rules = self.rules(schema)
-        if known is None or depth > MAX_DEPTH:
-            return self._least(rules, depth)
-        return self._fitted(rules, known, depth)
+        return self._least(rules, path) if known is None else self._fitted(rules, known)
 
     # what is known
 
-    def _fitted(self, rules: dict[str, Any], known: Any, depth: int) -> Any:
-        branches = self._branches(rules)
-        suited = [branch for branch in branches if _may_hold(branch, known)]
+    def _fitted(self, rules: dict[str, Any], known: Any) -> Any:
+        suited = [branch for branch in self._branches(rules) if _may_hold(branch, known)]
         if len(suited) == 1:  # nothing to choose, so nothing to judge
-            return self.value(suited[0], known, depth + 1)
+            return self.value(suited[0], known)
         for branch in suited:
-            candidate = self.value(branch, known, depth + 1)
+            candidate = self.value(branch, known)
             if self._fits(rules, candidate):
                 return candidate
         if isinstance(known, dict):
-            return self._known_object(rules, known, depth)
+            return self._known_object(rules, known)
         if isinstance(known, list | tuple):
-            return [self._item(rules, place, item, depth) for place, item in enumerate(known)]
+            return [self._item(rules, place, item) for place, item in enumerate(known)]
         return _scalar(known, rules)
 
-    def _known_object(self, rules: dict[str, Any], known: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    def _known_object(self, rules: dict[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
         properties, others = rules.get("properties", {}), rules.get("additionalProperties")
         made = {}
         for name, child in properties.items():
             if known.get(name) is not None or name in rules.get("required", ()):
-                made[name] = self.value(child, known.get(name), depth + 1)
+                made[name] = self.value(child, known.get(name))
         # Names of its own choice belong to a map, and to an object of which the schema says nothing.
         if isinstance(others, dict) or not properties:
             rest = {name: value for name, value in known.items() if name not in properties}
-            made |= {name: self.value(others, value, depth + 1) for name, value in rest.items()}
+            made |= {name: self.value(others, value) for name, value in rest.items()}
         return made
 
-    def _item(self, rules: dict[str, Any], place: int, known: Any, depth: int) -> Any:
+    def _item(self, rules: dict[str, Any], place: int, known: Any, path: Path = frozenset()) -> Any:
         first = rules.get("prefixItems", [])
-        return self.value(first[place] if place < len(first) else rules.get("items"), known, depth + 1)
+        return self.value(first[place] if place < len(first) else rules.get("items"), known, path)
 
     # what is not
 
-    def _least(self, rules: dict[str, Any], depth: int) -> Any:
+    def _least(self, rules: dict[str, Any], path: Path) -> Any:
+        """Return the first candidate that fits; if none does, the first that is not null."""
         key = _encode(rules)
-        if key not in self._least_of:
-            if depth > MAX_DEPTH:  # a schema that needs itself without end
-                return None
-            candidates = list(self._candidates(rules, depth))
-            fitting = (candidate for candidate in candidates if self._fits(rules, candidate))
-            self._least_of[key] = next(fitting, candidates[-1])
-        return self._least_of[key]
+        if key in self._least_of:
+            return self._least_of[key]
+        if key in path or len(path) > MAX_DEPTH:  # a schema that needs itself without end
+            return None
+        attempt = None
+        for candidate in self._candidates(rules, path | {key}):
+            if self._fits(rules, candidate):
+                attempt = candidate
+                break
+            attempt = candidate if attempt is None else attempt
+        self._least_of[key] = attempt
+        return attempt
 
-    def _candidates(self, rules: dict[str, Any], depth: int) -> Iterator[Any]:
+    def _candidates(self, rules: dict[str, Any], path: Path) -> Iterator[Any]:
         yield None
         if "const" in rules:
             yield rules["const"]
@@ -135,39 +142,42 @@ class _Filling:
         if "default" in rules:
             yield rules["default"]
         for branch in self._branches(rules):
-            yield self._least(self.rules(branch), depth + 1)
-        for kind in _types(rules) or ("string", "integer", "object", "array", "boolean"):
-            yield from self._of_type(kind, rules, depth)
+            yield self._least(branch, path)
+        for kind in _types(rules) or _TYPES:
+            if kind == "object":
+                yield from self._objects(rules, path)
+            elif kind == "array":
+                yield from self._arrays(rules, path)
+            elif kind == "string":
+                yield from _strings(rules)
+            elif kind in ("integer", "number"):
+                yield from _numbers(rules)
+            elif kind == "boolean":
+                yield from (False, True)
 
-    def _of_type(self, kind: str, rules: dict[str, Any], depth: int) -> Iterator[Any]:
-        if kind == "object":
-            yield from self._objects(rules, depth)
-        elif kind == "array":
-            yield from self._arrays(rules, depth)
-        elif kind == "string":
-            yield from _strings(rules)
-        elif kind in ("integer", "number"):
-            yield from _numbers(rules, whole=kind == "integer")
-        elif kind == "boolean":
-            yield from (False, True)
-
-    def _objects(self, rules: dict[str, Any], depth: int) -> Iterator[Any]:
-        properties, required = rules.get("properties", {}), rules.get("required", [])
-        named = {name: properties[name] for name in properties if name in required}
-        named |= {name: rules.get("additionalProperties") for name in required if name not in properties}
-        least = {name: self.value(child, None, depth + 1) for name, child in named.items()}
+    def _objects(self, rules: dict[str, Any], path: Path) -> Iterator[Any]:
+        properties, others = rules.get("properties", {}), rules.get("additionalProperties")
+        required = rules.get("required", [])
+        named = [
+            *(name for name in properties if name in required),
+            *sorted(set(required) - properties.keys()),
+        ]
+        least = {name: self.value(properties.get(name, others), None, path) for name in named}
         yield least
-        for name, child in properties.items():  # minProperties, dependentRequired
-            least = least | {name: self.value(child, None, depth + 1)}
+        for (
+            name,
+            child,
+        ) in properties.items():  # some schemas need more of them: minProperties, dependentRequired
+            least = least | {name: self.value(child, None, path)}
             yield least
-        for place in range(min(_limit(rules, "minProperties", 0), MAX_ITEMS)):
-            least = least | {f"field{place}": self.value(rules.get("additionalProperties"), None, depth + 1)}
+        for place in range(min(int(rules.get("minProperties", 0)), MAX_ITEMS)):
+            least = least | {f"field{place}": self.value(others, None, path)}
             yield least
 
-    def _arrays(self, rules: dict[str, Any], depth: int) -> Iterator[Any]:
+    def _arrays(self, rules: dict[str, Any], path: Path) -> Iterator[Any]:
         yield []
-        count = min(_limit(rules, "minItems", 0), MAX_ITEMS)
-        least = [self._item(rules, place, None, depth) for place in range(count)]
+        count = min(int(rules.get("minItems", 0)), MAX_ITEMS)
+        least = [self._item(rules, place, None, path) for place in range(count)]
         yield least
         yield [_varied(value, place) for place, value in enumerate(least)]
         yield self.rules(rules.get("items")).get("enum", [])[:count]
@@ -225,10 +235,6 @@ def _types(rules: Mapping[str, Any]) -> list[str]:
     return [kinds] if isinstance(kinds, str) else list(kinds)
 
 
-def _limit(rules: Mapping[str, Any], name: str, otherwise: int) -> int:
-    return int(rules.get(name, otherwise))
-
-
 def _may_hold(rules: Mapping[str, Any], known: Any) -> bool:
     """Say whether a schema's type could be that of a known value."""
     if isinstance(known, dict):
@@ -267,24 +273,17 @@ def _strings(rules: Mapping[str, Any]) -> Iterator[str]:
         yield _OF_FORMAT[rules["format"]]
         return
     yield from _TEXTS
-    yield "a" * min(_limit(rules, "minLength", 0), MAX_CHARS)
+    yield "a" * min(int(rules.get("minLength", 0)), MAX_CHARS)
 
 
-def _numbers(rules: Mapping[str, Any], *, whole: bool) -> Iterator[float]:
+def _numbers(rules: Mapping[str, Any]) -> Iterator[float]:
     yield 0
     step = rules.get("multipleOf", 1)
-    lower = [rules[name] for name in ("minimum", "exclusiveMinimum") if name in rules]
-    upper = [rules[name] for name in ("maximum", "exclusiveMaximum") if name in rules]
-    for bound in (max(lower, default=None), min(upper, default=None)):
-        if bound is not None:
-            nearest = math.floor(bound / step)
-            yield from ((nearest + further) * step for further in (0, 1, 2, -1))
-            yield bound
-    if not whole:
-        yield from (bound + _STEP for bound in lower)
-        yield from (bound - _STEP for bound in upper)
-        if lower and upper:
-            yield (max(lower) + min(upper)) / 2
+    inward = {"minimum": _STEP, "exclusiveMinimum": _STEP, "maximum": -_STEP, "exclusiveMaximum": -_STEP}
+    for bound, inside in ((rules[name], inside) for name, inside in inward.items() if name in rules):
+        yield bound
+        yield from ((math.floor(bound / step) + further) * step for further in (0, 1, 2, -1))
+        yield bound + inside
 
 
 def _varied(value: Any, place: int) -> Any:
