@@ -69,8 +69,9 @@ def test_an_object_is_json_where_json_or_a_schema_in_a_prompt_asks_for_it(said: 
 def test_a_text_is_said_as_it_is_and_a_json_text_is_the_object(said: Any) -> None:
     wrong = '{"total": "none"}'
     assert said("It is sunny.")["text"] == "It is sunny."
-    assert said(wrong, **JSON_MODE, jsonSchema=SCHEMA)["text"] == '{"total":"none"}'
+    assert said(wrong, **JSON_MODE, jsonSchema=SCHEMA)["text"] == wrong
     assert said(wrong, **FORCED)["tools"][0]["input"] == {"total": "none"}
+    assert said("{}", **FORCED)["tools"][0]["input"] == {}
     assert said("I cannot.", **JSON_MODE, jsonSchema=SCHEMA)["text"] == "I cannot."
     unwilling = said("I cannot.", **FORCED)
     assert (unwilling["text"], unwilling["finishReason"], "tools" in unwilling) == (

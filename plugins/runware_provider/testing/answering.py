@@ -58,12 +58,14 @@ def answer(task: Mapping[str, Any], answers: Answers | None = None) -> Answer:
         # A text that is no object is no tool's input: it is said, as a model that ignores its tools would.
         if isinstance(called, dict) or known is None:
             return Answer(None, (_call(tool, called),), "tool_calls")
+    if isinstance(known, str) and _object_in(known) is not None:
+        return Answer(known)
     schema = _schema(task)
     if schema is not None:
         return Answer(_as_text(_fitted(schema, known)))
     if task.get("outputFormat") == "JSON":
-        said = _object_in(known) or {"answer": NOTHING_KNOWN if known is None else known}
-        return Answer(_as_text(fill({}, said)))
+        in_an_object = {"answer": NOTHING_KNOWN if known is None else known}
+        return Answer(_as_text(fill({}, known if isinstance(known, dict) else in_an_object)))
     if isinstance(known, dict) and len(known) == 1:  # a table with one field, such as a label
         known = next(iter(known.values()))
     return Answer(NOTHING_KNOWN if known is None else _as_text(fill({}, known)))
@@ -99,16 +101,17 @@ def _chosen_tool(task: Mapping[str, Any], known: Any) -> Mapping[str, Any] | Non
     if choice["type"] == "tool":
         return next((tool for tool in tools if tool["name"] == choice["name"]), None)
     fields = _object_in(known)
-    if choice["type"] == "auto" and known is not None and not fields:
+    if choice["type"] == "auto" and known is not None and fields is None:
         return None
-    return max(tools, key=lambda tool: len(fields.keys() & set(properties_of(tool["schema"]))))
+    names = set(fields or ())
+    return max(tools, key=lambda tool: len(names & set(properties_of(tool["schema"]))))
 
 
 def _fitted(schema: Any, known: Any) -> Any:
     """Return a known answer as a value of a schema; a text that is a JSON object is taken at its word."""
     if isinstance(known, str):
         said = _object_in(known)
-        if said:
+        if said is not None:
             return said
     if known is not None and not isinstance(known, dict):
         names = properties_of(schema)
@@ -119,14 +122,14 @@ def _fitted(schema: Any, known: Any) -> Any:
     return fill(schema, known)
 
 
-def _object_in(known: Any) -> dict[str, Any]:
-    """Return the object that an answer is or that its text holds; an empty one where it is none."""
+def _object_in(known: Any) -> dict[str, Any] | None:
+    """Return the object that an answer is or that its text holds, or None."""
     if isinstance(known, str):
         try:
             known = json.loads(known)
         except ValueError:
-            return {}
-    return known if isinstance(known, dict) else {}
+            return None
+    return known if isinstance(known, dict) else None
 
 
 def _as_text(value: Any) -> str:
