@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from runware_provider import configuration, lookup
 from runware_provider.engine.errors import BadInput, EngineError, JobStopped, NothingToDo
+from runware_provider.engine.filters import NOT_WHERE, normal_form
 from runware_provider.engine.job.progress import ending
 from runware_provider.engine.spec import (
     DEFAULT_MAX_FAILED,
@@ -28,7 +29,6 @@ from runware_provider.engine.spec import (
     Structured,
 )
 from runware_provider.engine.templates.prompt import check_syntax as check_prompt
-from runware_provider.engine.templates.where import check_syntax as check_where
 from runware_provider.hook import DEFAULT_CONN_ID, RunwareHook
 from runware_provider.job_thread import JobThread
 from runware_provider.object_stores import airflow_stores
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
+    from runware_provider.engine.filters import Filter
     from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.output_types import OutputType
     from runware_provider.engine.spec import (
@@ -67,7 +68,7 @@ _STAND_INS: Final[dict[str, Any]] = {"source": "later", "destination": "later", 
 _PROMPT_STAND_IN: Final = "{{ record.later }}"
 
 
-_PRIVATE: Final = ("prompt", "system_prompt", "output_type", "tools", "settings", "where")
+_PRIVATE: Final = ("prompt", "system_prompt", "output_type", "tools", "settings")
 """Arguments that may hold what no serialized DAG should."""
 
 
@@ -145,8 +146,9 @@ class TextInferenceOperator(BaseOperator):
             so `"{{ params.refresh }}"` works.
         retry_failed: ask again what is `failed`, `invalid` or `refused`, and nothing else; once per Airflow run.
             Templated.
-        where: chooses records, in the prompt's language without its braces: `record.country == 'de'`. The
-            dataset then holds no others. Airflow does not render it.
+        filters: choose records: `[("country", "==", "de"), ("total", ">", 100)]`, all of which must hold; or a
+            list of such lists, one of which must. The dataset then holds no others. Templated, and shown by Airflow
+            like every templated field: `("day", "==", "{{ ds }}")`.
         limit: the first n (chosen) records only. Templated, so `"{{ params.limit }}"` works.
         max_input_tokens: requests that are longer, by estimate, are skipped, never truncated.
         max_failed: how many rows may end other than `succeeded` or `skipped`, a count (`20`) or a share of
@@ -183,6 +185,7 @@ class TextInferenceOperator(BaseOperator):
         "partition",
         "failures",
         "model",
+        "filters",
         "limit",
         "refresh",
         "retry_failed",
@@ -214,7 +217,7 @@ class TextInferenceOperator(BaseOperator):
         samples: int = 1,
         refresh: bool | str = False,
         retry_failed: bool | str = False,
-        where: str | None = None,
+        filters: Sequence[Filter] | Sequence[Sequence[Filter]] | None = None,
         limit: int | str | None = None,
         max_input_tokens: int | None = None,
         max_failed: int | float | None = DEFAULT_MAX_FAILED,  # noqa: PYI041 - 1 is one row, 1.0 is all of them
@@ -235,6 +238,7 @@ class TextInferenceOperator(BaseOperator):
         retry_policy: RetryPolicy | None = ONLY_WHAT_A_RETRY_MENDS,
         **kwargs: Any,
     ) -> None:
+        _refuse_where(kwargs)
         super().__init__(retry_policy=retry_policy, **kwargs)
         self.source = as_text(source)
         self.destination = as_text(destination)
@@ -252,7 +256,7 @@ class TextInferenceOperator(BaseOperator):
         self.samples = samples
         self.refresh = refresh
         self.retry_failed = retry_failed
-        self.where = _stored(where)
+        self.filters = filters
         self.limit = limit
         self.max_input_tokens = max_input_tokens
         self.max_failed = max_failed
@@ -275,6 +279,7 @@ class TextInferenceOperator(BaseOperator):
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
         """As every operator's; texts are kept out of the serialized DAG."""
+        _refuse_where(kwargs)
         return super().partial(**unstored(kwargs))
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -372,8 +377,8 @@ class TextInferenceOperator(BaseOperator):
     def _check_what_is_known(self) -> None:
         """Fail the DAG's import, rather than the task, for what no rendering and no file can mend."""
         _check_prompt(self.prompt)
-        if isinstance(self.where, str):
-            check_where(self.where)
+        if not _shape_waits(self.filters):
+            normal_form(self.filters)
         _report_wish(self.report)
         if isinstance(self.output_type, str) and not lookup.names_a_file(
             self.output_type, lookup.SCHEMA_ENDINGS
@@ -404,6 +409,7 @@ class TextInferenceOperator(BaseOperator):
             "state": self.state or None,
             "partition": self.partition or {},
             "model": self.model,
+            "filters": self.filters,
             "limit": self.limit,
             "failures": self.failures or None,
         }
@@ -422,7 +428,6 @@ class TextInferenceOperator(BaseOperator):
             "if_exists": self.if_exists,
             "if_schema_breaks": self.if_schema_breaks,
             "keep_raw": self.keep_raw,
-            "where": self.where,
             "max_input_tokens": self.max_input_tokens,
             "max_failed": self.max_failed,
             "budget": self.budget,
@@ -528,7 +533,21 @@ def waits(value: object) -> bool:
         return "{{" in value or "{%" in value
     if isinstance(value, dict):
         return any(waits(part) for part in value.values())
+    if isinstance(value, list | tuple):
+        return any(waits(part) for part in value)
     return hasattr(value, "resolve")
+
+
+def _shape_waits(filters: object) -> bool:
+    """Whether filters get more than the texts inside of them when the task runs."""
+    if isinstance(filters, list | tuple):
+        return any(_shape_waits(part) for part in filters if not isinstance(part, str))
+    return waits(filters)
+
+
+def _refuse_where(arguments: Mapping[str, Any]) -> None:
+    if "where" in arguments:
+        raise BadInput("where", "there is no such argument any more", NOT_WHERE)
 
 
 def _keys_only(partition: Any) -> Any:

@@ -134,12 +134,12 @@ def test_arguments_may_be_values_templates_context_variables_and_results_of_othe
             return "de"
 
         @text_inference_task(**usual(folder))
-        def ask(where: Any, day: str, ds: str | None = None, *, word: str = "total") -> dict[str, Any]:
+        def ask(filters: Any, day: str, ds: str | None = None, *, word: str = "total") -> dict[str, Any]:
             assert day == ds == "2026-01-02"
-            return {"prompt": f"What is the {word}?\n{{{{ record.body }}}}", "where": where}
+            return {"prompt": f"What is the {word}?\n{{{{ record.body }}}}", "filters": filters}
 
         first = country()
-        ask("record.country == 'de'", "{{ ds }}", word="sum")
+        ask([("country", "==", "de")], "{{ ds }}", word="sum")
         assert ask.override(task_id="later")(first, "x").operator.upstream_task_ids == {"country"}
     ran = run_task(dag, "ask")
     assert ran.state == "success", ran.error
@@ -156,7 +156,7 @@ def test_a_decorated_task_is_mapped_and_each_writes_its_own_partition(
         def ask(country: str, word: str) -> dict[str, Any]:
             return {
                 "prompt": f"What is the {word}?\n{{{{ record.body }}}}",
-                "where": f"record.country == '{country}'",
+                "filters": [("country", "==", country)],
                 "partition": {"land": country},
             }
 
@@ -248,7 +248,10 @@ def test_no_text_of_a_decorated_task_is_in_the_serialized_dag() -> None:
     with DAG("dag", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
 
         @text_inference_task(
-            source="a", destination="b", system_prompt="Secret one", where="record.secret_two"
+            source="a",
+            destination="b",
+            system_prompt="Secret one",
+            settings={"extra": {"note": "Secret two"}},
         )
         def ask(country: str) -> str:
             return "Secret three {{ record.body }}" + country

@@ -205,11 +205,45 @@ def test_a_wish_that_is_neither_yes_nor_no_is_refused_at_import(wish: object) ->
 
 @pytest.mark.parametrize(
     ("field", "text"),
-    [("prompt", "{{ record.a "), ("prompt", "{% if %}{{ record.a }}"), ("where", "record.a ==")],
+    [("prompt", "{{ record.a "), ("prompt", "{% if %}{{ record.a }}")],
 )
 def test_a_template_that_is_malformed_fails_the_import(field: str, text: str) -> None:
     with pytest.raises(BadInput, match=field):
         TextInferenceOperator(**arguments(**{field: text}))
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        ("day", "==", "{{ ds }}"),
+        [("day", "like", "{{ ds }}")],
+        [("country", "in", "{{ params.countries }}")],
+        "day == 1",
+    ],
+)
+def test_filters_of_another_shape_fail_the_import_whatever_is_rendered_later(filters: Any) -> None:
+    with pytest.raises(BadInput, match="filters: "):
+        TextInferenceOperator(**arguments(filters=filters))
+
+
+def test_filters_are_rendered_at_any_depth(run_task: Any) -> None:
+    filters = [
+        [("day", ">=", "{{ ds }}"), ("country", "in", ["{{ params.country }}", "fr"])],
+        [("total", "is null")],
+    ]
+    dag = a_dag(dag_arguments={"params": {"country": "de"}}, filters=filters)
+    assert run_task(dag, "ask").state == "success"
+    (spec,) = Told.specs
+    assert spec.filters == (
+        (("day", ">=", "2026-01-02"), ("country", "in", ("de", "fr"))),
+        (("total", "is null"),),
+    )
+
+
+def test_where_fails_the_import_with_the_way_to_write_it_now() -> None:
+    for make in (TextInferenceOperator, TextInferenceOperator.partial):
+        with pytest.raises(BadInput, match=r"where: there is no such argument any more\. .*filters="):
+            make(**arguments(where="record.country == 'de'"))
 
 
 def test_without_refresh_nothing_is_asked_anew(run_task: Any) -> None:

@@ -66,7 +66,7 @@ def test_a_serialized_dag_is_read_back(fresh_python: Any) -> None:
         "print(read.get_task('plain').template_fields, read.get_task('mapped').is_mapped)"
     )
     assert printed.splitlines()[-1] == (
-        "['source', 'destination', 'state', 'partition', 'failures', 'model', 'limit', 'refresh',"
+        "['source', 'destination', 'state', 'partition', 'failures', 'model', 'filters', 'limit', 'refresh',"
         " 'retry_failed'] True"
     )
 

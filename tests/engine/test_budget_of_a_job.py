@@ -39,9 +39,9 @@ async def test_a_job_whose_estimate_exceeds_the_budget_sends_nothing(place: Any,
 async def test_a_job_that_was_refused_tells_as_much_as_one_that_stopped_later(place: Any) -> None:
     place.fill(50)
     with pytest.raises(BudgetExhausted) as before:
-        await place.run(budget={"tokens": 500}, where="record.n < 40")
+        await place.run(budget={"tokens": 500}, filters=[("n", "<", 40)])
     with pytest.raises(BudgetExhausted) as later:
-        await place.run(budget={"usd": 0.002, "usd_per_million": CHEAP}, where="record.n < 40")
+        await place.run(budget={"usd": 0.002, "usd_per_million": CHEAP}, filters=[("n", "<", 40)])
     refused, stopped = before.value.manifest, later.value.manifest
     assert refused.keys() == stopped.keys() | {"to_pay"}
     assert (refused["status"], refused["outcomes"], refused["records_done"]) == ("stopped", {}, 0)

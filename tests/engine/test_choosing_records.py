@@ -1,8 +1,9 @@
-"""Which records a job is about: `where`, `limit`, `max_input_tokens`, and the few of a preview."""
+"""Which records a job is about: `filters`, `limit`, `max_input_tokens`, and the few of a preview."""
 
 from __future__ import annotations
 
 import logging
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -10,6 +11,8 @@ import pytest
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.job.run import run_job
+
+GERMAN = [("country", "==", "de")]
 
 
 def fill(place: Any, records: int = 20) -> None:
@@ -22,8 +25,8 @@ def numbers(place: Any) -> list[int]:
 
 async def test_only_chosen_records_are_asked_and_in_the_dataset(place: Any) -> None:
     fill(place)
-    planned = place.plan(where="record.country == 'de'", limits={"shard_rows": 3})
-    manifest = await place.run(where="record.country == 'de'", limits={"shard_rows": 3})
+    planned = place.plan(filters=GERMAN, limits={"shard_rows": 3})
+    manifest = await place.run(filters=GERMAN, limits={"shard_rows": 3})
     assert numbers(place) == list(range(1, 20, 2))
     assert (manifest["records"], manifest["records_left_out"], place.executed()) == (10, 10, 10)
     assert [planned[name] for name in ("records", "records_left_out", "to_pay")] == [10, 10, 10]
@@ -32,7 +35,7 @@ async def test_only_chosen_records_are_asked_and_in_the_dataset(place: Any) -> N
 @pytest.mark.parametrize(("limit", "shard_rows"), [(1, 3), (3, 3), (4, 5), (10, 20), (50, 7)])
 async def test_a_limit_counts_the_chosen_ones(place: Any, limit: int, shard_rows: int) -> None:
     fill(place)
-    changes = {"where": "record.country == 'de'", "limit": limit, "limits": {"shard_rows": shard_rows}}
+    changes = {"filters": GERMAN, "limit": limit, "limits": {"shard_rows": shard_rows}}
     planned = place.plan(**changes)
     manifest = await place.run(**changes)
     expected = list(range(1, 20, 2))[:limit]
@@ -42,42 +45,41 @@ async def test_a_limit_counts_the_chosen_ones(place: Any, limit: int, shard_rows
 
 async def test_every_sample_of_a_chosen_record_is_asked(place: Any) -> None:
     fill(place, 6)
-    manifest = await place.run(where="record.n >= 4", samples=2)
+    manifest = await place.run(filters=[("n", ">=", 4)], samples=2)
     assert (numbers(place), manifest["rows"], place.executed()) == ([4, 4, 5, 5], 4, 4)
 
 
-async def test_a_record_of_which_it_cannot_be_told_is_a_skipped_row(place: Any) -> None:
-    place.fill(4, total=pa.array([5, None, 1, 9]))
-    manifest = await place.run(where="record.total > 3")
-    assert numbers(place) == [0, 1, 3]
-    assert manifest["outcomes"] == {"skipped": 1, "succeeded": 2}
-    assert place.rows()[1]["inference"]["error_code"] == "where_error"
-    assert place.executed() == 2
+async def test_a_filter_that_does_not_fit_the_data_is_refused_before_anything_is_sent(place: Any) -> None:
+    fill(place)
+    for filters in (
+        [("contry", "==", "de")],
+        [("n", ">", "many")],
+        [[("n", ">", 3)], [("country", "==", 1)]],
+    ):
+        with pytest.raises(BadInput, match="filters: "):
+            await place.run(filters=filters)
+    assert place.asked_nothing()
 
 
-async def test_a_few_that_cannot_be_told_among_many_not_chosen_are_skipped_rows(place: Any) -> None:
-    place.fill(4, total=pa.array([1, None, 1, 1]))
-    manifest = await place.run(where="record.total > 3")
-    assert (manifest["outcomes"], numbers(place)) == ({"skipped": 1}, [1])
-
-
-async def test_an_expression_that_can_be_told_of_no_record_is_refused(place: Any) -> None:
-    place.fill(4, total=pa.array([None] * 4, pa.int64()))
-    with pytest.raises(BadInput, match="where: it cannot be rendered for any of the first 4 records"):
-        await place.run(where="record.total > 3")
+async def test_a_prompt_that_fails_on_every_chosen_record_is_refused_whichever_shard_has_the_first(
+    place: Any,
+) -> None:
+    fill(place)
+    with pytest.raises(BadInput, match="for any of the first 3 records"):
+        await place.run(prompt="{{ record.n.x.y }}", filters=[("n", ">=", 7)], limits={"shard_rows": 5})
     assert place.executed() == 0
 
 
 async def test_a_hive_partition_chooses_too(place: Any) -> None:
     for day in ("1", "2"):
         place.fill([f"{day}: Total: 1.50 EUR"], name=f"ds={day}/a.parquet")
-    await place.run(where="record.ds | string == '2'")
+    await place.run(filters=[("ds", "==", "2")])
     assert [row["body"][0] for row in place.rows()] == ["2"]
 
 
 async def test_where_nothing_is_chosen_the_dataset_is_empty_and_typed(place: Any) -> None:
     fill(place)
-    manifest = await place.run(where="record.n > 100", limits={"shard_rows": 6})
+    manifest = await place.run(filters=[("n", ">", 100)], limits={"shard_rows": 6})
     assert (manifest["records"], manifest["rows"], manifest["records_left_out"]) == (0, 0, 20)
     assert place.rows() == []
     assert place.asked_nothing()
@@ -87,7 +89,7 @@ async def test_where_nothing_is_chosen_the_dataset_is_empty_and_typed(place: Any
 async def test_the_total_of_the_progress_is_never_below_what_is_done(place: Any, limit: int | None) -> None:
     fill(place, 60)
     seen: list[Any] = []
-    changes = {"where": "record.country == 'de'", "limit": limit, "limits": {"shard_rows": 5}}
+    changes = {"filters": GERMAN, "limit": limit, "limits": {"shard_rows": 5}}
     await run_job(place.spec(**changes), place.endpoint, report=seen.append)
     assert all(0 <= one.done <= one.total for one in seen)
     assert seen[-1].done == seen[-1].total == (limit or 30)
@@ -100,6 +102,12 @@ async def test_requests_that_are_too_long_are_skipped_and_never_sent(place: Any)
     assert manifest["outcomes"] == {"skipped": 1, "succeeded": 2}
     assert place.rows()[1]["inference"]["error_code"] == "too_many_tokens"
     assert (place.executed(), planned["to_pay"], planned["skipped"]) == (2, 2, {"too_many_tokens": 1})
+
+
+async def test_a_text_chooses_by_the_day_of_a_record(place: Any) -> None:
+    place.fill(3, day=pa.array([date(2026, 1, day) for day in (1, 2, 3)]), total=pa.array([1.0, None, 3.5]))
+    await place.run(filters=[("day", ">=", "2026-01-02"), ("total", ">", "3")])
+    assert numbers(place) == [2]
 
 
 # a preview
@@ -120,7 +128,7 @@ async def test_a_preview_asks_a_few_records_spread_over_the_source_and_tells_wha
 
 async def test_a_preview_takes_the_first_chosen_ones(place: Any) -> None:
     fill(place)
-    shown = await run_job(place.spec(where="record.country == 'de'"), place.endpoint, preview=3)
+    shown = await run_job(place.spec(filters=GERMAN), place.endpoint, preview=3)
     assert [row["result"]["total"] for row in shown["first_rows"]] == [1.5, 3.5, 5.5]
 
 

@@ -127,6 +127,17 @@ def test_labels_and_how_answers_are_read_are_options(place: Any, call: Callable[
     assert {row["result"] for row in place.rows()} <= {"invoice", "question"}
 
 
+def test_every_filter_has_to_hold(
+    place: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in place.environment().items():
+        monkeypatch.setenv(name, value)
+    place.fill(20, country=["de" if n % 2 else "fr" for n in range(20)])
+    assert main([*place.arguments("plan"), "--filter", "n >= 5", "--filter", "country == de"]) == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert (planned["records"], planned["records_left_out"]) == (8, 12)
+
+
 def test_tools_come_from_a_file(place: Any, call: Callable[..., Any], tmp_path: Path) -> None:
     tool = {"name": "note", "schema": {"type": "object", "properties": {"total": {"type": "number"}}}}
     path = tmp_path / "tools.json"
@@ -258,6 +269,8 @@ BAD_INPUTS: dict[str, tuple[dict[str, Any], str]] = {
     "a partition without a value": ({"partition": "ds"}, "--partition: 'ds' has no '='"),
     "no requests at all": ({"requests": 0}, "--requests: "),
     "a source that is not there": ({"source": "HERE/nowhere"}, "source: "),
+    "a filter that is none": ({"filter": "n is 3"}, "--filter: 'n is 3' is no filter"),
+    "a filter on a column that is none": ({"filter": "m > 3"}, "--filter: column 'm' is not in the data"),
     "a column that is none": ({"columns": "nope"}, "columns: "),
     "labels and a schema": ({"labels": "a,b"}, "--labels: a label or an object"),
     "one label": ({"schema": None, "labels": "a"}, "--labels: there are fewer than two labels"),

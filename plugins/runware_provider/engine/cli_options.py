@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.filters import read_filter
 from runware_provider.engine.output_types import understood
 from runware_provider.engine.spec import DEFAULT_BASE_URL, DEFAULT_MAX_FAILED, DEFAULT_MODEL, Spec
 
@@ -49,7 +50,7 @@ OPTIONS = frozenset(
         "columns",
         "flatten",
         "on-empty",
-        "where",
+        "filter",
         "max-input-tokens",
         "max-failed",
         "failures",
@@ -82,7 +83,12 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def typed(error: BadInput) -> BadInput:
     """Bad input under the name of its option, where there is one."""
-    renamed = {"output_type": "schema", "budget.usd": "budget-usd", "budget.tokens": "budget-tokens"}
+    renamed = {
+        "filters": "filter",
+        "output_type": "schema",
+        "budget.usd": "budget-usd",
+        "budget.tokens": "budget-tokens",
+    }
     name = renamed.get(error.field, error.field.removeprefix("limits.").removeprefix("structured.")).replace(
         "_", "-"
     )
@@ -132,7 +138,7 @@ def spec_of(options: argparse.Namespace) -> Spec:
         "samples": options.samples,
         "refresh": options.refresh,
         "retry_failed": options.retry_failed,
-        "where": options.where,
+        "filters": [read_filter(text) for text in options.filters],
         "limit": options.limit,
         "max_input_tokens": options.max_input_tokens,
         "max_failed": _count_or_share(options.max_failed),
@@ -338,9 +344,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="ask again what failed, was invalid or refused, and nothing else; NAME as for --refresh",
     )
     add(
-        "--where",
-        metavar="EXPR",
-        help="only records for which this holds, such as \"record.country == 'de'\"",
+        "--filter",
+        dest="filters",
+        action="append",
+        default=[],
+        metavar="FILTER",
+        help="only records that pass, such as 'total > 100', 'country in de,fr', 'vat_id is null'; all, if repeated",
     )
     add("--max-input-tokens", type=int, metavar="N", help="skip requests that are longer, by estimate")
     add(

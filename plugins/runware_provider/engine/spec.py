@@ -28,6 +28,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.filters import NOT_WHERE, Filters, normal_form
 from runware_provider.engine.output_types import OutputType, understood
 from runware_provider.engine.traits import ModelTraits
 
@@ -361,8 +362,8 @@ class Spec(ValueObject):
     """A name for the wish to ask anew: the same name asks once, however often it is tried."""
     retry_failed: str | None = None
     """A name for the wish to ask again what is `failed`, `invalid` or `refused`; as for `refresh`, once."""
-    where: Annotated[str, AfterValidator(_not_blank)] | None = None
-    """Chooses records, in the prompt's language: `record.country == 'de'`; the dataset then holds no others."""
+    filters: Annotated[Filters, BeforeValidator(normal_form)] = ()
+    """Choose records: `[("country", "==", "de"), ("total", ">", 100)]`; the dataset then holds no others."""
     limit: Annotated[Annotated[WholeNumber, Field(ge=1)] | None, BeforeValidator(_number_or_nothing)] = None
     """The first n (chosen) records only; the dataset then holds no others."""
     max_input_tokens: Annotated[WholeNumber, Field(ge=1)] | None = None
@@ -555,6 +556,8 @@ def bad_input(error: ValidationError, kind: str) -> BadInput:
     value, bounds = first.get("input"), first.get("ctx") or {}
     if first["type"] == "missing":
         return BadInput(field, "it is missing", "Give it; there is no default")
+    if first["type"] == "extra_forbidden" and field == "where":
+        return BadInput(field, "there is no such argument any more", NOT_WHERE)
     if first["type"] == "extra_forbidden":
         return BadInput(field, "there is no such argument", f"{kind} takes: {_fields(kind)}")
     if first["type"] == "unexpected_keyword_argument":

@@ -188,7 +188,7 @@ async def test_a_limit_bounds_what_is_copied(place: Any) -> None:
     for day in (1, 2):
         fill(place, day, range(6))
     await run(place, 1)
-    second = await run(place, 2, where="record.n > 1", limit=2)
+    second = await run(place, 2, filters=[("n", ">", 1)], limit=2)
     assert (second["records"], second["reused_inferences"], second["paid_inferences"]) == (2, 2, 0)
 
 

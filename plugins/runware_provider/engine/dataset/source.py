@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from runware_provider.engine.dataset.source_schema import Footer, hive_columns, one_schema
@@ -38,6 +39,7 @@ from runware_provider.engine.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from runware_provider.engine.dataset.row_filter import RowFilter
     from runware_provider.engine.dataset.source_schema import Partition
     from runware_provider.engine.storage.stores import Storage
 
@@ -163,7 +165,11 @@ def spread_shards(dataset: Dataset, rows: int) -> tuple[Shard, ...]:
 
 
 def read_shards(
-    storage: Storage, dataset: Dataset, shards: Iterable[Shard], columns: Sequence[str] | None
+    storage: Storage,
+    dataset: Dataset,
+    shards: Iterable[Shard],
+    columns: Sequence[str] | None,
+    row_filter: RowFilter | None = None,
 ) -> Iterator[tuple[Shard, pa.Table]]:
     """The rows of shards, one table for each, in the given order.
 
@@ -174,7 +180,9 @@ def read_shards(
         storage: where the dataset lies.
         dataset: what the shards were planned from.
         shards: any of them, in any order.
-        columns: the columns to read, in this order; None for all.
+        columns: the columns to return, in this order; None for all.
+        row_filter: which rows to return; None for all. Its columns are read besides. A file whose hive partition
+            passes no row is not opened, and a row group whose statistics say so is not read.
 
     Yields:
         The shard and its rows in the dataset's schema: cast, with nulls for the columns that its file does not
@@ -189,7 +197,17 @@ def read_shards(
         file = files.get(run[0].path)
         if file is None:
             raise BadInput("source", f"{run[0].path} is no longer in it", "Plan again")
-        yield from _read_run(storage, file, run, schema, dataset.hive)
+        if row_filter is None:
+            yield from _read_run(storage, file, run, schema, dataset.hive, None)
+            continue
+        left = row_filter.within(_hive_values(file.partition, dataset.hive))
+        if left is None:
+            yield from ((shard, schema.empty_table()) for shard in run)
+            continue
+        besides = [name for name in left.columns if name not in schema.names]
+        read = pa.schema([*schema, *(dataset.schema.field(name) for name in besides)])
+        for shard, table in _read_run(storage, file, run, read, dataset.hive, left):
+            yield shard, left.choose(table).select(schema.names)
 
 
 def _find(storage: Storage, source: str) -> list[tuple[str, Partition]]:
@@ -338,9 +356,15 @@ def _runs(shards: Iterable[Shard]) -> Iterator[list[Shard]]:
         yield run
 
 
-def _read_run(
-    storage: Storage, file: SourceFile, run: Sequence[Shard], schema: pa.Schema, hive: Sequence[str]
+def _read_run(  # noqa: PLR0913, PLR0917 - what, where, and how much of it
+    storage: Storage,
+    file: SourceFile,
+    run: Sequence[Shard],
+    schema: pa.Schema,
+    hive: Sequence[str],
+    row_filter: RowFilter | None,
 ) -> Iterator[tuple[Shard, pa.Table]]:
+    """Each shard's rows, without those of row groups in which no row passes the filter."""
     with storage.open(file.path) as source:
         try:
             parquet = pq.ParquetFile(source, buffer_size=READ_AHEAD_BYTES, page_checksum_verification=True)
@@ -351,38 +375,62 @@ def _read_run(
                     "Run again, and write to a source only between runs",
                 )
             names = [name for name in schema.names if name in parquet.schema_arrow.names]
-            for shard, table in _slices(parquet, run, names):
+            for shard, table in _slices(parquet, run, names, _groups_to_read(parquet, row_filter)):
                 yield shard, _adapt(table, shard, schema, hive)
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(file.path, error) from error
 
 
+def _groups_to_read(parquet: Any, row_filter: RowFilter | None) -> Sequence[int]:
+    """The row groups in which a row may pass, by their statistics; Arrow looks at the footer alone for that."""
+    every = range(parquet.metadata.num_row_groups)
+    condition = row_filter.expression(parquet.schema_arrow) if row_filter is not None else None
+    if condition is None:
+        return every
+    footer = pa.BufferOutputStream()
+    parquet.metadata.write_metadata_file(footer)
+    fragment = ds.ParquetFileFormat().make_fragment(pa.BufferReader(footer.getvalue()))
+    return [group.id for group in fragment.subset(filter=condition).row_groups]
+
+
 def _slices(
-    parquet: Any, run: Sequence[Shard], names: Sequence[str]
+    parquet: Any, run: Sequence[Shard], names: Sequence[str], readable: Sequence[int]
 ) -> Iterator[tuple[Shard, pa.Table | None]]:
-    """Each shard's rows as the file has them; None when none of the file's columns is asked for."""
+    """Each shard's rows in the readable row groups, as the file has them.
+
+    None when none of the file's columns is asked for.
+    """
     if not names:
         yield from ((shard, None) for shard in run)
         return
-    groups, starts = _groups_and_starts(parquet.metadata, run)
+    groups, ranges = _groups_and_ranges(parquet.metadata, run, readable)
     rows = min(BATCH_ROWS, max(shard.rows for shard in run))
     batches = parquet.iter_batches(batch_size=rows, row_groups=groups, columns=names)
     stream = _Stream(batches, pa.schema([parquet.schema_arrow.field(name) for name in names]))
-    for shard, start in zip(run, starts, strict=True):
-        yield shard, stream.take(start, shard.rows)
+    for shard, (start, count) in zip(run, ranges, strict=True):
+        yield shard, stream.take(start, count)
 
 
-def _groups_and_starts(metadata: Any, run: Sequence[Shard]) -> tuple[list[int], list[int]]:
-    """The row groups that hold a shard's row, and where each shard begins in these groups strung together."""
+def _groups_and_ranges(
+    metadata: Any, run: Sequence[Shard], readable: Sequence[int]
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """The row groups to read, and each shard's first row and number of rows in these groups strung together."""
     sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
     begins = list(accumulate(sizes, initial=0))[:-1]
     first = [bisect_right(begins, shard.start) - 1 for shard in run]
     last = [bisect_left(begins, shard.start + shard.rows) - 1 for shard in run]
-    groups = sorted(
-        {group for one, other in zip(first, last, strict=True) for group in range(one, other + 1)}
-    )
-    passed = dict(zip(groups, accumulate((sizes[group] for group in groups), initial=0), strict=False))
-    return groups, [passed[one] + shard.start - begins[one] for one, shard in zip(first, run, strict=True)]
+    touched = {group for one, other in zip(first, last, strict=True) for group in range(one, other + 1)}
+    groups = sorted(touched.intersection(readable))
+    passed = list(accumulate((sizes[group] for group in groups), initial=0))
+    kept = [begins[group] for group in groups]
+
+    def rows_before(row: int) -> int:
+        """Rows of these groups that stand before a row of the file."""
+        place = bisect_right(kept, row) - 1
+        return passed[place] + min(row - kept[place], sizes[groups[place]]) if place >= 0 else 0
+
+    ends = [(rows_before(shard.start), rows_before(shard.start + shard.rows)) for shard in run]
+    return groups, [(start, end - start) for start, end in ends]
 
 
 class _Stream:
@@ -416,19 +464,23 @@ class _Stream:
 def _adapt(table: pa.Table | None, shard: Shard, schema: pa.Schema, hive: Sequence[str]) -> pa.Table:
     if not schema.names:  # a table made of no arrays would have no rows
         return pa.Table.from_struct_array(pa.nulls(shard.rows, pa.struct([])))
-    partition = dict(shard.partition)
+    partition = _hive_values(shard.partition, hive)
+    rows = shard.rows if table is None else table.num_rows
     columns = []
     for field in schema:
-        if field.name in hive:
-            value = partition.get(field.name, HIVE_NULL)
-            columns.append(
-                pa.repeat(pa.scalar(None if value == HIVE_NULL else value, pa.string()), shard.rows)
-            )
+        if field.name in partition:
+            columns.append(pa.repeat(pa.scalar(partition[field.name], pa.string()), rows))
         elif table is None or field.name not in table.column_names:
-            columns.append(pa.nulls(shard.rows, field.type))
+            columns.append(pa.nulls(rows, field.type))
         else:
             columns.append(_cast(table.column(field.name), field, shard.path))
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _hive_values(partition: Partition, hive: Sequence[str]) -> dict[str, str | None]:
+    """What the path says of the columns that only paths have."""
+    written = dict(partition)
+    return {name: None if (value := written.get(name, HIVE_NULL)) == HIVE_NULL else value for name in hive}
 
 
 def _cast(column: pa.ChunkedArray, field: pa.Field, path: str) -> pa.ChunkedArray:

@@ -19,6 +19,7 @@ from runware_provider.engine.dataset.partition_schemas import (
     published_schema,
 )
 from runware_provider.engine.dataset.publish import check_destination, dataset_folder, read_manifest
+from runware_provider.engine.dataset.row_filter import RowFilter
 from runware_provider.engine.dataset.source import (
     Dataset,
     Shard,
@@ -35,7 +36,6 @@ from runware_provider.engine.outcome.follow_up import DEFAULT_MAX_TOKENS, Policy
 from runware_provider.engine.outcome.rows import INFERENCE, output_schema_of
 from runware_provider.engine.schema.answer_schema import OutputSchema, output_schema, tool_schema
 from runware_provider.engine.templates.prompt import Prompt
-from runware_provider.engine.templates.where import Where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,7 +65,8 @@ class Prepared:
     failures_folder: str | None
     """Where the parts of the rows that neither succeeded nor were skipped go besides."""
     prompt: Prompt
-    where: Where | None
+    row_filter: RowFilter | None
+    """Which records are chosen; None for all."""
     forced: Forced
     template: RequestTemplate
     follow_ups: Policy
@@ -139,7 +140,7 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
         failures = dataset_folder(storage, spec.failures, spec.partition)
         _check_unread(source, spec, failures, field="failures")
         _check_failures_apart(storage, spec, dataset, failures)
-    where = Where(spec.where, spec.variables, names) if spec.where is not None else None
+    row_filter = RowFilter.of(spec.filters, dataset.schema)
     kept = _kept(spec, dataset)
     _check_unread(source, spec, folder, field="destination")
     _check_apart(storage, spec, dataset, folder, state_folder)
@@ -155,10 +156,12 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
             dataset,
             shard_rows=spec.limits.shard_rows,
             shard_bytes=spec.limits.shard_bytes,
-            limit=spec.limit if where is None else None,  # of the chosen ones, which the footers do not know
+            limit=spec.limit
+            if row_filter is None
+            else None,  # of the chosen ones, which the footers do not know
         ),
         prompt=prompt,
-        where=where,
+        row_filter=row_filter,
         forced=forced,
         template=template,
         follow_ups=_follow_ups(spec),
@@ -184,10 +187,11 @@ def _source_checked(spec: Spec) -> Iterator[None]:
 
 
 def narrowed(prepared: Prepared, records: int) -> Prepared:
-    """The same job for a few records only: spread over the source, or the first ones that `where` chooses."""
-    if prepared.where is not None:
-        return replace(prepared, spec=prepared.spec.model_copy(update={"limit": records}))
-    return replace(prepared, shards=spread_shards(prepared.dataset, records))
+    """The same job for a few records only: spread over the source, or the first ones that the filters choose."""
+    spec = prepared.spec.model_copy(update={"limit": records})
+    if prepared.row_filter is not None:
+        return replace(prepared, spec=spec)
+    return replace(prepared, spec=spec, shards=spread_shards(prepared.dataset, records))
 
 
 def check_empty(prepared: Prepared) -> None:

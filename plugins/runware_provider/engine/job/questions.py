@@ -1,4 +1,4 @@
-"""What records ask: which of them are chosen, their requests, and where each request stands by the ledger."""
+"""What records ask: their requests, and where each request stands by the ledger."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.memory.ledger import Ledger
     from runware_provider.engine.spec import Delivery, Limits
     from runware_provider.engine.templates.prompt import Prompt
-    from runware_provider.engine.templates.where import Where
 
 TASK_OVERHEAD = 200
 """Bytes of a task beside its prompt and what all tasks share."""
@@ -66,7 +65,6 @@ class Questioner:
 
     Args:
         prompt: the template.
-        where: which records are chosen; all without it.
         template: what all requests have in common.
         ledger: where earlier answers are found.
         samples: answers per record.
@@ -79,7 +77,6 @@ class Questioner:
     """
 
     prompt: Prompt
-    where: Where | None
     template: RequestTemplate
     ledger: Ledger
     samples: int
@@ -90,14 +87,11 @@ class Questioner:
     max_input_tokens: int | None
     shared: Shared
 
-    def ask(self, record: Mapping[str, Any] | Skip) -> list[Request | Skip] | None:
-        """One request per sample, or why there is none; nothing for a record that is not chosen."""
+    def ask(self, record: Mapping[str, Any] | Skip) -> list[Request | Skip]:
+        """One request per sample, or why there is none."""
         if isinstance(record, Skip):
             return [record] * self.samples
-        chosen = self.where.chooses(record) if self.where is not None else True
-        if chosen is False:
-            return None
-        text = chosen if isinstance(chosen, Skip) else self.prompt.render(record)
+        text = self.prompt.render(record)
         if isinstance(text, Skip):
             return [text] * self.samples
         tokens = estimated_tokens(text) + self.shared.tokens

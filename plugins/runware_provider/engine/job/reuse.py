@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runware_provider.engine.dataset.source import read_shards
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.exchange.flight import never_begun, standing
+from runware_provider.engine.job.chosen_records import chosen_records
 from runware_provider.engine.job.shard_work import records_of
 from runware_provider.engine.memory.ledger import ENTRIES_PER_SEGMENT, Ledger
 from runware_provider.engine.memory.shared_answers import below, newest_first, newest_number, prefixes
@@ -169,19 +169,11 @@ class Reuse:
 
     def _requests(self) -> Iterator[list[Request]]:
         """What the chosen records ask, some at a time."""
-        prepared = self.prepared
-        where = prepared.where.columns if prepared.where is not None else ()
-        columns = list(dict.fromkeys([*prepared.prompt.columns, *where]))
-        room = prepared.spec.limit
-        for _, table in read_shards(prepared.source, prepared.dataset, prepared.shards, columns):
-            for records in records_of(table, columns):
-                chosen = [one for one in map(self.questioner.ask, records) if one is not None]
-                if room is not None:
-                    chosen = chosen[:room]
-                    room -= len(chosen)
-                yield [one for samples in chosen for one in samples if not isinstance(one, Skip)]
-                if room == 0:
-                    return
+        columns = self.prepared.prompt.columns
+        for chosen in chosen_records(self.prepared, columns):
+            for records in records_of(chosen.records, columns):
+                asked = map(self.questioner.ask, records)
+                yield [one for samples in asked for one in samples if not isinstance(one, Skip)]
 
     def _hits(self, wanted: Unanswered, newest: int) -> dict[str, Hits]:
         """By partition, the one that shared last first."""

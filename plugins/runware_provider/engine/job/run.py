@@ -94,7 +94,7 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
         endpoint: where the API answers.
         report: called about once a second.
         stop: when set, the job keeps what it has and raises Interrupted.
-        preview: only so many records, spread over the source, or the first ones that `where` chooses; the
+        preview: only so many records, spread over the source, or the first ones that the filters choose; the
             answers go into the ledger, and nothing is published.
         stores: opens the stores that the paths name; by default with what the environment says.
         transport: carries the HTTP requests; a real network by default.

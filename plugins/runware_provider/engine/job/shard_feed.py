@@ -6,12 +6,10 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from runware_provider.engine.attempt import Kind
-from runware_provider.engine.dataset.source import read_shards
 from runware_provider.engine.errors import BadInput, JobStopped, TooManyFailed
 from runware_provider.engine.exchange.flight import Phase, may_have_been_sent
+from runware_provider.engine.job.chosen_records import chosen_records
 from runware_provider.engine.job.progress import Progress
 from runware_provider.engine.job.questions import add_follow_up
 from runware_provider.engine.job.shard_work import ShardWork, records_of
@@ -73,12 +71,10 @@ class ShardFeed:
 
     def __post_init__(self) -> None:
         prepared = self.prepared
-        where = prepared.where.columns if prepared.where is not None else ()
-        self._asked_of = list(dict.fromkeys([*prepared.prompt.columns, *where]))
-        needed = list(dict.fromkeys([*self._asked_of, *prepared.kept]))
-        self._tables = read_shards(prepared.source, prepared.dataset, prepared.shards, needed)
-        self._unread = len(prepared.shards)
-        self._choosable = prepared.spec.limit if prepared.where is not None else None
+        needed = list(dict.fromkeys([*prepared.prompt.columns, *prepared.kept]))
+        self._chosen = chosen_records(prepared, needed)
+        self._exhausted = not prepared.shards
+        self._template_checked = False
         self._in_hand: list[ShardWork] = []
         self._owners: dict[Key, list[ShardWork]] = {}
         self._finishing: set[asyncio.Task[None]] = set()
@@ -92,13 +88,13 @@ class ShardFeed:
         self._answers: dict[Key, Answers] = {}
         """Of inferences under way, those that they ask about further."""
         self.records = prepared.records
-        """Records that the job is about, as far as is known: fewer when `where` leaves some out."""
+        """Records that the job is about, as far as is known: fewer where filters leave some out."""
 
     # what the exchange calls
 
     def wants(self) -> bool:
         """Whether there is another shard, and room for it in memory."""
-        return self._unread > 0 and len(self._in_hand) < SHARDS_IN_HAND
+        return not self._exhausted and len(self._in_hand) < SHARDS_IN_HAND
 
     def proven(self) -> bool:
         """Whether this very kind of request was answered before."""
@@ -106,7 +102,7 @@ class ShardFeed:
 
     def exhausted(self) -> bool:
         """Whether all shards are loaded."""
-        return self._unread == 0
+        return self._exhausted
 
     def failing(self) -> JobStopped | None:
         """Why the job should stop, if too much fails."""
@@ -126,40 +122,21 @@ class ShardFeed:
 
     async def load(self) -> None:
         """Read the next shard and put what it asks into the flight."""
-        shard, table = await asyncio.to_thread(next, self._tables)
-        self._unread -= 1
-        work = ShardWork(shard, table.select(list(self.prepared.kept)))
+        chosen = await asyncio.to_thread(next, self._chosen)
+        self._exhausted = chosen.last
+        self._leave_out(chosen.left_out)
+        work = ShardWork(chosen.shard, chosen.records.select(list(self.prepared.kept)))
         self._in_hand.append(work)
-        chosen: list[int] = []
         settled: dict[Key, tuple[Question, Attempt]] = {}
-        start = 0
-        for records in records_of(table, self._asked_of):
-            asked = [self._choose(record) for record in records]
-            chosen += [start + n for n, one in enumerate(asked) if one is not None]
-            start += len(records)
-            self._ask(work, [one for one in asked if one is not None], settled)
+        for records in records_of(chosen.records, self.prepared.prompt.columns):
+            self._ask(work, [self.questioner.ask(record) for record in records], settled)
             await asyncio.sleep(0)
-        if len(chosen) < table.num_rows:
-            self._leave_out(table.num_rows - len(chosen))
-            work.kept = work.kept.take(pa.array(chosen, pa.int64()))
         self._check_template(work)
         await self._judge_earlier(work, settled)
         given_up, self._given_up = self._given_up, []
         await self.give_up(given_up)
         work.loaded = True
         self._finish_if_complete(work)
-
-    def _choose(self, record: object) -> list[Request | Skip] | None:
-        if self._choosable == 0:
-            return None
-        asked = self.questioner.ask(record)  # type: ignore[arg-type] # what records_of gives
-        if asked is not None and self._choosable is not None:
-            self._choosable -= 1
-            if self._choosable == 0:
-                unread = self.prepared.shards[len(self.prepared.shards) - self._unread :]
-                self._leave_out(sum(shard.rows for shard in unread))
-                self._unread = 0
-        return asked
 
     def _leave_out(self, records: int) -> None:
         self.records -= records
@@ -215,21 +192,18 @@ class ShardFeed:
                 self.flight.add(inference, self.now())
 
     def _check_template(self, work: ShardWork) -> None:
-        """A template that fails on every record of the first shard is at fault itself."""
-        if not work.slots or work.shard is not self.prepared.shards[0]:
+        """A template that fails on every record of the first shard that has some is at fault itself."""
+        if not work.slots or self._template_checked:
             return
+        self._template_checked = True
         first = work.slots[0][0]
-        failed = all(isinstance(one, Skip) and one.code in BROKEN for (one, *_) in work.slots)
-        if failed and isinstance(first, Skip) and not self._told_apart(work):
+        failed = all(isinstance(one, Skip) and one.code == "prompt_error" for (one, *_) in work.slots)
+        if failed and isinstance(first, Skip):
             raise BadInput(
-                "where" if first.code == "where_error" else "prompt",
+                "prompt",
                 f"it cannot be rendered for any of the first {len(work.slots)} records: {first.message}",
                 "Mend the template; nothing was sent",
             )
-
-    def _told_apart(self, work: ShardWork) -> bool:
-        """Whether `where` could be told of a record of the shard, if only that it is not chosen."""
-        return len(work.slots) < work.shard.rows
 
     async def _judge_earlier(self, work: ShardWork, settled: dict[Key, tuple[Question, Attempt]]) -> None:
         """Read the answers that were there before; what is to be asked again, or further, goes into the flight."""
@@ -448,6 +422,3 @@ class ShardFeed:
         """Remove the staged parts."""
         for part in self.writer.staged:
             self.prepared.storage.delete(part.path)
-
-
-BROKEN = frozenset({"prompt_error", "where_error"})

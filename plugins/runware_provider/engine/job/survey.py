@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.attempt import Kind
-from runware_provider.engine.dataset.source import read_shards
+from runware_provider.engine.job.chosen_records import chosen_records
 from runware_provider.engine.job.prepare import NO_REASKS, REASKS, digest_of
 from runware_provider.engine.job.questions import Questioner, Shared
 from runware_provider.engine.job.shard_work import records_of
@@ -38,7 +37,7 @@ class Survey:
     records: int = 0
     """Chosen records."""
     left_out: int = 0
-    """Records that `where` did not choose."""
+    """Records of the source that are not chosen."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Rows that are never sent, by reason."""
     answered: int = 0
@@ -86,7 +85,6 @@ def questioner_of(prepared: Prepared, ledger: Ledger, generation: int) -> Questi
     spec = prepared.spec
     return Questioner(
         prompt=prepared.prompt,
-        where=prepared.where,
         template=prepared.template,
         ledger=ledger,
         samples=spec.samples,
@@ -100,28 +98,22 @@ def questioner_of(prepared: Prepared, ledger: Ledger, generation: int) -> Questi
 
 
 def survey(prepared: Prepared, questioner: Questioner, ledger: Ledger) -> Survey:
-    """Go through the source once; the records that a limit leaves out are not counted."""
+    """Go through the chosen records once."""
     found = Survey()
     doubtful: list[Question] = []
-    where = prepared.where.columns if prepared.where is not None else ()
-    columns = list(dict.fromkeys([*prepared.prompt.columns, *where]))
-    most = prepared.spec.limit
-    for _, table in read_shards(prepared.source, prepared.dataset, prepared.shards, columns):
+    columns = prepared.prompt.columns
+    for chosen in chosen_records(prepared, columns):
         before = found.chargeable
-        for records in records_of(table, columns):
+        found.records += chosen.records.num_rows
+        found.left_out += chosen.left_out
+        for records in records_of(chosen.records, columns):
             asked = [questioner.ask(record) for record in records]
-            chosen = [one for one in asked if one is not None]
-            room = len(chosen) if most is None else most - found.records
-            found.left_out += len(asked) - len(chosen)
-            found.records += min(room, len(chosen))
-            doubtful += _tally(found, prepared, questioner, ledger, list(islice(chosen, max(0, room))))
+            doubtful += _tally(found, prepared, questioner, ledger, asked)
             if len(doubtful) >= JUDGED_AT_ONCE:
                 _judge(found, prepared, questioner, ledger, doubtful)
         _judge(found, prepared, questioner, ledger, doubtful)
         after = found.chargeable
         found.shards.append((after[0] - before[0], after[1] - before[1]))
-        if most is not None and found.records >= most:
-            break
     found.shards += [(0, 0)] * (len(prepared.shards) - len(found.shards))
     return found
 
@@ -131,10 +123,10 @@ def _tally(
     prepared: Prepared,
     questioner: Questioner,
     ledger: Ledger,
-    chosen: list[list[Request | Skip]],
+    asked: list[list[Request | Skip]],
 ) -> list[Question]:
     """Count what some records ask; returns what was answered and is asked again, or further, if it does not fit."""
-    slots = [one for samples in chosen for one in samples]
+    slots = [one for samples in asked for one in samples]
     found.skipped.update(one.code for one in slots if isinstance(one, Skip))
     doubtful = []
     for question in questioner.questions([one for one in slots if not isinstance(one, Skip)]):

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from jinja2.runtime import Context
 
-SkipCode = Literal["empty", "too_long", "too_many_tokens", "prompt_error", "where_error", "budget"]
+SkipCode = Literal["empty", "too_long", "too_many_tokens", "prompt_error", "budget"]
 
 _TEXT_FILTERS = (
     "capitalize",
@@ -100,7 +100,7 @@ _NAMING = re.compile(
 class Skip:
     """A record that is not sent, and why.
 
-    `code` is `empty`, `too_long`, `prompt_error` or `where_error`; the message names columns, lines and kinds of
+    `code` is `empty`, `too_long` or `prompt_error`; the message names columns, lines and kinds of
     errors, never what the record holds.
     """
 

@@ -1,0 +1,305 @@
+"""Which rows `filters` choose, which values they take, and what is not read because of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runware_provider.engine.dataset import source
+from runware_provider.engine.dataset.row_filter import RowFilter
+from runware_provider.engine.dataset.source import open_dataset, plan_shards, read_shards
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.filters import normal_form
+from runware_provider.engine.storage.local import LocalStorage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BERLIN = "Europe/Berlin"
+TYPED: dict[str, tuple[pa.DataType, Any, Any, Any]] = {
+    # a type, a smaller value, a larger one, and the larger one as a template would write it
+    "bool": (pa.bool_(), False, True, "True"),
+    "int8": (pa.int8(), -3, 7, "7"),
+    "uint64": (pa.uint64(), 3, 2**64 - 1, "18446744073709551615"),
+    "float": (pa.float32(), 0.1, 1.5, "1.5"),
+    "double": (pa.float64(), 0.1, 1e300, "1e300"),
+    "half": (pa.float16(), 0.5, 1.5, "1.5"),
+    "decimal": (pa.decimal128(9, 2), Decimal("1.10"), Decimal("12.50"), "12.5"),
+    "decimal32": (pa.decimal32(5, 1), Decimal("1.1"), Decimal("12.5"), "12.5"),
+    "decimal256": (pa.decimal256(50, 2), Decimal("1.10"), Decimal(10**40), "1" + "0" * 40),
+    "string": (pa.string(), "a", "b", "b"),
+    "large_string": (pa.large_string(), "a", "b", "b"),
+    "string_view": (pa.string_view(), "a", "b", "b"),
+    "dictionary": (pa.dictionary(pa.int32(), pa.string()), "a", "b", "b"),
+    "binary": (pa.binary(), b"a", b"b", "b"),
+    "binary_view": (pa.binary_view(), b"a", b"b", "b"),
+    "fixed": (pa.binary(2), b"aa", b"bb", "bb"),
+    "date": (pa.date32(), dt.date(2025, 12, 31), dt.date(2026, 1, 31), "2026-01-31"),
+    "date64": (pa.date64(), dt.date(2025, 12, 31), dt.date(2026, 1, 31), "2026-01-31"),
+    "time": (pa.time64("us"), dt.time(9), dt.time(12, 30), "12:30"),
+    "time32": (pa.time32("s"), dt.time(9), dt.time(12, 30), "12:30:00"),
+    "stamp": (pa.timestamp("ms"), dt.datetime(2025, 1, 1), dt.date(2026, 1, 31), "2026-01-31"),  # noqa: DTZ001 - without a zone
+    "zoned": (
+        pa.timestamp("us", BERLIN),
+        dt.datetime(2025, 1, 1, tzinfo=dt.UTC),
+        dt.datetime(2026, 1, 31, 11, tzinfo=dt.UTC),
+        "2026-01-31T12:00:00+01:00",
+    ),
+    "nanoseconds": (pa.timestamp("ns"), dt.date(2025, 1, 1), dt.date(2026, 1, 1), "2026-01-01 00:00:00.000000000"),
+    "duration": (pa.duration("s"), dt.timedelta(1), dt.timedelta(2), dt.timedelta(days=2)),
+}  # fmt: skip
+
+
+def column(kind: pa.DataType, values: list[Any]) -> pa.Array:
+    """Arrow builds a date into no timestamp, and a dictionary by a cast only."""
+    stamps = [dt.datetime.combine(one, dt.time()) if type(one) is dt.date else one for one in values]
+    values = stamps if pa.types.is_timestamp(kind) else values
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.array(values, plain).cast(kind)
+
+
+def chosen(table: pa.Table, filters: Any) -> list[int]:
+    row_filter = RowFilter.of(normal_form(filters), table.schema)
+    assert row_filter is not None
+    return list(row_filter.choose(table.append_column("row", pa.array(range(len(table)))))["row"].to_pylist())
+
+
+def refusal(schema: pa.Schema, *filters: Any) -> str:
+    with pytest.raises(BadInput) as caught:
+        RowFilter.of(normal_form(list(filters)), schema)
+    assert caught.value.field == "filters"
+    return str(caught.value)
+
+
+def test_every_type_of_column_is_compared_with_its_own_values_and_with_texts() -> None:
+    for name, (kind, small, large, text) in TYPED.items():
+        table = pa.table({"c": column(kind, [small, large, None])})
+        for value in (large, text):
+            told = {
+                sign: chosen(table, [("c", sign, value)]) for sign in ("==", "=", "!=", "<", "<=", ">", ">=")
+            }
+            expected = {"==": [1], "=": [1], "!=": [0], "<": [0], "<=": [0, 1], ">": [], ">=": [1]}
+            assert told == expected, (name, value)
+            assert chosen(table, [("c", "in", [value, small])]) == [0, 1], name
+            assert chosen(table, [("c", "not in", [value])]) == [0], name
+        assert chosen(table, [("c", "is null")]) == [2]
+        assert chosen(table, [("c", "is not null")]) == [0, 1]
+
+
+def test_columns_of_lists_structs_and_nothing_can_be_asked_for_nulls() -> None:
+    table = pa.table({"l": [[1], None], "s": [None, {"a": 1}], "n": pa.nulls(2)})
+    assert [chosen(table, [(name, "is null")]) for name in "lsn"] == [[1], [0], [0, 1]]
+    assert [chosen(table, [(name, "is not null")]) for name in "lsn"] == [[0], [1], []]
+    for sign, value in (("==", 1), ("!=", "x"), ("not in", [1])):
+        assert chosen(table, [("n", sign, value)]) == []
+
+
+def test_a_nan_in_the_data_is_unequal_to_everything_and_has_no_order() -> None:
+    table = pa.table({"x": [1.0, float("nan"), None]})
+    told = {sign: chosen(table, [("x", sign, 1)]) for sign in ("==", "!=", "<=", ">")}
+    assert told == {"==": [0], "!=": [1], "<=": [0], ">": []}
+    assert chosen(table, [("x", "not in", [1])]) == [1]
+    assert chosen(table, [("x", "is null")]) == [2]
+
+
+def test_a_value_that_is_not_exactly_one_of_its_columns_type_is_refused_with_what_to_write() -> None:
+    schema = pa.schema({name: kind for name, (kind, *_) in TYPED.items()} | {"l": pa.list_(pa.int8())})
+    cases: list[tuple[str, Any, str]] = [
+        ("int8", "abc", "'abc' is no int8, which column 'int8' is. Give a whole number"),
+        ("int8", 1.5, "whole number"),
+        ("int8", 2.0, "whole number"),
+        ("int8", 300, "in its range"),
+        ("int8", True, "whole number"),
+        ("int8", " 7", "whole number"),
+        ("bool", 1, "True or False"),
+        ("bool", "maybe", "True or False"),
+        ("float", 1e300, "in its range"),
+        ("double", "nan", "a number"),
+        ("double", Decimal("nan"), "a number"),
+        ("decimal", 1.005, "no more digits"),
+        ("decimal", 10**9, "no more digits"),
+        ("string", 7, "Give a text"),
+        ("dictionary", 7, "Give a text"),
+        ("fixed", "a", "bytes of its length"),
+        ("date", "31.01.2026", "like '2026-01-31'"),
+        ("date", "2026-01-31T00:00:00", "like '2026-01-31'"),
+        ("date", dt.datetime(2026, 1, 31, tzinfo=dt.UTC), "like '2026-01-31'"),
+        ("date", 20260131, "a date"),
+        ("time32", "12:30:00.5", "no finer than the type"),
+        ("time", "12:30+01:00", "time of day"),
+        ("stamp", "2026-01-31T12:00:00+00:00", "without an offset"),
+        ("stamp", "2026-01-31T12:00:00.123456", "no finer than the type"),
+        ("zoned", "2026-01-31T12:00:00", "with its offset"),
+        ("zoned", dt.date(2026, 1, 31), "with its offset"),
+        ("duration", dt.timedelta(seconds=0.5), "no finer than the type"),
+        ("duration", "2 days", "a timedelta"),
+        ("l", 1, "is compared with nothing. Ask whether it `is null`"),
+        ("string", object(), "Give a text"),
+    ]
+    for name, value, said in cases:
+        assert said in refusal(schema, (name, "==", value)), (name, value)
+        assert said in refusal(schema, (name, "in", [value])), (name, value)
+
+
+def test_an_unknown_column_is_refused_with_the_nearest() -> None:
+    schema = pa.schema({"country": pa.string(), "address": pa.struct({"city": pa.string()})})
+    message = refusal(schema, ("contry", "==", "de"))
+    assert message == (
+        "filters: column 'contry' is not in the data; the data has: country, address. Did you mean 'country'?"
+    )
+    assert "Name a column of the data" in refusal(schema, ("x", "is null"))
+    assert "a query before this task" in refusal(schema, ("address.city", "==", "Bonn"))
+
+
+SIGNS = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
+VALUES = {
+    "n": st.integers(-3, 3),
+    "s": st.sampled_from(["", "a", "b'", "ab"]),
+    "d": st.dates(max_value=dt.date(9, 1, 1)),
+}
+FILTER = st.one_of(
+    *(
+        st.tuples(st.just(name), SIGNS, values)
+        | st.tuples(
+            st.just(name), st.sampled_from(["in", "not in"]), st.lists(values, min_size=1, max_size=3)
+        )
+        | st.tuples(st.just(name), st.sampled_from(["is null", "is not null"]))
+        for name, values in VALUES.items()
+    )
+)
+ROWS = st.lists(
+    st.fixed_dictionaries({name: st.none() | values for name, values in VALUES.items()}), max_size=30
+)
+ALTERNATIVES = st.lists(st.lists(FILTER, min_size=1, max_size=3), min_size=1, max_size=3)
+SCHEMA = pa.schema({"n": pa.int64(), "s": pa.string(), "d": pa.date32()})
+
+
+def in_sql(one: Any) -> str:
+    if len(one) == 2:
+        return " ".join(one)
+    name, sign, value = one
+    values = value if isinstance(value, list) else [value]
+    quoted = [
+        f"DATE '{each}'" if isinstance(each, dt.date) else "'{}'".format(str(each).replace("'", "''"))
+        for each in values
+    ]
+    return f"{name} {'=' if sign == '==' else sign} " + (
+        f"({', '.join(quoted)})" if "in" in sign else quoted[0]
+    )
+
+
+@given(ROWS, ALTERNATIVES)
+def test_the_chosen_rows_are_those_that_duckdb_chooses(rows: list[Any], alternatives: list[Any]) -> None:
+    table = pa.Table.from_pylist(rows, SCHEMA)
+    numbered = table.append_column("row", pa.array(range(len(rows)), pa.int64()))
+    condition = " OR ".join("(" + " AND ".join(map(in_sql, one)) + ")" for one in alternatives)
+    with duckdb.connect() as database:
+        database.register("numbered", numbered)
+        told = database.execute(f"SELECT row FROM numbered WHERE {condition} ORDER BY row").fetchall()  # noqa: S608 - our own words
+    assert chosen(table, alternatives) == [row for (row,) in told]
+
+
+@given(ROWS, ALTERNATIVES)
+def test_the_chosen_rows_are_those_that_pyarrow_chooses(rows: list[Any], alternatives: list[Any]) -> None:
+    plain = [[one for one in some if len(one) == 3 and one[1] != "not in"] for some in alternatives]
+    plain = [some for some in plain if some] or [[("n", "==", 1)]]
+    table = pa.Table.from_pylist(rows, SCHEMA).append_column("row", pa.array(range(len(rows)), pa.int64()))
+    expected = table.filter(pq.filters_to_expression(plain))["row"].to_pylist()
+    assert chosen(table.drop_columns("row"), plain) == sorted(expected)
+
+
+# what is read
+
+
+def read(storage: Any, folder: Path, filters: Any, **cut: Any) -> list[tuple[int, list[Any]]]:
+    dataset = open_dataset(storage, str(folder))
+    shards = plan_shards(dataset, **{"shard_rows": 7, "shard_bytes": 10**9, "limit": None} | cut)
+    row_filter = RowFilter.of(normal_form(filters), dataset.schema)
+    tables = read_shards(storage, dataset, shards, ["row"], row_filter)
+    return [(shard.number, table["row"].to_pylist()) for shard, table in tables]
+
+
+@given(ROWS, ALTERNATIVES, st.integers(1, 9), st.integers(1, 9))
+def test_row_groups_that_are_not_read_change_no_row(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[Any],
+    alternatives: list[Any],
+    group: int,
+    shard_rows: int,
+) -> None:
+    folder = tmp_path_factory.mktemp("source")
+    table = pa.Table.from_pylist(rows, SCHEMA)
+    numbered = table.append_column("row", pa.array(range(len(rows)), pa.int64())).sort_by("n")
+    pq.write_table(numbered, folder / "a.parquet", row_group_size=group)
+    told = read(LocalStorage(), folder, alternatives, shard_rows=shard_rows)
+    assert [number for number, _ in told] == list(range(-(-len(rows) // shard_rows)))
+    places = chosen(numbered.drop_columns("row"), alternatives)
+    assert [row for _, some in told for row in some] == [numbered["row"][place].as_py() for place in places]
+
+
+def test_row_groups_whose_statistics_rule_them_out_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq.write_table(
+        pa.table({"row": range(100), "x": [1.0, float("nan")] * 50}),
+        tmp_path / "a.parquet",
+        row_group_size=10,
+    )
+    groups: list[Any] = []
+
+    class Watched(pq.ParquetFile):  # type: ignore[misc] # Arrow has no types
+        def iter_batches(self, *args: Any, row_groups: Any, **named: Any) -> Any:
+            groups.append(list(row_groups))
+            return super().iter_batches(*args, row_groups=row_groups, **named)
+
+    monkeypatch.setattr(source.pq, "ParquetFile", Watched)
+    assert [row for _, some in read(LocalStorage(), tmp_path, [("row", ">=", 93)]) for row in some] == list(
+        range(93, 100)
+    )
+    assert sum(len(some) for _, some in read(LocalStorage(), tmp_path, [("row", "in", [5, 55])])) == 2
+    assert sum(len(some) for _, some in read(LocalStorage(), tmp_path, [("x", "!=", 1.0)])) == 50
+    assert groups == [[9], [0, 5], list(range(10))]
+
+
+def test_a_hive_partition_that_is_not_chosen_is_not_opened(tmp_path: Path) -> None:
+    for day in ("1", "2", "__HIVE_DEFAULT_PARTITION__"):
+        (tmp_path / f"ds={day}").mkdir()
+        pq.write_table(pa.table({"row": [f"{day}a", f"{day}b"]}), tmp_path / f"ds={day}" / "a.parquet")
+    opened: list[str] = []
+
+    class Watched(LocalStorage):
+        def open(self, path: str) -> Any:
+            opened.append(path.rsplit("=", 1)[-1].partition("/")[0])
+            return super().open(path)
+
+    def rows(*filters: Any) -> list[Any]:
+        opened.clear()
+        told = [row for _, some in read(Watched(), tmp_path, list(filters)) for row in some]
+        del opened[:3]  # the footers
+        return told
+
+    assert (rows(("ds", "==", "2"), ("row", "!=", "2a")), opened) == (["2b"], ["2"])
+    assert (rows(("ds", "is null"))[0][-1], len(opened)) == ("a", 1)
+    assert (rows([("ds", "==", "1")], [("row", "==", "2b")]), opened) == (
+        ["1a", "1b", "2b"],
+        ["1", "2", "__HIVE_DEFAULT_PARTITION__"],
+    )
+
+
+def test_files_of_unlike_types_and_missing_columns_are_filtered_as_one_dataset(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"row": [0, 1], "n": pa.array([1, 2], pa.int8())}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"row": [2, 3], "n": pa.array([1, 2**40])}), tmp_path / "b.parquet")
+    pq.write_table(pa.table({"row": [4]}), tmp_path / "c.parquet")
+    told = {
+        str(one): [row for _, some in read(LocalStorage(), tmp_path, [one]) for row in some]
+        for one in (("n", ">", 1), ("n", "is null"), ("n", "==", 2**40))
+    }
+    assert list(told.values()) == [[1, 3], [4], [3]]
