@@ -205,7 +205,7 @@ def test_a_prompt_that_renders_to_blanks_is_empty() -> None:
 def test_a_prompt_that_is_too_long_is_skipped_and_never_cut() -> None:
     prompt = Prompt("{{ record.body }}", {}, ("body",), max_chars=5)
     assert prompt.render({"body": "12345"}) == "12345"
-    assert prompt.render({"body": "123456"}) == Skip("too_long", "the prompt has 6 characters; at most 5")
+    assert prompt.render({"body": "123456"}) == Skip("too_long", "the prompt has more than 5 characters")
 
 
 @pytest.mark.parametrize(
@@ -238,6 +238,26 @@ def test_an_error_while_rendering_skips_the_record_and_names_the_error(template:
     assert isinstance(skip, Skip)
     assert skip.code == "prompt_error"
     assert skip.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ record.lines | map(attribute='itms') | list }}",
+        "{{ [[record.lines[0].itms]] }}",
+        "{{ {'a': record.lines[0].itms} }}",
+        "{{ (record.lines | map(attribute='itms') | list) ~ '' }}",
+        "{{ '%s' % [record.lines[0].itms] }}",
+        "{{ '{}'.format([record.lines[0].itms]) }}",
+        "{{ record.lines | map(attribute='itms') | join }}",
+        "{{ record.lines | map(attribute='itms') | list | tojson }}",
+        "{{ record.lines | map(attribute='itms') | list | string }}",
+    ],
+)
+def test_a_field_that_there_is_not_is_an_error_inside_of_lists_and_structs_too(template: str) -> None:
+    skip = rendered(template + "{{ record.body }}")
+    assert isinstance(skip, Skip)
+    assert skip.message == "UndefinedError in line 1: there is no column or field 'itms'"
 
 
 def test_a_binary_column_can_be_decoded() -> None:

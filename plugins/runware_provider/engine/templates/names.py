@@ -1,10 +1,9 @@
-"""The names that a prompt or an expression spells: variables and columns, checked before anything is paid."""
+"""The names that a prompt spells: variables and columns, checked before anything is paid."""
 
 from __future__ import annotations
 
 import contextlib
 import difflib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -16,57 +15,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 RECORD = "record"
+FIELD = "prompt"
 
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """What refusals call the text that they are about.
-
-    Args:
-        field: the argument that holds it.
-        noun: what it is.
-        column: how it names a column, with `{}` for the column's name.
-        mend: what to do about a syntax error.
-    """
-
-    field: str
-    noun: str
-    column: str
-    mend: str
+_MEND = "Mend the template"
+_LOOP = f"To loop over the columns write: {{% for name, value in {RECORD} | items %}}"
+_METHODS = {"items", "keys", "values"}
+"""A dict's methods, which are often taken for columns."""
 
 
 @contextlib.contextmanager
-def syntax_refused(wording: Wording) -> Iterator[None]:
-    """Turn what Jinja and Python raise about a malformed text into BadInput.
+def syntax_refused() -> Iterator[None]:
+    """Turn what Jinja and Python raise about a malformed template into BadInput.
 
     Raises:
-        BadInput: the text is malformed, nested too deeply or cannot be compiled; with the line where known.
+        BadInput: the template is malformed, nested too deeply or cannot be compiled; with the line where known.
     """
     try:
         yield
     except jinja2.TemplateSyntaxError as error:
         error.source = None  # its text quotes the template, and it stays the context of ours
-        said = (error.message or "").rstrip(".").replace("end of template", f"end of {wording.noun}")
-        raise BadInput(wording.field, f"line {error.lineno}: {said}", wording.mend) from None
+        said = (error.message or "").rstrip(".")
+        raise BadInput(FIELD, f"line {error.lineno}: {said}", _MEND) from None
     except (SyntaxError, RecursionError, MemoryError):
-        problem = f"the {wording.noun} is nested too deeply"
-        raise BadInput(wording.field, problem, "Simplify it") from None
+        raise BadInput(FIELD, "the template is nested too deeply", "Simplify it") from None
     except ValueError as error:
         # Python refuses numbers of thousands of digits, and text that is no UTF-8.
-        problem = f"the {wording.noun} cannot be compiled ({type(error).__name__})"
-        raise BadInput(wording.field, problem, wording.mend) from None
+        problem = f"the template cannot be compiled ({type(error).__name__})"
+        raise BadInput(FIELD, problem, _MEND) from None
 
 
-def check_variables(
-    tree: nodes.Template, variables: Mapping[str, Any], wording: Wording, hints: Mapping[str, str]
-) -> None:
+def check_variables(tree: nodes.Template, variables: Mapping[str, Any]) -> None:
     """Refuse names that are neither `record` nor a variable.
 
     Args:
-        tree: the parsed text.
+        tree: the parsed template.
         variables: what it may name beside `record`.
-        wording: what to call the text.
-        hints: remedies for names that are often taken for variables.
 
     Raises:
         BadInput: a name is unknown, or a variable is called `record`.
@@ -80,33 +63,25 @@ def check_variables(
         (name for name in tree.find_all(nodes.Name) if name.name in unknown), key=lambda name: name.lineno
     )
     known = [RECORD, *sorted(variables)]
-    problem = (
-        f"line {first.lineno}: {first.name!r} is not defined; the {wording.noun} may name: {', '.join(known)}"
-    )
-    raise BadInput(wording.field, problem, _variable_meant(first.name, known, wording, hints))
+    problem = f"line {first.lineno}: {first.name!r} is not defined; the template may name: {', '.join(known)}"
+    raise BadInput(FIELD, problem, _variable_meant(first.name, known))
 
 
-def _variable_meant(name: str, known: Sequence[str], wording: Wording, hints: Mapping[str, str]) -> str:
+def _variable_meant(name: str, known: Sequence[str]) -> str:
     if name in {"ds", "ts", "logical_date", "execution_date"} or name.startswith(("data_interval_", "ds_")):
         return "This run has no logical date: trigger it with one, or pass the date in `params`"
-    if name in hints:
-        return hints[name]
     close = difflib.get_close_matches(name, known, 1)
     if close:
         return f"Did you mean {close[0]!r}?"
-    return f"Columns are written {wording.column.format(name)}"
+    return f"Columns are written {{{{ {RECORD}.{name} }}}}"
 
 
-def check_columns(
-    named: Mapping[str, int], columns: Sequence[str], wording: Wording, hints: Mapping[str, str]
-) -> None:
+def check_columns(named: Mapping[str, int], columns: Sequence[str]) -> None:
     """Refuse columns that the data does not have.
 
     Args:
-        named: the columns that the text names, each with the line where it does so first.
+        named: the columns that the template names, each with the line where it does so first.
         columns: the columns of the data.
-        wording: what to call the text.
-        hints: remedies for names that are often taken for columns.
 
     Raises:
         BadInput: a column is not in the data.
@@ -114,14 +89,16 @@ def check_columns(
     for name, line in named.items():
         if name in columns:
             continue
-        close = difflib.get_close_matches(name, columns, 1)
-        meant = f"Did you mean {close[0]!r}?" if close else "Name a column of the data"
         there = ", ".join(columns) or "no columns"
-        raise BadInput(
-            wording.field,
-            f"line {line}: column {name!r} is not in the data; the data has: {there}",
-            hints.get(name, meant),
-        )
+        problem = f"line {line}: column {name!r} is not in the data; the data has: {there}"
+        raise BadInput(FIELD, problem, _column_meant(name, columns))
+
+
+def _column_meant(name: str, columns: Sequence[str]) -> str:
+    if name in _METHODS:
+        return _LOOP
+    close = difflib.get_close_matches(name, columns, 1)
+    return f"Did you mean {close[0]!r}?" if close else "Name a column of the data"
 
 
 def named_columns(tree: nodes.Template) -> tuple[dict[str, int], bool]:

@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from jinja2 import meta, nodes
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.templates.bounds import LONGEST
 from runware_provider.engine.templates.names import (
+    FIELD,
     RECORD,
-    Wording,
     check_columns,
     check_variables,
     named_columns,
     spelled,
     syntax_refused,
 )
-from runware_provider.engine.templates.sandbox import (
-    Rendering,
-    Sandbox,
-    Skip,
-    loops_counted,
-    nulls_joined_as_blanks,
-    sandbox,
-)
+from runware_provider.engine.templates.rendering_errors import explained
+from runware_provider.engine.templates.sandbox import SANDBOX, nulls_joined_as_blanks, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Prompt", "Skip"]
+SkipCode = Literal["empty", "too_long", "too_many_tokens", "prompt_error", "budget"]
 
-_TEMPLATE = Wording("prompt", "template", f"{{{{{{{{ {RECORD}.{{}} }}}}}}}}", "Mend the template")
-_LOOP = f"To loop over the columns write: {{% for name, value in {RECORD} | items %}}"
-_METHODS = dict.fromkeys(("items", "keys", "values"), _LOOP)
-_SANDBOX = sandbox(Sandbox)
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A record that is not sent, and why.
+
+    The message names columns, lines and kinds of errors, never what the record holds.
+    """
+
+    code: SkipCode
+    message: str
 
 
 def check_syntax(template: str) -> None:
@@ -42,7 +44,7 @@ def check_syntax(template: str) -> None:
     Raises:
         BadInput: the template is malformed.
     """
-    with syntax_refused(_TEMPLATE):
+    with syntax_refused():
         _parse(template)
 
 
@@ -56,7 +58,7 @@ class Prompt:
         template: the template's text.
         variables: what it may name beside `record`.
         columns: the columns of the data.
-        max_chars: longer prompts are skipped; no bound by default.
+        max_chars: longer prompts are skipped; by default those that no service would take.
 
     Raises:
         BadInput: the template is malformed, or names a variable or a column that there is not.
@@ -70,45 +72,55 @@ class Prompt:
         *,
         max_chars: int | None = None,
     ) -> None:
-        with syntax_refused(_TEMPLATE):
+        with syntax_refused():
             tree = _parse(template)
-            check_variables(tree, variables, _TEMPLATE, {})
-            named, whole = named_columns(tree)
-            check_columns(named, columns, _TEMPLATE, _METHODS)
-            compiled = _SANDBOX.from_string(tree, globals=dict(variables))
-        self._rendering = Rendering(compiled, spelled(tree), whole=whole, code="prompt_error")
-        self.columns: tuple[str, ...] = tuple(columns) if whole else tuple(named)
-        self._max_chars = max_chars
+            check_variables(tree, variables)
+            named, self._whole = named_columns(tree)
+            check_columns(named, columns)
+            self._template = SANDBOX.from_string(tree, globals=dict(variables))
+        self._words = spelled(tree)
+        self.columns: tuple[str, ...] = tuple(columns) if self._whole else tuple(named)
+        self._max_chars = LONGEST if max_chars is None else max_chars
 
     def render(self, record: Mapping[str, Any]) -> str | Skip:
-        """The prompt of one record, or why it has none.
+        """The prompt of one record, or why it has none; it never raises.
 
         Args:
             record: the record's values by column, as Arrow gives them to Python.
         """
         if self.columns and all(_blank(record.get(name)) for name in self.columns):
             return Skip("empty", f"null or blank: {', '.join(self.columns)}"[:500])
-        text = self._rendering.text(record)
-        if isinstance(text, Skip):
-            return text
+        try:
+            text = self._text(record)
+        except Exception as error:  # noqa: BLE001 - a template can raise whatever its filters and values raise
+            return Skip("prompt_error", explained(error, self._template, self._words))
+        if text is None:
+            return Skip("too_long", f"the prompt has more than {self._max_chars:,} characters")
         if _blank(text):
             return Skip("empty", "the rendered prompt is blank")
-        if self._max_chars is not None and len(text) > self._max_chars:
-            return Skip("too_long", f"the prompt has {len(text)} characters; at most {self._max_chars}")
         return text
+
+    def _text(self, record: Mapping[str, Any]) -> str | None:
+        """The rendered text; None, and rendered no further, where it is too long."""
+        # Template.generate would rewrite the traceback of an error, which costs more than the prompt.
+        context = self._template.new_context({RECORD: row_of(record, whole=self._whole)})
+        pieces, size = [], 0
+        for piece in self._template.root_render_func(context):
+            pieces.append(piece)
+            size += len(piece)
+            if size > self._max_chars:
+                return None
+        return "".join(pieces)
 
 
 def _parse(template: str) -> nodes.Template:
-    tree = _SANDBOX.parse(template)
+    tree = SANDBOX.parse(template)
     if next(iter(meta.find_referenced_templates(tree)), tree) is not tree:
         raise BadInput(
-            _TEMPLATE.field,
-            "the template includes, imports or extends another one",
-            "Write it as one template",
+            FIELD, "the template includes, imports or extends another one", "Write it as one template"
         )
     nulls_joined_as_blanks(tree)
-    loops_counted(tree)
-    tree.set_environment(_SANDBOX)
+    tree.set_environment(SANDBOX)
     return tree
 
 
