@@ -204,6 +204,7 @@ def test_default_arguments_of_the_dag_reach_it(server: LocalServer, run_task: An
         ({"prompt": PROMPT, "modle": "x"}, "'modle'.*no argument.*model"),
         ({"prompt": PROMPT, "retries": 3}, "'retries'"),
         ({"prompt": PROMPT, "source": "in/{{ ds }}"}, "source.*nothing renders"),
+        ({"prompt": PROMPT, "filters": [("day", "==", "{{ ds }}")]}, "filters.*nothing renders"),
         ({"prompt": PROMPT, "samples": 0}, "samples"),
         ({"limit": 1}, "prompt.*neither the decorator nor the function 'ask' gives it"),
         (Spec(source="a", destination="b", prompt=PROMPT), "whole Spec.*destination.*besides"),

@@ -41,6 +41,7 @@ async def test_a_limit_counts_the_chosen_ones(place: Any, limit: int, shard_rows
     expected = list(range(1, 20, 2))[:limit]
     assert numbers(place) == expected
     assert planned["records"] == planned["to_pay"] == manifest["records"] == len(expected)
+    assert planned["records_left_out"] == manifest["records_left_out"] == 20 - len(expected)
 
 
 async def test_every_sample_of_a_chosen_record_is_asked(place: Any) -> None:
