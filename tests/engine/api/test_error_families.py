@@ -19,7 +19,7 @@ from runware_provider.engine.api.error_families import (
 from runware_provider.engine.errors import BalanceExhausted, KeyRefused, ModelUnknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 # Typed from the API contract, section 7, and not from the table under test.
 CONTRACT = {
@@ -63,16 +63,26 @@ WHAT_TO_DO = {
 }
 
 
-@pytest.mark.parametrize(("code", "family"), CODES)
-@pytest.mark.parametrize("status", [None, 200, 400])
-def test_every_code_of_the_contract_is_in_its_family(code: str, family: str, status: int | None) -> None:
-    assert family_of(code, status) == family
+TELLING_STATUSES = (401, 402, 408, 413, 429, 500, 503)
 
 
-@pytest.mark.parametrize(("code", "family"), [one for one in CODES if one[1] != "server"])
-@pytest.mark.parametrize("status", [401, 402, 408, 413, 429, 500, 503])
-def test_a_code_that_says_something_outweighs_the_status(code: str, family: str, status: int) -> None:
-    assert family_of(code, status) == family
+def assert_families(expected: Iterable[tuple[str, int | None, str]]) -> None:
+    """Compare the family of every code and HTTP status with the expected one, and show all that differ."""
+    wrong = [
+        f"{code!r} with HTTP {status}: {family_of(code, status)}, expected {family}"
+        for code, status, family in expected
+        if family_of(code, status) != family
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_code_of_the_contract_is_in_its_family() -> None:
+    assert_families((code, status, family) for code, family in CODES for status in (None, 200, 400))
+
+
+def test_a_code_that_says_something_outweighs_the_status() -> None:
+    says_something = [(code, family) for code, family in CODES if family != "server"]
+    assert_families((code, status, family) for code, family in says_something for status in TELLING_STATUSES)
 
 
 # The table's patterns: token*, organization*/workspace* Suspended/Disabled, any with Credits, Quota or Balance,
@@ -110,39 +120,32 @@ MADE_OF = [
 ]
 
 
-@pytest.mark.parametrize(("code", "family"), MADE_OF)
-def test_codes_are_sorted_by_what_they_are_made_of(code: str, family: str) -> None:
-    assert family_of(code) == family_of(code, 400) == family
+def test_codes_are_sorted_by_what_they_are_made_of() -> None:
+    assert_families((code, status, family) for code, family in MADE_OF for status in (None, 400))
 
 
-@pytest.mark.parametrize(("code", "family"), MADE_OF)
-@pytest.mark.parametrize("status", [401, 402, 408, 413, 429, 500, 503])
-def test_what_a_code_is_made_of_outweighs_the_status(code: str, family: str, status: int) -> None:
-    assert family_of(code, status) == family
+def test_what_a_code_is_made_of_outweighs_the_status() -> None:
+    assert_families((code, status, family) for code, family in MADE_OF for status in TELLING_STATUSES)
 
 
-@pytest.mark.parametrize("code", ["loadBalancerError", "loadBalancerTimeout"])
-def test_a_load_balancer_says_nothing_about_the_balance(code: str) -> None:
-    assert family_of(code) == "unknown"
+def test_a_load_balancer_says_nothing_about_the_balance() -> None:
+    assert_families((code, None, "unknown") for code in ("loadBalancerError", "loadBalancerTimeout"))
 
 
 def test_a_duplicate_task_uuid_is_a_conflict_and_no_mistake_of_the_record() -> None:
     assert family_of("duplicateTaskUUID", 400) == "conflict"
 
 
-@pytest.mark.parametrize(
-    ("code", "family"),
-    [
-        ("rate_limit_exceeded", "rate"),
-        ("RateLimitExceeded", "rate"),
-        ("insufficient_quota", "quota"),
-        ("INVALID_API_KEY", "auth"),
-        ("model-not-found", "model"),
-        ("conflictTaskUuid", "conflict"),
-    ],
-)
-def test_how_a_code_is_spelt_means_nothing(code: str, family: str) -> None:
-    assert family_of(code) == family
+def test_how_a_code_is_spelt_means_nothing() -> None:
+    seen = {
+        "rate_limit_exceeded": "rate",
+        "RateLimitExceeded": "rate",
+        "insufficient_quota": "quota",
+        "INVALID_API_KEY": "auth",
+        "model-not-found": "model",
+        "conflictTaskUuid": "conflict",
+    }
+    assert_families((code, None, family) for code, family in seen.items())
 
 
 def words_of(code: str) -> list[str]:
@@ -160,12 +163,14 @@ SPELLINGS: dict[str, Callable[[list[str]], str]] = {
 }
 
 
-@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
-@pytest.mark.parametrize(("code", "family"), CODES + MADE_OF)
-def test_every_code_is_known_in_every_spelling(
-    code: str, family: str, spell: Callable[[list[str]], str]
-) -> None:
-    assert family_of(spell(words_of(code))) == family
+def test_every_code_is_known_in_every_spelling() -> None:
+    spelled = [
+        (spell(words_of(code)), None, family)
+        for spell in SPELLINGS.values()
+        for code, family in CODES + MADE_OF
+    ]
+    assert len(spelled) == 693
+    assert_families(spelled)
 
 
 UNKNOWN = [
@@ -185,17 +190,16 @@ UNKNOWN = [
 ]
 
 
-@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
-@pytest.mark.parametrize("code", UNKNOWN)
-def test_an_unknown_code_is_unknown_in_every_spelling(code: str, spell: Callable[[list[str]], str]) -> None:
-    assert family_of(spell(words_of(code))) == "unknown"
+def test_an_unknown_code_is_unknown_in_every_spelling() -> None:
+    assert_families(
+        (spell(words_of(code)), None, "unknown") for spell in SPELLINGS.values() for code in UNKNOWN
+    )
 
 
-@pytest.mark.parametrize("code", UNKNOWN)
-def test_an_unknown_code_is_retried_a_bounded_number_of_times(code: str) -> None:
-    family = family_of(code, 400)
-    assert family == "unknown"
-    assert [next_step(family, counted, 3) for counted in (1, 2, 3, 4)] == ["retry", "retry", "fail", "fail"]
+def test_an_unknown_code_is_retried_a_bounded_number_of_times() -> None:
+    assert_families((code, 400, "unknown") for code in UNKNOWN)
+    steps = [next_step(Family.UNKNOWN, counted, 3) for counted in (1, 2, 3, 4)]
+    assert steps == ["retry", "retry", "fail", "fail"]
 
 
 STATUSES = [
@@ -212,23 +216,15 @@ STATUSES = [
 ]
 
 
-@pytest.mark.parametrize(("status", "family"), STATUSES)
-@pytest.mark.parametrize("code", UNKNOWN)
-def test_the_status_decides_for_every_unknown_code(code: str, status: int, family: str) -> None:
-    assert family_of(code, status) == family
+def test_the_status_decides_where_the_code_says_nothing() -> None:
+    say_nothing = [*UNKNOWN, "unknownError", "serviceUnavailable"]
+    assert_families((code, status, family) for code in say_nothing for status, family in STATUSES)
 
 
-@pytest.mark.parametrize(("status", "family"), STATUSES)
-def test_the_status_decides_where_the_code_says_nothing(status: int, family: str) -> None:
-    assert family_of("somethingNew", status) == family
-    assert family_of("unknownError", status) == family
-    assert family_of("serviceUnavailable", status) == family
-
-
-@pytest.mark.parametrize("status", [200, 400, 404, 418, 599, 0, -1])
-def test_other_statuses_say_nothing(status: int) -> None:
-    assert family_of("somethingNew", status) == "unknown"
-    assert family_of("unknownError", status) == "server"
+def test_other_statuses_say_nothing() -> None:
+    others = (200, 400, 404, 418, 599, 0, -1)
+    assert_families(("somethingNew", status, "unknown") for status in others)
+    assert_families(("unknownError", status, "server") for status in others)
 
 
 def test_every_family_has_its_step() -> None:
@@ -241,12 +237,19 @@ def test_any_code_has_a_family_and_a_step(code: str, status: int | None) -> None
     assert STEPS[family_of(code, status)] in Step
 
 
-@pytest.mark.parametrize("family", list(Family))
-def test_no_attempt_is_allowed_beyond_the_policy(family: Family) -> None:
-    assert next_step(family, 3, 3) is not Step.RETRY
-    assert next_step(family, 20, 3) is not Step.RETRY
-    if STEPS[family] is not Step.RETRY:
-        assert next_step(family, 0, 3) is STEPS[family]
+def test_no_attempt_is_allowed_beyond_the_policy() -> None:
+    retried = {
+        (family, counted)
+        for family in Family
+        for counted in (3, 20)
+        if next_step(family, counted, 3) is Step.RETRY
+    }
+    assert retried == set()
+
+
+def test_every_other_step_comes_at_once() -> None:
+    at_once = {family: step for family, step in STEPS.items() if step is not Step.RETRY}
+    assert {family: next_step(family, 0, 3) for family in at_once} == at_once
 
 
 @pytest.mark.parametrize(

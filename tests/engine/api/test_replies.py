@@ -247,13 +247,15 @@ def test_a_webhooks_body_may_have_any_of_the_known_shapes(
     assert len(told.unnamed) == unnamed
 
 
-@pytest.mark.parametrize("strange", [[], {}, 5, True, ["processing"], {"a": []}, ""])
 @pytest.mark.parametrize("field", ["status", "taskUUID", "error", "tools", "usage", "cost", "code", "text"])
-def test_a_field_of_a_strange_type_costs_no_sibling(field: str, strange: Any) -> None:
-    odd = {**item(B, text="odd"), field: strange}
-    assert reply([odd, item(A, text="Hi")], [{**error(name=C), field: strange}]).results[A]["text"] == "Hi"
-    for one in ({**item(B), "response": odd}, {**item(B), "response": strange}, odd):
-        assert archive(one, {**item(A), "response": item(A, text="Hi")}).results[A]["text"] == "Hi"
+def test_a_field_of_a_strange_type_costs_no_sibling(subtests: pytest.Subtests, field: str) -> None:
+    good = item(A, text="Hi")
+    for strange in ([], {}, 5, True, ["processing"], {"a": []}, ""):
+        with subtests.test(strange=strange):
+            odd = {**item(B, text="odd"), field: strange}
+            assert reply([odd, good], [{**error(name=C), field: strange}]).results[A]["text"] == "Hi"
+            for one in ({**item(B), "response": odd}, {**item(B), "response": strange}, odd):
+                assert archive(one, {**item(A), "response": good}).results[A]["text"] == "Hi"
 
 
 STRANGE = {
@@ -274,18 +276,20 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("value", STRANGE.values(), ids=STRANGE.keys())
-@pytest.mark.parametrize("field", ["text", "cost", "usage", "tools", "extra", "finishReason", "seed"])
-def test_a_strange_value_hides_neither_its_item_nor_a_sibling(field: str, value: bytes) -> None:
-    named = field.encode()
-    odd = b'{"taskUUID":"%s","status":"success","%s":%s}' % (B.encode(), named, value)
-    content = b'{"data":[%s,{"taskUUID":"%s","text":"Hi"}]}' % (odd, A.encode())
-    told = read_reply(200, content)
-    assert told.results[A]["text"] == "Hi"
-    assert B in told.results
-    kept = encode_item(told.results[B])
-    assert decode(kept)["taskUUID"] == B
-    read_result(told.results[B])
-    assert read_archive(200, content).results[A]["text"] == "Hi"
+def test_a_strange_value_hides_neither_its_item_nor_a_sibling(
+    subtests: pytest.Subtests, value: bytes
+) -> None:
+    for field in ("text", "cost", "usage", "tools", "extra", "finishReason", "seed"):
+        with subtests.test(field=field):
+            odd = b'{"taskUUID":"%s","status":"success","%s":%s}' % (B.encode(), field.encode(), value)
+            content = b'{"data":[%s,{"taskUUID":"%s","text":"Hi"}]}' % (odd, A.encode())
+            told = read_reply(200, content)
+            assert told.results[A]["text"] == "Hi"
+            assert B in told.results
+            kept = encode_item(told.results[B])
+            assert decode(kept)["taskUUID"] == B
+            read_result(told.results[B])
+            assert read_archive(200, content).results[A]["text"] == "Hi"
 
 
 @pytest.mark.parametrize("value", STRANGE.values(), ids=STRANGE.keys())

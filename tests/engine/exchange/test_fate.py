@@ -517,34 +517,37 @@ class Life:
         assert sum(entry.kind is Kind.ANSWERED for entry in self.ledger.values()) == answers
 
 
-@pytest.mark.parametrize("seed", range(120))
-def test_every_record_ends_once_and_is_paid_once_whatever_the_vendor_does(seed: int) -> None:
-    life = Life(seed)
+def lived(seed: int, **how: Any) -> Life:
+    life = Life(seed, **how)
     life.run()
     life.check_end()
+    return life
 
 
-@pytest.mark.parametrize("seed", range(1000, 1150))
-def test_death_at_any_moment_changes_nothing_about_that(seed: int) -> None:
-    life = Life(seed, deaths=12)
-    life.run()
-    life.check_end()
+def test_every_record_ends_once_and_is_paid_once_whatever_the_vendor_does(subtests: pytest.Subtests) -> None:
+    for seed in range(120):
+        with subtests.test(seed=seed):
+            lived(seed)
 
 
-@pytest.mark.parametrize("seed", range(2000, 2040))
-def test_a_vendor_in_full_chaos_only_delays_the_end(seed: int) -> None:
-    life = Life(seed, deaths=3, chaos=0.95)
-    life.run()
-    life.check_end()
+def test_death_at_any_moment_changes_nothing_about_that(subtests: pytest.Subtests) -> None:
+    for seed in range(1000, 1150):
+        with subtests.test(seed=seed):
+            lived(seed, deaths=12)
 
 
-@pytest.mark.parametrize("seed", range(3000, 3060))
-def test_a_record_that_spoils_every_request_fails_alone(seed: int) -> None:
-    life = Life(seed, keys=6, poison=1, chaos=0)
-    life.run()
-    life.check_end()
-    assert [life.final[key].kind for key in life.keys] == [Kind.ERROR] + [Kind.ANSWERED] * 5
-    assert not {name for name in life.vendor.executed if name in life.names_of(life.keys[0])}
+def test_a_vendor_in_full_chaos_only_delays_the_end(subtests: pytest.Subtests) -> None:
+    for seed in range(2000, 2040):
+        with subtests.test(seed=seed):
+            lived(seed, deaths=3, chaos=0.95)
+
+
+def test_a_record_that_spoils_every_request_fails_alone(subtests: pytest.Subtests) -> None:
+    for seed in range(3000, 3060):
+        with subtests.test(seed=seed):
+            life = lived(seed, keys=6, poison=1, chaos=0)
+            assert [life.final[key].kind for key in life.keys] == [Kind.ERROR] + [Kind.ANSWERED] * 5
+            assert not {name for name in life.vendor.executed if name in life.names_of(life.keys[0])}
 
 
 # ---------------------------------------------------------------- one transition after the other

@@ -119,15 +119,18 @@ def test_the_outcomes_are_the_five_that_the_architecture_names() -> None:
         ("calls", {"text": "No call is needed."}, [], []),
     ],
 )
-@pytest.mark.parametrize("finish", [None, "stop", "length", "tool_calls", "tool_use", "unknown", "new"])
 def test_an_answer_that_fits_succeeds_whatever_its_finish(
-    reading: str, item: dict[str, Any], value: Any, mends: list[str], finish: str | None
+    subtests: pytest.Subtests, reading: str, item: dict[str, Any], value: Any, mends: list[str]
 ) -> None:
-    said = judged(reading, **item, finishReason=finish)
-    assert (said.outcome, said.result, said.facts["mends"]) == (Outcome.SUCCEEDED, value, mends)
-    assert said.facts["finish_reason"] == finish
-    assert "error_code" not in said.facts
-    assert ("raw" in said.facts) == (value == []), "words instead of calls were paid for, and are kept"
+    for finish in (None, "stop", "length", "tool_calls", "tool_use", "unknown", "new"):
+        with subtests.test(finish=finish):
+            said = judged(reading, **item, finishReason=finish)
+            assert (said.outcome, said.result, said.facts["mends"]) == (Outcome.SUCCEEDED, value, mends)
+            assert said.facts["finish_reason"] == finish
+            assert "error_code" not in said.facts
+            assert ("raw" in said.facts) == (value == []), (
+                "words instead of calls were paid for, and are kept"
+            )
 
 
 @pytest.mark.parametrize(
@@ -157,15 +160,16 @@ def test_an_answer_that_fits_succeeds_whatever_its_finish(
         ("calls", {"tools": [call("book", [])]}, "unreadable", "the call of 'book'"),
     ],
 )
-@pytest.mark.parametrize("finish", ["stop", "length", None])
 def test_an_answer_that_does_not_fit_is_invalid_and_kept(
-    reading: str, item: dict[str, Any], code: str, says: str, finish: str | None
+    subtests: pytest.Subtests, reading: str, item: dict[str, Any], code: str, says: str
 ) -> None:
-    said = judged(reading, **item, finishReason=finish)
-    assert (said.outcome, said.result) == (Outcome.INVALID, None)
-    assert said.facts["error_code"] == ("truncated" if finish == "length" else code)
-    assert says in said.facts["error_message"]
-    assert json.loads(said.facts["raw"]) == {"taskUUID": "u", **item, "finishReason": finish}
+    for finish in ("stop", "length", None):
+        with subtests.test(finish=finish):
+            said = judged(reading, **item, finishReason=finish)
+            assert (said.outcome, said.result) == (Outcome.INVALID, None)
+            assert said.facts["error_code"] == ("truncated" if finish == "length" else code)
+            assert says in said.facts["error_message"]
+            assert json.loads(said.facts["raw"]) == {"taskUUID": "u", **item, "finishReason": finish}
 
 
 @pytest.mark.parametrize("reading", ["text", "json", "arguments", "calls"])
