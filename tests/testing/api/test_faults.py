@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import re
@@ -241,6 +242,21 @@ def test_a_delay_comes_before_or_after_the_work(connect, make, kind, executed):
             client.post("", json=[make()], timeout=0.2)
         assert server.bill_summary()["executed"] == executed
         assert client.post("", json=[make()]).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["delay_request", "delay_reply"])
+async def test_a_reset_lets_go_of_a_request_that_is_held_up_and_bills_nothing_of_it(server, make, kind):
+    server.script(Fault(kind=kind, seconds=3_600))
+    headers = {"authorization": f"Bearer {server.key}"}
+    async with httpx.AsyncClient(base_url=server.base_url, headers=headers, timeout=3_600) as client:
+        held_up = asyncio.create_task(client.post("", json=[make()]))
+        while not (await asyncio.to_thread(server.faults))[0]["fired"]:
+            pass
+        server.reset()
+        with pytest.raises(httpx.RemoteProtocolError):
+            await held_up
+    assert server.bill_summary()["executed"] == 0
+    assert server.bill_summary()["http_statuses"] == {}
 
 
 def test_items_come_twice(server, client, make):

@@ -32,14 +32,11 @@ GZIP_FROM_BYTES = 16_384
 GARBAGE = "<html><body>not what you asked for"
 
 
-def build_app(
-    state: State, stopping: asyncio.Event, connections: Mapping[tuple[str, int], asyncio.Transport]
-) -> Starlette:
+def build_app(state: State, connections: Mapping[tuple[str, int], asyncio.Transport]) -> Starlette:
     """Put the API behind HTTP.
 
     Args:
         state: What the server remembers.
-        stopping: Set when the server shuts down, so that held connections end.
         connections: The open connections by the client's address, for faults that cut them.
     """
     sender = WebhookSender(state)
@@ -50,7 +47,7 @@ def build_app(
             yield
 
     local = _Local(state)
-    tasks = _V1(state, sender, stopping, connections)
+    tasks = _V1(state, sender, connections)
     routes = [
         Route("/v1", tasks, methods=["POST"]),
         Route("/v1/", tasks, methods=["POST"]),
@@ -126,13 +123,11 @@ class _V1:
         self,
         state: State,
         sender: WebhookSender,
-        stopping: asyncio.Event,
         connections: Mapping[tuple[str, int], asyncio.Transport],
     ) -> None:
         self._state = state
         self._service = Service(state)
         self._sender = sender
-        self._stopping = stopping
         self._connections = connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,9 +138,10 @@ class _V1:
         except ClientDisconnect:
             return
         faults = self._state.faults.of_request(body)
-        if "delay_request" in faults:
-            await self._wait(faults["delay_request"].seconds)
-        if "refuse_request" in faults:
+        let_go = "delay_request" in faults and await self._wait(faults["delay_request"].seconds)
+        if let_go:  # the server was reset: the request's work would be billed to whoever comes now
+            await self._cut(scope, receive)
+        elif "refuse_request" in faults:
             await self._send(_scripted_response(faults["refuse_request"]), scope, receive, send)
         elif "cut_before_work" in faults:
             await self._cut(scope, receive)
@@ -177,18 +173,18 @@ class _V1:
         return clock() >= reply.until
 
     async def _wait(self, seconds: float) -> bool:
-        """Wait, or until the server stops; return whether it stops."""
+        """Wait, or until requests are let go; return whether they are."""
+        let_go = self._state.let_go
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        return self._stopping.is_set()
+                await let_go.wait()
+        return let_go.is_set()
 
     async def _reply(
         self, response: Response, faults: dict[str, Fault], scope: Scope, receive: Receive, send: Send
     ) -> None:
-        if "delay_reply" in faults:
-            await self._wait(faults["delay_reply"].seconds)
-        if "cut_after_work" in faults:
+        let_go = "delay_reply" in faults and await self._wait(faults["delay_reply"].seconds)
+        if let_go or "cut_after_work" in faults:
             await self._cut(scope, receive)
         elif "fail_after_work" in faults:
             await self._send(_scripted_response(faults["fail_after_work"]), scope, receive, send)

@@ -54,11 +54,9 @@ def url_of(listener: socket.socket) -> str:
 class _Uvicorn(uvicorn.Server):
     """A uvicorn server that says when it listens and leaves signals to whoever runs it."""
 
-    def __init__(
-        self, config: uvicorn.Config, stopping: asyncio.Event, when_started: Callable[[], None]
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, state: State, when_started: Callable[[], None]) -> None:
         super().__init__(config)
-        self._stopping = stopping
+        self._state = state
         self._when_started = when_started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -71,7 +69,7 @@ class _Uvicorn(uvicorn.Server):
         yield
 
     def stop(self) -> None:
-        self._stopping.set()
+        self._state.let_go.set()
         self.should_exit = True
 
 
@@ -93,9 +91,8 @@ def _cuttable(connections: ConnectionTable) -> type[asyncio.Protocol]:
 
 def _uvicorn(state: State, when_started: Callable[[], None]) -> _Uvicorn:
     connections: ConnectionTable = {}
-    stopping = asyncio.Event()
     config = uvicorn.Config(
-        build_app(state, stopping, connections),
+        build_app(state, connections),
         http=_cuttable(connections),
         ws="none",
         lifespan="on",
@@ -105,7 +102,7 @@ def _uvicorn(state: State, when_started: Callable[[], None]) -> _Uvicorn:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=2,
     )
-    return _Uvicorn(config, stopping, when_started)
+    return _Uvicorn(config, state, when_started)
 
 
 def run_in_foreground(settings: ServerSettings, when_listening: Callable[[str], None]) -> None:
@@ -209,7 +206,7 @@ class LocalServer:
         self._call(self._state.faults.clear)
 
     def reset(self) -> None:
-        """Forget tasks, bill and balance; the faults stay."""
+        """Forget tasks, bill, balance and requests that are held up; the faults stay."""
         self._call(self._state.reset)
 
     def _when_started(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from typing import TYPE_CHECKING, Any
@@ -35,11 +36,15 @@ class State:
         self.clock = clock
         self.models = {model.id: model for model in settings.models}
         self.faults = FaultBook(settings.faults, seed=settings.seed)
+        self.let_go = asyncio.Event()
         self.reset()
 
     def reset(self) -> None:
-        """Forget tasks, bill, balance and caches; the scripted faults stay."""
+        """Forget tasks, bill, balance, caches and requests that are held up; the scripted faults stay."""
         settings = self.settings
+        self.let_go.set()
+        self.let_go = asyncio.Event()
+        """Set when requests that are held up end: the server is reset, or stops."""
         self.bill = Bill()
         self.tasks = TaskBook(settings.keep)
         self.balance_nano = round(settings.balance * NANO)
