@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.engine.api.redact import MASK, QUOTED_CHARS, WITHHELD, Redactor, texts_in, without_key
+from runware_provider.engine.api.redact import (
+    MOST_CHARS,
+    RUN_CHARS,
+    UNKNOWN_CODE,
+    WITHHELD,
+    Redactor,
+    plain_code,
+    printable,
+    texts_in,
+    without_key,
+)
 
 KEY = "rw-4f9aD81c77e2-Zq0Lx_3Tb"
 PROMPT = "Read the letter.\n\nDear Dr. Ångström,\tthe biopsy of 3 May was <benign> & clear."
@@ -26,11 +36,16 @@ ESCAPES = {
     "in capitals": str.upper,
     "folded": lambda text: text.replace(" ", "\n  "),
 }
-prompts = st.text(st.characters(codec="utf-8"), min_size=QUOTED_CHARS, max_size=400)
 
 
-def folded(text: str) -> str:
-    return " ".join(text.casefold().split())
+def squeezed(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isprintable() and letter != " ")
+
+
+prompts = st.text(st.characters(codec="utf-8"), min_size=RUN_CHARS, max_size=400)
+PIECES = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Z", "C"]), min_size=RUN_CHARS, max_size=200
+)
 
 
 @pytest.mark.parametrize("escape", ESCAPES.values(), ids=ESCAPES)
@@ -54,11 +69,7 @@ def test_a_message_that_quotes_nothing_stays_as_it_is(message):
     assert Redactor(["You are a careful reader of letters."], key=KEY).said(message, [PROMPT]) == message
 
 
-@given(
-    st.text(),
-    st.text(st.characters(codec="utf-8", exclude_categories=["Z", "C"]), min_size=QUOTED_CHARS, max_size=200),
-    st.text(),
-)
+@given(st.text(), PIECES, st.text())
 @pytest.mark.parametrize(("before", "after"), [("", ""), ("It says: ", "."), ("x" * 7, "y" * 13)])
 def test_every_long_enough_piece_of_a_prompt_is_found(before, after, start, piece, end):
     assert Redactor().said(before + piece + after, [start + piece + end]) == WITHHELD
@@ -66,14 +77,27 @@ def test_every_long_enough_piece_of_a_prompt_is_found(before, after, start, piec
 
 @given(prompts, st.text(max_size=200))
 def test_what_is_shown_never_shares_a_long_run_with_what_was_sent(prompt, message):
-    shown = folded(Redactor([prompt]).said(message + prompt[:30]))
-    runs = {shown[at : at + QUOTED_CHARS] for at in range(len(shown) - QUOTED_CHARS + 1)}
-    assert shown == folded(WITHHELD) or not any(run in folded(prompt) for run in runs)
+    shown = Redactor([prompt]).said(message + prompt[:30])
+    runs = {squeezed(shown)[at : at + RUN_CHARS] for at in range(len(squeezed(shown)) - RUN_CHARS + 1)}
+    assert shown == WITHHELD or not any(run in squeezed(prompt) for run in runs)
 
 
 @given(st.text(max_size=700), st.lists(st.text(max_size=50), max_size=3), st.text(max_size=40))
-def test_any_text_can_be_judged(message, sent, key):
-    assert len(Redactor(sent, key=key).said(message)) <= 500 * len(MASK)
+def test_any_message_is_shown_in_one_printable_line_of_bounded_length(message, sent, key):
+    said = Redactor(sent, key=key).said(message)
+    assert said.isprintable()
+    assert len(said) <= MOST_CHARS
+
+
+def test_what_would_steer_a_terminal_or_forge_a_line_is_no_more_than_blanks():
+    message = "\x1b]0;owned\x07\x1b[2Jall is well\r\nmanifest published\u202e\u2028\x9b1m"
+    assert Redactor().said(message) == " ]0;owned  [2Jall is well  manifest published   1m"
+
+
+def test_a_message_is_judged_against_the_longest_prompts():
+    longest = ["the same words again and again " * 30_000, "a" * 900_000]
+    assert Redactor().said("the same words and others", longest) == "the same words and others"
+    assert Redactor().said("the same words again and again", longest) == WITHHELD
 
 
 @pytest.mark.parametrize("quoted", ["'Jane Doe'", '"Jane Doe"', "`Jane Doe`", "\u201cJane Doe\u201d"])
@@ -87,15 +111,21 @@ def test_a_prompt_that_is_shorter_than_a_run_is_withheld_when_it_is_quoted_whole
 
 @pytest.mark.parametrize(
     "quoted",
-    [KEY, KEY.upper(), KEY[:8], f"{KEY[:9]}****{KEY[-4:]}", f"***{KEY[-8:]}", KEY[:12] + "...", f"'{KEY}'"],
+    [
+        KEY,
+        KEY.upper(),
+        KEY[:8],
+        f"{KEY[:9]}****{KEY[-4:]}",
+        f"***{KEY[-8:]}",
+        KEY[:12] + "...",
+        f"'{KEY}'",
+        KEY[2:-2],
+    ],
 )
-def test_a_key_is_masked_and_the_rest_of_the_message_stays(quoted):
-    said = Redactor(key=KEY).said(f"Incorrect API key: {quoted}, see the dashboard")
-    assert said.replace("'", "") == f"Incorrect API key: {MASK}, see the dashboard"
-
-
-def test_the_middle_of_a_key_is_withheld():
-    assert Redactor(key=KEY).said(f"Bad key ..{KEY[2:-2]}") == WITHHELD
+def test_a_message_or_a_code_with_a_piece_of_the_key_is_withheld(quoted):
+    assert Redactor(key=KEY).said(f"Incorrect API key: {quoted}, see the dashboard") == WITHHELD
+    assert Redactor(key=KEY).code(f"incorrectKey:{quoted}") == UNKNOWN_CODE
+    assert Redactor(key=KEY).code("incorrectKey") == "incorrectKey"
 
 
 def test_the_key_is_taken_out_of_a_body_and_a_short_one_is_a_word():
@@ -103,6 +133,21 @@ def test_the_key_is_taken_out_of_a_body_and_a_short_one_is_a_word():
     for spelled in (tricky, json.dumps(tricky)[1:-1], json.dumps(tricky)[1:-1].replace("/", "\\/")):
         assert without_key(f'{{"message": "{spelled}"}}'.encode(), tricky) == b'{"message": "***"}'
     assert without_key(b"the test-key", "test-key") == b"the test-key"
+
+
+def test_a_code_is_shown_if_it_is_one_short_word():
+    plain = ["invalidApiKey", "rate_limit_exceeded", "model-not-found", "http500", "vendor:code.v2", "x" * 64]
+    strange = ["", "x" * 65, "two words", "\x1b[2J", "invalidApiKey\n", "Schlüssel", "<b>", "Jane,Doe"]
+    assert [plain_code(code) for code in plain] == plain
+    assert [plain_code(code) for code in strange] == [UNKNOWN_CODE] * len(strange)
+
+
+@given(st.text())
+def test_a_printable_text_is_as_long_as_before_and_changes_no_more(text):
+    shown = printable(text)
+    assert shown.isprintable()
+    assert len(shown) == len(text)
+    assert printable(shown) == shown
 
 
 def test_only_the_start_of_a_long_message_is_shown():

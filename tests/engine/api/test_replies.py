@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from runware_provider.engine.api.error_families import family_of
 from runware_provider.engine.api.replies import (
     Reply,
     Result,
@@ -306,6 +307,20 @@ def test_an_error_made_of_strange_values_is_still_an_error(value: bytes) -> None
         text.encode()
     assert cost_of(failure.item) is None
     encode_item(failure.item)
+
+
+def test_of_an_error_no_control_character_and_no_code_that_is_more_than_a_word_is_shown() -> None:
+    strange = {"code": "quota\x1b[2Jreached", "message": "a\r\nb\x1b[1m", "parameter": ["x\x07", "y"]}
+    (told,) = reply([], [strange]).unnamed
+    assert (told.code, told.message, told.parameter) == ("unknownError", "a  b [1m", "x , y")
+    assert family_of(told.spelt) == "quota", "what it means is read from the code as it came"
+    assert len(reply([], [{"code": "x", "message": "long " * 1_000}]).unnamed[0].message) == 2_000
+
+
+def test_a_finish_reason_is_a_short_line() -> None:
+    assert read_result(item(A, finishReason="stop\x1b]0;x\x07" + "z" * 100)).finish_reason == (
+        "stop ]0;x " + "z" * 54
+    )
 
 
 def test_what_is_cut_for_its_depth_is_cut_and_nothing_else() -> None:

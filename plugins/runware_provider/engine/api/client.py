@@ -121,7 +121,7 @@ class Client:
         reply = read_reply(response.status_code, self._body(response))
         redactor = self.redactor({})
         for told in reply.unnamed + tuple(reply.failures.values()):
-            family = family_of(told.code, response.status_code)
+            family = family_of(told.spelt, response.status_code)
             if STEPS[family] is Step.STOP:
                 raise stop_for(family, redactor.code(told.code), redactor.said(told.message))
         if response.status_code in {401, 403}:

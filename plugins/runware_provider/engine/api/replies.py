@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from runware_provider.engine.api.redact import UNKNOWN_CODE, plain_code, printable
 from runware_provider.engine.api.request_bodies import encoded
 from runware_provider.engine.schema.written_numbers import read_float
 
@@ -26,6 +27,8 @@ MOST_DIGITS = 300
 """Integers with more digits are read as floats."""
 MOST_COST_USD = 1_000_000
 MOST_TOKENS = 2**53
+MOST_LINE_CHARS = 2_000
+MOST_FINISH_CHARS = 64
 UNFINISHED = ("processing", "queued", "pending", "running", "started", "inProgress", "in_progress")
 _decode_strictly = msgspec.json.Decoder(float_hook=read_float).decode
 
@@ -89,11 +92,17 @@ def encode_item(item: Mapping[str, Any]) -> bytes:
 class ApiError:
     """An error object of a reply."""
 
-    code: str
+    spelt: str = field(repr=False)
+    """Its code as the API wrote it: it says the family, and nobody is shown it."""
     message: str = field(repr=False)
     task_uuid: str | None = None
     parameter: str | None = None
     item: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def code(self) -> str:
+        """Its code as it may be shown."""
+        return plain_code(self.spelt)
 
 
 @dataclass(frozen=True)
@@ -263,12 +272,17 @@ def _api_error(item: Mapping[str, Any], name: object) -> ApiError:
     if isinstance(parameter, list):
         parameter = ", ".join(_storable(part) for part in parameter)
     return ApiError(
-        code=_storable(item.get("code") or "unknownError"),
-        message=_storable(item.get("message") or ""),
+        spelt=_storable(item.get("code") or UNKNOWN_CODE),
+        message=_line(item.get("message") or ""),
         task_uuid=name if isinstance(name, str) else None,
-        parameter=_storable(parameter) if parameter is not None else None,
+        parameter=_line(parameter) if parameter is not None else None,
         item=item,
     )
+
+
+def _line(value: object, most_chars: int = MOST_LINE_CHARS) -> str:
+    """A stranger's words in one short line."""
+    return printable(_storable(value)[:most_chars])
 
 
 def _storable(value: object) -> str:
@@ -326,7 +340,7 @@ def read_result(item: Mapping[str, Any]) -> Result:
     return Result(
         text=_text_of(item.get("text")),
         calls=tuple(_raw_calls(item)),
-        finish_reason=_storable(finish) if finish is not None else None,
+        finish_reason=_line(finish, MOST_FINISH_CHARS) if finish is not None else None,
         usage=_usage(item.get("usage")),
         cost=cost_of(item),
     )

@@ -142,7 +142,7 @@ class Fates:
         )
 
     def _refused(self, one: Inference, error: ApiError, reply: Reply, now: float, effects: Effects) -> None:
-        family = family_of(error.code, reply.status)
+        family = family_of(error.spelt, reply.status)
         step = STEPS[family]
         if step is Step.STOP:
             self._reject(one, error, reply, now, effects)
@@ -166,7 +166,7 @@ class Fates:
             self._doubt(one, now)
             return
         said = error or ApiError(f"http{reply.status}", f"HTTP {reply.status} without a usable body")
-        family = family_of(said.code, reply.status)
+        family = family_of(said.spelt, reply.status)
         too_large = (
             family is Family.TOO_LARGE or reply.status == 413
         )  # whatever the code: nothing of it was run
@@ -246,7 +246,7 @@ class Fates:
     def _failed_later(
         self, one: Inference, error: ApiError, reply: Reply, now: float, effects: Effects
     ) -> None:
-        family = family_of(error.code, None)
+        family = family_of(error.spelt, None)
         if family is Family.LOST or (not one.accepted and family in {Family.VALIDATION, Family.UNKNOWN}):
             self._flight.move(one, Phase.LOOK_UP, now)
         elif family is Family.CONFLICT:
@@ -313,7 +313,7 @@ class Fates:
         return Effects()
 
     def _archived_error(self, one: Inference, error: ApiError, now: float, effects: Effects) -> None:
-        family = family_of(error.code)
+        family = family_of(error.spelt)
         if family is Family.LOST:
             self._nowhere(one, now, effects)
         elif family is Family.CONFLICT:
@@ -392,7 +392,7 @@ class Fates:
     def _stop_of_request(self, chunk: Sequence[Inference], reply: Reply) -> JobStopped | None:
         """A refusal of the request as a whole that no later request would fare better with."""
         for error in reply.unnamed:
-            family = family_of(error.code, reply.status)
+            family = family_of(error.spelt, reply.status)
             if STEPS[family] is Step.STOP:
                 return self._stop_for(family, error, chunk)
         if reply.status in {401, 403} and not reply.results:
@@ -401,8 +401,7 @@ class Fates:
 
     def _stop_for(self, family: Family, error: ApiError, chunk: Sequence[Inference]) -> JobStopped:
         prompts = [text for one in chunk for text in one.words]
-        code = self.redactor.code(error.code, prompts)
-        return stop_for(family, code, self.redactor.said(error.message, prompts))
+        return stop_for(family, self.redactor.code(error.code), self.redactor.said(error.message, prompts))
 
     def _answered(self, one: Inference, item: Mapping[str, Any], now: float, effects: Effects) -> None:
         result = read_result(item)
@@ -445,7 +444,7 @@ class Fates:
         """It was refused without being run: the same UUID may be sent again, later."""
         if not one.rejected:
             one.rejected = True
-            family = family_of(error.code, reply.status)
+            family = family_of(error.spelt, reply.status)
             kind = Kind.REJECTED if one.doubted_at is None else Kind.SENT_AGAIN
             effects.rejections.append(one.entry(kind, family=family.value, code=error.code))
             one.intended = False
@@ -471,7 +470,7 @@ class Fates:
         return one.entry(
             kind,
             family=family.value,
-            code=self.redactor.code(error.code, list(one.words)),  # the manifest counts them
+            code=self.redactor.code(error.code),
             message=message[:MESSAGE_CHARS],
             cost=cost_of(error.item),
             item=encode_item(error.item),
@@ -495,7 +494,7 @@ def _is_throttled(reply: Reply) -> bool:
     said = [*reply.failures.values(), *reply.unnamed]
     if not said:
         return reply.status == 429
-    return all(family_of(error.code, reply.status) is Family.RATE for error in said)
+    return all(family_of(error.spelt, reply.status) is Family.RATE for error in said)
 
 
 def _is_troubled(reply: Reply) -> bool:
@@ -511,7 +510,7 @@ def _is_from_the_api(reply: Reply) -> bool:
         return False
     if reply.results or reply.failures or reply.acknowledged or reply.processing or reply.status < 300:
         return True
-    known = any(family_of(error.code) is not Family.UNKNOWN for error in reply.unnamed)
+    known = any(family_of(error.spelt) is not Family.UNKNOWN for error in reply.unnamed)
     return known or (bool(reply.unnamed) and reply.status not in NOT_HERE)
 
 
@@ -519,11 +518,11 @@ def _is_unheard(reply: Reply) -> bool:
     """Whether a question was refused, so that its reply is no word on the tasks that it does not name."""
     if _is_troubled(reply) or not _is_from_the_api(reply):
         return True
-    families = {family_of(error.code, reply.status) for error in reply.unnamed}
+    families = {family_of(error.spelt, reply.status) for error in reply.unnamed}
     return bool(families - {Family.LOST})
 
 
 def _gravest(reply: Reply) -> ApiError | None:
     """Of the errors that name no task, the one that stops the job, or else the first."""
-    stops = (one for one in reply.unnamed if STEPS[family_of(one.code, reply.status)] is Step.STOP)
+    stops = (one for one in reply.unnamed if STEPS[family_of(one.spelt, reply.status)] is Step.STOP)
     return next(stops, reply.unnamed[0] if reply.unnamed else None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
+from runware_provider.engine.api.redact import printable
 from runware_provider.engine.api.replies import Result, decode, read_result
 from runware_provider.engine.api.request_bodies import task_uuid
 from runware_provider.engine.attempt import Entry, Key, Kind
@@ -193,7 +194,7 @@ class Judge:
         if problem is not None:
             stopped = result.finish_reason == "length"
             code = "truncated" if stopped else code
-            facts.update(error_code=code, error_message=_storable(problem[:MESSAGE_CHARS]), raw=_text(raw))
+            facts.update(error_code=code, error_message=printable(problem[:MESSAGE_CHARS]), raw=_text(raw))
             cut = stopped or answer.truncated
             return Judgement(Outcome.INVALID, None, facts, answered=True, cut=cut)
         if self._forced.reading == "calls" and not value:
@@ -347,10 +348,6 @@ def _listed(problems: Iterable[Problem]) -> str:
     if len(held) > PROBLEMS_SHOWN:
         lines.append(f"and {len(held) - PROBLEMS_SHOWN} more")
     return "; ".join(lines)
-
-
-def _storable(text: str) -> str:
-    return text.encode(errors="replace").decode()
 
 
 def _text(raw: bytes) -> str:
