@@ -35,9 +35,12 @@ from runware_provider.decorators import text_inference_task
 from runware_provider.engine.api.replies import read_reply
 from runware_provider.engine.cli import main
 from runware_provider.engine.errors import BadInput, JobStopped, PublishConflict
+from runware_provider.engine.job.run import run_job
 from runware_provider.engine.spec import Budget, Endpoint, Settings, Spec, Tool
 from runware_provider.engine.storage.s3 import S3Storage
+from runware_provider.engine.storage.stores import Stores
 from runware_provider.hook import RunwareHook
+from runware_provider.object_stores import StoreOptions, options_of
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 from tests.s3.proxy import FaultProxy, IgnoreConditions, Refuse
@@ -481,6 +484,14 @@ def test_a_state_folder_that_fails_leaves_no_secret(bench: Bench) -> None:
     assert leaks(left) == []
 
 
+class Impatient(TextInferenceOperator):
+    """Gives up a store that fails after half a second of tries, not after a minute."""
+
+    def start_job(self, spec: Spec, endpoint: Endpoint, stop: asyncio.Event) -> Any:
+        stores = Stores(lambda conn_id: StoreOptions(options_of(str(conn_id)), give_up_s="0.5"))
+        return run_job(spec, endpoint, stop=stop, stores=stores)
+
+
 @pytest.mark.parametrize(
     ("fault", "how"),
     [
@@ -512,7 +523,8 @@ def test_a_bucket_that_fails_leaves_no_secret(
         "extra": json.dumps(extra),
     }
     rule = proxy.add(fault, **how)
-    error, left = bench.by_airflow(destination=f"s3://lake@{bucket}/out")
+    patience = TextInferenceOperator if "times" in how else Impatient
+    error, left = bench.by_airflow(patience, destination=f"s3://lake@{bucket}/out")
     assert rule.met
     assert isinstance(error, NoneType if "times" in how else BadInput | OSError), error
     proxy.clear()
