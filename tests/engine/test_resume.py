@@ -136,7 +136,7 @@ def interrupted(number: signal.Signals, place: Any) -> Ran:
 
 
 MOMENTS = moments()
-PAIRS = [f"{delivery} {number}" for delivery in ("poll", "sync") for number in range(2)]
+PAIRS = ["poll", "sync"]
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
 
@@ -153,7 +153,7 @@ def ran(request: pytest.FixtureRequest, new_shared_place: Callable[..., Any]) ->
             if isinstance(case, Moment) and case in MOMENTS:
                 running[case] = pool.submit(killed, case, new_shared_place(name, latency=0.02))
             elif case in PAIRS:
-                running[case] = pool.submit(twins, case.split()[0], new_shared_place(name, latency=0.05))
+                running[case] = pool.submit(twins, case, new_shared_place(name, latency=0.05))
             elif case in SIGNALS:
                 running[case] = pool.submit(interrupted, case, new_shared_place(name, **slow))
     return running
