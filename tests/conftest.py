@@ -37,6 +37,9 @@ LONGEST = (
     "tests/test_make_airflow.py",
     "tests/airflow/test_secrets.py",
     "tests/engine/test_faults.py",
+    "tests/engine/test_resume.py",
+    "tests/engine/test_reasking.py",
+    "tests/engine/test_job_on_s3.py",
 )
 
 

@@ -95,7 +95,6 @@ class ApiError:
     spelt: str = field(repr=False)
     """Its code as the API wrote it: it says the family, and nobody is shown it."""
     message: str = field(repr=False)
-    task_uuid: str | None = None
     parameter: str | None = None
     item: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -134,7 +133,7 @@ def read_reply(status: int, content: bytes, retry_after_s: float | None = None) 
     unnamed: list[ApiError] = []
     for item, is_error in _items(decoded):
         name = item.get("taskUUID")
-        error = _error_of(item) if not is_error else _api_error(item, name)
+        error = _error_of(item) if not is_error else _api_error(item)
         if error is not None:
             if isinstance(name, str):
                 failures.setdefault(name, error)
@@ -176,7 +175,7 @@ def read_archive(reply_status: int, content: bytes) -> Reply:
     unnamed: list[ApiError] = []
     for item, is_error in _items(decoded):
         name = item.get("taskUUID")
-        error = _api_error(item, name) if is_error else None
+        error = _api_error(item) if is_error else None
         if not isinstance(name, str):
             if error is not None:
                 unnamed.append(error)
@@ -222,7 +221,7 @@ def _sort_archived(
 ) -> None:
     if item.get("taskUUID", name) not in (name, None):
         return
-    error = _api_error(item, name) if is_error else _error_of(item)
+    error = _api_error(item) if is_error else _error_of(item)
     if error is not None:
         failures.setdefault(name, error)
     elif is_finished(item):
@@ -263,18 +262,17 @@ def _error_of(item: Mapping[str, Any]) -> ApiError | None:
     if status != "error" and (status == "success" or not inner or not isinstance(inner, dict | str)):
         return None
     if isinstance(inner, dict):
-        return _api_error({**item, **inner}, item.get("taskUUID"))
-    return _api_error({"message": inner or "", **item}, item.get("taskUUID"))
+        return _api_error({**item, **inner})
+    return _api_error({"message": inner or "", **item})
 
 
-def _api_error(item: Mapping[str, Any], name: object) -> ApiError:
+def _api_error(item: Mapping[str, Any]) -> ApiError:
     parameter = item.get("parameter")
     if isinstance(parameter, list):
         parameter = ", ".join(_storable(part) for part in parameter)
     return ApiError(
         spelt=_storable(item.get("code") or UNKNOWN_CODE),
         message=_line(item.get("message") or ""),
-        task_uuid=name if isinstance(name, str) else None,
         parameter=_line(parameter) if parameter is not None else None,
         item=item,
     )
