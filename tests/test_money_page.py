@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from runware_provider.engine.cli_options import PREVIEW_RECORDS, moment_of, parsed, partition_of, spec_of
+from runware_provider.engine.cli_options import PREVIEW_RECORDS, moment_of, parsed, partition_of
 from runware_provider.engine.exchange import canary, conversation
 from runware_provider.engine.job import failure_watch
 from runware_provider.engine.job.manifest import UNPRICED_SHOWN
 from runware_provider.engine.spec import DEFAULT_MAX_FAILED, Limits
+from runware_provider.engine.spec_options import spec_of
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.retry_policy import ONLY_WHAT_A_RETRY_MENDS
 

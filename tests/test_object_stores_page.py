@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from runware_provider import object_stores
-from runware_provider.engine.cli_options import parsed, spec_of
+from runware_provider.engine.cli_options import parsed
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.spec_options import spec_of
 from runware_provider.engine.storage import s3_client
 from runware_provider.engine.storage.s3_place import is_s3, s3_place
 from runware_provider.engine.storage.stores import STALE_S, Stores

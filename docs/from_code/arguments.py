@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticUndefined
 
-from from_code.docstrings import arguments_of, fields_of, source_of
+from from_code.docstrings import arguments_of, source_of
 from from_code.markdown import code, described, sentence
 from from_code.types import told
 from runware_provider.engine import spec
+from runware_provider.engine.spec_options import field_docstrings
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -34,7 +35,7 @@ def operator_arguments(name: str) -> str:
 
 def value_object(name: str) -> str:
     """The fields of a value object in `engine/spec.py`, name, type and bounds, default, meaning."""
-    said = fields_of(f"engine.spec.{name}")
+    said = field_docstrings(spec).get(name, {})
     fields: dict[str, FieldInfo] = getattr(spec, name).model_fields
     return "\n\n".join(
         described(one.alias or field, (told(one), _default(one)), sentence(said.get(field, "")))

@@ -20,19 +20,30 @@ def commands() -> Mapping[str, argparse.ArgumentParser]:
 
 def options(command: argparse.ArgumentParser) -> list[argparse.Action]:
     """A command's options but `--help`."""
-    return [one for one in command._actions if one.option_strings and one.dest != "help"]  # noqa: SLF001 - as above
+    return [option for group in command._action_groups for option in _options(group)]  # noqa: SLF001 - as above
 
 
 def command_line(name: str) -> str:
-    """The options of a command."""
-    return "\n\n".join(
+    """The options of a command, those of each group below the group's name."""
+    groups = commands()[name]._action_groups  # noqa: SLF001 - as above
+    return "\n\n".join(_described(group) for group in groups if _options(group))
+
+
+def _options(group: argparse._ArgumentGroup) -> list[argparse.Action]:
+    return [one for one in group._group_actions if one.option_strings and one.dest != "help"]  # noqa: SLF001 - as above
+
+
+def _described(group: argparse._ArgumentGroup) -> str:
+    heading = "" if group.title == "options" else f"**{sentence(group.title or '').rstrip('.')}**"
+    entries = [
         described(
             f"{one.option_strings[-1]} {_value(one)}".strip(),
             ("needed" if one.required else "",),
-            sentence(one.help or ""),
+            sentence((one.help or "").replace("%%", "%")),
         )
-        for one in options(commands()[name])
-    )
+        for one in _options(group)
+    ]
+    return "\n\n".join(filter(None, [heading, *entries]))
 
 
 def _value(option: argparse.Action) -> str:

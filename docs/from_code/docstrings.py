@@ -21,12 +21,6 @@ def arguments_of(name: str) -> Mapping[str, str]:
     return {one.name: one.description for section in sections if section.kind is of for one in section.value}
 
 
-def fields_of(name: str) -> Mapping[str, str]:
-    """What the class of this dotted name says below each of its fields."""
-    members = source_of(name).members.items()
-    return {field: one.docstring.value for field, one in members if one.is_attribute and one.docstring}
-
-
 def source_of(name: str) -> Any:
     """The source of what has this dotted name, below the package."""
     return _package()[name]

@@ -113,6 +113,21 @@ def test_options_reach_the_api(place: Any, call: Callable[..., Any], tmp_path: P
     assert {json.loads(row["inference"]["raw"])["seed"] for row in rows} == {3, 4}
 
 
+def test_a_variable_is_named_by_the_prompt(place: Any, call: Callable[..., Any]) -> None:
+    place.fill(2)
+    prompt = "Total on {{ ds }}?\n{{ record.body }}"
+    code, _, told = call(prompt=prompt)
+    assert (code, "'ds'" in told) == (1, True)
+    code, manifest, told = call(prompt=prompt, variable="ds=2026-01-01")
+    assert (code, manifest["outcomes"]) == (0, {"succeeded": 2}), told
+
+
+def test_limits_are_options(place: Any, call: Callable[..., Any]) -> None:
+    place.fill(6)
+    code, planned, told = call("plan", shard_rows=2, attempts=1, no_retry_lost=True)
+    assert (code, planned["shards"]) == (0, 3), told
+
+
 def test_labels_and_how_answers_are_read_are_options(place: Any, call: Callable[..., Any]) -> None:
     place.fill(["Invoice 1, 3 EUR", "Where is my parcel?"])
     code, _, told = call(
@@ -265,19 +280,17 @@ BAD_INPUTS: dict[str, tuple[dict[str, Any], str]] = {
     "tools that are a word": ({"schema": None, "tools": "HERE/word.json"}, "tools"),
     "settings that are cut": ({"settings": "{"}, "--settings: it is no JSON"),
     "settings that are a list": ({"settings": "[]"}, "--settings: it is no JSON object"),
-    "a setting out of range": ({"settings": '{"temperature": 9}'}, "settings.temperature"),
+    "a setting out of range": ({"settings": '{"temperature": 9}'}, "--settings (temperature): "),
     "a partition without a value": ({"partition": "ds"}, "--partition: 'ds' has no '='"),
     "no requests at all": ({"requests": 0}, "--requests: "),
-    "a source that is not there": ({"source": "HERE/nowhere"}, "source: "),
+    "an option without a value": ({"limit": ""}, "--limit: it is empty"),
+    "a source that is not there": ({"source": "HERE/nowhere"}, "--source: "),
     "a filter that is none": ({"filter": "n is 3"}, "--filter: 'n is 3' is no filter"),
     "a filter on a column that is none": ({"filter": "m > 3"}, "--filter: column 'm' is not in the data"),
-    "a column that is none": ({"columns": "nope"}, "columns: "),
+    "a column that is none": ({"columns": "nope"}, "--columns: "),
     "labels and a schema": ({"labels": "a,b"}, "--labels: a label or an object"),
     "one label": ({"schema": None, "labels": "a"}, "--labels: there are fewer than two labels"),
-    "traits that are none": (
-        {"traits": '{"magic": true}'},
-        "structured.traits.magic: there is no such trait",
-    ),
+    "traits that are none": ({"traits": '{"magic": true}'}, "--traits (magic): there is no such trait"),
     "traits that are no JSON": ({"traits": "json"}, "--traits: it is no JSON"),
     "a tool that is not offered": ({"tool_choice": "any"}, "--tool-choice: "),
 }

@@ -26,7 +26,6 @@ from runware_provider.engine.cli_options import (
     moment_of,
     parsed,
     partition_of,
-    spec_of,
     typed,
 )
 from runware_provider.engine.dataset.publish import dataset_folder
@@ -47,6 +46,7 @@ from runware_provider.engine.quality.report import Report, report
 from runware_provider.engine.quality.run_report import expected_table
 from runware_provider.engine.quality.saving import save
 from runware_provider.engine.spec import Endpoint
+from runware_provider.engine.spec_options import spec_of
 from runware_provider.engine.spending.forecast import forecast
 from runware_provider.engine.storage.stores import Stores
 

@@ -1,0 +1,238 @@
+"""The options that describe a job: one for each field of `Spec` and of its value objects.
+
+Name, metavar, bounds, default and help follow from the field's name, its JSON Schema and the docstring below it; what
+does not is in a table of `option_forms`. So a new field has its option without a line here.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine import option_values, spec
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.option_forms import BY_HAND, REPEATABLE, Form, form_of
+from runware_provider.engine.spec import Settings, Spec
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping
+    from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Option:
+    """The option of a field.
+
+    Attributes:
+        field: the field's name, behind that of its value object: `limits.attempts`.
+        schema: the JSON Schema of its values other than None, with its default.
+        docstring: what the source says below the field.
+        required: whether a job needs it.
+    """
+
+    field: str
+    schema: Mapping[str, Any]
+    docstring: str
+    required: bool
+
+    @property
+    def form(self) -> Form:
+        """How it is written and read."""
+        return form_of(self.field, self.schema)
+
+    @property
+    def flag(self) -> str:
+        """As it is written: `--attempts`; a switch that is on by default gets one that turns it off."""
+        name = self.form.name or self.field.rpartition(".")[2].replace("_", "-")
+        return f"--no-{name}" if self.schema.get("default") is True else f"--{name}"
+
+    @property
+    def dest(self) -> str:
+        """Where argparse puts what is written."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def value_object(self) -> str:
+        """The field of the spec that holds this field's value object; empty for a field of the spec itself."""
+        return self.field.rpartition(".")[0]
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of argparse's `add_argument` besides the flag; a default is the spec's to fill in."""
+        if self.schema.get("type") == "boolean":
+            return {"help": self._help(), "action": "store_const", "const": not self.schema.get("default")}
+        return {
+            "help": self._help(),
+            "metavar": self.form.metavar,
+            "required": self.required,
+            **self.form.argparse,
+        }
+
+    def read(self, text: Any) -> Any:
+        """The field's value from what is written behind the option: a text, texts if it is repeatable, or a switch.
+
+        Raises:
+            BadInput: it is empty, or cannot be read.
+        """
+        if text == "":
+            raise BadInput(self.flag, "it is empty", "Give a value, or leave the option out")
+        return self.form.read(self.flag, text) if self.form.read is not None else text
+
+    def _help(self) -> str:
+        said = self.form.help or self.docstring.rstrip(".")
+        facts = [fact for fact in (_bounds(self.schema), self._default(), self._repeatable()) if fact]
+        whole = f"{said} ({'; '.join(facts)})" if facts else said
+        return whole.replace("%", "%%")
+
+    def _default(self) -> str:
+        default = self.schema.get("default")
+        if default is True:
+            return "on by default: this turns it off"
+        if isinstance(default, float):
+            return f"default: {default:g}"
+        return f"default: {default}" if isinstance(default, int | str) and default is not False else ""
+
+    def _repeatable(self) -> str:
+        return "may be repeated" if self.form.argparse == REPEATABLE else ""
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    # Pydantic says `ge` and `le` of a type that has a validator of its own, `minimum` and `maximum` of others.
+    least = schema.get("minimum", schema.get("ge"))
+    most = schema.get("maximum", schema.get("le"))
+    if least is not None and most is not None:
+        return f"{least} to {most}"
+    if least is not None:
+        return f"{least} or more"
+    return f"more than {schema['exclusiveMinimum']}" if "exclusiveMinimum" in schema else ""
+
+
+@cache
+def spec_options(kind: type[Spec] = Spec) -> tuple[Option, ...]:
+    """The option of each field of the spec and of its value objects, in the order of the source."""
+    schema = kind.model_json_schema()
+    return tuple(_options("", schema, schema["$defs"], field_docstrings(spec)))
+
+
+def _options(
+    value_object: str,
+    schema: Mapping[str, Any],
+    definitions: Mapping[str, Any],
+    docstrings: Mapping[str, Mapping[str, str]],
+) -> Iterator[Option]:
+    for name, nullable in schema["properties"].items():
+        field_name = f"{value_object}.{name}" if value_object else name
+        value = _without_null(nullable)
+        if "$ref" in value and field_name not in BY_HAND:
+            definition = definitions[value["$ref"].rpartition("/")[2]]
+            yield from _options(field_name, definition, definitions, docstrings)
+        else:
+            said = docstrings.get(schema["title"], {}).get(name, "")
+            yield Option(field_name, value, said, required=name in schema.get("required", ()))
+
+
+def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a value that is there; that it may be left out shows in its default."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    return {**schema, **kinds[0]} if kinds else dict(schema)
+
+
+def field_docstrings(module: ModuleType) -> dict[str, dict[str, str]]:
+    """What stands below each field of each class of a module, by class and field; nothing where there is no source.
+
+    Pydantic would read it while the classes are made (`use_attribute_docstrings`), which each DAG file would pay for.
+    """
+    try:
+        source = inspect.getsource(module)
+    except OSError:
+        return {}
+    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    return {each.name: dict(_below_fields(each)) for each in classes}
+
+
+def _below_fields(of: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    for statement, below in pairwise(of.body):
+        match statement, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str() as said)):
+                yield name, " ".join(said.split())
+
+
+def add_spec_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a job, those of each value object as a group of their own."""
+    needed = [f"{option.flag} {option.form.metavar}" for option in spec_options() if option.required]
+    parser.usage = f"%(prog)s {' '.join(needed)} [OPTION ...]"
+    groups = {"": parser.add_argument_group("job")}
+    for option in spec_options():
+        name = option.value_object
+        if name not in groups:
+            groups[name] = parser.add_argument_group(name)
+        groups[name].add_argument(option.flag, **option.arguments())
+    groups[""].add_argument(
+        "--labels",
+        metavar="A,B,C",
+        help="One of these is the answer; where a label has a comma, see --schema",
+    )
+    groups["settings"].add_argument(
+        "--settings",
+        metavar="JSON",
+        help='All of them at once, such as {"temperature": 0, "max_tokens": 2000}',
+    )
+
+
+def spec_of(options: argparse.Namespace) -> Spec:
+    """The spec that the options describe.
+
+    Raises:
+        BadInput: a file is missing or holds no JSON, or a value is out of range.
+    """
+    values: dict[str, Any] = {"settings": _all_settings(options.settings)}
+    for option in spec_options():
+        text = getattr(options, option.dest)
+        if text is None:
+            continue
+        siblings = values
+        *value_objects, name = option.field.split(".")
+        for value_object in value_objects:
+            siblings = siblings.setdefault(value_object, {})
+        if name in siblings:
+            raise BadInput(option.flag, "it is in --settings, too", "Drop one of them")
+        siblings[name] = option.read(text)
+    if options.labels is not None:
+        if options.schema is not None:
+            problem = "a label or an object of --schema: an answer is either"
+            raise BadInput("--labels", problem, "Drop one of them")
+        values["output_type"] = option_values.labels("--labels", options.labels)
+    return Spec(**values)
+
+
+def _all_settings(text: str | None) -> dict[str, Any]:
+    """The settings in `--settings`, which are checked alone, so that an error names the option that was written."""
+    if text is None:
+        return {}
+    settings = option_values.json_object("--settings", text)
+    try:
+        Settings(**settings)
+    except BadInput as error:
+        wrong = error.field.removeprefix("settings.")
+        raise BadInput(f"--settings ({wrong})", error.problem, error.remedy) from None
+    return settings
+
+
+def as_option(field_name: str) -> str:
+    """The option of the field that an error names, and what is wrong inside of its value: `--traits (magic)`.
+
+    A name that is no field's stays as it is.
+    """
+    flags = {option.field: option.flag for option in spec_options()}
+    flags |= {"settings": "--settings", "traits": flags["structured.traits"]}
+    parts = field_name.split(".")
+    for length in range(len(parts), 0, -1):
+        flag = flags.get(".".join(parts[:length]))
+        if flag is not None:
+            inside = ".".join(parts[length:])
+            return f"{flag} ({inside})" if inside else flag
+    return field_name
