@@ -52,7 +52,7 @@ from runware_provider.engine.storage.stores import Stores
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.quality.compare import Comparison
@@ -202,7 +202,8 @@ async def _plan(spec: Spec) -> dict[str, Any]:
     if os.environ.get("RUNWARE_API_KEY"):
         async with Client(_endpoint()) as client:
             prices = await client.prices()
-    return await asyncio.to_thread(plan, spec, prices, service=_service())
+    service = _endpoint(key="of nobody").service  # who would answer; nobody needs a key to know that
+    return await asyncio.to_thread(plan, spec, prices, service=service)
 
 
 async def _preview(spec: Spec, endpoint: Endpoint) -> dict[str, Any]:
@@ -236,19 +237,11 @@ def _as_told(price: Forecast) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _reporter() -> Iterator[Any]:
+def _reporter() -> Iterator[Callable[[Progress], None]]:
     """A bar on a terminal, a line now and then elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        last = 0.0
-
-        def report(progress: Progress) -> None:
-            nonlocal last
-            if progress.elapsed_s - last >= LINE_EVERY_S or progress.done == progress.total:
-                last = progress.elapsed_s
-                _say(progress.line())
-
-        yield report
+        yield _lines()
         return
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=console, transient=True) as bar:
@@ -261,16 +254,22 @@ def _reporter() -> Iterator[Any]:
         yield update
 
 
-def _endpoint() -> Endpoint:
-    return Endpoint(
-        whole_address(os.environ.get("RUNWARE_BASE_URL") or ""), os.environ.get("RUNWARE_API_KEY") or ""
-    )
+def _lines() -> Callable[[Progress], None]:
+    last = 0.0
+
+    def report(progress: Progress) -> None:
+        nonlocal last
+        if progress.elapsed_s - last >= LINE_EVERY_S or progress.done == progress.total:
+            last = progress.elapsed_s
+            _say(progress.line())
+
+    return report
 
 
-def _service() -> str:
-    """Who would answer; nobody needs a key to know that."""
-    key = os.environ.get("RUNWARE_API_KEY") or "none"
-    return Endpoint(whole_address(os.environ.get("RUNWARE_BASE_URL") or ""), key).service
+def _endpoint(key: str | None = None) -> Endpoint:
+    """Where the environment says that the API is, with the key that is there or this one."""
+    address = whole_address(os.environ.get("RUNWARE_BASE_URL") or "")
+    return Endpoint(address, key or os.environ.get("RUNWARE_API_KEY") or "")
 
 
 def _how_to_go_on(options: argparse.Namespace) -> str:
@@ -297,5 +296,5 @@ def _say(line: str) -> None:
     sys.stderr.flush()
 
 
-def _print(held: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(held, indent=2, default=str) + "\n")
+def _print(told: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(told, indent=2, default=str) + "\n")
