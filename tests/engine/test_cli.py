@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from runware_provider.engine.cli import main
@@ -17,6 +15,7 @@ from runware_provider.testing import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 KEY = "key-of-the-tests-0123456789"
 
@@ -428,92 +427,7 @@ def test_a_file_of_the_wrong_kind_is_named_by_its_option(
     assert place.executed() == 0
 
 
-# what came out, and what is to be forgotten
-
-
-def test_a_report_goes_to_the_terminal_and_to_a_page(place: Any, call: Callable[..., Any]) -> None:
-    place.fill(10)
-    call()
-    words = ["report", "--destination", str(place.destination)]
-    done = place.call(*words)
-    assert done.returncode == 0, done.stderr
-    assert "total" in done.stderr
-    assert (
-        Path(json.loads(done.stdout)["html"])
-        .read_text(encoding="utf-8")
-        .lower()
-        .startswith("<!doctype html>")
-    )
-
-
-def test_a_short_report_holds_the_hit_rates_and_the_page_holds_all(
-    place: Any, call: Callable[..., Any]
-) -> None:
-    place.fill(10)
-    call()
-    right = place.root / "right.parquet"
-    pq.write_table(pa.table({"n": [row["n"] for row in place.rows()], "total": [-1.0] * 10}), right)
-    words = ["report", "--destination", str(place.destination), "--expected", str(right), "--key", "n"]
-    done = place.call(*words, "--short")
-    assert done.returncode == 0, done.stderr
-    assert "| `total` | 0 | 10 | 0 % |" in done.stderr
-    assert "## Fields" not in done.stderr
-    told = json.loads(done.stdout)
-    assert "## Fields" in Path(told["markdown"]).read_text(encoding="utf-8")
-    assert told["hits"] == {"total": {"hits": 0, "of": 10}}
-
-
-def test_the_report_tells_of_answers_that_were_mended_by_showing_them_their_errors(
-    place: Any, call: Callable[..., Any]
-) -> None:
-    place.fill(4)
-    place.server.script(Fault("break_schema", without="assistant"))
-    code, manifest, _ = call(reasks="1")
-    assert (code, manifest["reasks"]) == (0, 4)
-    done = place.call("report", "--destination", str(place.destination))
-    assert done.returncode == 0, done.stderr
-    assert "| re-asked, as the answer did not fit | 100 % (100 % mended) |" in done.stderr
-    assert "| re-asked 1 time, as the answer did not fit | 4 |" in done.stderr
-
-
-def test_expected_values_that_cannot_be_read_are_bad_input(place: Any, call: Callable[..., Any]) -> None:
-    place.fill(2)
-    call()
-    (place.root / "right.csv").write_text("n,total", encoding="utf-8")
-    for name, said in (("none.parquet", "no file"), ("right.csv", "no Parquet")):
-        path = str(place.root / name)
-        done = place.call("report", "--destination", str(place.destination), "--expected", path, "--key", "n")
-        assert done.returncode == 1
-        assert said in done.stderr
-
-
-def test_two_datasets_are_compared_side_by_side(place: Any, call: Callable[..., Any]) -> None:
-    place.fill(10)
-    call()
-    other = str(place.root / "other")
-    call(destination=other, settings='{"temperature": 0.5}')
-    done = place.call("compare", "--destination", str(place.destination), "--with", other, "--key", "n")
-    assert done.returncode == 0, done.stderr
-    assert Path(json.loads(done.stdout)["html"]).exists()
-
-
-def test_a_comparison_tells_the_hits_of_both_within_the_tolerance(
-    place: Any, call: Callable[..., Any]
-) -> None:
-    place.fill(3)
-    call()
-    right = place.root / "right.parquet"
-    pq.write_table(pa.table({"n": [row["n"] for row in place.rows()], "total": [-1.0] * 3}), right)
-    here = str(place.destination)
-    words = ["compare", "--destination", here, "--with", here, "--key", "n", "--expected", str(right)]
-    for tolerance, hits in (("0", 0), ("1e9", 3)):
-        done = place.call(*words, "--tolerance", tolerance)
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout)["hits"] == {"total": {"a": hits, "b": hits, "of": 3}}
-    for tolerance in ("-1", "nan", "much"):
-        done = place.call(*words, f"--tolerance={tolerance}")
-        assert done.returncode == 1
-        assert f"--tolerance: '{tolerance}' is no distance" in done.stderr
+# what is to be forgotten
 
 
 def test_what_names_somebody_is_forgotten_and_asked_anew(place: Any, call: Callable[..., Any]) -> None:

@@ -1,4 +1,4 @@
-"""The command line: run, plan or preview a job without Airflow, look at what came out, or forget its answers.
+"""The engine's command line: run, plan or preview a job without Airflow, or forget its answers.
 
 The manifest (or plan) goes to standard output as JSON, progress and messages to standard error. Exit status: 0 when
 the job stands, 3 when it stopped but can be resumed, 1 when the input is bad or nothing can be done about it here.
@@ -40,11 +40,6 @@ from runware_provider.engine.job.plan import plan
 from runware_provider.engine.job.progress import ending
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.memory.forgetting import forget
-from runware_provider.engine.quality.compare import compare
-from runware_provider.engine.quality.published import place_of
-from runware_provider.engine.quality.report import Report, report
-from runware_provider.engine.quality.run_report import expected_table
-from runware_provider.engine.quality.saving import save
 from runware_provider.engine.spec import Endpoint
 from runware_provider.engine.spec_options import spec_of
 from runware_provider.engine.spending.forecast import forecast
@@ -55,7 +50,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from runware_provider.engine.job.progress import Progress
-    from runware_provider.engine.quality.compare import Comparison
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.spending.forecast import Forecast
 
@@ -64,8 +58,12 @@ LINE_EVERY_S = 10.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
-    options = parsed(arguments)
+    """Run the engine's own command line and return its exit status."""
+    return execute(parsed(arguments))
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Run the command that the options name and return its exit status."""
     with _listening():
         return _main(options)
 
@@ -120,50 +118,12 @@ def _stopped(reason: str, remedy: str) -> int:
 async def _command(options: argparse.Namespace) -> dict[str, Any]:
     if options.command == "forget":
         return await asyncio.to_thread(_forget, options)
-    if options.command in {"report", "compare"}:
-        return await asyncio.to_thread(_look, options)
     spec = spec_of(options)
     if options.command == "plan":
         return await _plan(spec)
     if options.command == "preview":
         return await _preview(spec, _endpoint())
     return await _run(spec, _endpoint())
-
-
-def _look(options: argparse.Namespace) -> dict[str, Any]:
-    """A report, or two datasets side by side: the text to standard error, as all that is for a person."""
-    stores, partition = Stores(), partition_of(options)
-    storage = stores.open(options.destination)
-    expected = expected_table(options.expected, stores, field="--expected") if options.expected else None
-    if options.command == "report":
-        page: Report | Comparison = report(
-            storage,
-            options.destination,
-            partition,
-            state=options.state,
-            expected=expected,
-            key=options.key,
-            tolerance=options.tolerance,
-        )
-    else:
-        other = stores.open(options.other, field="--with")
-        first = place_of(storage, options.destination, partition, options.state)
-        second = place_of(other, options.other, partition, options.other_state)
-        page = compare(first, second, key=options.key, expected=expected, tolerance=options.tolerance)
-        storage = other
-    _say(page.to_short_markdown() if isinstance(page, Report) and options.short else page.to_markdown())
-    return {**save(page, storage, page.state_folder), **_hits(page)}
-
-
-def _hits(page: Report | Comparison) -> dict[str, Any]:
-    """How often each field is as expected, for a script that insists on a rate."""
-    if isinstance(page, Report):
-        fields = page.hits.fields if page.hits is not None else None
-        held = {one.path: {"hits": one.hits, "of": one.of} for one in fields or ()}
-        return {"hits": held} if fields is not None else {}
-    if page.duels is None:
-        return {}
-    return {"hits": {one.path: {"a": one.first, "b": one.second, "of": one.of} for one in page.duels}}
 
 
 def _forget(options: argparse.Namespace) -> dict[str, Any]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import difflib
-import math
 import secrets
 import sys
 from datetime import UTC, datetime
@@ -18,18 +16,25 @@ from runware_provider.engine.spec import DEFAULT_BASE_URL
 from runware_provider.engine.spec_options import add_spec_options, as_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    AddCommands = Callable[[Any], None]
+    """Gets what `ArgumentParser.add_subparsers` returned, whose type argparse keeps to itself."""
 
 BAD_INPUT = 1
 PREVIEW_RECORDS = 5
 
 
-def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parsed(arguments: Sequence[str] | None, *further: AddCommands) -> argparse.Namespace:
     """The options, with a name for the wish that was given none.
 
     `wish` is the option that asks anew, if one does, and `wish_is_new` says that its name was made up here.
+
+    Args:
+        arguments: of the process, unless others are given.
+        further: as for `parser`.
     """
-    whole = parser()
+    whole = parser(*further)
     options, unknown = whole.parse_known_args(arguments)
     if unknown:
         whole.error(_no_such_option(unknown[0], options))
@@ -60,16 +65,18 @@ class _Parser(argparse.ArgumentParser):
         self.exit(BAD_INPUT, f"{self.prog}: {message}\n")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line: a sub-command for each thing that it can do."""
+def parser(*further: AddCommands) -> argparse.ArgumentParser:
+    """The command line: a sub-command for each thing that it can do.
+
+    Args:
+        further: what adds the commands of a layer above.
+    """
     made = _Parser(
         prog="runware",
         description="Ask an LLM about every row of a Parquet dataset, over the Runware API.",
         epilog=f"RUNWARE_API_KEY holds the key, RUNWARE_BASE_URL the endpoint ({DEFAULT_BASE_URL} by default).",
     )
-    commands = made.add_subparsers(
-        dest="command", required=True, metavar="run|plan|preview|report|compare|forget"
-    )
+    commands = made.add_subparsers(dest="command", required=True)
     for name, purpose in (
         ("run", "ask, and publish the answers as a dataset"),
         ("plan", "say what a run would ask and cost; send nothing"),
@@ -85,49 +92,10 @@ def parser() -> argparse.ArgumentParser:
         add_spec_options(command)
     purpose = "erase answers from the state folder for ever; what they cost stays in the accounts"
     _add_forgetting(commands.add_parser("forget", help=purpose, description=purpose.capitalize() + "."))
-    purpose = "show the quality of a published dataset: fields, reasons, cost; as Markdown here, as a page beside it"
-    report = commands.add_parser("report", help=purpose, description=purpose.capitalize() + ".")
-    _add_looking(report, key="column that names a record, needed with --expected")
-    report.add_argument(
-        "--short", action="store_true", help="only what stands out, the figures, the hit rates"
-    )
-    purpose = "set two published datasets side by side: what changed, what it cost, which is better"
-    compare = commands.add_parser("compare", help=purpose, description=purpose.capitalize() + ".")
-    _add_looking(compare, key="column that names a record (default: the records are in the same order)")
-    compare.add_argument(
-        "--with", dest="other", required=True, metavar="FOLDER", help="the other dataset's root"
-    )
-    compare.add_argument(
-        "--with-state", dest="other_state", metavar="FOLDER", help="the other's state folder"
-    )
+    for add_commands in further:
+        add_commands(commands)
+    commands.metavar = "|".join(commands.choices)
     return made
-
-
-def _add_looking(parser: argparse.ArgumentParser, *, key: str) -> None:
-    add = parser.add_argument
-    add("--destination", required=True, help="root folder of the dataset")
-    add("--state", help="state folder (default: DESTINATION.state)")
-    add("--partition", action="append", default=[], metavar="KEY=VALUE", help="of this hive partition")
-    add(
-        "--expected",
-        metavar="FILE",
-        help="Parquet file with the key and the right values, named like the fields",
-    )
-    add("--key", metavar="COLUMN", help=key)
-    add(
-        "--tolerance",
-        type=_tolerance,
-        default=0.0,
-        metavar="X",
-        help="how far two numbers may be apart to count as the same, such as 0.005 (default: 0; never whole numbers)",
-    )
-
-
-def _tolerance(given: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0 <= (held := float(given)) < math.inf:
-            return held
-    raise argparse.ArgumentTypeError(f"{given!r} is no distance: give 0 or more, such as 0.005")
 
 
 def _add_forgetting(parser: argparse.ArgumentParser) -> None:
