@@ -20,8 +20,9 @@ from typing import Literal
 from airflow.sdk import DAG, Asset, Param
 from pydantic import BaseModel, Field
 
-from runware_provider.engine.spec import Report, Settings
+from runware_provider.engine.spec import Settings
 from runware_provider.operators import TextInferenceOperator
+from runware_provider.quality.spec import Report
 
 PROJECT = Path(__file__).resolve().parents[1]
 OUTPUT = os.environ.get("RUNWARE_OUTPUT", f"{PROJECT}/.demo/output")

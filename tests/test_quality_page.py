@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runware_provider.engine.quality.chance import SIGNIFICANT, wilson
-from runware_provider.engine.quality.expected import MISSES_SHOWN
-from runware_provider.engine.quality.sameness import BILLIONTH
-from runware_provider.engine.quality.saving import FOLDER
+from runware_provider.quality.chance import SIGNIFICANT, wilson
+from runware_provider.quality.counting import BYTES_HELD, VALUES_HELD
+from runware_provider.quality.keeping import FOLDER
+from runware_provider.quality.report_document import WHOLE
+from runware_provider.quality.sameness import BILLIONTH
 
 PAGE = " ".join(
     (Path(__file__).resolve().parents[1] / "docs" / "quality.md").read_text(encoding="utf-8").split()
@@ -20,8 +21,9 @@ def test_the_example_of_an_interval_is_right() -> None:
 
 
 def test_the_rules_are_those_of_the_code() -> None:
-    assert f"the first {MISSES_SHOWN} of each field" in PAGE
+    assert f"the first {WHOLE.misses} of each field" in PAGE
     assert f"in less than {100 * SIGNIFICANT:.0f} of 100 cases" in PAGE
     assert "numbers to a billionth of their size" in PAGE
     assert BILLIONTH == 1e-9
     assert f"`{FOLDER}/report.html`" in PAGE
+    assert f"more than {VALUES_HELD:,} different values (or {BYTES_HELD // 1_000_000} MB of them)" in PAGE

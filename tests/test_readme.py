@@ -90,7 +90,9 @@ def test_the_shell_commands_run_in_their_order_and_a_second_demo_has_nothing_to_
     page = copy / ".demo" / "output" / "invoices.state" / "reports" / "report.html"
     assert str(page) in demo
     assert "as expected" in page.read_text(encoding="utf-8").lower()
-    vendor = re.search(r"\| `vendor` \| (\d+) \| 236 \|", page.with_suffix(".md").read_text(encoding="utf-8"))
+    vendor = re.search(
+        r"\| `vendor` \|.*\| (\d+) \| 236 \|", page.with_suffix(".md").read_text(encoding="utf-8")
+    )
     assert vendor is not None
     assert int(vendor[1]) == 233  # of three documents the customer is taken for the vendor
     assert (copy / "somebodys-airflow" / "plugins" / ".airflowignore").is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticUndefined
@@ -11,12 +12,15 @@ from from_code.markdown import code, described, sentence
 from from_code.types import told
 from runware_provider.engine import spec
 from runware_provider.engine.spec_options import field_docstrings
+from runware_provider.quality.spec import Report
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 INHERITED = ("self", "kwargs")
 NEEDED = "needed"
+OBJECTS: list[type[spec.ValueObject]] = [*spec.ValueObject.__subclasses__(), Report]
+KINDS = {kind.__name__: kind for kind in OBJECTS}
 
 
 def operator_arguments(name: str) -> str:
@@ -34,9 +38,10 @@ def operator_arguments(name: str) -> str:
 
 
 def value_object(name: str) -> str:
-    """The fields of a value object in `engine/spec.py`, name, type and bounds, default, meaning."""
-    said = field_docstrings(spec).get(name, {})
-    fields: dict[str, FieldInfo] = getattr(spec, name).model_fields
+    """The fields of a value object: name, type and bounds, default, meaning."""
+    kind = KINDS[name]
+    said = field_docstrings(sys.modules[kind.__module__]).get(name, {})
+    fields: dict[str, FieldInfo] = kind.model_fields
     return "\n\n".join(
         described(one.alias or field, (told(one), _default(one)), sentence(said.get(field, "")))
         for field, one in fields.items()
@@ -45,7 +50,7 @@ def value_object(name: str) -> str:
 
 def value_objects() -> str:
     """All of them but the spec, which is not what a DAG is written with: a section each."""
-    kinds = (one for one in spec.ValueObject.__subclasses__() if one is not spec.Spec)
+    kinds = (one for one in KINDS.values() if one is not spec.Spec)
     return "\n\n".join(
         f"## {one.__name__}\n\n{' '.join((one.__doc__ or '').split())}\n\n{value_object(one.__name__)}"
         for one in kinds

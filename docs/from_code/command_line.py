@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from from_code.markdown import described, sentence
 from runware_provider.engine.cli_options import parser
+from runware_provider.quality.cli import add_commands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 def commands() -> Mapping[str, argparse.ArgumentParser]:
     """The commands by name."""
-    (choices,) = (one.choices for one in parser()._actions if isinstance(one, argparse._SubParsersAction))  # noqa: SLF001 - argparse tells it nowhere else
+    actions = parser(add_commands)._actions  # noqa: SLF001 - argparse tells it nowhere else
+    (choices,) = (one.choices for one in actions if isinstance(one, argparse._SubParsersAction))  # noqa: SLF001 - as above
     return dict(choices)
 
 

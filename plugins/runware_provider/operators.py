@@ -23,7 +23,6 @@ from runware_provider.engine.spec import (
     DEFAULT_MAX_FAILED,
     DEFAULT_MODEL,
     Limits,
-    Report,
     Settings,
     Spec,
     Structured,
@@ -32,6 +31,7 @@ from runware_provider.engine.templates.prompt import check_syntax as check_promp
 from runware_provider.hook import DEFAULT_CONN_ID, RunwareHook
 from runware_provider.job_thread import JobThread
 from runware_provider.object_stores import airflow_stores
+from runware_provider.quality.spec import Report
 from runware_provider.retry_policy import ONLY_WHAT_A_RETRY_MENDS
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ class TextInferenceOperator(BaseOperator):
         spec = configuration.within_budget(hook.within_bounds(self.make_spec(context)))
         self._report_every_s = configuration.progress_interval_s()
         wish = _report_wish(self.report)
-        if wish is not None:
+        if wish is not None and wish.expected is not None:
             self._check_report(wish, spec)
         self._job = JobThread(lambda stop: self.start_job(spec, endpoint, stop))
         if self._killed:
@@ -332,17 +332,20 @@ class TextInferenceOperator(BaseOperator):
 
     @staticmethod
     def _check_report(wish: Report, spec: Spec) -> None:
-        """Before anything is paid."""
-        from runware_provider.engine.quality.run_report import check_report  # noqa: PLC0415 - heavy: pyarrow
+        """Before anything is paid: whether the expected values go with what the job will write."""
+        from runware_provider.engine.job.prepare import prepare  # noqa: PLC0415 - heavy: pyarrow
+        from runware_provider.quality.keeping import check_report  # noqa: PLC0415 - heavy: pyarrow
 
-        check_report(wish, spec, airflow_stores())
+        stores = airflow_stores()
+        prepared = prepare(spec, stores)
+        check_report(wish, prepared.kept_schema, prepared.result_type, stores)
 
     def _kept_report(self, wish: Report, spec: Spec) -> dict[str, Any]:
         """Where the report is; without one the task succeeds all the same, since the dataset stands."""
-        from runware_provider.engine.quality.run_report import keep_report  # noqa: PLC0415 - heavy: pyarrow
+        from runware_provider.quality.keeping import report_on  # noqa: PLC0415 - heavy: pyarrow
 
         try:
-            paths = keep_report(wish, spec, airflow_stores())
+            paths = report_on(wish, spec.destination, spec.partition, spec.state, airflow_stores())
         except (EngineError, OSError) as error:
             self.log.warning("The dataset is published, but there is no report: %s", error)
             return {}

@@ -16,8 +16,9 @@ from airflow.sdk import DAG, Asset
 from pydantic import BaseModel
 
 from runware_provider.engine import errors
-from runware_provider.engine.spec import Limits, Report
+from runware_provider.engine.spec import Limits
 from runware_provider.operators import TextInferenceOperator
+from runware_provider.quality.spec import Report
 from runware_provider.testing import LocalServer, ServerSettings
 from tests.answers import total_of
 
@@ -94,7 +95,9 @@ def test_a_report_with_hit_rates_is_kept_beside_the_dataset_and_no_value_reaches
     assert ran.state == "success", ran.error
     paths = ran.xcom["report"]
     assert paths["html"] == str(source.parent / "out.state" / "reports" / "report.html")
-    assert "| `total` | 1 | 12 | 8.3 % |" in Path(paths["markdown"]).read_text(encoding="utf-8")
+    assert "| `total` | 8.3 % | 1.5\u201335.4 % | 1 | 12 |" in Path(paths["markdown"]).read_text(
+        encoding="utf-8"
+    )
     assert ran.outlet_events[0]["extra"] == ran.xcom
     logged = "".join(capfd.readouterr())
     assert paths["html"] in logged

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from from_code import PLACE, fill, made
-from from_code.arguments import INHERITED
+from from_code.arguments import INHERITED, KINDS
 from from_code.command_line import commands, options
 from runware_provider.engine import errors, spec
 from runware_provider.engine.job.run import run_job
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENTRY = re.compile(r"^`([^` ]+)[^`]*`.*\n: *(.*)$", re.MULTILINE)
-OBJECTS = [kind.__name__ for kind in spec.ValueObject.__subclasses__()]
 
 
 def entries(made: str) -> dict[str, str]:
@@ -46,9 +45,9 @@ def test_every_argument_of_the_operator_is_described_in_its_docstring() -> None:
     assert undescribed(made("operator operators.TextInferenceOperator"), names) == set()
 
 
-@pytest.mark.parametrize("name", OBJECTS)
+@pytest.mark.parametrize("name", KINDS)
 def test_every_field_of_a_value_object_is_described_below_it(name: str) -> None:
-    fields = getattr(spec, name).model_fields
+    fields = KINDS[name].model_fields
     assert undescribed(made(f"object {name}"), {one.alias or field for field, one in fields.items()}) == set()
 
 
@@ -148,7 +147,7 @@ def of_the_command(command: str, folder: Path, source: Path) -> dict[str, Any]:
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     with LocalServer(ServerSettings(latency=0)) as server:
         ran = subprocess.run(
-            [sys.executable, "-m", "runware_provider.engine", command, *words],
+            [sys.executable, "-m", "runware_provider", command, *words],
             env={
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": str(source.parents[2] / "plugins"),

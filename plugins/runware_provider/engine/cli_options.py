@@ -7,7 +7,7 @@ import difflib
 import secrets
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.option_forms import NEW_WISH

@@ -157,25 +157,6 @@ class Settings(ValueObject):
         return extra
 
 
-class Report(ValueObject):
-    """The report on a dataset: what came out, what it cost and, with expected values, how much of it is right."""
-
-    expected: Text | None = None
-    """A Parquet file with the key and the right values, in columns named like the fields of the result."""
-    key: Text | None = None
-    """The column that names a record, in the dataset and in the expected values."""
-    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    """How far a number may be from the expected one, in its own unit (0.005 is half a cent); whole numbers may not."""
-
-    @model_validator(mode="after")
-    def _expected_values_have_a_key(self) -> Self:
-        if (self.expected is None) != (self.key is None):
-            missing = "key" if self.key is None else "expected"
-            problem = "expected values and the key that tells whose they are go together"
-            raise BadInput(f"report.{missing}", problem, f"Give {missing}, too")
-        return self
-
-
 class Tool(ValueObject):
     """A tool that the model may call.
 
@@ -623,9 +604,7 @@ def _shown(value: object) -> str:
 
 
 def _fields(kind: str) -> str:
-    kinds = {
-        one.__name__: one for one in (Settings, Tool, ToolChoice, Limits, Budget, Structured, Report, Spec)
-    }
+    kinds = {one.__name__: one for one in ValueObject.__subclasses__()}
     if kind not in kinds:
         return "the documented arguments only"
     return ", ".join(field.alias or name for name, field in kinds[kind].model_fields.items())

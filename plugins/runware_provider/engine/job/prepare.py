@@ -85,6 +85,11 @@ class Prepared:
         return list(self.kept_schema.names)
 
     @property
+    def result_type(self) -> pa.DataType:
+        """Of a record's result: what the schema says, or text."""
+        return self.check.arrow_type if self.check is not None else pa.string()
+
+    @property
     def output_schema(self) -> pa.Schema:
         """Of the dataset."""
         return output_schema_of(self.kept_schema, self.results)

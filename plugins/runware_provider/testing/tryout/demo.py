@@ -140,12 +140,12 @@ def _show(console: Console, asked: Service, environment: Mapping[str, str], data
 
 
 def _show_quality(console: Console, environment: Mapping[str, str], dataset: Path) -> None:
-    """The report that the DAG asked for, as far as it fits a terminal; made by the engine's own command line."""
+    """The report that the DAG asked for, as far as it fits a terminal; made by our own command line."""
     folder = FOLDER / "report"
     folder.mkdir(exist_ok=True)
     command = ["--destination", str(dataset), "--expected", str(EXPECTED), "--key", "document_id"]
     said = _python(
-        ["-m", "runware_provider.engine", "report", *command, "--short"],
+        ["-m", "runware_provider", "report", *command, "--short"],
         environment,
         folder,
         failing="There is no report:",

@@ -1,0 +1,124 @@
+"""Reports and comparisons beside the dataset: `reports/` in the state folder, as a page and as Markdown."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from runware_provider.engine.errors import BadInput, PublishConflict
+from runware_provider.quality.expected import Expected
+from runware_provider.quality.looking import look_at
+from runware_provider.quality.page import page_of
+from runware_provider.quality.published import place_of
+from runware_provider.quality.report_document import BRIEF, WHOLE, report_document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runware_provider.engine.storage.stores import Storage, Stores
+    from runware_provider.quality.published import Place
+    from runware_provider.quality.report_document import Room
+    from runware_provider.quality.spec import Report
+
+TRIES = 10
+FOLDER = "reports"
+REPORT = "report"
+"""The name of every publish's report, so that none outlives the rows that it is about."""
+
+
+def keep(place: Place, name: str, document: Callable[[Room], str]) -> dict[str, str]:
+    """Keep a report or a comparison in the state folder, in place of the one of its name before.
+
+    Args:
+        place: of the dataset.
+        name: of the files, without their endings.
+        document: writes the Markdown.
+
+    Returns:
+        The paths, `html` and `markdown`.
+
+    Raises:
+        PublishConflict: others kept writing the same page.
+    """
+    path = place.storage.join(place.state_folder, FOLDER, name)
+    return {
+        "html": _written(place.storage, f"{path}.html", page_of(document(WHOLE))),
+        "markdown": _written(place.storage, f"{path}.md", document(BRIEF)),
+    }
+
+
+def _written(storage: Storage, path: str, text: str) -> str:
+    content = text.encode()
+    for _ in range(TRIES):
+        before = storage.read_versioned(path)
+        if before is not None and before[0] == content:
+            return path
+        if storage.replace_if(path, content, before[1] if before else None):
+            return path
+    raise PublishConflict(f"{path} is being written by others, again and again; try again")
+
+
+def expected_table(path: str, stores: Stores, *, field: str) -> pa.Table:
+    """The expected values in a Parquet file.
+
+    Args:
+        path: of one file.
+        stores: opens the store in which it lies.
+        field: what the user calls it.
+
+    Raises:
+        BadInput: there is no such file, or it is no Parquet.
+    """
+    try:
+        with stores.open(path, field=field).open(path) as file:
+            return pq.read_table(file)
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        raise BadInput(field, f"there is no file {path} that can be read", "Name a Parquet file") from None
+    except pa.ArrowInvalid:
+        raise BadInput(field, f"{path} is no Parquet file", "Convert it") from None
+
+
+# for a run that ends with its report
+
+
+def check_report(wish: Report, columns: pa.Schema, result: pa.DataType, stores: Stores) -> None:
+    """See that the expected values go with a dataset that is yet to be made.
+
+    Args:
+        wish: with or without expected values.
+        columns: those of the input that the dataset will keep.
+        result: the type of its results.
+        stores: opens the stores that the paths name.
+
+    Raises:
+        BadInput: they do not.
+    """
+    if wish.expected is not None:
+        Expected(expected_table(wish.expected, stores, field="report.expected"), wish.key, columns, result)
+
+
+def report_on(
+    wish: Report,
+    destination: str,
+    partition: Mapping[str, str] | None,
+    state: str | None,
+    stores: Stores,
+) -> dict[str, str]:
+    """Look at what was just published, and keep the report.
+
+    Returns:
+        The paths, `html` and `markdown`.
+
+    Raises:
+        EngineError: there is no report; the dataset stands all the same.
+        OSError: the store failed; the dataset stands all the same.
+    """
+    place = place_of(stores.open(destination), destination, partition, state)
+    expected = (
+        expected_table(wish.expected, stores, field="report.expected") if wish.expected is not None else None
+    )
+    findings = look_at(place, expected=expected, key=wish.key, tolerance=wish.tolerance)
+    return keep(place, REPORT, partial(report_document, findings))

@@ -1,0 +1,72 @@
+"""How the page looks: in light and in dark, on a phone and on paper."""
+
+from typing import Final
+
+STYLE: Final = """
+:root {
+  color-scheme: light dark;
+  --page: #f6f5f2; --card: #ffffff; --ink: #1d1d1b; --soft: #62615c; --line: #e2e0da; --track: #e9e7e1; --accent: #2b6cb0;
+  --succeeded: #2f8f6f; --invalid: #d19a2a; --refused: #8a67c2; --failed: #c9473c; --skipped: #9b9a94;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --page: #161615; --card: #20201e; --ink: #ecebe6; --soft: #a3a29b; --line: #363532; --track: #33322f; --accent: #7db3ea;
+  }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
+main { max-width: 1160px; margin: 0 auto; padding: 32px 24px 64px; }
+h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 4px; overflow-wrap: anywhere; }
+h1 code { font: inherit; }
+h2 { font-size: 1.1rem; margin: 36px 0 10px; }
+p { margin: 8px 0; max-width: 80ch; color: var(--soft); font-size: .9em; overflow-wrap: anywhere; }
+code { font: .92em/1.45 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; unicode-bidi: isolate; overflow-wrap: anywhere; }
+ul, .scroll { background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
+ul { margin: 18px 0 0; padding: 12px 18px 12px 36px; overflow-wrap: anywhere; }
+.scroll { overflow-x: auto; margin: 8px 0; }
+.scroll:focus-visible, summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+table { border-collapse: collapse; width: 100%; font-size: .92rem; }
+th, td { text-align: left; vertical-align: top; padding: 7px 12px; border-top: 1px solid var(--line); }
+th { border-top: 0; font-weight: 560; color: var(--soft); font-size: .82rem; }
+th::first-letter { text-transform: uppercase; }
+td { overflow-wrap: break-word; min-width: 5em; }
+.n { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
+.wide th, .wide td { padding: 7px 8px; }
+.wide td { min-width: 4.2em; } .wide td:first-child, .wide td:last-child { min-width: 10em; }
+small { display: block; font-size: .74rem; color: var(--soft); }
+svg { display: block; } .bar { margin: 4px 0 0 auto; width: 86px; border-radius: 3px; } .bar.interval { width: 170px; }
+.mark { fill: var(--accent); } .rail { fill: var(--track); }
+.succeeded { --mark: var(--succeeded); } .invalid { --mark: var(--invalid); } .refused { --mark: var(--refused); }
+.failed { --mark: var(--failed); } .skipped { --mark: var(--skipped); }
+:is(.succeeded, .invalid, .refused, .failed, .skipped)::before {
+  content: ""; display: inline-block; width: .75em; height: .75em; border-radius: 3px; margin-right: .5em; background: var(--mark);
+}
+.succeeded ~ td .mark { fill: var(--succeeded); } .invalid ~ td .mark { fill: var(--invalid); }
+.refused ~ td .mark { fill: var(--refused); } .failed ~ td .mark { fill: var(--failed); } .skipped ~ td .mark { fill: var(--skipped); }
+.facts thead { display: none; }
+.facts tbody { display: grid; grid-template-columns: repeat(4, 1fr); }
+.facts tr { padding: 10px 14px; border: 1px solid var(--line); margin: 0 -1px -1px 0; }
+.facts td { display: block; padding: 0; border: 0; text-align: left; }
+.facts td:first-child { font-size: .82rem; color: var(--soft); } .facts td:first-child::first-letter { text-transform: uppercase; }
+.facts td:last-child { font-size: 1.2rem; font-weight: 620; } .facts .bar { margin-left: 0; }
+details { margin: 8px 0; } summary { cursor: pointer; padding: 2px 0; }
+@media (max-width: 820px) {
+  main { padding: 20px 12px 40px; } h1 { font-size: 1.25rem; } th, td { padding: 6px; }
+  td, .n { min-width: 3em; } td:first-child { min-width: 7.5em; } .bar { width: 56px; } .bar.interval { width: 90px; }
+  .facts tbody { grid-template-columns: repeat(2, 1fr); }
+  .wide, .wide tbody, .wide tr, .wide td { display: block; } .wide thead, .wide .empty { display: none; }
+  .wide tr { border-top: 1px solid var(--line); padding: 8px 0; }
+  .wide td { border: 0; padding: 2px 14px 2px 9em; position: relative; min-height: 1.8em; text-align: left; }
+  .wide td:first-child { padding-left: 14px; } .wide .bar { margin-left: 0; }
+  .wide td:not(:first-child)::before { content: attr(data-name); position: absolute; left: 14px; color: var(--soft); }
+}
+@media print {
+  :root {
+    --page: #fff; --card: #fff; --ink: #000; --soft: #444; --line: #bbb; --track: #ddd; --accent: #2b6cb0;
+  }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  body { font-size: 10.5px; } main { max-width: none; padding: 0; } .scroll { overflow: visible; } th, td { padding: 3px 6px; }
+  tr, li { break-inside: avoid; } h2 { break-after: avoid; } thead { display: table-header-group; }
+  details::details-content { content-visibility: visible; block-size: auto; }
+}
+"""

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from runware_provider.engine.errors import BadInput, PublishConflict
+from runware_provider.engine.storage.local import LocalStorage
+from runware_provider.engine.storage.stores import Stores
+from runware_provider.quality.keeping import expected_table, keep
+from runware_provider.quality.page import page_of
+from runware_provider.quality.published import Place
+from runware_provider.quality.report_document import BRIEF, WHOLE, report_document
+
+
+class Contested(LocalStorage):
+    """Somebody else is always faster."""
+
+    def replace_if(self, path, data, version):
+        super().replace_if(path, data + str(version).encode(), version)
+        return False
+
+
+def keep_report(findings, place):
+    return keep(place, "report", partial(report_document, findings))
+
+
+def test_a_report_takes_the_place_of_the_one_on_the_publish_before(lake):
+    for publish_id in ("p1", "p2"):
+        lake.put([lake.row(1, {"vendor": "Bistrô", "total": 1.0})], publish_id=publish_id)
+        found = lake.look()
+        paths = keep_report(found, lake.place())
+    folder = f"{lake.folder()}.state/reports"
+    assert paths == {"html": f"{folder}/report.html", "markdown": f"{folder}/report.md"}
+    assert Path(paths["html"]).read_text(encoding="utf-8") == page_of(report_document(found, WHOLE))
+    assert Path(paths["markdown"]).read_text(encoding="utf-8") == report_document(found, BRIEF)
+    assert {entry.path for entry in lake.storage.list(folder)} == set(paths.values())
+
+
+def test_the_same_page_is_not_written_twice_and_one_that_others_keep_writing_is_given_up(lake):
+    lake.put([lake.row(1, {"vendor": "A", "total": 1.0})])
+    contested = Place(Contested(), lake.folder(), f"{lake.folder()}.state")
+    with pytest.raises(PublishConflict, match="written by others"):
+        keep_report(lake.look(), contested)
+    assert keep_report(lake.look(), lake.place()) == keep_report(lake.look(), contested)
+
+
+def test_expected_values_that_cannot_be_read_are_bad_input(tmp_path):
+    (tmp_path / "right.csv").write_text("n,total", encoding="utf-8")
+    for name, said in (("none.parquet", "no file"), ("right.csv", "no Parquet")):
+        with pytest.raises(BadInput, match=said):
+            expected_table(str(tmp_path / name), Stores(), field="--expected")
