@@ -45,7 +45,7 @@ def test_each_command_is_one_that_the_command_line_takes(
 ) -> None:
     monkeypatch.chdir(PROJECT)
     python, dash_m, module, *arguments = shlex.split(command)
-    assert (python, dash_m, module) == ("python", "-m", "runware_provider.engine")
+    assert (python, dash_m, module) == ("python", "-m", "runware_provider")
     options = parsed(arguments)
     if options.command == "forget":
         moment_of(options.older_than)
