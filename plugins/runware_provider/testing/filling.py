@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 MAX_DEPTH: Final = 24
 MAX_ITEMS: Final = 1_000
 MAX_CHARS: Final = 100_000
-Path = frozenset[bytes]
+_Around = frozenset[bytes]
+"""The parts of a schema around a part whose least value is sought, as JSON."""
 _STEP: Final = 1e-6
 _TYPES: Final = ("string", "integer", "object", "array", "boolean")
 """What is tried, in this order, where a schema names no type."""
@@ -79,10 +80,10 @@ class _Filling:
         self._validator = Draft202012Validator(root if isinstance(root, dict) else {})
         self._least_of: dict[bytes, Any] = {}
 
-    def value(self, schema: Any, known: Any, path: Path = frozenset()) -> Any:
-        """Return a value of a part of the schema; the path are the parts around it whose least value is sought."""
+    def value(self, schema: Any, known: Any, around: _Around = frozenset()) -> Any:
+        """Return a value of a part of the schema."""
         rules = self.rules(schema)
-        return self._least(rules, path) if known is None else self._fitted(rules, known)
+        return self._least(rules, around) if known is None else self._fitted(rules, known)
 
     # what is known
 
@@ -112,21 +113,21 @@ class _Filling:
             made |= {name: self.value(others, value) for name, value in rest.items()}
         return made
 
-    def _item(self, rules: dict[str, Any], place: int, known: Any, path: Path = frozenset()) -> Any:
+    def _item(self, rules: dict[str, Any], place: int, known: Any, around: _Around = frozenset()) -> Any:
         first = rules.get("prefixItems", [])
-        return self.value(first[place] if place < len(first) else rules.get("items"), known, path)
+        return self.value(first[place] if place < len(first) else rules.get("items"), known, around)
 
     # what is not
 
-    def _least(self, rules: dict[str, Any], path: Path) -> Any:
+    def _least(self, rules: dict[str, Any], around: _Around) -> Any:
         """Return the first candidate that fits; if none does, the first that is not null."""
         key = _encode(rules)
         if key in self._least_of:
             return self._least_of[key]
-        if key in path or len(path) > MAX_DEPTH:  # a schema that needs itself without end
+        if key in around or len(around) > MAX_DEPTH:  # a schema that needs itself without end
             return None
         attempt = None
-        for candidate in self._candidates(rules, path | {key}):
+        for candidate in self._candidates(rules, around | {key}):
             if self._fits(rules, candidate):
                 attempt = candidate
                 break
@@ -134,7 +135,7 @@ class _Filling:
         self._least_of[key] = attempt
         return attempt
 
-    def _candidates(self, rules: dict[str, Any], path: Path) -> Iterator[Any]:
+    def _candidates(self, rules: dict[str, Any], around: _Around) -> Iterator[Any]:
         yield None
         if "const" in rules:
             yield rules["const"]
@@ -142,12 +143,12 @@ class _Filling:
         if "default" in rules:
             yield rules["default"]
         for branch in self._branches(rules):
-            yield self._least(branch, path)
+            yield self._least(branch, around)
         for kind in _types(rules) or _TYPES:
             if kind == "object":
-                yield from self._objects(rules, path)
+                yield from self._objects(rules, around)
             elif kind == "array":
-                yield from self._arrays(rules, path)
+                yield from self._arrays(rules, around)
             elif kind == "string":
                 yield from _strings(rules)
             elif kind in ("integer", "number"):
@@ -155,29 +156,29 @@ class _Filling:
             elif kind == "boolean":
                 yield from (False, True)
 
-    def _objects(self, rules: dict[str, Any], path: Path) -> Iterator[Any]:
+    def _objects(self, rules: dict[str, Any], around: _Around) -> Iterator[Any]:
         properties, others = rules.get("properties", {}), rules.get("additionalProperties")
         required = rules.get("required", [])
         named = [
             *(name for name in properties if name in required),
             *sorted(set(required) - properties.keys()),
         ]
-        least = {name: self.value(properties.get(name, others), None, path) for name in named}
+        least = {name: self.value(properties.get(name, others), None, around) for name in named}
         yield least
         for (
             name,
             child,
         ) in properties.items():  # some schemas need more of them: minProperties, dependentRequired
-            least = least | {name: self.value(child, None, path)}
+            least = least | {name: self.value(child, None, around)}
             yield least
         for place in range(min(int(rules.get("minProperties", 0)), MAX_ITEMS)):
-            least = least | {f"field{place}": self.value(others, None, path)}
+            least = least | {f"field{place}": self.value(others, None, around)}
             yield least
 
-    def _arrays(self, rules: dict[str, Any], path: Path) -> Iterator[Any]:
+    def _arrays(self, rules: dict[str, Any], around: _Around) -> Iterator[Any]:
         yield []
         count = min(int(rules.get("minItems", 0)), MAX_ITEMS)
-        least = [self._item(rules, place, None, path) for place in range(count)]
+        least = [self._item(rules, place, None, around) for place in range(count)]
         yield least
         yield [_varied(value, place) for place, value in enumerate(least)]
         yield self.rules(rules.get("items")).get("enum", [])[:count]
