@@ -479,6 +479,33 @@ def test_a_file_that_changed_since_it_was_planned_is_refused(storage, tmp_path):
         list(read_shards(storage, Dataset((), dataset.schema), shards, None))
 
 
+# A footer whose own count of rows is not what its row groups hold
+
+
+def forge_footer_rows(path: Path, rows: int, forged: int) -> None:
+    """Have a file's footer say another number of rows; field 3 of its Thrift struct, between the schema and the row groups."""
+    content = path.read_bytes()
+    length = int.from_bytes(content[-8:-4], "little")
+    footer = content[-8 - length : -8]
+    before, after = (b"\x16" + bytes([2 * count]) + b"\x19" for count in (rows, forged))  # zigzag of one byte
+    assert footer.count(before) == 1
+    path.write_bytes(content[: -8 - length] + footer.replace(before, after) + content[-8:])
+    assert pq.read_metadata(path).num_rows == forged
+
+
+def test_all_rows_are_read_though_the_footer_counts_fewer(storage, tmp_path):
+    path = write(tmp_path / "a.parquet", {"n": range(6)}, row_group_size=3)
+    forge_footer_rows(Path(path), rows=6, forged=3)
+    assert read(storage, path, shard_rows=2).column("n").to_pylist() == list(range(6))
+
+
+def test_a_file_whose_footer_counts_more_rows_than_there_are_is_refused(storage, tmp_path):
+    path = write(tmp_path / "a.parquet", {"n": range(6)}, row_group_size=3)
+    forge_footer_rows(Path(path), rows=6, forged=9)
+    with pytest.raises(BadInput, match=r"a\.parquet .*its footer counts 9 rows, its row groups hold 6"):
+        open_dataset(storage, path)
+
+
 @pytest.mark.parametrize("options", [{"compression": "zstd"}, {"write_page_checksum": True}])
 def test_broken_pages_are_named_by_their_file(storage, tmp_path, options):
     table = {"t": [f"{n * 7919 % 1009} is the text of row {n}" for n in range(1000)]}

@@ -314,7 +314,22 @@ def _unreadable(path: str, error: Exception) -> Exception:
 def _source_file(footer: Footer) -> SourceFile:
     groups = range(footer.metadata.num_row_groups)
     size = sum(footer.metadata.row_group(group).total_byte_size for group in groups)
-    return SourceFile(footer.path, footer.metadata.num_rows, size, footer.partition)
+    return SourceFile(footer.path, _rows_in(footer.path, footer.metadata), size, footer.partition)
+
+
+def _rows_in(path: str, metadata: Any) -> int:
+    """The rows that a file's row groups hold.
+
+    Some writers that append leave the footer's own count at what it was before, and readers go by the row groups.
+
+    Raises:
+        BadInput: the footer counts more rows than its row groups hold, so that some are lost.
+    """
+    in_groups: int = sum(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+    if metadata.num_rows > in_groups:
+        counts = f"its footer counts {metadata.num_rows} rows, its row groups hold {in_groups}"
+        raise BadInput("source", f"{path} is not a readable Parquet file ({counts})", "Mend or remove it")
+    return in_groups
 
 
 def _first_twice(names: Iterable[str]) -> str | None:
@@ -368,10 +383,11 @@ def _read_run(  # noqa: PLR0913, PLR0917 - what, where, and how much of it
     with storage.open(file.path) as source:
         try:
             parquet = pq.ParquetFile(source, buffer_size=READ_AHEAD_BYTES, page_checksum_verification=True)
-            if parquet.metadata.num_rows != file.rows:
+            rows = _rows_in(file.path, parquet.metadata)
+            if rows != file.rows:
                 raise BadInput(
                     "source",
-                    f"{file.path} has {parquet.metadata.num_rows} rows, but had {file.rows} when it was planned",
+                    f"{file.path} has {rows} rows, but had {file.rows} when it was planned",
                     "Run again, and write to a source only between runs",
                 )
             names = [name for name in schema.names if name in parquet.schema_arrow.names]
