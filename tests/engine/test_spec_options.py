@@ -293,3 +293,12 @@ def test_an_abbreviation_is_refused_since_a_new_field_could_take_it(
         spec("--max-out=5")
     assert left.value.code == 1
     assert "there is no option '--max-out=5'; did you mean --max-outstanding?" in capsys.readouterr().err
+
+
+def test_the_option_that_filters_replace_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed(["run", *NEEDED, "--where", "record.total > 100"])
+    assert (
+        "--where is gone: choose records with --filter, such as --filter 'total > 100'"
+        in capsys.readouterr().err
+    )

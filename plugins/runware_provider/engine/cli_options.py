@@ -53,6 +53,8 @@ def typed(error: BadInput) -> BadInput:
 
 
 def _no_such_option(word: str, options: argparse.Namespace) -> str:
+    if word.partition("=")[0] == "--where":  # which earlier versions had
+        return "--where is gone: choose records with --filter, such as --filter 'total > 100'"
     flags = [f"--{name.replace('_', '-')}" for name in vars(options)]
     near = difflib.get_close_matches(word.partition("=")[0], flags, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
