@@ -38,8 +38,8 @@ ESCAPES = {
 }
 
 
-def squeezed(text: str) -> str:
-    return "".join(letter for letter in text.casefold() if letter.isprintable() and letter != " ")
+def folded(text: str) -> str:
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text.casefold()).split())
 
 
 prompts = st.text(st.characters(codec="utf-8"), min_size=RUN_CHARS, max_size=400)
@@ -78,8 +78,8 @@ def test_every_long_enough_piece_of_a_prompt_is_found(before, after, start, piec
 @given(prompts, st.text(max_size=200))
 def test_what_is_shown_never_shares_a_long_run_with_what_was_sent(prompt, message):
     shown = Redactor([prompt]).said(message + prompt[:30])
-    runs = {squeezed(shown)[at : at + RUN_CHARS] for at in range(len(squeezed(shown)) - RUN_CHARS + 1)}
-    assert shown == WITHHELD or not any(run in squeezed(prompt) for run in runs)
+    runs = {folded(shown)[at : at + RUN_CHARS] for at in range(len(folded(shown)) - RUN_CHARS + 1)}
+    assert shown == WITHHELD or not any(run in folded(prompt) for run in runs)
 
 
 @given(st.text(max_size=700), st.lists(st.text(max_size=50), max_size=3), st.text(max_size=40))
@@ -100,9 +100,47 @@ def test_a_message_is_judged_against_the_longest_prompts():
     assert Redactor().said("the same words again and again", longest) == WITHHELD
 
 
-@pytest.mark.parametrize("quoted", ["'Jane Doe'", '"Jane Doe"', "`Jane Doe`", "\u201cJane Doe\u201d"])
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        *("'Jane Doe'", '"Jane Doe"', "`Jane Doe`", "<Jane Doe>", "'Jane Doe"),
+        *("\u201cJane Doe\u201d", "\u2018Jane Doe\u2019", "\u00abJane Doe\u00bb", "\u201eJane Doe"),
+    ],
+)
 def test_a_short_value_in_quotation_marks_is_withheld(quoted):
     assert Redactor().said(f"Invalid value {quoted}", ["Who is it?\nName: Jane Doe"]) == WITHHELD
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Blocked content: 4111 1111 1111 1111",
+        "Blocked person: Maria Lopez, card 41",
+        "Insufficient credits for customer 4111",
+    ],
+)
+def test_a_long_number_or_a_line_of_a_record_is_withheld(message):
+    assert Redactor().said(message, ["Maria Lopez, card 4111 1111 1111 1111, Madrid"]) == WITHHELD
+
+
+@pytest.mark.parametrize("prompt", ["no", "a", "up", "max", "top"])
+def test_a_prompt_of_a_word_hides_no_message(prompt):
+    message = "Insufficient credits: top up your account, at most 3 times a day."
+    assert Redactor().said(message, [prompt]) == message
+
+
+@pytest.mark.parametrize("message", ["R&D; is slow today", r"See C:\logs", "50% of it, 3 % of that"])
+def test_what_only_looks_like_an_escape_is_shown(message):
+    assert Redactor().said(message, [PROMPT]) == message
+
+
+def test_a_code_with_a_piece_of_what_was_sent_is_hidden_and_a_known_one_is_not():
+    prompt = "Maria Lopez, card 4111 1111 1111 1111, has insufficient credits."
+    for code in ("Maria_Lopez_4111111111111111", "4111-1111-1111", "marialopez"):
+        assert Redactor().code(code, [prompt]) == UNKNOWN_CODE
+        assert Redactor([prompt]).code(code) == UNKNOWN_CODE
+    for code in ("insufficientCredits", "insufficient_credits", "invalidSteps", "http500"):
+        assert Redactor([prompt]).code(code, ["a", "no"]) == code
 
 
 def test_a_prompt_that_is_shorter_than_a_run_is_withheld_when_it_is_quoted_whole():

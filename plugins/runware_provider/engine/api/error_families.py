@@ -119,9 +119,14 @@ _STOPS: dict[Family, type[JobStopped]] = {
 }
 
 
+def is_known(code: str) -> bool:
+    """Whether a code is one of the vendor's that are written down here, however it is spelt."""
+    return _plain(code) in _FAMILY_OF
+
+
 def family_of(code: str, status: int | None = None) -> Family:
     """Sort an error code into its family; the HTTP status decides only where the code says nothing."""
-    plain = re.sub(r"[^a-z0-9]", "", code.lower())
+    plain = _plain(code)
     known = _FAMILY_OF.get(plain)
     if known is not None and plain not in _SAYS_LITTLE:
         return known
@@ -152,3 +157,7 @@ def back_off_s(tries: int, *, first_s: float = 1.0, longest_s: float = 60.0, spr
     At most 1.5 times `longest_s`.
     """
     return float(min(longest_s, first_s * 2.0 ** min(max(tries, 0), 16)) * (1.0 + 0.5 * spread))
+
+
+def _plain(code: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", code.lower())

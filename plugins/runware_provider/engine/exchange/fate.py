@@ -401,7 +401,9 @@ class Fates:
 
     def _stop_for(self, family: Family, error: ApiError, chunk: Sequence[Inference]) -> JobStopped:
         prompts = [text for one in chunk for text in one.words]
-        return stop_for(family, self.redactor.code(error.code), self.redactor.said(error.message, prompts))
+        return stop_for(
+            family, self.redactor.code(error.code, prompts), self.redactor.said(error.message, prompts)
+        )
 
     def _answered(self, one: Inference, item: Mapping[str, Any], now: float, effects: Effects) -> None:
         result = read_result(item)
@@ -470,7 +472,7 @@ class Fates:
         return one.entry(
             kind,
             family=family.value,
-            code=self.redactor.code(error.code),
+            code=self.redactor.code(error.code, one.words),
             message=message[:MESSAGE_CHARS],
             cost=cost_of(error.item),
             item=encode_item(error.item),
