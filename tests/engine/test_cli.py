@@ -41,7 +41,7 @@ def call(
 
 def test_a_run_prints_its_manifest_and_nothing_else(place: Any) -> None:
     place.fill(6)
-    ended = place.call(*place.arguments("run"))
+    ended = place.call_python(*place.arguments("run"))
     assert ended.returncode == 0, ended.stderr
     manifest = json.loads(ended.stdout)
     assert (manifest["status"], manifest["paid_inferences"]) == ("published", 6)
@@ -434,7 +434,7 @@ def test_what_names_somebody_is_forgotten_and_asked_anew(place: Any, call: Calla
     place.fill(10)
     code, manifest, _ = call()
     uuid = place.rows()[3]["inference"]["task_uuid"]
-    done = place.call("forget", "--destination", str(place.destination), "--task-uuid", uuid)
+    done = place.call_python("forget", "--destination", str(place.destination), "--task-uuid", uuid)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["answers"], told["task_uuids"]) == (1, [uuid])

@@ -18,14 +18,18 @@ import pytest
 from runware_provider.testing import Fault
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
+
+    from tests.forked import CommandLine
 
 RECORDS = 65
 SIDE_BY_SIDE = 6
-FROZEN_S = 100.0
-LOOKS = 6_000
+FROZEN_S = 600.0
+"""Longer than a test waits for anything: nobody but the kill ends it."""
+LOOKS = 30_000
 BETWEEN_LOOKS_S = 0.01
+HARD_STOP_S = 300
+"""After which a command line that hangs is killed, and its test fails."""
 FEW = {"max_outstanding": "30"}
 
 
@@ -70,7 +74,7 @@ def moments() -> list[Moment]:
     ]
 
 
-def until(reached: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def until(reached: Callable[[], bool], process: CommandLine) -> None:
     """Return when it is so, or when the process has ended by itself; bounded."""
     pause = threading.Event()
     for _ in range(LOOKS):
@@ -115,7 +119,7 @@ def twins(delivery: str, place: Any) -> Ran:
     place.fill(RECORDS)
     command = place.arguments("run", delivery=delivery, **FEW)
     with place.start(*command) as one, place.start(*command) as other:
-        told = one.communicate(timeout=60)[1] + other.communicate(timeout=60)[1]
+        told = one.communicate(timeout=HARD_STOP_S)[1] + other.communicate(timeout=HARD_STOP_S)[1]
     manifest = json.loads((place.state / "manifest.json").read_text(encoding="utf-8"))
     return Ran(place, [one.returncode, other.returncode], manifest, told)
 
@@ -126,7 +130,7 @@ def interrupted(number: signal.Signals, place: Any) -> Ran:
     with place.start(*command) as process:
         until(lambda: place.executed() > 10, process)
         process.send_signal(number)
-        out, told = process.communicate(timeout=60)
+        out, told = process.communicate(timeout=HARD_STOP_S)
     stopped = json.loads(out)
     assert stopped["status"] == "stopped"
     assert stopped["records"] == RECORDS

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import shutil
 import signal
-import sys
-import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache
-from multiprocessing import forkserver
 from multiprocessing.connection import wait
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from runware_provider.engine.storage.s3 import S3Storage
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 from tests.answers import total_of
-from tests.engine.conftest import FAST, KEY, PLUGINS, Place, body_of
+from tests.engine.conftest import FAST, KEY, Place, body_of
+from tests.forked import FAMILY, nursery
 from tests.torture.victim import ACCOUNT, TOLD, Orders, obey
 
 if TYPE_CHECKING:
-    from multiprocessing.context import ForkServerContext, ForkServerProcess
+    from multiprocessing.context import ForkServerProcess
+    from pathlib import Path
 
     from runware_provider.engine.spec import Spec
     from tests.s3.server import S3Server
 
-PROJECT = Path(__file__).resolve().parents[2]
 RECORDS = 30
 REASKS = 1
 LATENCY_S = 0.05
@@ -48,8 +42,6 @@ MISREAD = "Shop 1"
 EXECUTIONS = RECORDS + sum(MISREAD in body_of(number) for number in range(RECORDS))
 """Inferences that one job needs."""
 HARD_STOP_S = 100.0
-_FAMILY = threading.Lock()
-"""Starting a process asks all its siblings how they ended, and an exit code can be read only once."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +145,8 @@ class Scene:
         """A victim on its way."""
         fatal = (kill.boundary, kill.after) if kill is not None else (None, False)
         orders = Orders(self.spec, self.place.endpoint, self._options, self.place.root, *fatal)
-        process = _nursery().Process(target=obey, args=(orders,))
-        with _FAMILY:
+        process = nursery().Process(target=obey, args=(orders,))
+        with FAMILY:
             process.start()
         self.sums.runs += 1
         return process
@@ -179,10 +171,10 @@ class Scene:
         """The same; how it ended."""
         ended = wait([process.sentinel], HARD_STOP_S if seconds is None else seconds)
         hangs = seconds is None and not ended
-        with _FAMILY:
+        with FAMILY:
             process.kill()
         wait([process.sentinel])
-        with _FAMILY:
+        with FAMILY:
             process.join()
             code = process.exitcode
             process.close()
@@ -256,21 +248,3 @@ def tortured(scene: Scene, kills: tuple[Kill, ...]) -> Sums:
     where = f"{scene.combination.delivery}, {scene.combination.store}, killed {', '.join(map(str, kills))}"
     scene.sums.violations = [f"{where}: {text}" for text in scene.sums.violations]
     return scene.sums
-
-
-@cache
-def _nursery() -> ForkServerContext:
-    """Forks victims from a process that has loaded the engine, so that one does not take a second to start."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", "tests.torture.torture"])
-    before = os.environ.get("PYTHONPATH")
-    # Python 3.11 does not hand on `sys.path` to what is loaded before the first fork.
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(PROJECT), str(PLUGINS), *filter(None, sys.path)])
-    try:
-        forkserver.ensure_running()
-    finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
-    return context
