@@ -153,16 +153,17 @@ def run_task(api: ExecutionApi) -> Iterator[Any]:
         signal.signal(number, handler)
 
 
-@pytest.fixture
-def fresh_python(tmp_path: Path) -> Any:
+@pytest.fixture(scope="module")
+def fresh_python(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Runs code in a process of its own; returns its standard output."""
+    folder = tmp_path_factory.mktemp("fresh")
 
     def run(code: str, *, environment: dict[str, str] | None = None) -> str:
         plugins = str(Path(__file__).parents[2] / "plugins")
         done = subprocess.run(
             [sys.executable, "-c", code],
             env={**os.environ, **SETTINGS, "PYTHONPATH": plugins, **(environment or {})},
-            cwd=tmp_path,
+            cwd=folder,
             capture_output=True,
             text=True,
             check=False,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import pytest
 
 A_DAG = """
 import hashlib, json, sys
@@ -40,36 +39,17 @@ for heavy in ("httpx", "pyarrow"):
     sys.modules[heavy] = None  # an import of it fails from here on
 """
 
+READ_BACK = """
+read = DagSerialization.deserialize_dag(json.loads(json.dumps(serialized)))
+"""
 
-def test_parsing_a_dag_imports_neither_httpx_nor_pyarrow(fresh_python: Any) -> None:
-    printed = fresh_python(WITHOUT_HEAVY_MODULES + A_DAG + "print(sorted(dag.task_ids))")
-    assert printed.splitlines()[-1] == "['decorated', 'mapped', 'plain']"
-
-
-def test_two_processes_serialize_the_same_dag(fresh_python: Any) -> None:
-    show = "print(json.dumps(serialized, sort_keys=True))"
-    first, second = (
-        fresh_python(A_DAG + show, environment={"PYTHONHASHSEED": seed}).splitlines()[-1] for seed in "12"
-    )
-    assert json.loads(first) == json.loads(second)
-    assert " at 0x" not in first
-
-
-def test_a_serialized_task_holds_no_prompt(fresh_python: Any) -> None:
-    printed = fresh_python(A_DAG + "print(json.dumps(serialized))")
-    assert "Secret prompt" not in printed
-
-
-def test_a_serialized_dag_is_read_back(fresh_python: Any) -> None:
-    printed = fresh_python(
-        A_DAG + "read = DagSerialization.deserialize_dag(json.loads(json.dumps(serialized)));"
-        "print(read.get_task('plain').template_fields, read.get_task('mapped').is_mapped)"
-    )
-    assert printed.splitlines()[-1] == (
-        "['source', 'destination', 'state', 'partition', 'failures', 'model', 'filters', 'limit', 'refresh',"
-        " 'retry_failed'] True"
-    )
-
+LOAD_THE_FILE = """
+for heavy in ("httpx", "pyarrow"):
+    del sys.modules[heavy]  # that the file needs none of them is not what is asked
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(dag_folder="{file}")
+assert not bag.import_errors, bag.import_errors
+"""
 
 MAPPED_WITH_A_MODEL = """
 from __future__ import annotations
@@ -102,25 +82,57 @@ with DAG("dag", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.u
         ).expand(source=["a"])
 """
 
-SERIALIZE_THE_FILE = """
-import json
-from airflow.dag_processing.dagbag import DagBag
-from airflow.serialization.serialized_objects import DagSerialization
-bag = DagBag(dag_folder="a_dag.py")
-assert not bag.import_errors, bag.import_errors
-print(json.dumps(DagSerialization.serialize_dag(bag.dags["dag"])["tasks"]))
+SHOW = """
+print(json.dumps({
+    "tasks": sorted(dag.task_ids),
+    "serialized": serialized,
+    "template_fields": list(read.get_task("plain").template_fields),
+    "is_mapped": read.get_task("mapped").is_mapped,
+    "from_the_file": DagSerialization.serialize_dag(bag.dags["dag"])["tasks"],
+}))
 """
 
 
+@pytest.fixture(scope="module")
+def told(fresh_python: Any, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What two processes that order sets differently say of the two DAGs.
+
+    Airflow takes two seconds to start, so two processes tell all that the tests ask.
+    """
+    file = tmp_path_factory.mktemp("dags") / "a_dag.py"
+    file.write_text(MAPPED_WITH_A_MODEL, encoding="utf-8")
+    code = WITHOUT_HEAVY_MODULES + A_DAG + READ_BACK + LOAD_THE_FILE.format(file=str(file)) + SHOW
+    printed = [fresh_python(code, environment={"PYTHONHASHSEED": seed}) for seed in "12"]
+    return [json.loads(text.splitlines()[-1]) for text in printed]
+
+
+def test_parsing_a_dag_imports_neither_httpx_nor_pyarrow(told: list[dict[str, Any]]) -> None:
+    assert told[0]["tasks"] == ["decorated", "mapped", "plain"]
+
+
+def test_two_processes_serialize_the_same_dag(told: list[dict[str, Any]]) -> None:
+    first, second = (one["serialized"] for one in told)
+    assert first == second
+    assert " at 0x" not in json.dumps(first)
+
+
+def test_a_serialized_task_holds_no_prompt(told: list[dict[str, Any]]) -> None:
+    assert "Secret prompt" not in json.dumps(told[0]["serialized"])
+
+
+def test_a_serialized_dag_is_read_back(told: list[dict[str, Any]]) -> None:
+    assert told[0]["template_fields"] == [
+        *("source", "destination", "state", "partition", "failures", "model", "filters", "limit"),
+        *("refresh", "retry_failed"),
+    ]
+    assert told[0]["is_mapped"] is True
+
+
 def test_a_mapped_task_with_a_pydantic_model_is_serialized_the_same_twice(
-    fresh_python: Any, tmp_path: Path
+    told: list[dict[str, Any]],
 ) -> None:
-    (tmp_path / "a_dag.py").write_text(MAPPED_WITH_A_MODEL, encoding="utf-8")
-    first, second = (
-        fresh_python(SERIALIZE_THE_FILE, environment={"PYTHONHASHSEED": seed}).splitlines()[-1]
-        for seed in "12"
-    )
-    assert json.loads(first) == json.loads(second)
-    assert "<class Invoice " in first
-    assert "total: float" not in first
-    assert "secret label" not in first
+    first, second = (one["from_the_file"] for one in told)
+    assert first == second
+    assert "<class Invoice " in json.dumps(first)
+    assert "total: float" not in json.dumps(first)
+    assert "secret label" not in json.dumps(first)
