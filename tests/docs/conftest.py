@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,10 +27,12 @@ class Reader:
     Args:
         folder: a copy of the project.
         server: the local API server, which the pages believe at its usual address.
+        database: Airflow's, new.
     """
 
-    def __init__(self, folder: Path, server: LocalServer) -> None:
+    def __init__(self, folder: Path, server: LocalServer, database: Path) -> None:
         self.folder = folder
+        self.database = database
         self.server = server
         self.environment = self._environment()
         self._airflow: subprocess.Popen[str] | None = None
@@ -99,7 +102,9 @@ class Reader:
         folder = Path(self.environment["AIRFLOW__CORE__DAGS_FOLDER"])
         if not folder.exists():
             folder.mkdir()
-            self.bash("airflow db migrate >/dev/null 2>&1")
+            home = Path(self.environment["AIRFLOW_HOME"])
+            home.mkdir(exist_ok=True)
+            shutil.copy(self.database, home / "airflow.db")
 
     def _started(self) -> subprocess.Popen[str]:
         self._with_database()
@@ -118,10 +123,10 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def reader(
-    tmp_path_factory: pytest.TempPathFactory, copy_project: Callable[[Path], Path]
+    tmp_path_factory: pytest.TempPathFactory, copy_project: Callable[[Path], Path], database: Path
 ) -> Iterator[Reader]:
     with LocalServer(ServerSettings(latency=0, answers=committed())) as server:
-        reading = Reader(copy_project(tmp_path_factory.mktemp("project")), server)
+        reading = Reader(copy_project(tmp_path_factory.mktemp("project")), server, database)
         yield reading
         reading.close()
 

@@ -93,14 +93,15 @@ print(json.dumps(DagSerialization.serialize_dag(dag)["tasks"], sort_keys=True))
 
 
 @pytest.fixture(scope="module")
-def airflow(wheel_python: Path, server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+def airflow(
+    wheel_python: Path, database: Path, server: LocalServer, tmp_path_factory: pytest.TempPathFactory
+) -> Deployment:
     folder = tmp_path_factory.mktemp("deployment") / "airflow"
     for name in ("dags", "include"):
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "dags" / "by_function.py").write_text(A_DAG, encoding="utf-8")
-    deployment = Deployment(folder, wheel_python, server)
-    deployment.run("-m", "airflow", "db", "migrate")
-    return deployment
+    shutil.copy(database, folder / "airflow.db")
+    return Deployment(folder, wheel_python, server)
 
 
 def test_the_wheel_holds_the_package_and_nothing_that_needs_a_checkout(wheel: Path) -> None:
