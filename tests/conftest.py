@@ -33,17 +33,29 @@ COPIED = (
 )
 
 LONGEST = (
-    "tests/packaging/",
-    "tests/torture/",
+    "tests/packaging/test_copied.py",
     "tests/test_readme.py",
-    "tests/docs/",
+    "tests/docs/test_pages.py",
+    "tests/torture/",
+    "tests/packaging/",
+    "tests/test_real_receipts.py",
     "tests/test_make_airflow.py",
-    "tests/airflow/test_secrets.py",
-    "tests/engine/test_faults.py",
+    "tests/docs/",
     "tests/engine/test_resume.py",
+    "tests/engine/test_faults.py",
+    "tests/airflow/test_secrets.py",
     "tests/engine/test_reasking.py",
     "tests/engine/test_job_on_s3.py",
+    "tests/engine/memory/",
+    "tests/engine/storage/",
 )
+WORKERS_PER_CORE = 2
+"""Of pytest's processes, because tests wait half of their time: for the API, for locks, for a process to end."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Tell what `-n auto` means."""
+    return WORKERS_PER_CORE * len(os.sched_getaffinity(0))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
