@@ -96,10 +96,9 @@ def test_a_copy_of_plugins_is_one_plugin_and_runs_the_examples(project: Deployme
         "leaked": [],
         "in_use": str(project.folder / "plugins" / "runware_provider"),
     }
-    listed = project.run("-m", "airflow", "dags", "list", "--local", "--output", "json")
-    shown = json.loads(listed.stdout[listed.stdout.index("[{") :])
+    ran = project.airflow("dags list --local --output json", "dags test classify_text 2026-01-02")
+    shown, _ = json.JSONDecoder().raw_decode(ran.stdout[ran.stdout.index("[{") :])
     assert {dag["dag_id"] for dag in shown} == {"extract_invoices", "classify_text", "call_a_tool"}
-    ran = project.run("-m", "airflow", "dags", "test", "classify_text", "2026-01-02")
     assert "state=success" in ran.stdout + ran.stderr
     assert complaints(ran) == []
 

@@ -71,15 +71,6 @@ print(json.dumps({
 }))
 """
 
-RUN = """
-import sys
-from airflow.__main__ import main
-for dag in sys.argv[1:]:
-    sys.argv = ["airflow", "dags", "test", dag, "--conf", '{"limit": 5}']
-    main()
-"""
-"""Airflow's command for each DAG in turn, in one process, since its start takes longer than they do."""
-
 PARSE = """
 import json, runpy, sys
 from airflow.sdk import DAG, Asset, BaseHook, BaseOperator, Connection, task
@@ -203,8 +194,9 @@ def test_the_command_runs_a_job(airflow: Deployment, server: LocalServer, tmp_pa
 
 
 def test_a_dag_with_the_decorator_and_an_example_run_without_a_complaint(airflow: Deployment) -> None:
-    ran = airflow.run("-c", RUN, "by_function", "extract_invoices")
-    for dag in ("by_function", "extract_invoices"):
+    dags = ("by_function", "extract_invoices")
+    ran = airflow.airflow(*(f'dags test {dag} --conf {{"limit":5}}' for dag in dags))
+    for dag in dags:
         assert re.search(rf"DagRun Finished.*dag_id={dag}.* state=success", ran.stdout + ran.stderr)
     assert complaints(ran) == []
     rows = [
