@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -624,10 +625,11 @@ def test_a_killed_process_leaves_no_secret(bench: Bench, number: signal.Signals)
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
+        pause = threading.Event()
         while not bench.server.bill_summary()["executed"] and process.poll() is None:
-            pass
+            pause.wait(0.01)
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == (3 if number is signal.SIGTERM else -number), err
     assert "httpcore" in err
     assert "zqprompt" not in _held_in(bench.root / "out.state")

@@ -39,7 +39,7 @@ SCHEMA = {
     "required": ["total"],
 }
 STOPPED_TOGETHER = 32
-LOOKS = 6_000
+LOOKS = 30_000
 BETWEEN_LOOKS_S = 0.01
 HARD_STOP_S = 300
 """After which a command line that hangs is killed, so that a test fails and does not stand still."""
