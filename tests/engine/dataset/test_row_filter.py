@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import operator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -243,6 +244,77 @@ def test_row_groups_that_are_not_read_change_no_row(
     assert [number for number, _ in told] == list(range(-(-len(rows) // shard_rows)))
     places = chosen(numbered.drop_columns("row"), alternatives)
     assert [row for _, some in told for row in some] == [numbered["row"][place].as_py() for place in places]
+
+
+FLOATS = st.sampled_from([-0.0, 0.0, 1.0, -1.0, 2.5, float("inf"), float("-inf")])
+COMPARED = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def chosen_by_python(values: list[float | None], sign: str, members: list[float]) -> list[int]:
+    def passes(value: float | None) -> bool:
+        if value is None:
+            return False
+        if sign == "in":
+            return any(value == member for member in members)
+        if sign == "not in":
+            return all(value != member for member in members)
+        return bool(COMPARED[sign](value, members[0]))
+
+    return [row for row, value in enumerate(values) if passes(value)]
+
+
+@given(
+    values=st.lists(st.none() | FLOATS | st.just(float("nan")), max_size=12),
+    kind=st.sampled_from([pa.float16(), pa.float32(), pa.float64()]),
+    sign=SIGNS | st.sampled_from(["in", "not in"]),
+    members=st.lists(FLOATS, min_size=1, max_size=3),
+    group=st.integers(1, 6),
+    statistics=st.booleans(),
+)
+def test_signed_zeros_infinities_and_nans_are_told_apart_as_python_does_it(  # noqa: PLR0913, PLR0917 - each drawn
+    tmp_path_factory: pytest.TempPathFactory,
+    values: list[float | None],
+    kind: pa.DataType,
+    sign: str,
+    members: list[float],
+    group: int,
+    statistics: bool,  # noqa: FBT001 - drawn
+) -> None:
+    folder = tmp_path_factory.mktemp("source")
+    table = pa.table({"x": pa.array(values, kind), "row": pa.array(range(len(values)), pa.int64())})
+    pq.write_table(table, folder / "a.parquet", row_group_size=group, write_statistics=statistics)
+    filters = [("x", sign, members if "in" in sign else members[0])]
+    expected = chosen_by_python(values, sign, members)
+    assert chosen(table.drop_columns("row"), filters) == expected
+    assert [row for _, some in read(LocalStorage(), folder, filters) for row in some] == expected
+    if any(value is not None and value != value for value in values):  # DuckDB holds that a NaN equals itself
+        return
+    literals = ", ".join(f"'{member}'::DOUBLE" for member in members[: None if "in" in sign else 1])
+    condition = f"x {'=' if sign == '==' else sign} ({literals})"
+    with duckdb.connect() as database:
+        database.register("numbered", table.set_column(0, "x", table["x"].cast(pa.float64())))
+        told = database.execute(f"SELECT row FROM numbered WHERE {condition} ORDER BY row").fetchall()  # noqa: S608 - our own words
+    assert [row for (row,) in told] == expected
+
+
+def test_statistics_change_no_row_for_any_type_of_column(tmp_path: Path) -> None:
+    for name, (kind, small, large, _) in TYPED.items():
+        values = [small, small, None, large, large, None, small, large]
+        table = pa.table({"c": column(kind, values), "row": range(len(values))})
+        (tmp_path / name).mkdir()
+        pq.write_table(table, tmp_path / name / "a.parquet", row_group_size=2)
+        for sign in (*COMPARED, "in", "not in", "is null", "is not null"):
+            value = () if "null" in sign else ([large],) if "in" in sign else (large,)
+            expected = chosen(table.drop_columns("row"), [("c", sign, *value)])
+            told = read(LocalStorage(), tmp_path / name, [("c", sign, *value)])
+            assert [row for _, some in told for row in some] == expected, (name, sign)
 
 
 def test_row_groups_whose_statistics_rule_them_out_are_not_read(

@@ -52,6 +52,8 @@ class Condition:
         """Whether statistics of a file's row group can tell that no row of it passes."""
         if self.operator in _TRUE_OF_NAN or pa.types.is_nested(self.column_type):
             return False
+        if self.operator == "in" and pa.types.is_floating(self.column_type):
+            return False  # Arrow tells -0.0 from 0.0 in lists, and Parquet writes a least of 0.0 as -0.0
         if self.column not in file_schema.names or self.compared_as != self.column_type:
             return False
         return bool(file_schema.field(self.column).type == self.column_type)
@@ -167,8 +169,16 @@ def _condition(written: Filter, schema: pa.Schema) -> Condition:
     plain = compared_as(kind)
     if sign in MEMBERSHIPS:
         members = [cast_value(written, member, plain) for member in values[0]]
-        return Condition(column, sign, pa.array(members, plain), kind, plain)
+        return Condition(column, sign, _value_set(members, plain), kind, plain)
     return Condition(column, sign, cast_value(written, values[0], plain), kind, plain)
+
+
+def _value_set(members: list[pa.Scalar], kind: pa.DataType) -> pa.Array:
+    """Return the values of a list, a zero with both signs: Arrow tells -0.0 from 0.0 in lists alone."""
+    values = pa.array(members, kind)
+    if pa.types.is_floating(kind) and pc.any(pc.equal(values, 0.0)).as_py():
+        return pa.concat_arrays([values, pa.array([0.0, -0.0], kind)])
+    return values
 
 
 def _unknown(column: str, columns: list[str]) -> BadInput:
