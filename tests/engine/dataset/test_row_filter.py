@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import operator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -278,7 +280,7 @@ def chosen_by_python(values: list[float | None], sign: str, members: list[float]
     group=st.integers(1, 6),
     statistics=st.booleans(),
 )
-def test_signed_zeros_infinities_and_nans_are_told_apart_as_python_does_it(  # noqa: PLR0913, PLR0917 - each drawn
+def test_signed_zeros_infinities_and_nans_are_told_apart_as_python_does_it(  # noqa: PLR0917 - each drawn
     tmp_path_factory: pytest.TempPathFactory,
     values: list[float | None],
     kind: pa.DataType,
@@ -294,7 +296,9 @@ def test_signed_zeros_infinities_and_nans_are_told_apart_as_python_does_it(  # n
     expected = chosen_by_python(values, sign, members)
     assert chosen(table.drop_columns("row"), filters) == expected
     assert [row for _, some in read(LocalStorage(), folder, filters) for row in some] == expected
-    if any(value is not None and value != value for value in values):  # DuckDB holds that a NaN equals itself
+    if any(
+        value is not None and math.isnan(value) for value in values
+    ):  # DuckDB holds that a NaN equals itself
         return
     literals = ", ".join(f"'{member}'::DOUBLE" for member in members[: None if "in" in sign else 1])
     condition = f"x {'=' if sign == '==' else sign} ({literals})"
@@ -315,6 +319,41 @@ def test_statistics_change_no_row_for_any_type_of_column(tmp_path: Path) -> None
             expected = chosen(table.drop_columns("row"), [("c", sign, *value)])
             told = read(LocalStorage(), tmp_path / name, [("c", sign, *value)])
             assert [row for _, some in told for row in some] == expected, (name, sign)
+
+
+def test_columns_of_extension_types_can_be_asked_for_nulls(tmp_path: Path) -> None:
+    columns = {
+        "uuid": pa.array([b"0" * 16, None], pa.uuid()),
+        "json": pa.array(["{}", None], pa.json_()),
+        "bool8": pa.array([1, None], pa.bool8()),
+    }
+    pq.write_table(pa.table({**columns, "row": range(2)}), tmp_path / "a.parquet")
+    for name in columns:
+        told = {
+            sign: [row for _, some in read(LocalStorage(), tmp_path, [(name, sign)]) for row in some]
+            for sign in ("is null", "is not null")
+        }
+        assert told == {"is null": [1], "is not null": [0]}, name
+
+
+def test_row_groups_of_which_arrow_compares_no_statistics_are_read(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"row": [1], "u": pa.array([b"0" * 16], pa.uuid())}), tmp_path / "a.parquet")
+
+    class Incomparable(RowFilter):
+        def within(self, partition: Any) -> RowFilter:
+            del partition
+            return self
+
+        def expression(self, file_schema: pa.Schema) -> Any:
+            del file_schema
+            return pc.is_null(pc.field("u"))
+
+    row_filter = Incomparable.of(normal_form([("row", "==", 1)]), pq.read_schema(tmp_path / "a.parquet"))
+    assert row_filter is not None
+    dataset = open_dataset(LocalStorage(), str(tmp_path))
+    shards = plan_shards(dataset, shard_rows=7, shard_bytes=10**9, limit=None)
+    read_tables = read_shards(LocalStorage(), dataset, shards, ["row"], row_filter)
+    assert [table["row"].to_pylist() for _, table in read_tables] == [[1]]
 
 
 def test_row_groups_whose_statistics_rule_them_out_are_not_read(

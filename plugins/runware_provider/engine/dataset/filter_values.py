@@ -63,6 +63,11 @@ def compared_as(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
+def is_comparable(kind: pa.DataType) -> bool:
+    """Return whether values of this type can be compared: neither lists and structs nor Arrow's extensions."""
+    return any(fits(kind) for fits, _, _ in _KINDS)
+
+
 def cast_value(written: Filter, value: Any, kind: pa.DataType) -> pa.Scalar:
     """Return a value in the type of its column, exactly, save for floats, which are the nearest ones.
 

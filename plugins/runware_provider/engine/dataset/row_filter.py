@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runware_provider.engine.dataset.filter_values import cast_value, compared_as
+from runware_provider.engine.dataset.filter_values import cast_value, compared_as, is_comparable
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filters import FIELD, MEMBERSHIPS, NULL_TESTS
 
@@ -50,7 +50,7 @@ class Condition:
 
     def told_by(self, file_schema: pa.Schema) -> bool:
         """Whether statistics of a file's row group can tell that no row of it passes."""
-        if self.operator in _TRUE_OF_NAN or pa.types.is_nested(self.column_type):
+        if self.operator in _TRUE_OF_NAN or not is_comparable(self.column_type):
             return False
         if self.operator == "in" and pa.types.is_floating(self.column_type):
             return False  # Arrow tells -0.0 from 0.0 in lists, and Parquet writes a least of 0.0 as -0.0
