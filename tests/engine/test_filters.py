@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,9 +34,13 @@ def test_a_list_of_filters_is_one_alternative_and_a_list_of_lists_several() -> N
         ([["country", "=", "de"]], ((DE,),)),  # as JSON has it
         ([("n", " NOT  in ", {2, 1})], ((("n", "not in", (1, 2)),),)),
         ([("vat_id", "IS NOT NULL")], ((("vat_id", "is not null"),),)),
+        (
+            [("n", "==", np.int64(2)), ("n", "in", [np.float32(0.5)])],
+            ((("n", "==", 2), ("n", "in", (0.5,))),),
+        ),
     ]
     for filters, expected in cases:
-        assert normal_form(filters) == expected
+        assert repr(normal_form(filters)) == repr(expected)
         assert normal_form(expected) == expected
 
 
@@ -56,6 +61,7 @@ def test_every_other_shape_is_refused_with_what_to_write() -> None:
         ([("country", "in", [])], "has an empty list"),
         ([("country", "==", ["de"])], "compares with a list"),
         ([("total", ">", float("nan"))], "compares with NaN"),
+        ([("total", ">", np.float32("nan"))], "compares with NaN"),
     ]
     for filters, said in cases:
         assert said in refusal(filters)

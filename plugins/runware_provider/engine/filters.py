@@ -120,8 +120,7 @@ def _checked(part: Any) -> Filter:
         raise BadInput(FIELD, f"{shown(part)} has no value", f'Write it like ("{column}", "{operator}", ...)')
     if operator in MEMBERSHIPS:
         return column, operator, _members(part)
-    _check_comparable(part, part[2])
-    return column, operator, part[2]
+    return column, operator, _single_value(part, part[2])
 
 
 def _members(part: Any) -> tuple[Any, ...]:
@@ -136,12 +135,13 @@ def _members(part: Any) -> tuple[Any, ...]:
         )
     if not values:
         raise BadInput(FIELD, f"{shown(part)} has an empty list", "Name a value, or leave the filter out")
-    for value in values:
-        _check_comparable(part, value)
-    return tuple(values)
+    return tuple(_single_value(part, value) for value in values)
 
 
-def _check_comparable(part: Any, value: object) -> None:
+def _single_value(part: Any, written: Any) -> Any:
+    """Return a value to compare with, a number of numpy as Python's."""
+    is_numpy_number = getattr(getattr(written, "dtype", None), "kind", None) in set("biuf")
+    value = written.item() if is_numpy_number and written.ndim == 0 else written
     if value is None:
         raise BadInput(
             FIELD,
@@ -156,6 +156,7 @@ def _check_comparable(part: Any, value: object) -> None:
             f"{shown(part)} compares with a {type(value).__name__}",
             "Give a single value, or a list of them behind `in`",
         )
+    return value
 
 
 def _unquoted(text: str) -> str:
