@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -113,6 +114,16 @@ def test_a_nan_in_the_data_is_unequal_to_everything_and_has_no_order() -> None:
     assert chosen(table, [("x", "is null")]) == [2]
 
 
+def test_of_floats_the_nearest_one_counts() -> None:
+    for kind in (pa.float16(), pa.float32(), pa.float64()):
+        table = pa.table({"x": pa.array([0.1, 0.2], kind)})
+        for value in (0.1, "0.1", Decimal("0.1")):
+            told = [
+                chosen(table, [("x", *asked)]) for asked in (("==", value), ("in", [value]), (">", value))
+            ]
+            assert told == [[0], [0], [1]], (kind, value)
+
+
 def test_a_value_that_is_not_exactly_one_of_its_columns_type_is_refused_with_what_to_write() -> None:
     schema = pa.schema({name: kind for name, (kind, *_) in TYPED.items()} | {"l": pa.list_(pa.int8())})
     cases: list[tuple[str, Any, str]] = [
@@ -122,6 +133,11 @@ def test_a_value_that_is_not_exactly_one_of_its_columns_type_is_refused_with_wha
         ("int8", 300, "in its range"),
         ("int8", True, "whole number"),
         ("int8", " 7", "whole number"),
+        ("int8", "0x2", "whole number"),
+        ("half", 70_000, "in its range"),
+        ("decimal32", "abc", "'abc' is no decimal32(5, 1), which column 'decimal32' is"),
+        ("nanoseconds", "3000-01-01", "in its range"),
+        ("nanoseconds", np.datetime64("2026-01-01"), "Give a time"),
         ("bool", 1, "True or False"),
         ("bool", "maybe", "True or False"),
         ("float", 1e300, "in its range"),

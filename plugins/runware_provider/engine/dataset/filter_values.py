@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.filters import Filter
 
+_WHOLE_NUMBER: Final = re.compile(r"-?[0-9]+")
 _NUMBERS: Final = (int, float, Decimal)
 _KINDS: Final[tuple[tuple[Callable[[pa.DataType], bool], tuple[type, ...], str], ...]] = (
     (pa.types.is_boolean, (bool,), "True or False"),
@@ -35,15 +37,15 @@ _KINDS: Final[tuple[tuple[Callable[[pa.DataType], bool], tuple[type, ...], str],
     (
         lambda kind: pa.types.is_timestamp(kind) and kind.tz is None,
         (date,),
-        "a time without an offset and no finer than the type, like '2026-01-31' or '2026-01-31T12:00:00'",
+        "a time without an offset, in its range and no finer than the type, like '2026-01-31' or '2026-01-31T12:00:00'",
     ),
     (
         pa.types.is_timestamp,
         (date,),
-        "a time with its offset and no finer than the type, like '2026-01-31T12:00:00+00:00'",
+        "a time with its offset, in its range and no finer than the type, like '2026-01-31T12:00:00+00:00'",
     ),
     (pa.types.is_time, (time,), "a time of day no finer than the type, like '12:30:00'"),
-    (pa.types.is_duration, (timedelta,), "a timedelta no finer than the type"),
+    (pa.types.is_duration, (timedelta,), "a timedelta in its range and no finer than the type"),
 )
 """For each kind of column the Python types of values that it is compared with, beside texts, and what to write."""
 
@@ -68,13 +70,17 @@ def is_comparable(kind: pa.DataType) -> bool:
     return any(fits(kind) for fits, _, _ in _KINDS)
 
 
-def cast_value(written: Filter, value: Any, kind: pa.DataType) -> pa.Scalar:
-    """Return a value in the type of its column, exactly, save for floats, which are the nearest ones.
+def cast_value(written: Filter, value: Any, column_type: pa.DataType) -> pa.Scalar:
+    """Return a value in the type that its column is compared as.
+
+    It is exact, save for floats: of those it is the nearest one that the column can hold.
 
     Raises:
         BadInput: the value is of an unlike kind, or cannot be cast.
     """
-    types, wanted = next(((types, wanted) for fits, types, wanted in _KINDS if fits(kind)), ((), None))
+    kind = column_type.value_type if pa.types.is_dictionary(column_type) else column_type
+    compared = compared_as(kind)
+    types, wanted = next(((types, wanted) for fits, types, wanted in _KINDS if fits(compared)), ((), None))
     if wanted is None:
         raise BadInput(
             FIELD,
@@ -86,10 +92,14 @@ def cast_value(written: Filter, value: Any, kind: pa.DataType) -> pa.Scalar:
     if not isinstance(value, (*types, str)) or (isinstance(value, bool) and bool not in types):
         raise refused
     try:
-        cast = _exact(value, kind)
+        cast = _exact(value, kind if pa.types.is_float16(kind) else compared).cast(compared)
     except (pa.ArrowException, ValueError, OverflowError):
         raise refused from None
-    if pa.types.is_floating(kind) and not math.isfinite(cast.as_py()) and str(value) not in {"inf", "-inf"}:
+    if (
+        pa.types.is_floating(compared)
+        and not math.isfinite(cast.as_py())
+        and str(value) not in {"inf", "-inf"}
+    ):
         raise refused
     return cast
 
@@ -104,6 +114,8 @@ def _exact(value: Any, kind: pa.DataType) -> pa.Scalar:
         raise ValueError("Arrow reads no duration from a text")
     if isinstance(value, time) or pa.types.is_time(kind):
         return _time_of_day(value).cast(kind)
+    if isinstance(value, str) and pa.types.is_integer(kind) and not _WHOLE_NUMBER.fullmatch(value):
+        raise ValueError("Arrow would read it as hexadecimal")
     return pa.scalar(_text(value), pa.string()).cast(kind)
 
 

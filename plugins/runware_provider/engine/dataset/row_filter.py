@@ -168,9 +168,9 @@ def _condition(written: Filter, schema: pa.Schema) -> Condition:
         return Condition(column, "is not null", None, kind, kind)
     plain = compared_as(kind)
     if sign in MEMBERSHIPS:
-        members = [cast_value(written, member, plain) for member in values[0]]
+        members = [cast_value(written, member, kind) for member in values[0]]
         return Condition(column, sign, _value_set(members, plain), kind, plain)
-    return Condition(column, sign, cast_value(written, values[0], plain), kind, plain)
+    return Condition(column, sign, cast_value(written, values[0], kind), kind, plain)
 
 
 def _value_set(members: list[pa.Scalar], kind: pa.DataType) -> pa.Array:
