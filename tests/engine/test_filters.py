@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.filters import normal_form, read_filter
+from runware_provider.engine.filter_text import read_filter
+from runware_provider.engine.filters import normal_form
 from runware_provider.engine.spec import Spec
 
 DE = ("country", "==", "de")
@@ -82,6 +83,23 @@ def test_a_filter_may_be_written_as_a_text() -> None:
         "vat_id IS NOT NULL": ("vat_id", "is not null"),
         "body == x in y > 3": ("body", "==", "x in y > 3"),
         "inn > 3": ("inn", ">", "3"),
+        "country <> de": ("country", "!=", "de"),
+        "country in (de, fr)": ("country", "in", ("de", "fr")),
+        "country not in ['de', fr]": ("country", "not in", ("de", "fr")),
+        "country in(de)": ("country", "in", ("de",)),
+        "country in '(de', 'fr)'": ("country", "in", ("(de", "fr)")),
+        "name in Doe (senior), Roe (junior)": ("name", "in", ("Doe (senior)", "Roe (junior)")),
+        "country in ('null')": ("country", "in", ("null",)),
+        '"a > b" == 3': ("a > b", "==", "3"),
+        "'in or out' is null": ("in or out", "is null"),
+        '"say ""x"" in y" in a': ('say "x" in y', "in", ("a",)),
+        "name == 'it''s'": ("name", "==", "it's"),
+        "name == it's": ("name", "==", "it's"),
+        "name == 'Trinidad and Tobago'": ("name", "==", "Trinidad and Tobago"),
+        "name in 'a or b', c": ("name", "in", ("a or b", "c")),
+        "body == '= (x)'": ("body", "==", "= (x)"),
+        "body != 'Doe, Jo'": ("body", "!=", "Doe, Jo"),
+        "orders > 3": ("orders", ">", "3"),
     }
     for text, expected in cases.items():
         assert read_filter(text) == expected
@@ -91,6 +109,48 @@ def test_a_text_that_is_no_filter_is_refused() -> None:
     for text in ("", "total", "total >", "> 3", "vat_id is", "country in", "country in ,", "country like x"):
         with pytest.raises(BadInput, match="filters: "):
             read_filter(text)
+
+
+def test_a_text_that_sql_or_python_would_read_as_something_else_is_refused() -> None:
+    cases = {
+        "total > 100 or x < 3": "'or' outside of quotes. Write --filter once more for `and`;",
+        "lang = de AND x = 3": "'AND' outside of quotes",
+        "lang = 'de' or lang = 'it'": "'or' outside of quotes",
+        "lang is null or x > 3": "'or' outside of quotes",
+        "lang is null and x is null": "'and' outside of quotes",
+        "lang not in de or it": "'or' outside of quotes",
+        "lang in 'de', 'fr' and x = 3": "'and' outside of quotes",
+        "lang in ('de', 'fr') and x = 3": "'and' outside of quotes",
+        "lang != de && x == 3": "'&&' outside of quotes",
+        "lang != de | fr": "'|' outside of quotes",
+        "lang === de": "the value '= de'",
+        "lang =! de": "the value '! de'",
+        "lang =< de": "the value '< de'",
+        "lang not in == de": "the value '== de'",
+        "lang != (de)": "the value '(de)'",
+        "lang not in (de": "the value '(de'",
+        "lang not in de)": "the value 'de)'",
+        "lang not in (de), (fr)": "the value 'de)'",
+        "lang not in (de]": "the value '(de]'",
+        "lang != 'de": 'the value "\'de"',
+        "lang != 'de' x": "the value \"'de' x\"",
+        "lang != de, fr": "the value 'de, fr'",
+        "lang != NULL": "'NULL' outside of quotes. Ask for nulls with: lang is null",
+        "lang not in (de, null)": "'null' outside of quotes",
+        '"lang > de': "is no filter",
+    }
+    for text, said in cases.items():
+        with pytest.raises(BadInput) as caught:
+            read_filter(text)
+        assert said in str(caught.value), text
+
+
+@given(st.sampled_from(["==", "!=", "in", "not in"]), st.text(), st.text(min_size=1))
+def test_quotes_keep_every_name_and_value_as_it_is(sign: str, value: str, column: str) -> None:
+    for quote in "'\"":
+        quoted_column, quoted = (quote + text.replace(quote, quote * 2) + quote for text in (column, value))
+        told = read_filter(f"{quoted_column} {sign} {quoted}")
+        assert told == (column, sign, (value,) if "in" in sign else value)
 
 
 @given(st.text(max_size=30) | st.text(alphabet="ab =<>!in,'\" notull", max_size=20))

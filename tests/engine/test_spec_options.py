@@ -187,7 +187,10 @@ def words_of(job: Spec, folder: Path) -> list[str]:
 
 def in_words(column: str, operator: str, value: str | tuple[str, ...] = "") -> str:
     """A filter as the command line takes it."""
-    return f"{column} {operator} {value if isinstance(value, str) else ','.join(value)}"
+    if not value:
+        return f"{column} {operator}"
+    quoted = [f"'{each}'" for each in ([value] if isinstance(value, str) else value)]
+    return f"{column} {operator} {','.join(quoted)}"
 
 
 def repeated(option: Option, value: Any) -> list[str]:

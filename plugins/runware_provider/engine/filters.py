@@ -1,4 +1,4 @@
-"""The shape of `filters`, and a filter that is written as a text; no heavy imports, so DAG files may import it.
+"""The shape of `filters`; no heavy imports, so DAG files may import it.
 
 The convention is that of pyarrow, pandas and Dask: a list of tuples `(column, operator, value)`, all of which must
 hold, or a list of such lists, one of which must. `("column", "is null")` and `("column", "is not null")` are ours.
@@ -7,7 +7,6 @@ hold, or a list of such lists, one of which must. `("column", "is null")` and `(
 from __future__ import annotations
 
 import math
-import re
 from typing import Any, Final, TypeAlias
 
 from runware_provider.engine.errors import BadInput
@@ -28,14 +27,6 @@ NOT_WHERE: Final = (
 """The remedy for `where`, which earlier versions had."""
 
 _EXAMPLE = 'Write a list of tuples, like [("country", "==", "de"), ("total", ">", 100)]'
-_IN_WORDS = re.compile(
-    r"""\s*(?P<column>.+?)
-    (?: \s+ (?P<null>is\s+(?:not\s+)?null) \s* $
-      | \s+ (?P<member>(?:not\s+)?in) \s+ (?P<values>.+)
-      | \s* (?P<sign>==|!=|<=|>=|=|<|>) \s* (?P<value>.*)
-    )""",
-    re.DOTALL | re.IGNORECASE | re.VERBOSE,
-)
 
 
 def normal_form(filters: object) -> Filters:
@@ -60,31 +51,6 @@ def normal_form(filters: object) -> Filters:
     if any(_is_filter(part) for part in filters):
         return (tuple(_checked(part) for part in filters),)
     return tuple(_alternative(part) for part in filters)
-
-
-def read_filter(text: str) -> Filter:
-    """Return a filter that is written as a text, such as `total > 100`, `country in de,fr` or `vat_id is null`.
-
-    Its values are texts: each is cast to the type of its column when that is known. A value in quotes keeps its
-    blanks, and a comma in quotes is no separator.
-
-    Raises:
-        BadInput: the text is no filter.
-    """
-    words = _IN_WORDS.fullmatch(text)
-    if words is None:
-        raise BadInput(FIELD, f"{text!r:.80} is no filter", "Write it like: total > 100")
-    column = _unquoted(words["column"])
-    if words["null"]:
-        return _checked((column, words["null"]))
-    if words["member"]:
-        values = re.findall(r"""\s*("[^"]*"|'[^']*'|[^,]*)\s*(?:,|$)""", words["values"])
-        return _checked((column, words["member"], [_unquoted(value) for value in values if value]))
-    if not words["value"].strip():
-        raise BadInput(
-            FIELD, f"{text!r:.80} has no value", f"Write it like: {column} == '', or {column} is null"
-        )
-    return _checked((column, words["sign"], _unquoted(words["value"])))
 
 
 def shown(part: object) -> str:
@@ -157,8 +123,3 @@ def _single_value(part: Any, written: Any) -> Any:
             "Give a single value, or a list of them behind `in`",
         )
     return value
-
-
-def _unquoted(text: str) -> str:
-    text = text.strip()
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.filters import Filter, read_filter
+from runware_provider.engine.filter_text import read_filter
 from runware_provider.engine.output_types import understood
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from runware_provider.engine.filters import Filter
 
 SHOWN = 60
 """Characters of a wrong value that a message repeats."""
