@@ -137,7 +137,7 @@ def values_of(option: Option) -> st.SearchStrategy[Any]:
         "integer": st.integers(least, most),
         "number": st.integers(least * 100 + 1, most * 100).map(lambda hundredths: hundredths / 100),
         "string": TEXT,
-        "array": st.lists(TEXT, min_size=1, max_size=3),
+        "array": st.lists(TEXT.map(str.strip), min_size=1, max_size=3),
     }
     return kinds[schema["type"]]
 
@@ -266,7 +266,9 @@ WRONG = {
     "--limit=many": "--limit: 'many' does not fit. Give a whole number",
     "--max-failed=2.5": "--max-failed: 2.5 is neither a count nor a share",
     "--budget-usd=0": "--budget-usd: '0' is too small",
-    "--when-short=partial": "budget: it bounds nothing",
+    "--when-short=partial": "--when-short: it needs --budget-usd or --budget-tokens",
+    "--usd-per-million=1,2": "--usd-per-million: it needs --budget-usd or --budget-tokens",
+    "--filter=lang != de or x": "--filter: 'lang != de or x' has 'or' outside of quotes",
     "--stop-sequences=" + "x" * 51: "--stop-sequences (0): it has 51 characters",
     '--traits={"magic": 1}': "--traits (magic): there is no such trait",
     '--traits={"unsupported": ["type"]}': "--traits (unsupported): 'type' cannot be put into words",
@@ -282,6 +284,19 @@ WRONG = {
 
 def test_what_is_wrong_is_named_by_its_option() -> None:
     assert {word: refusal(word)[: len(said)] for word, said in WRONG.items()} == WRONG
+
+
+def test_a_key_that_is_given_twice_is_refused() -> None:
+    for option in ("--variable", "--partition"):
+        said = refusal(f"{option}=ds=1", f"{option}=region=eu", f"{option}=ds=2")
+        assert said == f"{option}: 'ds' is given twice. Drop one of them"
+
+
+def test_blanks_around_what_commas_separate_do_not_count() -> None:
+    job = spec("--columns", "text, lang ", "--budget-usd", "1", "--usd-per-million", "1, 2")
+    assert job.columns == ("text", "lang")
+    assert job.budget is not None
+    assert job.budget.usd_per_million == (1, 2)
 
 
 def test_a_setting_that_is_given_twice_is_refused() -> None:

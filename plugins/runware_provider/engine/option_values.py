@@ -37,17 +37,19 @@ def count_or_share(option: str, text: str) -> int | float | None:
 
 
 def comma_separated(_option: str, text: str) -> list[str]:
-    """The parts between the commas."""
-    return text.split(",")
+    """The parts between the commas, without the space around them."""
+    return [part.strip() for part in text.split(",")]
 
 
 def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
-    """Values by key, from texts like `ds=2026-01-01`."""
+    """Values by key, each given once, from texts like `ds=2026-01-01`."""
     values = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
             raise BadInput(option, f"{text[:SHOWN]!r} has no '='", "Write it like ds=2026-01-01")
+        if key in values:
+            raise BadInput(option, f"{key[:SHOWN]!r} is given twice", "Drop one of them")
         values[key] = value
     return values
 

@@ -201,12 +201,21 @@ def spec_of(options: argparse.Namespace) -> Spec:
         if name in siblings:
             raise BadInput(option.flag, "it is in --settings, too", "Drop one of them")
         siblings[name] = option.read(text)
+    _check_budget(values.get("budget", {}))
     if options.labels is not None:
         if options.schema is not None:
             problem = "a label or an object of --schema: an answer is either"
             raise BadInput("--labels", problem, "Drop one of them")
         values["output_type"] = option_values.labels("--labels", options.labels)
     return Spec(**values)
+
+
+def _check_budget(budget: Mapping[str, Any]) -> None:
+    """Name the option that makes no budget alone, which the value object cannot: it does not know the options."""
+    if budget and "usd" not in budget and "tokens" not in budget:
+        flag = as_option(f"budget.{next(iter(budget))}")
+        problem = "it needs --budget-usd or --budget-tokens: alone it bounds nothing"
+        raise BadInput(flag, problem, "Give one of these, too, or leave it out")
 
 
 def _all_settings(text: str | None) -> dict[str, Any]:
