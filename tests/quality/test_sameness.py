@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from fractions import Fraction
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from runware_provider.quality.sameness import comparable, pairs, rule, same, uncompared
@@ -16,6 +18,9 @@ LINES = st.none() | st.lists(
     ),
     max_size=2,
 )
+
+WHOLE_TYPES = (pa.int8(), pa.int64(), pa.uint8(), pa.uint64())
+FRACTION_TYPES = (pa.float64(), pa.decimal128(38, 9), pa.decimal256(76, 60))
 
 
 def alike(first, second, kind, other_kind=None, tolerance=0.0):
@@ -45,6 +50,47 @@ def test_lists_of_structs_are_compared_as_plain_python_does(rows):
 def test_texts_are_compared_as_plain_python_does(rows):
     first, second = (pa.array([row[side] for row in rows], pa.string()) for side in (0, 1))
     assert same(first, second).to_pylist() == [plainly_same(*row) for row in rows]
+
+
+def numbers_of(kind):
+    """Numbers of an Arrow type, many of them near one another."""
+    if pa.types.is_floating(kind):
+        near = st.sampled_from(
+            [0.0, -0.0, math.inf, -math.inf, math.nan, 1234567890.0, 1234567891.0, 2.0**64]
+        )
+        return near | st.floats() | st.integers(-3, 3).map(float)
+    if pa.types.is_decimal(kind):
+        near = st.sampled_from([Decimal(0), Decimal("0.004"), Decimal(1234567890), Decimal("1234567890.1")])
+        places = st.integers(-(10**15), 10**15)
+        return (near | places.map(Decimal)).filter(
+            lambda number: abs(number) < 10 ** (kind.precision - kind.scale)
+        )
+    signed = pa.types.is_signed_integer(kind)
+    least = -(2 ** (kind.bit_width - 1)) if signed else 0
+    most = 2 ** (kind.bit_width - signed) - 1
+    near = [n for n in (0, 1, 2, 1234567890, 1234567891, 2**53, 2**53 + 1, most, least) if n <= most]
+    return st.sampled_from(near) | st.integers(least, most)
+
+
+def plainly_same_number(first, second, first_type, tolerance):
+    """The rule of numbers again, with fractions in the place of whole arrays."""
+    if pa.types.is_integer(first_type) or not (math.isfinite(first) and math.isfinite(second)):
+        return first == second
+    apart = abs(Fraction(first) - Fraction(second))
+    allowed = max(abs(Fraction(first)), abs(Fraction(second))) / 10**9 + Fraction(tolerance)
+    # Where rounding decides, either answer is right.
+    assume(apart == 0 or abs(apart - allowed) > allowed / 10**4)
+    return apart <= allowed
+
+
+@given(st.data())
+def test_numbers_of_all_kinds_are_compared_as_plain_python_does(data):
+    kinds = st.sampled_from(WHOLE_TYPES + FRACTION_TYPES)
+    first_type, second_type = data.draw(kinds), data.draw(kinds)
+    first, second = data.draw(numbers_of(first_type)), data.draw(numbers_of(second_type))
+    tolerance = data.draw(st.sampled_from([0.0, 0.005, 1.0]))
+    expected = plainly_same_number(first, second, first_type, tolerance)
+    assert alike(first, second, first_type, second_type, tolerance) == expected
 
 
 @given(st.text(alphabet=" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u2003\u2028\u3000ab"))
@@ -91,6 +137,27 @@ def test_short_floats_equal_what_they_stand_for():
 def test_whole_numbers_are_compared_exactly():
     assert not alike(10**15, 10**15 + 1, pa.int64())
     assert alike(5, Decimal("5.00"), pa.int64(), pa.decimal128(12, 2))
+    assert alike(5, 5.0, pa.int64(), pa.float16())
+    assert alike(2**64 - 1, 2**64 - 1, pa.uint64())
+    assert not alike(-1, 2**64 - 1, pa.int64(), pa.uint64())
+    assert not alike(2**24 + 1, 2**24, pa.int64(), pa.float32())
+    for other_type in (pa.float64(), pa.decimal128(12, 2)):
+        assert not alike(1234567890, 1234567891, pa.int64(), other_type, tolerance=1.0)
+    assert alike(10.004, 10, pa.float64(), pa.int64(), tolerance=0.005)
+
+
+def test_an_infinite_number_equals_only_itself_and_nan_nothing():
+    for kind in (pa.float64(), pa.float32()):
+        for first, second in ((math.inf, math.inf), (-math.inf, -math.inf), (0.0, -0.0)):
+            assert alike(first, second, kind)
+        for first, second in (
+            (math.inf, -math.inf),
+            (1.0, math.inf),
+            (math.nan, math.nan),
+            (math.inf, math.nan),
+        ):
+            assert not alike(first, second, kind, tolerance=1.0)
+    assert not alike(5, math.inf, pa.int64(), pa.float64())
 
 
 def test_dates_and_times_equal_their_like():

@@ -1,9 +1,10 @@
 """Whether two values are the same to a reader. Pure, over whole Arrow arrays.
 
 - Texts: after every run of white space became one space and the ends were trimmed.
-- Whole numbers: equal. Other numbers: apart by at most a billionth (1e-9) of the larger one, since amounts come as
-  binary fractions here and as decimals there (where one side is a float32, both are rounded to one first); and by the
-  tolerance besides, where the user gives one.
+- Whole numbers, which are those of a first side of an integer type: equal, whatever numbers the second side holds.
+- Other numbers: apart by at most a billionth (1e-9) of the larger one, since amounts come as binary fractions here and
+  as decimals there (where one side is a float32, both are rounded to one first); and by the tolerance besides, where
+  the user gives one. An infinite number equals only itself, NaN nothing.
 - Dates, times, yes/no: equal; a date equals midnight, a time without zone counts as UTC.
 - Lists: as long, and every element the same. Structs: every field that both have.
 - Null equals null and nothing else.
@@ -142,7 +143,7 @@ def same(first: pa.Array, second: pa.Array, tolerance: float = 0.0) -> pa.Boolea
     Args:
         first: values.
         second: as many.
-        tolerance: how far numbers may be apart, in their own unit; whole numbers may not.
+        tolerance: how far numbers may be apart, in their own unit; whole numbers (a `first` of an integer type) may not.
     """
     both_null = pc.and_(pc.is_null(first), pc.is_null(second))
     return pc.or_(both_null, pc.fill_null(_equal(first, second, tolerance), fill_value=False))
@@ -160,15 +161,26 @@ def _equal(first: pa.Array, second: pa.Array, tolerance: float) -> pa.BooleanArr
     return pc.equal(first, second)
 
 
-def _close(first: pa.Array, second: pa.Array, tolerance: float) -> pa.BooleanArray:
-    if pa.types.is_integer(first.type) and pa.types.is_integer(second.type):
+def _equal_whole_numbers(first: pa.Array, second: pa.Array, _tolerance: float) -> pa.BooleanArray:
+    if pa.types.is_integer(second.type) and pa.uint64() not in (first.type, second.type):
         return pc.equal(first, second)
+    if pa.types.is_float16(second.type):  # of which Arrow makes numbers of numpy's
+        second = second.cast(pa.float64())
+    # Python compares unlike numbers exactly; Arrow would round one of them, or fail where it does not fit.
+    sides = zip(first.to_pylist(), second.to_pylist(), strict=True)
+    return pa.array([number == other for number, other in sides], pa.bool_())
+
+
+def _close(first: pa.Array, second: pa.Array, tolerance: float) -> pa.BooleanArray:
     left, right = (array.cast(pa.float64(), safe=False) for array in (first, second))
     if pa.float32() in (first.type, second.type):  # which cannot say 0.1 to a billionth
         left, right = (array.cast(pa.float32(), safe=False).cast(pa.float64()) for array in (left, right))
     larger = pc.max_element_wise(pc.abs(left), pc.abs(right), skip_nulls=False)
     allowed = pc.add(pc.multiply(larger, BILLIONTH), tolerance)
-    return pc.less_equal(pc.abs(pc.subtract(left, right)), allowed)
+    near = pc.less_equal(pc.abs(pc.subtract(left, right)), allowed)
+    # A billionth of the infinite would allow everything.
+    both_finite = pc.and_(pc.is_finite(left), pc.is_finite(right))
+    return pc.or_(pc.equal(left, right), pc.and_(both_finite, near))
 
 
 def _equal_lists(first: pa.Array, second: pa.Array, tolerance: float) -> pa.BooleanArray:
@@ -209,7 +221,7 @@ def _time(values: pa.Array) -> pa.Array:
 _AS_COMPARED = {Kind.TEXT: _tidy, Kind.DATE: _moment, Kind.MOMENT: _moment, Kind.TIME: _time}
 _EQUAL_IN_PARTS = {
     Kind.NUMBER: _close,
-    Kind.WHOLE: _close,
+    Kind.WHOLE: _equal_whole_numbers,
     Kind.LIST: _equal_lists,
     Kind.GROUP: _equal_structs,
 }
