@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import json
 import os
+import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Asset, BaseOperator
@@ -342,12 +343,12 @@ class TextInferenceOperator(BaseOperator):
 
     def _kept_report(self, wish: Report, spec: Spec) -> dict[str, Any]:
         """Where the report is; without one the task succeeds all the same, since the dataset stands."""
-        from runware_provider.quality.keeping import report_on  # noqa: PLC0415 - heavy: pyarrow
-
         try:
+            from runware_provider.quality.keeping import report_on  # noqa: PLC0415 - heavy: pyarrow
+
             paths = report_on(wish, spec.destination, spec.partition, spec.state, airflow_stores())
-        except (EngineError, OSError) as error:
-            self.log.warning("The dataset is published, but there is no report: %s", error)
+        except Exception as error:  # noqa: BLE001 - a task that has published and paid must not fail over its report
+            self.log.warning("The dataset is published, but there is no report: %s", _why_no_report(error))
             return {}
         self.log.info("The report on its quality is %s", paths["html"])
         return {"report": paths}
@@ -467,6 +468,17 @@ def _report_wish(given: object) -> Report | None:
     if not isinstance(given, dict):
         raise BadInput("report", f"a {type(given).__name__} is no report", "Write True or Report(...)")
     return Report(**given)
+
+
+def _why_no_report(error: Exception) -> str:
+    """The reason, for a log: no error's words but our own and a store's, since others may quote a value."""
+    if isinstance(error, EngineError | OSError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"{type(error).__name__} in {place.name}, line {place.lineno} of {place.filename}."
+        " `python -m runware_provider report` says it in full"
+    )
 
 
 def explained(stopped: JobStopped, spec: Spec) -> JobStopped:

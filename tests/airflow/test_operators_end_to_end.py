@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from runware_provider.engine import errors
 from runware_provider.engine.spec import Limits
 from runware_provider.operators import TextInferenceOperator
+from runware_provider.quality import keeping
 from runware_provider.quality.spec import Report
 from runware_provider.testing import LocalServer, ServerSettings
 from tests.answers import total_of
@@ -111,6 +112,7 @@ def test_expected_values_that_do_not_go_with_the_job_are_refused_before_anything
     pq.write_table(pa.table({"body": BODIES, "sum": [1.5] * 12}), right)
     ran = run_task(a_dag(source, report={"expected": str(right), "key": "body"}), "ask")
     assert (ran.state, type(ran.error)) == ("failed", errors.BadInput)
+    assert str(ran.error).startswith("report.expected: ")
     assert "named like a field of the result (total)" in str(ran.error)
     assert server.bill_summary()["executed"] == 0
 
@@ -125,6 +127,21 @@ def test_a_dataset_without_its_report_stands(
     ran = run_task(a_dag(source, report=True), "ask")
     assert (ran.state, ran.xcom["rows"], "report" in ran.xcom) == ("success", 12, False)
     assert "there is no report" in "".join(capfd.readouterr())
+
+
+@pytest.mark.usefixtures("server")
+def test_a_report_that_fails_for_whatever_reason_fails_no_task_and_puts_no_value_into_the_log(
+    run_task: Any, source: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise pa.ArrowInvalid("Shop 1 is out of range")
+
+    monkeypatch.setattr(keeping, "report_on", fail)
+    ran = run_task(a_dag(source, report=True), "ask")
+    assert (ran.state, ran.xcom["rows"], "report" in ran.xcom) == ("success", 12, False)
+    logged = "".join(capfd.readouterr())
+    assert "there is no report: ArrowInvalid in fail, line" in logged
+    assert "Shop 1" not in logged
 
 
 def test_a_second_run_has_nothing_to_pay_and_a_refresh_asks_anew_once(
