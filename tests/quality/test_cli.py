@@ -84,6 +84,21 @@ def test_what_cannot_be_looked_at_is_said_with_a_remedy(lake, call):
     assert told.startswith("Stopped: the store failed")
 
 
+def test_errors_name_the_options_of_the_command_line(lake, call, right):
+    a, b = ["--destination", lake.folder("a")], ["--with", lake.folder("b")]
+    for words, option in (
+        (["report", *a, "--expected", right], "--key"),
+        (["report", *a, "--expected", right, "--key", "none"], "--key"),
+        (["report", *a, "--expected", right, "--key", "total"], "--key"),
+        (["report", *a, "--key", "key"], "--expected"),
+        (["compare", *a, *b, "--expected", right], "--key"),
+        (["compare", *a, *b, "--key", "none"], "--key"),
+    ):
+        code, printed, told = call(*words)
+        assert (code, printed) == (1, None)
+        assert told.startswith(f"Error: {option}: ")
+
+
 def test_one_command_line_has_all_commands_and_the_engines_own_has_its_own(capsys):
     for main, commands in (
         (command_line.main, "{run|plan|preview|forget|report|compare}"),

@@ -128,3 +128,20 @@ def test_keys_of_another_width_still_find_their_rows():
     table = pa.table({"key": pa.array([7], pa.int32()), "total": [1.0]})
     found, _ = Expected(table, "key", schema, RESULT).find(pa.array([6, 7, None], pa.int64()))
     assert found.to_pylist() == [1]
+
+
+def test_categories_of_pandas_are_read_as_what_they_stand_for(lake):
+    lake.put([lake.row(f"k{n}", {"vendor": "AB"[n % 2], "total": float(n)}) for n in range(3)])
+    table = pa.table({"key": ["k0", "k1", "k2"], "vendor": ["A", "A", "A"]})
+    encoded = pa.table({name: table[name].dictionary_encode() for name in table.column_names})
+    (vendor,) = lake.look(expected=encoded, key="key").hits.fields
+    assert (vendor.hits, vendor.of) == (2, 3)
+
+
+def test_an_expected_number_that_the_field_cannot_hold_is_a_miss(lake):
+    lake.put(
+        [lake.row(0, {"count": -1}), lake.row(1, {"count": 7})], result_type=pa.struct({"count": pa.int64()})
+    )
+    table = pa.table({"key": [0, 1], "count": pa.array([2**64 - 1, 7], pa.uint64())})
+    (count,) = lake.look(expected=table, key="key").hits.fields
+    assert (count.hits, count.of) == (1, 2)

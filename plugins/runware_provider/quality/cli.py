@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 OK, FAILED, TRY_AGAIN = 0, 1, 3
 """Exit status, as of the engine's commands."""
+_OWN_OPTIONS = frozenset({"expected", "key"})
+"""Fields of errors whose options the engine's commands do not have."""
 
 
 def add_commands(commands: Any) -> None:
@@ -75,11 +77,18 @@ def execute(options: argparse.Namespace) -> int:
     except PublishConflict as conflict:
         return _ended(TRY_AGAIN, f"Stopped: {conflict}")
     except EngineError as error:
-        return _ended(FAILED, f"Error: {typed(error) if isinstance(error, BadInput) else error}")
+        return _ended(FAILED, f"Error: {_typed(error) if isinstance(error, BadInput) else error}")
     except OSError as error:
         return _ended(TRY_AGAIN, f"Stopped: the store failed ({error}). Mend that, then run again.")
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
     return _ended(OK, markdown)
+
+
+def _typed(error: BadInput) -> BadInput:
+    """Bad input under the name of its option, of these commands or of the engine's."""
+    if error.field in _OWN_OPTIONS:
+        return BadInput(f"--{error.field}", error.problem, error.remedy)
+    return typed(error)
 
 
 def _ended(status: int, said: str) -> int:

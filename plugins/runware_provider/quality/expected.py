@@ -43,7 +43,7 @@ class Expected:
     def __init__(
         self, table: pa.Table | Mapping[str, Any], key: str | None, columns: pa.Schema, result: pa.DataType
     ) -> None:
-        table = table if isinstance(table, pa.Table) else pa.table(dict(table))
+        table = _decoded(table if isinstance(table, pa.Table) else pa.table(dict(table)))
         self.key = _checked_key(key, table, columns)
         self._keys = _key_column(table[self.key], columns.field(self.key).type)
         struct = struct_type_of(result)
@@ -149,6 +149,14 @@ def _mixups(got: pa.Array, wanted: pa.Array, differ: pa.BooleanArray) -> dict[tu
 def _is_short(texts: pa.Array) -> pa.BooleanArray:
     """Long texts are hardly ever the same twice, and would fill the memory."""
     return pc.fill_null(pc.less_equal(pc.binary_length(texts), MIXUP_BYTES), fill_value=True)
+
+
+def _decoded(table: pa.Table) -> pa.Table:
+    """The table with plain values in the place of dictionaries, which pandas writes of its categories."""
+    kinds = [
+        field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in table.schema
+    ]
+    return table.cast(pa.schema(zip(table.column_names, kinds, strict=True)))
 
 
 def _checked_key(key: str | None, table: pa.Table, columns: pa.Schema) -> str:

@@ -96,8 +96,13 @@ def check_report(wish: Report, columns: pa.Schema, result: pa.DataType, stores: 
     Raises:
         BadInput: they do not.
     """
-    if wish.expected is not None:
-        Expected(expected_table(wish.expected, stores, field="report.expected"), wish.key, columns, result)
+    if wish.expected is None:
+        return
+    table = expected_table(wish.expected, stores, field="report.expected")
+    try:
+        Expected(table, wish.key, columns, result)
+    except BadInput as error:
+        raise BadInput(f"report.{error.field}", error.problem, error.remedy) from None
 
 
 def report_on(

@@ -35,10 +35,13 @@ def look_at(
         tolerance: how far a number may be from the expected one, in its own unit; whole numbers may not.
 
     Raises:
-        BadInput: nothing is published there, or `expected` does not go with it.
+        BadInput: nothing is published there, `expected` does not go with it, or there is a key for nothing.
         StateUnreadable: the manifest or a file is damaged.
         PublishConflict: the dataset was replaced again and again meanwhile.
     """
+    if key is not None and expected is None:
+        problem = "a key is of use only with the expected values whose key it is"
+        raise BadInput("expected", problem, "Give them, too, or leave the key out")
 
     def look(datasets: Sequence[Published]) -> Findings:
         (published,) = datasets
