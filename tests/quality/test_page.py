@@ -63,7 +63,7 @@ HOSTILE = [
 ]
 ANY = st.text(st.characters(exclude_categories=["Cs"])) | st.lists(st.sampled_from(HOSTILE)).map("".join)
 NAMES = ANY.filter(lambda name: name not in {"b", "key"})
-VOID = {"meta", "br", "rect"}
+VOID = {"meta", "br", "wbr", "rect"}
 
 
 class Seen(HTMLParser):
@@ -137,7 +137,7 @@ HARMLESS = Seen(page("a", "b"))
 @example(["|", "a|`b"], "`|`")
 def test_no_text_adds_a_tag_or_an_attribute_to_the_page(texts, name):
     seen = Seen(page(*texts, name=name))
-    assert set(seen.tags) <= set(HARMLESS.tags) | {"svg", "rect", "br"}
+    assert set(seen.tags) <= set(HARMLESS.tags) | {"svg", "rect", "br", "wbr"}
     assert seen.attributes <= HARMLESS.attributes
 
 
@@ -209,3 +209,9 @@ def test_misses_are_folded_until_the_next_heading():
 
 def test_the_title_is_that_of_the_document():
     assert "<title>Quality of &lt;b&gt;</title>" in page_of("# Quality of `<b>`\n")
+
+
+def test_a_field_breaks_between_its_words_on_a_narrow_page_and_a_value_is_left_as_it_is():
+    page = page_of("# T\n\n| field | example |\n| --- | --- |\n| `lines[].unit_price` | `unit_price` |\n")
+    assert "<code>lines[]<wbr>.unit_<wbr>price</code>" in page
+    assert "<code>unit_price</code>" in page

@@ -30,6 +30,7 @@ _MARKDOWN = MarkdownIt("zero").enable(["heading", "list", "table", "backticks", 
 _SHARE = re.compile(r"[<>]?([\d.]+) %")
 _INTERVAL = re.compile(r"([\d.]+)\u2013([\d.]+) %")
 _HISTOGRAM = re.compile(f"([{SPARKS}]+) ?(.*)")
+_BETWEEN_WORDS = re.compile(r"(?<=_)(?=\w)|(?=\.)")
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -129,6 +130,8 @@ def _arrange_cell(cell: Token, inline: Token, header: str) -> None:
             inline.children = [_markup(drawing)]
         elif not parts:
             classes.append("empty")
+        elif header == "field":
+            inline.children = [_breakable(part) for part in parts]
         elif parts[0].type == "code_inline" and header.startswith("most"):
             inline.children = list(_one_below_the_other(parts))
     if classes:
@@ -138,6 +141,13 @@ def _arrange_cell(cell: Token, inline: Token, header: str) -> None:
 def _is_ours(inline: Token) -> bool:
     """Whether a cell is plain text; a stranger's value is code, or has an entity in the place of a bar."""
     return [part.content for part in inline.children or () if part.type == "text"] == [inline.content]
+
+
+def _breakable(part: Token) -> Token:
+    """A field's path that a narrow page breaks between its words rather than inside of one."""
+    if part.type != "code_inline":
+        return part
+    return _markup(f"<code>{_BETWEEN_WORDS.sub('<wbr>', html.escape(part.content))}</code>")
 
 
 def _one_below_the_other(parts: Sequence[Token]) -> Iterator[Token]:

@@ -45,7 +45,7 @@ svg { display: block; } .bar { margin: 4px 0 0 auto; width: 86px; border-radius:
 .refused ~ td .mark { fill: var(--refused); } .failed ~ td .mark { fill: var(--failed); } .skipped ~ td .mark { fill: var(--skipped); }
 .facts thead { display: none; }
 .facts tbody { display: grid; grid-template-columns: repeat(4, 1fr); }
-.facts tr { padding: 10px 14px; border: 1px solid var(--line); margin: 0 -1px -1px 0; }
+.facts tr { padding: 10px 14px; box-shadow: 1px 1px var(--line); } /* a border would scroll */
 .facts td { display: block; padding: 0; border: 0; text-align: left; }
 .facts td:first-child { font-size: .82rem; color: var(--soft); } .facts td:first-child::first-letter { text-transform: uppercase; }
 .facts td:last-child { font-size: 1.2rem; font-weight: 620; } .facts .bar { margin-left: 0; }
