@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -42,21 +43,40 @@ OUR_ERROR: Final = re.compile(r"^runware_provider\.engine\.errors\.\w+: (.*)$", 
 
 def main(environment: Mapping[str, str] = os.environ) -> int:
     """Run the demo once; returns the exit code."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
     with surroundings.interruptible():
         try:
             FOLDER.mkdir(exist_ok=True)
             with surroundings.service(environment, FOLDER) as asked:
                 _run(console, environment, asked)
         except KeyboardInterrupt:
-            console.print(
-                "\nStopped; nothing is left running. What was answered is kept: run it again to go on."
+            say(
+                console,
+                "\nStopped; nothing is left running. What was answered is kept: run it again to go on.",
             )
             return 130
         except TryOutFailed as failure:
-            console.print(str(failure), markup=False)
+            say(console, str(failure))
             return 1
     return 0
+
+
+def say(console: Console, text: str, indent: str = "") -> None:
+    """Print sentences, wrapped between words; a path that is longer than a line stays whole, so that it can be copied."""
+    wrapper = textwrap.TextWrapper(
+        console.width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for line in text.split("\n"):
+        console.print(wrapper.fill(line), markup=False, soft_wrap=True)
+
+
+def show_markdown(console: Console, markdown: str) -> None:
+    """Print a document; unlike with `soft_wrap`, rich breaks its lines rather than to cut them off."""
+    console.print(Markdown(markdown))
 
 
 def records(environment: Mapping[str, str], asked: Service) -> int | None:
@@ -82,9 +102,9 @@ def _run(console: Console, environment: Mapping[str, str], asked: Service) -> No
     _announce(console, asked, limit)
     if not asked.local:
         _estimate(console, variables, asked, limit)
-    console.print("Preparing Airflow ...")
+    say(console, "Preparing Airflow ...")
     surroundings.migrate(variables, home)
-    console.print(f"Airflow runs the DAG {DAG_ID} ...")
+    say(console, f"Airflow runs the DAG {DAG_ID} ...")
     _run_dag(console, variables, limit)
     _show(console, asked, variables, dataset)
 
@@ -92,16 +112,18 @@ def _run(console: Console, environment: Mapping[str, str], asked: Service) -> No
 def _announce(console: Console, asked: Service, limit: int | None) -> None:
     number = "all sample documents" if limit is None else f"the first {limit:,} sample documents"
     if asked.local:
-        console.print(
+        say(
+            console,
             f"The local API server answers at {asked.base_url}; it costs nothing. It is no language model: it"
             " says what include/answers holds, in which a few answers are wrong on purpose. What it gets right"
             " says nothing about the real service."
-            f"\nIt gets {number}. To ask the real service, set RUNWARE_API_KEY."
+            f"\nIt gets {number}. To ask the real service, set RUNWARE_API_KEY.",
         )
     else:
-        console.print(
+        say(
+            console,
             f"RUNWARE_API_KEY is set: {asked.base_url or 'the real service'} gets {number} of this project,"
-            " and bills your account for the answers. RECORDS=n sends another number of them."
+            " and bills your account for the answers. RECORDS=n sends another number of them.",
         )
 
 
@@ -117,7 +139,7 @@ def _run_dag(console: Console, environment: Mapping[str, str], limit: int | None
             kept.flush()
             ours = OURS.match(line.decode("utf-8", errors="replace"))
             if ours:
-                console.print(f"  {ours['text']}", markup=False)
+                say(console, ours["text"], indent="  ")
         code = airflow.wait()
     if code != 0:
         raise TryOutFailed(why(log))
@@ -134,7 +156,7 @@ def why(log: Path) -> str:
 def _show(console: Console, asked: Service, environment: Mapping[str, str], dataset: Path) -> None:
     manifest = json.loads((_state_of(dataset) / "manifest.json").read_text(encoding="utf-8"))
     console.print()
-    console.print(report.summary(manifest, play_money=asked.local), markup=False)
+    say(console, report.summary(manifest, play_money=asked.local))
     console.print(report.first_rows(report.read(dataset)))
     _show_quality(console, environment, dataset)
 
@@ -150,12 +172,12 @@ def _show_quality(console: Console, environment: Mapping[str, str], dataset: Pat
         folder,
         failing="There is no report:",
     )
-    console.print(Markdown((folder / "log.txt").read_text(encoding="utf-8")))
+    show_markdown(console, (folder / "log.txt").read_text(encoding="utf-8"))
     paths = json.loads(said)
-    console.print(
+    say(
+        console,
         f"\nThe whole report, with every field and the misses, is one page to open in a browser:\n  {paths['html']}"
         f"\nand for a pull request: {paths['markdown']}",
-        markup=False,
     )
 
 
@@ -178,7 +200,7 @@ def _estimate(console: Console, environment: Mapping[str, str], asked: Service, 
     command += [] if limit is None else ["--limit", str(limit)]
     key = {"RUNWARE_API_KEY": asked.key, "RUNWARE_BASE_URL": asked.base_url}
     plan = json.loads(_python(command, {**environment, **key}, folder))
-    console.print(report.estimate(plan), markup=False)
+    say(console, report.estimate(plan))
 
 
 def _python(
