@@ -120,6 +120,15 @@ def test_a_table_that_is_none_is_refused_and_no_text_is_shown() -> None:
     assert len(AnswerTable(pa.table({"text": ["same", "same"], "answer": ["a", "a"]}))) == 1
 
 
+def test_rows_of_one_text_that_have_no_number_in_a_field_have_the_same_answer() -> None:
+    nan = float("nan")
+    assert len(AnswerTable(pa.table({"text": ["secret"], "answer": [nan]}))) == 1
+    rows = {"text": ["secret"] * 2, "parts": [[nan, 1.0]] * 2, "of": [{"total": nan}] * 2}
+    assert len(AnswerTable(pa.table(rows))) == 1
+    with pytest.raises(ValueError, match="differ in 'vat';"):
+        AnswerTable(pa.table({**rows, "vat": [nan, 1.0]}))
+
+
 def test_the_command_takes_tables_and_the_first_that_knows_a_text_answers(tmp_path: Path) -> None:
     first, second = tmp_path / "first.parquet", tmp_path / "sec:ond.parquet"
     pq.write_table(pa.table({"body": ["a text"], "answer": ["from the first"]}), first)
@@ -140,15 +149,24 @@ def test_the_command_says_in_one_line_what_is_wrong_with_a_table(tmp_path: Path,
         assert told.startswith("cannot start:")
         assert words.partition(":")[0] in told
         assert told.count("\n") == 1
+        assert ("there is no file or folder" in told) == (words == "none.parquet")
 
 
-def test_a_callable_that_fails_is_an_error_of_the_server_and_the_next_task_is_answered(
-    connect: Any, make: Any
+def test_a_callable_that_fails_fails_its_task_alone_and_its_traceback_is_logged(
+    connect: Any, make: Any, caplog: Any
 ) -> None:
     def known(task: Any) -> Any:
         return {"a": 1}[task["messages"][0]["content"]]
 
     with LocalServer(ServerSettings(latency=0, answers=known)) as server:
-        assert connect(server).post("", json=[make()]).status_code == 500
+        bad = make(deliveryMethod="sync")
         good = make(messages=[{"role": "user", "content": "a"}], deliveryMethod="sync")
-        assert connect(server).post("", json=[good]).json()["data"][0]["text"] == "1"
+        reply = connect(server).post("", json=[bad, good])
+        assert server.bill_summary()["executed"] == 2
+    assert reply.status_code == 500
+    assert "connection" not in reply.headers
+    (error,), (item,) = reply.json()["errors"], reply.json()["data"]
+    assert (error["code"], error["taskUUID"]) == ("internalServerError", bad["taskUUID"])
+    assert (item["text"], item["taskUUID"]) == ("1", good["taskUUID"])
+    (logged,) = caplog.records
+    assert "KeyError" in logged.exc_text

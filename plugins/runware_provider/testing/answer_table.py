@@ -48,7 +48,7 @@ class AnswerTable:
             if not text:
                 raise ValueError(f"{name}: row {number} has no text in {column!r}; leave such rows out")
             answer = row.get(ANSWER, row)
-            if self._rows.setdefault(text, answer) != answer:
+            if not _is_same(self._rows.setdefault(text, answer), answer):
                 what = _difference(self._rows[text], answer)
                 raise ValueError(
                     f"{name}: rows {number_of[text]} and {number} have the same text in {column!r} and differ in {what};"
@@ -66,6 +66,8 @@ class AnswerTable:
         """
         try:
             table = pq.read_table(path)
+        except FileNotFoundError:
+            raise ValueError(f"there is no file or folder {path}") from None
         except (OSError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"{path} cannot be read as Parquet: {reason}") from error
@@ -115,7 +117,17 @@ def _check_columns(table: pa.Table, column: str, name: str) -> None:
 def _difference(answer: Any, other: Any) -> str:
     if not isinstance(answer, dict) or not isinstance(other, dict):
         return repr(ANSWER)
-    return ", ".join(repr(field) for field, value in answer.items() if other.get(field) != value)
+    return ", ".join(repr(field) for field, value in answer.items() if not _is_same(other[field], value))
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    """Say whether two values of one Arrow type are the same; NaN is the same as NaN, though not equal to it."""
+    if isinstance(value, dict) and isinstance(other, dict):
+        return all(_is_same(value[name], other[name]) for name in value)
+    if isinstance(value, list) and isinstance(other, list):
+        return len(value) == len(other) and all(map(_is_same, value, other))
+    both_nan = value != value and other != other  # noqa: PLR0124 - what only NaN is
+    return bool(value == other or both_nan)
 
 
 def _anchors(texts: list[str]) -> tuple[dict[str, list[str]], list[str]]:
