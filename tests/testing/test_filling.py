@@ -178,3 +178,22 @@ def test_a_known_object_takes_the_alternative_that_it_fits_and_loses_what_no_sch
         "kind": "invoice",
         "total": 1.5,
     }
+
+
+def test_alternatives_that_are_the_schema_itself_come_to_an_end() -> None:
+    itself = {"$ref": "#"}
+    text = {"type": "string"}
+    for schema, known in (
+        ({"anyOf": [itself, text]}, "known"),
+        ({"oneOf": [itself, itself]}, {"a": 1}),
+        ({"type": "object", "required": ["a"], "anyOf": [itself, itself, itself]}, {"a": [1.5]}),
+        (
+            {
+                "$defs": {"x": {"title": "x", "anyOf": [itself, text]}},
+                "anyOf": [{"$ref": "#/$defs/x"}, itself],
+            },
+            "known",
+        ),
+    ):
+        assert fill(schema, known) == known
+        fill(schema)

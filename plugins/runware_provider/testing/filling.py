@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 MAX_DEPTH: Final = 24
+MAX_CHOICES: Final = 4
+"""Alternatives of alternatives of a known value that are looked into, since their number grows with a power of it."""
 MAX_ITEMS: Final = 1_000
 MAX_CHARS: Final = 100_000
 _Around = frozenset[bytes]
@@ -87,12 +89,17 @@ class _Filling:
 
     # what is known
 
-    def _fitted(self, rules: dict[str, Any], known: Any) -> Any:
-        suited = [branch for branch in self._branches(rules) if _may_hold(branch, known)]
+    def _fitted(self, rules: dict[str, Any], known: Any, around: _Around = frozenset()) -> Any:
+        key = _encode(rules)
+        suited = []
+        if (
+            key not in around and len(around) < MAX_CHOICES
+        ):  # an alternative may be the schema itself, without end
+            suited = [branch for branch in self._branches(rules) if _may_hold(branch, known)]
         if len(suited) == 1:  # nothing to choose, so nothing to judge
-            return self.value(suited[0], known)
+            return self._fitted(suited[0], known, around | {key})
         for branch in suited:
-            candidate = self.value(branch, known)
+            candidate = self._fitted(branch, known, around | {key})
             if self._fits(rules, candidate):
                 return candidate
         if isinstance(known, dict):
@@ -227,7 +234,7 @@ def _merged(rules: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, An
     if "properties" in rules and "properties" in others:
         merged["properties"] = {**rules["properties"], **others["properties"]}
     if "required" in rules and "required" in others:
-        merged["required"] = [*rules["required"], *others["required"]]
+        merged["required"] = list(dict.fromkeys([*rules["required"], *others["required"]]))
     return merged
 
 
