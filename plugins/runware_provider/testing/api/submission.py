@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import msgspec
 from runware_provider.testing.api.bill import NANO
 from runware_provider.testing.api.checks import check_text_inference
 from runware_provider.testing.api.errors import Refusal
-from runware_provider.testing.api.reply import Reply, scripted_refusal
+from runware_provider.testing.api.reply import STATUS_OF_CODE, Reply, scripted_refusal
 from runware_provider.testing.api.results import Inference, error_item, fingerprint, infer, prompt_text
 from runware_provider.testing.api.tasks import QueueFullError, Task, WaitTooLongError
 from runware_provider.testing.api.usage import count_tokens
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from runware_provider.testing.api.faults import Fault
     from runware_provider.testing.api.state import State
 
+_log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -132,7 +134,14 @@ def _queued(state: State, reply: Reply, given: Submission) -> Task | None:
 def _run(state: State, accepted: Task, given: Submission) -> None:
     accepted.fingerprint = fingerprint(given.task)
     state.bill.execute(accepted)
-    inference = infer(given.task, given.prompt, state, given.faults)
+    try:
+        inference = infer(given.task, given.prompt, state, given.faults)
+    except Exception:  # noqa: BLE001 - a callable of the user's may raise anything; the array's other tasks stand
+        _log.exception("The task %s fails, as its answer could not be made.", accepted.uuid)
+        refusal = Refusal("internalServerError", "The answer could not be made; the server's log says why.")
+        accepted.failure_status = STATUS_OF_CODE[refusal.code]
+        accepted.failure = msgspec.Raw(_encode(refusal.body("textInference", accepted.uuid)))
+        return
     if "fail_task" in given.faults:
         _fail(state, accepted, given, inference)
         return
