@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
+import runware_provider
 from runware_provider.engine.templates.prompt import Prompt, Skip
 
 RECORD = {
@@ -41,15 +45,13 @@ BOMBS = {
     "{{ '{:>{}}'.format(1, record.width) }}": "`format` takes widths and precisions of 999 at most",
     "{{ '{a:>{b}}'.format_map({'a': 1, 'b': record.width}) }}": "`format` takes widths and precisions of 999",
     "{{ record.repeated.format(record.long) }}": "`format` makes too long a text",
-    "{{ record.body.center(record.width) }}": "access to attribute 'center' of 'str' object is unsafe",
-    "{{ (1).to_bytes(record.width) }}": "access to attribute 'to_bytes' of 'int' object is unsafe",
+    "{{ record.body.center(record.width) }}": "the method `center` is absent; pad with a format, as in {{",
+    "{{ (1).to_bytes(record.width) }}": "the method `to_bytes` is absent; a prompt has no bytes",
     "{{ record.long.replace('', record.long) }}": "the method `replace` makes too long a text",
-    "{{ record.long.join(record.many) }}": "the method `join` makes too long a text",
-    "{{ record.long.join(record.many | map('upper')) }}": "the method `join` makes too long a text",
+    "{{ record.long.join(record.many) }}": "`join` makes too long a text",
+    "{{ record.long.join(record.many | map('upper')) }}": "`join` makes too long a text",
     "{{ 'x\ny' | indent(record.width) }}": "`indent` makes too long a text",
     "{{ 'x\ny' | indent(width=record.long * 999) }}": "`indent` makes too long a text",
-    "{{ record.long | wordwrap(1, wrapstring=record.long) }}": "`wordwrap` makes too long a text",
-    "{{ record.long | wordwrap(1, true, record.long) }}": "`wordwrap` makes too long a text",
     "{{ record.long | replace('', record.long) }}": "`replace` makes too long a text",
     "{{ record.many | join(record.long) }}": "`join` makes too long a text",
     "{{ record.many | map('replace', '', record.long * 999) | list }}": "`replace` makes too long a text",
@@ -70,10 +72,9 @@ HARMLESS = {
     "{{ '{:>4}|{a:<3}|{{}}|{b:,.2f}'.format(1, a=2, b=1234.5) }}": "   1|2  |{}|1,234.50",
     "{{ '{a}'.format_map({'a': 1}) }}": "1",
     "{{ 'x\ny' | indent(2) }}": "x\n  y",
-    "{{ 'a b' | wordwrap(1) }}": "a\nb",
     "{{ [1, 2] | sum }} {{ [{'a': 2}] | sum('a', 1) }} {{ [1.5, 2.5] | sum }}": "3 3 4.0",
     "{{ 'aXa' | replace('a', 'b', 1) }}{{ 'a-b'.replace('-', '+') }}": "bXaa+b",
-    "{{ [1, none, 'x'] | join(', ') }}{{ ','.join(['a', 'b']) }}": "1, None, xa,b",
+    "{{ [1, none, 'x'] | join(', ') }}{{ ','.join(['a', 'b']) }}": "1, , xa,b",
     "{{ ', '.join(['a', 'b'] | map('upper')) }}": "A, B",
     "{{ [{'a': 1}, {'a': 2}] | join('-', attribute='a') }}": "1-2",
     "{{ 1.256 | round(2) }}": "1.26",
@@ -95,6 +96,18 @@ def test_what_would_cost_gigabytes_skips_the_record_and_says_why() -> None:
         assert isinstance(skip, Skip), template
         assert skip.code == "prompt_error"
         assert said in skip.message, template
+
+
+def test_no_operator_filter_method_or_loop_makes_gigabytes_of_a_records_values() -> None:
+    bombs = str(Path(__file__).with_name("bombs.py"))
+    done = subprocess.run(
+        [sys.executable, bombs],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": str(Path(runware_provider.__file__).parents[1])},
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr[-2000:]
 
 
 def test_what_prompts_need_is_rendered() -> None:

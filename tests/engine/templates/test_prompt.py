@@ -175,6 +175,15 @@ def test_what_differs_between_renderings_is_refused(template: str) -> None:
         "{{ record.body.upper }}",
         "{{ record.lines | map(attribute='items') }}",
         "{{ range }}",
+        "{{ 'Lines: ' ~ record.keys | map('upper') }}",
+        "{{ record.keys | map('upper') | string }}",
+        "{{ '%s' % record.keys | map('upper') }}",
+        "{{ '{}'.format(record.keys | map('upper')) }}",
+        "{{ '{!r}'.format(record.keys | map('upper')) }}",
+        "{{ [record.keys | map('upper')] }}",
+        "{{ [[record.body.upper]] | join }}",
+        "{{ cycler(1, 2) }}{{ record.body }}",
+        "{{ namespace(a=record.body.upper) }}",
     ],
 )
 def test_what_would_print_a_memory_address_is_an_error(template: str) -> None:
@@ -220,9 +229,12 @@ def test_a_prompt_that_is_too_long_is_skipped_and_never_cut() -> None:
         ("{{ record.lines[5].x }}", "UndefinedError in line 1: list object has no element 5"),
         ("{{ record.lines[record.count].x }}", "UndefinedError in line 1: a field that there is not"),
         ("{{ record.scan }}", "UnprintableValueError in line 1: a binary value is printed"),
+        ("{{ record.scan[:1] }}", "UnprintableValueError in line 1: a binary value is printed"),
+        ("{{ '%s' % [record.scan[:1]] }}", "UnprintableValueError in line 1: a binary value is printed"),
+        ("{{ '{!r}'.format(record.scan) }}", "UnprintableValueError in line 1: a binary value is printed"),
         ("{{ record.scan | upper }}", "UnprintableValueError in line 1: a binary value is printed"),
         ("{{ record }}", "UnprintableValueError in line 1: a binary value is printed"),
-        ("{{ record.lines | tojson }}", "UnprintableValueError in line 1: `tojson` cannot write"),
+        ("{{ record.lines | tojson }}", "UnprintableValueError in line 1: a binary value is printed"),
         ("{{ record.body.__class__ }}", "SecurityError in line 1: access to attribute '__class__'"),
         ("{{ record.body | attr('__class__') }}", "SecurityError in line 1: access to attribute '__class__'"),
         (
@@ -252,12 +264,42 @@ def test_an_error_while_rendering_skips_the_record_and_names_the_error(template:
         "{{ record.lines | map(attribute='itms') | join }}",
         "{{ record.lines | map(attribute='itms') | list | tojson }}",
         "{{ record.lines | map(attribute='itms') | list | string }}",
+        "{% for name, value in record.lines[0].itms | items %}{% endfor %}",
+        "{{ record.lines[0].itms | items | list }}",
+        "{{ {'a': record.lines[0].itms} | xmlattr }}",
     ],
 )
 def test_a_field_that_there_is_not_is_an_error_inside_of_lists_and_structs_too(template: str) -> None:
     skip = rendered(template + "{{ record.body }}")
     assert isinstance(skip, Skip)
     assert skip.message == "UndefinedError in line 1: there is no column or field 'itms'"
+
+
+def test_an_inline_if_without_else_is_nothing_where_it_is_printed_and_an_error_elsewhere() -> None:
+    assert (
+        rendered("{{ record.body }}{{ '!' if record.title }}{{ '' ~ ('!' if record.title) }}") == "Invoice 7"
+    )
+    for template in (
+        "{{ ['x' if record.title] }}",
+        "{{ '%s' % ['x' if record.title] }}",
+        "{{ {'a': ('x' if record.title)} | tojson }}",
+        "{{ ['x' if record.title] | join }}",
+        "{{ ('x' if record.title) | upper }}",
+    ):
+        skip = rendered(template + "{{ record.body }}")
+        assert isinstance(skip, Skip), template
+        assert "an inline `if` has no `else`" in skip.message
+
+
+def test_the_message_of_an_absent_method_says_what_to_write_and_ends_once() -> None:
+    assert rendered("{{ record.body.ljust(20) }}") == Skip(
+        "prompt_error",
+        "UnfitError in line 1: the method `ljust` is absent; "
+        'pad with a format, as in {{ "{:<20}".format(record.column) }}',
+    )
+    assert rendered("{{ record.body.__class__ }}") == Skip(
+        "prompt_error", "SecurityError in line 1: access to attribute '__class__' of 'str' object is unsafe"
+    )
 
 
 def test_a_binary_column_can_be_decoded() -> None:

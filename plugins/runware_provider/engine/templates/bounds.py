@@ -1,40 +1,153 @@
-"""How long a text or list may become, told before it is made.
+"""How much a rendering may make, told before it is made where that can be told.
 
-The template is its author's, who writes the DAG and is trusted with time and memory. Records are data: a width, a count,
-a separator or a format that comes from one must not make gigabytes. Loops are the author's own matter.
+The template is its author's, who writes the DAG and is trusted with time. Records are data: a width, a count, a
+separator, a list or a format that comes from one must not make gigabytes. One text or list is bounded, and so is what
+one rendering makes in all, since a loop can collect what each of its turns makes.
 """
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import re
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2.sandbox import SandboxedFormatter
+import jinja2
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 LONGEST: Final = 10_000_000
-"""Characters or items that one operation, filter or method may make, and characters of a prompt without a bound."""
+"""Characters that one operation, filter or method may make, and characters of a prompt without a bound."""
+MOST_MADE: Final = 20 * LONGEST
+"""Characters that all operations, filters and methods of one rendering may make together."""
+ITEM: Final = 16
+"""An item of a list counts as so many characters beside its text, since a list of empty texts takes memory, too."""
 WIDEST: Final = 999
 """A width or precision in a format."""
 BOUNDED_OPERATORS: Final = frozenset({"+", "*", "**", "%"})
-ABSENT_METHODS: Final = frozenset(
-    {"center", "expandtabs", "ljust", "rjust", "to_bytes", "translate", "zfill"}
-)
-ABSENT_FILTERS: Final = frozenset({"batch", "center", "slice", "urlize"})
-"""What pads and lays out: a format does it with a bounded width, and a prompt has little use for it."""
+
+_PAD = 'pad with a format, as in {{ "{:<20}".format(record.column) }}'
+ABSENT_METHODS: Final[Mapping[str, str]] = {
+    "center": _PAD,
+    "expandtabs": 'write .replace("\\t", "    ")',
+    "ljust": _PAD,
+    "rjust": _PAD,
+    "to_bytes": "a prompt has no bytes",
+    "translate": "write .replace(old, new)",
+    "zfill": _PAD,
+}
+"""Methods whose result's length a record could decide, each with what to write in its place."""
+ABSENT_FILTERS: Final = frozenset({"batch", "center", "pprint", "slice", "urlize", "wordwrap"})
+"""What lays out: a prompt has little use for it, and it is slow or long on a record's values."""
 
 _MOST_BITS: Final = 4096
 _MOST_DIGITS: Final = 100
 _SEQUENCES: Final = (str, bytes, list, tuple)
+_CONTAINERS: Final[tuple[type[Any], ...]] = (
+    dict,
+    list,
+    tuple,
+    set,
+    frozenset,
+    type({}.keys()),
+    type({}.values()),
+    type({}.items()),
+)
 _CONVERSION: Final = re.compile(r"%(?:\([^)]*\))?[-#0 +]*(\*|\d*)(?:\.(\*|\d*))?")
 _TOO_WIDE: Final = re.compile(r"\d{4}")
 
 
-class UnfitError(ValueError):
+class UnfitError(jinja2.TemplateRuntimeError):
     """What a template must not do; the message holds nothing of the record."""
+
+
+_MADE: ContextVar[list[int] | None] = ContextVar("_MADE", default=None)
+"""How long each text and list that a rendering has made is together; None while a template is compiled."""
+
+
+@contextlib.contextmanager
+def one_rendering() -> Iterator[None]:
+    """Count what is made inside of it together, against `MOST_MADE`."""
+    token = _MADE.set([0])
+    try:
+        yield
+    finally:
+        _MADE.reset(token)
+
+
+def count_made(value: Any) -> None:
+    """Count a text or list that an operation, filter or method has made.
+
+    Raises:
+        UnfitError: the rendering has made too much.
+    """
+    if isinstance(value, str | bytes):
+        _count(len(value))
+    elif isinstance(value, list | tuple):
+        _count(ITEM * len(value))
+
+
+def _count(size: int) -> None:
+    made = _MADE.get()
+    if made is not None:
+        made[0] += size
+        bound(made[0], "the template makes too many texts or lists of this record", MOST_MADE)
+
+
+class Captured(list[str]):
+    """The output of a macro, or of a block that is set, filtered or called, while it is collected."""
+
+    size = 0
+
+    def append(self, text: str) -> None:
+        """Collect one text.
+
+        Raises:
+            UnfitError: there are too many, or the rendering has made too much.
+        """
+        self.size += ITEM + len(text)
+        bound(self.size, "a macro or block makes too long a text")
+        _count(len(text))
+        super().append(text)
+
+    def extend(self, texts: Iterable[str]) -> None:
+        """Collect several texts; as `append`."""
+        for text in texts:
+            self.append(text)
+
+
+def weight(value: Any, check_leaf: Callable[[Any], None] | None = None) -> int:
+    """Return about how long a value is as text; where it is too long, some number above `LONGEST`.
+
+    Args:
+        value: what may hold others, and these others again; what stands in it twice counts twice.
+        check_leaf: called with everything inside that is neither a text nor holds others.
+    """
+    size, waiting = 0, [value]
+    while waiting and size <= LONGEST:
+        part = waiting.pop()
+        if isinstance(part, str):
+            size += len(part)
+        elif isinstance(part, _CONTAINERS):
+            size += ITEM * len(part)
+            waiting.extend(part if size <= LONGEST else ())
+            waiting.extend(part.values() if isinstance(part, dict) else ())
+        else:
+            if check_leaf is not None:
+                check_leaf(part)
+            size += len(part) if isinstance(part, bytes) else ITEM
+    return size
+
+
+def bound(size: int, problem: str, most: int = LONGEST) -> None:
+    """Refuse what is too long.
+
+    Raises:
+        UnfitError: the size is above the most.
+    """
+    if size > most:
+        raise UnfitError(problem)
 
 
 def check_operator(operator: str, left: Any, right: Any) -> None:
@@ -52,66 +165,44 @@ def check_operator(operator: str, left: Any, right: Any) -> None:
     if operator == "%" and isinstance(left, str | bytes):
         size = _size_of_percent(left, right)
     elif operator == "+" and isinstance(left, _SEQUENCES) and isinstance(right, _SEQUENCES):
-        size = len(left) + len(right)
+        size = weight(left) + weight(right)
     elif operator == "*" and isinstance(left, _SEQUENCES) and isinstance(right, int):
-        size = len(left) * right
+        size = weight(left) * right
     elif operator == "*" and isinstance(right, _SEQUENCES) and isinstance(left, int):
-        size = len(right) * left
+        size = weight(right) * left
     elif operator == "*" and isinstance(left, int) and isinstance(right, int):
-        _bound(left.bit_length() + right.bit_length(), "a product is too long", _MOST_BITS)
+        bound(left.bit_length() + right.bit_length(), "a product is too long", _MOST_BITS)
     elif operator == "**" and isinstance(left, int) and isinstance(right, int):
-        _bound(left.bit_length() * abs(right), "a power is too long", _MOST_BITS)
-    _bound(size, f"`{operator}` makes too long a text or list")
+        bound(left.bit_length() * abs(right), "a power is too long", _MOST_BITS)
+    bound(size, f"`{operator}` makes too long a text or list")
 
 
 def check_call(function: Any, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
-    """Refuse a method of a text whose result would be too long.
+    """Refuse a method of a value whose result would be too long.
 
     Raises:
         UnfitError: it would be.
     """
-    text, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
-    if isinstance(text, str | bytes) and name in _SIZE_OF_METHOD:
-        size = _SIZE_OF_METHOD[name](text, *arguments, **named)
-        _bound(size, f"the method `{name}` makes too long a text")
+    owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
+    if isinstance(owner, str | bytes) and name == "replace":
+        bound(_size_of_replace(owner, *arguments, **named), "the method `replace` makes too long a text")
+    if name == "strftime":
+        # The C library pads a date as wide as its format says, up to 256 times the format.
+        check_width(str(arguments[0] if arguments else named.get("format", "")), "strftime")
 
 
-def bounded(name: str, any_filter: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a filter that refuses, as an `UnfitError`, what would become too long; the filter itself if none can."""
-    if name not in _SIZE_OF_FILTER:
-        return any_filter
-    size_of, first = _SIZE_OF_FILTER[name], 1 if hasattr(any_filter, "jinja_pass_arg") else 0
+def check_width(form: str, name: str) -> None:
+    """Refuse a format of one value that is too wide, or is itself too long.
 
-    @functools.wraps(any_filter)
-    def checked(*arguments: Any, **named: Any) -> Any:
-        _bound(size_of(*arguments[first:], **named), f"`{name}` makes too long a text or list")
-        return any_filter(*arguments, **named)
-
-    return checked
+    Raises:
+        UnfitError: it is.
+    """
+    if len(form) > WIDEST or _TOO_WIDE.search(form):
+        raise UnfitError(f"`{name}` takes widths and precisions of {WIDEST} at most")
 
 
-class BoundedFormatter(SandboxedFormatter):
-    """What `format` and `format_map` of a text do, each of its instances once."""
-
-    _size = 0
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        """Format one value.
-
-        Raises:
-            UnfitError: it would be too wide, or all together become too long.
-        """
-        if _TOO_WIDE.search(format_spec):  # a width that stands in a field of its own is filled in by now
-            raise UnfitError(f"`format` takes widths and precisions of {WIDEST} at most")
-        text: str = super().format_field(value, format_spec)
-        self._size += len(text)
-        _bound(self._size, "`format` makes too long a text")
-        return text
-
-
-def _bound(size: int, problem: str, most: int = LONGEST) -> None:
-    if size > most:
-        raise UnfitError(problem)
+def _size_of_replace(text: Any, old: Any, new: Any, *_: Any, **__: Any) -> int:
+    return int(text.count(old) * len(new))
 
 
 def _size_of_percent(form: str | bytes, values: Any) -> int:
@@ -125,30 +216,22 @@ def _size_of_percent(form: str | bytes, values: Any) -> int:
     for width in (part for found in conversions for part in found.groups() if part):
         if width == "*" or _TOO_WIDE.search(width):
             raise UnfitError(f"`%` takes widths and precisions of {WIDEST} at most, written as numbers")
-    once = isinstance(values, tuple)
-    several = values if once else values.values() if isinstance(values, dict) else [values]
-    lengths = [len(value) for value in several if isinstance(value, str | bytes)]
-    of_values = sum(lengths) if once else max(lengths, default=0) * len(conversions)
+    each_once = isinstance(values, tuple)
+    of_values = weight(values) if each_once else weight(values) * len(conversions)
     return len(text) + of_values + 2 * WIDEST * len(conversions)
 
 
-def _size_of_separators(separator: Any, parts: Any) -> int:
-    """Return at most how long all separators are; a generator's parts are not known before."""
-    return len(separator) * (len(parts) if hasattr(parts, "__len__") else LONGEST // 100)
-
-
-_SIZE_OF_METHOD: Final[Mapping[str, Callable[..., int]]] = {
-    "join": _size_of_separators,
-    "replace": lambda text, old, new, *_: text.count(old) * len(new),
-}
-_SIZE_OF_FILTER: Final[Mapping[str, Callable[..., int]]] = {
+SORTING_FILTERS: Final = frozenset({"groupby", "sort"})
+"""Filters that make a copy of each text in lower case before they compare."""
+SIZE_OF_FILTER: Final[Mapping[str, Callable[..., int]]] = {
     "format": lambda text, *values, **named: _size_of_percent(str(text), named or values),
     "indent": lambda s, width=4, *_, **__: (
-        (s.count("\n") + 1) * (len(width) if isinstance(width, str) else width)
+        (len(s.splitlines()) + 1) * (len(width) if isinstance(width, str) else width)
     ),
-    "join": lambda value, d="", *_, **__: _size_of_separators(str(d), value),
-    "replace": lambda s, old, new, *_, **__: str(s).count(str(old)) * len(str(new)),
+    "groupby": lambda value, _, default=None, *__, **___: weight(value) + len(value) * weight(default),
+    "list": lambda value: ITEM * len(value) if isinstance(value, _SEQUENCES) else 0,
+    "replace": lambda s, old, new, *_, **__: _size_of_replace(str(s), str(old), str(new)),
+    "sort": lambda value, *_, **__: weight(value),
     "round": lambda _, precision=0, *__, **___: abs(precision) * (LONGEST // _MOST_DIGITS),
-    "wordwrap": lambda s, _width=79, _whole=True, wrapstring=None, *_, **__: len(s) * len(wrapstring or "\n"),
 }
 """By name, at most how long a result is, beside what the value has already; the arguments are named as Jinja's."""

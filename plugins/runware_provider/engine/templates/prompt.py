@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jinja2 import meta, nodes
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.templates.bounds import LONGEST
+from runware_provider.engine.templates.bounds import LONGEST, one_rendering
 from runware_provider.engine.templates.names import (
     FIELD,
     RECORD,
@@ -19,7 +19,7 @@ from runware_provider.engine.templates.names import (
     syntax_refused,
 )
 from runware_provider.engine.templates.rendering_errors import explained
-from runware_provider.engine.templates.sandbox import SANDBOX, nulls_joined_as_blanks, row_of
+from runware_provider.engine.templates.sandbox import SANDBOX, prepared, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +91,8 @@ class Prompt:
         if self.columns and all(_blank(record.get(name)) for name in self.columns):
             return Skip("empty", f"null or blank: {', '.join(self.columns)}"[:500])
         try:
-            text = self._text(record)
+            with one_rendering():
+                text = self._text(record)
         except Exception as error:  # noqa: BLE001 - a template can raise whatever its filters and values raise
             return Skip("prompt_error", explained(error, self._template, self._words))
         if text is None:
@@ -119,7 +120,7 @@ def _parse(template: str) -> nodes.Template:
         raise BadInput(
             FIELD, "the template includes, imports or extends another one", "Write it as one template"
         )
-    nulls_joined_as_blanks(tree)
+    tree = prepared(tree)
     tree.set_environment(SANDBOX)
     return tree
 

@@ -9,7 +9,7 @@ import jinja2
 from jinja2.exceptions import SecurityError
 
 from runware_provider.engine.templates.bounds import UnfitError
-from runware_provider.engine.templates.sandbox import UnprintableValueError
+from runware_provider.engine.templates.printing import UnprintableValueError
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -46,7 +46,8 @@ def explained(error: Exception, template: jinja2.Template, words: AbstractSet[st
         template: the template.
         words: the names that it spells; only these are quoted.
     """
-    return f"{type(error).__name__}{_line(error, template)}: {_reason(error, words)}"
+    reason = _reason(error, words).removesuffix(".")  # our messages end without one
+    return f"{type(error).__name__}{_line(error, template)}: {reason}"
 
 
 def _line(error: Exception, template: jinja2.Template) -> str:

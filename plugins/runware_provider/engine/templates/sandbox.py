@@ -1,51 +1,55 @@
 """Jinja's sandbox, and a record in its eyes.
 
-Rendering is deterministic, because what is asked identically is paid once: `random` and `lipsum` are absent, and what
-would print a memory address (a method, a generator) is an error. A null is the empty text wherever it is printed, also
-behind a text filter and in `~`, and stays null for tests and `default`. What is undefined is an error wherever it is
-printed, inside of lists and structs, too.
+Rendering is deterministic, because what is asked identically is paid once: `random` and `lipsum` are absent. A null
+stays null for tests and `default`, and behind a text filter.
 """
 
 from __future__ import annotations
 
 import functools
-import json
-from datetime import date, time
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import jinja2
 from jinja2 import nodes
+from jinja2.compiler import CodeGenerator, Frame
+from jinja2.filters import do_items
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
 
 from runware_provider.engine.templates.bounds import (
     ABSENT_FILTERS,
     ABSENT_METHODS,
     BOUNDED_OPERATORS,
-    BoundedFormatter,
+    SIZE_OF_FILTER,
+    SORTING_FILTERS,
+    Captured,
     UnfitError,
-    bounded,
+    bound,
     check_call,
     check_operator,
+    count_made,
+)
+from runware_provider.engine.templates.printing import (
+    BoundedFormatter,
+    check_printable,
+    join,
+    printed,
+    to_json,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from jinja2.runtime import Context
 
-_TEXT_FILTERS = (
+_TEXT_FILTERS = frozenset({
     "capitalize", "e", "escape", "forceescape", "format", "indent", "lower", "replace", "safe", "string",
-    "striptags", "title", "trim", "truncate", "upper", "urlencode", "wordwrap",
-)  # fmt: skip
+    "striptags", "title", "trim", "truncate", "upper", "urlencode", "wordcount", "xmlattr",
+})  # fmt: skip
+"""Filters that make a text of whatever they get."""
 _UNREPEATABLE = ("random", "lipsum")
-_WIDEST_INDENT = 40
 _JOINED = "_joined"
-
-
-class UnprintableValueError(TypeError):
-    """A value that a prompt cannot hold; the message is ours."""
+_SLICED = "_sliced"
 
 
 class Undefined(jinja2.StrictUndefined):
@@ -61,19 +65,6 @@ class Row(dict[str, Any]):
     """A record or struct: its fields, never a mapping's methods, are its attributes in a template."""
 
     __slots__ = ()
-
-
-class _Binary(bytes):
-    """Bytes that refuse to be printed as `b'...'`, by whichever way a template prints them."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        raise UnprintableValueError(
-            "a binary value is printed; decode it, as in {{ record.column.decode() }}"
-        )
-
-    __repr__ = __str__
 
 
 def row_of(record: Mapping[str, Any], *, whole: bool) -> Row:
@@ -92,24 +83,57 @@ def _wrapped(value: Any) -> Any:
         return Row({name: _wrapped(field) for name, field in value.items()})
     if kind is list:
         return [_wrapped(item) for item in value]
-    return _Binary(value) if kind is bytes else value
+    return value
+
+
+class _BoundedCode(CodeGenerator):
+    """Jinja's compiler, whose macros and captured blocks collect their output in `Captured`."""
+
+    def buffer(self, frame: Frame) -> None:
+        frame.buffer = self.temporary_identifier()
+        self.writeline(f"{frame.buffer} = environment.captured()")
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
     """Jinja's sandbox, with a record's fields in place of a mapping's methods, and bounds on what it makes."""
 
+    code_generator_class = _BoundedCode
+    captured = Captured
     intercepted_binops = BOUNDED_OPERATORS
 
+    @staticmethod
+    def concat(texts: Iterable[str]) -> str:
+        if isinstance(texts, Captured):
+            return "".join(texts)
+        captured = Captured()
+        captured.extend(texts)
+        return "".join(captured)
+
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if operator == "%" and isinstance(left, str | bytes):
+            check_printable(right)
         check_operator(operator, left, right)
-        return super().call_binop(context, operator, left, right)
+        result = super().call_binop(context, operator, left, right)
+        count_made(result)
+        return result
 
     def call(self, context: Context, function: Any, /, *arguments: Any, **named: Any) -> Any:
+        text = getattr(function, "__self__", None)
+        if isinstance(text, str) and getattr(function, "__name__", "") == "join":
+            function, arguments = join, (*arguments, text)
         check_call(function, arguments, named)
-        return super().call(context, function, *arguments, **named)
+        result = super().call(context, function, *arguments, **named)
+        count_made(result)
+        return result
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         return attr not in ABSENT_METHODS and super().is_safe_attribute(obj, attr, value)
+
+    def unsafe_undefined(self, obj: Any, attribute: str) -> jinja2.Undefined:
+        if attribute not in ABSENT_METHODS:
+            return super().unsafe_undefined(obj, attribute)
+        problem = f"the method `{attribute}` is absent; {ABSENT_METHODS[attribute]}"
+        return self.undefined(problem, obj=obj, name=attribute, exc=UnfitError)
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
         if super().wrap_str_format(value) is None:
@@ -137,56 +161,35 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return value if type(value) is str else _wrapped(value)
 
 
-def _printed(value: Any) -> Any:
-    """What Jinja prints for an expression's value.
+def _guarded(name: str, any_filter: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that passes a null on, and refuses what cannot become text or would become too long."""
+    first = 1 if hasattr(any_filter, "jinja_pass_arg") else 0
+    size_of = SIZE_OF_FILTER.get(name)
+    makes_text = name in _TEXT_FILTERS
 
-    Raises:
-        UnprintableValueError: a generator, function or method, which would print a memory address.
-    """
-    if value is None:
-        return ""
-    if isinstance(value, str | jinja2.Undefined):
-        return value
-    if hasattr(value, "__next__"):
-        raise UnprintableValueError(
-            "a generator is printed; add the filter `join`, `list` or `tojson` behind it"
-        )
-    if callable(value):
-        raise UnprintableValueError("a function or method is printed; call it")
-    return value
-
-
-def _null_as_blank(value: Any) -> Any:
-    return "" if value is None else value
-
-
-def _null_stays(text_filter: Callable[..., Any]) -> Callable[..., Any]:
-    """A text filter that passes a null on, where Jinja's own would make it the word "None"."""
-    position = 1 if hasattr(text_filter, "jinja_pass_arg") else 0
-
-    @functools.wraps(text_filter)
-    def passing(*args: Any, **keywords: Any) -> Any:
-        if len(args) > position and args[position] is None:
+    @functools.wraps(any_filter)
+    def guarded(*arguments: Any, **named: Any) -> Any:
+        if makes_text and arguments[first] is None:
             return None
-        return text_filter(*args, **keywords)
+        if makes_text:
+            for value in (*arguments[first:], *named.values()):
+                check_printable(value)
+        if name in SORTING_FILTERS:
+            arguments = (*arguments[:first], list(arguments[first]), *arguments[first + 1 :])
+        if size_of is not None:
+            bound(size_of(*arguments[first:], **named), f"`{name}` makes too long a text or list")
+        result = any_filter(*arguments, **named)
+        count_made(result)
+        return result
 
-    return passing
+    return guarded
 
 
-def _plain(value: Any) -> Any:
-    """What JSON has no type for, as its usual text."""
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, Decimal | UUID | jinja2.Undefined):
-        return str(value)  # of what is undefined it raises, in Jinja's words
-    raise UnprintableValueError(f"`tojson` cannot write a value of type {type(value).__name__}")
-
-
-def _to_json(value: Any, indent: int | None = None) -> str:
-    """JSON for a model's eyes: keys in the data's order, no escapes that HTML would need."""
-    if indent is not None and indent > _WIDEST_INDENT:
-        raise UnfitError(f"`tojson` indents by {_WIDEST_INDENT} at most")
-    return json.dumps(value, ensure_ascii=False, indent=indent, default=_plain)
+def _items(mapping: Any) -> Any:
+    """Return the pairs of a mapping; Jinja's own filter finds none in what is undefined."""
+    if isinstance(mapping, jinja2.Undefined):
+        check_printable(mapping)  # raises
+    return do_items(mapping)
 
 
 def _environment() -> Sandbox:
@@ -195,26 +198,45 @@ def _environment() -> Sandbox:
         undefined=Undefined,
         autoescape=False,
         keep_trailing_newline=False,
-        finalize=_printed,
+        finalize=printed,
         cache_size=0,
     )
     for name in (*ABSENT_FILTERS, *_UNREPEATABLE):
         environment.filters.pop(name, None)
         environment.globals.pop(name, None)
+    environment.filters |= {
+        "items": _items,
+        "join": join,
+        "tojson": to_json,
+        _JOINED: printed,
+        _SLICED: lambda part: part,
+    }
     for name, any_filter in environment.filters.items():
-        environment.filters[name] = bounded(name, any_filter)
-    for name in _TEXT_FILTERS:
-        environment.filters[name] = _null_stays(environment.filters[name])
-    environment.filters |= {"tojson": _to_json, _JOINED: _null_as_blank}
+        environment.filters[name] = _guarded(name, any_filter)
     return environment
 
 
 SANDBOX = _environment()
 
 
-def nulls_joined_as_blanks(tree: nodes.Node) -> None:
-    """Make a null in `~` the empty text instead of the word "None"."""
-    for concat in tree.find_all(nodes.Concat):
-        concat.nodes = [
-            nodes.Filter(part, _JOINED, [], [], None, None, lineno=part.lineno) for part in concat.nodes
-        ]
+class _Prepared(NodeTransformer):
+    """A template's tree in which `~` and slices pass through filters of ours, as what makes texts does."""
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - Jinja's name for it
+        self.generic_visit(node)
+        node.nodes = [_filtered(part, _JOINED) for part in node.nodes]
+        return node
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802 - Jinja's name for it
+        self.generic_visit(node)
+        return _filtered(node, _SLICED) if isinstance(node.arg, nodes.Slice) else node
+
+
+def _filtered(node: nodes.Expr, name: str) -> nodes.Filter:
+    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+
+
+def prepared(tree: nodes.Template) -> nodes.Template:
+    """Return the tree with nulls in `~` as the empty text, and with slices counted."""
+    _Prepared().visit(tree)
+    return tree
