@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RECORD: dict[str, Any] = {
     "n": 9_000_000,
-    "turns": 20_000,
+    "turns": 11_000,
     "unit": "x" * 1000,
     "text": "a" * 100_000,
     "lines": ["a\na"] * 10_000,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _WIDEST_INDENT = 40
+_PLAIN = (str, int, float, bool, type(None))
 
 
 class UnprintableValueError(TypeError):
@@ -38,12 +39,12 @@ def check_printable(value: Any) -> None:
         jinja2.UndefinedError: it is or holds what is undefined.
         UnfitError: it is too long.
     """
-    if type(value) is not str:
+    if type(value) not in _PLAIN:
         bound(weight(value, _check_leaf), "a value is too long as a text")
 
 
 def _check_leaf(value: Any) -> None:
-    if value is None or isinstance(value, int | float):
+    if type(value) in _PLAIN:
         return
     if isinstance(value, jinja2.Undefined):
         str(value)  # raises, in Jinja's words, except for an inline `if`
@@ -69,7 +70,7 @@ def printed(value: Any) -> Any:
     """
     if value is None:
         return ""
-    if not isinstance(value, str | jinja2.Undefined):
+    if type(value) is not str and not isinstance(value, jinja2.Undefined):
         check_printable(value)
     return value
 
