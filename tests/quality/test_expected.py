@@ -134,8 +134,12 @@ def test_categories_of_pandas_are_read_as_what_they_stand_for(lake):
     lake.put([lake.row(f"k{n}", {"vendor": "AB"[n % 2], "total": float(n)}) for n in range(3)])
     table = pa.table({"key": ["k0", "k1", "k2"], "vendor": ["A", "A", "A"]})
     encoded = pa.table({name: table[name].dictionary_encode() for name in table.column_names})
-    (vendor,) = lake.look(expected=encoded, key="key").hits.fields
-    assert (vendor.hits, vendor.of) == (2, 3)
+    categories = pa.dictionary(pa.int32(), pa.string())
+    lake.put([lake.row(f"k{n}", {"vendor": "AB"[n % 2]}) for n in range(3)], "b", key_type=categories)
+    for name in "ab":
+        for expected in (table, encoded):
+            (vendor,) = lake.look(name, expected=expected, key="key").hits.fields
+            assert (vendor.hits, vendor.of) == (2, 3)
 
 
 def test_an_expected_number_that_the_field_cannot_hold_is_a_miss(lake):

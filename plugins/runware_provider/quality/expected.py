@@ -45,7 +45,7 @@ class Expected:
     ) -> None:
         table = _decoded(table if isinstance(table, pa.Table) else pa.table(dict(table)))
         self.key = _checked_key(key, table, columns)
-        self._keys = _key_column(table[self.key], columns.field(self.key).type)
+        self._keys = _key_column(table[self.key], _plain(columns.field(self.key).type))
         struct = struct_type_of(result)
         names = names_of(struct)
         self.fields = [name for name in table.column_names if name in names]
@@ -63,7 +63,7 @@ class Expected:
 
     def find(self, keys: pa.Array) -> tuple[pa.Array, pa.StructArray]:
         """Which of these keys have expected values, as positions among `keys`, and these values."""
-        places = pc.index_in(keys, value_set=self._keys, skip_nulls=True)
+        places = pc.index_in(keys.cast(self._keys.type), value_set=self._keys, skip_nulls=True)
         known = pc.is_valid(places)
         return pc.indices_nonzero(known), self._values.take(places.filter(known))
 
@@ -153,10 +153,12 @@ def _is_short(texts: pa.Array) -> pa.BooleanArray:
 
 def _decoded(table: pa.Table) -> pa.Table:
     """The table with plain values in the place of dictionaries, which pandas writes of its categories."""
-    kinds = [
-        field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in table.schema
-    ]
+    kinds = map(_plain, table.schema.types)
     return table.cast(pa.schema(zip(table.column_names, kinds, strict=True)))
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _checked_key(key: str | None, table: pa.Table, columns: pa.Schema) -> str:
