@@ -119,6 +119,7 @@ def test_a_text_that_sql_or_python_would_read_as_something_else_is_refused() -> 
         "lang is null or x > 3": "'or' outside of quotes",
         "lang is null and x is null": "'and' outside of quotes",
         "lang not in de or it": "'or' outside of quotes",
+        "lang not in de, fr, or it": "'or' outside of quotes",
         "lang in 'de', 'fr' and x = 3": "'and' outside of quotes",
         "lang in ('de', 'fr') and x = 3": "'and' outside of quotes",
         "lang != de && x == 3": "'&&' outside of quotes",

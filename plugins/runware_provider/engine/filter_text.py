@@ -23,7 +23,7 @@ _FILTER: Final = re.compile(
     re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
 _LISTED: Final = re.compile(rf"\s* ( {_QUOTED} | [^,]*? ) \s* (?: , | \Z )", re.VERBOSE)
-_CONNECTIVE: Final = re.compile(r"(?<=\s) (?:and|or|&|\|) (?=\s) | && | \|\|", re.IGNORECASE | re.VERBOSE)
+_CONNECTIVE: Final = re.compile(r"(?<!\S) (?:and|or|&|\|) (?=\s) | && | \|\|", re.IGNORECASE | re.VERBOSE)
 _STARTS_OF_MORE: Final = tuple("=<>!([\"'")
 
 
