@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runware_provider.engine.attempt import WITHDRAWN, Attempt, History, Key, Kind
+from runware_provider.engine.attempt import WITHDRAWN, Attempt, Entry, History, Key, Kind
 from runware_provider.engine.errors import BudgetExhausted, Interrupted, TooManyFailed
 from runware_provider.engine.exchange.flight import Inference, Standing, standing
-from runware_provider.engine.memory.ledger_index import LedgerIndex, Row
+from runware_provider.engine.memory.ledger_index import LedgerIndex
 from runware_provider.testing import Fault
 
 if TYPE_CHECKING:
@@ -156,30 +156,14 @@ def test_what_is_sent_after_a_withdrawal_says_so_since_a_plain_intent_would_not_
     assert (sent.fate_unknown, sent.sent_again) == (True, True)
 
 
-def row_of(kind: Kind, generation: int, family: str | None = None) -> Row:
-    return Row(
-        fingerprint=KEY.fingerprint,
-        sample=0,
-        generation=generation,
-        attempt=1,
-        kind=int(kind),
-        family=family,
-        was=None,
-        cost=None,
-        prompt_tokens=None,
-        cached_tokens=None,
-        completion_tokens=None,
-        copied=False,
-        segment=0,
-        row=0,
-        fresh=False,
-    )
+def entry_of(kind: Kind, generation: int, family: str | None = None) -> Entry:
+    return Entry(Key(KEY.fingerprint, 0, generation), 1, kind, family=family)
 
 
 def test_generations_can_be_looked_at_one_by_one() -> None:
     index = LedgerIndex()
-    index.insert([row_of(Kind.ANSWERED, 0), row_of(Kind.REJECTED, 1, WITHDRAWN), row_of(Kind.INTENT, 3)])
+    entries = [entry_of(Kind.ANSWERED, 0), entry_of(Kind.REJECTED, 1, WITHDRAWN), entry_of(Kind.INTENT, 3)]
+    index.add(entries, [(0, row) for row in range(3)], copied=[False] * 3, fresh=[False] * 3)
     asked = [(KEY.fingerprint, 0)]
     seen = [index.histories(asked, *between)[0] for between in [(0, None), (0, 3), (0, 1), (2, 3)]]
-    index.close()
     assert [None if one is None else one.generation for one in seen] == [3, 1, 0, None]

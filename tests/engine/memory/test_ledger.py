@@ -22,7 +22,7 @@ from runware_provider.engine.attempt import FORGOTTEN, Entry, Key, Kind
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.memory.compaction import compact
 from runware_provider.engine.memory.ledger import ENTRIES_PER_SEGMENT, Ledger
-from runware_provider.engine.memory.ledger_index import Statistics
+from runware_provider.engine.memory.ledger_sums import Statistics
 from runware_provider.engine.memory.segments import pico
 from runware_provider.engine.storage.local import LocalStorage
 
@@ -270,12 +270,8 @@ async def test_a_history_is_of_the_newest_generation_in_the_attempts_order(
 
 async def test_what_is_asked_is_seen_for_the_first_time_once(open_ledger: Callable[..., Ledger]) -> None:
     ledger = open_ledger()
-    assert [ledger.first_seen(one) for one in (key(1), key(1), key(1, sample=1), key(2))] == [
-        True,
-        False,
-        True,
-        True,
-    ]
+    assert ledger.first_seen([key(1), key(1), key(1, sample=1), key(2)]) == [True, False, True, True]
+    assert ledger.first_seen([key(2), key(3)]) == [False, True]
 
 
 # names and listings

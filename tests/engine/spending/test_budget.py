@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runware_provider.engine.spec import Budget
-from runware_provider.engine.spending.budget import PICO, UNPRICED, Account, Prices, Spend, shares
+from runware_provider.engine.spending.budget import UNPRICED, Account, Prices, Spend, shares
+from runware_provider.engine.spending.picodollars import PICO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

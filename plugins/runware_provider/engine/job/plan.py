@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runware_provider.engine.job.survey import Survey
-    from runware_provider.engine.memory.ledger_index import Statistics
+    from runware_provider.engine.memory.ledger_sums import Statistics
     from runware_provider.engine.outcome.follow_up import Policy
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.spending.pricing import KnownPrices

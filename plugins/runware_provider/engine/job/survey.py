@@ -129,8 +129,10 @@ def _tally(
     slots = [one for samples in asked for one in samples]
     found.skipped.update(one.code for one in slots if isinstance(one, Skip))
     doubtful = []
-    for question in questioner.questions([one for one in slots if not isinstance(one, Skip)]):
-        if not ledger.first_seen(question.key):
+    questions = questioner.questions([one for one in slots if not isinstance(one, Skip)])
+    first_seen = ledger.first_seen([question.key for question in questions])
+    for question, is_new in zip(questions, first_seen, strict=True):
+        if not is_new:
             continue
         known = question.standing
         if known.settled is not None:

@@ -66,7 +66,6 @@ def compact(ledger: Ledger, *, segment_bytes: int = SEGMENT_BYTES) -> bool:
 
 
 def _merged(ledger: Ledger, small: Sequence[tuple[int, str]], rewriter: Rewriter) -> list[Held]:
-    ledger.index.arrange()
     for place, name in small:
         wanted = iter(ledger.index.rows_of(place))
         row = next(wanted, None)

@@ -12,12 +12,12 @@ import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from runware_provider.engine.attempt import FORGOTTEN, Entry, Key, Kind
+from runware_provider.engine.attempt import Entry, Key, Kind
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.memory import segments
-from runware_provider.engine.memory.ledger_index import LedgerIndex, Of, Row, Statistics, Totals
+from runware_provider.engine.memory.ledger_index import LedgerIndex
 from runware_provider.engine.memory.segment_catalogue import (
     BASE,
     Base,
@@ -26,7 +26,8 @@ from runware_provider.engine.memory.segment_catalogue import (
     numbered_name,
     read_base,
 )
-from runware_provider.engine.memory.segments import PICO, SegmentGone, pico
+from runware_provider.engine.memory.segments import SegmentGone
+from runware_provider.engine.spending.picodollars import PICO
 from runware_provider.engine.storage.read_ahead import READERS, read_ahead, read_until_missing
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from runware_provider.engine.attempt import Attempt, History
+    from runware_provider.engine.memory.ledger_sums import Of, Statistics, Totals
     from runware_provider.engine.memory.segment_catalogue import Listing
     from runware_provider.engine.storage.stores import Storage, Version
 
@@ -47,7 +49,6 @@ MOST_SMALL = 64
 """Small segments, above which `needs_compaction`."""
 _OPENINGS = 3
 """Times to begin again because somebody rewrote the ledger in the middle of the reading."""
-_ROWS_AT_ONCE = 10_000
 
 _INDEXED = [
     "fingerprint",
@@ -130,7 +131,7 @@ class Ledger:
 
     def close(self) -> None:
         """Drop the index; the segments stay."""
-        self.index.close()
+        self.index.clear()
 
     # opening
 
@@ -213,22 +214,12 @@ class Ledger:
     def _load(self, one: Known, table: pa.Table) -> None:
         place = len(self.known)
         self.known.append(one)
-        for start in range(0, table.num_rows, _ROWS_AT_ONCE):
-            self.index.insert(self._rows(table.slice(start, _ROWS_AT_ONCE), place, start))
-
-    def _rows(self, table: pa.Table, place: int, start: int) -> Iterable[tuple[Any, ...]]:
-        """Like `Row`; a tuple for each of a million entries is made faster from whole columns."""
-        values = {name: table.column(name).to_pylist() for name in _INDEXED}
-        runs, codes, kinds, families = (values[name] for name in ("run", "code", "kind", "family"))
-        fresh = [self._is_fresh(*one) for one in zip(runs, kinds, strict=True)]
-        was = [code if family == FORGOTTEN else None for code, family in zip(codes, families, strict=True)]
-        copied = [origin is not None for origin in values["origin"]]
-        named = [values[name] for name in _INDEXED if name not in {"run", "code", "origin"}]
-        rows = range(start, start + table.num_rows)
-        return zip(*named[:6], was, *named[6:], copied, [place] * len(rows), rows, fresh, strict=True)
-
-    def _is_fresh(self, run: str | None, kind: int) -> bool:
-        return run is not None and run == self.run and kind != Kind.REJECTED
+        try:
+            self.index.add_table(table, place, self.run)
+        except ValueError as error:
+            raise StateUnreadable(
+                f"the ledger segment {self._path_of(one)} is damaged ({error}); restore it from a backup"
+            ) from None
 
     # reading
 
@@ -289,8 +280,12 @@ class Ledger:
                 places[at.segment] = len(self.known)
                 path = other.storage.join(other.folder, other.known[at.segment].name)
                 self.known.append(Known("", SMALL_BYTES, path=path))  # so large that nobody merges it
-        rows = ((places[at.segment], at.row, entry) for at, entry in found.items())
-        self.index.insert(_row(entry, place, row, copied=True, fresh=False) for place, row, entry in rows)
+        self.index.add(
+            list(found.values()),
+            [(places[at.segment], at.row) for at in found],
+            copied=[True] * len(found),
+            fresh=[False] * len(found),
+        )
 
     def mark_used(self, keys: Iterable[Key]) -> None:
         """Count these inferences into the totals of the dataset."""
@@ -326,9 +321,9 @@ class Ledger:
         """
         return self.index.unpriced_tokens("fresh")
 
-    def first_seen(self, key: Key) -> bool:
-        """Whether this is asked for the first time since the ledger was opened; for counting without sending."""
-        return self.index.first_seen(key)
+    def first_seen(self, keys: Sequence[Key]) -> list[bool]:
+        """Whether each is asked for the first time since the ledger was opened; for counting without sending."""
+        return self.index.first_seen(keys)
 
     def statistics(self) -> Statistics:
         """Means and deviations of the answers so far, to estimate the rest."""
@@ -491,27 +486,9 @@ class Ledger:
         place = len(self.known)
         self.known.append(Known(numbered_name(number), 0, number))
         self.paid += sum(entry.cost or 0.0 for entry in entries if entry.origin is None)
-        self.index.insert(
-            _row(entry, place, row, copied=entry.origin is not None, fresh=entry.kind >= Kind.SPENT)
-            for row, entry in enumerate(entries)
+        self.index.add(
+            entries,
+            [(place, row) for row in range(len(entries))],
+            copied=[entry.origin is not None for entry in entries],
+            fresh=[entry.kind >= Kind.SPENT for entry in entries],
         )
-
-
-def _row(entry: Entry, place: int, row: int, *, copied: bool, fresh: bool) -> Row:
-    return Row(
-        fingerprint=entry.key.fingerprint,
-        sample=entry.key.sample,
-        generation=entry.key.generation,
-        attempt=entry.attempt,
-        kind=int(entry.kind),
-        family=entry.family,
-        was=entry.code if entry.family == FORGOTTEN else None,
-        cost=pico(entry.cost),
-        prompt_tokens=entry.prompt_tokens,
-        cached_tokens=entry.cached_tokens,
-        completion_tokens=entry.completion_tokens,
-        copied=copied,
-        segment=place,
-        row=row,
-        fresh=fresh,
-    )

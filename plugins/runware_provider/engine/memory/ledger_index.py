@@ -1,203 +1,110 @@
-"""What the ledger says, merged by rank and looked up fast: a temporary SQLite file.
+"""What the ledger says, merged by rank and looked up fast: some sorted runs of columns.
 
-Memory does not grow with the number of records. Of two entries of one attempt the higher kind holds; of two of the
-same kind, the one that says more, cost first. So the order in which entries come means nothing. A copy of another
-partition's answer is an attempt beside the own one of the same number: it has another UUID, and is on another bill.
+A new run is merged with the one before it until each is less than half as long as the one before, so that there are
+few, and an entry is moved a few times only. Sums are made over all of them at once.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
 
 from runware_provider.engine.attempt import Attempt, History, Key, Kind
-from runware_provider.engine.memory.segments import PICO
+from runware_provider.engine.memory import entry_columns, ledger_sums
+from runware_provider.engine.memory.entry_columns import EntryColumns, Words, halves_of, inferences_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-Of: TypeAlias = Literal["used", "fresh", "all"]
-ASKED_AT_ONCE = 400
-"""Lookups in one query: two variables each, and SQLite allowed 999 of them once."""
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from runware_provider.engine.attempt import Entry
+    from runware_provider.engine.memory.ledger_sums import Of, Statistics, Totals
+
 ANY_GENERATION = 1 << 62
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Sums over distinct task UUIDs of this job; what was copied from other partitions is in `reused` only."""
-
-    inferences: int
-    answered: int
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-    cost: float
-    """USD."""
-    cost_unreported: int
-    """Answers whose cost the API did not say."""
-    maybe_billed: int
-    """Attempts that never showed up again and may have been billed."""
-    reused: int = 0
-    """Inferences of other partitions, whose bill they are on."""
-    reused_cost: float = 0.0
-    """USD that other partitions paid for those."""
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Of the answers in the ledger; None where nothing is known."""
-
-    answered: int
-    mean_prompt_tokens: float | None
-    mean_completion_tokens: float | None
-    sd_completion_tokens: float | None
-    """Of the population, in tokens."""
-    mean_cost: float | None
-    """USD."""
-
-
-class Row(NamedTuple):
-    """What the index takes of one entry."""
-
-    fingerprint: bytes
-    sample: int
-    generation: int
-    attempt: int
-    kind: int
-    family: str | None
-    was: str | None
-    """Of a forgotten attempt: `answered`, `error`, `lost` or `spent`."""
-    cost: int | None
-    """Pico-USD."""
-    prompt_tokens: int | None
-    cached_tokens: int | None
-    completion_tokens: int | None
-    copied: bool
-    segment: int
-    row: int
-    fresh: bool
-
-
-_CREATE = """
-    PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; PRAGMA cache_size = -32000;
-    CREATE TABLE entry (
-        fingerprint BLOB, sample INT, generation INT, attempt INT, kind INT, family TEXT, was TEXT, cost INT,
-        prompt_tokens INT, cached_tokens INT, completion_tokens INT, copied INT, segment INT, row INT,
-        fresh INT, used INT DEFAULT 0,
-        PRIMARY KEY (fingerprint, sample, generation, attempt, copied)
-    ) WITHOUT ROWID;
-    CREATE TABLE seen (fingerprint BLOB, sample INT, PRIMARY KEY (fingerprint, sample)) WITHOUT ROWID;
-"""
-# In the order of weight. What a forgotten attempt was weighs first, as its kind did; the family last, since among
-# equals it only makes the choice the same everywhere.
-_SAYS = """
-    CASE {0}.was WHEN 'answered' THEN 4 WHEN 'error' THEN 3 WHEN 'lost' THEN 3 WHEN 'spent' THEN 2 ELSE 1 END,
-    coalesce({0}.cost, -1), coalesce({0}.completion_tokens, -1), coalesce({0}.prompt_tokens, -1),
-    coalesce({0}.cached_tokens, -1),
-    {0}.was IS 'lost' OR coalesce({0}.family, '') IN ('lost', 'timeout'), coalesce({0}.family, '')
-"""
-_UPSERT = f"""
-    INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)
-    ON CONFLICT DO UPDATE SET kind = excluded.kind, family = excluded.family, was = excluded.was,
-        cost = excluded.cost, prompt_tokens = excluded.prompt_tokens, cached_tokens = excluded.cached_tokens,
-        completion_tokens = excluded.completion_tokens, segment = excluded.segment, row = excluded.row,
-        fresh = excluded.fresh
-    WHERE excluded.kind > entry.kind
-        OR (excluded.kind = entry.kind AND ({_SAYS.format("excluded")}) > ({_SAYS.format("entry")}))
-"""  # noqa: S608 - made of the names above
-
-# What a forgotten attempt was goes on counting: the bill does not change because an answer was erased.
-_WAS_INFERENCE = "(kind >= :error OR was IN ('answered', 'error', 'lost'))"
-_WAS_ANSWERED = "(kind = :answered OR was = 'answered')"
-_WAS_LOST = "((kind = :error AND family IN ('lost', 'timeout')) OR was = 'lost')"
-_WAS_SPENT = "((kind = :spent AND was IS NULL) OR was = 'spent')"
-# An own answer is what the rows show, not a copy of the same attempt or of a later one; an own answer with a higher
-# number was asked for because the copies before it did not fit, and they stay. Of an own attempt that nobody knows the end
-# of, all that can be said when a run is over is that it may have been billed, whoever asked for it. While a run is under
-# way, that is true only beside a copy that took its place: else it is about to be collected.
-_BESIDE = """EXISTS (SELECT 1 FROM entry AS beside WHERE beside.fingerprint = entry.fingerprint
-    AND beside.sample = entry.sample AND beside.generation = entry.generation AND {}
-    AND beside.kind = :answered)"""
-_SHOWN_COPY = f"(copied AND NOT {_BESIDE.format('NOT beside.copied AND beside.attempt <= entry.attempt')})"
-_REPLACED = "beside.copied AND beside.attempt >= entry.attempt"
-_IN_DOUBT = "(kind IN (:intent, :sent_again) AND NOT copied)"
-_LEFT_BEHIND = f"({_IN_DOUBT} AND {_BESIDE.format(_REPLACED)})"
-_LEFT = {"used": _IN_DOUBT, "fresh": _LEFT_BEHIND, "all": _LEFT_BEHIND}
-_MINE: dict[str, str] = {"used": f"(used = 1 OR {_IN_DOUBT})", "fresh": "fresh = 1", "all": "1"}
-_TOTALS = {
-    of: f"""
-    SELECT coalesce(sum({_WAS_INFERENCE} AND NOT copied), 0), coalesce(sum({_WAS_ANSWERED} AND NOT copied), 0),
-        coalesce(sum(iif(copied, 0, prompt_tokens)), 0), coalesce(sum(iif(copied, 0, cached_tokens)), 0),
-        coalesce(sum(iif(copied, 0, completion_tokens)), 0), coalesce(sum(iif(copied, 0, cost)), 0),
-        coalesce(sum({_WAS_ANSWERED} AND cost IS NULL AND NOT copied), 0),
-        coalesce(sum(({_WAS_SPENT} OR ({_WAS_LOST} AND cost IS NULL) OR {_LEFT[of]}) AND NOT copied), 0),
-        coalesce(sum({_WAS_INFERENCE} AND {_SHOWN_COPY}), 0), coalesce(sum(iif({_SHOWN_COPY}, cost, 0)), 0)
-    FROM entry WHERE (kind >= :spent OR {_LEFT[of]}) AND {mine}
-    """  # noqa: S608 - made of the words above
-    for of, mine in _MINE.items()
-}
-_UNPRICED = {
-    of: f"""
-    SELECT fingerprint, sample, generation, attempt FROM entry
-    WHERE cost IS NULL AND NOT copied AND was IS NULL AND {mine}
-        AND (kind IN (:answered, :spent) OR (kind = :error AND family IN ('lost', 'timeout')) OR {_LEFT[of]})
-    ORDER BY fingerprint, sample, generation, attempt
-    """  # noqa: S608 - made of the words above
-    for of, mine in _MINE.items()
-}
-_UNSETTLED = {
-    of: f"""
-    SELECT fingerprint, sample, generation, attempt FROM entry WHERE {_IN_DOUBT} AND {mine}
-    ORDER BY fingerprint, sample, generation, attempt
-    """  # noqa: S608 - made of the words above
-    for of, mine in {"fresh": "fresh = 1", "all": "1"}.items()
-}
-_UNPRICED_TOKENS = {
-    of: f"""
-    SELECT prompt_tokens, completion_tokens FROM entry
-    WHERE cost IS NULL AND NOT copied AND {mine}
-        AND ({_WAS_ANSWERED} OR {_WAS_LOST} OR (kind = :spent AND family = 'conflict'))
-    """  # noqa: S608 - made of the words above
-    for of, mine in _MINE.items()
-}
-_KINDS = {
-    "intent": int(Kind.INTENT),
-    "sent_again": int(Kind.SENT_AGAIN),
-    "spent": int(Kind.SPENT),
-    "error": int(Kind.ERROR),
-    "answered": int(Kind.ANSWERED),
-}
+UNSORTED_ENTRIES = 250_000
+"""Entries that are sorted together while a ledger is opened."""
 _KIND_OF = {int(kind): kind for kind in Kind}
 """Looked up several times faster than `Kind` makes it."""
-_STATISTICS = """
-    SELECT count(*), avg(prompt_tokens), avg(completion_tokens),
-        avg(1.0 * completion_tokens * completion_tokens), avg(cost)
-    FROM entry WHERE kind = ?
-"""
+
+
+class _Known(NamedTuple):
+    """One attempt as a run has it."""
+
+    generation: int
+    number: int
+    copied: bool
+    kind: int
+    family: int
+    segment: int
+    row: int
 
 
 class LedgerIndex:
     """Not thread-safe."""
 
     def __init__(self) -> None:
-        self._held = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-        self._held.executescript(_CREATE)
-
-    def close(self) -> None:
-        """Drop it."""
-        self._held.close()
+        self._words = Words()
+        self._runs: list[EntryColumns] = []
+        """The oldest and longest first."""
+        self._unsorted: list[EntryColumns] = []
+        self._seen = _Seen()
 
     def clear(self) -> None:
-        """Forget everything that was inserted."""
-        self._held.execute("DROP INDEX IF EXISTS by_segment")
-        self._held.execute("DELETE FROM entry")
+        """Forget everything that was added."""
+        self._runs.clear()
+        self._unsorted.clear()
 
-    def insert(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Merge entries with what is there; each is a `Row`, or a tuple like one."""
-        self._held.execute("BEGIN")
-        self._held.executemany(_UPSERT, rows)
-        self._held.execute("COMMIT")
+    def add_table(self, table: pa.Table, segment: int, run: str | None) -> None:
+        """Add all rows of a segment.
+
+        Args:
+            table: its index columns.
+            segment: its place in the ledger's list.
+            run: the run whose entries are fresh.
+
+        Raises:
+            ValueError: a number in it cannot be one of ours.
+        """
+        self._add(entry_columns.of_table(table, segment, run, self._words))
+
+    def add(
+        self,
+        entries: Sequence[Entry],
+        places: Sequence[tuple[int, int]],
+        *,
+        copied: Sequence[bool],
+        fresh: Sequence[bool],
+    ) -> None:
+        """Add entries; the arguments are those of `entry_columns.of_entries`."""
+        if entries:
+            self._add(entry_columns.of_entries(entries, places, self._words, copied=copied, fresh=fresh))
+
+    def _add(self, columns: EntryColumns) -> None:
+        self._unsorted.append(columns)
+        if sum(map(len, self._unsorted)) >= UNSORTED_ENTRIES:
+            self._sort()
+
+    def _sort(self) -> list[EntryColumns]:
+        """The runs, with what was added among them."""
+        if self._unsorted:
+            self._runs.append(entry_columns.merged(self._unsorted, self._words))
+            self._unsorted = []
+        while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
+            newer, older = self._runs.pop(), self._runs.pop()
+            self._runs.append(entry_columns.merged([older, newer], self._words))
+        return self._runs
+
+    def _whole(self) -> EntryColumns | None:
+        """Everything as one run; None where there is nothing."""
+        runs = self._sort()
+        if len(runs) > 1:
+            self._runs = [entry_columns.merged(runs, self._words)]
+        return self._runs[0] if self._runs else None
+
+    # one inference, or some
 
     def histories(
         self, asked: Sequence[tuple[bytes, int]], at_least: int, below: int | None = None
@@ -209,147 +116,190 @@ class LedgerIndex:
             at_least: older generations do not count.
             below: nor does this one, nor a newer one.
         """
-        found: list[History | None] = []
-        for start in range(0, len(asked), ASKED_AT_ONCE):
-            some = asked[start : start + ASKED_AT_ONCE]
-            rows: list[list[tuple[Any, ...]]] = [[] for _ in some]
-            for place, *rest in self._lookup(some, at_least, ANY_GENERATION if below is None else below):
-                rows[place].append(tuple(rest))
-            found.extend(map(_history, rows))
-        return found
+        attempts: list[list[_Known]] = [[] for _ in asked]
+        high, low = halves_of(b"".join(fingerprint for fingerprint, _ in asked))
+        samples = np.array([sample for _, sample in asked], np.int64)
+        for run in self._sort():
+            of, places = _matches(run, high, low)
+            known = run.take(places)
+            generations = known.generation()
+            chosen = (known.sample() == samples[of]) & (generations >= at_least)
+            chosen &= generations < (ANY_GENERATION if below is None else below)
+            for asked_place, one in zip(of[chosen].tolist(), _told(known, chosen), strict=True):
+                attempts[asked_place].append(one)
+        return [self._history(some) for some in attempts]
 
-    def _lookup(
-        self, asked: Sequence[tuple[bytes, int]], at_least: int, below: int
-    ) -> Iterator[tuple[Any, ...]]:
-        places = ",".join(f"({place},?,?)" for place in range(len(asked)))
-        # CROSS JOIN keeps the order of the tables, so that each that is asked for is looked up by the key.
-        query = (
-            f"WITH asked(place, fingerprint, sample) AS (VALUES {places})"  # noqa: S608 - numbers only
-            " SELECT place, generation, attempt, copied, kind, family, segment, row FROM asked CROSS JOIN entry"
-            " ON entry.fingerprint = asked.fingerprint AND entry.sample = asked.sample AND generation >= ? AND generation < ?"
+    def _history(self, known: list[_Known]) -> History | None:
+        if not known:
+            return None
+        if len(known) > 1:
+            known = _counting(self._each_once(known))
+        words = self._words.words
+        return History(
+            known[0].generation,
+            tuple(
+                Attempt(one.number, _KIND_OF[one.kind], words[one.family] or None, one.segment, one.row)
+                for one in known
+            ),
         )
-        values = [value for one in asked for value in one]
-        yield from self._held.execute(query, [*values, at_least, below])
+
+    def _each_once(self, known: list[_Known]) -> list[_Known]:
+        """Of an attempt that several runs have, the entry that holds."""
+        by_attempt: dict[tuple[int, int, bool], _Known] = {}
+        for one in known:
+            at = (one.generation, one.number, one.copied)
+            other = by_attempt.get(at)
+            if other is None or one.kind > other.kind:
+                by_attempt[at] = one
+            elif one.kind == other.kind:
+                by_attempt[at] = self._says_more(other, one)
+        return list(by_attempt.values())
+
+    def _says_more(self, older: _Known, newer: _Known) -> _Known:
+        """Which of two entries of one kind stands for their attempt; rare, so everything is merged to tell."""
+        whole = self._whole()
+        assert whole is not None  # noqa: S101 - both are in it
+        is_older = (whole.segment == older.segment) & (whole.row == older.row)
+        return older if is_older.any() else newer
 
     def mark_used(self, keys: Iterable[Key]) -> None:
         """Count these inferences into the totals of the dataset."""
-        self._held.execute("BEGIN")
-        self._held.executemany(
-            "UPDATE entry SET used = 1 WHERE fingerprint = ? AND sample = ? AND generation = ?",
-            [(key.fingerprint, key.sample, key.generation) for key in keys],
-        )
-        self._held.execute("COMMIT")
+        listed = list(keys)
+        for run in self._sort():
+            run.used[self._places(run, listed)] = True
+
+    def _places(self, run: EntryColumns, keys: Sequence[Key]) -> NDArray[np.intp]:
+        """Where all attempts of some inferences stand in a run."""
+        high, low = halves_of(b"".join(key.fingerprint for key in keys))
+        of, places = _matches(run, high, low)
+        wanted = inferences_of(keys)
+        return np.asarray(places[run.inference()[places] == wanted[of]], np.intp)
 
     def is_used(self, key: Key) -> bool:
         """Whether this inference was marked."""
-        row = self._held.execute(
-            "SELECT max(used) FROM entry WHERE fingerprint = ? AND sample = ? AND generation = ?",
-            (key.fingerprint, key.sample, key.generation),
-        ).fetchone()
-        return bool(row[0])
+        return any(bool(run.used[self._places(run, [key])].any()) for run in self._sort())
 
     def has_verdict(self, key: Key, attempt: int) -> bool:
         """Whether this job's own attempt has ended."""
-        row = self._held.execute(
-            "SELECT max(kind) FROM entry"
-            " WHERE fingerprint = ? AND sample = ? AND generation = ? AND attempt = ? AND NOT copied",
-            (key.fingerprint, key.sample, key.generation, attempt),
-        ).fetchone()
-        return row[0] is not None and row[0] >= Kind.SPENT
+        for run in self._sort():
+            known = run.take(self._places(run, [key]))
+            own = (known.attempt() == attempt) & ~known.copied()
+            if (known.kind[own] >= Kind.SPENT).any():
+                return True
+        return False
 
-    def first_seen(self, key: Key) -> bool:
-        """Whether this is asked for the first time since the index was made."""
-        done = self._held.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (key.fingerprint, key.sample))
-        return done.rowcount == 1
+    def first_seen(self, keys: Sequence[Key]) -> list[bool]:
+        """Whether each is asked for the first time since the index was made."""
+        return self._seen.first([(key.fingerprint, key.sample) for key in keys])
+
+    # sums
 
     def totals(self, of: Of) -> Totals:
         """Sums over what is used, what is fresh, or everything."""
-        row = self._held.execute(_TOTALS[of], _KINDS).fetchone()
-        inferences, answered, prompt, cached, completion, pico, unreported, maybe, reused, reused_pico = row
-        return Totals(
-            inferences,
-            answered,
-            prompt,
-            cached,
-            completion,
-            pico / PICO,
-            unreported,
-            maybe,
-            reused,
-            reused_pico / PICO,
-        )
+        return ledger_sums.totals(self._whole(), of, self._words)
 
     def unpriced(self, of: Of) -> list[tuple[Key, int]]:
         """Attempts without a reported cost that were or may have been billed, in order."""
-        return self._attempts(_UNPRICED[of])
+        return ledger_sums.unpriced(self._whole(), of, self._words)
 
     def unsettled(self, of: Literal["fresh", "all"]) -> list[tuple[Key, int]]:
         """Attempts that may have been sent, and of which nothing is known since, in order."""
-        return self._attempts(_UNSETTLED[of])
-
-    def _attempts(self, query: str) -> list[tuple[Key, int]]:
-        return [
-            (Key(fingerprint, sample, generation), attempt)
-            for fingerprint, sample, generation, attempt in self._held.execute(query, _KINDS)
-        ]
+        return ledger_sums.unsettled(self._whole(), of)
 
     def unpriced_tokens(self, of: Of) -> list[tuple[int | None, int | None]]:
         """Tokens of the prompts and answers of attempts that may be charged at a cost that was not reported.
 
         Unlike those that are `unpriced`, they may well be charged: what was refused and never run is not among them.
         """
-        return list(self._held.execute(_UNPRICED_TOKENS[of], _KINDS))
+        return ledger_sums.unpriced_tokens(self._whole(), of, self._words)
 
     def statistics(self) -> Statistics:
         """Means and deviations of the answers."""
-        count, prompt, tokens, tokens_squared, cost = self._held.execute(
-            _STATISTICS, (int(Kind.ANSWERED),)
-        ).fetchone()
-        return Statistics(
-            count,
-            prompt,
-            tokens,
-            _deviation(tokens, tokens_squared),
-            None if cost is None else cost / PICO,
-        )
-
-    def arrange(self) -> None:
-        """Make `rows_of` fast, once it is about to be asked for many segments."""
-        self._held.execute("CREATE INDEX IF NOT EXISTS by_segment ON entry (segment, row)")
+        return ledger_sums.statistics(self._whole())
 
     def rows_of(self, segment: int) -> list[int]:
         """The rows of a segment that hold, in order: no other entry overrules them."""
-        found = self._held.execute("SELECT row FROM entry WHERE segment = ? ORDER BY row", (segment,))
-        return [row for (row,) in found]
+        whole = self._whole()
+        if whole is None:
+            return []
+        return sorted(whole.row[whole.segment == segment].tolist())
 
 
-def _history(rows: list[tuple[Any, ...]]) -> History | None:
-    if not rows:
-        return None
-    if len(rows) > 1:
-        rows = _counting(rows)
-    return History(
-        rows[0][0],
-        tuple(
-            Attempt(number, _KIND_OF[kind], family, segment, row)
-            for _, number, _, kind, family, segment, row in rows
-        ),
+def _matches(
+    run: EntryColumns, high: NDArray[np.uint64], low: NDArray[np.uint64]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Which of some fingerprints a run has: pairs of a place among those that are asked for and one in the run."""
+    first = np.searchsorted(run.high, high, "left")
+    counts = np.searchsorted(run.high, high, "right") - first
+    of = np.repeat(np.arange(len(high)), counts)
+    behind_first = np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
+    places = np.repeat(first, counts) + behind_first
+    same = run.low[places] == low[of]
+    return of[same], places[same]
+
+
+def _told(entries: EntryColumns, chosen: NDArray[np.bool_]) -> Iterable[_Known]:
+    columns = (
+        entries.generation(),
+        entries.attempt(),
+        entries.copied(),
+        entries.kind,
+        entries.family,
+        entries.segment,
+        entries.row,
     )
+    return map(_Known._make, zip(*(column[chosen].tolist() for column in columns), strict=True))
 
 
-def _counting(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def _counting(known: list[_Known]) -> list[_Known]:
     """Of the newest generation, in order; without copies where an own answer has their place.
 
     What was paid for here goes before what others paid for, if it is not what followed it.
     """
-    newest = max(row[0] for row in rows)
-    rows = sorted((row for row in rows if row[0] == newest), key=lambda row: row[1:3])
-    answers = (number for _, number, copied, kind, *_ in rows if kind == Kind.ANSWERED and not copied)
-    own = min(answers, default=None)
-    return rows if own is None else [row for row in rows if not row[2] or row[1] < own]
+    newest = max(one.generation for one in known)
+    of_newest = [one for one in known if one.generation == newest]
+    of_newest.sort(key=lambda one: (one.number, one.copied))
+    own_answers = [one.number for one in of_newest if one.kind == Kind.ANSWERED and not one.copied]
+    if not own_answers:
+        return of_newest
+    return [one for one in of_newest if not one.copied or one.number < own_answers[0]]
 
 
-def _deviation(mean: float | None, mean_of_squares: float | None) -> float | None:
-    if mean is None or mean_of_squares is None:
-        return None
-    return float(max(mean_of_squares - mean * mean, 0.0) ** 0.5)
+class _Seen:
+    """Fingerprints and samples that were asked for: sorted hashes of 8 bytes, and a set of the newest."""
+
+    MOST_UNSORTED = 50_000
+    SPREAD = np.uint64(0x9E3779B97F4A7C15)
+    SPREAD_OF_SAMPLES = np.uint64(0xC2B2AE3D27D4EB4F)
+    """Odd, so that no two are spread alike, and different, so that a sample is not taken for a fingerprint."""
+
+    def __init__(self) -> None:
+        self._sorted = np.zeros(0, np.uint64)
+        self._newest: set[int] = set()
+
+    def first(self, asked: Sequence[tuple[bytes, int]]) -> list[bool]:
+        """Whether each is new; two that are alike in the same call are new once.
+
+        Two of a million different ones are taken for the same in one case of forty million.
+        """
+        high, low = halves_of(b"".join(fingerprint for fingerprint, _ in asked))
+        samples = np.array([sample for _, sample in asked], np.uint64)
+        hashes = high ^ (low * self.SPREAD) ^ (samples * self.SPREAD_OF_SAMPLES)
+        places = np.searchsorted(self._sorted, hashes)
+        there = np.zeros(len(hashes), bool)
+        within = places < len(self._sorted)
+        there[within] = self._sorted[places[within]] == hashes[within]
+        first = []
+        for known, number in zip(there.tolist(), hashes.tolist(), strict=True):
+            is_new = not known and number not in self._newest
+            first.append(is_new)
+            if is_new:
+                self._newest.add(number)
+        self._sort_when_many()
+        return first
+
+    def _sort_when_many(self) -> None:
+        if len(self._newest) >= max(self.MOST_UNSORTED, len(self._sorted) // 8):
+            newest = np.fromiter(self._newest, np.uint64, len(self._newest))
+            self._sorted = np.sort(np.concatenate([self._sorted, newest]))
+            self._newest.clear()

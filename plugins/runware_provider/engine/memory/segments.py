@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from runware_provider.engine.attempt import Entry, Key, Kind
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.spending.picodollars import PICO, pico
 from runware_provider.engine.state_records import refuse_newer
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Storage
 
 FORMAT = 2
-PICO = 10**12
 _FORMAT_KEY = b"runware.ledger.format"
 _KIND_OF = {int(kind): kind for kind in Kind}
 """Looked up several times faster than `Kind` makes it."""
@@ -128,11 +128,6 @@ def row_group(storage: Storage, path: str, group: int, names: Sequence[str] | No
 def entries_at(storage: Storage, path: str, rows: Sequence[int]) -> list[Entry]:
     """The entries in these rows, in this order; only their row groups are read. Raises like `columns`."""
     return _read(storage, path, lambda file: _entries_at(file, rows))
-
-
-def pico(cost: float | None) -> int | None:
-    """Whole pico-dollars: integers add up exactly."""
-    return None if cost is None else round(cost * PICO)
 
 
 def _read(storage: Storage, path: str, use: Callable[[pq.ParquetFile], Found]) -> Found:

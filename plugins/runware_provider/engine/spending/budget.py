@@ -14,6 +14,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
+from runware_provider.engine.spending.picodollars import PICO
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -31,7 +33,6 @@ RECENT = 0.95
 """What the latest prices still count for after one more answer: the last twenty answers, about."""
 UNPRICED = 5
 """After so many answers without a price, where none is known, no price is expected any more."""
-PICO = 10**12
 USD = "USD"
 
 
