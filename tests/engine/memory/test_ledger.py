@@ -696,7 +696,7 @@ async def test_a_cut_segment_is_an_error(open_ledger: Callable[..., Ledger], fol
     ("metadata", "complaint"),
     [
         ({}, "no ledger segment of this product"),
-        ({"runware.ledger.format": "3"}, "upgrade runware_provider"),
+        ({"runware.ledger.format": "4"}, "upgrade runware_provider"),
         ({"runware.ledger.format": "x"}, "no ledger segment of this product"),
         ({"runware.ledger.format": "1"}, "lacks columns"),
         ({"runware.ledger.format": "2"}, "lacks columns"),

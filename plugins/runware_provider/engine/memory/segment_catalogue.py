@@ -28,6 +28,8 @@ FORMAT = 2
 BASE = "base.json"
 SUFFIX = ".segment"
 _NUMBERED = re.compile(r"(\d{8,})\.segment")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\.segment")
+"""Of any format."""
 _MERGED = re.compile(r"merged-[0-9a-f]+-\d{4,}\.segment")
 
 
@@ -169,16 +171,23 @@ def _base(held: dict[str, Any]) -> Base:
         raise ValueError(held["format"])
     return Base(
         int(held["through"]),
-        tuple(Held(str(one["name"]), int(one["bytes"])) for one in held["segments"]),
+        tuple(Held(_name(one["name"]), int(one["bytes"])) for one in held["segments"]),
         tuple(
             Superseded(
                 int(datetime.fromisoformat(one["at"]).timestamp()),
-                tuple(map(str, one["segments"])),
+                tuple(map(_name, one["segments"])),
                 bool(one["erase"]),
             )
             for one in held["superseded"]
         ),
     )
+
+
+def _name(written: Any) -> str:
+    """A segment's name; what is named is read, and removed, so nothing may lead out of the folder."""
+    if not isinstance(written, str) or not _NAME.fullmatch(written):
+        raise ValueError("it names what is no segment")
+    return written
 
 
 def _iso(at: float) -> str:

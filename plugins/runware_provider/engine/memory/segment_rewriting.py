@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from runware_provider.engine.memory import segments
 from runware_provider.engine.memory.segment_catalogue import Held, merged_name, remove
+from runware_provider.engine.memory.segment_seal import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +99,7 @@ class Rewriter:
         if self._file is None:
             return
         self._file.close()
-        data = memoryview(self._sink.getvalue())
+        data = sealed(bytes(self._sink.getvalue()))
         self._file = None
         self._written += 1
         name = merged_name(self._writer_id, self._written)

@@ -1,6 +1,6 @@
-"""One segment of the ledger: a Parquet file, written once, whose rows are entries (docs/decisions/0006).
+"""One segment of the ledger: a Parquet file, written once, whose rows are entries (docs/decisions/0006, 0009).
 
-A segment of format 1 reads as one of format 2 without `run` and `origin`.
+A segment of format 3 has a seal. One of format 2 has none, and one of format 1 has no `run` and `origin` either.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from runware_provider.engine.attempt import Entry, Key, Kind
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.memory.segment_seal import SealBroken, is_sealed, sealed
 from runware_provider.engine.spending.picodollars import PICO, pico
 from runware_provider.engine.state_records import refuse_newer
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.storage.stores import Storage
 
-FORMAT = 2
+FORMAT = 3
+_SEALED_SINCE = 3
 _FORMAT_KEY = b"runware.ledger.format"
 _KIND_OF = {int(kind): kind for kind in Kind}
 """Looked up several times faster than `Kind` makes it."""
@@ -89,7 +91,7 @@ def encoded(entries: Sequence[Entry], at_ms: int, run: str | None) -> bytes:
     sink = pa.BufferOutputStream()
     with writer(sink) as file:
         file.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA))
-    return bytes(sink.getvalue())
+    return sealed(bytes(sink.getvalue()))
 
 
 def writer(sink: pa.NativeFile) -> pq.ParquetWriter:
@@ -133,28 +135,58 @@ def entries_at(storage: Storage, path: str, rows: Sequence[int]) -> list[Entry]:
 def _read(storage: Storage, path: str, use: Callable[[pq.ParquetFile], Found]) -> Found:
     try:
         with storage.open(path) as source:
+            has_seal = is_sealed(source)
+            source.seek(0)
             file = pq.ParquetFile(source, page_checksum_verification=True)
-            _check_format(path, file.schema_arrow)
+            _check_format(path, file.schema_arrow, has_seal=has_seal)
+            _check_counts(file.metadata)
             return use(file)
     except FileNotFoundError as error:
         raise SegmentGone(
             f"the ledger segment {path} is gone; if nothing else rewrites this ledger, restore it from a backup,"
             " else run again"
         ) from error
-    except (OSError, pa.ArrowException) as error:
+    # Whatever a damaged file makes of the readers; RecursionError comes of nested types.
+    except (
+        OSError,
+        pa.ArrowException,
+        ValueError,
+        OverflowError,
+        KeyError,
+        IndexError,
+        RecursionError,
+    ) as error:
+        reason = str(error) if isinstance(error, SealBroken) else type(error).__name__
         raise StateUnreadable(
-            f"the ledger segment {path} cannot be read ({type(error).__name__}); it may hold paid answers,"
+            f"the ledger segment {path} cannot be read ({reason}); it may hold paid answers,"
             " so nothing is sent. Restore it, or make it readable, then run again"
         ) from error
 
 
-def _check_format(path: str, schema: pa.Schema) -> None:
+def _check_counts(metadata: Any) -> None:
+    """See that footer, row groups and columns of a file agree on how many rows there are.
+
+    Raises:
+        SealBroken: they do not.
+    """
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    if sum(group.num_rows for group in groups) != metadata.num_rows:
+        raise SealBroken("its footer and its row groups count rows differently")
+    for group in groups:
+        for column in range(group.num_columns):
+            if group.column(column).num_values != group.num_rows:
+                raise SealBroken("its row groups and their columns count rows differently")
+
+
+def _check_format(path: str, schema: pa.Schema, *, has_seal: bool) -> None:
     written = (schema.metadata or {}).get(_FORMAT_KEY, b"0").decode(errors="replace")
     if not written.isdigit() or int(written) < 1:
         raise StateUnreadable(
             f"{path} is no ledger segment of this product; remove it, or restore it from a backup"
         )
     refuse_newer(f"the ledger segment {path}", int(written), FORMAT)
+    if int(written) >= _SEALED_SINCE and not has_seal:
+        raise SealBroken("its seal is missing")
     needed = set(SCHEMA.names) - (_SINCE_2 if int(written) == 1 else set())
     if not needed <= set(schema.names):
         raise StateUnreadable(f"the ledger segment {path} lacks columns; restore it from a backup")
