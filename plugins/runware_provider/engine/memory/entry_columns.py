@@ -1,4 +1,4 @@
-"""Entries of the ledger as sorted columns: 56 bytes each, of which an attempt is found by bisection.
+"""Entries of the ledger as sorted columns: 59 bytes each, of which an attempt is found by bisection.
 
 A run of columns is sorted by fingerprint, then by sample, generation, attempt and whether it is a copy, and holds each
 attempt once. Of two entries of one attempt the higher kind holds; of two of the same kind, the one that says more, cost
