@@ -329,7 +329,11 @@ def test_statistics_change_no_row_for_any_type_of_column(tmp_path: Path) -> None
         values = [small, small, None, large, large, None, small, large]
         table = pa.table({"c": column(kind, values), "row": range(len(values))})
         (tmp_path / name).mkdir()
-        pq.write_table(table, tmp_path / name / "a.parquet", row_group_size=2)
+        try:
+            pq.write_table(table, tmp_path / name / "a.parquet", row_group_size=2)
+        except pa.ArrowNotImplementedError:  # older releases of Arrow write no short decimals
+            assert name == "decimal32"
+            continue
         for sign in (*COMPARED, "in", "not in", "is null", "is not null"):
             value = () if "null" in sign else ([large],) if "in" in sign else (large,)
             expected = chosen(table.drop_columns("row"), [("c", sign, *value)])

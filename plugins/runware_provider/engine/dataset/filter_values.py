@@ -116,7 +116,10 @@ def _exact(value: Any, kind: pa.DataType) -> pa.Scalar:
         return _time_of_day(value).cast(kind)
     if isinstance(value, str) and pa.types.is_integer(kind) and not _WHOLE_NUMBER.fullmatch(value):
         raise ValueError("Arrow would read it as hexadecimal")
-    return pa.scalar(_text(value), pa.string()).cast(kind)
+    text = _text(value)
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        text = _in_nanoseconds(text)
+    return pa.scalar(text, pa.string()).cast(kind)
 
 
 def _time_of_day(value: str | time) -> pa.Scalar:
@@ -124,6 +127,17 @@ def _time_of_day(value: str | time) -> pa.Scalar:
     if moment.tzinfo is not None:
         raise ValueError("a column of times of day has no offsets")
     return pa.scalar(moment, pa.time64("us"))
+
+
+def _in_nanoseconds(text: str) -> str:
+    """Return the text of a time that 64 bits of nanoseconds hold; of others, older releases of Arrow make another time.
+
+    Raises:
+        ValueError: it is outside of the years that they hold as a whole.
+    """
+    if not "1678" <= text[:4] <= "2261":
+        raise ValueError("nanoseconds hold the years from 1678 to 2261")
+    return text
 
 
 def _text(value: Any) -> str:
