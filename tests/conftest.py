@@ -33,27 +33,22 @@ COPIED = (
 )
 
 LONGEST = (
-    "tests/docs/test_pages.py",
-    "tests/test_readme.py",
-    "tests/torture/test_kills_in_airflow.py",
-    "tests/test_make_airflow.py",
     "tests/packaging/test_copied.py",
-    "tests/engine/test_job_on_s3.py",
-    "tests/engine/test_faults.py",
+    "tests/test_readme.py",
+    "tests/docs/test_pages.py",
     "tests/torture/",
     "tests/packaging/",
     "tests/test_real_receipts.py",
-    "tests/airflow/test_secrets.py",
-    "tests/engine/storage/",
-    "tests/engine/test_reasking.py",
+    "tests/test_make_airflow.py",
     "tests/docs/",
     "tests/engine/test_resume.py",
+    "tests/engine/test_faults.py",
+    "tests/airflow/test_secrets.py",
+    "tests/engine/test_reasking.py",
+    "tests/engine/test_job_on_s3.py",
     "tests/engine/memory/",
-    "tests/airflow/",
-    "tests/engine/job/",
-    "tests/engine/test_budget_of_a_job.py",
+    "tests/engine/storage/",
 )
-"""The modules that take longest, those that wait mixed with those that work."""
 WORKERS_PER_CORE = 2
 """Of pytest's processes, because tests wait half of their time: for the API, for locks, for a process to end."""
 
