@@ -94,6 +94,9 @@ def real_airflow(folder: Path, dags: Path, variables: Mapping[str, str]) -> Iter
     environment = {
         **surroundings.environment_of_airflow({}, home, nobody, folder / "out"),
         **standalone.settings(port),
+        # Not the usual ones: another Airflow that starts at this moment would take them for free, too.
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(surroundings.free_port()),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(surroundings.free_port()),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__PARALLELISM": "6",
