@@ -23,7 +23,8 @@ RECORDS = 12
 SIDE_BY_SIDE = 64
 TIMEOUT_S = 5.0
 """Long enough for a request that only a busy machine holds up: given up, it would come again in smaller pieces."""
-TOO_LATE_S = 6.5
+TOO_LATE_S = TIMEOUT_S + 0.5
+"""Before `deadline_s` has passed since, so that nobody takes what was held up for lost."""
 LIMITS = {
     "tasks_per_request": 4,
     "shard_rows": 5,
