@@ -28,7 +28,7 @@ TOO_LATE_S = TIMEOUT_S + 0.5
 LIMITS = {
     "tasks_per_request": 4,
     "shard_rows": 5,
-    "deadline_s": 0.6,
+    "deadline_s": 2.0,
     "request_timeout_s": TIMEOUT_S,
     "sync_timeout_s": TIMEOUT_S,
 }
