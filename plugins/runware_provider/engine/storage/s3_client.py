@@ -10,11 +10,13 @@ import os
 import threading
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-import boto3
+import botocore.session
 import tenacity
 from botocore.config import Config
+from botocore.loaders import create_loader
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.quiet_loggers import our_request, silence_about_us
@@ -23,6 +25,7 @@ from runware_provider.engine.storage.s3_errors import EXPIRED, FOREIGN, as_os_er
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from botocore.loaders import Loader
     from types_boto3_s3 import S3Client as Boto
     from types_boto3_s3.type_defs import GetObjectOutputTypeDef, ListObjectsV2OutputTypeDef
 
@@ -222,11 +225,19 @@ def _content(answer: GetObjectOutputTypeDef, path: str) -> Content:
     return Content(data, etag, int(span.rpartition("/")[2]) if span else len(data))
 
 
+@cache
+def _descriptions(folders: str | None) -> Loader:
+    """What botocore's files say of S3: read once a process and not, as botocore would, for each client (0.13 s)."""
+    return create_loader(folders)
+
+
 def _connect(bucket: str, options: Mapping[str, str]) -> Boto:
     # With a store of one's own the bucket's name is rarely in the DNS.
     endpoint = options.get("endpoint") or next(filter(None, map(os.environ.get, _ENDPOINT_VARIABLES)), None)
+    session = botocore.session.Session()
     try:
-        return boto3.session.Session().client(
+        session.register_component("data_loader", _descriptions(session.get_config_variable("data_path")))
+        client = session.create_client(
             "s3",
             aws_access_key_id=options.get("key"),
             aws_secret_access_key=options.get("secret"),
@@ -249,3 +260,4 @@ def _connect(bucket: str, options: Mapping[str, str]) -> Boto:
             f"its endpoint, region or profile cannot be used ({type(error).__name__})",
             "Check the connection, or the AWS_* variables of the environment",
         ) from None
+    return cast("Boto", client)
