@@ -32,23 +32,32 @@ COPIED = (
     "setup.cfg",
 )
 
-LONGEST = (
-    "tests/packaging/test_copied.py",
-    "tests/test_readme.py",
+FIRST = (
     "tests/docs/test_pages.py",
-    "tests/torture/",
-    "tests/packaging/",
-    "tests/test_real_receipts.py",
+    "tests/torture/test_kills_in_airflow.py",
+    "tests/test_readme.py",
+    "tests/torture/test_torture.py",
+    "tests/packaging/test_copied.py",
     "tests/test_make_airflow.py",
-    "tests/docs/",
-    "tests/engine/test_resume.py",
     "tests/engine/test_faults.py",
-    "tests/airflow/test_secrets.py",
     "tests/engine/test_reasking.py",
+    "tests/packaging/test_wheel.py",
+    "tests/engine/job/test_run.py",
+    "tests/test_real_receipts.py",
+    "tests/airflow/test_operators_end_to_end.py",
+    "tests/airflow/test_secrets.py",
     "tests/engine/test_job_on_s3.py",
+    "tests/engine/memory/test_compaction.py",
+    "tests/engine/test_budget_of_a_job.py",
+    "tests/engine/memory/test_forgetting.py",
+    "tests/airflow/test_decorators.py",
     "tests/engine/memory/",
+    "tests/engine/test_resume.py",
     "tests/engine/storage/",
+    "tests/engine/test_retry_failed.py",
+    "tests/docs/",
 )
+"""Modules that take long, those that mostly wait in turn with those that mostly compute."""
 WORKERS_PER_CORE = 2
 """Of pytest's processes, because tests wait half of their time: for the API, for locks, for a process to end."""
 
@@ -59,10 +68,8 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the modules that take minutes, or one process works on them when all others are done."""
-    items.sort(
-        key=lambda item: next((n for n, name in enumerate(LONGEST) if item.nodeid.startswith(name)), 99)
-    )
+    """Begin with the modules that take long, or one process works on them when all others are done."""
+    items.sort(key=lambda item: next((n for n, name in enumerate(FIRST) if item.nodeid.startswith(name)), 99))
 
 
 # No test asserts a time, and a machine that is busy is slow.

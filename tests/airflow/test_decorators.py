@@ -49,7 +49,7 @@ def usual(folder: Path, **changes: Any) -> dict[str, Any]:
         "source": str(folder / "in.parquet"),
         "destination": str(folder / "out"),
         "output_type": Invoice,
-        "limits": Limits(unreachable_s=1),
+        "limits": Limits(unreachable_s=1, poll_interval_s=0.05),
     } | changes
 
 

@@ -58,7 +58,7 @@ def a_dag(folder: Path, operator: type[TextInferenceOperator] = TextInferenceOpe
         "prompt": "What is the total?\n{{ record.body }}",
         "output_type": Invoice,
         "retries": 3,
-        "limits": Limits(unreachable_s=1, attempts=2),
+        "limits": Limits(unreachable_s=1, attempts=2, poll_interval_s=0.05),
     }
     with DAG("dag", schedule=None, template_searchpath=[str(folder.parent)]) as dag:
         operator(**(usual | changes))

@@ -15,20 +15,17 @@ class Killed(BaseException):
 
 
 class Dying(LocalStorage):
-    """A storage whose process is killed at the n-th operation, before it or after it."""
+    """A storage whose process is killed before the n-th operation, which is after the one before it."""
 
-    def __init__(self, dies_at: int, *, after: bool) -> None:
+    def __init__(self, dies_at: int) -> None:
         super().__init__(lambda _: None)
-        self.left, self.after = dies_at, after
+        self.left = dies_at
 
     def _step(self, operation: Callable[[], Any]) -> Any:
         self.left -= 1
-        if self.left < 0 or (self.left == 0 and not self.after):
+        if self.left <= 0:
             raise Killed
-        result = operation()
-        if self.left == 0:
-            raise Killed
-        return result
+        return operation()
 
     def list(self, folder: str, **rest: Any) -> Any:
         return self._step(lambda: super(Dying, self).list(folder, **rest))

@@ -183,9 +183,8 @@ def test_of_two_that_merge_at_once_one_wins_and_the_other_leaves_nothing(folder:
     assert len(names(folder, "merged-*")) == 1
 
 
-@pytest.mark.parametrize("after", [False, True])
 def test_killed_at_any_operation_nothing_is_lost_and_the_next_one_clears_up(
-    folder: str, tmp_path: Path, *, after: bool
+    folder: str, tmp_path: Path
 ) -> None:
     assert merge(folder)
     write(folder, *([entry(33 + n, cost=1.0)] for n in range(5)))
@@ -196,7 +195,7 @@ def test_killed_at_any_operation_nothing_is_lost_and_the_next_one_clears_up(
         survived = False
         with contextlib.suppress(Killed):
             # A day later, so that the segments of the first merge are removed, too.
-            survived = merge(copy, Dying(dies_at, after=after), now=START + KEPT_S + 1)
+            survived = merge(copy, Dying(dies_at), now=START + KEPT_S + 1)
         assert said(copy) == before
         write(copy, [entry(39)], [entry(38)])
         after_that = said(copy)

@@ -360,9 +360,8 @@ def test_what_a_run_writes_meanwhile_is_not_lost(state: str) -> None:
     assert {place for place, one in held(state).items() if one.family != FORGOTTEN} == {(7, 1), (8, 1)}
 
 
-@pytest.mark.parametrize("after", [False, True])
 def test_killed_at_any_operation_all_or_nothing_is_forgotten_and_the_next_writer_removes_the_rest(
-    state: str, tmp_path: Path, *, after: bool
+    state: str, tmp_path: Path
 ) -> None:
     write(state, [answer(1, SECRET), answer(2)], [answer(3)])
     assert merge(state)
@@ -378,7 +377,7 @@ def test_killed_at_any_operation_all_or_nothing_is_forgotten_and_the_next_writer
         shutil.copytree(state, copy)
         survived = False
         with contextlib.suppress(Killed):
-            survived = forget(Dying(dies_at, after=after), copy, containing=[SECRET])["forgotten"] == 3
+            survived = forget(Dying(dies_at), copy, containing=[SECRET])["forgotten"] == 3
         told = held(copy)
         assert told in (before, then)
         seen.add(told == then)
