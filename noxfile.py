@@ -33,4 +33,4 @@ def tests(session: nox.Session, dependencies: str) -> None:
     """Run the tests, or what stands behind `--`."""
     session.install("--compile-bytecode", "--resolution", dependencies, "-r", "requirements.txt")
     session.install("--compile-bytecode", "-r", "requirements-dev.txt")  # leaves what is installed as it is
-    session.run("python", "-m", "pytest", *(session.posargs or USUAL))
+    session.run("python", "-m", "pytest", *(session.posargs or USUAL), env={"HYPOTHESIS_PROFILE": "thorough"})

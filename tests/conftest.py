@@ -58,13 +58,13 @@ FIRST = (
     "tests/docs/",
 )
 """Modules that take long, those that mostly wait in turn with those that mostly compute."""
-WORKERS_PER_CORE = 2
+WORKERS_PER_CORE = 2.5
 """Of pytest's processes, because tests wait half of their time: for the API, for locks, for a process to end."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
     """Tell what `-n auto` means."""
-    return WORKERS_PER_CORE * len(os.sched_getaffinity(0))
+    return int(WORKERS_PER_CORE * len(os.sched_getaffinity(0)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,9 +72,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: next((n for n, name in enumerate(FIRST) if item.nodeid.startswith(name)), 99))
 
 
-# No test asserts a time, and a machine that is busy is slow.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+# No test asserts a time, and a machine that is busy is slow. The matrix takes its time, and draws more.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("usual", _PATIENT, max_examples=40)
+settings.register_profile("thorough", _PATIENT, max_examples=400)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 
 @pytest.fixture(scope="session")

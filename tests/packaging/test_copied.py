@@ -78,7 +78,7 @@ def astro(tmp_path: Path, bare_python: Path, database: Path, server: LocalServer
     return Deployment(folder, bare_python, server, {"PYTHONPATH": str(folder)})
 
 
-@pytest.fixture(params=["plain", "astro"])
+@pytest.fixture
 def project(request: pytest.FixtureRequest) -> Deployment:
     return request.getfixturevalue(request.param)
 
@@ -87,7 +87,12 @@ def loaded(deployment: Deployment) -> dict[str, object]:
     return json.loads(deployment.run("-c", LOAD, *STEMS).stdout.splitlines()[-1])
 
 
-def test_a_copy_of_plugins_is_one_plugin_and_its_dags_are_parsed(project: Deployment) -> None:
+@pytest.mark.parametrize(
+    ("project", "runs"),
+    [("plain", []), ("astro", ["dags test classify_text 2026-01-02"])],
+    indirect=["project"],
+)
+def test_a_copy_of_plugins_is_one_plugin_and_runs_the_examples(project: Deployment, runs: list[str]) -> None:
     assert loaded(project) == {
         "plugins": ["runware"],
         "in_a_task": ["runware"],
@@ -96,15 +101,10 @@ def test_a_copy_of_plugins_is_one_plugin_and_its_dags_are_parsed(project: Deploy
         "leaked": [],
         "in_use": str(project.folder / "plugins" / "runware_provider"),
     }
-    ran = project.airflow("dags list --local --output json")
+    ran = project.airflow("dags list --local --output json", *runs)
     shown, _ = json.JSONDecoder().raw_decode(ran.stdout[ran.stdout.index("[{") :])
     assert {dag["dag_id"] for dag in shown} == {"extract_invoices", "classify_text", "call_a_tool"}
-    assert complaints(ran) == []
-
-
-def test_a_copy_of_plugins_runs_an_example(astro: Deployment) -> None:
-    ran = astro.airflow("dags test classify_text 2026-01-02")
-    assert "state=success" in ran.stdout + ran.stderr
+    assert (ran.stdout + ran.stderr).count("state=success") >= len(runs)
     assert complaints(ran) == []
 
 

@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 
 import pyarrow as pa
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runware_provider.engine.outcome.rows import INFERENCE_TYPE
@@ -132,7 +132,6 @@ def page(*texts, name="field"):
 HARMLESS = Seen(page("a", "b"))
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.lists(ANY, min_size=2, max_size=4), NAMES)
 @example(["|", "a|`b"], "`|`")
 def test_no_text_adds_a_tag_or_an_attribute_to_the_page(texts, name):
@@ -141,7 +140,6 @@ def test_no_text_adds_a_tag_or_an_attribute_to_the_page(texts, name):
     assert seen.attributes <= HARMLESS.attributes
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.lists(ANY, min_size=2, max_size=4), NAMES)
 def test_no_text_breaks_a_table_of_the_markdown(texts, name):
     for block in report_document(findings_of(texts, name), BRIEF).split("\n\n"):

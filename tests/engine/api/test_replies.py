@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runware_provider.engine.api.error_families import family_of
@@ -382,7 +382,6 @@ def check_sorted(told: Reply) -> None:
         assert isinstance(encode_item(failure.item), bytes)
 
 
-@settings(max_examples=150)
 @given(BODIES, st.sampled_from([200, 400, 429, 500]))
 def test_no_json_makes_reading_fail(body: Any, status: int) -> None:
     content = as_json(body)
@@ -390,7 +389,6 @@ def test_no_json_makes_reading_fail(body: Any, status: int) -> None:
     check_sorted(read_archive(status, content))
 
 
-@settings(max_examples=150)
 @given(st.binary(max_size=200) | st.text('[]{}",:0a\\u', max_size=100).map(str.encode))
 @example(b"\xef\xbb\xbf")
 @example(b'{"data":[{"taskUUID":"\\ud800","text":""}]}')
@@ -399,7 +397,6 @@ def test_no_bytes_make_reading_fail(content: bytes) -> None:
     check_sorted(read_archive(200, content))
 
 
-@settings(max_examples=150)
 @given(st.lists(FIELDS | JSON, max_size=4), st.lists(FIELDS | JSON, max_size=4), st.integers(0, 4))
 def test_a_result_is_never_lost_among_strange_siblings(
     siblings: list[Any], errors: list[Any], position: int
@@ -581,7 +578,6 @@ def test_a_missing_text_is_no_text_and_an_unknown_finish_reason_stays() -> None:
     assert result(text="").finish_reason is None
 
 
-@settings(max_examples=200)
 @given(JSON, JSON)
 def test_an_item_is_kept_so_that_it_can_be_read_again(text: Any, usage: Any) -> None:
     held = json.loads(json.dumps(item(A, text=text, usage=usage, status="success")))

@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.api import request_bodies
@@ -324,7 +324,6 @@ REQUESTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150)
 @given(REQUESTS, REQUESTS)
 def test_fingerprints_are_equal_exactly_when_the_requests_are(
     one: dict[str, Any], other: dict[str, Any]

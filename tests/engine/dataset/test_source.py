@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.dataset.source import (
@@ -376,7 +376,6 @@ def test_every_row_is_in_exactly_one_shard_in_order(rows, size, shard_rows, shar
 # Which rows
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     groups=st.lists(st.integers(0, 30), max_size=6),
     shard_rows=st.integers(1, 40),

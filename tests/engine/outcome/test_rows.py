@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.api.forcing import Forced, force_schema, offer_tools
@@ -411,7 +411,6 @@ SLOTS = st.integers(1, 3).flatmap(
 )
 
 
-@settings(max_examples=60)
 @given(SLOTS)
 def test_every_record_and_sample_has_exactly_one_row(slots: list[list[Key | Skip]]) -> None:
     table, counts = table_of(slots, judge_of())

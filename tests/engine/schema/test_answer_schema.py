@@ -833,10 +833,10 @@ def structs(inner: st.SearchStrategy[Pair]) -> st.SearchStrategy[Pair]:
 PAIRS = structs(
     st.recursive(LEAVES, lambda inner: inner.map(optional) | inner.map(array) | structs(inner), max_leaves=6)
 )
-thorough = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+unhurried = settings(suppress_health_check=list(HealthCheck))
 
 
-@thorough
+@unhurried
 @given(PAIRS, st.data())
 def test_a_value_that_fits_is_stored_and_read_back(pair: Pair, data: st.DataObject) -> None:
     schema = output_schema(pair[0])
@@ -846,7 +846,7 @@ def test_a_value_that_fits_is_stored_and_read_back(pair: Pair, data: st.DataObje
     assert round_trip(schema, converted) == pa.array(converted, schema.arrow_type).to_pylist()
 
 
-@thorough
+@unhurried
 @given(PAIRS, st.data())
 def test_whatever_passes_the_check_can_be_stored(pair: Pair, data: st.DataObject) -> None:
     schema = output_schema(pair[0])
@@ -880,7 +880,7 @@ ROUGH_INVOICE = st.fixed_dictionaries(
 )
 
 
-@thorough
+@unhurried
 @given(ROUGH_INVOICE)
 def test_whatever_passes_a_model_can_be_stored(value: dict[str, Any]) -> None:
     fit = INVOICE.fit(value)
@@ -902,7 +902,7 @@ ROUGH_SCHEMAS = st.recursive(
 )
 
 
-@thorough
+@unhurried
 @given(st.dictionaries(st.sampled_from("ab"), ROUGH_SCHEMAS, min_size=1))
 def test_any_schema_is_read_or_refused(properties: dict[str, Any]) -> None:
     try:

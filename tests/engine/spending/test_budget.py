@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.spec import Budget
@@ -291,7 +291,6 @@ def test_more_budget_never_lets_fewer_through_and_more_under_way_never_more(
     assert small.reason()
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     mean=st.integers(1, 3_000),
     spread=st.floats(0, 1),
