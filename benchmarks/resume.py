@@ -6,7 +6,7 @@ Three runs of one job of the engine, one after the other against the same local 
 (SIGKILL) when half of the records were executed; the second goes on to the end; the third has nothing to pay. Printed
 are processor and wall time of each. Of the second run also the wall time until the API executed something new, which
 is what the half that was done costs before work goes on: reading the ledger, and rendering, looking up and judging
-the shards before.
+the batches before.
 
 Seconds depend on the machine and on who shares it; what is to be compared is the ratios at the end, all of processor
 time in one run of this script: what a record that was answered before costs, of what a record costs that is asked.

@@ -90,7 +90,7 @@ PRINTED = frozenset(
         "RequestTemplate",
         "RunwareHook",
         "Settings",
-        "ShardFeed",
+        "BatchFeed",
         "Spec",
         "Submitter",
         "Tool",

@@ -72,7 +72,7 @@ async def test_a_price_that_was_too_low_stops_the_job_within_its_budget(place: A
 @pytest.mark.parametrize("budget", [{"usd": 0.002}, {"tokens": 1_500}])
 async def test_a_part_is_published_where_the_user_wants_that(place: Any, budget: Any) -> None:
     place.fill(60)
-    changes = {"limits": {"shard_rows": 7}}
+    changes = {"limits": {"batch_rows": 7}}
     manifest = await place.run(budget={**budget, **PARTIAL}, **changes)
     done = manifest["outcomes"]["succeeded"]
     assert 0 < done < 60
@@ -98,7 +98,7 @@ async def test_a_budget_that_pays_for_nothing_leaves_a_dataset_of_skipped_rows(p
 
 async def test_rows_that_ask_the_same_are_skipped_together(place: Any) -> None:
     place.fill(["Total: 1.50 EUR"] * 4 + ["Total: 2.50 EUR"] * 4)
-    manifest = await place.run(budget={"tokens": 1, **PARTIAL}, limits={"shard_rows": 3})
+    manifest = await place.run(budget={"tokens": 1, **PARTIAL}, limits={"batch_rows": 3})
     assert (manifest["outcomes"], manifest["rows"]) == ({"skipped": 8}, 8)
 
 
@@ -253,21 +253,21 @@ async def test_what_may_have_been_sent_before_counts_in_the_estimate(new_place: 
     assert place.executed() == 0
 
 
-async def test_the_shares_of_a_plan_follow_what_each_shard_is_to_pay(place: Any) -> None:
+async def test_the_shares_of_a_plan_follow_what_each_batch_is_to_pay(place: Any) -> None:
     place.fill(12)
     await place.run(limit=4)
-    planned = place.plan(budget={"tokens": 8_000}, limits={"shard_rows": 4}, limit=10)
+    planned = place.plan(budget={"tokens": 8_000}, limits={"batch_rows": 4}, limit=10)
     shares = planned["budget"]["shares"]
     assert [one and one["tokens"] for one in shares[:1]] == [None]
-    assert len(shares) == planned["shards"]
+    assert len(shares) == planned["batches"]
     assert sum(one["tokens"] for one in shares if one) == 8_000
 
 
 async def test_the_shares_of_a_plan_add_up_to_the_budget(place: Any) -> None:
     place.fill(23)
-    planned = place.plan(budget={"usd": 0.07, "tokens": 1_003}, limits={"shard_rows": 4})
+    planned = place.plan(budget={"usd": 0.07, "tokens": 1_003}, limits={"batch_rows": 4})
     shares = planned["budget"]["shares"]
-    assert len(shares) == planned["shards"] == 6
+    assert len(shares) == planned["batches"] == 6
     assert sum(one["tokens"] for one in shares) == 1_003
     assert sum(one["usd"] for one in shares) == pytest.approx(0.07, abs=1e-12)
 

@@ -25,17 +25,17 @@ def numbers(place: Any) -> list[int]:
 
 async def test_only_chosen_records_are_asked_and_in_the_dataset(place: Any) -> None:
     fill(place)
-    planned = place.plan(filters=GERMAN, limits={"shard_rows": 3})
-    manifest = await place.run(filters=GERMAN, limits={"shard_rows": 3})
+    planned = place.plan(filters=GERMAN, limits={"batch_rows": 3})
+    manifest = await place.run(filters=GERMAN, limits={"batch_rows": 3})
     assert numbers(place) == list(range(1, 20, 2))
     assert (manifest["records"], manifest["records_left_out"], place.executed()) == (10, 10, 10)
     assert [planned[name] for name in ("records", "records_left_out", "to_pay")] == [10, 10, 10]
 
 
-@pytest.mark.parametrize(("limit", "shard_rows"), [(1, 3), (3, 3), (4, 5), (10, 20), (50, 7)])
-async def test_a_limit_counts_the_chosen_ones(place: Any, limit: int, shard_rows: int) -> None:
+@pytest.mark.parametrize(("limit", "batch_rows"), [(1, 3), (3, 3), (4, 5), (10, 20), (50, 7)])
+async def test_a_limit_counts_the_chosen_ones(place: Any, limit: int, batch_rows: int) -> None:
     fill(place)
-    changes = {"filters": GERMAN, "limit": limit, "limits": {"shard_rows": shard_rows}}
+    changes = {"filters": GERMAN, "limit": limit, "limits": {"batch_rows": batch_rows}}
     planned = place.plan(**changes)
     manifest = await place.run(**changes)
     expected = list(range(1, 20, 2))[:limit]
@@ -62,12 +62,12 @@ async def test_a_filter_that_does_not_fit_the_data_is_refused_before_anything_is
     assert place.asked_nothing()
 
 
-async def test_a_prompt_that_fails_on_every_chosen_record_is_refused_whichever_shard_has_the_first(
+async def test_a_prompt_that_fails_on_every_chosen_record_is_refused_whichever_batch_has_the_first(
     place: Any,
 ) -> None:
     fill(place)
     with pytest.raises(BadInput, match="for any of the first 3 records"):
-        await place.run(prompt="{{ record.n.x.y }}", filters=[("n", ">=", 7)], limits={"shard_rows": 5})
+        await place.run(prompt="{{ record.n.x.y }}", filters=[("n", ">=", 7)], limits={"batch_rows": 5})
     assert place.executed() == 0
 
 
@@ -80,7 +80,7 @@ async def test_a_hive_partition_chooses_too(place: Any) -> None:
 
 async def test_where_nothing_is_chosen_the_dataset_is_empty_and_typed(place: Any) -> None:
     fill(place)
-    manifest = await place.run(filters=[("n", ">", 100)], limits={"shard_rows": 6})
+    manifest = await place.run(filters=[("n", ">", 100)], limits={"batch_rows": 6})
     assert (manifest["records"], manifest["rows"], manifest["records_left_out"]) == (0, 0, 20)
     assert place.rows() == []
     assert place.asked_nothing()
@@ -90,7 +90,7 @@ async def test_where_nothing_is_chosen_the_dataset_is_empty_and_typed(place: Any
 async def test_the_total_of_the_progress_is_never_below_what_is_done(place: Any, limit: int | None) -> None:
     fill(place, 60)
     seen: list[Any] = []
-    changes = {"filters": GERMAN, "limit": limit, "limits": {"shard_rows": 5}}
+    changes = {"filters": GERMAN, "limit": limit, "limits": {"batch_rows": 5}}
     await run_job(place.spec(**changes), place.endpoint, report=seen.append)
     assert all(0 <= one.done <= one.total for one in seen)
     assert seen[-1].done == seen[-1].total == (limit or 30)

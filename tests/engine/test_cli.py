@@ -123,8 +123,8 @@ def test_a_variable_is_named_by_the_prompt(place: Any, call: Callable[..., Any])
 
 def test_limits_are_options(place: Any, call: Callable[..., Any]) -> None:
     place.fill(6)
-    code, planned, told = call("plan", shard_rows=2, attempts=1, no_retry_lost=True)
-    assert (code, planned["shards"]) == (0, 3), told
+    code, planned, told = call("plan", batch_rows=2, attempts=1, no_retry_lost=True)
+    assert (code, planned["batches"]) == (0, 3), told
 
 
 def test_labels_and_how_answers_are_read_are_options(place: Any, call: Callable[..., Any]) -> None:

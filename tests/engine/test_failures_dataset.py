@@ -36,7 +36,7 @@ def fill(place: Any) -> Path:
 
 async def test_it_holds_the_rows_that_neither_succeeded_nor_were_skipped(place: Any) -> None:
     folder = fill(place)
-    manifest = await place.run(failures=str(folder), limits={"shard_rows": 2})
+    manifest = await place.run(failures=str(folder), limits={"batch_rows": 2})
     rows = place.rows(folder)
     assert [row["n"] for row in rows] == [1, 3, 4]
     assert list(rows[0]) == ["n", "body", "inference"]

@@ -27,7 +27,7 @@ TOO_LATE_S = TIMEOUT_S + 0.5
 """Before `deadline_s` has passed since, so that nobody takes what was held up for lost."""
 LIMITS = {
     "tasks_per_request": 4,
-    "shard_rows": 5,
+    "batch_rows": 5,
     "deadline_s": 2.0,
     "request_timeout_s": TIMEOUT_S,
     "sync_timeout_s": TIMEOUT_S,

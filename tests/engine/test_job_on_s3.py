@@ -53,7 +53,7 @@ class Cloud:
         assert self.storage.create_new(f"s3://{self.bucket}/docs/a.parquet", data)
 
     async def run(self, **changes: Any) -> dict[str, Any]:
-        limits = {"shard_rows": 10, **changes.pop("limits", {})}
+        limits = {"batch_rows": 10, **changes.pop("limits", {})}
         spec = self.place.spec(
             source=f"s3://{self.bucket}/docs",
             destination=f"s3://{self.bucket}/lake",

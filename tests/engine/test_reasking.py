@@ -451,7 +451,7 @@ async def test_a_preview_counts_what_its_reasks_cost(place: Any) -> None:
 async def test_records_that_ask_the_same_share_the_reask(place: Any) -> None:
     place.server.script(ONCE)
     place.fill(["Total: 1.50 EUR"] * 5 + ["Total: 2.50 EUR"])
-    manifest = await place.run(**REASK, limits={"shard_rows": 2})
+    manifest = await place.run(**REASK, limits={"batch_rows": 2})
     assert (manifest["outcomes"], place.executed()) == ({"succeeded": 6}, 4)
     check_bill(place, manifest)
 
@@ -524,7 +524,7 @@ async def test_retention_keeps_every_answer_of_a_row_and_forgetting_takes_all(pl
 async def test_compaction_changes_nothing(place: Any) -> None:
     place.server.script(ALWAYS)
     place.fill(70)
-    small = {"requests": 1, "tasks_per_request": 1, "shard_rows": 1}
+    small = {"requests": 1, "tasks_per_request": 1, "batch_rows": 1}
     await place.run(**REASK, limits=small)
     before = place.rows()
     assert (await place.run(**REASK))["paid_inferences"] == 0

@@ -104,13 +104,13 @@ async def test_a_wish_that_was_stopped_goes_on_and_pays_no_answer_twice(
     assert place.executed() == 24
 
 
-async def test_rows_that_ask_the_same_are_asked_again_once_across_shards(place: Any) -> None:
+async def test_rows_that_ask_the_same_are_asked_again_once_across_batches(place: Any) -> None:
     place.server.script(Fault("break_schema", contains="same"))
     place.fill(["same: Total: 1.50 EUR"] * 9 + ["other: Total: 2.50 EUR"])
-    await place.run(limits={"shard_rows": 3})
+    await place.run(limits={"batch_rows": 3})
     paid = place.executed()
     place.server.clear_faults()
-    manifest = await place.run(limits={"shard_rows": 3}, retry_failed="x")
+    manifest = await place.run(limits={"batch_rows": 3}, retry_failed="x")
     assert (manifest["outcomes"], manifest["rows"]) == ({"succeeded": 10}, 10)
     assert place.executed() == paid + 1
 

@@ -83,14 +83,14 @@ class Lake:
             manifest = {"flattened": columns.names, **manifest}
         stage = Stage(self.storage, self.folder(name) + ".state", publish_id)
         each = -(-len(rows) // parts) or 1
-        shards = [rows[start : start + each] for start in range(0, len(rows) or 1, each)]
+        batches = [rows[start : start + each] for start in range(0, len(rows) or 1, each)]
         self.publish(
             name,
             publish_id,
             manifest | {"records": manifest.get("records", len(rows))},
             [
-                stage.write(number, [pa.Table.from_pylist(shard, schema)] if shard else [], schema)
-                for number, shard in enumerate(shards)
+                stage.write(number, [pa.Table.from_pylist(batch, schema)] if batch else [], schema)
+                for number, batch in enumerate(batches)
             ],
         )
 

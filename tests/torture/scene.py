@@ -29,14 +29,14 @@ REASKS = 1
 LATENCY_S = 0.05
 LIMITS = {
     **FAST,
-    "shard_rows": 10,
+    "batch_rows": 10,
     "tasks_per_request": 6,
     "requests": 2,
     "deadline_s": 30.0,
     "request_timeout_s": 30.0,
     "sync_timeout_s": 30.0,
 }
-"""Three shards and half a dozen requests; patient, so that a busy machine does not look like a lost task."""
+"""Three batches and half a dozen requests; patient, so that a busy machine does not look like a lost task."""
 MISREAD = "Shop 1"
 """Records with this text get an answer that does not fit, until the model is shown what is wrong with it."""
 EXECUTIONS = RECORDS + sum(MISREAD in body_of(number) for number in range(RECORDS))

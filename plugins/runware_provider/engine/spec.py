@@ -214,10 +214,10 @@ class Limits(ValueObject):
     """Bytes of one POST."""
     polls_per_request: Annotated[WholeNumber, Field(ge=1, le=1000)] = 100
     """getResponse tasks in one POST."""
-    shard_rows: Annotated[WholeNumber, Field(ge=1)] = 5_000
-    """Records of a shard, at most."""
-    shard_bytes: Annotated[WholeNumber, Field(ge=1_000)] = 64_000_000
-    """Uncompressed bytes of a shard, about, by the footers of its file."""
+    batch_rows: Annotated[WholeNumber, Field(ge=1)] = 5_000
+    """Records of a batch, at most."""
+    batch_bytes: Annotated[WholeNumber, Field(ge=1_000)] = 64_000_000
+    """Uncompressed bytes of a batch, about, by the footers of its file."""
     max_prompt_chars: Annotated[WholeNumber, Field(ge=1)] = 900_000
     """Longer prompts are skipped, never truncated."""
     attempts: Annotated[WholeNumber, Field(ge=1, le=20)] = 3

@@ -53,9 +53,9 @@ def table(values) -> pa.Table:
     return pa.table({"n": values, "result": [{"total": str(n)} for n in values]}, schema=SCHEMA)
 
 
-def stage(places, publish_id, shards, storage=None) -> list[StagedPart]:
+def stage(places, publish_id, batches, storage=None) -> list[StagedPart]:
     writer = Stage(storage or LocalStorage(), places.state, publish_id)
-    return [writer.write(number, [table(values)], SCHEMA) for number, values in enumerate(shards)]
+    return [writer.write(number, [table(values)], SCHEMA) for number, values in enumerate(batches)]
 
 
 def version(places):
@@ -66,7 +66,7 @@ def version(places):
 ASK = object()
 
 
-def run(places, publish_id, shards, *, storage=None, previous=ASK, **manifest) -> dict:
+def run(places, publish_id, batches, *, storage=None, previous=ASK, **manifest) -> dict:
     """Everything that a run does to publish; `storage` may fail underneath it."""
     storage = storage or LocalStorage()
     previous = version(places) if previous is ASK else previous
@@ -75,7 +75,7 @@ def run(places, publish_id, shards, *, storage=None, previous=ASK, **manifest) -
         folder=places.folder,
         state_folder=places.state,
         publish_id=publish_id,
-        staged=stage(places, publish_id, shards, storage),
+        staged=stage(places, publish_id, batches, storage),
         manifest=manifest,
         previous=previous,
     )
@@ -258,7 +258,7 @@ def test_a_publish_leaves_the_parts_the_mark_and_the_manifest(storage, places):
     assert '\n  "note": "ü"' in Path(places.state, "manifest.json").read_text(encoding="utf-8")
 
 
-def test_parts_are_in_the_manifest_in_the_order_of_the_shards(places):
+def test_parts_are_in_the_manifest_in_the_order_of_the_batches(places):
     staged = stage(places, "one", [[1], [2], [3]])
     publish(
         LocalStorage(),
@@ -327,7 +327,7 @@ def test_what_lost_can_be_published_under_a_new_id(storage, places):
     assert not Path(staged[0].path).exists()
 
 
-def test_no_part_or_two_of_a_shard_is_a_fault_of_the_caller(storage, places):
+def test_no_part_or_two_of_a_batch_is_a_fault_of_the_caller(storage, places):
     staged = stage(places, "one", [[1]])
     for parts in ([], staged * 2):
         with pytest.raises(ValueError, match="at least one part"):

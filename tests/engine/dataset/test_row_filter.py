@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from runware_provider.engine.dataset import source
 from runware_provider.engine.dataset.row_filter import RowFilter
-from runware_provider.engine.dataset.source import open_dataset, plan_shards, read_shards
+from runware_provider.engine.dataset.source import open_dataset, plan_batches, read_batches
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filters import normal_form
 from runware_provider.engine.storage.local import LocalStorage
@@ -240,10 +240,10 @@ def test_the_chosen_rows_are_those_that_pyarrow_chooses(rows: list[Any], alterna
 
 def read(storage: Any, folder: Path, filters: Any, **cut: Any) -> list[tuple[int, list[Any]]]:
     dataset = open_dataset(storage, str(folder))
-    shards = plan_shards(dataset, **{"shard_rows": 7, "shard_bytes": 10**9, "limit": None} | cut)
+    batches = plan_batches(dataset, **{"batch_rows": 7, "batch_bytes": 10**9, "limit": None} | cut)
     row_filter = RowFilter.of(normal_form(filters), dataset.schema)
-    tables = read_shards(storage, dataset, shards, ["row"], row_filter)
-    return [(shard.number, table["row"].to_pylist()) for shard, table in tables]
+    tables = read_batches(storage, dataset, batches, ["row"], row_filter)
+    return [(batch.number, table["row"].to_pylist()) for batch, table in tables]
 
 
 @given(ROWS, ALTERNATIVES, st.integers(1, 9), st.integers(1, 9))
@@ -252,14 +252,14 @@ def test_row_groups_that_are_not_read_change_no_row(
     rows: list[Any],
     alternatives: list[Any],
     group: int,
-    shard_rows: int,
+    batch_rows: int,
 ) -> None:
     folder = tmp_path_factory.mktemp("source")
     table = pa.Table.from_pylist(rows, SCHEMA)
     numbered = table.append_column("row", pa.array(range(len(rows)), pa.int64())).sort_by("n")
     pq.write_table(numbered, folder / "a.parquet", row_group_size=group)
-    told = read(LocalStorage(), folder, alternatives, shard_rows=shard_rows)
-    assert [number for number, _ in told] == list(range(-(-len(rows) // shard_rows)))
+    told = read(LocalStorage(), folder, alternatives, batch_rows=batch_rows)
+    assert [number for number, _ in told] == list(range(-(-len(rows) // batch_rows)))
     places = chosen(numbered.drop_columns("row"), alternatives)
     assert [row for _, some in told for row in some] == [numbered["row"][place].as_py() for place in places]
 
@@ -371,8 +371,8 @@ def test_row_groups_of_which_arrow_compares_no_statistics_are_read(tmp_path: Pat
     row_filter = Incomparable.of(normal_form([("row", "==", 1)]), pq.read_schema(tmp_path / "a.parquet"))
     assert row_filter is not None
     dataset = open_dataset(LocalStorage(), str(tmp_path))
-    shards = plan_shards(dataset, shard_rows=7, shard_bytes=10**9, limit=None)
-    read_tables = read_shards(LocalStorage(), dataset, shards, ["row"], row_filter)
+    batches = plan_batches(dataset, batch_rows=7, batch_bytes=10**9, limit=None)
+    read_tables = read_batches(LocalStorage(), dataset, batches, ["row"], row_filter)
     assert [table["row"].to_pylist() for _, table in read_tables] == [[1]]
 
 

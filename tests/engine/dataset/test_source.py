@@ -16,8 +16,8 @@ from runware_provider.engine.dataset.source import (
     Dataset,
     SourceFile,
     open_dataset,
-    plan_shards,
-    read_shards,
+    plan_batches,
+    read_batches,
     would_read,
 )
 from runware_provider.engine.errors import BadInput
@@ -37,10 +37,10 @@ def write(path: Path, table: pa.Table | dict, **options) -> str:
     return str(path)
 
 
-def read(storage, source, *, shard_rows=BIG, columns=None) -> pa.Table:
+def read(storage, source, *, batch_rows=BIG, columns=None) -> pa.Table:
     dataset = open_dataset(storage, str(source))
-    shards = plan_shards(dataset, shard_rows=shard_rows, shard_bytes=BIG, limit=None)
-    tables = [table for _, table in read_shards(storage, dataset, shards, columns)]
+    batches = plan_batches(dataset, batch_rows=batch_rows, batch_bytes=BIG, limit=None)
+    tables = [table for _, table in read_batches(storage, dataset, batches, columns)]
     schema = pa.schema([dataset.schema.field(name) for name in columns]) if columns else dataset.schema
     return pa.concat_tables(tables) if tables else schema.empty_table()
 
@@ -319,33 +319,33 @@ def test_no_row_is_fine(storage, tmp_path):
         pass
     dataset = open_dataset(storage, str(tmp_path))
     assert (dataset.rows, dataset.schema) == (0, schema)
-    assert plan_shards(dataset, shard_rows=10, shard_bytes=10, limit=None) == ()
+    assert plan_batches(dataset, batch_rows=10, batch_bytes=10, limit=None) == ()
     assert read(storage, tmp_path).num_rows == 0
 
 
-# Which shards
+# Which batches
 
 
-def planned(rows, size=0, *, shard_rows=5000, shard_bytes=BIG, limit=None) -> list[tuple[str, int, int]]:
+def planned(rows, size=0, *, batch_rows=5000, batch_bytes=BIG, limit=None) -> list[tuple[str, int, int]]:
     files = tuple(SourceFile(str(n), one, size) for n, one in enumerate(rows))
     dataset = Dataset(files, pa.schema({}))
-    shards = plan_shards(dataset, shard_rows=shard_rows, shard_bytes=shard_bytes, limit=limit)
-    assert [shard.number for shard in shards] == list(range(len(shards)))
-    return [(shard.path, shard.start, shard.rows) for shard in shards]
+    batches = plan_batches(dataset, batch_rows=batch_rows, batch_bytes=batch_bytes, limit=limit)
+    assert [batch.number for batch in batches] == list(range(len(batches)))
+    return [(batch.path, batch.start, batch.rows) for batch in batches]
 
 
 def test_a_file_is_cut_evenly():
     assert planned([5001]) == [("0", 0, 2501), ("0", 2501, 2500)]
     assert planned([5000]) == [("0", 0, 5000)]
-    assert planned([10], shard_rows=4) == [("0", 0, 4), ("0", 4, 3), ("0", 7, 3)]
+    assert planned([10], batch_rows=4) == [("0", 0, 4), ("0", 4, 3), ("0", 7, 3)]
 
 
-def test_fat_rows_make_short_shards_of_at_least_one_row():
-    assert [rows for _, _, rows in planned([10], 100, shard_bytes=25)] == [3, 3, 2, 2]
-    assert [rows for _, _, rows in planned([3], 3000, shard_bytes=1)] == [1, 1, 1]
+def test_fat_rows_make_short_batches_of_at_least_one_row():
+    assert [rows for _, _, rows in planned([10], 100, batch_bytes=25)] == [3, 3, 2, 2]
+    assert [rows for _, _, rows in planned([3], 3000, batch_bytes=1)] == [1, 1, 1]
 
 
-def test_a_shard_never_spans_two_files():
+def test_a_batch_never_spans_two_files():
     assert planned([2, 0, 3]) == [("0", 0, 2), ("2", 0, 3)]
 
 
@@ -353,23 +353,23 @@ def test_a_limit_takes_the_first_rows():
     assert planned([2, 3], limit=3) == [("0", 0, 2), ("1", 0, 1)]
     assert planned([2, 3], limit=99) == planned([2, 3])
     assert planned([2, 3], limit=0) == []
-    assert planned([10_000], 1000, shard_bytes=1000, limit=5000) == [("0", 0, 5000)]
+    assert planned([10_000], 1000, batch_bytes=1000, limit=5000) == [("0", 0, 5000)]
 
 
 @given(
     rows=st.lists(st.integers(0, 300), max_size=5),
     size=st.integers(0, 10_000),
-    shard_rows=st.integers(1, 120),
-    shard_bytes=st.integers(1, 5000),
+    batch_rows=st.integers(1, 120),
+    batch_bytes=st.integers(1, 5000),
     limit=st.none() | st.integers(0, 1000),
 )
-def test_every_row_is_in_exactly_one_shard_in_order(rows, size, shard_rows, shard_bytes, limit):
-    shards = planned(rows, size, shard_rows=shard_rows, shard_bytes=shard_bytes, limit=limit)
-    covered = [(path, row) for path, start, count in shards for row in range(start, start + count)]
+def test_every_row_is_in_exactly_one_batch_in_order(rows, size, batch_rows, batch_bytes, limit):
+    batches = planned(rows, size, batch_rows=batch_rows, batch_bytes=batch_bytes, limit=limit)
+    covered = [(path, row) for path, start, count in batches for row in range(start, start + count)]
     everything = [(str(n), row) for n, count in enumerate(rows) for row in range(count)]
     assert covered == everything[:limit]
-    assert all(0 < count <= shard_rows for _, _, count in shards)
-    lengths = {path: [count for other, _, count in shards if other == path] for path, _, _ in shards}
+    assert all(0 < count <= batch_rows for _, _, count in batches)
+    lengths = {path: [count for other, _, count in batches if other == path] for path, _, _ in batches}
     assert all(max(counts) - min(counts) <= 1 for counts in lengths.values())
 
 
@@ -378,11 +378,11 @@ def test_every_row_is_in_exactly_one_shard_in_order(rows, size, shard_rows, shar
 
 @given(
     groups=st.lists(st.integers(0, 30), max_size=6),
-    shard_rows=st.integers(1, 40),
+    batch_rows=st.integers(1, 40),
     picks=st.lists(st.integers(0, 1000), max_size=8),
 )
-def test_any_shards_in_any_order_give_their_own_rows(tmp_path_factory, groups, shard_rows, picks):
-    path = tmp_path_factory.mktemp("shards") / "a.parquet"
+def test_any_batches_in_any_order_give_their_own_rows(tmp_path_factory, groups, batch_rows, picks):
+    path = tmp_path_factory.mktemp("batches") / "a.parquet"
     schema = pa.schema({"n": pa.int64(), "t": pa.string()})
     row = 0
     with pq.ParquetWriter(path, schema) as writer:
@@ -392,13 +392,13 @@ def test_any_shards_in_any_order_give_their_own_rows(tmp_path_factory, groups, s
             row += count
     storage = LocalStorage()
     dataset = open_dataset(storage, str(path))
-    every = plan_shards(dataset, shard_rows=shard_rows, shard_bytes=BIG, limit=None)
+    every = plan_batches(dataset, batch_rows=batch_rows, batch_bytes=BIG, limit=None)
     picked = [every[pick % len(every)] for pick in picks] if every else []
-    for shards in (every, picked, sorted(set(picked), key=lambda shard: shard.number)):
-        given_back = list(read_shards(storage, dataset, shards, ["t", "n"]))
-        assert [shard for shard, _ in given_back] == list(shards)
-        for shard, table in given_back:
-            expected = range(shard.start, shard.start + shard.rows)
+    for batches in (every, picked, sorted(set(picked), key=lambda batch: batch.number)):
+        given_back = list(read_batches(storage, dataset, batches, ["t", "n"]))
+        assert [batch for batch, _ in given_back] == list(batches)
+        for batch, table in given_back:
+            expected = range(batch.start, batch.start + batch.rows)
             assert table.column_names == ["t", "n"]
             assert table["n"].to_pylist() == list(expected)
             assert table["t"].to_pylist() == [f"text {n}" for n in expected]
@@ -427,8 +427,8 @@ def test_types_survive(storage, tmp_path):
         }
     )
     write(tmp_path / "a.parquet", table, row_group_size=3)
-    for shard_rows in (1, 2, 4):
-        back = read(storage, tmp_path, shard_rows=shard_rows)
+    for batch_rows in (1, 2, 4):
+        back = read(storage, tmp_path, batch_rows=batch_rows)
         assert back.schema.equals(table.schema)
         assert back.to_pylist() == table.to_pylist()
 
@@ -457,8 +457,8 @@ def test_dots_and_prefixes_in_names_do_not_mix_columns_up(storage, tmp_path):
 
 def test_no_column_at_all_still_counts_rows(storage, tmp_path):
     dataset = open_dataset(storage, write(tmp_path / "a.parquet", {"n": [1, 2, 3]}))
-    shards = plan_shards(dataset, shard_rows=2, shard_bytes=BIG, limit=None)
-    assert [table.num_rows for _, table in read_shards(storage, dataset, shards, [])] == [2, 1]
+    batches = plan_batches(dataset, batch_rows=2, batch_bytes=BIG, limit=None)
+    assert [table.num_rows for _, table in read_batches(storage, dataset, batches, [])] == [2, 1]
 
 
 def test_an_unknown_column_is_refused_with_the_known_ones(storage, tmp_path):
@@ -470,12 +470,12 @@ def test_an_unknown_column_is_refused_with_the_known_ones(storage, tmp_path):
 def test_a_file_that_changed_since_it_was_planned_is_refused(storage, tmp_path):
     path = write(tmp_path / "a.parquet", {"n": [1]})
     dataset = open_dataset(storage, path)
-    shards = plan_shards(dataset, shard_rows=10, shard_bytes=BIG, limit=None)
+    batches = plan_batches(dataset, batch_rows=10, batch_bytes=BIG, limit=None)
     write(tmp_path / "a.parquet", {"n": [1, 2]})
     with pytest.raises(BadInput, match="has 2 rows, but had 1"):
-        list(read_shards(storage, dataset, shards, None))
+        list(read_batches(storage, dataset, batches, None))
     with pytest.raises(BadInput, match="no longer in it"):
-        list(read_shards(storage, Dataset((), dataset.schema), shards, None))
+        list(read_batches(storage, Dataset((), dataset.schema), batches, None))
 
 
 # A footer whose own count of rows is not what its row groups hold
@@ -495,7 +495,7 @@ def forge_footer_rows(path: Path, rows: int, forged: int) -> None:
 def test_all_rows_are_read_though_the_footer_counts_fewer(storage, tmp_path):
     path = write(tmp_path / "a.parquet", {"n": range(6)}, row_group_size=3)
     forge_footer_rows(Path(path), rows=6, forged=3)
-    assert read(storage, path, shard_rows=2).column("n").to_pylist() == list(range(6))
+    assert read(storage, path, batch_rows=2).column("n").to_pylist() == list(range(6))
 
 
 def test_a_file_whose_footer_counts_more_rows_than_there_are_is_refused(storage, tmp_path):
@@ -513,9 +513,9 @@ def test_broken_pages_are_named_by_their_file(storage, tmp_path, options):
     content = bytearray(path.read_bytes())
     content[500:900] = bytes(400)
     path.write_bytes(content)
-    shards = plan_shards(dataset, shard_rows=10, shard_bytes=BIG, limit=None)
+    batches = plan_batches(dataset, batch_rows=10, batch_bytes=BIG, limit=None)
     with pytest.raises(BadInput, match=r"a\.parquet is not a readable Parquet file"):
-        list(read_shards(storage, dataset, shards, None))
+        list(read_batches(storage, dataset, batches, None))
 
 
 def test_one_enormous_row_group_is_never_held_whole(storage, tmp_path):
@@ -525,16 +525,16 @@ def test_one_enormous_row_group_is_never_held_whole(storage, tmp_path):
     assert table.nbytes > 80_000_000
     del table
     dataset = open_dataset(storage, path)
-    shards = plan_shards(dataset, shard_rows=2000, shard_bytes=BIG, limit=None)
+    batches = plan_batches(dataset, batch_rows=2000, batch_bytes=BIG, limit=None)
     before, most, seen = pa.total_allocated_bytes(), 0, 0
-    for _, part in read_shards(storage, dataset, shards, None):
+    for _, part in read_batches(storage, dataset, batches, None):
         most = max(most, pa.total_allocated_bytes() - before)
         seen += part.num_rows
     assert seen == rows
     assert most < 20_000_000
 
 
-def test_neighbouring_shards_are_read_in_one_pass(tmp_path):
+def test_neighbouring_batches_are_read_in_one_pass(tmp_path):
     class Counting(LocalStorage):
         opened = 0
 
@@ -544,9 +544,9 @@ def test_neighbouring_shards_are_read_in_one_pass(tmp_path):
 
     storage = Counting()
     dataset = open_dataset(storage, write(tmp_path / "a.parquet", {"n": range(100)}, row_group_size=10))
-    shards = plan_shards(dataset, shard_rows=7, shard_bytes=BIG, limit=None)
+    batches = plan_batches(dataset, batch_rows=7, batch_bytes=BIG, limit=None)
     before = storage.opened
-    tables = [table for _, table in read_shards(storage, dataset, shards, None)]
+    tables = [table for _, table in read_batches(storage, dataset, batches, None)]
     assert [one["n"][-1].as_py() + 1 == other["n"][0].as_py() for one, other in pairwise(tables)] == [
         True
     ] * 14
@@ -561,8 +561,8 @@ def test_a_reader_that_is_dropped_early_closes_its_file(tmp_path):
 
     storage = Remembering()
     dataset = open_dataset(storage, write(tmp_path / "a.parquet", {"n": range(100)}))
-    shards = plan_shards(dataset, shard_rows=7, shard_bytes=BIG, limit=None)
-    reader = read_shards(storage, dataset, shards, None)
+    batches = plan_batches(dataset, batch_rows=7, batch_bytes=BIG, limit=None)
+    reader = read_batches(storage, dataset, batches, None)
     next(reader)
     assert not storage.last.closed
     reader.close()

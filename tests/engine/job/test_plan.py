@@ -17,7 +17,7 @@ SEEDS = 8
 async def test_a_plan_sends_nothing_and_leaves_nothing_behind(place: Any) -> None:
     place.fill(5)
     planned = place.plan()
-    assert (planned["records"], planned["to_pay"], planned["files"], planned["shards"]) == (5, 5, 1, 1)
+    assert (planned["records"], planned["to_pay"], planned["files"], planned["batches"]) == (5, 5, 1, 1)
     assert place.asked_nothing()
     assert not place.state.exists()
 
@@ -26,10 +26,10 @@ async def test_a_plan_sends_nothing_and_leaves_nothing_behind(place: Any) -> Non
 async def test_a_plan_counts_what_a_run_then_pays(place: Any, seed: int) -> None:
     dice = random.Random(seed)  # noqa: S311 - a test that repeats itself
     place.server.script(Fault("refuse_task", contains="poison", code="invalidMessages"))
-    # Duplicates, nulls and blanks, cut into small shards.
+    # Duplicates, nulls and blanks, cut into small batches.
     pool = [f"Total: {n}.50 EUR" for n in range(6)] + [None, "", "poison", "x" * 400]
     changes = {
-        "limits": {"shard_rows": dice.randint(1, 5), "max_prompt_chars": 300},
+        "limits": {"batch_rows": dice.randint(1, 5), "max_prompt_chars": 300},
         "samples": dice.randint(1, 2),
     }
     for step in range(3):
@@ -148,7 +148,7 @@ async def test_a_plan_says_what_it_costs_at_most_and_a_run_never_costs_more(plac
 def test_a_plan_of_an_empty_source_is_a_plan_of_nothing(place: Any) -> None:
     place.fill(0)
     planned = place.plan()
-    assert (planned["records"], planned["to_pay"], planned["shards"]) == (0, 0, 0)
+    assert (planned["records"], planned["to_pay"], planned["batches"]) == (0, 0, 0)
 
 
 def test_a_plan_warns_of_a_model_that_nobody_knows(place: Any) -> None:

@@ -129,7 +129,7 @@ async def test_a_limit_takes_the_first_records(place: Any, limit: Any) -> None:
     place.fill(6)
     place.fill(6, name="b.parquet")
     expected = min(12, int(limit)) if limit not in {"None", ""} else 12
-    manifest = await place.run(limit=limit, limits={"shard_rows": 4})
+    manifest = await place.run(limit=limit, limits={"batch_rows": 4})
     assert manifest["records"] == manifest["rows"] == expected
     assert [row["n"] for row in place.rows()] == [*range(6), *range(6)][:expected]
 
@@ -185,22 +185,22 @@ async def test_one_partition_of_the_destination_is_replaced_and_the_others_stay(
     assert not list(place.destination.glob("*.parquet"))
 
 
-async def test_the_rows_are_in_the_inputs_order_over_many_files_and_shards(
+async def test_the_rows_are_in_the_inputs_order_over_many_files_and_batches(
     new_place: Callable[..., Any],
 ) -> None:
     place = new_place(latency=0.02, latency_sigma=1.0, capacity=5)
     for name, start in (("b.parquet", 30), ("a.parquet", 0), ("c/d.parquet", 60)):
         bodies = [f"Invoice\nTotal: {n}.50 EUR" for n in range(start, start + 30)]
         place.put(pa.table({"n": range(start, start + 30), "body": bodies}), name)
-    manifest = await place.run(limits={"shard_rows": 7, "tasks_per_request": 5})
+    manifest = await place.run(limits={"batch_rows": 7, "tasks_per_request": 5})
     place.audit(manifest, 90)
     assert len(manifest["files"]) == 15
     assert sum(file["rows"] for file in manifest["files"]) == 90
 
 
-async def test_what_is_asked_identically_is_paid_once_also_across_shards(place: Any) -> None:
+async def test_what_is_asked_identically_is_paid_once_also_across_batches(place: Any) -> None:
     place.fill(["Total: 1.50 EUR", "Total: 2.50 EUR"] * 20)
-    manifest = await place.run(limits={"shard_rows": 6})
+    manifest = await place.run(limits={"batch_rows": 6})
     assert manifest["outcomes"] == {"succeeded": 40}
     assert place.executed() == manifest["inferences"] == manifest["paid_inferences"] == 2
     assert manifest["cost_usd"] == pytest.approx(place.server.bill_summary()["cost_usd"])
@@ -252,7 +252,7 @@ async def test_an_empty_source_may_be_an_error(place: Any) -> None:
 
 async def test_any_reader_of_parquet_reads_the_dataset(place: Any) -> None:
     place.fill(6)
-    await place.run(limits={"shard_rows": 2})
+    await place.run(limits={"batch_rows": 2})
     folder = place.destination
     assert pq.read_table(folder).num_rows == 6
     assert pd.read_parquet(folder)["result"][3]["total"] == 3.5
@@ -355,7 +355,7 @@ async def test_a_published_dataset_may_be_protected(place: Any) -> None:
 
 async def test_a_dataset_that_shrinks_leaves_no_old_part(place: Any) -> None:
     place.fill(9)
-    await place.run(limits={"shard_rows": 3})
+    await place.run(limits={"batch_rows": 3})
     manifest = await place.run(limit=2)
     names = {path.name for path in place.destination.iterdir()}
     assert names == {file["path"] for file in manifest["files"]} | {"_SUCCESS"}
@@ -444,7 +444,7 @@ async def test_when_the_balance_runs_out_what_is_answered_is_kept_and_the_rest_c
     place.fill(60)
     place.server.script(Fault("refuse_task", after=23, code="insufficientCredits"))
     with pytest.raises(JobStopped) as stopped:
-        await place.run(limits={"tasks_per_request": 4, "max_outstanding": 8, "shard_rows": 10})
+        await place.run(limits={"tasks_per_request": 4, "max_outstanding": 8, "batch_rows": 10})
     kept = stopped.value.manifest
     assert place.executed() == kept["paid_inferences"] == 23
     assert kept["paid_usd"] == pytest.approx(place.server.bill_summary()["cost_usd"])

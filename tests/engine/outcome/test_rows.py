@@ -368,7 +368,7 @@ def test_the_samples_of_a_record_stand_side_by_side() -> None:
 
 
 @pytest.mark.parametrize("reading", ["text", "json", "arguments", "calls"])
-def test_a_shard_without_rows_has_the_same_schema(reading: str) -> None:
+def test_a_batch_without_rows_has_the_same_schema(reading: str) -> None:
     judge = judge_of(reading)
     table, counts = assemble(pa.table({"id": pa.array([], pa.int32())}), [], {}, judge, one_column(judge))
     assert table.schema.equals(output_schema_of(pa.schema([("id", pa.int32())]), one_column(judge)))

@@ -365,13 +365,13 @@ def test_shares_are_dealt_out_by_weight_and_sum_up_exactly() -> None:
     assert all(share and share.when_short == "partial" for share in dealt)
 
 
-def test_a_shard_with_nothing_to_pay_gets_nothing_to_spend() -> None:
+def test_a_batch_with_nothing_to_pay_gets_nothing_to_spend() -> None:
     assert shares(Budget(usd=3.0), [1, 0, 2]) == [Budget(usd=1.0), None, Budget(usd=2.0)]
     assert shares(Budget(usd=3.0), [0, 0]) == [None, None]
     assert shares(Budget(usd=3.0), []) == []
 
 
-def test_a_shard_that_a_limit_leaves_nothing_for_gets_nothing_to_spend() -> None:
+def test_a_batch_that_a_limit_leaves_nothing_for_gets_nothing_to_spend() -> None:
     assert shares(Budget(usd=3.0, tokens=1), [2, 1]) == [Budget(usd=2.0, tokens=1), None]
 
 

@@ -2,7 +2,7 @@
 
 A dataset folder is the destination, or `key=value` folders below it for a partition. It holds nothing but
 
-    part-00042-<publish id>.parquet    one for each shard
+    part-00042-<publish id>.parquet    one for each batch
     _SUCCESS                           empty; there while no publish is under way
 
 and the job's state folder holds
@@ -56,10 +56,10 @@ _ESCAPED = re.compile(r"[\x00-\x1f\x7f\"#%'*/:=?\\{\[\]^]")
 
 @dataclass(frozen=True)
 class StagedPart:
-    """A shard's part that waits in the state folder."""
+    """A batch's part that waits in the state folder."""
 
     number: int
-    """The shard's."""
+    """The batch's."""
     path: str
     rows: int
     bytes: int
@@ -139,12 +139,12 @@ class Stage:
         self._folder = storage.join(state_folder, "staged", publish_id)
 
     def write(
-        self, shard_number: int, tables: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema
+        self, batch_number: int, tables: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema
     ) -> StagedPart:
-        """Stage the part of a shard; a part staged before for this shard is replaced.
+        """Stage the part of a batch; a part staged before for this batch is replaced.
 
         Args:
-            shard_number: the shard's.
+            batch_number: the batch's.
             tables: its rows in order; none for a part without rows.
             schema: the part's, also that of every table.
 
@@ -152,13 +152,13 @@ class Stage:
             The part, durable.
         """
         data, rows = _parquet(tables, schema)
-        path = self._storage.join(self._folder, f"part-{shard_number:05d}.staged")
+        path = self._storage.join(self._folder, f"part-{batch_number:05d}.staged")
         if not self._storage.create_new(path, data) and self._storage.read(path) != data:
             # An earlier try of the same task, perhaps by another version; this one read the ledger last.
             self._storage.delete(path)
             if not self._storage.create_new(path, data):
                 raise PublishConflict(f"{path} is being written by two processes at once; run again")
-        return StagedPart(shard_number, path, rows, len(data), hashlib.sha256(data).hexdigest())
+        return StagedPart(batch_number, path, rows, len(data), hashlib.sha256(data).hexdigest())
 
 
 def read_manifest(storage: Storage, state_folder: str) -> tuple[dict[str, Any], Version] | None:
@@ -213,7 +213,7 @@ def publish(  # noqa: PLR0913 - keywords, each a fact of its own
     in_order = sorted(staged, key=lambda part: part.number)
     parts = {f"part-{part.number:05d}-{publish_id}.parquet": part for part in in_order}
     if not parts or len(parts) != len(staged):
-        raise ValueError("a publish needs at least one part, and one part for each shard")
+        raise ValueError("a publish needs at least one part, and one part for each batch")
     own = _Publish(storage, folder, state_folder, publish_id, parts)
     record = {
         "format": FORMAT,

@@ -1,4 +1,4 @@
-"""Which files are the source, which shards they are cut into, and the rows of a shard.
+"""Which files are the source, which batches they are cut into, and the rows of a batch.
 
 A source is a file, a folder or a glob.
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 FOOTERS_AT_ONCE = 16
-BATCH_ROWS = 8192
+DECODED_ROWS = 8192
 READ_AHEAD_BYTES = 1 << 20
 """Read of a column at a time; without it a whole column chunk is held, however large the row group."""
 
@@ -65,7 +65,7 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
-class Shard:
+class Batch:
     """A row range of one file: what is held in memory, retried and committed together."""
 
     number: int
@@ -127,65 +127,65 @@ def would_read(storage: Storage, source: str, path: str) -> bool:
     return place.startswith(root) and _matches(pattern, place[len(root) :].split("/"))
 
 
-def plan_shards(
-    dataset: Dataset, *, shard_rows: int, shard_bytes: int, limit: int | None
-) -> tuple[Shard, ...]:
-    """Cut a dataset into shards: every row in exactly one, in order, none across two files.
+def plan_batches(
+    dataset: Dataset, *, batch_rows: int, batch_bytes: int, limit: int | None
+) -> tuple[Batch, ...]:
+    """Cut a dataset into batches: every row in exactly one, in order, none across two files.
 
     A file is cut evenly, 5001 rows into 2501 and 2500 where 5000 are allowed.
 
     Args:
         dataset: what to cut.
-        shard_rows: rows of a shard, at most.
-        shard_bytes: bytes of a shard, about: by the mean of its file, and never less than a row.
+        batch_rows: rows of a batch, at most.
+        batch_bytes: bytes of a batch, about: by the mean of its file, and never less than a row.
         limit: only the first rows of the dataset; None for all.
     """
-    shards: list[Shard] = []
+    batches: list[Batch] = []
     left = dataset.rows if limit is None else limit
     for file in dataset.files:
         rows = min(file.rows, left)
         left -= rows
-        for start, count in _cuts(rows, file, shard_rows, shard_bytes):
-            shards.append(Shard(len(shards), file.path, start, count, file.partition))
-    return tuple(shards)
+        for start, count in _cuts(rows, file, batch_rows, batch_bytes):
+            batches.append(Batch(len(batches), file.path, start, count, file.partition))
+    return tuple(batches)
 
 
-def spread_shards(dataset: Dataset, rows: int) -> tuple[Shard, ...]:
+def spread_batches(dataset: Dataset, rows: int) -> tuple[Batch, ...]:
     """So many single rows, evenly spread over the dataset; all rows, where there are no more."""
     total = dataset.rows
     wanted = min(rows, total)
     ends = list(accumulate(file.rows for file in dataset.files))
-    shards = []
+    batches = []
     for number in range(wanted):
         row = (2 * number + 1) * total // (2 * wanted)  # the middle of each part, were it cut into as many
         index = bisect_right(ends, row)
         file = dataset.files[index]
-        shards.append(Shard(number, file.path, row - ends[index] + file.rows, 1, file.partition))
-    return tuple(shards)
+        batches.append(Batch(number, file.path, row - ends[index] + file.rows, 1, file.partition))
+    return tuple(batches)
 
 
-def read_shards(
+def read_batches(
     storage: Storage,
     dataset: Dataset,
-    shards: Iterable[Shard],
+    batches: Iterable[Batch],
     columns: Sequence[str] | None,
     row_filter: RowFilter | None = None,
-) -> Iterator[tuple[Shard, pa.Table]]:
-    """The rows of shards, one table for each, in the given order.
+) -> Iterator[tuple[Batch, pa.Table]]:
+    """The rows of batches, one table for each, in the given order.
 
-    Neighbours in one file are read in one pass over it. A shard in the middle of a row group costs the
-    decoding of the rows before it, since Parquet is not entered in the middle. Memory: one shard and one batch.
+    Neighbours in one file are read in one pass over it. A batch in the middle of a row group costs the
+    decoding of the rows before it, since Parquet is not entered in the middle. Memory: one batch and one decoded piece.
 
     Args:
         storage: where the dataset lies.
-        dataset: what the shards were planned from.
-        shards: any of them, in any order.
+        dataset: what the batches were planned from.
+        batches: any of them, in any order.
         columns: the columns to return, in this order; None for all.
         row_filter: which rows to return; None for all. Its columns are read besides. A file whose hive partition
             passes no row is not opened, and a row group whose statistics say so is not read.
 
     Yields:
-        The shard and its rows in the dataset's schema: cast, with nulls for the columns that its file does not
+        The batch and its rows in the dataset's schema: cast, with nulls for the columns that its file does not
         have, and with the hive columns.
 
     Raises:
@@ -193,7 +193,7 @@ def read_shards(
     """
     schema = _chosen(dataset.schema, columns)
     files = {file.path: file for file in dataset.files}
-    for run in _runs(shards):
+    for run in _runs(batches):
         file = files.get(run[0].path)
         if file is None:
             raise BadInput("source", f"{run[0].path} is no longer in it", "Plan again")
@@ -202,12 +202,12 @@ def read_shards(
             continue
         left = row_filter.within(_hive_values(file.partition, dataset.hive))
         if left is None:
-            yield from ((shard, schema.empty_table()) for shard in run)
+            yield from ((batch, schema.empty_table()) for batch in run)
             continue
         besides = [name for name in left.columns if name not in schema.names]
         read = pa.schema([*schema, *(dataset.schema.field(name) for name in besides)])
-        for shard, table in _read_run(storage, file, run, read, dataset.hive, left):
-            yield shard, left.choose(table).select(schema.names)
+        for batch, table in _read_run(storage, file, run, read, dataset.hive, left):
+            yield batch, left.choose(table).select(schema.names)
 
 
 def _find(storage: Storage, source: str) -> list[tuple[str, Partition]]:
@@ -336,12 +336,12 @@ def _first_twice(names: Iterable[str]) -> str | None:
     return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
-def _cuts(rows: int, file: SourceFile, shard_rows: int, shard_bytes: int) -> Iterator[tuple[int, int]]:
-    """Start and length of each shard of a file's first rows."""
+def _cuts(rows: int, file: SourceFile, batch_rows: int, batch_bytes: int) -> Iterator[tuple[int, int]]:
+    """Start and length of each batch of a file's first rows."""
     if rows == 0:
         return
     size = file.bytes * rows // file.rows
-    count = min(rows, max(-(-rows // shard_rows), -(-size // shard_bytes)))
+    count = min(rows, max(-(-rows // batch_rows), -(-size // batch_bytes)))
     each, longer = divmod(rows, count)
     start = 0
     for number in range(count):
@@ -359,14 +359,14 @@ def _chosen(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
     return pa.schema([schema.field(name) for name in columns])
 
 
-def _runs(shards: Iterable[Shard]) -> Iterator[list[Shard]]:
-    """Shards that one pass over their file can serve: ascending, not overlapping."""
-    run: list[Shard] = []
-    for shard in shards:
-        if run and (shard.path != run[-1].path or shard.start < run[-1].start + run[-1].rows):
+def _runs(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
+    """Batches that one pass over their file can serve: ascending, not overlapping."""
+    run: list[Batch] = []
+    for batch in batches:
+        if run and (batch.path != run[-1].path or batch.start < run[-1].start + run[-1].rows):
             yield run
             run = []
-        run.append(shard)
+        run.append(batch)
     if run:
         yield run
 
@@ -374,12 +374,12 @@ def _runs(shards: Iterable[Shard]) -> Iterator[list[Shard]]:
 def _read_run(  # noqa: PLR0913, PLR0917 - what, where, and how much of it
     storage: Storage,
     file: SourceFile,
-    run: Sequence[Shard],
+    run: Sequence[Batch],
     schema: pa.Schema,
     hive: Sequence[str],
     row_filter: RowFilter | None,
-) -> Iterator[tuple[Shard, pa.Table]]:
-    """Each shard's rows, without those of row groups in which no row passes the filter."""
+) -> Iterator[tuple[Batch, pa.Table]]:
+    """Each batch's rows, without those of row groups in which no row passes the filter."""
     with storage.open(file.path) as source:
         try:
             parquet = pq.ParquetFile(source, buffer_size=READ_AHEAD_BYTES, page_checksum_verification=True)
@@ -391,8 +391,8 @@ def _read_run(  # noqa: PLR0913, PLR0917 - what, where, and how much of it
                     "Run again, and write to a source only between runs",
                 )
             names = [name for name in schema.names if name in parquet.schema_arrow.names]
-            for shard, table in _slices(parquet, run, names, _groups_to_read(parquet, row_filter)):
-                yield shard, _adapt(table, shard, schema, hive)
+            for batch, table in _slices(parquet, run, names, _groups_to_read(parquet, row_filter)):
+                yield batch, _adapt(table, batch, schema, hive)
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(file.path, error) from error
 
@@ -413,31 +413,31 @@ def _groups_to_read(parquet: Any, row_filter: RowFilter | None) -> Sequence[int]
 
 
 def _slices(
-    parquet: Any, run: Sequence[Shard], names: Sequence[str], readable: Sequence[int]
-) -> Iterator[tuple[Shard, pa.Table | None]]:
-    """Each shard's rows in the readable row groups, as the file has them.
+    parquet: Any, run: Sequence[Batch], names: Sequence[str], readable: Sequence[int]
+) -> Iterator[tuple[Batch, pa.Table | None]]:
+    """Each batch's rows in the readable row groups, as the file has them.
 
     None when none of the file's columns is asked for.
     """
     if not names:
-        yield from ((shard, None) for shard in run)
+        yield from ((batch, None) for batch in run)
         return
     groups, ranges = _groups_and_ranges(parquet.metadata, run, readable)
-    rows = min(BATCH_ROWS, max(shard.rows for shard in run))
-    batches = parquet.iter_batches(batch_size=rows, row_groups=groups, columns=names)
-    stream = _Stream(batches, pa.schema([parquet.schema_arrow.field(name) for name in names]))
-    for shard, (start, count) in zip(run, ranges, strict=True):
-        yield shard, stream.take(start, count)
+    rows = min(DECODED_ROWS, max(batch.rows for batch in run))
+    decoded = parquet.iter_batches(batch_size=rows, row_groups=groups, columns=names)
+    stream = _Stream(decoded, pa.schema([parquet.schema_arrow.field(name) for name in names]))
+    for batch, (start, count) in zip(run, ranges, strict=True):
+        yield batch, stream.take(start, count)
 
 
 def _groups_and_ranges(
-    metadata: Any, run: Sequence[Shard], readable: Sequence[int]
+    metadata: Any, run: Sequence[Batch], readable: Sequence[int]
 ) -> tuple[list[int], list[tuple[int, int]]]:
-    """The row groups to read, and each shard's first row and number of rows in these groups strung together."""
+    """The row groups to read, and each batch's first row and number of rows in these groups strung together."""
     sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
     begins = list(accumulate(sizes, initial=0))[:-1]
-    first = [bisect_right(begins, shard.start) - 1 for shard in run]
-    last = [bisect_left(begins, shard.start + shard.rows) - 1 for shard in run]
+    first = [bisect_right(begins, batch.start) - 1 for batch in run]
+    last = [bisect_left(begins, batch.start + batch.rows) - 1 for batch in run]
     touched = {group for one, other in zip(first, last, strict=True) for group in range(one, other + 1)}
     groups = sorted(touched.intersection(readable))
     passed = list(accumulate((sizes[group] for group in groups), initial=0))
@@ -448,17 +448,17 @@ def _groups_and_ranges(
         place = bisect_right(kept, row) - 1
         return passed[place] + min(row - kept[place], sizes[groups[place]]) if place >= 0 else 0
 
-    ends = [(rows_before(shard.start), rows_before(shard.start + shard.rows)) for shard in run]
+    ends = [(rows_before(batch.start), rows_before(batch.start + batch.rows)) for batch in run]
     return groups, [(start, end - start) for start, end in ends]
 
 
 class _Stream:
-    """Batches, of which row ranges are taken in ascending order."""
+    """Decoded pieces of a file, of which row ranges are taken in ascending order."""
 
-    def __init__(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> None:
-        self._batches = batches
+    def __init__(self, decoded: Iterator[pa.RecordBatch], schema: pa.Schema) -> None:
+        self._decoded = decoded
         self._schema = schema
-        self._batch: Any = None
+        self._piece: Any = None
         self._begin = self._end = 0
 
     def take(self, start: int, rows: int) -> pa.Table:
@@ -469,22 +469,22 @@ class _Stream:
         while start < end:
             while start >= self._end:
                 self._advance()
-            piece = self._batch.slice(start - self._begin, end - start)
+            piece = self._piece.slice(start - self._begin, end - start)
             start += piece.num_rows
             yield piece
 
     def _advance(self) -> None:
-        self._batch = next(self._batches, None)
-        if self._batch is None:
+        self._piece = next(self._decoded, None)
+        if self._piece is None:
             raise pa.ArrowInvalid(f"its rows end at row {self._end}, before its footer says so")
-        self._begin, self._end = self._end, self._end + self._batch.num_rows
+        self._begin, self._end = self._end, self._end + self._piece.num_rows
 
 
-def _adapt(table: pa.Table | None, shard: Shard, schema: pa.Schema, hive: Sequence[str]) -> pa.Table:
+def _adapt(table: pa.Table | None, batch: Batch, schema: pa.Schema, hive: Sequence[str]) -> pa.Table:
     if not schema.names:  # a table made of no arrays would have no rows
-        return pa.Table.from_struct_array(pa.nulls(shard.rows, pa.struct([])))
-    partition = _hive_values(shard.partition, hive)
-    rows = shard.rows if table is None else table.num_rows
+        return pa.Table.from_struct_array(pa.nulls(batch.rows, pa.struct([])))
+    partition = _hive_values(batch.partition, hive)
+    rows = batch.rows if table is None else table.num_rows
     columns = []
     for field in schema:
         if field.name in partition:
@@ -492,7 +492,7 @@ def _adapt(table: pa.Table | None, shard: Shard, schema: pa.Schema, hive: Sequen
         elif table is None or field.name not in table.column_names:
             columns.append(pa.nulls(rows, field.type))
         else:
-            columns.append(_cast(table.column(field.name), field, shard.path))
+            columns.append(_cast(table.column(field.name), field, batch.path))
     return pa.Table.from_arrays(columns, schema=schema)
 
 

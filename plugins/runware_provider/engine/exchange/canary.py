@@ -1,4 +1,4 @@
-"""The first chunk, sent alone, so that a wrong key, model or schema costs five answers and not a shard. Pure.
+"""The first chunk, sent alone, so that a wrong key, model or schema costs five answers and not a batch. Pure.
 
 What the API refuses alike for every record of it is a fault of the request, not of the records: the job stops, and
 the records keep their chance.

@@ -60,7 +60,7 @@ class Feed(Protocol):
         """Work of its own that may make room."""
 
     async def load(self) -> None:
-        """Bring the next shard's inferences into the flight."""
+        """Bring the next batch's inferences into the flight."""
 
     def settle(self, inference: Inference, entry: Entry) -> None:
         """The last word on an inference, durable."""

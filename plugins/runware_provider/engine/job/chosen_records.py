@@ -5,31 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runware_provider.engine.dataset.source import read_shards
+from runware_provider.engine.dataset.source import read_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
-    from runware_provider.engine.dataset.source import Shard
+    from runware_provider.engine.dataset.source import Batch
     from runware_provider.engine.job.prepare import Prepared
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The chosen records of one shard."""
+    """The chosen records of one batch."""
 
-    shard: Shard
+    batch: Batch
     records: pa.Table = field(repr=False)
     left_out: int
-    """Records now known not to be chosen: of this shard and, with the last one, of all behind it."""
+    """Records now known not to be chosen: of this batch and, with the last one, of all behind it."""
     last: bool
     """Whether no further record is chosen."""
 
 
 def chosen_records(prepared: Prepared, columns: Sequence[str]) -> Iterator[Chosen]:
-    """The chosen records, shard by shard; what lies behind the limit is not read.
+    """The chosen records, batch by batch; what lies behind the limit is not read.
 
     Args:
         prepared: the job.
@@ -38,14 +38,14 @@ def chosen_records(prepared: Prepared, columns: Sequence[str]) -> Iterator[Chose
     Raises:
         BadInput: a file has changed since it was planned, or is broken.
     """
-    shards, room = prepared.shards, prepared.spec.limit
-    tables = read_shards(prepared.source, prepared.dataset, shards, columns, prepared.row_filter)
-    for number, (shard, table) in enumerate(tables, 1):
+    batches, room = prepared.batches, prepared.spec.limit
+    tables = read_batches(prepared.source, prepared.dataset, batches, columns, prepared.row_filter)
+    for number, (batch, table) in enumerate(tables, 1):
         records = table if room is None else table.slice(0, room)
         room = None if room is None else room - records.num_rows
-        behind = shards[number:] if room == 0 else ()
-        left_out = shard.rows - records.num_rows + sum(one.rows for one in behind)
-        last = room == 0 or number == len(shards)
-        yield Chosen(shard, records, left_out, last)
+        behind = batches[number:] if room == 0 else ()
+        left_out = batch.rows - records.num_rows + sum(one.rows for one in behind)
+        last = room == 0 or number == len(batches)
+        yield Chosen(batch, records, left_out, last)
         if last:
             return

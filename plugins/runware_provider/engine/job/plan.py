@@ -69,7 +69,7 @@ def plan(
         "state": folder,
         "model": spec.model,
         "files": len(prepared.dataset.files),
-        "shards": len(prepared.shards),
+        "batches": len(prepared.batches),
         "records": found.records,
         "records_left_out": found.left_out,
         "skipped": dict(found.skipped),
@@ -117,13 +117,13 @@ def _cost(price: KnownPrices | None, prompt_tokens: int, completion_tokens: int)
 
 
 def _budget(spec: Spec, found: Survey, price: KnownPrices | None, ledger: Ledger) -> dict[str, Any] | None:
-    """Whether the budget would last, and what each shard's share of it is."""
+    """Whether the budget would last, and what each batch's share of it is."""
     budget = spec.budget
     if budget is None:
         return None
     account = open_account(budget, price, ledger, found.prompt_tokens_each)
     inferences, tokens = found.chargeable
-    weights = [account.estimate(prompts, many).tokens for many, prompts in found.shards]
+    weights = [account.estimate(prompts, many).tokens for many, prompts in found.batches]
     return {
         "usd": budget.usd,
         "tokens": budget.tokens,

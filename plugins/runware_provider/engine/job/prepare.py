@@ -21,11 +21,11 @@ from runware_provider.engine.dataset.partition_schemas import (
 from runware_provider.engine.dataset.publish import check_destination, dataset_folder, read_manifest
 from runware_provider.engine.dataset.row_filter import RowFilter
 from runware_provider.engine.dataset.source import (
+    Batch,
     Dataset,
-    Shard,
     open_dataset,
-    plan_shards,
-    spread_shards,
+    plan_batches,
+    spread_batches,
     would_read,
 )
 from runware_provider.engine.errors import BadInput
@@ -61,7 +61,7 @@ class Prepared:
     """Where the parts go: the destination, or the partition of it."""
     state_folder: str
     dataset: Dataset
-    shards: tuple[Shard, ...]
+    batches: tuple[Batch, ...]
     failures_folder: str | None
     """Where the parts of the rows that neither succeeded nor were skipped go besides."""
     prompt: Prompt
@@ -103,7 +103,7 @@ class Prepared:
     @property
     def records(self) -> int:
         """Records that the job is about."""
-        return sum(shard.rows for shard in self.shards)
+        return sum(batch.rows for batch in self.batches)
 
 
 def failures_state(prepared: Prepared) -> str:
@@ -157,10 +157,10 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
         state_folder=state_folder,
         failures_folder=failures,
         dataset=dataset,
-        shards=plan_shards(
+        batches=plan_batches(
             dataset,
-            shard_rows=spec.limits.shard_rows,
-            shard_bytes=spec.limits.shard_bytes,
+            batch_rows=spec.limits.batch_rows,
+            batch_bytes=spec.limits.batch_bytes,
             limit=spec.limit
             if row_filter is None
             else None,  # of the chosen ones, which the footers do not know
@@ -196,7 +196,7 @@ def narrowed(prepared: Prepared, records: int) -> Prepared:
     spec = prepared.spec.model_copy(update={"limit": records})
     if prepared.row_filter is not None:
         return replace(prepared, spec=spec)
-    return replace(prepared, spec=spec, shards=spread_shards(prepared.dataset, records))
+    return replace(prepared, spec=spec, batches=spread_batches(prepared.dataset, records))
 
 
 def check_empty(prepared: Prepared) -> None:

@@ -21,8 +21,8 @@ import pyarrow.compute as pc
 
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.exchange.flight import never_begun, standing
+from runware_provider.engine.job.batch_work import records_of
 from runware_provider.engine.job.chosen_records import chosen_records
-from runware_provider.engine.job.shard_work import records_of
 from runware_provider.engine.memory.ledger import ENTRIES_PER_SEGMENT, Ledger
 from runware_provider.engine.memory.shared_answers import below, newest_first, newest_number, prefixes
 from runware_provider.engine.memory.state_folder import find_job
@@ -111,15 +111,15 @@ class Reuse:
             OSError: the own ledger could not be written.
         """
         copied = 0
-        batches = self._answered_elsewhere()
+        answers = self._answered_elsewhere()
         try:
-            while (found := await asyncio.to_thread(next, batches, None)) is not None:
+            while (found := await asyncio.to_thread(next, answers, None)) is not None:
                 copies = [replace(one, origin=one.origin or found.job_id) for one in found.entries.values()]
                 await self.ledger.commit(copies, at_once=True)
                 copied += len(copies)
         finally:
             with contextlib.suppress(ValueError):  # after a cancellation its thread may still be at work
-                batches.close()
+                answers.close()
         if copied:
             log.info("%s answers of other partitions are reused", f"{copied:,}")
         return copied
@@ -134,8 +134,8 @@ class Reuse:
             BadInput: the source cannot be read.
         """
         borrowed = 0
-        with contextlib.closing(self._answered_elsewhere()) as batches:
-            for found in batches:
+        with contextlib.closing(self._answered_elsewhere()) as answers:
+            for found in answers:
                 self.ledger.borrow(found.ledger, found.entries)
                 borrowed += len(found.entries)
         return borrowed

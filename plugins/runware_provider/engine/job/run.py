@@ -1,4 +1,4 @@
-"""Run a job: shards in, inferences through the exchange, parts out, one publish at the end."""
+"""Run a job: batches in, inferences through the exchange, parts out, one publish at the end."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from runware_provider.engine.exchange.flight import OUTSTANDING, Flight
 from runware_provider.engine.exchange.pace import Pace
 from runware_provider.engine.exchange.submit import Submitter
 from runware_provider.engine.job.account_opening import open_account, price_of
+from runware_provider.engine.job.batch_feed import BatchFeed
 from runware_provider.engine.job.failure_watch import FailureWatch
 from runware_provider.engine.job.leftovers import Leftovers
 from runware_provider.engine.job.manifest import Clock, manifest_of, stopped_manifest, unpriced
@@ -47,7 +48,6 @@ from runware_provider.engine.job.prepare import (
     prepare,
 )
 from runware_provider.engine.job.reuse import Reuse, reuses
-from runware_provider.engine.job.shard_feed import ShardFeed
 from runware_provider.engine.job.survey import changed, questioner_of, survey
 from runware_provider.engine.memory.compaction import compact
 from runware_provider.engine.memory.forgetting import expire
@@ -256,7 +256,7 @@ class Job:
         report: Callable[[Progress], None] | None,
         *,
         publishing: bool,
-    ) -> ShardFeed:
+    ) -> BatchFeed:
         prepared, spec = self.prepared, self.prepared.spec
         judge = Judge(
             prepared.forced,
@@ -276,7 +276,7 @@ class Job:
             results=prepared.results,
         )
         watched = publishing and spec.max_failed is not None
-        return ShardFeed(
+        return BatchFeed(
             prepared=prepared,
             ledger=self.ledger,
             flight=flight,
@@ -373,7 +373,7 @@ class Job:
     def _clock(self) -> Clock:
         return Clock(self.started_at, _timestamp(), round(time.monotonic() - self.began, 3))
 
-    def _manifest(self, feed: ShardFeed, status: str) -> dict[str, Any]:
+    def _manifest(self, feed: BatchFeed, status: str) -> dict[str, Any]:
         return manifest_of(
             self.prepared,
             self.ledger,
@@ -383,7 +383,7 @@ class Job:
             generation=self.generation,
         )
 
-    def _stopped(self, feed: ShardFeed, stopped: JobStopped, flight: Flight) -> dict[str, Any]:
+    def _stopped(self, feed: BatchFeed, stopped: JobStopped, flight: Flight) -> dict[str, Any]:
         return stopped_manifest(
             self.prepared,
             self.ledger,
@@ -436,7 +436,7 @@ class Job:
         storage.create_new(path, "".join(f"{name}\n" for name in names).encode())
         return unpriced(names, path)
 
-    def _publish(self, feed: ShardFeed, manifest: dict[str, Any]) -> dict[str, Any]:
+    def _publish(self, feed: BatchFeed, manifest: dict[str, Any]) -> dict[str, Any]:
         prepared, writer = self.prepared, feed.writer
         manifest |= self._unpriced()
         note_schemas(prepared, self.published, self.started_at)

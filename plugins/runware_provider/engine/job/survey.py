@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.attempt import Kind
+from runware_provider.engine.job.batch_work import records_of
 from runware_provider.engine.job.chosen_records import chosen_records
 from runware_provider.engine.job.prepare import NO_REASKS, REASKS, digest_of
 from runware_provider.engine.job.questions import Questioner, Shared
-from runware_provider.engine.job.shard_work import records_of
 from runware_provider.engine.outcome.follow_up import last_word, next_step
 from runware_provider.engine.outcome.rows import FAILED, Judge
 from runware_provider.engine.templates.prompt import Skip
@@ -54,8 +54,8 @@ class Survey:
     """The questions that `unknown` counts."""
     unknown_tokens: int = 0
     """Estimated tokens of their prompts."""
-    shards: list[tuple[int, int]] = field(default_factory=list)
-    """`chargeable` of each shard alone, in the shards' order."""
+    batches: list[tuple[int, int]] = field(default_factory=list)
+    """`chargeable` of each batch alone, in the batches' order."""
     answers: list[Attempt] = field(default_factory=list)
     """Some of what was answered: all of them are of the model that is asked."""
 
@@ -113,8 +113,8 @@ def survey(prepared: Prepared, questioner: Questioner, ledger: Ledger) -> Survey
                 _judge(found, prepared, questioner, ledger, doubtful)
         _judge(found, prepared, questioner, ledger, doubtful)
         after = found.chargeable
-        found.shards.append((after[0] - before[0], after[1] - before[1]))
-    found.shards += [(0, 0)] * (len(prepared.shards) - len(found.shards))
+        found.batches.append((after[0] - before[0], after[1] - before[1]))
+    found.batches += [(0, 0)] * (len(prepared.batches) - len(found.batches))
     return found
 
 

@@ -1,4 +1,4 @@
-"""From a finished shard to its parts: the one of the dataset, and the one of its failures."""
+"""From a finished batch to its parts: the one of the dataset, and the one of its failures."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class PartWriter:
         slots: Sequence[Sequence[Key | Skip]],
         judged: Mapping[Key, Judgement],
     ) -> None:
-        """Stage the parts of a shard."""
+        """Stage the parts of a batch."""
         table, counts = assemble(kept, slots, judged, self.judge, self.results)
         part = self.stage.write(number, [table], table.schema)
         failed = self._failed_part(number, table)

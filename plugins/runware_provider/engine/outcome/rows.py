@@ -308,10 +308,10 @@ def assemble(
     judge: Judge,
     columns: ResultColumns,
 ) -> tuple[pa.Table, Counts]:
-    """The output rows of a shard, in the input's order, the samples of a record side by side.
+    """The output rows of a batch, in the input's order, the samples of a record side by side.
 
     Args:
-        kept: the shard's rows with the columns that the output keeps.
+        kept: the batch's rows with the columns that the output keeps.
         slots: for each record, what each of its samples asked, or why it was not sent.
         judgements: the last words.
         judge: for the records that were not sent.

@@ -344,7 +344,7 @@ class Account:
 
 
 def shares(budget: Budget, weights: Sequence[float]) -> list[Budget | None]:
-    """Deal a budget out in proportion to weights, such as the estimated tokens of each shard.
+    """Deal a budget out in proportion to weights, such as the estimated tokens of each batch.
 
     Tokens are dealt out whole, USD in whole pico-dollars, so that the shares sum up to the budget (USD as exactly
     as a double holds them: to the pico-dollar up to 8000 USD). What remains after rounding down goes to the largest

@@ -1,4 +1,4 @@
-"""A shard while it is worked on: what each of its records asked, what is still awaited, what came of the rest."""
+"""A batch while it is worked on: what each of its records asked, what is still awaited, what came of the rest."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from runware_provider.engine.attempt import Key
-    from runware_provider.engine.dataset.source import Shard
+    from runware_provider.engine.dataset.source import Batch
     from runware_provider.engine.outcome.rows import Judgement
 
 RECORDS_AT_ONCE = 200
 
 
 @dataclass
-class ShardWork:
-    """One shard in memory."""
+class BatchWork:
+    """One batch in memory."""
 
-    shard: Shard
+    batch: Batch
     kept: pa.Table = field(repr=False)
     """The input's columns that the output keeps, of the records that were chosen."""
     slots: list[list[Key | Skip]] = field(default_factory=list, repr=False)

@@ -1,4 +1,4 @@
-"""Feeds shards to the exchange, reads what comes back, and turns a shard into parts when its last word is in."""
+"""Feeds batches to the exchange, reads what comes back, and turns a batch into parts when its last word is in."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.errors import BadInput, JobStopped, TooManyFailed
 from runware_provider.engine.exchange.flight import Phase, may_have_been_sent
+from runware_provider.engine.job.batch_work import BatchWork, records_of
 from runware_provider.engine.job.chosen_records import chosen_records
 from runware_provider.engine.job.progress import Progress
 from runware_provider.engine.job.questions import add_follow_up
-from runware_provider.engine.job.shard_work import ShardWork, records_of
 from runware_provider.engine.outcome.follow_up import (
     OUT_OF_BUDGET,
     Step,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     """To one inference, the oldest first, and what is thought of each."""
 
 SHARDS_IN_HAND = 3
-"""So that a straggler does not stall the next shard, and memory stays bounded."""
+"""So that a straggler does not stall the next batch, and memory stays bounded."""
 JUDGED_AT_ONCE = 2_000
 """As many as a row group of the ledger has, which is read as a whole: fewer would read each again and again."""
 MOST_PRICED = 10_000
@@ -51,8 +51,8 @@ FIRST = 0.0
 
 
 @dataclass(kw_only=True)
-class ShardFeed:
-    """The shards of one run: read, asked, judged, staged."""
+class BatchFeed:
+    """The batches of one run: read, asked, judged, staged."""
 
     prepared: Prepared
     ledger: Ledger
@@ -73,10 +73,10 @@ class ShardFeed:
         prepared = self.prepared
         needed = list(dict.fromkeys([*prepared.prompt.columns, *prepared.kept]))
         self._chosen = chosen_records(prepared, needed)
-        self._exhausted = not prepared.shards
+        self._exhausted = not prepared.batches
         self._template_checked = False
-        self._in_hand: list[ShardWork] = []
-        self._owners: dict[Key, list[ShardWork]] = {}
+        self._in_hand: list[BatchWork] = []
+        self._owners: dict[Key, list[BatchWork]] = {}
         self._finishing: set[asyncio.Task[None]] = set()
         self._started = self.now()
         self._reported_at = self._started
@@ -84,7 +84,7 @@ class ShardFeed:
         self._proven = False
         self._short = False
         self._given_up: list[Inference] = []
-        """Of the shard that is being loaded."""
+        """Of the batch that is being loaded."""
         self._answers: dict[Key, Answers] = {}
         """Of inferences under way, those that they ask about further."""
         self.records = prepared.records
@@ -93,7 +93,7 @@ class ShardFeed:
     # what the exchange calls
 
     def wants(self) -> bool:
-        """Whether there is another shard, and room for it in memory."""
+        """Whether there is another batch, and room for it in memory."""
         return not self._exhausted and len(self._in_hand) < SHARDS_IN_HAND
 
     def proven(self) -> bool:
@@ -101,7 +101,7 @@ class ShardFeed:
         return self._proven
 
     def exhausted(self) -> bool:
-        """Whether all shards are loaded."""
+        """Whether all batches are loaded."""
         return self._exhausted
 
     def failing(self) -> JobStopped | None:
@@ -121,11 +121,11 @@ class ShardFeed:
         return set(self._finishing)
 
     async def load(self) -> None:
-        """Read the next shard and put what it asks into the flight."""
+        """Read the next batch and put what it asks into the flight."""
         chosen = await asyncio.to_thread(next, self._chosen)
         self._exhausted = chosen.last
         self._leave_out(chosen.left_out)
-        work = ShardWork(chosen.shard, chosen.records.select(list(self.prepared.kept)))
+        work = BatchWork(chosen.batch, chosen.records.select(list(self.prepared.kept)))
         self._in_hand.append(work)
         settled: dict[Key, tuple[Question, Attempt]] = {}
         for records in records_of(chosen.records, self.prepared.prompt.columns):
@@ -145,7 +145,7 @@ class ShardFeed:
 
     def _ask(
         self,
-        work: ShardWork,
+        work: BatchWork,
         records: Sequence[Sequence[Request | Skip]],
         settled: dict[Key, tuple[Question, Attempt]],
     ) -> None:
@@ -166,7 +166,7 @@ class ShardFeed:
         self._count(self.judge.skipped(skip), 1)
         return skip
 
-    def _slot(self, work: ShardWork, question: Question, settled: dict[Key, tuple[Question, Attempt]]) -> Key:
+    def _slot(self, work: BatchWork, question: Question, settled: dict[Key, tuple[Question, Attempt]]) -> Key:
         key, known = question.key, question.standing
         if known.settled is not None and self.flight.get(key) is None:
             settled[key] = (question, known.settled)
@@ -176,7 +176,7 @@ class ShardFeed:
         return key
 
     def _await(
-        self, work: ShardWork, question: Question, rows: int = 1, further: FollowUp | None = None
+        self, work: BatchWork, question: Question, rows: int = 1, further: FollowUp | None = None
     ) -> None:
         """Have some rows wait for a question, and put it into the flight unless it is there."""
         key = question.key
@@ -191,8 +191,8 @@ class ShardFeed:
             else:
                 self.flight.add(inference, self.now())
 
-    def _check_template(self, work: ShardWork) -> None:
-        """A template that fails on every record of the first shard that has some is at fault itself."""
+    def _check_template(self, work: BatchWork) -> None:
+        """A template that fails on every record of the first batch that has some is at fault itself."""
         if not work.slots or self._template_checked:
             return
         self._template_checked = True
@@ -205,7 +205,7 @@ class ShardFeed:
                 "Mend the template; nothing was sent",
             )
 
-    async def _judge_earlier(self, work: ShardWork, settled: dict[Key, tuple[Question, Attempt]]) -> None:
+    async def _judge_earlier(self, work: BatchWork, settled: dict[Key, tuple[Question, Attempt]]) -> None:
         """Read the answers that were there before; what is to be asked again, or further, goes into the flight."""
         rows = work.rows_of(settled)
         others: dict[Key, Key] = {}
@@ -262,7 +262,7 @@ class ShardFeed:
         return next_step(judged, policy)
 
     def settle(self, inference: Inference, entry: Entry) -> None:
-        """Ask further about an answer that does not fit, or give the last word to the shards that wait for it."""
+        """Ask further about an answer that does not fit, or give the last word to the batches that wait for it."""
         key, note = inference.key, None
         answers = self._answers.pop(key, [])
         if entry.kind is Kind.ANSWERED:
@@ -383,16 +383,16 @@ class ShardFeed:
             )
         )
 
-    # from a shard to its parts
+    # from a batch to its parts
 
-    def _finish_if_complete(self, work: ShardWork) -> None:
+    def _finish_if_complete(self, work: BatchWork) -> None:
         if work.complete and not work.finishing:
             work.finishing = True
             self._finishing.add(asyncio.create_task(self._write_parts(work)))
 
-    async def _write_parts(self, work: ShardWork) -> None:
+    async def _write_parts(self, work: BatchWork) -> None:
         self.ledger.mark_used(work.judged)
-        await asyncio.to_thread(self.writer.write, work.shard.number, work.kept, work.slots, work.judged)
+        await asyncio.to_thread(self.writer.write, work.batch.number, work.kept, work.slots, work.judged)
         self._in_hand.remove(work)
 
     async def finish(self) -> None:
