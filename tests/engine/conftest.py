@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from runware_provider.engine.api.request_bodies import task_uuid
 from runware_provider.engine.attempt import Kind
+from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.job.plan import plan
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.spec import Endpoint, Limits, Spec
@@ -125,8 +125,8 @@ class Place:
         merged: dict[str, dict[str, Any]] = {}
         for path in sorted((self.state / "ledger").glob("*.segment")):
             for row in pq.ParquetFile(path).read().drop_columns(["at"]).to_pylist():
-                key = (row["fingerprint"], row["sample"], row["generation"], row["attempt"])
-                known = merged.setdefault(task_uuid(job_id, *key), row)
+                key = Key(row["fingerprint"], row["sample"], row["generation"])
+                known = merged.setdefault(task_uuid(job_id, key, row["attempt"]), row)
                 if row["kind"] > known["kind"]:
                     known.update(row)
         return merged

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runware_provider.engine.identity import Key
 
 FORGOTTEN = "forgotten"
 """Family of a spent attempt whose answer or error was erased at somebody's wish; its `code` says what it was."""
@@ -26,15 +30,6 @@ class Kind(IntEnum):
     """Verdict: it ended without an answer."""
     ANSWERED = 6
     """Verdict: it was answered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """Which inference: the same request, sample and generation are asked once."""
-
-    fingerprint: bytes
-    sample: int
-    generation: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runware_provider.engine.api.replies import Reply, read_archive, read_reply
-from runware_provider.engine.api.request_bodies import task_uuid
-from runware_provider.engine.attempt import Attempt, Entry, History, Key, Kind
+from runware_provider.engine.attempt import Attempt, Entry, History, Kind
 from runware_provider.engine.errors import BalanceExhausted, KeyRefused, ModelUnknown, Unreachable
 from runware_provider.engine.exchange import fate as fate_module
 from runware_provider.engine.exchange.fate import Effects, Fates
-from runware_provider.engine.exchange.flight import (
-    MOST_SPENT,
-    OUTSTANDING,
-    Flight,
-    Inference,
-    Phase,
-    standing,
-)
+from runware_provider.engine.exchange.flight import OUTSTANDING, Flight, Inference, Phase
+from runware_provider.engine.identity import Key, task_uuid
+from runware_provider.engine.outcome.standing import MOST_SPENT, standing
 from runware_provider.engine.spec import Limits
 
 if TYPE_CHECKING:
@@ -324,7 +318,7 @@ class Life:
     @staticmethod
     def names_of(key: Key) -> set[str]:
         """The UUIDs of all attempts that there may be."""
-        return {task_uuid(JOB, key.fingerprint, 0, 0, number) for number in range(1, 20)}
+        return {task_uuid(JOB, key, number) for number in range(1, 20)}
 
     def start(self) -> None:
         """A process begins with what is durable."""
@@ -359,7 +353,7 @@ class Life:
             attempt=known.attempt,
             counted=known.counted,
             spent=known.spent,
-            task_uuid=task_uuid(JOB, key.fingerprint, 0, 0, known.attempt),
+            task_uuid=task_uuid(JOB, key, known.attempt),
             phase=Phase.ASK if known.fate_unknown else Phase.READY,
             rejected=known.rejected,
             intended=perhaps_sent,
@@ -476,7 +470,7 @@ class Life:
         assert self.ledger[one.key, one.attempt].kind in sent
         for number in range(1, one.attempt):
             assert self.ledger[one.key, number].kind in {Kind.ERROR, Kind.SPENT}
-            before = self.vendor.of(task_uuid(JOB, one.key.fingerprint, 0, 0, number))
+            before = self.vendor.of(task_uuid(JOB, one.key, number))
             if before.run is None or not before.run.answered or before.told_error:
                 continue
             began = before.told_accepted if before.told_accepted is not None else before.first_sent
@@ -567,7 +561,7 @@ class Bench:
     def new(self, number: int, **fields: Any) -> Inference:
         key = Key(number.to_bytes(16, "big"), 0, 0)
         made = {"attempt": 1, "counted": 0, "size": 10, **fields}
-        one = Inference(key=key, prompt="", task_uuid=task_uuid(JOB, key.fingerprint, 0, 0, 1), **made)
+        one = Inference(key=key, prompt="", task_uuid=task_uuid(JOB, key, 1), **made)
         self.flight.add(one, 0.0)
         return one
 

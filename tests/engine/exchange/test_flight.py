@@ -7,18 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.api.error_families import Family
-from runware_provider.engine.api.request_bodies import task_uuid
-from runware_provider.engine.attempt import FORGOTTEN, Attempt, History, Key, Kind
-from runware_provider.engine.exchange.flight import (
-    MOST_SPENT,
-    OUTSTANDING,
-    Flight,
-    Inference,
-    Phase,
-    is_final,
-    may_have_been_sent,
-    standing,
-)
+from runware_provider.engine.attempt import FORGOTTEN, Attempt, History, Kind
+from runware_provider.engine.exchange.flight import OUTSTANDING, Flight, Inference, Phase
+from runware_provider.engine.identity import Key, task_uuid
+from runware_provider.engine.outcome.standing import MOST_SPENT, is_final, may_have_been_sent, standing
 
 if TYPE_CHECKING:
     import random
@@ -30,7 +22,7 @@ QUEUED = {Phase.READY, Phase.ASK, Phase.WAITING, Phase.LOOK_UP}
 def inference(number: int = 0, **fields: Any) -> Inference:
     key = Key(number.to_bytes(16, "big"), 0, 0)
     made = {"size": 100, "attempt": 1, "counted": 0} | fields
-    return Inference(key=key, prompt="x", task_uuid=task_uuid(JOB, key.fingerprint, 0, 0, 1), **made)
+    return Inference(key=key, prompt="x", task_uuid=task_uuid(JOB, key, 1), **made)
 
 
 def flight_of(*inferences: Inference, now: float = 0.0) -> Flight:
@@ -185,7 +177,7 @@ def test_a_new_attempt_knows_nothing_of_the_old_one() -> None:
     one.otherwise = one.entry(Kind.SPENT)
     one.tries = 4
     one.start_attempt(JOB, 2)
-    assert one.task_uuid == task_uuid(JOB, one.key.fingerprint, 0, 0, 2)
+    assert one.task_uuid == task_uuid(JOB, one.key, 2)
     assert (one.accepted, one.rejected, one.intended, one.tries) == (False, False, False, 0)
     assert (one.deadline, one.sent_at, one.doubted_at, one.otherwise) == (None, None, None, None)
     assert (one.attempt, one.counted, one.together) == (2, 1, 3)

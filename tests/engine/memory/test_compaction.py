@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 
-from runware_provider.engine.attempt import Entry, Key, Kind
+from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.identity import Key
 from runware_provider.engine.memory.compaction import KEPT_S, compact
 from runware_provider.engine.memory.ledger import MOST_SMALL, Ledger
 from runware_provider.engine.storage.local import LocalStorage

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runware_provider.engine.api.request_bodies import task_uuid
-from runware_provider.engine.attempt import FORGOTTEN, Entry, Key, Kind
+from runware_provider.engine.attempt import FORGOTTEN, Entry, Kind
 from runware_provider.engine.errors import BadInput, StateUnreadable
-from runware_provider.engine.exchange.flight import standing
+from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.memory.compaction import compact
 from runware_provider.engine.memory.forgetting import expire, forget
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.state_folder import open_job
+from runware_provider.engine.outcome.standing import standing
 from runware_provider.engine.storage.local import LocalStorage
 from tests.engine.memory.dying_storage import Dying, Killed
 
@@ -81,7 +81,7 @@ def merge(state: str) -> bool:
 
 def uuid_of(state: str, number: int, attempt: int = 1, sample: int = 0, generation: int = 0) -> str:
     job = open_job(quick(), state, "out", "now").job_id
-    return task_uuid(job, key(number).fingerprint, sample, generation, attempt)
+    return task_uuid(job, Key(key(number).fingerprint, sample, generation), attempt)
 
 
 def held(state: str, of: range = range(10)) -> dict[tuple[int, int], Entry]:
@@ -244,7 +244,7 @@ def test_what_is_older_than_a_time_is_forgotten_alone(state: str) -> None:
 
 def test_copies_from_another_partition_are_known_by_its_uuids(state: str) -> None:
     write(state, [answer(1, origin=ORIGIN), answer(2)])
-    name = task_uuid(ORIGIN, key(1).fingerprint, 0, 0, 1)
+    name = task_uuid(ORIGIN, key(1), 1)
     before = totals(state)
     report = forget(quick(), state, task_uuids=[name])
     assert (report["task_uuids"], report["unknown_task_uuids"]) == ([name], [])

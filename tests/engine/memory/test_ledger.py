@@ -18,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import runware_provider
-from runware_provider.engine.attempt import FORGOTTEN, Entry, Key, Kind
+from runware_provider.engine.attempt import FORGOTTEN, Entry, Kind
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.identity import Key
 from runware_provider.engine.memory.compaction import compact
 from runware_provider.engine.memory.ledger import ENTRIES_PER_SEGMENT, Ledger
 from runware_provider.engine.memory.ledger_sums import Statistics
@@ -720,7 +721,8 @@ async def test_what_is_no_segment_is_passed_over(open_ledger: Callable[..., Ledg
 
 WRITER = """
 import asyncio, sys
-from runware_provider.engine.attempt import Entry, Key, Kind
+from runware_provider.engine.attempt import Entry, Kind
+from runware_provider.engine.identity import Key
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.storage.local import LocalStorage
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.engine.attempt import FORGOTTEN, Entry, Key, Kind
+from runware_provider.engine.attempt import FORGOTTEN, Entry, Kind
+from runware_provider.engine.identity import Key
 from runware_provider.engine.memory.ledger_index import LedgerIndex
 from runware_provider.engine.memory.ledger_sums import Statistics, Totals
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from runware_provider.engine.attempt import Entry, Key, Kind
+from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.identity import Key
 from runware_provider.engine.memory import segments
 from runware_provider.engine.memory.segment_catalogue import read_base
 from runware_provider.engine.memory.segment_seal import MAGIC, SEAL_BYTES, SealBroken, is_sealed, sealed

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from runware_provider.engine.attempt import Entry, Key, Kind
+from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import JobStopped
+from runware_provider.engine.identity import Key
 from runware_provider.engine.job.plan import plan
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.memory.ledger import Ledger

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.api.forcing import Forced
-from runware_provider.engine.attempt import Entry, Key, Kind
+from runware_provider.engine.attempt import Entry, Kind
+from runware_provider.engine.identity import Key
 from runware_provider.engine.outcome.follow_up import (
     COMPLAINT_TOKENS,
     MOST_SHOWN,

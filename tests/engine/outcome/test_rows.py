@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from runware_provider.engine.api.forcing import Forced, force_schema, offer_tools
 from runware_provider.engine.api.replies import read_result
-from runware_provider.engine.api.request_bodies import task_uuid
-from runware_provider.engine.attempt import Entry, Key, Kind
+from runware_provider.engine.attempt import Entry, Kind
+from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.outcome.answer import read_json
 from runware_provider.engine.outcome.flattening import ResultColumns, result_columns
 from runware_provider.engine.outcome.rows import (
@@ -276,7 +276,7 @@ def test_the_facts_of_an_inference_are_in_its_row() -> None:
     assert judge_of().judge(entry, 3).facts == {
         "attempts": 3,
         "reasks": 0,
-        "task_uuid": task_uuid(JOB, b"f" * 16, 2, 3, 4),
+        "task_uuid": task_uuid(JOB, Key(b"f" * 16, 2, 3), 4),
         "model": "m",
         "finish_reason": "stop",
         "prompt_tokens": 10,

@@ -5,24 +5,20 @@ A task is assembled from bytes that are the same for every record, so a large sc
 
 from __future__ import annotations
 
-import hashlib
 import json
-import struct
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from runware_provider.engine.identity import Fingerprinter
 from runware_provider.engine.schema.written_numbers import WrittenFloat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from runware_provider.engine.api.forcing import Forced
     from runware_provider.engine.spec import Delivery, Settings
-
-FINGERPRINT_BYTES = 16
 
 
 def _as_written(value: Any) -> msgspec.Raw:
@@ -61,7 +57,7 @@ class RequestTemplate:
         if nested:
             fixed["settings"] = nested
         self._fixed = fixed
-        self._hashes: dict[int, Any] = {}
+        self._fingerprinters: dict[int, Fingerprinter] = {}
         self._tails: dict[tuple[int, Delivery, int | None], bytes] = {}
 
     def fields(self, sample: int) -> dict[str, Any]:
@@ -70,14 +66,10 @@ class RequestTemplate:
 
     def fingerprint(self, prompt: str, sample: int) -> bytes:
         """What identifies a request: 16 bytes, the same whenever the same is asked (docs/decisions/0002)."""
-        started = self._hashes.get(sample)
-        if started is None:
-            started = hashlib.blake2b(digest_size=FINGERPRINT_BYTES, person=b"runware-fp-1")
-            started.update(_canonical(self.fields(sample)))
-            self._hashes[sample] = started
-        whole = started.copy()
-        whole.update(json.dumps(messages(prompt), separators=(",", ":")).encode())
-        return bytes(whole.digest())
+        fingerprinter = self._fingerprinters.get(sample)
+        if fingerprinter is None:
+            fingerprinter = self._fingerprinters[sample] = Fingerprinter(self.fields(sample))
+        return fingerprinter.of(messages(prompt))
 
     def task(
         self,
@@ -117,13 +109,6 @@ def messages(prompt: str, follow_up: FollowUp | None = None) -> list[dict[str, s
         {"role": "assistant", "content": follow_up.answer},
         {"role": "user", "content": follow_up.complaint},
     ]
-
-
-def task_uuid(job_id: bytes, fingerprint: bytes, sample: int, generation: int, attempt: int) -> str:
-    """The idempotency key of one attempt: a hash in the shape of a UUID v4 (docs/decisions/0001)."""
-    digest = hashlib.blake2b(digest_size=16, person=b"runware-uuid-1")
-    digest.update(job_id + fingerprint + struct.pack(">III", sample, generation, attempt))
-    return str(uuid.UUID(bytes=digest.digest(), version=4))
 
 
 def body(tasks: Sequence[bytes]) -> bytes:
@@ -172,14 +157,3 @@ def _with_max_tokens(fields: dict[str, Any], max_tokens: int | None) -> dict[str
     if max_tokens is None:
         return fields
     return {**fields, "settings": {**fields.get("settings", {}), "maxTokens": max_tokens}}
-
-
-def _canonical(fields: Mapping[str, Any]) -> bytes:
-    """Top level and `settings` in alphabetical order, since their order means nothing to a model.
-
-    Inside `tools` and `jsonSchema` the order stays as sent: a model fills properties in the order it reads them.
-    """
-    ordered = {key: fields[key] for key in sorted(fields)}
-    if isinstance(ordered.get("settings"), dict):
-        ordered["settings"] = {key: ordered["settings"][key] for key in sorted(ordered["settings"])}
-    return json.dumps(ordered, separators=(",", ":")).encode()

@@ -23,7 +23,8 @@ from runware_provider.engine.api.redact import Redactor
 from runware_provider.engine.api.replies import ApiError, Reply, cost_of, encode_item, read_result
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import Unreachable
-from runware_provider.engine.exchange.flight import MOST_SPENT, Flight, Inference, Phase, is_final
+from runware_provider.engine.exchange.flight import Flight, Inference, Phase
+from runware_provider.engine.outcome.standing import MOST_SPENT, is_final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,16 +17,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from runware_provider.engine.api.error_families import Family, Step, next_step
-from runware_provider.engine.api.request_bodies import task_uuid
-from runware_provider.engine.attempt import FORGOTTEN, WITHDRAWN, Attempt, Entry, History, Key, Kind
+from runware_provider.engine.attempt import WITHDRAWN, Entry, Kind
+from runware_provider.engine.identity import Key, task_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from runware_provider.engine.api.request_bodies import FollowUp
 
-MOST_SPENT = 5
 NO_LIMIT = 1_000_000
 
 
@@ -93,9 +91,8 @@ class Inference:
 
     def start_attempt(self, job_id: bytes, number: int) -> None:
         """Begin the given attempt: a new UUID, of which nothing is known."""
-        key = self.key
         self.attempt = number
-        self.task_uuid = task_uuid(job_id, key.fingerprint, key.sample, key.generation, number)
+        self.task_uuid = task_uuid(job_id, self.key, number)
         self.deadline = self.sent_at = self.doubted_at = self.otherwise = None
         self.accepted = self.rejected = self.withdrawn = self.intended = self.unsent = False
         self.tries = self.blamed = 0
@@ -121,92 +118,6 @@ class Inference:
     def entry(self, kind: Kind, **facts: object) -> Entry:
         """An entry about the current attempt."""
         return Entry(self.key, self.attempt, kind, **facts)  # type: ignore[arg-type] # names are checked by Entry
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where an inference stands by the ledger."""
-
-    attempt: int
-    counted: int
-    spent: int
-    settled: Attempt | None = None
-    """The attempt whose verdict is the last word, unless it is an answer that is to be asked about further."""
-    answers: tuple[Attempt, ...] = ()
-    """All answers, the oldest first."""
-    over: Attempt | None = None
-    """The error after which nothing more is asked."""
-    fate_unknown: bool = False
-    rejected: bool = False
-    withdrawn: bool = False
-    """The current attempt was meant to be sent, and never was."""
-    sent_again: bool = False
-    """Rejected, and perhaps sent since."""
-
-    @property
-    def begun(self) -> bool:
-        """Whether anything of it was sent, or may have been."""
-        return self.fate_unknown or self.attempt > 1 or self.settled is not None
-
-
-def standing(history: History | None, allowed_attempts: int, *, retry_lost: bool = True) -> Standing:
-    """What is known of an inference, and what its next attempt would be."""
-    if history is not None and len(history.attempts) == 1 and history.attempts[0].kind is Kind.ANSWERED:
-        answer = history.attempts[0]  # nearly always
-        return Standing(answer.number + 1, 0, 0, settled=answer, answers=(answer,))
-    attempts = sorted(history.attempts, key=lambda one: one.number) if history else []
-    answers = tuple(one for one in attempts if one.kind is Kind.ANSWERED)
-    last_answer = answers[-1].number if answers else 0
-    errors = [one for one in attempts if one.kind is Kind.ERROR]
-    used_up = [one for one in attempts if one.kind is Kind.SPENT]
-    spent = [one for one in used_up if one.family != FORGOTTEN]
-    over = None
-    if (
-        errors
-        and errors[-1].number > last_answer
-        and is_final(errors[-1].family, len(errors), allowed_attempts, retry_lost=retry_lost)
-    ):
-        over = errors[-1]
-    elif len(spent) > MOST_SPENT and spent[-1].number > last_answer:
-        over = spent[-1]
-    settled = answers[-1] if answers else over
-    if over is not None and settled is not None:
-        return Standing(settled.number, len(errors), len(spent), settled=settled, answers=answers, over=over)
-    number = 1 + max((one.number for one in (*errors, *used_up, *answers)), default=0)
-    current = next((one for one in attempts if one.number == number), None)
-    withdrawn = current is not None and current.kind is Kind.REJECTED and current.family == WITHDRAWN
-    return Standing(
-        number,
-        len(errors),
-        len(spent),
-        settled=settled,
-        answers=answers,
-        fate_unknown=current is not None and not withdrawn,
-        rejected=current is not None and not withdrawn and current.kind in {Kind.REJECTED, Kind.SENT_AGAIN},
-        withdrawn=withdrawn,
-        sent_again=current is not None and current.kind is Kind.SENT_AGAIN,
-    )
-
-
-def never_begun(history: History | None) -> bool:
-    """Whether nothing of an inference was ever sent, or refused: what was withdrawn is none."""
-    return history is None or all(
-        one.kind is Kind.REJECTED and one.family == WITHDRAWN for one in history.attempts
-    )
-
-
-def may_have_been_sent(known: Standing) -> bool:
-    """Whether the current attempt may be at the vendor: it was about to be sent, and was not refused."""
-    return known.fate_unknown and (known.sent_again or not known.rejected)
-
-
-def is_final(family: str | None, counted: int, allowed_attempts: int, *, retry_lost: bool = True) -> bool:
-    """Whether an error verdict is the last word on its record; a family of another version is unknown."""
-    known = Family(family) if family in set(Family) else Family.UNKNOWN
-    if known is Family.LOST and not retry_lost:
-        return True
-    step = next_step(Family.PROVIDER if known is Family.LOST else known, counted, allowed_attempts)
-    return step in {Step.FAIL, Step.REFUSE} or counted >= allowed_attempts
 
 
 def _queued(phase: Phase) -> Phase:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.errors import BadInput, JobStopped, TooManyFailed
-from runware_provider.engine.exchange.flight import Phase, may_have_been_sent
+from runware_provider.engine.exchange.flight import Phase
 from runware_provider.engine.job.batch_work import BatchWork, records_of
 from runware_provider.engine.job.chosen_records import chosen_records
 from runware_provider.engine.job.progress import Progress
@@ -22,20 +22,23 @@ from runware_provider.engine.outcome.follow_up import (
     next_step,
 )
 from runware_provider.engine.outcome.rows import FAILED, Counts
+from runware_provider.engine.outcome.standing import may_have_been_sent
 from runware_provider.engine.templates.prompt import Skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from runware_provider.engine.api.request_bodies import FollowUp
-    from runware_provider.engine.attempt import Attempt, Entry, Key
-    from runware_provider.engine.exchange.flight import Flight, Inference, Standing
+    from runware_provider.engine.attempt import Attempt, Entry
+    from runware_provider.engine.exchange.flight import Flight, Inference
+    from runware_provider.engine.identity import Key
     from runware_provider.engine.job.failure_watch import FailureWatch
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.job.questions import Question, Questioner, Request
     from runware_provider.engine.memory.ledger import Ledger
     from runware_provider.engine.outcome.part_writer import PartWriter
     from runware_provider.engine.outcome.rows import Judge, Judgement
+    from runware_provider.engine.outcome.standing import Standing
 
     Report = Callable[[Progress], None]
     Answers = list[tuple[Entry, Judgement]]

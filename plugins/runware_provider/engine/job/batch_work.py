@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from runware_provider.engine.attempt import Key
     from runware_provider.engine.dataset.source import Batch
+    from runware_provider.engine.identity import Key
     from runware_provider.engine.outcome.rows import Judgement
 
 RECORDS_AT_ONCE = 200

@@ -9,17 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runware_provider.engine.api.request_bodies import task_uuid
 from runware_provider.engine.exchange.collect import Collector
 from runware_provider.engine.exchange.fate import Effects, Fates
 from runware_provider.engine.exchange.flight import Flight, Inference, Phase
+from runware_provider.engine.identity import task_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from runware_provider.engine.api.client import Client
     from runware_provider.engine.api.redact import Redactor
-    from runware_provider.engine.attempt import Key
+    from runware_provider.engine.identity import Key
     from runware_provider.engine.memory.ledger import Ledger
     from runware_provider.engine.spec import Limits
 
@@ -72,5 +72,5 @@ class Leftovers:
         return effects
 
     def _in_doubt(self, key: Key, attempt: int, now: float) -> Inference:
-        name = task_uuid(self.job_id, key.fingerprint, key.sample, key.generation, attempt)
+        name = task_uuid(self.job_id, key, attempt)
         return Inference(key, "", 0, attempt, 0, name, intended=True, doubted_at=now, phase=Phase.ASK)

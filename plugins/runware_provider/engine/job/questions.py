@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from runware_provider.engine.api.request_bodies import encoded, task_uuid
-from runware_provider.engine.attempt import Key
-from runware_provider.engine.exchange.flight import Inference, Phase, Standing, may_have_been_sent, standing
+from runware_provider.engine.api.request_bodies import encoded
+from runware_provider.engine.exchange.flight import Inference, Phase
+from runware_provider.engine.identity import Key, task_uuid
+from runware_provider.engine.outcome.standing import Standing, may_have_been_sent, standing
 from runware_provider.engine.spending.tokens import estimated_tokens
 from runware_provider.engine.templates.prompt import Skip
 
@@ -172,7 +173,7 @@ class Questioner:
             attempt=known.attempt,
             counted=known.counted,
             spent=known.spent,
-            task_uuid=task_uuid(job_id, key.fingerprint, key.sample, key.generation, known.attempt),
+            task_uuid=task_uuid(job_id, key, known.attempt),
             phase=Phase.ASK if known.fate_unknown else Phase.READY,
             rejected=known.rejected,
             withdrawn=known.withdrawn,

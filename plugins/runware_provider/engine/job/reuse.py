@@ -20,12 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runware_provider.engine.errors import StateUnreadable
-from runware_provider.engine.exchange.flight import never_begun, standing
+from runware_provider.engine.identity import FINGERPRINT_BYTES
 from runware_provider.engine.job.batch_work import records_of
 from runware_provider.engine.job.chosen_records import chosen_records
 from runware_provider.engine.memory.ledger import ENTRIES_PER_SEGMENT, Ledger
 from runware_provider.engine.memory.shared_answers import below, newest_first, newest_number, prefixes
 from runware_provider.engine.memory.state_folder import find_job
+from runware_provider.engine.outcome.standing import never_begun, standing
 from runware_provider.engine.templates.prompt import Skip
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.job.questions import Questioner, Request
     from runware_provider.engine.spec import Spec
 
-_FINGERPRINT_BYTES = 16
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +55,8 @@ class Unanswered:
 
     def at(self, place: int) -> tuple[bytes, int]:
         """Fingerprint and sample."""
-        start = place * _FINGERPRINT_BYTES
-        return bytes(self.fingerprints[start : start + _FINGERPRINT_BYTES]), self.samples[place]
+        start = place * FINGERPRINT_BYTES
+        return bytes(self.fingerprints[start : start + FINGERPRINT_BYTES]), self.samples[place]
 
 
 @dataclass

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from runware_provider.engine.api.client import Client, check_endpoint
-from runware_provider.engine.api.request_bodies import task_uuid
 from runware_provider.engine.dataset.publish import Stage, publish, read_manifest
 from runware_provider.engine.dataset.schema_text import schema_text
 from runware_provider.engine.errors import (
@@ -31,6 +30,7 @@ from runware_provider.engine.exchange.fate import Fates
 from runware_provider.engine.exchange.flight import OUTSTANDING, Flight
 from runware_provider.engine.exchange.pace import Pace
 from runware_provider.engine.exchange.submit import Submitter
+from runware_provider.engine.identity import task_uuid
 from runware_provider.engine.job.account_opening import open_account, price_of
 from runware_provider.engine.job.batch_feed import BatchFeed
 from runware_provider.engine.job.failure_watch import FailureWatch
@@ -425,10 +425,7 @@ class Job:
     def _unpriced(self) -> dict[str, Any]:
         """The tasks whose cost nobody knows: a few in the manifest, all of them in a file of their own."""
         job_id = self.identity.job_id
-        names = [
-            task_uuid(job_id, key.fingerprint, key.sample, key.generation, attempt)
-            for key, attempt in self.ledger.unpriced()
-        ]
+        names = [task_uuid(job_id, key, attempt) for key, attempt in self.ledger.unpriced()]
         if not names:
             return unpriced([], None)
         storage = self.prepared.storage

@@ -18,7 +18,8 @@ from runware_provider.engine.templates.prompt import Skip
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runware_provider.engine.attempt import Attempt, Key
+    from runware_provider.engine.attempt import Attempt
+    from runware_provider.engine.identity import Key
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.job.questions import Question, Request
     from runware_provider.engine.memory.ledger import Ledger

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runware_provider.engine.attempt import FORGOTTEN, Kind
+from runware_provider.engine.identity import FINGERPRINT_BYTES
 from runware_provider.engine.spending.picodollars import pico
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from runware_provider.engine.attempt import Entry, Key
+    from runware_provider.engine.attempt import Entry
+    from runware_provider.engine.identity import Key
 
-FINGERPRINT_BYTES: Final = 16
 UNKNOWN: Final = -1
 """A cost or a number of tokens that was not reported."""
 MOST_TOKENS: Final = 2**31 - 1

@@ -14,9 +14,9 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runware_provider.engine.api.request_bodies import task_uuid
-from runware_provider.engine.attempt import FORGOTTEN, Key, Kind
+from runware_provider.engine.attempt import FORGOTTEN, Kind
 from runware_provider.engine.errors import BadInput, StateUnreadable
+from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.memory import segments
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.mentions import Mentions
@@ -314,7 +314,7 @@ def _names(table: pa.Table, job_id: bytes) -> Iterator[tuple[str, bytes]]:
     """The UUID and the fingerprint of each row of a table with the columns `_NAMING`."""
     rows = zip(*(table.column(name).to_pylist() for name in _NAMING), strict=True)
     for origin, fingerprint, sample, generation, attempt in rows:
-        yield task_uuid(origin or job_id, fingerprint, sample, generation, attempt), fingerprint
+        yield task_uuid(origin or job_id, Key(fingerprint, sample, generation), attempt), fingerprint
 
 
 def _path(ledger: Ledger, name: str) -> str:

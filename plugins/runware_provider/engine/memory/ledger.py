@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from runware_provider.engine.attempt import Entry, Key, Kind
+from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.identity import Key
 from runware_provider.engine.memory import segments
 from runware_provider.engine.memory.ledger_index import LedgerIndex
 from runware_provider.engine.memory.segment_catalogue import (

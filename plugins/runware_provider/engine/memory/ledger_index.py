@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from runware_provider.engine.attempt import Attempt, History, Key, Kind
+from runware_provider.engine.attempt import Attempt, History, Kind
 from runware_provider.engine.memory import entry_columns, ledger_sums
 from runware_provider.engine.memory.entry_columns import EntryColumns, Words, halves_of, inferences_of
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runware_provider.engine.attempt import Entry
+    from runware_provider.engine.identity import Key
     from runware_provider.engine.memory.ledger_sums import Of, Statistics, Totals
 
 ANY_GENERATION = 1 << 62

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from runware_provider.engine.attempt import Key, Kind
+from runware_provider.engine.attempt import Kind
+from runware_provider.engine.identity import Key
 from runware_provider.engine.memory.entry_columns import UNKNOWN
 from runware_provider.engine.spending.picodollars import PICO
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runware_provider.engine.attempt import Entry, Key, Kind
+from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.identity import Key
 from runware_provider.engine.memory.segment_seal import SealBroken, is_sealed, sealed
 from runware_provider.engine.spending.picodollars import PICO, pico
 from runware_provider.engine.state_records import refuse_newer

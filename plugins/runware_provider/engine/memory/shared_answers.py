@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from runware_provider.engine.attempt import Kind
+from runware_provider.engine.identity import FINGERPRINT_BYTES
 from runware_provider.engine.memory import segments
 from runware_provider.engine.state_records import encoded, refuse_newer
 from runware_provider.engine.storage.read_ahead import READERS, read_ahead
@@ -42,7 +43,6 @@ _PREFIX = "prefix"
 _NUMBERED = re.compile(r"(\d{8,})\.keys")
 _PARTITION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=[^/]+(/[A-Za-z_][A-Za-z0-9_]*=[^/]+)*")
 _OF_AN_ANSWER = ["kind", "fingerprint", "origin"]
-_FINGERPRINT_BYTES = 16
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def prefixes(fingerprints: bytes | bytearray | pa.Buffer) -> pa.Array:
         fingerprints: one after the other, 16 bytes each; not copied.
     """
     buffer = fingerprints if isinstance(fingerprints, pa.Buffer) else pa.py_buffer(fingerprints)
-    count = buffer.size // _FINGERPRINT_BYTES
+    count = buffer.size // FINGERPRINT_BYTES
     halves = pa.Array.from_buffers(pa.uint64(), 2 * count, [None, buffer])
     pairs = pa.Array.from_buffers(pa.list_(pa.uint64(), 2), count, [None], children=[halves])
     return pc.list_element(pairs, 0)
@@ -146,8 +146,8 @@ def _answered(ledger: Ledger) -> pa.Array:
         own = pc.and_(pc.equal(table.column("kind"), int(Kind.ANSWERED)), pc.is_null(table.column("origin")))
         held = table.filter(own).column("fingerprint").combine_chunks()
         if len(held):
-            start = held.offset * _FINGERPRINT_BYTES
-            found.append(prefixes(held.buffers()[1].slice(start, len(held) * _FINGERPRINT_BYTES)))
+            start = held.offset * FINGERPRINT_BYTES
+            found.append(prefixes(held.buffers()[1].slice(start, len(held) * FINGERPRINT_BYTES)))
     once = pc.unique(pa.chunked_array(found, pa.uint64()))
     return once.take(pc.sort_indices(once))
 

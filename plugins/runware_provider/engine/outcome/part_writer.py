@@ -19,8 +19,8 @@ from runware_provider.engine.outcome.rows import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runware_provider.engine.attempt import Key
     from runware_provider.engine.dataset.publish import Stage, StagedPart
+    from runware_provider.engine.identity import Key
     from runware_provider.engine.outcome.flattening import ResultColumns
     from runware_provider.engine.outcome.rows import Judge, Judgement
     from runware_provider.engine.templates.prompt import Skip

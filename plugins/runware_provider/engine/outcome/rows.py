@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from runware_provider.engine.api.redact import printable
 from runware_provider.engine.api.replies import Result, decode, read_result
-from runware_provider.engine.api.request_bodies import task_uuid
-from runware_provider.engine.attempt import Entry, Key, Kind
+from runware_provider.engine.attempt import Entry, Kind
+from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.outcome.answer import Answer, read_arguments, read_json, read_text
 from runware_provider.engine.templates.prompt import Skip
 
@@ -126,13 +126,7 @@ class Judge:
         facts: dict[str, Any] = {
             "attempts": attempts,
             "reasks": 0,
-            "task_uuid": task_uuid(
-                entry.origin or self._job_id,
-                entry.key.fingerprint,
-                entry.key.sample,
-                entry.key.generation,
-                entry.attempt,
-            ),
+            "task_uuid": task_uuid(entry.origin or self._job_id, entry.key, entry.attempt),
             "model": self._model,
             "prompt_tokens": entry.prompt_tokens,
             "cached_tokens": entry.cached_tokens,

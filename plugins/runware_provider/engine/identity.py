@@ -1,0 +1,72 @@
+"""Which question is asked, and under which name: fingerprint, key and task UUID.
+
+All three are formats (docs/decisions/0001 and 0002): whoever changes one pays for everything again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+FINGERPRINT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Which inference: the same request, sample and generation are asked once."""
+
+    fingerprint: bytes
+    """16 bytes; see `Fingerprinter`."""
+    sample: int
+    """From 0; a record may be asked several times."""
+    generation: int
+    """From 0; one more for each wish to ask anew."""
+
+
+class Fingerprinter:
+    """Identifies requests that differ in their messages alone (docs/decisions/0002).
+
+    Args:
+        fields: the request as it is sent, without messages and UUID.
+    """
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self._started = hashlib.blake2b(digest_size=FINGERPRINT_BYTES, person=b"runware-fp-1")
+        self._started.update(_canonical(fields))
+
+    def of(self, messages: Sequence[Mapping[str, str]]) -> bytes:
+        """16 bytes, the same whenever the same is asked."""
+        whole = self._started.copy()
+        whole.update(json.dumps(messages, separators=(",", ":")).encode())
+        return bytes(whole.digest())
+
+
+def task_uuid(job_id: bytes, key: Key, attempt: int) -> str:
+    """The idempotency key of one attempt: a hash in the shape of a UUID v4 (docs/decisions/0001).
+
+    Args:
+        job_id: 16 bytes, of the job whose attempt it is.
+        key: the inference's.
+        attempt: from 1.
+    """
+    digest = hashlib.blake2b(digest_size=16, person=b"runware-uuid-1")
+    digest.update(job_id + key.fingerprint + struct.pack(">III", key.sample, key.generation, attempt))
+    return str(uuid.UUID(bytes=digest.digest(), version=4))
+
+
+def _canonical(fields: Mapping[str, Any]) -> bytes:
+    """Top level and `settings` in alphabetical order, since their order means nothing to a model.
+
+    Inside `tools` and `jsonSchema` the order stays as sent: a model fills properties in the order it reads them.
+    """
+    ordered = {key: fields[key] for key in sorted(fields)}
+    if isinstance(ordered.get("settings"), dict):
+        ordered["settings"] = {key: ordered["settings"][key] for key in sorted(ordered["settings"])}
+    return json.dumps(ordered, separators=(",", ":")).encode()
