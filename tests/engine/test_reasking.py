@@ -14,7 +14,7 @@ import pytest
 from pydantic import AfterValidator, create_model
 
 from runware_provider.engine.attempt import Kind
-from runware_provider.engine.errors import BadInput, BudgetExhausted, Interrupted, TooManyFailed
+from runware_provider.engine.errors import BadInput, BudgetExhausted, Interrupted, TooManyFailed, Unreachable
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.memory.forgetting import forget
 from runware_provider.engine.spec import Budget, Settings, Structured, Tool
@@ -540,3 +540,20 @@ async def test_own_tools_are_asked_about_further_too(place: Any) -> None:
     )
     manifest = await place.run(**REASK, output_type=None, tools=(tool,), tool_choice="note")
     assert (manifest["outcomes"], place.executed()) == ({"succeeded": 1}, 2)
+
+
+async def test_an_output_retry_that_is_not_wanted_any_more_is_neither_planned_nor_paid(place: Any) -> None:
+    place.server.script(Fault("break_schema"), Fault("cut_before_work", contains="assistant"))
+    place.fill(8)
+    with pytest.raises(Unreachable):
+        await place.run(structured={"reasks": 1}, limits={"unreachable_s": 0.5})
+    place.server.clear_faults()
+    paid = place.executed()
+    planned = place.plan(structured={"reasks": 0})
+    assert (planned["to_pay"], planned["fate_unknown"] + planned["answered_before"]) == (0, 8)
+    manifest = await place.run(structured={"reasks": 0})
+    assert (manifest["outcomes"], place.executed()) == ({"invalid": 8}, paid)
+    planned = place.plan(structured={"reasks": 1})
+    assert planned["to_pay"] + planned["fate_unknown"] == 8
+    manifest = await place.run(structured={"reasks": 1})
+    assert (manifest["outcomes"], place.executed()) == ({"succeeded": 8}, paid + 8)

@@ -17,13 +17,13 @@ from runware_provider.engine.outcome.follow_up import (
     MOST_SHOWN,
     NOTHING_SAID,
     Ceiling,
+    OutputRetry,
     Policy,
-    Step,
     ceiling,
     ended_with,
     follow_up,
     last_word,
-    next_step,
+    output_retry_after,
 )
 from runware_provider.engine.outcome.rows import Judgement, Outcome
 
@@ -48,31 +48,31 @@ FILTERED = judged(Outcome.REFUSED)
         ([FITS], Policy(1), None),
         ([FILTERED], Policy(1), None),
         ([UNFIT], Policy(0), None),
-        ([UNFIT], Policy(1), Step(shows=0)),
+        ([UNFIT], Policy(1), OutputRetry(shows=0)),
         ([UNFIT, UNFIT], Policy(1), None),
-        ([UNFIT, UNFIT], Policy(2), Step(shows=1)),
+        ([UNFIT, UNFIT], Policy(2), OutputRetry(shows=1)),
         ([UNFIT, FITS], Policy(2), None),
         ([FITS, UNFIT], Policy(2), None),
         ([CUT], Policy(1), None),
-        ([CUT], Policy(0, 100, 150), Step(max_tokens=150)),
-        ([CUT], Policy(0, 100, 400), Step(max_tokens=200)),
-        ([CUT, CUT], Policy(0, 100, 400), Step(max_tokens=400)),
+        ([CUT], Policy(0, 100, 150), OutputRetry(max_tokens=150)),
+        ([CUT], Policy(0, 100, 400), OutputRetry(max_tokens=200)),
+        ([CUT, CUT], Policy(0, 100, 400), OutputRetry(max_tokens=400)),
         ([CUT, CUT, CUT], Policy(3, 100, 400), None),
-        ([LOOKS_CUT], Policy(1), Step(shows=0)),
-        ([LOOKS_CUT], Policy(1, 100, 200), Step(max_tokens=200)),
-        ([LOOKS_CUT, LOOKS_CUT], Policy(1, 100, 200), Step(1, 200)),
-        ([UNFIT, CUT], Policy(1, 100, 200), Step(0, 200)),
-        ([CUT, UNFIT], Policy(1, 100, 200), Step(1, 200)),
+        ([LOOKS_CUT], Policy(1), OutputRetry(shows=0)),
+        ([LOOKS_CUT], Policy(1, 100, 200), OutputRetry(max_tokens=200)),
+        ([LOOKS_CUT, LOOKS_CUT], Policy(1, 100, 200), OutputRetry(1, 200)),
+        ([UNFIT, CUT], Policy(1, 100, 200), OutputRetry(0, 200)),
+        ([CUT, UNFIT], Policy(1, 100, 200), OutputRetry(1, 200)),
     ],
 )
 def test_the_next_question_follows_from_the_answers(
-    answers: list[Judgement], policy: Policy, step: Step | None
+    answers: list[Judgement], policy: Policy, step: OutputRetry | None
 ) -> None:
-    assert next_step(answers, policy) == step
+    assert output_retry_after(answers, policy) == step
 
 
 def test_the_first_of_more_tokens_is_twice_what_the_api_gives_by_default() -> None:
-    assert next_step([CUT], Policy(0, most_tokens=100_000)) == Step(max_tokens=65_536)
+    assert output_retry_after([CUT], Policy(0, most_tokens=100_000)) == OutputRetry(max_tokens=65_536)
 
 
 def test_at_most_every_answer_is_as_long_as_it_may_be_and_every_reask_is_used() -> None:
@@ -88,7 +88,7 @@ def test_at_most_every_answer_is_as_long_as_it_may_be_and_every_reask_is_used() 
 )
 def test_no_course_of_answers_comes_to_more(answers: list[Judgement], policy: Policy) -> None:
     asked, tokens, shown = 1, policy.max_tokens, 0
-    while (step := next_step(answers[:asked], policy)) is not None:
+    while (step := output_retry_after(answers[:asked], policy)) is not None:
         asked += 1
         tokens += step.max_tokens or policy.max_tokens
         if step.shows is not None:
@@ -108,7 +108,7 @@ POLICIES = st.builds(
 @given(st.sampled_from([UNFIT, CUT, LOOKS_CUT]), POLICIES)
 def test_whatever_keeps_being_wrong_comes_to_an_end(answer: Judgement, policy: Policy) -> None:
     answers, steps = [answer], 0
-    while (step := next_step(answers, policy)) is not None:
+    while (step := output_retry_after(answers, policy)) is not None:
         assert step.shows is None or step.shows < len(answers)
         assert step.max_tokens is None or step.max_tokens <= (policy.most_tokens or 0)
         answers.append(answer)
@@ -118,8 +118,8 @@ def test_whatever_keeps_being_wrong_comes_to_an_end(answer: Judgement, policy: P
 
 @given(ANSWERS, POLICIES)
 def test_a_larger_policy_never_asks_less(answers: list[Judgement], policy: Policy) -> None:
-    if policy.most_tokens is None and next_step(answers, policy) is not None:
-        assert next_step(answers, Policy(policy.reasks + 1, policy.max_tokens)) is not None
+    if policy.most_tokens is None and output_retry_after(answers, policy) is not None:
+        assert output_retry_after(answers, Policy(policy.reasks + 1, policy.max_tokens)) is not None
 
 
 @given(ANSWERS.filter(bool), POLICIES)
@@ -129,7 +129,7 @@ def test_an_answer_that_fits_as_a_whole_is_used_and_nothing_is_asked_after_it(
     chosen = last_word(answers, 0)
     if FITS in answers:
         assert chosen.outcome is Outcome.SUCCEEDED
-        assert next_step(answers, policy) is None
+        assert output_retry_after(answers, policy) is None
 
 
 def test_the_last_word_adds_up_what_all_answers_took() -> None:
@@ -159,14 +159,14 @@ def test_a_note_says_why_an_answer_was_not_asked_about_further_unless_it_fits() 
     assert last_word([FITS], 1, ended_with("provider")).facts["error_message"] == FITS.facts["error_message"]
 
 
-def said(item: dict[str, Any], reading: Any = "json", step: Step | None = None) -> Any:
+def said(item: dict[str, Any], reading: Any = "json", step: OutputRetry | None = None) -> Any:
     entry = Entry(KEY, 1, Kind.ANSWERED, item=json.dumps(item).encode())
     forced = Forced(reading, tool_name="Invoice")
-    return follow_up(step or Step(shows=0), [(entry, UNFIT)], forced)
+    return follow_up(step or OutputRetry(shows=0), [(entry, UNFIT)], forced)
 
 
 def test_more_room_says_nothing_else() -> None:
-    made = said({}, step=Step(max_tokens=7))
+    made = said({}, step=OutputRetry(max_tokens=7))
     assert (made.words, made.max_tokens) == ((), 7)
 
 

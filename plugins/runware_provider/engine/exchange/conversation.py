@@ -25,6 +25,7 @@ from runware_provider.engine.exchange.flight import Phase
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
+    from runware_provider.engine.api.request_bodies import FollowUp
     from runware_provider.engine.attempt import Entry
     from runware_provider.engine.exchange.collect import Collector
     from runware_provider.engine.exchange.fate import Effects
@@ -48,7 +49,7 @@ UNDECIDED = 64
 
 
 class Feed(Protocol):
-    """Where inferences come from, and where verdicts go."""
+    """Where inferences come from, and where their ends go."""
 
     def wants(self) -> bool:
         """Whether there is more to load, and room for it."""
@@ -62,14 +63,8 @@ class Feed(Protocol):
     async def load(self) -> None:
         """Bring the next batch's inferences into the flight."""
 
-    def settle(self, inference: Inference, entry: Entry) -> None:
-        """The last word on an inference, durable."""
-
-    def failing(self) -> JobStopped | None:
-        """Why the job should stop, if too much fails."""
-
-    def undecided(self) -> bool:
-        """Whether the next answers may yet show that the job should stop, so that few should be under way."""
+    def settle(self, inference: Inference, entry: Entry) -> FollowUp | None:
+        """How an attempt ended, durable; returns what to ask further, None if that was the last word."""
 
     def cut_short(self) -> None:
         """From now on nothing new is asked: the budget is used up."""
@@ -77,8 +72,19 @@ class Feed(Protocol):
     async def give_up(self, inferences: Sequence[Inference]) -> None:
         """These, which the flight has let go, are not asked any more."""
 
+
+class Watch(Protocol):
+    """Who looks on, and may say that it is enough."""
+
+    @property
     def proven(self) -> bool:
         """Whether a request like these was answered before, so that there is no need to probe."""
+
+    def failing(self) -> JobStopped | None:
+        """Why the job should stop, if too much fails."""
+
+    def undecided(self) -> bool:
+        """Whether the next answers may yet show that the job should stop, so that few should be under way."""
 
     def tick(self, trouble: str | None) -> None:
         """Called at least once a second, with what is wrong while nothing usable comes."""
@@ -127,24 +133,24 @@ class Exchange:
         self._stopped: JobStopped | None = None
         self._stopped_at = 0.0
 
-    async def run(self, feed: Feed, interrupted: asyncio.Event) -> None:
+    async def run(self, feed: Feed, watch: Watch, interrupted: asyncio.Event) -> None:
         """Return when every inference that the feed brought has its last word.
 
         Raises:
             JobStopped: it ended before; everything that was learnt is durable.
         """
-        watch = asyncio.create_task(interrupted.wait())
+        stop = asyncio.create_task(interrupted.wait())
         try:
             while not self._finished(feed):
-                self._launch(feed)
-                feed.tick(self._trouble)
-                await self._wait(watch, feed.pending())
+                self._launch(feed, watch)
+                watch.tick(self._trouble)
+                await self._wait(stop, feed.pending())
                 if interrupted.is_set():
                     self._stop(Interrupted("it was asked to stop"))
-                if (failing := feed.failing()) is not None:
+                if (failing := watch.failing()) is not None:
                     self._stop(failing)
         finally:
-            watch.cancel()
+            stop.cancel()
             await self._wind_up()
         if self._stopped is not None:
             raise self._stopped
@@ -156,7 +162,7 @@ class Exchange:
         busy = self._sends or self._asks or self._commits or self._loads
         return not busy and not len(self._flight) and feed.exhausted()
 
-    def _launch(self, feed: Feed) -> None:
+    def _launch(self, feed: Feed, watch: Watch) -> None:
         now = self._now()
         patience_s = self._limits.unreachable_s
         if not self._reached:
@@ -168,14 +174,14 @@ class Exchange:
             ready = self._flight.count(Phase.READY)
             if not self._loads and ready < 4 * self._per_request and feed.wants():
                 self._start(self._loads, feed.load())
-            self._launch_sends(feed, now)
+            self._launch_sends(feed, watch, now)
         most = self._limits.polls_per_request
         slack = self._limits.poll_interval_s / 2
         while len(self._asks) < max(1, self._limits.requests // 2):
             if chunk := self._flight.take_to_look_up(now, most):
-                self._start(self._asks, self._request(feed, self._collector.look_up(chunk)))
+                self._start(self._asks, self._request(feed, watch, self._collector.look_up(chunk)))
             elif chunk := self._due_polls(now, most, slack):
-                self._start(self._asks, self._request(feed, self._collector.ask(chunk)))
+                self._start(self._asks, self._request(feed, watch, self._collector.ask(chunk)))
             else:
                 break
 
@@ -183,10 +189,10 @@ class Exchange:
         due = self._flight.due(Phase.WAITING)
         return self._flight.take_to_ask(now + slack, most) if due is not None and due <= now else []
 
-    def _launch_sends(self, feed: Feed, now: float) -> None:
+    def _launch_sends(self, feed: Feed, watch: Watch, now: float) -> None:
         while self._requests_open() < self._limits.requests:
-            probing = self._canary.open and not feed.proven()
-            chunk = self._probe(now) if probing else self._next_chunk(feed, now)
+            probing = self._canary.open and not watch.proven
+            chunk = self._probe(now) if probing else self._next_chunk(watch, now)
             paid_for = self._within_budget(chunk, now)
             if chunk and not paid_for:
                 self._run_short(feed, now)
@@ -194,7 +200,9 @@ class Exchange:
             chunk = paid_for
             if not chunk:
                 return
-            self._start(self._sends, self._request(feed, self._submitter.send(chunk, ahead=not probing)))
+            self._start(
+                self._sends, self._request(feed, watch, self._submitter.send(chunk, ahead=not probing))
+            )
 
     def _requests_open(self) -> int:
         """Requests under way; a sync reply may be the only place of its answers, and counts until they are durable."""
@@ -212,8 +220,8 @@ class Exchange:
         self._canary.add(chunk)
         return chunk
 
-    def _next_chunk(self, feed: Feed, now: float) -> list[Inference]:
-        most = self._room(feed)
+    def _next_chunk(self, watch: Watch, now: float) -> list[Inference]:
+        most = self._room(watch)
         return self._flight.take_to_send(now, most, self._limits.request_bytes) if most > 0 else []
 
     def _within_budget(self, chunk: list[Inference], now: float) -> list[Inference]:
@@ -246,14 +254,15 @@ class Exchange:
         given_up = [one for one in self._flight if one.phase is Phase.READY]
         for one in given_up:
             self._flight.move(one, Phase.DONE, now)
-        self._let_go += [one for one in given_up if one.unsent]
+        # What was never sent, or is known to nobody, is taken back, so that no later run is in doubt of it.
+        self._let_go += [one for one in given_up if one.unsent or one.unknown_to_all]
         self._start(self._loads, feed.give_up(given_up))
 
-    def _room(self, feed: Feed) -> int:
+    def _room(self, watch: Watch) -> int:
         """Tasks for the next request; it waits until a request is worth it, unless nothing else is under way."""
         window = self._pace.window
         free = window - self._flight.outstanding
-        if feed.undecided():  # an answer counts against a job that should stop only once it is durable
+        if watch.undecided():  # an answer counts against a job that should stop only once it is durable
             free = min(window, UNDECIDED) - self._flight.outstanding - self._unsettled
         worth = min(self._per_request, max(1, window // 10))
         if free < worth and self._flight.outstanding:
@@ -264,7 +273,7 @@ class Exchange:
         task = asyncio.create_task(work)
         group.add(task)
 
-    async def _request(self, feed: Feed, work: Coroutine[None, None, Effects]) -> None:
+    async def _request(self, feed: Feed, watch: Watch, work: Coroutine[None, None, Effects]) -> None:
         effects = await work
         now = self._now()
         if effects.usable:
@@ -281,28 +290,31 @@ class Exchange:
             for one, entry in effects.verdicts:
                 if may_be_billed(entry) and not self._ledger.was_met(entry):
                     self._account.paid(one.tokens, entry.cost, entry.prompt_tokens, entry.completion_tokens)
-        ruling = self._canary.rule(effects.verdicts, proven=feed.proven())
+        ruling = self._canary.rule(effects.verdicts, proven=watch.proven)
         stop = effects.stop or ruling.stop
         if stop is not None:
             self._stop(stop)
         rejections = effects.rejections + ruling.rejections
         if ruling.verdicts or rejections:
-            self._start(self._commits, self._commit(feed, ruling.verdicts, rejections))
+            self._start(self._commits, self._commit(feed, watch, ruling.verdicts, rejections))
 
     async def _commit(
-        self, feed: Feed, verdicts: list[tuple[Inference, Entry]], rejections: list[Entry]
+        self, feed: Feed, watch: Watch, verdicts: list[tuple[Inference, Entry]], rejections: list[Entry]
     ) -> None:
         waiting = self._flight.outstanding or self._flight.due(Phase.READY) is not None
         self._unsettled += len(verdicts)
         await self._ledger.commit(
             [entry for _, entry in verdicts] + rejections,
             # The answers of a sync reply may be nowhere else: they do not wait for company.
-            at_once=self._is_sync or not waiting or self._canary.open or feed.undecided(),
+            at_once=self._is_sync or not waiting or self._canary.open or watch.undecided(),
         )
         self._unsettled -= len(verdicts)
         for inference, entry in verdicts:
-            if self._fates.settled(inference, entry, self._job_id, self._now()):
-                feed.settle(inference, entry)
+            if not self._fates.settled(inference, entry, self._job_id, self._now()):
+                continue
+            follow_up = feed.settle(inference, entry)
+            if follow_up is not None:
+                self._flight.ask_further(inference, follow_up, self._job_id)
 
     def _stop(self, stop: JobStopped) -> None:
         if self._stopped is None:
@@ -310,7 +322,7 @@ class Exchange:
             self._stopped_at = self._now()
             self._ledger.hurry()
 
-    async def _wait(self, watch: asyncio.Task[bool], beside: set[asyncio.Task[None]]) -> None:
+    async def _wait(self, stop: asyncio.Task[bool], beside: set[asyncio.Task[None]]) -> None:
         """Until something under way ends or something becomes due."""
         now = self._now()
         timeout = TICK_S
@@ -323,7 +335,7 @@ class Exchange:
             timeout = min(timeout, sends - now)
         running = self._sends | self._asks | self._commits | self._loads
         done, _ = await asyncio.wait(
-            {*running, *beside, watch}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+            {*running, *beside, stop}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
         )
         for task in done & running:
             for group in (self._sends, self._asks, self._commits, self._loads):
@@ -349,7 +361,7 @@ class Exchange:
 
         Where that cannot be written, it stays in doubt, and a later run asks before it sends.
         """
-        unsent = [one for one in (*self._let_go, *self._flight) if one.unsent]
+        unsent = [*self._let_go, *(one for one in self._flight if one.unsent)]
         with contextlib.suppress(OSError, StateUnreadable):
             await self._ledger.commit([one.withdrawal() for one in unsent], at_once=True)
             for one in unsent:

@@ -300,18 +300,23 @@ class Fates:
             elif name in reply.processing:
                 self._known_to_archive(one, now, effects)
             elif unheard:
-                self.look_up_failed([one], now)
+                self.look_up_failed([one], now, effects)
             else:
                 self._nowhere(one, now, effects)
         return effects
 
-    def look_up_failed(self, chunk: list[Inference], now: float) -> Effects:
+    def look_up_failed(self, chunk: list[Inference], now: float, effects: Effects | None = None) -> Effects:
         """No usable reply came from the archive; that says nothing about the tasks."""
+        effects = effects if effects is not None else Effects()
         for one in chunk:
             one.tries += 1
-            again = one.tries > LOOK_UPS and not one.accepted
-            self._flight.move(one, Phase.READY if again else Phase.LOOK_UP, now + self._pause(one))
-        return Effects()
+            given_up = one.tries > LOOK_UPS and not one.accepted
+            if given_up and one.only_look_for:
+                # Nobody can say whether it was sent: it stays in doubt, and a later run looks for it.
+                self._settle(one, one.intent(), now, effects)
+            else:
+                self._flight.move(one, Phase.READY if given_up else Phase.LOOK_UP, now + self._pause(one))
+        return effects
 
     def _archived_error(self, one: Inference, error: ApiError, now: float, effects: Effects) -> None:
         family = family_of(error.spelt)
@@ -323,10 +328,10 @@ class Fates:
             if one.accepted:
                 self._known_to_archive(one, now, effects)
             else:
-                self.look_up_failed([one], now)
+                self.look_up_failed([one], now, effects)
         elif family in TROUBLES and one.blamed < PATIENCE:
             one.blamed += 1
-            self.look_up_failed([one], now)
+            self.look_up_failed([one], now, effects)
         else:
             kind = Kind.SPENT if STEPS[family] in {Step.STOP, Step.WAIT} else Kind.ERROR
             self._settle(one, self._error_entry(one, error, family, kind=kind), now, effects)
@@ -352,7 +357,11 @@ class Fates:
             self._lose(one, "accepted, then never seen again; it may have been billed", now, effects)
         elif now >= doubted_at + self._limits.deadline_s:
             self._lose(one, "sent again and again without a usable reply", now, effects)
+        elif one.only_look_for:
+            # This run does not want it, and nobody has it: what was meant to be sent is taken back.
+            self._settle(one, one.withdrawal(), now, effects)
         else:
+            one.unknown_to_all = True
             self._flight.move(one, Phase.READY, now)
 
     def _lose(self, one: Inference, message: str, now: float, effects: Effects) -> None:

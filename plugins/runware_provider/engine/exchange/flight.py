@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runware_provider.engine.attempt import WITHDRAWN, Entry, Kind
 from runware_provider.engine.identity import Key, task_uuid
+from runware_provider.engine.spending.tokens import estimated_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from runware_provider.engine.api.request_bodies import FollowUp
 
 NO_LIMIT = 1_000_000
+FIRST = 0.0
+"""When an output retry is due: before everything new, so that its record is soon decided."""
 
 
 class Phase(Enum):
@@ -73,6 +76,10 @@ class Inference:
     """An intent of an earlier run was taken back: the next one has to say more than that to hold against it."""
     intended: bool = False
     """That it is sent, or sent again after a refusal, is durable."""
+    only_look_for: bool = False
+    """It may have been sent by a run that wanted it. This run collects it if it is there, and never sends it."""
+    unknown_to_all: bool = False
+    """Neither getResponse nor the archive knew of it, and it was not sent since."""
     unsent: bool = False
     """Its intent is the only one there ever was, and it was handed to no request: it can be withdrawn."""
     otherwise: Entry | None = None
@@ -95,7 +102,24 @@ class Inference:
         self.task_uuid = task_uuid(job_id, self.key, number)
         self.deadline = self.sent_at = self.doubted_at = self.otherwise = None
         self.accepted = self.rejected = self.withdrawn = self.intended = self.unsent = False
+        self.only_look_for = self.unknown_to_all = False
         self.tries = self.blamed = 0
+
+    def say(self, follow_up: FollowUp | None) -> None:
+        """Say this beside the prompt, instead of what was said before; only while it is not under way."""
+        for text in self.follow_up.words if self.follow_up is not None else ():
+            self.size -= len(text.encode(errors="replace"))
+        self.tokens = self.prompt_tokens
+        self.follow_up = follow_up
+        for text in follow_up.words if follow_up is not None else ():
+            self.size += len(text.encode(errors="replace"))
+            self.tokens += estimated_tokens(text)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Of the prompt side without what is said beside the prompt, by estimate."""
+        beside = self.follow_up.words if self.follow_up is not None else ()
+        return self.tokens - sum(estimated_tokens(text) for text in beside)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -165,6 +189,13 @@ class Flight:
         first = inference.phase
         inference.phase = Phase.DONE
         self.move(inference, first, now)
+
+    def ask_further(self, inference: Inference, follow_up: FollowUp, job_id: bytes) -> None:
+        """Take an inference on once more, that was answered with what does not fit: before everything new."""
+        inference.start_attempt(job_id, inference.attempt + 1)
+        inference.say(follow_up)
+        inference.phase = Phase.READY
+        self.add(inference, FIRST)
 
     def move(self, inference: Inference, phase: Phase, due: float) -> None:
         """Put an inference into a phase, to be acted on at the given time."""

@@ -51,7 +51,7 @@ class Submitter:
         started = self.now()
         for one in chunk:
             one.sent_at = one.sent_at if one.sent_at is not None else started
-            one.unsent = False
+            one.unsent = one.unknown_to_all = False
         try:
             reply = await self.client.post(request_bodies.body(tasks), self.timeout_s)
         except NotSent as error:

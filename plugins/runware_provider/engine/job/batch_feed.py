@@ -1,198 +1,262 @@
-"""Feeds batches to the exchange, reads what comes back, and turns a batch into parts when its last word is in."""
+"""Brings questions to the exchange, batch by batch, and stages each batch when its last word is in.
+
+Memory is bounded: batches that only wait for stragglers are let go to make room, and read and rendered a second time
+in the end, when the ledger has their answers (scale.md: "what a process holds").
+"""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runware_provider.engine.attempt import Kind
-from runware_provider.engine.errors import BadInput, JobStopped, TooManyFailed
-from runware_provider.engine.exchange.flight import Phase
+from runware_provider.engine.errors import BadInput
 from runware_provider.engine.job.batch_work import BatchWork, records_of
-from runware_provider.engine.job.chosen_records import chosen_records
-from runware_provider.engine.job.progress import Progress
-from runware_provider.engine.job.questions import add_follow_up
-from runware_provider.engine.outcome.follow_up import (
-    OUT_OF_BUDGET,
-    Step,
-    ended_with,
-    follow_up,
-    last_word,
-    next_step,
-)
-from runware_provider.engine.outcome.rows import FAILED, Counts
-from runware_provider.engine.outcome.standing import may_have_been_sent
+from runware_provider.engine.job.chosen_records import chosen_again, chosen_records
+from runware_provider.engine.job.decider import READ_AT_ONCE
+from runware_provider.engine.job.decision import Action
+from runware_provider.engine.outcome.rows import Judgement
 from runware_provider.engine.templates.prompt import Skip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from runware_provider.engine.api.request_bodies import FollowUp
-    from runware_provider.engine.attempt import Attempt, Entry
+    from runware_provider.engine.attempt import Entry
     from runware_provider.engine.exchange.flight import Flight, Inference
     from runware_provider.engine.identity import Key
-    from runware_provider.engine.job.failure_watch import FailureWatch
+    from runware_provider.engine.job.batch_staging import BatchStaging
+    from runware_provider.engine.job.batch_work import LetGo
+    from runware_provider.engine.job.chosen_records import Chosen
+    from runware_provider.engine.job.decider import Decider
+    from runware_provider.engine.job.decision import Decision, Earlier
+    from runware_provider.engine.job.output_retries import OutputRetries
     from runware_provider.engine.job.prepare import Prepared
-    from runware_provider.engine.job.questions import Question, Questioner, Request
-    from runware_provider.engine.memory.ledger import Ledger
-    from runware_provider.engine.outcome.part_writer import PartWriter
-    from runware_provider.engine.outcome.rows import Judge, Judgement
-    from runware_provider.engine.outcome.standing import Standing
+    from runware_provider.engine.job.questions import Question, Request
+    from runware_provider.engine.job.run_watch import RunWatch
 
-    Report = Callable[[Progress], None]
-    Answers = list[tuple[Entry, Judgement]]
-    """To one inference, the oldest first, and what is thought of each."""
+    Samples = list[Request | Skip]
+    """What each sample of one record asks, or why it does not."""
 
-SHARDS_IN_HAND = 3
-"""So that a straggler does not stall the next batch, and memory stays bounded."""
-JUDGED_AT_ONCE = 2_000
-"""As many as a row group of the ledger has, which is read as a whole: fewer would read each again and again."""
-MOST_PRICED = 10_000
-FIRST = 0.0
-"""When a further question is due: before everything new, so that its record is soon decided."""
+BATCHES_IN_HAND = 3
+"""As many full batches may wait for their answers at once; more rows than that are let go."""
 
 
 @dataclass(kw_only=True)
 class BatchFeed:
-    """The batches of one run: read, asked, judged, staged."""
+    """The batches of one run: read, asked, settled, staged."""
 
     prepared: Prepared
-    ledger: Ledger
     flight: Flight
-    writer: PartWriter
-    questioner: Questioner
-    judge: Judge
-    watch: FailureWatch | None
+    decider: Decider
+    retries: OutputRetries
+    watch: RunWatch
+    staging: BatchStaging
     job_id: bytes
-    report_to: Report | None
     now: Callable[[], float]
-    seen: Counts = field(default_factory=Counts)
-    """Rows whose outcome is known, whether or not their part is written."""
-    priced: list[tuple[int, float]] = field(default_factory=list)
-    """Of some answers with a reported cost: estimated prompt tokens and USD."""
+    _in_hand: list[BatchWork] = field(default_factory=list, repr=False)
+    _let_go: dict[int, LetGo] = field(default_factory=dict, repr=False)
+    """By the numbers of their batches."""
+    _waiting: dict[Key, list[BatchWork | LetGo]] = field(default_factory=dict, repr=False)
+    """Whose rows wait for a question that is under way."""
+    _out_of_budget: list[Inference] = field(default_factory=list, repr=False)
+    """Of the batch that is being loaded."""
 
     def __post_init__(self) -> None:
         prepared = self.prepared
-        needed = list(dict.fromkeys([*prepared.prompt.columns, *prepared.kept]))
-        self._chosen = chosen_records(prepared, needed)
-        self._exhausted = not prepared.batches
+        self._columns = list(dict.fromkeys([*prepared.prompt.columns, *prepared.kept]))
+        self._first_pass: Iterator[Chosen] | None = None
+        if prepared.batches:
+            self._first_pass = chosen_records(prepared, self._columns)
+        self._second_pass: Iterator[Chosen] | None = None
         self._template_checked = False
-        self._in_hand: list[BatchWork] = []
-        self._owners: dict[Key, list[BatchWork]] = {}
-        self._finishing: set[asyncio.Task[None]] = set()
-        self._started = self.now()
-        self._reported_at = self._started
-        self._reused = 0
-        self._proven = False
-        self._short = False
-        self._given_up: list[Inference] = []
-        """Of the batch that is being loaded."""
-        self._answers: dict[Key, Answers] = {}
-        """Of inferences under way, those that they ask about further."""
-        self.records = prepared.records
-        """Records that the job is about, as far as is known: fewer where filters leave some out."""
 
     # what the exchange calls
 
     def wants(self) -> bool:
-        """Whether there is another batch, and room for it in memory."""
-        return not self._exhausted and len(self._in_hand) < SHARDS_IN_HAND
-
-    def proven(self) -> bool:
-        """Whether this very kind of request was answered before."""
-        return self._proven
+        """Whether there is another batch to load, and room for it in memory."""
+        self._in_hand = [work for work in self._in_hand if not work.staged]
+        if self._first_pass is not None:
+            return self._has_room() or self._oldest_incomplete() is not None
+        # The second pass waits for the stragglers, so that each batch is complete as soon as it is read.
+        return bool(self._let_go) and self._has_room() and not len(self.flight)
 
     def exhausted(self) -> bool:
-        """Whether all batches are loaded."""
-        return self._exhausted
-
-    def failing(self) -> JobStopped | None:
-        """Why the job should stop, if too much fails."""
-        reason = self.watch.beyond() if self.watch is not None else None
-        return TooManyFailed(reason) if reason is not None else None
-
-    def undecided(self) -> bool:
-        """Whether too few answers are known yet to tell a prompt that always fails."""
-        return self.watch is not None and self.watch.undecided
+        """Whether all batches are loaded, those that were let go for the second time."""
+        return self._first_pass is None and not self._let_go
 
     def pending(self) -> set[asyncio.Task[None]]:
-        """Parts that are being written; a failed one raises here."""
-        for task in [task for task in self._finishing if task.done()]:
-            self._finishing.discard(task)
-            task.result()
-        return set(self._finishing)
+        """Batches that are being staged; one that failed raises here."""
+        return self.staging.pending()
 
     async def load(self) -> None:
         """Read the next batch and put what it asks into the flight."""
-        chosen = await asyncio.to_thread(next, self._chosen)
-        self._exhausted = chosen.last
-        self._leave_out(chosen.left_out)
-        work = BatchWork(chosen.batch, chosen.records.select(list(self.prepared.kept)))
+        if self._first_pass is None:
+            await self._load_again()
+            return
+        if not self._has_room():
+            self._make_room()
+        chosen = await asyncio.to_thread(next, self._first_pass)
+        if chosen.last:
+            self._first_pass = None
+        self.watch.leave_out(chosen.left_out)
+        await self._take_in(BatchWork(chosen.batch, chosen.records.select(self.prepared.kept)), chosen)
+
+    def settle(self, inference: Inference, entry: Entry) -> FollowUp | None:
+        """Give the last word to the rows that wait for it; or say what to ask further about an answer that does not fit.
+
+        Args:
+            inference: whose attempt has ended.
+            entry: how it ended, durable.
+
+        Returns:
+            What the next attempt says beside the prompt; None where that was the last word.
+        """
+        following = self.retries.after(inference, entry, may_ask=self.decider.may_ask)
+        if isinstance(following, Judgement):
+            self.watch.price(inference.prompt_tokens, following)
+            self._settle(inference.key, following)
+            return None
+        return following
+
+    def cut_short(self) -> None:
+        """From now on nothing new is asked: the budget is used up."""
+        self.decider.may_ask = False
+
+    async def give_up(self, inferences: Sequence[Inference]) -> None:
+        """The budget does not reach for these, and the flight has let them go.
+
+        What was answered before counts, in an older generation, too.
+        """
+        for start in range(0, len(inferences), READ_AT_ONCE):
+            some = inferences[start : start + READ_AT_ONCE]
+            older = self._answered_before(some)
+            read = await asyncio.to_thread(self.decider.read, list(older.values()))
+            shown: dict[Key, tuple[Key, Judgement]] = {}
+            for (key, question), earlier in zip(older.items(), read, strict=True):
+                shown[key] = (question.key, earlier.judgement)
+            for inference in some:
+                if inference.key not in shown:
+                    self._settle(inference.key, self._without_money(inference))
+            self._fall_back(shown)
+
+    # a batch comes in
+
+    async def _take_in(self, work: BatchWork, chosen: Chosen) -> None:
+        """Ask what a batch asks, while it is rendered."""
         self._in_hand.append(work)
-        settled: dict[Key, tuple[Question, Attempt]] = {}
-        for records in records_of(chosen.records, self.prepared.prompt.columns):
-            self._ask(work, [self.questioner.ask(record) for record in records], settled)
-            await asyncio.sleep(0)
+        to_read: dict[Key, Question] = {}
+        async for records in self._rendered(work, chosen):
+            self._ask(work, records, to_read)
         self._check_template(work)
-        await self._judge_earlier(work, settled)
-        given_up, self._given_up = self._given_up, []
+        await self._decide_loaded(work, to_read)
+
+    async def _take_in_again(self, work: BatchWork, chosen: Chosen, let_go: LetGo) -> None:
+        """The same, once it is clear that its rows are those of before; or rows that changed would be paid for."""
+        self._in_hand.append(work)
+        rendered = [records async for records in self._rendered(work, chosen)]
+        if work.asked != let_go.asked:
+            raise BadInput(
+                "source",
+                f"what its rows ask has changed since this run began ({chosen.batch.path})",
+                "Run again, and write to a source only between runs",
+            )
+        to_read: dict[Key, Question] = {}
+        for records in rendered:
+            self._ask(work, records, to_read)
+        await self._decide_loaded(work, to_read)
+
+    async def _rendered(self, work: BatchWork, chosen: Chosen) -> AsyncIterator[list[Samples]]:
+        """What the records of a batch ask, some at a time."""
+        for records in records_of(chosen.records, self.prepared.prompt.columns):
+            rendered = [self.decider.questioner.ask(record) for record in records]
+            for samples in rendered:
+                work.ask(samples)
+            yield rendered
+            await asyncio.sleep(0)
+
+    async def _decide_loaded(self, work: BatchWork, to_read: dict[Key, Question]) -> None:
+        await self._decide_read(work, to_read)
+        given_up, self._out_of_budget = self._out_of_budget, []
         await self.give_up(given_up)
         work.loaded = True
-        self._finish_if_complete(work)
+        self._stage_if_complete(work)
 
-    def _leave_out(self, records: int) -> None:
-        self.records -= records
-        if self.watch is not None:
-            self.watch.left_out(records * self.prepared.spec.samples)
+    def _ask(self, work: BatchWork, records: Sequence[Samples], to_read: dict[Key, Question]) -> None:
+        """Each sample of some records gets its slot; what the ledger has to be read for is noted, to be read together."""
+        requests: list[Request] = []
+        for samples in records:
+            requests += [request for request in samples if not isinstance(request, Skip)]
+        questions = iter(self.decider.questioner.questions(requests))
+        for samples in records:
+            slots: list[Key | Skip] = []
+            for request in samples:
+                if isinstance(request, Skip):
+                    self._count(work, self.decider.judge.skipped(request), 1)
+                    slots.append(request)
+                else:
+                    slots.append(self._slot(work, next(questions), to_read))
+            work.slots.append(slots)
 
-    def _ask(
-        self,
-        work: BatchWork,
-        records: Sequence[Sequence[Request | Skip]],
-        settled: dict[Key, tuple[Question, Attempt]],
-    ) -> None:
-        """Each sample of some records gets its slot; what is settled already is noted, to be judged together."""
-        requests = [one for asked in records for one in asked if not isinstance(one, Skip)]
-        questions = iter(self.questioner.questions(requests))
-        for asked in records:
-            work.slots.append(
-                [
-                    self._skipped(one)
-                    if isinstance(one, Skip)
-                    else self._slot(work, next(questions), settled)
-                    for one in asked
-                ]
-            )
+    def _slot(self, work: BatchWork, question: Question, to_read: dict[Key, Question]) -> Key:
+        """What one row shows the outcome of."""
+        # Another row asks the same just now: this one waits for the same answer. It has to be looked for here, in
+        # the same breath as the ledger, or an answer that comes in between would be paid for once more.
+        for same in (question, question.anew):
+            if same is not None and self.flight.get(same.key) is not None:
+                self._wait(work, same.key, 1)
+                return same.key
+        if question.standing.settled is not None:
+            to_read[question.key] = question
+            return question.key
+        decision = self.decider.decide(question)
+        self._act(work, decision, None, 1)
+        return decision.question.key
 
-    def _skipped(self, skip: Skip) -> Skip:
-        self._count(self.judge.skipped(skip), 1)
-        return skip
+    async def _decide_read(self, work: BatchWork, to_read: dict[Key, Question]) -> None:
+        """Read the answers that were there before, and do what is to be done about each."""
+        rows = work.rows_of(to_read)
+        others: dict[Key, Key] = {}
+        settled = list(to_read.values())
+        for start in range(0, len(settled), READ_AT_ONCE):
+            questions = settled[start : start + READ_AT_ONCE]
+            read = await asyncio.to_thread(self.decider.read, questions)
+            for question, earlier in zip(questions, read, strict=True):
+                decision = self.decider.decide(question, earlier)
+                if decision.question.key != question.key:
+                    others[question.key] = decision.question.key
+                self._act(work, decision, earlier, rows[question.key])
+        work.replace(others)
 
-    def _slot(self, work: BatchWork, question: Question, settled: dict[Key, tuple[Question, Attempt]]) -> Key:
-        key, known = question.key, question.standing
-        if known.settled is not None and self.flight.get(key) is None:
-            settled[key] = (question, known.settled)
-            self._reused += 1
-            return key
-        self._await(work, question)
-        return key
+    def _act(self, work: BatchWork, decision: Decision, earlier: Earlier | None, rows: int) -> None:
+        """Do what was decided about a question that some rows of a batch ask."""
+        question = decision.question
+        if decision.action is Action.ANSWERED and decision.judgement is not None:
+            self.watch.proven = self.watch.proven or decision.judgement.answered
+            self.watch.price(question.request.tokens, decision.judgement)
+            self._show_earlier(work, question.key, decision.judgement, rows)
+            return
+        # The budget reaches for nothing more, so the rows keep what they had.
+        if decision.action is Action.SKIP and decision.judgement is not None:
+            self._show_earlier(work, question.key, decision.judgement, rows)
+            return
+        answers = earlier.answers if earlier is not None and question.standing.answers else []
+        self.watch.proven = self.watch.proven or bool(answers)
+        self._wait(work, question.key, rows)
+        inference = self.decider.questioner.inference(question, self.job_id, self.now())
+        inference.only_look_for = decision.action is Action.ONLY_LOOK_FOR
+        if answers:
+            inference.say(self.retries.begin(decision, answers))
+        if decision.action is Action.SKIP:
+            self._out_of_budget.append(inference)
+        else:
+            self.flight.add(inference, self.now())
 
-    def _await(
-        self, work: BatchWork, question: Question, rows: int = 1, further: FollowUp | None = None
-    ) -> None:
-        """Have some rows wait for a question, and put it into the flight unless it is there."""
-        key = question.key
-        work.awaited[key] += rows
-        owners = self._owners.setdefault(key, [])
-        if work not in owners:
-            owners.append(work)
-        if self.flight.get(key) is None:
-            inference = self.questioner.inference(question, self.job_id, self.now(), further)
-            if self._short and not question.standing.fate_unknown:
-                self._given_up.append(inference)
-            else:
-                self.flight.add(inference, self.now())
+    def _show_earlier(self, work: BatchWork, key: Key, judgement: Judgement, rows: int) -> None:
+        work.judged[key] = judgement
+        if not work.counted:
+            self.watch.reused += rows
+        self._count(work, judgement, rows)
 
     def _check_template(self, work: BatchWork) -> None:
         """A template that fails on every record of the first batch that has some is at fault itself."""
@@ -200,7 +264,7 @@ class BatchFeed:
             return
         self._template_checked = True
         first = work.slots[0][0]
-        failed = all(isinstance(one, Skip) and one.code == "prompt_error" for (one, *_) in work.slots)
+        failed = all(isinstance(slot, Skip) and slot.code == "prompt_error" for (slot, *_) in work.slots)
         if failed and isinstance(first, Skip):
             raise BadInput(
                 "prompt",
@@ -208,220 +272,120 @@ class BatchFeed:
                 "Mend the template; nothing was sent",
             )
 
-    async def _judge_earlier(self, work: BatchWork, settled: dict[Key, tuple[Question, Attempt]]) -> None:
-        """Read the answers that were there before; what is to be asked again, or further, goes into the flight."""
-        rows = work.rows_of(settled)
-        others: dict[Key, Key] = {}
-        waiting = list(settled.items())
-        for start in range(0, len(waiting), JUDGED_AT_ONCE):
-            some = waiting[start : start + JUDGED_AT_ONCE]
-            found = await asyncio.to_thread(self._judgements, [one for _, one in some])
-            for (key, (question, _)), (answers, judgement) in zip(some, found, strict=True):
-                if judgement.outcome in FAILED and self.questioner.asks_again(question):
-                    again = self.questioner.anew(question)
-                    others[key] = again.key
-                    self._reused -= rows[key]
-                    self._await(work, again, rows[key])
-                    continue
-                self._proven = self._proven or judgement.answered
-                step = self._step(answers, question.standing)
-                if step is not None:
-                    self._answers[key] = answers
-                    self._reused -= rows[key]
-                    self._await(work, question, rows[key], follow_up(step, answers, self.prepared.forced))
-                    continue
-                work.judged[key] = judgement
-                self._price(question.request.tokens, judgement)
-                self._count(judgement, rows[key])
-        work.replace(others)
+    # rows wait, and get their outcomes
 
-    def _judgements(self, settled: Iterable[tuple[Question, Attempt]]) -> list[tuple[Answers, Judgement]]:
-        held = [(question.standing, attempt) for question, attempt in settled]
-        found = self.ledger.entries(
-            [attempt for known, settled in held for attempt in (known.answers or (settled,))]
-        )
-        return [self._read(known, attempt, found) for known, attempt in held]
+    def _wait(self, work: BatchWork, key: Key, rows: int) -> None:
+        work.awaited[key] += rows
+        waiting = self._waiting.setdefault(key, [])
+        if work not in waiting:
+            waiting.append(work)
 
-    def _read(
-        self, known: Standing, settled: Attempt, found: Mapping[Attempt, Entry]
-    ) -> tuple[Answers, Judgement]:
-        """The answers to an inference, if it has any, and its last word as far as it is known."""
-        if not known.answers:
-            return [], self.judge.judge(found[settled], known.counted)
-        answers = [(found[one], self.judge.judge(found[one], 1)) for one in known.answers]
-        note = ended_with(known.over.family) if known.over is not None else None
-        return answers, last_word([one for _, one in answers], known.counted, note)
+    def _settle(self, key: Key, judgement: Judgement) -> None:
+        for waiting in self._waiting.pop(key, []):
+            if isinstance(waiting, BatchWork):
+                self._count(waiting, judgement, waiting.settle(key, judgement))
+                self._stage_if_complete(waiting)
+            else:
+                self.watch.saw(judgement, waiting.settle(key))
 
-    def _step(self, answers: Answers, known: Standing) -> Step | None:
-        """What is to be asked further about answers of before.
+    def _count(self, work: BatchWork, judgement: Judgement, rows: int) -> None:
+        if not work.counted:
+            self.watch.saw(judgement, rows)
 
-        One more than allowed, where it may have been sent already: it may be paid for.
-        """
-        if not answers or known.over is not None:
-            return None
-        judged, policy = [one for _, one in answers], self.prepared.follow_ups
-        if may_have_been_sent(known):
-            policy = replace(policy, reasks=max(policy.reasks, len(answers)))
-        return next_step(judged, policy)
+    def _answered_before(self, inferences: Sequence[Inference]) -> dict[Key, Question]:
+        """Of those that have no answer in this generation: the same in the newest older one with a last word."""
+        older: dict[Key, Question] = {}
+        for inference in inferences:
+            question = None if inference.key in self.retries else self.decider.questioner.before(inference)
+            if question is not None:
+                older[inference.key] = question
+        return older
 
-    def settle(self, inference: Inference, entry: Entry) -> None:
-        """Ask further about an answer that does not fit, or give the last word to the batches that wait for it."""
-        key, note = inference.key, None
-        answers = self._answers.pop(key, [])
-        if entry.kind is Kind.ANSWERED:
-            answers.append((entry, self.judge.judge(entry, 1)))
-            step = next_step([one for _, one in answers], self.prepared.follow_ups)
-            if step is not None and not self._short:
-                self._ask_further(inference, step, answers)
-                return
-            note = OUT_OF_BUDGET if step is not None else None
-        if not answers:
-            self._settle(key, self.judge.judge(entry, inference.counted))
-            return
-        if entry.kind is not Kind.ANSWERED:
-            note = ended_with(entry.family)
-        judgement = last_word([one for _, one in answers], inference.counted, note)
-        add_follow_up(inference, None)
-        self._price(inference.tokens, judgement)
-        self._settle(key, judgement)
-
-    def _ask_further(self, inference: Inference, step: Step, answers: Answers) -> None:
-        self._answers[inference.key] = answers
-        inference.start_attempt(self.job_id, inference.attempt + 1)
-        add_follow_up(inference, follow_up(step, answers, self.prepared.forced))
-        inference.phase = Phase.READY
-        self.flight.add(inference, FIRST)
-
-    def _price(self, tokens: int, judgement: Judgement) -> None:
-        cost = judgement.facts.get("cost_usd")
-        if judgement.answered and cost is not None and len(self.priced) < MOST_PRICED:
-            self.priced.append((tokens, cost))
-
-    async def give_up(self, inferences: Sequence[Inference]) -> None:
-        """The budget does not reach for these; their fate may be in doubt, and stays so in the ledger.
-
-        What was answered before counts, in an older generation, too.
-        """
-        for start in range(0, len(inferences), JUDGED_AT_ONCE):
-            some = inferences[start : start + JUDGED_AT_ONCE]
-            before: list[tuple[Question, Attempt]] = []
-            keys: list[Key] = []
-            for one in some:
-                older = self.questioner.before(one) if one.key not in self._answers else None
-                if older is not None and older.standing.settled is not None:
-                    keys.append(one.key)
-                    before.append((older, older.standing.settled))
-            found = await asyncio.to_thread(self._judgements, before)
-            shown = {
-                key: (older.key, judgement)
-                for key, (older, _), (_, judgement) in zip(keys, before, found, strict=True)
-            }
-            for one in some:
-                if one.key not in shown:
-                    self._let_go(one)
-            self._fall_back(shown)
+    def _without_money(self, inference: Inference) -> Judgement:
+        """The outcome of a question that is asked no further for want of money."""
+        answered = self.retries.given_up(inference)
+        if answered is not None:
+            return answered
+        # What neither the API nor the archive knows was never sent, whatever an earlier process meant to send.
+        doubted = inference.doubted_at is not None and not inference.unknown_to_all
+        return self.decider.judge.given_up(inference.counted, inference.task_uuid if doubted else None)
 
     def _fall_back(self, shown: Mapping[Key, tuple[Key, Judgement]]) -> None:
         """Rows that were to be asked anew keep what they had."""
         for key in shown:
-            self._owners.pop(key, None)
+            for waiting in self._waiting.pop(key, []):
+                if not isinstance(waiting, BatchWork):
+                    rows = waiting.settle(key)
+                    self.watch.reused += rows
+                    self.watch.saw(shown[key][1], rows)
         for work in list(self._in_hand):
             for judgement, rows in work.fall_back(shown):
-                self._reused += rows
-                self._count(judgement, rows)
-            self._finish_if_complete(work)
+                if not work.counted:
+                    self.watch.reused += rows
+                self._count(work, judgement, rows)
+            self._stage_if_complete(work)
 
-    def _let_go(self, inference: Inference) -> None:
-        answers = self._answers.pop(inference.key, [])
-        if answers:
-            judged = [one for _, one in answers]
-            self._settle(inference.key, last_word(judged, inference.counted, OUT_OF_BUDGET))
-        else:
-            doubted = inference.task_uuid if inference.doubted_at is not None else None
-            self._settle(inference.key, self.judge.given_up(inference.counted, doubted))
+    # memory
 
-    def cut_short(self) -> None:
-        """From now on nothing new is asked: the budget is used up."""
-        self._short = True
+    def _has_room(self) -> bool:
+        return len(self._in_hand) < BATCHES_IN_HAND
 
-    def _settle(self, key: Key, judgement: Judgement) -> None:
-        for work in self._owners.pop(key, []):
-            self._count(judgement, work.settle(key, judgement))
-            self._finish_if_complete(work)
+    def _oldest_incomplete(self) -> BatchWork | None:
+        """The batch that has waited longest for its stragglers."""
+        for work in self._in_hand:
+            if work.loaded and not work.staging:
+                return work
+        return None
 
-    def _count(self, judgement: Judgement, rows: int) -> None:
-        self.seen.saw(judgement, rows)
-        if self.watch is None:
+    def _make_room(self) -> None:
+        """Drop the rows and the answers of the batch that has waited longest; the ledger has them."""
+        work = self._oldest_incomplete()
+        if work is None:
             return
-        if judgement.sent:
-            self.watch.saw(failed=judgement.outcome in FAILED, times=rows)
-        else:
-            self.watch.left_out(rows)
+        let_go = work.let_go()
+        self._in_hand.remove(work)
+        self._let_go[work.batch.number] = let_go
+        for key in let_go.awaited:
+            self._waiting[key] = [
+                let_go if waiting is work else waiting for waiting in self._waiting.get(key, [])
+            ]
+
+    async def _load_again(self) -> None:
+        """Read the next batch that was let go once more; the ledger has its answers by now."""
+        if self._second_pass is None:
+            in_order = sorted(self._let_go.values(), key=lambda let_go: let_go.batch.number)
+            batches = [(let_go.batch, let_go.records) for let_go in in_order]
+            self._second_pass = chosen_again(self.prepared, self._columns, batches)
+        chosen = await asyncio.to_thread(next, self._second_pass)
+        let_go = self._let_go[chosen.batch.number]
+        work = BatchWork(chosen.batch, chosen.records.select(self.prepared.kept), counted=True)
+        await self._take_in_again(work, chosen, let_go)
+        del self._let_go[chosen.batch.number]
+
+    def _stage_if_complete(self, work: BatchWork) -> None:
+        if work.complete and not work.staging:
+            self.staging.begin(work)
+
+    # the end
 
     def records_done(self) -> int:
         """Records of which every sample has its last word, or needs none."""
-        return self.writer.counts.records + sum(work.records_done() for work in self._in_hand)
-
-    def tick(self, trouble: str | None) -> None:
-        """Report now and then."""
-        if self.now() - self._reported_at >= 1.0:
-            self.report(trouble)
-
-    def report(self, trouble: str | None = None) -> None:
-        """Say how far the job is."""
-        self._reported_at = self.now()
-        if self.report_to is None:
-            return
-        total = self.records * self.prepared.spec.samples
-        done = min(self.seen.rows, total)
-        self.report_to(
-            Progress(
-                done=done,
-                total=total,
-                elapsed_s=self.now() - self._started,
-                outstanding=self.flight.outstanding,
-                cost=self.ledger.paid,
-                reused=min(self._reused, done),
-                trouble=trouble,
-            )
-        )
-
-    # from a batch to its parts
-
-    def _finish_if_complete(self, work: BatchWork) -> None:
-        if work.complete and not work.finishing:
-            work.finishing = True
-            self._finishing.add(asyncio.create_task(self._write_parts(work)))
-
-    async def _write_parts(self, work: BatchWork) -> None:
-        self.ledger.mark_used(work.judged)
-        await asyncio.to_thread(self.writer.write, work.batch.number, work.kept, work.slots, work.judged)
-        self._in_hand.remove(work)
+        staged = self.staging.writer.counts.records
+        in_hand = sum(work.records_done() for work in self._in_hand if not work.staged)
+        return staged + in_hand + sum(let_go.records_done() for let_go in self._let_go.values())
 
     async def finish(self) -> None:
-        """Wait for the last parts; every record that went in has come out.
+        """Wait for the last batches; every record that went in has come out.
 
         Raises:
             TooManyFailed: more failed than may, now that all is known.
         """
-        await asyncio.gather(*self._finishing)
-        self._finishing.clear()
-        await asyncio.to_thread(self.writer.finish)
-        counts, asked = self.writer.counts, self.records
-        if counts.records != asked or counts.rows != asked * self.prepared.spec.samples:
+        await self.staging.finish()
+        counts, records = self.staging.writer.counts, self.watch.records
+        if counts.records != records or counts.rows != records * self.prepared.spec.samples:
             raise AssertionError(
-                f"{asked} records went in, {counts.records} records and {counts.rows} rows came out"
+                f"{records} records went in, {counts.records} records and {counts.rows} rows came out"
             )
-        reason = self.watch.beyond_at_the_end() if self.watch is not None else None
-        if reason is not None:
-            raise TooManyFailed(reason)
-
-    async def abandon(self) -> None:
-        """Remove the parts, once those that are being written are there; what they hold is in the ledger."""
-        await asyncio.gather(*self._finishing, return_exceptions=True)
-        await asyncio.to_thread(self.discard)
-
-    def discard(self) -> None:
-        """Remove the staged parts."""
-        for part in self.writer.staged:
-            self.prepared.storage.delete(part.path)
+        failed = self.watch.failed()
+        if failed is not None:
+            raise failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.dataset.source import Batch
     from runware_provider.engine.identity import Key
+    from runware_provider.engine.job.questions import Request
     from runware_provider.engine.outcome.rows import Judgement
 
 RECORDS_AT_ONCE = 200
@@ -27,6 +29,8 @@ class BatchWork:
     batch: Batch
     kept: pa.Table = field(repr=False)
     """The input's columns that the output keeps, of the records that were chosen."""
+    counted: bool = False
+    """Whether its rows were counted when it was in memory before."""
     slots: list[list[Key | Skip]] = field(default_factory=list, repr=False)
     """For each chosen record and sample what it asked, or why it did not."""
     awaited: Counter[Key] = field(default_factory=Counter, repr=False)
@@ -34,12 +38,24 @@ class BatchWork:
     judged: dict[Key, Judgement] = field(default_factory=dict, repr=False)
     """Last words, read."""
     loaded: bool = False
-    finishing: bool = False
+    staging: bool = False
+    staged: bool = False
+    _asked: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16), repr=False)
 
     @property
     def complete(self) -> bool:
         """Whether every row's outcome is known."""
         return self.loaded and not self.awaited
+
+    @property
+    def asked(self) -> bytes:
+        """16 bytes that tell whether the same records asked the same."""
+        return bytes(self._asked.digest())
+
+    def ask(self, samples: Sequence[Request | Skip]) -> None:
+        """Note what one more record asks."""
+        for request in samples:
+            self._asked.update(request.code.encode() if isinstance(request, Skip) else request.fingerprint)
 
     def rows_of(self, keys: Container[Key]) -> Counter[Key]:
         """How many rows asked each of these."""
@@ -62,15 +78,40 @@ class BatchWork:
 
     def fall_back(self, shown: Mapping[Key, tuple[Key, Judgement]]) -> Iterator[tuple[Judgement, int]]:
         """Have the rows that wait for some questions show the last word on others; how many rows show each."""
-        held = {key: one for key, one in shown.items() if key in self.awaited}
-        self.replace({key: other for key, (other, _) in held.items()})
-        for key, (other, judgement) in held.items():
+        awaited = {key: other for key, other in shown.items() if key in self.awaited}
+        self.replace({key: other for key, (other, _) in awaited.items()})
+        for key, (other, judgement) in awaited.items():
             self.judged[other] = judgement
             yield judgement, self.awaited.pop(key)
 
     def records_done(self) -> int:
         """Records of which every sample has its last word, or needs none."""
         return sum(not any(slot in self.awaited for slot in slots) for slots in self.slots)
+
+    def let_go(self) -> LetGo:
+        """What has to be remembered of it once its rows and answers are dropped."""
+        return LetGo(self.batch, self.kept.num_rows, self.asked, self.awaited)
+
+
+@dataclass
+class LetGo:
+    """A batch that waited for stragglers and made room; it is read and rendered once more in the end."""
+
+    batch: Batch
+    records: int
+    """Its chosen records."""
+    asked: bytes
+    """What they asked: `BatchWork.asked`."""
+    awaited: Counter[Key] = field(repr=False)
+    """What had no last word when it was let go, and has none yet, with the number of rows that wait for it."""
+
+    def settle(self, key: Key) -> int:
+        """Note that a last word is there; returns how many rows waited for it."""
+        return self.awaited.pop(key, 0)
+
+    def records_done(self) -> int:
+        """Records that wait for nothing; fewer where a record has several samples."""
+        return max(0, self.records - sum(self.awaited.values()))
 
 
 def records_of(table: pa.Table, columns: Sequence[str]) -> Iterator[list[dict[str, Any] | Skip]]:

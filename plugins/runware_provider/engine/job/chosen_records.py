@@ -49,3 +49,22 @@ def chosen_records(prepared: Prepared, columns: Sequence[str]) -> Iterator[Chose
         yield Chosen(batch, records, left_out, last)
         if last:
             return
+
+
+def chosen_again(
+    prepared: Prepared, columns: Sequence[str], batches: Sequence[tuple[Batch, int]]
+) -> Iterator[Chosen]:
+    """The chosen records of some batches once more.
+
+    Args:
+        prepared: the job.
+        columns: the columns to read.
+        batches: each with the number of its records that were chosen; ascending.
+
+    Raises:
+        BadInput: a file has changed since it was planned, or is broken.
+    """
+    wanted = [batch for batch, _ in batches]
+    tables = read_batches(prepared.source, prepared.dataset, wanted, columns, prepared.row_filter)
+    for (batch, table), (_, records) in zip(tables, batches, strict=True):
+        yield Chosen(batch, table.slice(0, records), 0, last=False)

@@ -6,9 +6,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.job.account_opening import open_account, price_of
-from runware_provider.engine.job.prepare import check_empty, check_published, check_schemas, prepare
+from runware_provider.engine.job.asked import asked_by
+from runware_provider.engine.job.decider import Decider
+from runware_provider.engine.job.plan_counts import plan_counts
+from runware_provider.engine.job.prepare import changed, check_empty, check_published, check_schemas, prepare
 from runware_provider.engine.job.reuse import Reuse, reuses
-from runware_provider.engine.job.survey import changed, questioner_of, survey
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.state_folder import expected_generation, wish_of
 from runware_provider.engine.outcome.follow_up import ceiling
@@ -19,7 +21,7 @@ from runware_provider.engine.storage.stores import Stores
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runware_provider.engine.job.survey import Survey
+    from runware_provider.engine.job.plan_counts import PlanCounts
     from runware_provider.engine.memory.ledger_sums import Statistics
     from runware_provider.engine.outcome.follow_up import Policy
     from runware_provider.engine.spec import Spec
@@ -53,14 +55,17 @@ def plan(
     ledger = Ledger(storage, storage.join(folder, "ledger"), run=spec.run)
     try:
         wish = wish_of(spec.refresh, spec.retry_failed)
-        questioner = questioner_of(prepared, ledger, expected_generation(storage, folder, wish))
-        reused = Reuse(prepared, ledger, questioner, service).borrow() if reuses(spec) else 0
-        found = survey(prepared, questioner, ledger)
+        decider = Decider.of(prepared, ledger, expected_generation(storage, folder, wish))
+        asked = asked_by(prepared, decider.questioner)
+        reused = 0
+        if reuses(spec):
+            reused = Reuse(prepared, asked, ledger, decider.questioner, service).borrow()
+        counts = plan_counts(asked, decider)
         different = changed(prepared, published[0] if published else {})
         same_model = published is not None and "model" not in different
-        price = price_of(spec, prices or {}, ledger, found.answers, same_model=same_model)
-        estimate = _estimate(found, ledger.statistics(), price, prepared.follow_ups)
-        budget = _budget(spec, found, price, ledger)
+        price = price_of(spec, prices or {}, ledger, counts.answers, same_model=same_model)
+        estimate = _estimate(counts, ledger.statistics(), price, prepared.follow_ups)
+        budget = _budget(spec, counts, price, ledger)
     finally:
         ledger.close()
     return {
@@ -70,15 +75,15 @@ def plan(
         "model": spec.model,
         "files": len(prepared.dataset.files),
         "batches": len(prepared.batches),
-        "records": found.records,
-        "records_left_out": found.left_out,
-        "skipped": dict(found.skipped),
-        "answered_before": found.answered,
+        "records": counts.records,
+        "records_left_out": counts.left_out,
+        "skipped": dict(counts.skipped),
+        "answered_before": counts.answered,
         "answered_elsewhere": reused,
-        "failed_before": found.failed,
-        "fate_unknown": found.unknown,
-        "to_pay": found.to_pay,
-        "to_reask": found.to_reask,
+        "failed_before": counts.failed,
+        "fate_unknown": counts.unknown,
+        "to_pay": counts.to_pay,
+        "to_reask": counts.to_reask,
         "changed": different,
         "estimate": estimate,
         "budget": budget,
@@ -86,23 +91,25 @@ def plan(
     }
 
 
-def _estimate(found: Survey, known: Statistics, price: KnownPrices | None, policy: Policy) -> dict[str, Any]:
+def _estimate(
+    counts: PlanCounts, known: Statistics, price: KnownPrices | None, policy: Policy
+) -> dict[str, Any]:
     """What it will probably cost, and what it may cost at most."""
     each = known.mean_completion_tokens
     if each is None:
         mean = min(ASSUMED_COMPLETION_TOKENS, policy.max_tokens)
     else:
         mean = min(each, policy.most_tokens or policy.max_tokens)
-    completion_tokens = round(mean * found.to_pay)
-    most = ceiling(policy, *found.chargeable)
+    completion_tokens = round(mean * counts.to_pay)
+    most = ceiling(policy, *counts.chargeable)
     return {
-        "prompt_tokens": found.prompt_tokens,
+        "prompt_tokens": counts.prompt_tokens,
         "completion_tokens": completion_tokens,
         "completion_tokens_each": round(mean),
         "based_on": "an assumption, not a measurement"
         if each is None
         else "taken from the answers of this job",
-        "cost_usd": _cost(price, found.prompt_tokens, completion_tokens),
+        "cost_usd": _cost(price, counts.prompt_tokens, completion_tokens),
         "priced_by": price.said_by if price is not None else None,
         "at_most": {
             **asdict(most),
@@ -116,14 +123,16 @@ def _cost(price: KnownPrices | None, prompt_tokens: int, completion_tokens: int)
     return round(price.prices.of(prompt_tokens, completion_tokens), 6) if price is not None else None
 
 
-def _budget(spec: Spec, found: Survey, price: KnownPrices | None, ledger: Ledger) -> dict[str, Any] | None:
+def _budget(
+    spec: Spec, counts: PlanCounts, price: KnownPrices | None, ledger: Ledger
+) -> dict[str, Any] | None:
     """Whether the budget would last, and what each batch's share of it is."""
     budget = spec.budget
     if budget is None:
         return None
-    account = open_account(budget, price, ledger, found.prompt_tokens_each)
-    inferences, tokens = found.chargeable
-    weights = [account.estimate(prompts, many).tokens for many, prompts in found.batches]
+    account = open_account(budget, price, ledger, counts.prompt_tokens_each)
+    inferences, tokens = counts.chargeable
+    weights = [account.estimate(prompts, many).tokens for many, prompts in counts.batches]
     return {
         "usd": budget.usd,
         "tokens": budget.tokens,

@@ -441,6 +441,20 @@ def digest_of(part: Any) -> str:
     return hashlib.blake2b(json.dumps(part).encode(), digest_size=8).hexdigest()
 
 
+def changed(prepared: Prepared, published: Mapping[str, object]) -> list[str]:
+    """Which parts of the request differ from those of the last publish.
+
+    Args:
+        prepared: the job.
+        published: its manifest; empty where nothing is published.
+    """
+    before = published.get("request")
+    digests = before if isinstance(before, dict) else {}
+    if digests:  # what was published before there were output retries had none
+        digests = {REASKS: digest_of(NO_REASKS), **digests}
+    return [name for name, digest in prepared.digests.items() if name in digests and digests[name] != digest]
+
+
 def _warnings(spec: Spec) -> tuple[str, ...]:
     traits = traits_of(spec.model, spec.structured.traits)
     unknown = traits is None or not traits.says_how_to_force

@@ -15,7 +15,7 @@ from runware_provider.engine.templates.prompt import Skip
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runware_provider.engine.api.request_bodies import FollowUp, RequestTemplate
+    from runware_provider.engine.api.request_bodies import RequestTemplate
     from runware_provider.engine.attempt import History
     from runware_provider.engine.memory.ledger import Ledger
     from runware_provider.engine.spec import Delivery, Limits
@@ -43,6 +43,8 @@ class Question:
     key: Key
     request: Request
     standing: Standing
+    anew: Question | None = None
+    """The same in this run's generation, where the user may want it asked again."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,15 @@ class Questioner:
 
     def questions(self, requests: Sequence[Request]) -> list[Question]:
         """Where each request stands by the ledger."""
-        asked = [(one.fingerprint, one.sample) for one in requests]
-        found = []
-        for one, history in zip(requests, self.ledger.histories(asked, self.at_least), strict=True):
-            found.append(self._question(one, history))
-        return found
+        asked = [(request.fingerprint, request.sample) for request in requests]
+        histories = self.ledger.histories(asked, self.at_least)
+        questions: list[Question] = []
+        for request, history in zip(requests, histories, strict=True):
+            question = self._question(request, history)
+            if self._may_be_asked_again(question):
+                question = replace(question, anew=self._anew(question))
+            questions.append(question)
+        return questions
 
     def _question(self, request: Request, history: History | None) -> Question:
         """As asked in the newest generation, unless that came to nothing: an older one that has its last word counts.
@@ -138,15 +144,16 @@ class Questioner:
             begun = begun or (older if older.standing.begun else None)
         return begun
 
-    def asks_again(self, question: Question) -> bool:
-        """Whether the user wants a settled question asked again if it did not succeed."""
-        return self.retry_failed and question.key.generation < self.generation
+    def _may_be_asked_again(self, question: Question) -> bool:
+        settled = question.standing.settled is not None
+        return settled and self.retry_failed and question.key.generation < self.generation
 
-    def anew(self, question: Question) -> Question:
+    def _anew(self, question: Question) -> Question:
         """The same question in this run's generation, where it may have been under way already."""
-        one, generation = question.request, self.generation
-        history = self.ledger.history(one.fingerprint, one.sample, generation, generation + 1)
-        return Question(Key(one.fingerprint, one.sample, generation), one, self._standing(history))
+        request, generation = question.request, self.generation
+        history = self.ledger.history(request.fingerprint, request.sample, generation, generation + 1)
+        key = Key(request.fingerprint, request.sample, generation)
+        return Question(key, request, self._standing(history))
 
     def before(self, inference: Inference) -> Question | None:
         """What an inference asks, in the newest older generation that has its last word."""
@@ -158,14 +165,12 @@ class Questioner:
     def _standing(self, history: History | None) -> Standing:
         return standing(history, self.limits.attempts, retry_lost=self.limits.retry_lost)
 
-    def inference(
-        self, question: Question, job_id: bytes, now: float, follow_up: FollowUp | None = None
-    ) -> Inference:
+    def inference(self, question: Question, job_id: bytes, now: float) -> Inference:
         """A question on its way: to be sent, or asked for first where an earlier process may have sent it."""
         key, known = question.key, question.standing
         perhaps_sent = may_have_been_sent(known)
         prompt = question.request.prompt
-        made = Inference(
+        return Inference(
             key=key,
             prompt=prompt,
             size=len(prompt.encode(errors="replace")) + self.shared.bytes,
@@ -180,14 +185,3 @@ class Questioner:
             intended=perhaps_sent,
             doubted_at=now if perhaps_sent else None,
         )
-        add_follow_up(made, follow_up)
-        return made
-
-
-def add_follow_up(inference: Inference, follow_up: FollowUp | None) -> None:
-    """Have an inference say this beside its prompt, instead of what it said; it must not be under way."""
-    for words, sign in ((inference.follow_up, -1), (follow_up, 1)):
-        for text in words.words if words is not None else ():
-            inference.size += sign * len(text.encode(errors="replace"))
-            inference.tokens += sign * estimated_tokens(text)
-    inference.follow_up = follow_up

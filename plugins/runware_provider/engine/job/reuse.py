@@ -20,21 +20,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runware_provider.engine.errors import StateUnreadable
-from runware_provider.engine.identity import FINGERPRINT_BYTES
-from runware_provider.engine.job.batch_work import records_of
-from runware_provider.engine.job.chosen_records import chosen_records
 from runware_provider.engine.memory.ledger import ENTRIES_PER_SEGMENT, Ledger
 from runware_provider.engine.memory.shared_answers import below, newest_first, newest_number, prefixes
 from runware_provider.engine.memory.state_folder import find_job
 from runware_provider.engine.outcome.standing import never_begun, standing
-from runware_provider.engine.templates.prompt import Skip
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from runware_provider.engine.attempt import Attempt, Entry, History
+    from runware_provider.engine.job.asked import Asked
     from runware_provider.engine.job.prepare import Prepared
-    from runware_provider.engine.job.questions import Questioner, Request
+    from runware_provider.engine.job.questions import Questioner
     from runware_provider.engine.spec import Spec
 
 
@@ -43,20 +40,23 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Unanswered:
-    """Requests that were never begun here: 17 bytes each, since there may be millions; some may be there twice."""
+    """Requests that were never begun here; some may be there twice."""
 
-    fingerprints: bytearray = field(default_factory=bytearray, repr=False)
-    samples: array[int] = field(default_factory=lambda: array("B"), repr=False)
+    asked: Asked
+    places: array[int] = field(default_factory=lambda: array("L"), repr=False)
+    """Of `asked`."""
 
-    def add(self, fingerprint: bytes, sample: int) -> None:
-        """Note one; at most 100 samples are asked of a record."""
-        self.fingerprints += fingerprint
-        self.samples.append(sample)
+    def fingerprints(self) -> bytearray:
+        """16 bytes each."""
+        joined = bytearray()
+        for place in self.places:
+            fingerprint, _ = self.asked.question_at(place)
+            joined += fingerprint
+        return joined
 
     def at(self, place: int) -> tuple[bytes, int]:
         """Fingerprint and sample."""
-        start = place * FINGERPRINT_BYTES
-        return bytes(self.fingerprints[start : start + FINGERPRINT_BYTES]), self.samples[place]
+        return self.asked.question_at(self.places[place])
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Hits:
 
     job_id: bytes
     places: list[pa.Array] = field(default_factory=list, repr=False)
-    """Of `Unanswered`, uint64."""
+    """Of `Unanswered.places`, uint64."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,14 @@ class Reuse:
 
     Args:
         prepared: the job of this partition.
+        asked: what its records ask.
         ledger: its own, with nothing under way.
         questioner: of this run.
         service: the host that answers must have come from; any, where it is not known.
     """
 
     prepared: Prepared
+    asked: Asked
     ledger: Ledger
     questioner: Questioner
     service: str | None
@@ -159,27 +161,22 @@ class Reuse:
     # what is wanted
 
     def _unanswered(self) -> Unanswered:
-        wanted = Unanswered()
-        for requests in self._requests():
-            asked = [(one.fingerprint, one.sample) for one in requests]
-            for one, history in zip(asked, self.ledger.histories(asked, 0), strict=True):
-                if never_begun(history):
-                    wanted.add(*one)
+        wanted = Unanswered(self.asked)
+        for batch in self.asked.batches:
+            place = batch.start
+            for requests in self.asked.requests(batch):
+                questions = [(request.fingerprint, request.sample) for request in requests]
+                for history in self.ledger.histories(questions, 0):
+                    if never_begun(history):
+                        wanted.places.append(place)
+                    place += 1
         return wanted
-
-    def _requests(self) -> Iterator[list[Request]]:
-        """What the chosen records ask, some at a time."""
-        columns = self.prepared.prompt.columns
-        for chosen in chosen_records(self.prepared, columns):
-            for records in records_of(chosen.records, columns):
-                asked = map(self.questioner.ask, records)
-                yield [one for samples in asked for one in samples if not isinstance(one, Skip)]
 
     def _hits(self, wanted: Unanswered, newest: int) -> dict[str, Hits]:
         """By partition, the one that shared last first."""
         storage, root = self.prepared.storage, self.prepared.spec.state_folder
         own = below(root, self.prepared.state_folder)
-        asked = prefixes(wanted.fingerprints)
+        asked = prefixes(wanted.fingerprints())
         hits: dict[str, Hits] = {}
         for keys in newest_first(storage, root, newest) if len(asked) else ():
             places = pc.indices_nonzero(pc.is_in(asked, keys.prefixes))

@@ -32,12 +32,18 @@ from runware_provider.engine.exchange.pace import Pace
 from runware_provider.engine.exchange.submit import Submitter
 from runware_provider.engine.identity import task_uuid
 from runware_provider.engine.job.account_opening import open_account, price_of
+from runware_provider.engine.job.asked import asked_by
 from runware_provider.engine.job.batch_feed import BatchFeed
+from runware_provider.engine.job.batch_staging import BatchStaging
+from runware_provider.engine.job.decider import Decider
 from runware_provider.engine.job.failure_watch import FailureWatch
 from runware_provider.engine.job.leftovers import Leftovers
 from runware_provider.engine.job.manifest import Clock, manifest_of, stopped_manifest, unpriced
+from runware_provider.engine.job.output_retries import OutputRetries
+from runware_provider.engine.job.plan_counts import plan_counts
 from runware_provider.engine.job.prepare import (
     Prepared,
+    changed,
     check_empty,
     check_published,
     check_schemas,
@@ -48,14 +54,14 @@ from runware_provider.engine.job.prepare import (
     prepare,
 )
 from runware_provider.engine.job.reuse import Reuse, reuses
-from runware_provider.engine.job.survey import changed, questioner_of, survey
+from runware_provider.engine.job.run_watch import RunWatch
 from runware_provider.engine.memory.compaction import compact
 from runware_provider.engine.memory.forgetting import expire
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.shared_answers import below, share
 from runware_provider.engine.memory.state_folder import JobIdentity, generation_of, open_job, wish_of
 from runware_provider.engine.outcome.part_writer import PartWriter
-from runware_provider.engine.outcome.rows import Counts, Judge
+from runware_provider.engine.outcome.rows import Counts
 from runware_provider.engine.storage.stores import Stores
 
 if TYPE_CHECKING:
@@ -63,9 +69,8 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.dataset.publish import StagedPart
+    from runware_provider.engine.job.plan_counts import PlanCounts
     from runware_provider.engine.job.progress import Progress
-    from runware_provider.engine.job.questions import Questioner
-    from runware_provider.engine.job.survey import Survey
     from runware_provider.engine.spec import Endpoint, Spec
     from runware_provider.engine.spending.budget import Account
     from runware_provider.engine.spending.pricing import KnownPrices
@@ -195,41 +200,37 @@ class Job:
             Client(endpoint, connections=connections, transport=transport) as client,
             self.ledger.writing(),
         ):
-            questioner = self._questioner()
-            await self._reuse(questioner)
-            account = await self._look_ahead(client, questioner)
+            decider = Decider.of(self.prepared, self.ledger, self.generation, self.identity.job_id)
+            account = await self._look_ahead(client, decider)
             self.ledger.meets = account is not None
             flight = Flight(account)
-            feed = self._feed(flight, questioner, report, publishing=publishing)
+            feed = self._feed(flight, decider, report, publishing=publishing)
             try:
-                await self._exchange(client, flight, account).run(feed, stop)
+                await self._exchange(client, flight, account).run(feed, feed.watch, stop)
                 await self._leftovers(client).ask(self.ledger.unsettled())
                 await feed.finish()
             except JobStopped as stopped:
-                await feed.abandon()
+                await feed.staging.abandon()
                 stopped.manifest = self._stopped(feed, stopped, flight)
                 raise
             except BaseException:
-                await feed.abandon()
+                await feed.staging.abandon()
                 raise
-        feed.report()
+        feed.watch.report()
         if not publishing:
-            await asyncio.to_thread(feed.discard)
-            shown = {"first_rows": feed.writer.first_rows, "priced": feed.priced}
+            await asyncio.to_thread(feed.staging.discard)
+            shown = {"first_rows": feed.staging.writer.first_rows, "priced": feed.watch.priced}
             return {**self._manifest(feed, "preview"), **shown}
         try:
             published = await asyncio.to_thread(self._publish, feed, self._manifest(feed, "published"))
         except (PublishConflict, BadInput):
-            await asyncio.to_thread(feed.discard)
+            await asyncio.to_thread(feed.staging.discard)
             raise
         await asyncio.to_thread(self._share)
         await asyncio.to_thread(self._tidy)
         return published
 
     # the pieces, put together
-
-    def _questioner(self) -> Questioner:
-        return questioner_of(self.prepared, self.ledger, self.generation)
 
     def _exchange(self, client: Client, flight: Flight, account: Account | None) -> Exchange:
         spec, limits = self.prepared.spec, self.prepared.spec.limits
@@ -252,40 +253,40 @@ class Job:
     def _feed(
         self,
         flight: Flight,
-        questioner: Questioner,
+        decider: Decider,
         report: Callable[[Progress], None] | None,
         *,
         publishing: bool,
     ) -> BatchFeed:
         prepared, spec = self.prepared, self.prepared.spec
-        judge = Judge(
-            prepared.forced,
-            prepared.check,
-            model=spec.model,
-            job_id=self.identity.job_id,
-            keep_raw=spec.keep_raw,
-        )
         failures = None
         if prepared.failures_folder is not None and publishing:
             failures = Stage(prepared.storage, failures_state(prepared), self.publish_id)
         writer = PartWriter(
             stage=Stage(prepared.storage, prepared.state_folder, self.publish_id),
             failures=failures,
-            judge=judge,
+            judge=decider.judge,
             kept=prepared.kept_schema,
             results=prepared.results,
         )
         watched = publishing and spec.max_failed is not None
+        watch = RunWatch(
+            failures=FailureWatch(spec.max_failed, prepared.records * spec.samples) if watched else None,
+            records=prepared.records,
+            samples=spec.samples,
+            paid=lambda: self.ledger.paid,
+            outstanding=lambda: flight.outstanding,
+            report_to=report,
+            now=time.monotonic,
+        )
         return BatchFeed(
             prepared=prepared,
-            ledger=self.ledger,
             flight=flight,
-            writer=writer,
-            questioner=questioner,
-            judge=judge,
-            watch=FailureWatch(spec.max_failed, prepared.records * spec.samples) if watched else None,
+            decider=decider,
+            retries=OutputRetries(decider.judge, prepared.forced, prepared.follow_ups),
+            watch=watch,
+            staging=BatchStaging(writer, self.ledger, prepared.storage),
             job_id=self.identity.job_id,
-            report_to=report,
             now=time.monotonic,
         )
 
@@ -304,10 +305,6 @@ class Job:
     def _shares(self) -> bool:
         return self.prepared.spec.reuse == "dataset" and bool(self.prepared.spec.partition)
 
-    async def _reuse(self, questioner: Questioner) -> None:
-        if reuses(self.prepared.spec):
-            await Reuse(self.prepared, self.ledger, questioner, self.identity.service).run()
-
     def _share(self) -> None:
         """What fails here is a later saving: the dataset is published."""
         if not self._shares():
@@ -323,7 +320,7 @@ class Job:
 
     # money
 
-    async def _look_ahead(self, client: Client, questioner: Questioner) -> Account | None:
+    async def _look_ahead(self, client: Client, decider: Decider) -> Account | None:
         """Say what is to be paid, and why, where that may be more than the user foresaw.
 
         Returns:
@@ -335,10 +332,16 @@ class Job:
         """
         different = changed(self.prepared, self.published)
         budget = self.prepared.spec.budget
+        reusing = reuses(self.prepared.spec)
+        if budget is None and not different and not reusing:
+            return None
+        asked = await asyncio.to_thread(asked_by, self.prepared, decider.questioner)
+        if reusing:
+            await Reuse(self.prepared, asked, self.ledger, decider.questioner, self.identity.service).run()
         if budget is None and not different:
             return None
         listed = await client.prices() if budget is not None and budget.usd is not None else {}
-        found = await asyncio.to_thread(survey, self.prepared, questioner, self.ledger)
+        found = await asyncio.to_thread(plan_counts, asked, decider)
         if found.to_pay and different:
             log.info("%s", _because(found, different))
         if budget is None:
@@ -355,7 +358,7 @@ class Job:
             raise stopped
         return account
 
-    def _price(self, listed: Mapping[str, tuple[float, float]], found: Survey) -> KnownPrices | None:
+    def _price(self, listed: Mapping[str, tuple[float, float]], found: PlanCounts) -> KnownPrices | None:
         spec, ledger = self.prepared.spec, self.ledger
         same_model = bool(self.published) and "model" not in changed(self.prepared, self.published)
         price = price_of(spec, listed, ledger, found.answers, same_model=same_model)
@@ -377,7 +380,7 @@ class Job:
         return manifest_of(
             self.prepared,
             self.ledger,
-            feed.writer.counts,
+            feed.staging.writer.counts,
             self._clock(),
             status=status,
             generation=self.generation,
@@ -387,16 +390,16 @@ class Job:
         return stopped_manifest(
             self.prepared,
             self.ledger,
-            feed.seen,
+            feed.watch.seen,
             self._clock(),
             stopped,
             generation=self.generation,
-            records=feed.records,
+            records=feed.watch.records,
             records_done=feed.records_done(),
             still_at_vendor=_at_vendor(flight),
         )
 
-    def _stopped_before(self, stopped: JobStopped, found: Survey) -> dict[str, Any]:
+    def _stopped_before(self, stopped: JobStopped, found: PlanCounts) -> dict[str, Any]:
         """Before anything was sent; what an earlier run sent, and nobody knows the fate of, may be under way."""
         held = stopped_manifest(
             self.prepared,
@@ -434,7 +437,7 @@ class Job:
         return unpriced(names, path)
 
     def _publish(self, feed: BatchFeed, manifest: dict[str, Any]) -> dict[str, Any]:
-        prepared, writer = self.prepared, feed.writer
+        prepared, writer = self.prepared, feed.staging.writer
         manifest |= self._unpriced()
         note_schemas(prepared, self.published, self.started_at)
         if prepared.failures_folder is not None:
@@ -518,7 +521,7 @@ class Job:
         return str(manifest.get("started_at", "")) >= self.started_at
 
 
-def _because(found: Survey, different: list[str]) -> str:
+def _because(found: PlanCounts, different: list[str]) -> str:
     known = f"; {found.answered:,} are answered already" if found.answered else ""
     shown = f"; {found.to_reask:,} were answered with what does not fit" if found.to_reask else ""
     what = " and ".join([", ".join(different[:-1]), different[-1]] if len(different) > 1 else different)

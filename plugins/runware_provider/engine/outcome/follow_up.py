@@ -90,7 +90,7 @@ def ceiling(policy: Policy, questions: int, prompt_tokens: int) -> Ceiling:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class OutputRetry:
     """What the next attempt asks, beside the prompt."""
 
     shows: int | None = None
@@ -99,23 +99,25 @@ class Step:
     """Other than the job's."""
 
 
-def next_step(answers: Sequence[Judgement], policy: Policy) -> Step | None:
+def output_retry_after(answers: Sequence[Judgement], policy: Policy) -> OutputRetry | None:
     """What follows from the answers to one inference, the oldest first; nothing if all is said.
 
     It is worked out from the first answer on, so that it is the same in every process, and bounded by what the
     policy says now and not by what it said when they were asked for.
     """
-    step, reasks = Step(), 0
-    for place, one in enumerate(answers):
-        longer = policy.longer(step.max_tokens) if one.cut else None
+    output_retry, reasks = OutputRetry(), 0
+    for place, answer in enumerate(answers):
+        # An answer that was cut off is asked for with more room, as long as there is more to be had.
+        longer = policy.longer(output_retry.max_tokens) if answer.cut else None
         if longer is not None:
-            step = replace(step, max_tokens=longer)
-        elif _to_be_shown(one) and reasks < policy.reasks:
+            output_retry = replace(output_retry, max_tokens=longer)
+        # One that does not fit is shown to the model, as often as the user allows.
+        elif _to_be_shown(answer) and reasks < policy.reasks:
             reasks += 1
-            step = replace(step, shows=place)
+            output_retry = replace(output_retry, shows=place)
         else:
             return None
-    return step if answers else None
+    return output_retry if answers else None
 
 
 def _to_be_shown(one: Judgement) -> bool:
@@ -158,21 +160,23 @@ def ended_with(family: str | None) -> str:
     return f"asked again, it ended in an error ({family or 'unknown'})"
 
 
-def follow_up(step: Step, answers: Sequence[tuple[Entry, Judgement]], forced: Forced) -> FollowUp:
-    """The words of a step.
+def follow_up(
+    output_retry: OutputRetry, answers: Sequence[tuple[Entry, Judgement]], forced: Forced
+) -> FollowUp:
+    """The words of an output retry.
 
     Args:
-        step: made from these answers.
+        output_retry: made from these answers.
         answers: as the ledger has them, and what is thought of them.
         forced: where an answer stands.
     """
-    if step.shows is None:
-        return FollowUp(max_tokens=step.max_tokens)
-    entry, judgement = answers[step.shows]
+    if output_retry.shows is None:
+        return FollowUp(max_tokens=output_retry.max_tokens)
+    entry, judgement = answers[output_retry.shows]
     item = decode(entry.item or b"{}")
     result = read_result(item if isinstance(item, dict) else {})
     problem = str(judgement.facts.get("error_message") or "it does not fit")
-    return FollowUp(_shown(result), _complaint(problem, forced), step.max_tokens)
+    return FollowUp(_shown(result), _complaint(problem, forced), output_retry.max_tokens)
 
 
 def _shown(result: Result) -> str:

@@ -1,0 +1,96 @@
+"""What all the chosen records ask, in columns: the source is read and rendered once, whoever looks at it."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runware_provider.engine.identity import FINGERPRINT_BYTES
+from runware_provider.engine.job.batch_work import RECORDS_AT_ONCE, records_of
+from runware_provider.engine.job.chosen_records import chosen_records
+from runware_provider.engine.job.questions import Request
+from runware_provider.engine.templates.prompt import Skip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runware_provider.engine.job.prepare import Prepared
+    from runware_provider.engine.job.questions import Questioner
+
+NOT_KEPT = ""
+"""In the place of prompts, which are many and long; whoever sends them renders them again."""
+
+
+@dataclass
+class Asked:
+    """Some 21 bytes a request, in the source's order; what several records ask alike is there several times."""
+
+    records: int = 0
+    """Chosen records."""
+    left_out: int = 0
+    """Records of the source that are not chosen."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Rows that are never sent, by reason."""
+    fingerprints: bytearray = field(default_factory=bytearray, repr=False)
+    """16 bytes each."""
+    samples: array[int] = field(default_factory=lambda: array("B"), repr=False)
+    """At most 100 samples are asked of a record."""
+    tokens: array[int] = field(default_factory=lambda: array("I"), repr=False)
+    """Of each prompt, by estimate."""
+    batches: list[range] = field(default_factory=list, repr=False)
+    """The places of each batch's requests."""
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def add(self, request: Request) -> None:
+        """Note one more."""
+        self.fingerprints += request.fingerprint
+        self.samples.append(request.sample)
+        self.tokens.append(request.tokens)
+
+    def question_at(self, place: int) -> tuple[bytes, int]:
+        """Fingerprint and sample of one request."""
+        start = place * FINGERPRINT_BYTES
+        return bytes(self.fingerprints[start : start + FINGERPRINT_BYTES]), self.samples[place]
+
+    def requests(self, places: range) -> Iterator[list[Request]]:
+        """Requests without their prompts, some at a time."""
+        for start in range(places.start, places.stop, RECORDS_AT_ONCE):
+            stop = min(start + RECORDS_AT_ONCE, places.stop)
+            yield [self._request(place) for place in range(start, stop)]
+
+    def _request(self, place: int) -> Request:
+        fingerprint, sample = self.question_at(place)
+        return Request(NOT_KEPT, fingerprint, sample, self.tokens[place])
+
+
+def asked_by(prepared: Prepared, questioner: Questioner) -> Asked:
+    """Go through the chosen records once.
+
+    Raises:
+        BadInput: the source cannot be read.
+    """
+    asked = Asked()
+    columns = prepared.prompt.columns
+    for chosen in chosen_records(prepared, columns):
+        first = len(asked)
+        asked.records += chosen.records.num_rows
+        asked.left_out += chosen.left_out
+        for records in records_of(chosen.records, columns):
+            for record in records:
+                _note(asked, questioner.ask(record))
+        asked.batches.append(range(first, len(asked)))
+    behind_the_limit = len(prepared.batches) - len(asked.batches)
+    asked.batches += [range(len(asked), len(asked))] * behind_the_limit
+    return asked
+
+
+def _note(asked: Asked, samples: list[Request | Skip]) -> None:
+    for request in samples:
+        if isinstance(request, Skip):
+            asked.skipped[request.code] += 1
+        else:
+            asked.add(request)

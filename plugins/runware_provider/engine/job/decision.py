@@ -1,0 +1,176 @@
+"""What is to be done about a question: the one place that decides when money is spent. Pure.
+
+A plan, a budget and a run call `decide`, so that what a plan says is what a run does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from runware_provider.engine.attempt import Entry
+from runware_provider.engine.outcome.follow_up import output_retry_after
+from runware_provider.engine.outcome.rows import FAILED, Judgement
+from runware_provider.engine.outcome.standing import may_have_been_sent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runware_provider.engine.job.questions import Question
+    from runware_provider.engine.outcome.follow_up import OutputRetry, Policy
+
+Answers = list[tuple[Entry, Judgement]]
+"""To one question, the oldest first, and what is thought of each."""
+
+
+class Action(Enum):
+    """What is done about a question."""
+
+    ANSWERED = "answered"
+    """Its rows show what is known. Nothing is sent."""
+    ASK = "ask"
+    """It is sent, and paid for."""
+    ASK_ANEW = "ask_anew"
+    """It did not succeed and is sent in this run's generation, as the user wishes, and paid for."""
+    RETRY_OUTPUT = "retry_output"
+    """Its answer does not fit, or was cut off. It is sent with its errors, or with more room, and paid for."""
+    LOOK_FOR = "look_for"
+    """It may have been sent, so the vendor is asked for it first. It is sent only if nobody knows of it."""
+    ONLY_LOOK_FOR = "only_look_for"
+    """An output retry that this run does not want may have been sent. It is collected, and never sent."""
+    SKIP = "skip"
+    """It would be sent, and the budget reaches for nothing more."""
+
+
+PAID_FOR = frozenset({Action.ASK, Action.ASK_ANEW, Action.RETRY_OUTPUT})
+"""What costs money for certain."""
+IN_DOUBT = frozenset({Action.LOOK_FOR, Action.ONLY_LOOK_FOR})
+"""What may have cost money already, and may cost some now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What this run wants of questions that were asked before."""
+
+    output_retries: Policy
+    retry_failed: bool = False
+    """Whether what did not succeed in an older generation is asked again in `generation`."""
+    generation: int = 0
+
+    def asks_again(self, question: Question) -> bool:
+        """Whether the user wants this question asked again, if it did not succeed."""
+        return self.retry_failed and question.key.generation < self.generation
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the ledger holds of a settled question, read and judged."""
+
+    judgement: Judgement
+    """Its last word so far."""
+    answers: Answers = field(default_factory=list, repr=False)
+    """None where it ended in errors alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be done, and about which question."""
+
+    action: Action
+    question: Question
+    """The one that was decided about; with `ASK_ANEW`, and where that is in doubt, the same in this run's generation."""
+    judgement: Judgement | None = None
+    """What its rows show if nothing more is asked; None where nothing was read."""
+    output_retry: OutputRetry | None = None
+    """What its next attempt says beside the prompt."""
+
+
+def needs_earlier(question: Question, wish: Wish) -> bool:
+    """Whether the answers to a question have to be read before anybody can say what is to be done about it."""
+    standing = question.standing
+    if not standing.answers:
+        return False
+    if wish.asks_again(question):
+        return True
+    if standing.over is not None:
+        return False
+    return may_have_been_sent(standing) or not wish.output_retries.asks_nothing
+
+
+def decide(question: Question, earlier: Earlier | None, wish: Wish, *, may_ask: bool = True) -> Decision:
+    """Say what is to be done about a question.
+
+    Args:
+        question: and where it stands by the ledger.
+        earlier: what the ledger holds of it, if it is settled; None where `needs_earlier` says that it does not matter.
+        wish: of this run.
+        may_ask: whether the budget reaches for more.
+    """
+    standing = question.standing
+    if standing.settled is None:
+        return _decide_unsettled(question, may_ask=may_ask)
+
+    judgement = earlier.judgement if earlier is not None else None
+    # Asked again in a new generation: the user pays for what did not succeed once more.
+    if wish.asks_again(question) and _did_not_succeed(question, judgement) and question.anew is not None:
+        return _decide_anew(question, question.anew, judgement, may_ask=may_ask)
+
+    # Errors used up the attempts. Nothing more is asked, whatever was answered before them.
+    if standing.over is not None:
+        return Decision(Action.ANSWERED, question, judgement)
+    return _decide_answered(question, earlier, wish, may_ask=may_ask)
+
+
+def _decide_answered(question: Question, earlier: Earlier | None, wish: Wish, *, may_ask: bool) -> Decision:
+    standing = question.standing
+    judgement = earlier.judgement if earlier is not None else None
+    judgements = [answer for _, answer in earlier.answers] if earlier is not None else []
+    output_retry = output_retry_after(judgements, wish.output_retries)
+    # A run that wanted more output retries may have sent one that would help here. It may be billed, so it is looked
+    # for; but this run does not want to pay for it.
+    if output_retry is None and may_have_been_sent(standing) and _would_be_retried(judgements, wish):
+        return Decision(Action.ONLY_LOOK_FOR, question, judgement)
+    if output_retry is None:
+        return Decision(Action.ANSWERED, question, judgement)
+
+    # The same retry may have been sent by a process that died.
+    if standing.fate_unknown:
+        return Decision(Action.LOOK_FOR, question, judgement, output_retry)
+    if not may_ask:
+        return Decision(Action.SKIP, question, judgement)
+    return Decision(Action.RETRY_OUTPUT, question, judgement, output_retry)
+
+
+def _decide_unsettled(question: Question, *, may_ask: bool) -> Decision:
+    # Looking is free, so that the budget does not matter here.
+    if question.standing.fate_unknown:
+        return Decision(Action.LOOK_FOR, question)
+    if not may_ask:
+        return Decision(Action.SKIP, question)
+    return Decision(Action.ASK, question)
+
+
+def _decide_anew(
+    question: Question, anew: Question, judgement: Judgement | None, *, may_ask: bool
+) -> Decision:
+    # A process that died may have sent it in this run's generation already.
+    if anew.standing.fate_unknown:
+        return Decision(Action.LOOK_FOR, anew, judgement)
+    # The rows keep what they had.
+    if not may_ask:
+        return Decision(Action.SKIP, question, judgement)
+    return Decision(Action.ASK_ANEW, anew, judgement)
+
+
+def _did_not_succeed(question: Question, judgement: Judgement | None) -> bool:
+    # What ended in errors alone needs no reading.
+    if judgement is None:
+        return not question.standing.answers
+    return judgement.outcome in FAILED
+
+
+def _would_be_retried(judgements: Sequence[Judgement], wish: Wish) -> bool:
+    """Whether the answers do not fit, so that a run that allows enough output retries asks once more."""
+    allowed = replace(wish.output_retries, reasks=max(wish.output_retries.reasks, len(judgements)))
+    return output_retry_after(judgements, allowed) is not None

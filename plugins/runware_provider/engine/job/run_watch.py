@@ -1,0 +1,114 @@
+"""What a run has come to so far: whether it should stop, and what a person is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runware_provider.engine.errors import TooManyFailed
+from runware_provider.engine.job.progress import Progress
+from runware_provider.engine.outcome.rows import FAILED, Counts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runware_provider.engine.errors import JobStopped
+    from runware_provider.engine.job.failure_watch import FailureWatch
+    from runware_provider.engine.outcome.rows import Judgement
+
+MOST_PRICED = 10_000
+REPORTED_EVERY_S = 1.0
+
+
+@dataclass(kw_only=True)
+class RunWatch:
+    """Looks on while rows get their outcomes.
+
+    Args:
+        failures: counts what failed; None where any number may.
+        records: that the job is about, as far as the footers know.
+        samples: rows of each record.
+        paid: USD that this run has paid so far.
+        outstanding: inferences under way at the vendor.
+        report_to: gets the progress about once a second; None where nobody wants it.
+        now: seconds, from any moment.
+    """
+
+    failures: FailureWatch | None
+    records: int
+    samples: int
+    paid: Callable[[], float]
+    outstanding: Callable[[], int]
+    report_to: Callable[[Progress], None] | None
+    now: Callable[[], float]
+    proven: bool = False
+    """Whether a request like these was answered before, so that there is no need to probe."""
+    seen: Counts = field(default_factory=Counts)
+    """Rows whose outcome is known, whether or not they are staged."""
+    reused: int = 0
+    """Of these, rows that were answered before this run."""
+    priced: list[tuple[int, float]] = field(default_factory=list, repr=False)
+    """Of some answers with a reported cost: estimated prompt tokens and USD."""
+
+    def __post_init__(self) -> None:
+        self._started = self._reported_at = self.now()
+
+    def failing(self) -> JobStopped | None:
+        """Why the job should stop now, if too much fails."""
+        reason = self.failures.beyond() if self.failures is not None else None
+        return TooManyFailed(reason) if reason is not None else None
+
+    def failed(self) -> JobStopped | None:
+        """Why the whole is not good enough, now that all is known."""
+        reason = self.failures.beyond_at_the_end() if self.failures is not None else None
+        return TooManyFailed(reason) if reason is not None else None
+
+    def undecided(self) -> bool:
+        """Whether the next answers may yet show that the job should stop, so that few should be under way."""
+        return self.failures is not None and self.failures.undecided
+
+    def saw(self, judgement: Judgement, rows: int) -> None:
+        """Some rows have got their outcome."""
+        self.seen.saw(judgement, rows)
+        if self.failures is None:
+            return
+        if judgement.sent:
+            self.failures.saw(failed=judgement.outcome in FAILED, times=rows)
+        else:
+            self.failures.left_out(rows)
+
+    def leave_out(self, records: int) -> None:
+        """These records are not chosen."""
+        self.records -= records
+        if self.failures is not None:
+            self.failures.left_out(records * self.samples)
+
+    def price(self, tokens: int, judgement: Judgement) -> None:
+        """Note what an answer cost, for the prices of a preview."""
+        cost = judgement.facts.get("cost_usd")
+        if judgement.answered and cost is not None and len(self.priced) < MOST_PRICED:
+            self.priced.append((tokens, cost))
+
+    def tick(self, trouble: str | None) -> None:
+        """Report now and then."""
+        if self.now() - self._reported_at >= REPORTED_EVERY_S:
+            self.report(trouble)
+
+    def report(self, trouble: str | None = None) -> None:
+        """Say how far the job is."""
+        self._reported_at = self.now()
+        if self.report_to is None:
+            return
+        total = self.records * self.samples
+        done = min(self.seen.rows, total)
+        self.report_to(
+            Progress(
+                done=done,
+                total=total,
+                elapsed_s=self.now() - self._started,
+                outstanding=self.outstanding(),
+                cost=self.paid(),
+                reused=min(self.reused, done),
+                trouble=trouble,
+            )
+        )
