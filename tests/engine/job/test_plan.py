@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from typing import Any
 
@@ -46,6 +47,42 @@ async def test_a_plan_counts_what_a_run_then_pays(place: Any, seed: int) -> None
         assert manifest["rows"] == planned["records"] * samples
         again = place.plan(**changes, **more)
         assert (again["to_pay"], again["fate_unknown"]) == (0, 0)
+
+
+@pytest.mark.parametrize("seed", range(SEEDS // 2))
+async def test_a_run_pays_what_its_plan_said_whatever_was_stopped_before_and_however_the_wishes_change(
+    place: Any, seed: int
+) -> None:
+    dice = random.Random(seed)  # noqa: S311 - a test that repeats itself
+    place.fill(12)
+    for trial in range(3):
+        place.server.script(
+            Fault("break_schema", contains=f"Shop {dice.randint(0, 9)}"),
+            Fault(
+                dice.choice(["cut_before_work", "cut_after_work"]),
+                nth=dice.randint(2, 4),
+                task_type="textInference",
+            ),
+            Fault("fail_task", contains=f"Shop {dice.randint(0, 9)} ", code="providerError"),
+        )
+        with contextlib.suppress(JobStopped):
+            await place.run(
+                **_a_wish(dice, trial), limits={"unreachable_s": 0.3, "tasks_per_request": 3, "attempts": 1}
+            )
+        place.server.clear_faults()
+        wish = _a_wish(dice, trial)
+        planned, before = place.plan(**wish, limits={"attempts": 1}), place.executed()
+        await place.run(**wish, limits={"attempts": 1})
+        assert planned["to_pay"] <= place.executed() - before <= planned["to_pay"] + planned["fate_unknown"]
+        assert place.plan(**wish, limits={"attempts": 1})["to_pay"] == 0
+
+
+def _a_wish(dice: random.Random, trial: int) -> dict[str, Any]:
+    return {
+        "structured": {"reasks": dice.randint(0, 2)},
+        "retry_failed": dice.choice([None, f"retry {trial}"]),
+        "settings": {"seed": dice.choice([1, 1, 1, 2])},
+    }
 
 
 async def test_a_plan_tells_answered_from_failed(place: Any) -> None:
