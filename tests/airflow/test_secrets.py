@@ -78,7 +78,7 @@ PRINTED = frozenset(
         "Client",
         "Endpoint",
         "Inference",
-        "Job",
+        "OpenedJob",
         "Judge",
         "Ledger",
         "Limits",

@@ -1,0 +1,196 @@
+"""The second verb: ask what is not answered yet, and stage the rows."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.api.client import Client
+from runware_provider.engine.dataset.publish import Stage
+from runware_provider.engine.errors import JobStopped
+from runware_provider.engine.exchange.collect import Collector
+from runware_provider.engine.exchange.conversation import Exchange
+from runware_provider.engine.exchange.fate import Fates
+from runware_provider.engine.exchange.flight import OUTSTANDING, Flight
+from runware_provider.engine.exchange.pace import Pace
+from runware_provider.engine.exchange.submit import Submitter
+from runware_provider.engine.job.batch_feed import BatchFeed
+from runware_provider.engine.job.batch_staging import BatchStaging
+from runware_provider.engine.job.decider import Decider
+from runware_provider.engine.job.failure_watch import FailureWatch
+from runware_provider.engine.job.leftovers import Leftovers
+from runware_provider.engine.job.looking_ahead import LookingAhead
+from runware_provider.engine.job.manifest import stopped_manifest
+from runware_provider.engine.job.output_retries import OutputRetries
+from runware_provider.engine.job.prepare import failures_state
+from runware_provider.engine.job.run_watch import RunWatch
+from runware_provider.engine.job.staged import Staged
+from runware_provider.engine.outcome.part_writer import PartWriter
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from runware_provider.engine.api.client import Transport
+    from runware_provider.engine.job.opening import OpenedJob
+    from runware_provider.engine.job.progress import Progress
+    from runware_provider.engine.spec import Endpoint
+    from runware_provider.engine.spending.budget import Account
+
+
+async def ask(
+    job: OpenedJob,
+    endpoint: Endpoint,
+    *,
+    report: Callable[[Progress], None] | None,
+    stop: asyncio.Event,
+    transport: Transport | None,
+) -> Staged:
+    """Give every record its outcome.
+
+    Args:
+        job: whose records.
+        endpoint: where the API answers.
+        report: called about once a second; None where nobody wants it.
+        stop: when set, the job keeps what it has and raises Interrupted.
+        transport: carries the HTTP requests; None for a real network.
+
+    Raises:
+        BadInput: the source changed, or the prompt fits no record.
+        JobStopped: with a `manifest` attribute that says how far it came; what was staged is removed.
+        StateUnreadable: the state folder cannot be read.
+    """
+    limits = job.prepared.spec.limits
+    connections = limits.requests + max(1, limits.requests // 2)
+    async with Client(endpoint, connections=connections, transport=transport) as client, job.ledger.writing():
+        return await _Asking(job, client, report).run(stop)
+
+
+@dataclass
+class _Asking:
+    """The pieces of one run, put together."""
+
+    job: OpenedJob
+    client: Client
+    report: Callable[[Progress], None] | None
+
+    async def run(self, stop: asyncio.Event) -> Staged:
+        job = self.job
+        decider = Decider.of(job.prepared, job.ledger, job.generation, job.identity.job_id)
+        leftovers = self._leftovers()
+        account = await LookingAhead(job, self.client, decider, leftovers).account()
+        job.ledger.meets = account is not None
+        flight = Flight(account)
+        feed = self._feed(flight, decider)
+        try:
+            await self._exchange(flight, account).run(feed, feed.watch, stop)
+            await leftovers.ask(job.ledger.unsettled())
+            await feed.finish()
+        except JobStopped as stopped:
+            await feed.staging.abandon()
+            stopped.manifest = self._manifest(feed, stopped, flight)
+            raise
+        except BaseException:
+            await feed.staging.abandon()
+            raise
+        feed.watch.report()
+        writer = feed.staging.writer
+        return Staged(writer.parts, writer.failed_parts, writer.counts, writer.first_rows, feed.watch.priced)
+
+    def _exchange(self, flight: Flight, account: Account | None) -> Exchange:
+        job, client = self.job, self.client
+        spec, limits = job.prepared.spec, job.prepared.spec.limits
+        redactor = client.redactor(job.prepared.template.fields(0))
+        fates = Fates(flight, limits, spread=random.random(), redactor=redactor)  # noqa: S311 - only spreads load
+        timeout = limits.sync_timeout_s if spec.delivery == "sync" else limits.request_timeout_s
+        submitter = Submitter(
+            client, job.ledger, flight, fates, job.prepared.template, spec.delivery, timeout, time.monotonic
+        )
+        return Exchange(
+            submitter,
+            Collector(client, fates, limits.request_timeout_s, time.monotonic),
+            pace=Pace(limits.max_outstanding),
+            limits=limits,
+            job_id=job.identity.job_id,
+            account=account,
+            when_short=spec.budget.when_short if spec.budget is not None else "stop",
+        )
+
+    def _feed(self, flight: Flight, decider: Decider) -> BatchFeed:
+        prepared = self.job.prepared
+        return BatchFeed(
+            prepared=prepared,
+            flight=flight,
+            decider=decider,
+            retries=OutputRetries(decider.judge, prepared.forced, prepared.follow_ups),
+            watch=self._watch(flight),
+            staging=BatchStaging(self._writer(decider), self.job.ledger, prepared.storage),
+            job_id=self.job.identity.job_id,
+            now=time.monotonic,
+        )
+
+    def _watch(self, flight: Flight) -> RunWatch:
+        prepared, ledger = self.job.prepared, self.job.ledger
+        spec = prepared.spec
+        failures = None
+        if self.job.publishes and spec.max_failed is not None:
+            failures = FailureWatch(spec.max_failed, prepared.records * spec.samples)
+        return RunWatch(
+            failures=failures,
+            records=prepared.records,
+            samples=spec.samples,
+            paid=lambda: ledger.paid,
+            outstanding=lambda: flight.outstanding,
+            report_to=self.report,
+            now=time.monotonic,
+        )
+
+    def _writer(self, decider: Decider) -> PartWriter:
+        job, prepared = self.job, self.job.prepared
+        failures = None
+        if prepared.failures_folder is not None and job.publishes:
+            failures = Stage(prepared.storage, failures_state(prepared), job.publish_id)
+        return PartWriter(
+            stage=Stage(prepared.storage, prepared.state_folder, job.publish_id),
+            failures=failures,
+            judge=decider.judge,
+            kept=prepared.kept_schema,
+            results=prepared.results,
+        )
+
+    def _leftovers(self) -> Leftovers:
+        job, client = self.job, self.client
+        return Leftovers(
+            client=client,
+            ledger=job.ledger,
+            job_id=job.identity.job_id,
+            limits=job.prepared.spec.limits,
+            redactor=client.redactor(job.prepared.template.fields(0)),
+            now=time.monotonic,
+        )
+
+    def _manifest(self, feed: BatchFeed, stopped: JobStopped, flight: Flight) -> dict[str, Any]:
+        job = self.job
+        return stopped_manifest(
+            job.prepared,
+            job.ledger,
+            feed.watch.seen,
+            job.clock(),
+            stopped,
+            generation=job.generation,
+            records=feed.watch.records,
+            records_done=feed.records_done(),
+            still_at_vendor=_at_vendor(flight),
+        )
+
+
+def _at_vendor(flight: Flight) -> int:
+    """Inferences that the API may be working on: those that were handed to it, and not refused since."""
+    at_vendor = 0
+    for inference in flight:
+        handed_over = inference.sent_at is not None or inference.doubted_at is not None or inference.accepted
+        if inference.phase in OUTSTANDING and handed_over:
+            at_vendor += 1
+    return at_vendor

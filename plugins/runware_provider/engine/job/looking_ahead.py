@@ -1,0 +1,130 @@
+"""Before anything is asked: what other partitions answered is taken over, and the user hears what is to be paid."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.errors import BadInput, BudgetExhausted
+from runware_provider.engine.job.account_opening import open_account, price_of
+from runware_provider.engine.job.asked import asked_by
+from runware_provider.engine.job.manifest import stopped_manifest
+from runware_provider.engine.job.plan_counts import plan_counts
+from runware_provider.engine.job.prepare import changed
+from runware_provider.engine.job.reuse import Reuse, reuses
+from runware_provider.engine.outcome.rows import Counts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from runware_provider.engine.api.client import Client
+    from runware_provider.engine.errors import JobStopped
+    from runware_provider.engine.job.decider import Decider
+    from runware_provider.engine.job.leftovers import Leftovers
+    from runware_provider.engine.job.opening import OpenedJob
+    from runware_provider.engine.job.plan_counts import PlanCounts
+    from runware_provider.engine.spec import Budget
+    from runware_provider.engine.spending.budget import Account
+    from runware_provider.engine.spending.pricing import KnownPrices
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class LookingAhead:
+    """One look over the whole source, where somebody needs it.
+
+    Args:
+        job: that is about to ask.
+        client: names prices.
+        decider: of this run.
+        leftovers: asks for what nobody covers.
+    """
+
+    job: OpenedJob
+    client: Client
+    decider: Decider
+    leftovers: Leftovers
+
+    async def account(self) -> Account | None:
+        """Say what is to be paid, and why, where that may be more than the user foresaw.
+
+        Returns:
+            What the budget has paid already; None without a budget.
+
+        Raises:
+            BadInput: the budget is in USD, and nobody knows what the model costs.
+            BudgetExhausted: the estimate exceeds the budget, and the job shall not go as far as it gets.
+        """
+        prepared, ledger = self.job.prepared, self.job.ledger
+        different = changed(prepared, self.job.published)
+        budget, reusing = prepared.spec.budget, reuses(prepared.spec)
+        # Nobody wants to know: the source is not read twice.
+        if budget is None and not different and not reusing:
+            return None
+        asked = await asyncio.to_thread(asked_by, prepared, self.decider.questioner)
+        if reusing:
+            questioner, service = self.decider.questioner, self.job.identity.service
+            await Reuse(prepared, asked, ledger, questioner, service).run()
+        if budget is None and not different:
+            return None
+        counts = await asyncio.to_thread(plan_counts, asked, self.decider)
+        if counts.to_pay and different:
+            log.info("%s", _because(counts, different))
+        return await self._within(budget, counts) if budget is not None else None
+
+    async def _within(self, budget: Budget, counts: PlanCounts) -> Account:
+        """The budget's account, if the estimate stays within it or the job may go as far as it gets."""
+        ledger = self.job.ledger
+        listed = await self.client.prices() if budget.usd is not None else {}
+        price = self._price(listed, counts)
+        uncovered = [attempt for attempt in ledger.unsettled("fresh") if attempt[0] not in counts.doubted]
+        in_doubt = await self.leftovers.ask(uncovered)
+        account = open_account(budget, price, ledger, counts.prompt_tokens_each, in_doubt=in_doubt)
+        inferences, tokens = counts.chargeable
+        reason = account.exceeds(account.estimate(tokens, inferences))
+        if reason is not None and budget.when_short == "stop":
+            stopped = BudgetExhausted(f"{reason}; nothing was sent")
+            stopped.manifest = self._manifest(stopped, counts)
+            raise stopped
+        return account
+
+    def _price(self, listed: Mapping[str, tuple[float, float]], counts: PlanCounts) -> KnownPrices | None:
+        prepared, ledger = self.job.prepared, self.job.ledger
+        spec = prepared.spec
+        same_model = bool(self.job.published) and "model" not in changed(prepared, self.job.published)
+        price = price_of(spec, listed, ledger, counts.answers, same_model=same_model)
+        in_usd = spec.budget is not None and spec.budget.usd is not None
+        if in_usd and price is None and ledger.statistics().mean_cost is None:
+            raise BadInput(
+                "budget.usd",
+                f"the API names no price for {spec.model!r}, so the budget could not be kept",
+                "Give the price with budget.usd_per_million=(in, out), or a budget in tokens",
+            )
+        return price
+
+    def _manifest(self, stopped: JobStopped, counts: PlanCounts) -> dict[str, Any]:
+        """Before anything was sent; what an earlier run sent, and nobody knows the fate of, may be under way."""
+        told = stopped_manifest(
+            self.job.prepared,
+            self.job.ledger,
+            Counts(),
+            self.job.clock(),
+            stopped,
+            generation=self.job.generation,
+            records=counts.records,
+            records_done=0,
+            still_at_vendor=counts.unknown,
+        )
+        return {**told, "to_pay": counts.to_pay}
+
+
+def _because(counts: PlanCounts, different: Sequence[str]) -> str:
+    known = f"; {counts.answered:,} are answered already" if counts.answered else ""
+    shown = f"; {counts.to_reask:,} were answered with what does not fit" if counts.to_reask else ""
+    what = different[0]
+    if len(different) > 1:
+        what = f"{', '.join(different[:-1])} and {different[-1]}"
+    return f"{counts.to_pay:,} inferences are to be paid, because since the last publish the {what} changed{known}{shown}."

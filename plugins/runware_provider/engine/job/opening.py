@@ -1,0 +1,136 @@
+"""The first verb: open a job. Everything that can be refused is refused here, before anything is paid."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.api.client import check_endpoint
+from runware_provider.engine.dataset.publish import read_manifest
+from runware_provider.engine.errors import BadInput, NothingToDo
+from runware_provider.engine.job.manifest import Clock
+from runware_provider.engine.job.prepare import (
+    check_empty,
+    check_published,
+    check_schemas,
+    failures_state,
+    narrowed,
+    places_checked,
+    prepare,
+)
+from runware_provider.engine.memory.ledger import Ledger
+from runware_provider.engine.memory.state_folder import generation_of, open_job, wish_of
+from runware_provider.engine.storage.stores import Stores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runware_provider.engine.job.prepare import Prepared
+    from runware_provider.engine.memory.state_folder import JobIdentity
+    from runware_provider.engine.spec import Endpoint, Spec
+    from runware_provider.engine.storage.stores import Version
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class OpenedJob:
+    """A job whose state is read, and of which nothing can be refused any more."""
+
+    prepared: Prepared
+    identity: JobIdentity
+    generation: int
+    """In which new questions are asked."""
+    ledger: Ledger
+    published: Mapping[str, Any]
+    """The manifest that this run will replace; empty for the first one."""
+    previous: Version | None
+    """The version of `published`: the publish replaces that one and no other."""
+    previous_failures: Version | None
+    """The same of the manifest of the dataset of failures."""
+    publishes: bool
+    """Whether its rows are to be published; those of a preview are not."""
+    started_at: str
+    """In UTC."""
+    began: float = field(default_factory=time.monotonic)
+    publish_id: str = field(default_factory=lambda: secrets.token_hex(6))
+
+    def clock(self) -> Clock:
+        """When it began, and what time it is now."""
+        return Clock(self.started_at, timestamp(), round(time.monotonic() - self.began, 3))
+
+    def close(self) -> None:
+        """Forget what was read; the state folder keeps everything."""
+        self.ledger.close()
+
+
+def open_run(spec: Spec, endpoint: Endpoint, *, preview: int | None, stores: Stores | None) -> OpenedJob:
+    """Open the source by its footers, the destination and the state; nothing is sent.
+
+    Args:
+        spec: what the user asked for.
+        endpoint: where the API answers.
+        preview: only so many records, whose rows are not published; None for all.
+        stores: opens the stores that the paths name; by default with what the environment says.
+
+    Raises:
+        BadInput: names what is wrong and what to do.
+        NothingToDo: the source is empty and `on_empty` is `skip`.
+        StateUnreadable: the state folder cannot be read.
+    """
+    check_endpoint(endpoint)
+    started_at = timestamp()
+    prepared = prepare(spec, stores or Stores())
+    check_empty(prepared)
+    if preview is not None:
+        prepared = narrowed(prepared, preview)
+    for warning in prepared.warnings:
+        log.warning("%s", warning)
+    if prepared.records == 0 and spec.on_empty == "skip":
+        raise NothingToDo(f"{spec.source} holds no record")
+    return _with_state(prepared, endpoint, started_at, publishes=preview is None)
+
+
+def _with_state(prepared: Prepared, endpoint: Endpoint, started_at: str, *, publishes: bool) -> OpenedJob:
+    """Read the state of the job, or begin it; everything is checked before the state folder is made."""
+    spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
+    published = check_published(prepared)
+    for change in check_schemas(prepared, published[0] if published else {}):
+        log.warning("%s", change)
+    with places_checked(spec):
+        storage.check_conditions(folder)
+        identity = open_job(storage, folder, spec.destination, started_at, service=endpoint.service)
+        _check_service(identity, endpoint, folder)
+        wish = wish_of(spec.refresh, spec.retry_failed)
+        generation = generation_of(storage, folder, wish, started_at)
+    failures = read_manifest(storage, failures_state(prepared)) if prepared.failures_folder else None
+    return OpenedJob(
+        prepared=prepared,
+        identity=identity,
+        generation=generation,
+        ledger=Ledger(storage, storage.join(folder, "ledger"), run=spec.run),
+        published=published[0] if published else {},
+        previous=published[1] if published else None,
+        previous_failures=failures[1] if failures else None,
+        publishes=publishes,
+        started_at=started_at,
+    )
+
+
+def _check_service(identity: JobIdentity, endpoint: Endpoint, folder: str) -> None:
+    """Answers of a stand-in must never pass for those of the real service, nor the other way round."""
+    if identity.service and identity.service != endpoint.service:
+        raise BadInput(
+            "base URL",
+            f"it leads to {endpoint.service}, but the answers in {folder} came from {identity.service}",
+            "Choose another destination for another service",
+        )
+
+
+def timestamp() -> str:
+    """Now, in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

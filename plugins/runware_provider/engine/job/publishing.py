@@ -1,0 +1,145 @@
+"""The third verb: publish what was staged, from whatever process."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.dataset.publish import publish, read_manifest
+from runware_provider.engine.dataset.schema_text import schema_text
+from runware_provider.engine.errors import PublishConflict
+from runware_provider.engine.identity import task_uuid
+from runware_provider.engine.job.manifest import manifest_of, unpriced
+from runware_provider.engine.job.prepare import failures_state, note_schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runware_provider.engine.dataset.publish import StagedPart
+    from runware_provider.engine.job.opening import OpenedJob
+    from runware_provider.engine.job.staged import Staged
+    from runware_provider.engine.storage.stores import Version
+
+REBASES = 5
+"""How often a publish goes on from what an older run published meanwhile."""
+
+
+def manifest_of_run(job: OpenedJob, staged: Staged, status: str) -> dict[str, Any]:
+    """What a finished run tells."""
+    clock, generation = job.clock(), job.generation
+    return manifest_of(job.prepared, job.ledger, staged.counts, clock, status=status, generation=generation)
+
+
+def publish_staged(job: OpenedJob, staged: Staged) -> dict[str, Any]:
+    """Put the staged rows in the place of what was published before; returns the manifest.
+
+    Raises:
+        BadInput: another partition brought a schema meanwhile that goes with this one no more.
+        PublishConflict: a run that began later has published meanwhile.
+        StateUnreadable: the state folder cannot be read.
+    """
+    return _Publishing(job, staged).publish()
+
+
+@dataclass
+class _Publishing:
+    job: OpenedJob
+    staged: Staged
+
+    def _unpriced(self) -> dict[str, Any]:
+        """The tasks whose cost nobody knows: a few in the manifest, all of them in a file of their own."""
+        job_id = self.job.identity.job_id
+        names = [task_uuid(job_id, key, attempt) for key, attempt in self.job.ledger.unpriced()]
+        if not names:
+            return unpriced([], None)
+        storage = self.job.prepared.storage
+        path = storage.join(self.job.prepared.state_folder, "unpriced", f"{self.job.publish_id}.txt")
+        storage.create_new(path, "".join(f"{name}\n" for name in names).encode())
+        return unpriced(names, path)
+
+    def publish(self) -> dict[str, Any]:
+        """Publish both datasets; see `publish_staged`."""
+        prepared, staged = self.job.prepared, self.staged
+        manifest = manifest_of_run(self.job, staged, "published")
+        manifest |= self._unpriced()
+        note_schemas(prepared, self.job.published, self.job.started_at)
+        if prepared.failures_folder is not None:
+            rows = sum(part.rows for part in staged.failed_parts)
+            manifest["failures"] = {"destination": prepared.failures_folder, "rows": rows}
+        published = self._replace(
+            prepared.folder, prepared.state_folder, staged.parts, manifest, self.job.previous
+        )
+        if prepared.failures_folder is not None:
+            record = {
+                **manifest,
+                "rows": manifest["failures"]["rows"],
+                "schema": schema_text(prepared.failures_schema),
+            }
+            self._replace(
+                prepared.failures_folder,
+                failures_state(prepared),
+                staged.failed_parts,
+                record,
+                self.job.previous_failures,
+                decided=str(published["publish_id"]),
+            )
+        return published
+
+    def _replace(  # noqa: PLR0913 - each a fact of its own
+        self,
+        folder: str,
+        state_folder: str,
+        parts: list[StagedPart],
+        manifest: dict[str, Any],
+        previous: Version | None,
+        *,
+        decided: str | None = None,
+    ) -> dict[str, Any]:
+        """Publish, also over what an older run has published meanwhile: of twins the one that began last stands.
+
+        Args:
+            folder: the dataset's.
+            state_folder: where its manifest lies.
+            parts: of the dataset.
+            manifest: what to record.
+            previous: the version that this publish builds on.
+            decided: the publish of the main dataset that this one belongs to. Which run stands is decided there, once
+                for both datasets: as long as it is the present one, this one goes over whatever lies here.
+
+        Raises:
+            PublishConflict: a run that began later stands, in both datasets.
+        """
+        storage, publish_id = self.job.prepared.storage, self.job.publish_id
+        for _ in range(REBASES):
+            if decided is not None and not self._stands(decided):
+                break
+            try:
+                return publish(
+                    storage,
+                    folder=folder,
+                    state_folder=state_folder,
+                    publish_id=publish_id,
+                    staged=parts,
+                    manifest=manifest,
+                    previous=previous,
+                )
+            except PublishConflict:
+                present = read_manifest(storage, state_folder)
+                if present is None or (decided is None and self._is_older_than(present[0])):
+                    raise
+                previous, publish_id = present[1], secrets.token_hex(6)
+        else:
+            raise PublishConflict(
+                f"{folder}: other runs publish it again and again; run again to build on what is there"
+            )
+        raise PublishConflict(
+            f"{folder}: a run that began later has published meanwhile; its dataset stands, and its failures belong to it"
+        )
+
+    def _stands(self, publish_id: str) -> bool:
+        present = read_manifest(self.job.prepared.storage, self.job.prepared.state_folder)
+        return present is not None and present[0]["publish_id"] == publish_id
+
+    def _is_older_than(self, manifest: Mapping[str, Any]) -> bool:
+        return str(manifest.get("started_at", "")) >= self.job.started_at
