@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from runware_provider.engine.attempt import FORGOTTEN, WITHDRAWN, Attempt, Entry, History, Kind
 from runware_provider.engine.identity import Key
 from runware_provider.engine.job.decision import PAID_FOR, Action, Earlier, Wish, decide, needs_earlier
-from runware_provider.engine.job.questions import Question, Request
+from runware_provider.engine.job.question import Question, Request
 from runware_provider.engine.outcome.follow_up import Policy, last_word
 from runware_provider.engine.outcome.rows import Judgement, Outcome
 from runware_provider.engine.outcome.standing import standing

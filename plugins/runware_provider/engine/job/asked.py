@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from runware_provider.engine.identity import FINGERPRINT_BYTES
 from runware_provider.engine.job.batch_work import RECORDS_AT_ONCE, records_of
 from runware_provider.engine.job.chosen_records import chosen_records
-from runware_provider.engine.job.questions import Request
+from runware_provider.engine.job.question import Request
 from runware_provider.engine.templates.prompt import Skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runware_provider.engine.job.prepare import Prepared
-    from runware_provider.engine.job.questions import Questioner
+    from runware_provider.engine.job.questioner import Questioner
 
 NOT_KEPT = ""
 """In the place of prompts, which are many and long; whoever sends them renders them again."""

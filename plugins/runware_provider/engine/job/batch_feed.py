@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.job.decision import Decision, Earlier
     from runware_provider.engine.job.output_retries import OutputRetries
     from runware_provider.engine.job.prepare import Prepared
-    from runware_provider.engine.job.questions import Question, Request
+    from runware_provider.engine.job.question import Question, Request
     from runware_provider.engine.job.run_watch import RunWatch
 
     Samples = list[Request | Skip]

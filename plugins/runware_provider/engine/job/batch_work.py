@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.dataset.source import Batch
     from runware_provider.engine.identity import Key
-    from runware_provider.engine.job.questions import Request
+    from runware_provider.engine.job.question import Request
     from runware_provider.engine.outcome.rows import Judgement
 
 RECORDS_AT_ONCE = 200

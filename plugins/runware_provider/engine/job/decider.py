@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.job.decision import Decision, Earlier, Wish, decide, needs_earlier
-from runware_provider.engine.job.questions import Questioner, Shared
+from runware_provider.engine.job.questioner import Questioner, Shared
 from runware_provider.engine.outcome.follow_up import ended_with, last_word
 from runware_provider.engine.outcome.rows import Judge
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.attempt import Attempt, Entry
     from runware_provider.engine.job.decision import Answers
     from runware_provider.engine.job.prepare import Prepared
-    from runware_provider.engine.job.questions import Question
+    from runware_provider.engine.job.question import Question
     from runware_provider.engine.memory.ledger import Ledger
 
 READ_AT_ONCE = 2_000

@@ -17,7 +17,7 @@ from runware_provider.engine.outcome.standing import may_have_been_sent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runware_provider.engine.job.questions import Question
+    from runware_provider.engine.job.question import Question
     from runware_provider.engine.outcome.follow_up import OutputRetry, Policy
 
 Answers = list[tuple[Entry, Judgement]]

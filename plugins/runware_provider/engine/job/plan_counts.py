@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.job.asked import Asked
     from runware_provider.engine.job.decider import Decider
     from runware_provider.engine.job.decision import Decision, Earlier
-    from runware_provider.engine.job.questions import Question
+    from runware_provider.engine.job.question import Question
 
 MOST_ANSWERS = 200
 

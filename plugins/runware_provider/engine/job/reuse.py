@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.attempt import Attempt, Entry, History
     from runware_provider.engine.job.asked import Asked
     from runware_provider.engine.job.prepare import Prepared
-    from runware_provider.engine.job.questions import Questioner
+    from runware_provider.engine.job.questioner import Questioner
     from runware_provider.engine.spec import Spec
 
 

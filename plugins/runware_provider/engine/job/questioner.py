@@ -1,13 +1,14 @@
-"""What records ask: their requests, and where each request stands by the ledger."""
+"""Turns records into questions, with what the ledger knows of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.api.request_bodies import encoded
 from runware_provider.engine.exchange.flight import Inference, Phase
 from runware_provider.engine.identity import Key, task_uuid
+from runware_provider.engine.job.question import Question, Request
 from runware_provider.engine.outcome.standing import Standing, may_have_been_sent, standing
 from runware_provider.engine.spending.tokens import estimated_tokens
 from runware_provider.engine.templates.prompt import Skip
@@ -23,28 +24,6 @@ if TYPE_CHECKING:
 
 TASK_OVERHEAD = 200
 """Bytes of a task beside its prompt and what all tasks share."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What one sample of a record asks."""
-
-    prompt: str = field(repr=False)
-    fingerprint: bytes
-    sample: int
-    tokens: int
-    """Of the prompt side, by estimate."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A request, and where it stands."""
-
-    key: Key
-    request: Request
-    standing: Standing
-    anew: Question | None = None
-    """The same in this run's generation, where the user may want it asked again."""
 
 
 @dataclass(frozen=True)
