@@ -18,6 +18,7 @@ from runware_provider.engine.exchange.pace import Pace
 from runware_provider.engine.exchange.submit import Submitter
 from runware_provider.engine.job.batch_feed import BatchFeed
 from runware_provider.engine.job.batch_staging import BatchStaging
+from runware_provider.engine.job.batches_in_hand import BatchesInHand
 from runware_provider.engine.job.decider import Decider
 from runware_provider.engine.job.failure_watch import FailureWatch
 from runware_provider.engine.job.leftovers import Leftovers
@@ -89,14 +90,14 @@ class _Asking:
             await leftovers.ask(job.ledger.unsettled())
             await feed.finish()
         except JobStopped as stopped:
-            await feed.staging.abandon()
+            await feed.in_hand.staging.abandon()
             stopped.manifest = self._manifest(feed, stopped, flight)
             raise
         except BaseException:
-            await feed.staging.abandon()
+            await feed.in_hand.staging.abandon()
             raise
         feed.watch.report()
-        writer = feed.staging.writer
+        writer = feed.in_hand.staging.writer
         return Staged(writer.parts, writer.failed_parts, writer.counts, writer.first_rows, feed.watch.priced)
 
     def _exchange(self, flight: Flight, account: Account | None) -> Exchange:
@@ -120,13 +121,15 @@ class _Asking:
 
     def _feed(self, flight: Flight, decider: Decider) -> BatchFeed:
         prepared = self.job.prepared
+        watch = self._watch(flight)
+        staging = BatchStaging(self._writer(decider), self.job.ledger, prepared.storage)
         return BatchFeed(
             prepared=prepared,
             flight=flight,
             decider=decider,
             retries=OutputRetries(decider.judge, prepared.forced, prepared.follow_ups),
-            watch=self._watch(flight),
-            staging=BatchStaging(self._writer(decider), self.job.ledger, prepared.storage),
+            watch=watch,
+            in_hand=BatchesInHand(watch, staging),
             job_id=self.job.identity.job_id,
             now=time.monotonic,
         )
@@ -181,7 +184,7 @@ class _Asking:
             stopped,
             generation=job.generation,
             records=feed.watch.records,
-            records_done=feed.records_done(),
+            records_done=feed.in_hand.records_done(),
             still_at_vendor=_at_vendor(flight),
         )
 

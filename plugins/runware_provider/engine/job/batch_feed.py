@@ -19,14 +19,14 @@ from runware_provider.engine.outcome.rows import Judgement
 from runware_provider.engine.templates.prompt import Skip
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from runware_provider.engine.api.request_bodies import FollowUp
     from runware_provider.engine.attempt import Entry
     from runware_provider.engine.exchange.flight import Flight, Inference
     from runware_provider.engine.identity import Key
-    from runware_provider.engine.job.batch_staging import BatchStaging
     from runware_provider.engine.job.batch_work import LetGo
+    from runware_provider.engine.job.batches_in_hand import BatchesInHand
     from runware_provider.engine.job.chosen_records import Chosen
     from runware_provider.engine.job.decider import Decider
     from runware_provider.engine.job.decision import Decision, Earlier
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     Samples = list[Request | Skip]
     """What each sample of one record asks, or why it does not."""
 
-BATCHES_IN_HAND = 3
-"""As many full batches may wait for their answers at once; more rows than that are let go."""
-
 
 @dataclass(kw_only=True)
 class BatchFeed:
@@ -51,14 +48,9 @@ class BatchFeed:
     decider: Decider
     retries: OutputRetries
     watch: RunWatch
-    staging: BatchStaging
+    in_hand: BatchesInHand
     job_id: bytes
     now: Callable[[], float]
-    _in_hand: list[BatchWork] = field(default_factory=list, repr=False)
-    _let_go: dict[int, LetGo] = field(default_factory=dict, repr=False)
-    """By the numbers of their batches."""
-    _waiting: dict[Key, list[BatchWork | LetGo]] = field(default_factory=dict, repr=False)
-    """Whose rows wait for a question that is under way."""
     _out_of_budget: list[Inference] = field(default_factory=list, repr=False)
     """Of the batch that is being loaded."""
 
@@ -75,27 +67,27 @@ class BatchFeed:
 
     def wants(self) -> bool:
         """Whether there is another batch to load, and room for it in memory."""
-        self._in_hand = [work for work in self._in_hand if not work.staged]
+        has_room = self.in_hand.has_room()
         if self._first_pass is not None:
-            return self._has_room() or self._oldest_incomplete() is not None
+            return has_room or self.in_hand.can_make_room()
         # The second pass waits for the stragglers, so that each batch is complete as soon as it is read.
-        return bool(self._let_go) and self._has_room() and not len(self.flight)
+        return bool(self.in_hand.let_go) and has_room and not len(self.flight)
 
     def exhausted(self) -> bool:
         """Whether all batches are loaded, those that were let go for the second time."""
-        return self._first_pass is None and not self._let_go
+        return self._first_pass is None and not self.in_hand.let_go
 
     def pending(self) -> set[asyncio.Task[None]]:
         """Batches that are being staged; one that failed raises here."""
-        return self.staging.pending()
+        return self.in_hand.staging.pending()
 
     async def load(self) -> None:
         """Read the next batch and put what it asks into the flight."""
         if self._first_pass is None:
             await self._load_again()
             return
-        if not self._has_room():
-            self._make_room()
+        if not self.in_hand.has_room():
+            self.in_hand.make_room()
         chosen = await asyncio.to_thread(next, self._first_pass)
         if chosen.last:
             self._first_pass = None
@@ -115,7 +107,7 @@ class BatchFeed:
         following = self.retries.after(inference, entry, may_ask=self.decider.may_ask)
         if isinstance(following, Judgement):
             self.watch.price(inference.prompt_tokens, following)
-            self._settle(inference.key, following)
+            self.in_hand.settle(inference.key, following)
             return None
         return following
 
@@ -132,19 +124,18 @@ class BatchFeed:
             some = inferences[start : start + READ_AT_ONCE]
             older = self._answered_before(some)
             read = await asyncio.to_thread(self.decider.read, list(older.values()))
-            shown: dict[Key, tuple[Key, Judgement]] = {}
+            # Rows that were to be asked anew keep what they had.
             for (key, question), earlier in zip(older.items(), read, strict=True):
-                shown[key] = (question.key, earlier.judgement)
+                self.in_hand.fall_back(key, question.key, earlier.judgement)
             for inference in some:
-                if inference.key not in shown:
-                    self._settle(inference.key, self._without_money(inference))
-            self._fall_back(shown)
+                if inference.key not in older:
+                    self.in_hand.settle(inference.key, self._without_money(inference))
 
     # a batch comes in
 
     async def _take_in(self, work: BatchWork, chosen: Chosen) -> None:
         """Ask what a batch asks, while it is rendered."""
-        self._in_hand.append(work)
+        self.in_hand.take_in(work)
         to_read: dict[Key, Question] = {}
         async for records in self._rendered(work, chosen):
             self._ask(work, records, to_read)
@@ -153,7 +144,7 @@ class BatchFeed:
 
     async def _take_in_again(self, work: BatchWork, chosen: Chosen, let_go: LetGo) -> None:
         """The same, once it is clear that its rows are those of before; or rows that changed would be paid for."""
-        self._in_hand.append(work)
+        self.in_hand.take_in(work)
         rendered = [records async for records in self._rendered(work, chosen)]
         if work.asked != let_go.asked:
             raise BadInput(
@@ -180,7 +171,7 @@ class BatchFeed:
         given_up, self._out_of_budget = self._out_of_budget, []
         await self.give_up(given_up)
         work.loaded = True
-        self._stage_if_complete(work)
+        self.in_hand.stage_if_complete(work)
 
     def _ask(self, work: BatchWork, records: Sequence[Samples], to_read: dict[Key, Question]) -> None:
         """Each sample of some records gets its slot; what the ledger has to be read for is noted, to be read together."""
@@ -192,7 +183,7 @@ class BatchFeed:
             slots: list[Key | Skip] = []
             for request in samples:
                 if isinstance(request, Skip):
-                    self._count(work, self.decider.judge.skipped(request), 1)
+                    self.in_hand.count(work, self.decider.judge.skipped(request), 1)
                     slots.append(request)
                 else:
                     slots.append(self._slot(work, next(questions), to_read))
@@ -204,7 +195,7 @@ class BatchFeed:
         # the same breath as the ledger, or an answer that comes in between would be paid for once more.
         for same in (question, question.anew):
             if same is not None and self.flight.get(same.key) is not None:
-                self._wait(work, same.key, 1)
+                self.in_hand.wait(work, same.key, 1)
                 return same.key
         if question.standing.settled is not None:
             to_read[question.key] = question
@@ -234,15 +225,15 @@ class BatchFeed:
         if decision.action is Action.ANSWERED and decision.judgement is not None:
             self.watch.proven = self.watch.proven or decision.judgement.answered
             self.watch.price(question.request.tokens, decision.judgement)
-            self._show_earlier(work, question.key, decision.judgement, rows)
+            self.in_hand.show(work, question.key, decision.judgement, rows)
             return
         # The budget reaches for nothing more, so the rows keep what they had.
         if decision.action is Action.SKIP and decision.judgement is not None:
-            self._show_earlier(work, question.key, decision.judgement, rows)
+            self.in_hand.show(work, question.key, decision.judgement, rows)
             return
         answers = earlier.answers if earlier is not None and question.standing.answers else []
         self.watch.proven = self.watch.proven or bool(answers)
-        self._wait(work, question.key, rows)
+        self.in_hand.wait(work, question.key, rows)
         inference = self.decider.questioner.inference(question, self.job_id, self.now())
         inference.only_look_for = decision.action is Action.ONLY_LOOK_FOR
         if answers:
@@ -251,12 +242,6 @@ class BatchFeed:
             self._out_of_budget.append(inference)
         else:
             self.flight.add(inference, self.now())
-
-    def _show_earlier(self, work: BatchWork, key: Key, judgement: Judgement, rows: int) -> None:
-        work.judged[key] = judgement
-        if not work.counted:
-            self.watch.reused += rows
-        self._count(work, judgement, rows)
 
     def _check_template(self, work: BatchWork) -> None:
         """A template that fails on every record of the first batch that has some is at fault itself."""
@@ -272,25 +257,7 @@ class BatchFeed:
                 "Mend the template; nothing was sent",
             )
 
-    # rows wait, and get their outcomes
-
-    def _wait(self, work: BatchWork, key: Key, rows: int) -> None:
-        work.awaited[key] += rows
-        waiting = self._waiting.setdefault(key, [])
-        if work not in waiting:
-            waiting.append(work)
-
-    def _settle(self, key: Key, judgement: Judgement) -> None:
-        for waiting in self._waiting.pop(key, []):
-            if isinstance(waiting, BatchWork):
-                self._count(waiting, judgement, waiting.settle(key, judgement))
-                self._stage_if_complete(waiting)
-            else:
-                self.watch.saw(judgement, waiting.settle(key))
-
-    def _count(self, work: BatchWork, judgement: Judgement, rows: int) -> None:
-        if not work.counted:
-            self.watch.saw(judgement, rows)
+    # the budget is used up
 
     def _answered_before(self, inferences: Sequence[Inference]) -> dict[Key, Question]:
         """Of those that have no answer in this generation: the same in the newest older one with a last word."""
@@ -310,69 +277,21 @@ class BatchFeed:
         doubted = inference.doubted_at is not None and not inference.unknown_to_all
         return self.decider.judge.given_up(inference.counted, inference.task_uuid if doubted else None)
 
-    def _fall_back(self, shown: Mapping[Key, tuple[Key, Judgement]]) -> None:
-        """Rows that were to be asked anew keep what they had."""
-        for key in shown:
-            for waiting in self._waiting.pop(key, []):
-                if not isinstance(waiting, BatchWork):
-                    rows = waiting.settle(key)
-                    self.watch.reused += rows
-                    self.watch.saw(shown[key][1], rows)
-        for work in list(self._in_hand):
-            for judgement, rows in work.fall_back(shown):
-                if not work.counted:
-                    self.watch.reused += rows
-                self._count(work, judgement, rows)
-            self._stage_if_complete(work)
-
-    # memory
-
-    def _has_room(self) -> bool:
-        return len(self._in_hand) < BATCHES_IN_HAND
-
-    def _oldest_incomplete(self) -> BatchWork | None:
-        """The batch that has waited longest for its stragglers."""
-        for work in self._in_hand:
-            if work.loaded and not work.staging:
-                return work
-        return None
-
-    def _make_room(self) -> None:
-        """Drop the rows and the answers of the batch that has waited longest; the ledger has them."""
-        work = self._oldest_incomplete()
-        if work is None:
-            return
-        let_go = work.let_go()
-        self._in_hand.remove(work)
-        self._let_go[work.batch.number] = let_go
-        for key in let_go.awaited:
-            self._waiting[key] = [
-                let_go if waiting is work else waiting for waiting in self._waiting.get(key, [])
-            ]
+    # the second pass
 
     async def _load_again(self) -> None:
         """Read the next batch that was let go once more; the ledger has its answers by now."""
         if self._second_pass is None:
-            in_order = sorted(self._let_go.values(), key=lambda let_go: let_go.batch.number)
+            in_order = sorted(self.in_hand.let_go.values(), key=lambda let_go: let_go.batch.number)
             batches = [(let_go.batch, let_go.records) for let_go in in_order]
             self._second_pass = chosen_again(self.prepared, self._columns, batches)
         chosen = await asyncio.to_thread(next, self._second_pass)
-        let_go = self._let_go[chosen.batch.number]
+        let_go = self.in_hand.let_go[chosen.batch.number]
         work = BatchWork(chosen.batch, chosen.records.select(self.prepared.kept), counted=True)
         await self._take_in_again(work, chosen, let_go)
-        del self._let_go[chosen.batch.number]
-
-    def _stage_if_complete(self, work: BatchWork) -> None:
-        if work.complete and not work.staging:
-            self.staging.begin(work)
+        del self.in_hand.let_go[chosen.batch.number]
 
     # the end
-
-    def records_done(self) -> int:
-        """Records of which every sample has its last word, or needs none."""
-        staged = self.staging.writer.counts.records
-        in_hand = sum(work.records_done() for work in self._in_hand if not work.staged)
-        return staged + in_hand + sum(let_go.records_done() for let_go in self._let_go.values())
 
     async def finish(self) -> None:
         """Wait for the last batches; every record that went in has come out.
@@ -380,8 +299,8 @@ class BatchFeed:
         Raises:
             TooManyFailed: more failed than may, now that all is known.
         """
-        await self.staging.finish()
-        counts, records = self.staging.writer.counts, self.watch.records
+        await self.in_hand.staging.finish()
+        counts, records = self.in_hand.staging.writer.counts, self.watch.records
         if counts.records != records or counts.rows != records * self.prepared.spec.samples:
             raise AssertionError(
                 f"{records} records went in, {counts.records} records and {counts.rows} rows came out"

@@ -57,6 +57,6 @@ class BatchStaging:
             self.storage.delete(part.path)
 
     async def _stage(self, work: BatchWork) -> None:
-        self.ledger.mark_used(work.judged)
+        self.ledger.mark_used(work.used)
         await asyncio.to_thread(self.writer.write, work.batch.number, work.kept, work.slots, work.judged)
         work.staged = True

@@ -40,6 +40,8 @@ class BatchWork:
     loaded: bool = False
     staging: bool = False
     staged: bool = False
+    _shown_instead: dict[Key, Key] = field(default_factory=dict, repr=False)
+    """Of questions that were to be asked anew and are not: the same, as it was answered before."""
     _asked: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16), repr=False)
 
     @property
@@ -56,6 +58,11 @@ class BatchWork:
         """Note what one more record asks."""
         for request in samples:
             self._asked.update(request.code.encode() if isinstance(request, Skip) else request.fingerprint)
+
+    @property
+    def used(self) -> list[Key]:
+        """The questions whose last words its rows show."""
+        return [self._shown_instead.get(key, key) for key in self.judged]
 
     def rows_of(self, keys: Container[Key]) -> Counter[Key]:
         """How many rows asked each of these."""
@@ -76,13 +83,10 @@ class BatchWork:
         self.judged[key] = judgement
         return self.awaited.pop(key, 0)
 
-    def fall_back(self, shown: Mapping[Key, tuple[Key, Judgement]]) -> Iterator[tuple[Judgement, int]]:
-        """Have the rows that wait for some questions show the last word on others; how many rows show each."""
-        awaited = {key: other for key, other in shown.items() if key in self.awaited}
-        self.replace({key: other for key, (other, _) in awaited.items()})
-        for key, (other, judgement) in awaited.items():
-            self.judged[other] = judgement
-            yield judgement, self.awaited.pop(key)
+    def fall_back(self, key: Key, other: Key, judgement: Judgement) -> int:
+        """Have the rows that wait for a question show the last word on another one; returns how many rows those are."""
+        self._shown_instead[key] = other
+        return self.settle(key, judgement)
 
     def records_done(self) -> int:
         """Records of which every sample has its last word, or needs none."""
@@ -105,8 +109,12 @@ class LetGo:
     awaited: Counter[Key] = field(repr=False)
     """What had no last word when it was let go, and has none yet, with the number of rows that wait for it."""
 
-    def settle(self, key: Key) -> int:
+    def settle(self, key: Key, judgement: Judgement) -> int:  # noqa: ARG002 - its rows are made of it in the second pass
         """Note that a last word is there; returns how many rows waited for it."""
+        return self.awaited.pop(key, 0)
+
+    def fall_back(self, key: Key, other: Key, judgement: Judgement) -> int:  # noqa: ARG002 - see `settle`
+        """Note that no last word will come, and an earlier one counts; returns how many rows waited for it."""
         return self.awaited.pop(key, 0)
 
     def records_done(self) -> int:

@@ -1,0 +1,131 @@
+"""The batches that are held in memory, which of their rows wait for what, and which were let go to make room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runware_provider.engine.job.batch_work import BatchWork
+
+if TYPE_CHECKING:
+    from runware_provider.engine.identity import Key
+    from runware_provider.engine.job.batch_staging import BatchStaging
+    from runware_provider.engine.job.batch_work import LetGo
+    from runware_provider.engine.job.run_watch import RunWatch
+    from runware_provider.engine.outcome.rows import Judgement
+
+MOST = 3
+"""So many batches may wait for their answers at once; when one more is read, the oldest is let go."""
+
+
+@dataclass
+class BatchesInHand:
+    """Settles rows, and has each batch staged when all of its rows have their outcome.
+
+    Args:
+        watch: is told of each row once, however often its batch is read.
+        staging: stages batches.
+    """
+
+    watch: RunWatch
+    staging: BatchStaging
+    let_go: dict[int, LetGo] = field(default_factory=dict)
+    """By the numbers of their batches."""
+    _works: list[BatchWork] = field(default_factory=list, repr=False)
+    """The oldest first."""
+    _waiting: dict[Key, list[BatchWork | LetGo]] = field(default_factory=dict, repr=False)
+    """Whose rows wait for a question that is under way."""
+
+    # room
+
+    def has_room(self) -> bool:
+        """Whether one more batch may be read."""
+        self._works = [work for work in self._works if not work.staged]
+        return len(self._works) < MOST
+
+    def can_make_room(self) -> bool:
+        """Whether some batch only waits for answers."""
+        return self._oldest_incomplete() is not None
+
+    def make_room(self) -> None:
+        """Drop the rows and the answers of the batch that has waited longest; the ledger has them."""
+        work = self._oldest_incomplete()
+        if work is None:
+            return
+        remembered = work.let_go()
+        self._works.remove(work)
+        self.let_go[work.batch.number] = remembered
+        for key in remembered.awaited:
+            waiting = self._waiting.get(key, [])
+            self._waiting[key] = [remembered if batch is work else batch for batch in waiting]
+
+    def take_in(self, work: BatchWork) -> None:
+        """Hold one more batch, of which nothing is known yet."""
+        self._works.append(work)
+
+    # rows
+
+    def wait(self, work: BatchWork, key: Key, rows: int) -> None:
+        """Some rows of a batch wait for a question."""
+        work.awaited[key] += rows
+        waiting = self._waiting.setdefault(key, [])
+        if work not in waiting:
+            waiting.append(work)
+
+    def settle(self, key: Key, judgement: Judgement) -> None:
+        """Give the last word on a question to all rows that wait for it."""
+        for batch in self._waiting.pop(key, []):
+            rows = batch.settle(key, judgement)
+            if isinstance(batch, BatchWork):
+                self.count(batch, judgement, rows)
+                self.stage_if_complete(batch)
+            else:
+                self.watch.saw(judgement, rows)
+
+    def fall_back(self, key: Key, other: Key, judgement: Judgement) -> None:
+        """Have the rows that wait for a question show the last word on another one, which was there before."""
+        for batch in self._waiting.pop(key, []):
+            rows = batch.fall_back(key, other, judgement)
+            if isinstance(batch, BatchWork):
+                self.count_earlier(batch, judgement, rows)
+                self.stage_if_complete(batch)
+            else:
+                self.watch.reused += rows
+                self.watch.saw(judgement, rows)
+
+    def show(self, work: BatchWork, key: Key, judgement: Judgement, rows: int) -> None:
+        """Some rows of a batch show what was known before."""
+        work.judged[key] = judgement
+        self.count_earlier(work, judgement, rows)
+
+    def count_earlier(self, work: BatchWork, judgement: Judgement, rows: int) -> None:
+        """Count rows that were answered before this run."""
+        if not work.counted:
+            self.watch.reused += rows
+        self.count(work, judgement, rows)
+
+    def count(self, work: BatchWork, judgement: Judgement, rows: int) -> None:
+        """Count rows, unless they were counted when their batch was in memory before."""
+        if not work.counted:
+            self.watch.saw(judgement, rows)
+
+    def stage_if_complete(self, work: BatchWork) -> None:
+        """Stage a batch once all of its rows have their outcome."""
+        if work.complete and not work.staging:
+            self.staging.begin(work)
+
+    def records_done(self) -> int:
+        """Records of which every sample has its last word, or needs none."""
+        done = self.staging.writer.counts.records
+        for work in self._works:
+            if not work.staged:
+                done += work.records_done()
+        for remembered in self.let_go.values():
+            done += remembered.records_done()
+        return done
+
+    def _oldest_incomplete(self) -> BatchWork | None:
+        for work in self._works:
+            if work.loaded and not work.staging:
+                return work
+        return None
