@@ -48,7 +48,7 @@ def answering(status: int, content: bytes = b"", **headers: str) -> Client:
 
 async def test_a_reply_is_read_whatever_its_status(server: LocalServer) -> None:
     async with client_of(server) as client:
-        found = await client.post(request_bodies.get_response([SOME_UUID]), 5)
+        found = await client.ask(request_bodies.get_response([SOME_UUID]), 5)
         refused = await client.post(b"{}", 5)
         archived = await client.look_up(request_bodies.get_task_details([SOME_UUID]), 5)
     assert (found.status, found.readable, found.unnamed) == (200, True, ())

@@ -7,18 +7,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runware_provider.engine.api.error_families import family_of
 from runware_provider.engine.api.replies import (
     Reply,
-    Result,
-    Usage,
-    cost_of,
     decode,
     encode_item,
     read_archive,
+    read_poll,
     read_reply,
-    read_result,
 )
+from runware_provider.engine.api.results import Result, Usage, cost_of, read_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -313,8 +310,31 @@ def test_of_an_error_no_control_character_and_no_code_that_is_more_than_a_word_i
     strange = {"code": "quota\x1b[2Jreached", "message": "a\r\nb\x1b[1m", "parameter": ["x\x07", "y"]}
     (told,) = reply([], [strange]).unnamed
     assert (told.code, told.message, told.parameter) == ("unknownError", "a  b [1m", "x , y")
-    assert family_of(told.spelt) == "quota", "what it means is read from the code as it came"
+    assert told.family == "quota", "what it means is read from the code as it came"
     assert len(reply([], [{"code": "x", "message": "long " * 1_000}]).unnamed[0].message) == 2_000
+
+
+@pytest.mark.parametrize(
+    ("read", "of_a_named_task", "of_the_request"),
+    [(read_reply, "rate", "rate"), (read_poll, "unknown", "rate"), (read_archive, "unknown", "rate")],
+)
+def test_an_error_has_its_family_by_the_status_where_that_is_said_of_the_same_thing(
+    read: Any, of_a_named_task: str, of_the_request: str
+) -> None:
+    """The status of a reply to a question says nothing of the tasks that it asks for."""
+    told = read(429, as_json({"errors": [error("somethingNew"), error("somethingNew", None)]}))
+    assert (told.failures[A].family, told.unnamed[0].family) == (of_a_named_task, of_the_request)
+
+
+@pytest.mark.parametrize("read", [read_reply, read_poll, read_archive])
+def test_a_code_that_says_something_has_its_family_whatever_was_asked(read: Any) -> None:
+    told = read(500, as_json({"errors": [error("contentPolicyViolation"), error("invalidApiKey", None)]}))
+    assert (told.failures[A].family, told.unnamed[0].family) == ("safety", "auth")
+
+
+def test_what_the_archive_stored_has_its_family_by_its_code_alone() -> None:
+    stored = {"taskUUID": A, "response": {"errors": [{"code": "providerError"}]}}
+    assert read_archive(503, as_json({"data": [stored]})).failures[A].family == "provider"
 
 
 def test_a_finish_reason_is_a_short_line() -> None:

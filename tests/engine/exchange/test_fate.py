@@ -7,14 +7,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from runware_provider.engine.api.replies import Reply, read_archive, read_reply
+from runware_provider.engine.api.error_families import Family
+from runware_provider.engine.api.replies import Reply, read_archive, read_poll, read_reply
 from runware_provider.engine.attempt import Attempt, Entry, History, Kind
 from runware_provider.engine.errors import BalanceExhausted, KeyRefused, ModelUnknown, Unreachable
 from runware_provider.engine.exchange import fate as fate_module
-from runware_provider.engine.exchange.fate import Effects, Fates
+from runware_provider.engine.exchange.fate import Effects, Fates, may_be_billed
 from runware_provider.engine.exchange.flight import OUTSTANDING, Flight, Inference, Phase
 from runware_provider.engine.identity import Key, task_uuid
+from runware_provider.engine.memory.ledger_index import LedgerIndex
 from runware_provider.engine.outcome.standing import MOST_SPENT, standing
 from runware_provider.engine.spec import Limits
 
@@ -213,8 +217,8 @@ class Vendor:
 
     def poll(self, names: list[str], now: float) -> Reply | str:
         if self.wild(now, 0.7):
-            return self.trouble(read_reply)
-        return self.reply(200, [self.state_of(name, now) for name in names])
+            return self.trouble(read_poll)
+        return read_poll(200, self.sort(self.state_of(name, now) for name in names))
 
     def trouble(self, read: Callable[[int, bytes], Reply]) -> Reply | str:
         """A question that was not answered."""
@@ -589,7 +593,7 @@ class Bench:
     def asked(self, now: float, status: int = 200, **body: Any) -> Effects:
         chunk = self.flight.take_to_ask(now, 100)
         assert chunk, "nothing to ask for"
-        return self.fates.asked(chunk, read_reply(status, as_json(body)), now)
+        return self.fates.asked(chunk, read_poll(status, as_json(body)), now)
 
     def looked_up(self, now: float, status: int = 200, **body: Any) -> Effects:
         chunk = self.flight.take_to_look_up(now, 100)
@@ -1179,6 +1183,18 @@ def test_a_task_that_the_archive_knows_without_an_answer_is_waited_for(response:
     assert only(bench.looked_up(230.0, data=[stored])).code == "taskLost"
 
 
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("code", ["unknownError", "somethingNew", "timeout"])
+def test_a_poll_that_is_refused_for_its_key_is_no_end_of_the_task_that_it_names(
+    code: str, status: int
+) -> None:
+    bench = Bench().accepted()
+    effects = bench.asked(1.0, status, errors=[bench.error(code)])
+    assert isinstance(effects.stop, KeyRefused)
+    assert not effects.verdicts
+    assert bench.one.phase is Phase.WAITING
+
+
 @pytest.mark.parametrize("code", ["unsupportedTaskType", "internalServerError", "rateLimitExceeded"])
 def test_a_refused_look_up_is_no_word_on_the_task_that_it_names(code: str) -> None:
     for accepted in (True, False):
@@ -1241,6 +1257,22 @@ def test_clients_with_another_spread_come_back_at_another_time() -> None:
         Fates(bench.flight, LIMITS, spread=spread).not_sent([bench.one], 0.0)
         pauses.append(bench.due)
     assert pauses == [1.0, 1.5]
+
+
+@given(
+    st.sampled_from([Kind.SPENT, Kind.ERROR, Kind.ANSWERED]),
+    st.sampled_from(Family),
+    st.sampled_from([None, 0.0, 0.5]),
+)
+def test_a_budget_counts_of_a_verdict_what_the_ledger_counts_of_it_when_it_is_read_again(
+    kind: Kind, family: Family, cost: float | None
+) -> None:
+    told = None if kind is Kind.ANSWERED else family.value
+    entry = Entry(Key(bytes(16), 0, 0), 1, kind, family=told, cost=cost)
+    index = LedgerIndex()
+    index.add([entry], [(0, 0)], copied=[False], fresh=[True])
+    is_counted = bool(index.unpriced_tokens("fresh")) or cost is not None
+    assert may_be_billed(entry) == is_counted
 
 
 def test_a_message_is_kept_short_and_what_came_is_kept_whole() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runware_provider.engine.api.error_families import MAYBE_RUN
 from runware_provider.engine.attempt import FORGOTTEN, Entry, Kind
 from runware_provider.engine.identity import Key
 from runware_provider.engine.memory.ledger_index import LedgerIndex
@@ -26,7 +27,7 @@ def entries(draw: st.DrawFn) -> Entry:
     kind = draw(st.sampled_from(list(Kind)))
     families = {
         Kind.SPENT: [FORGOTTEN, "conflict", None],
-        Kind.ERROR: ["lost", "timeout", "validation"],
+        Kind.ERROR: ["lost", "timeout", "conflict", "validation"],
         Kind.REJECTED: ["withdrawn", "rate"],
     }
     family = draw(st.sampled_from(families.get(kind, [None])))
@@ -50,7 +51,7 @@ def says(entry: Entry) -> tuple[Any, ...]:
     was = entry.code if entry.family == FORGOTTEN else None
     numbers = (entry.cost, entry.completion_tokens, entry.prompt_tokens, entry.cached_tokens)
     told = tuple(-1 if number is None else number for number in numbers)
-    is_lost = was == "lost" or entry.family in {"lost", "timeout"}
+    is_lost = was == "lost" or entry.family in MAYBE_RUN
     return (entry.kind, WAS_RANK.get(was or "", 1), *told, is_lost, entry.family or "")
 
 
@@ -123,7 +124,7 @@ class Model:
             was = entry.code if entry.family == FORGOTTEN else None
             is_inference = entry.kind >= Kind.ERROR or was in {"answered", "error", "lost"}
             is_answer = entry.kind is Kind.ANSWERED or was == "answered"
-            is_lost = (entry.kind is Kind.ERROR and entry.family in {"lost", "timeout"}) or was == "lost"
+            is_lost = (entry.kind is Kind.ERROR and entry.family in MAYBE_RUN) or was == "lost"
             is_spent = (entry.kind is Kind.SPENT and was is None) or was == "spent"
             if copied:
                 is_shown = not any(own <= number for own in self.answered(key, copied=False))
@@ -145,7 +146,7 @@ class Model:
         for key, number, copied, entry in self.mine(of):
             if copied or entry.cost is not None or entry.family == FORGOTTEN:
                 continue
-            is_lost = entry.kind is Kind.ERROR and entry.family in {"lost", "timeout"}
+            is_lost = entry.kind is Kind.ERROR and entry.family in MAYBE_RUN
             if entry.kind in {Kind.ANSWERED, Kind.SPENT} or is_lost or self.is_left(key, number, of):
                 found.append((key, number))
         return sorted(found, key=in_order)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.api.forcing import Forced, force_schema, offer_tools
-from runware_provider.engine.api.replies import read_result
+from runware_provider.engine.api.results import read_result
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.outcome.answer import read_json

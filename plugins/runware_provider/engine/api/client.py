@@ -14,9 +14,9 @@ import httpx
 import msgspec
 
 from runware_provider.engine.api import request_bodies
-from runware_provider.engine.api.error_families import STEPS, Step, family_of, stop_for
+from runware_provider.engine.api.error_families import STEPS, Step, stop_for
 from runware_provider.engine.api.redact import Redactor, texts_in, without_key
-from runware_provider.engine.api.replies import read_archive, read_reply
+from runware_provider.engine.api.replies import read_archive, read_poll, read_reply
 from runware_provider.engine.errors import BadInput, EngineError, KeyRefused, Unreachable
 from runware_provider.engine.quiet_loggers import our_request, silence_about_us
 from runware_provider.engine.spec import DEFAULT_BASE_URL
@@ -95,7 +95,7 @@ class Client:
         await self._http.aclose()
 
     async def post(self, content: bytes, timeout_s: float) -> Reply:
-        """Send an array of tasks.
+        """Send an array of textInference tasks.
 
         Raises:
             NotSent: nothing can have arrived.
@@ -103,6 +103,11 @@ class Client:
         """
         response = await self._post(content, timeout_s)
         return read_reply(response.status_code, self._body(response), _retry_after_s(response))
+
+    async def ask(self, content: bytes, timeout_s: float) -> Reply:
+        """Send an array of getResponse tasks; errors as for `post`."""
+        response = await self._post(content, timeout_s)
+        return read_poll(response.status_code, self._body(response), _retry_after_s(response))
 
     async def look_up(self, content: bytes, timeout_s: float) -> Reply:
         """Send an array of getTaskDetails tasks; errors as for `post`."""
@@ -124,9 +129,8 @@ class Client:
         reply = read_reply(response.status_code, self._body(response))
         redactor = self.redactor({})
         for told in reply.unnamed + tuple(reply.failures.values()):
-            family = family_of(told.spelt, response.status_code)
-            if STEPS[family] is Step.STOP:
-                raise stop_for(family, redactor.code(told.code), redactor.said(told.message))
+            if STEPS[told.family] is Step.STOP:
+                raise stop_for(told.family, redactor.code(told.code), redactor.said(told.message))
         if response.status_code in {401, 403}:
             raise KeyRefused(f"the API answered HTTP {response.status_code}")
         if response.status_code == 404:

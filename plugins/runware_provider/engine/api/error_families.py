@@ -112,6 +112,10 @@ _FAMILY_OF_STATUS = {
     503: Family.SERVER,
     504: Family.TIMEOUT,
 }
+MAYBE_RUN = frozenset({Family.LOST, Family.TIMEOUT, Family.CONFLICT})
+"""Ends after which a task may have been run all the same, and be on the bill without anybody knowing its answer."""
+FINAL = frozenset({family for family, step in STEPS.items() if step in {Step.FAIL, Step.REFUSE}})
+"""Errors that no further attempt mends."""
 _STOPS: dict[Family, type[JobStopped]] = {
     Family.AUTH: KeyRefused,
     Family.QUOTA: BalanceExhausted,
@@ -125,7 +129,10 @@ def is_known(code: str) -> bool:
 
 
 def family_of(code: str, status: int | None = None) -> Family:
-    """Sort an error code into its family; the HTTP status decides only where the code says nothing."""
+    """Sort an error code into its family; the HTTP status decides only where the code says nothing.
+
+    Asked where replies are read, and nowhere else: whoever decides by a family finds it in the error, or in the ledger.
+    """
     plain = _plain(code)
     known = _FAMILY_OF.get(plain)
     if known is not None and plain not in _SAYS_LITTLE:
@@ -134,14 +141,6 @@ def family_of(code: str, status: int | None = None) -> Family:
         if pattern.search(plain):
             return family
     return _FAMILY_OF_STATUS.get(status or 0, known or Family.UNKNOWN)
-
-
-def next_step(family: Family, counted_attempts: int, allowed_attempts: int) -> Step:
-    """What follows from an error, given how many attempts have now ended without an answer."""
-    step = STEPS[family]
-    if step is Step.RETRY and counted_attempts >= allowed_attempts:
-        return Step.FAIL
-    return step
 
 
 def stop_for(family: Family, code: str, message: str) -> JobStopped:

@@ -20,6 +20,7 @@ UNKNOWN_CODE = "unknownError"
 WITHHELD = "(message withheld: it may quote what was sent)"
 MASK = "***"
 MOST_CHARS = 500
+MOST_LINE_CHARS = 2_000
 RUN_CHARS = 20
 """So many characters in a row of what was sent are a quotation; fewer are words of any two texts."""
 NAME_CHARS = 6
@@ -93,6 +94,19 @@ def plain_code(code: str) -> str:
 def printable(text: str) -> str:
     """Return a stranger's text in one line, a blank for each character that a terminal would obey or not show."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def one_line(value: object, most_chars: int = MOST_LINE_CHARS) -> str:
+    """Return a stranger's words in one short line."""
+    return printable(storable(value)[:most_chars])
+
+
+def storable(value: object) -> str:
+    """Return a value as text that UTF-8 can hold, whatever it is and however deeply it is nested."""
+    try:
+        return str(value).encode(errors="replace").decode()
+    except RecursionError:
+        return f"a {type(value).__name__} that is nested too deeply"
 
 
 def without_key(content: bytes, key: str) -> bytes:

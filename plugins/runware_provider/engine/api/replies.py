@@ -1,6 +1,7 @@
-"""The API's words as they come back: replies, archived ones and items, in all the shapes that the contract names.
+"""The API's words as they come back: replies and archived ones, in all the shapes that the contract names.
 
-They are read leniently, since one strange item must not hide its siblings.
+They are read leniently, since one strange item must not hide its siblings. An error gets its family here, where it is
+known what was asked and with which HTTP status it came, and nowhere else: whoever decides compares it.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from runware_provider.engine.api.redact import UNKNOWN_CODE, plain_code, printable
+from runware_provider.engine.api.error_families import STEPS, Family, Step, family_of
+from runware_provider.engine.api.redact import UNKNOWN_CODE, one_line, plain_code, storable
 from runware_provider.engine.api.request_bodies import encoded
+from runware_provider.engine.api.results import holds_answer, is_finished, objects, status_of
 from runware_provider.engine.schema.written_numbers import read_float
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 MOST_DEPTH = 200
 """JSON below this is cut: no schema of ours goes so deep, and one such item must not hide its siblings."""
@@ -25,11 +28,10 @@ MOST_LISTS = 3
 """Lists in lists that are looked into for items; the contract knows one."""
 MOST_DIGITS = 300
 """Integers with more digits are read as floats."""
-MOST_COST_USD = 1_000_000
-MOST_TOKENS = 2**53
-MOST_LINE_CHARS = 2_000
-MOST_FINISH_CHARS = 64
-UNFINISHED = ("processing", "queued", "pending", "running", "started", "inProgress", "in_progress")
+QUESTION_IN_TROUBLE = frozenset({401, 403, 408, 429})
+"""Statuses below 500 that are said of a question, and not of the tasks that it asks for."""
+NOT_HERE = frozenset({301, 302, 303, 304, 307, 308, 404, 405, 410})
+"""Statuses of a server that is not the API, or not at this address."""
 _decode_strictly = msgspec.json.Decoder(float_hook=read_float).decode
 
 
@@ -93,7 +95,9 @@ class ApiError:
     """An error object of a reply."""
 
     spelt: str = field(repr=False)
-    """Its code as the API wrote it: it says the family, and nobody is shown it."""
+    """Its code as the API wrote it: nobody is shown it."""
+    family: Family
+    """What it means, by its code, and by the HTTP status where that is said of the same thing."""
     message: str = field(repr=False)
     parameter: str | None = None
     item: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -120,9 +124,74 @@ class Reply:
     """Errors that name no task."""
     retry_after_s: float | None = None
 
+    @property
+    def throttled(self) -> bool:
+        """Whether all that was said is that there is no room now."""
+        if self.results or self.acknowledged or self.processing:
+            return False
+        said = [*self.failures.values(), *self.unnamed]
+        if not said:
+            return self.status == 429
+        return all(error.family is Family.RATE for error in said)
+
+    @property
+    def question_in_trouble(self) -> bool:
+        """Whether the status says that the question, not its tasks, was in trouble."""
+        return self.status in QUESTION_IN_TROUBLE or self.status >= 500
+
+    @property
+    def from_the_api(self) -> bool:
+        """Whether the API itself spoke: not a server in trouble, not whoever answers at a wrong address."""
+        if self.status == 429:
+            return True
+        if not self.readable or self.status >= 500:
+            return False
+        if self.results or self.failures or self.acknowledged or self.processing or self.status < 300:
+            return True
+        known = any(error.family is not Family.UNKNOWN for error in self.unnamed)
+        return known or (bool(self.unnamed) and self.status not in NOT_HERE)
+
+    @property
+    def unheard(self) -> bool:
+        """Whether a question was refused, so that its reply is no word on the tasks that it does not name."""
+        if self.question_in_trouble or not self.from_the_api:
+            return True
+        return any(error.family is not Family.LOST for error in self.unnamed)
+
+    @property
+    def gravest(self) -> ApiError | None:
+        """Of the errors that name no task, the one that stops the job, or else the first."""
+        stops = (error for error in self.unnamed if STEPS[error.family] is Step.STOP)
+        return next(stops, self.unnamed[0] if self.unnamed else None)
+
+    @property
+    def as_a_whole(self) -> ApiError:
+        """What it says of tasks that it does not name: its gravest error, or else its bare status."""
+        return self.gravest or bare_status(self.status)
+
+
+def bare_status(status: int) -> ApiError:
+    """What an HTTP status says where the body says nothing."""
+    code = f"http{status}"
+    return ApiError(code, family_of(code, status), f"HTTP {status} without a usable body")
+
 
 def read_reply(status: int, content: bytes, retry_after_s: float | None = None) -> Reply:
-    """Sort a reply's items, whatever the HTTP status: an HTTP 400 can carry results for sibling tasks."""
+    """Sort a reply to tasks, whatever the HTTP status: an HTTP 400 can carry results for sibling tasks.
+
+    The status is said of the tasks: it says the family of an error whose code says nothing.
+    """
+    return _sorted(status, content, retry_after_s, status_of_tasks=status)
+
+
+def read_poll(status: int, content: bytes, retry_after_s: float | None = None) -> Reply:
+    """Sort a reply to getResponse: its status is said of the question, and never of a task that an error names."""
+    return _sorted(status, content, retry_after_s, status_of_tasks=None)
+
+
+def _sorted(
+    status: int, content: bytes, retry_after_s: float | None, *, status_of_tasks: int | None
+) -> Reply:
     decoded = decode(content)
     if not isinstance(decoded, dict | list):
         return Reply(status, readable=False, retry_after_s=retry_after_s)
@@ -133,7 +202,8 @@ def read_reply(status: int, content: bytes, retry_after_s: float | None = None) 
     unnamed: list[ApiError] = []
     for item, is_error in _items(decoded):
         name = item.get("taskUUID")
-        error = _error_of(item) if not is_error else _api_error(item)
+        said_of = status_of_tasks if isinstance(name, str) else status
+        error = _api_error(item, said_of) if is_error else _error_of(item, said_of)
         if error is not None:
             if isinstance(name, str):
                 failures.setdefault(name, error)
@@ -143,7 +213,7 @@ def read_reply(status: int, content: bytes, retry_after_s: float | None = None) 
             continue
         elif is_finished(item):
             results.setdefault(name, item)
-        elif _status(item) in {"", "accepted"}:
+        elif status_of(item) in {"", "accepted"}:
             acknowledged.add(name)
         else:
             processing.add(name)
@@ -164,7 +234,8 @@ def read_reply(status: int, content: bytes, retry_after_s: float | None = None) 
 def read_archive(reply_status: int, content: bytes) -> Reply:
     """A getTaskDetails reply, sorted like any other by what each `response` says.
 
-    An item whose `response` holds nothing usable counts as processing: the archive knows the task.
+    An item whose `response` holds nothing usable counts as processing: the archive knows the task. The status is said
+    of the question, and never of a task.
     """
     decoded = decode(content)
     if not isinstance(decoded, dict | list):
@@ -175,16 +246,15 @@ def read_archive(reply_status: int, content: bytes) -> Reply:
     unnamed: list[ApiError] = []
     for item, is_error in _items(decoded):
         name = item.get("taskUUID")
-        error = _api_error(item) if is_error else None
         if not isinstance(name, str):
-            if error is not None:
-                unnamed.append(error)
-        elif error is not None:
-            failures.setdefault(name, error)
+            if is_error:
+                unnamed.append(_api_error(item, reply_status))
+        elif is_error:
+            failures.setdefault(name, _api_error(item))
         else:
             known.add(name)
-            for one, one_is_error in _archived(item):
-                _sort_archived(name, one, one_is_error, results, failures)
+            for archived, archived_is_error in _archived(item):
+                _sort_archived(name, archived, archived_is_error, results, failures)
     for name in results:
         failures.pop(name, None)
     return Reply(
@@ -200,7 +270,7 @@ def read_archive(reply_status: int, content: bytes) -> Reply:
 def _archived(item: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], bool]]:
     """What an archive's item holds of answers: a reply, a lone item, either as a JSON text, or the item itself."""
     if "response" not in item:
-        if _error_of(item) is not None or _holds_answer(item):
+        if _error_of(item) is not None or holds_answer(item):
             yield item, False
         return
     response = item["response"]
@@ -247,158 +317,29 @@ def _items(decoded: Any, depth: int = 0) -> Iterator[tuple[Mapping[str, Any], bo
 
 
 def _held(decoded: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    return list(_objects(decoded.get(key)))
+    return list(objects(decoded.get(key)))
 
 
-def _objects(held: Any) -> Iterable[Mapping[str, Any]]:
-    """The objects of a list, or the one that stands without a list."""
-    return [one for one in (held if isinstance(held, list) else [held]) if isinstance(one, dict)]
-
-
-def _error_of(item: Mapping[str, Any]) -> ApiError | None:
+def _error_of(item: Mapping[str, Any], http_status: int | None = None) -> ApiError | None:
     """An error that came among the data: `status: "error"`, or something in `error`, unless it says success."""
     inner = item.get("error")
-    status = _status(item)
+    status = status_of(item)
     if status != "error" and (status == "success" or not inner or not isinstance(inner, dict | str)):
         return None
     if isinstance(inner, dict):
-        return _api_error({**item, **inner})
-    return _api_error({"message": inner or "", **item})
+        return _api_error({**item, **inner}, http_status)
+    return _api_error({"message": inner or "", **item}, http_status)
 
 
-def _api_error(item: Mapping[str, Any]) -> ApiError:
+def _api_error(item: Mapping[str, Any], http_status: int | None = None) -> ApiError:
+    spelt = storable(item.get("code") or UNKNOWN_CODE)
     parameter = item.get("parameter")
     if isinstance(parameter, list):
-        parameter = ", ".join(_storable(part) for part in parameter)
+        parameter = ", ".join(storable(part) for part in parameter)
     return ApiError(
-        spelt=_storable(item.get("code") or UNKNOWN_CODE),
-        message=_line(item.get("message") or ""),
-        parameter=_line(parameter) if parameter is not None else None,
+        spelt=spelt,
+        family=family_of(spelt, http_status),
+        message=one_line(item.get("message") or ""),
+        parameter=one_line(parameter) if parameter is not None else None,
         item=item,
     )
-
-
-def _line(value: object, most_chars: int = MOST_LINE_CHARS) -> str:
-    """A stranger's words in one short line."""
-    return printable(_storable(value)[:most_chars])
-
-
-def _storable(value: object) -> str:
-    try:
-        return str(value).encode(errors="replace").decode()
-    except RecursionError:
-        return f"a {type(value).__name__} that is nested too deeply"
-
-
-def _status(item: Mapping[str, Any]) -> str:
-    """The status where it is a word."""
-    status = item.get("status")
-    return status if isinstance(status, str) else ""
-
-
-def is_finished(item: Mapping[str, Any]) -> bool:
-    """A finished item may lack `status`: a text or tool calls end it, and so does a finish reason."""
-    status = _status(item)
-    if status in UNFINISHED:
-        return False
-    if status == "success":
-        return True
-    return _holds_answer(item)
-
-
-def _holds_answer(item: Mapping[str, Any]) -> bool:
-    return item.get("text") is not None or bool(_raw_calls(item)) or item.get("finishReason") is not None
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Tokens as the API counted them; nothing where it did not say."""
-
-    prompt: int | None = None
-    cached: int | None = None
-    completion: int | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished item in one shape."""
-
-    text: str | None = field(repr=False)
-    calls: tuple[tuple[str, Any], ...] = field(repr=False)
-    """Name and arguments of each tool call; the arguments as they came, an object or a string."""
-    finish_reason: str | None
-    usage: Usage
-    cost: float | None
-    """USD."""
-
-
-def read_result(item: Mapping[str, Any]) -> Result:
-    """A finished item, in whichever of the known shapes it came."""
-    finish = item.get("finishReason")
-    return Result(
-        text=_text_of(item.get("text")),
-        calls=tuple(_raw_calls(item)),
-        finish_reason=_line(finish, MOST_FINISH_CHARS) if finish is not None else None,
-        usage=_usage(item.get("usage")),
-        cost=cost_of(item),
-    )
-
-
-def _text_of(text: object) -> str | None:
-    """The text; as JSON where it came as something else."""
-    if text is None or isinstance(text, str):
-        return text
-    try:
-        return encoded(text).decode()
-    except RecursionError:
-        return None
-
-
-def cost_of(item: Mapping[str, Any]) -> float | None:
-    """USD of a result or of an error, where it was reported."""
-    cost = item.get("cost")
-    if isinstance(cost, bool) or not isinstance(cost, int | float):
-        return None
-    return float(cost) if 0 <= cost <= MOST_COST_USD else None
-
-
-def _raw_calls(item: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """No source shows the shape of a call: `tools` or `toolCalls`, flat or OpenAI's nested `function`."""
-    calls: list[tuple[str, Any]] = []
-    for held in (item.get("tools"), item.get("toolCalls")):
-        for one in _objects(held) if not calls else ():
-            inner = one["function"] if isinstance(one.get("function"), dict) else one
-            arguments: Any = inner.get("input")
-            if arguments is None:
-                arguments = inner.get("arguments", {})
-            calls.append((_storable(inner.get("name") or ""), arguments))
-    return calls
-
-
-def _usage(usage: object) -> Usage:
-    if not isinstance(usage, dict):
-        return Usage()
-    details = usage.get("promptTokensDetails")
-    nested = details if isinstance(details, dict) else {}
-    return Usage(
-        prompt=_count(usage.get("promptTokens"), usage.get("inputTokens")),
-        cached=_count(
-            usage.get("cachedTokens"),
-            usage.get("cachedPromptTokens"),
-            usage.get("cachedInputTokens"),
-            usage.get("promptCacheHitTokens"),
-            nested.get("cachedTokens"),
-        ),
-        completion=_count(usage.get("completionTokens"), usage.get("outputTokens")),
-    )
-
-
-def _count(*candidates: object) -> int | None:
-    return next((count for one in candidates if (count := _whole(one)) is not None), None)
-
-
-def _whole(value: object) -> int | None:
-    """A count that a table of 64-bit integers can hold."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if 0 <= value <= MOST_TOKENS and value == int(value) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from runware_provider.engine.api.error_families import Family
 from runware_provider.engine.api.redact import Redactor
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import RequestRefused
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 RECORDS = 5
-FAMILIES = frozenset({"validation", "provider_final"})
+FAMILIES = frozenset({Family.VALIDATION, Family.PROVIDER_FINAL})
 """Refusals that a request can bring about for every record."""
 
 Verdicts = list[tuple[Inference, Entry]]

@@ -57,7 +57,7 @@ class Collector:
     async def _ask(self, chunk: list[Inference]) -> Effects | None:
         content = request_bodies.get_response([one.task_uuid for one in chunk])
         try:
-            reply = await self.client.post(content, self.timeout_s)
+            reply = await self.client.ask(content, self.timeout_s)
         except (NotSent, Lost):
             return self.fates.ask_failed(chunk, self.now())
         if _too_large(reply, chunk):

@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.api.error_families import (
+    MAYBE_RUN,
     STEPS,
     Family,
     Step,
     back_off_s,
-    family_of,
     stop_for,
 )
 from runware_provider.engine.api.redact import Redactor
-from runware_provider.engine.api.replies import ApiError, Reply, cost_of, encode_item, read_result
+from runware_provider.engine.api.replies import bare_status, encode_item
+from runware_provider.engine.api.results import cost_of, read_result
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import Unreachable
 from runware_provider.engine.exchange.flight import Flight, Inference, Phase
@@ -29,6 +30,7 @@ from runware_provider.engine.outcome.standing import MOST_SPENT, is_final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from runware_provider.engine.api.replies import ApiError, Reply
     from runware_provider.engine.errors import JobStopped
     from runware_provider.engine.spec import Limits
 
@@ -50,8 +52,6 @@ LONGEST_POLL_S = 10.0
 MESSAGE_CHARS = 500
 TROUBLES = frozenset({Family.RATE, Family.SERVER, Family.TIMEOUT, Family.UNKNOWN})
 """What may be said of a question as well as of its task."""
-NOT_HERE = frozenset({301, 302, 303, 304, 307, 308, 404, 405, 410})
-"""Statuses of a server that is not the API, or not at this address."""
 
 
 @dataclass
@@ -114,8 +114,8 @@ class Fates:
 
     def sent(self, chunk: list[Inference], reply: Reply, now: float) -> Effects:
         """A reply came to a chunk of tasks."""
-        throttled = _is_throttled(reply)
-        effects = Effects(usable=_is_from_the_api(reply) and not throttled, throttled=throttled, chunk=chunk)
+        throttled = reply.throttled
+        effects = Effects(usable=reply.from_the_api and not throttled, throttled=throttled, chunk=chunk)
         named = (reply.results, reply.failures, reply.acknowledged, reply.processing)
         nameless = sum(not any(one.task_uuid in names for names in named) for one in chunk)
         for one in chunk:
@@ -143,40 +143,36 @@ class Fates:
         )
 
     def _refused(self, one: Inference, error: ApiError, reply: Reply, now: float, effects: Effects) -> None:
-        family = family_of(error.spelt, reply.status)
-        step = STEPS[family]
+        step = STEPS[error.family]
         if step is Step.STOP:
             self._reject(one, error, reply, now, effects)
-            effects.stop = effects.stop or self._stop_for(family, error, effects.chunk)
+            effects.stop = effects.stop or self._stop_for(error, effects.chunk)
         elif step is Step.WAIT:
             effects.full = True
             self._reject(one, error, reply, now, effects)
         elif step is Step.POLL:
             self._conflict(one, now)
-        elif family is Family.TIMEOUT or reply.status >= 500 or step is Step.LOOK_UP:
-            one.otherwise = self._error_entry(one, error, family)
+        elif error.family is Family.TIMEOUT or reply.status >= 500 or step is Step.LOOK_UP:
+            one.otherwise = self._error_entry(one, error)
             self._doubt(one, now)
             effects.full = effects.full or reply.status in {503, 504}
         else:
-            self._settle(one, self._error_entry(one, error, family), now, effects)
+            self._settle(one, self._error_entry(one, error), now, effects)
 
     def _unnamed(self, one: Inference, nameless: int, reply: Reply, now: float, effects: Effects) -> None:
         """The reply does not name this task, and so many in all: what it says as a whole decides."""
-        error = _gravest(reply)
-        if error is None and reply.readable and reply.status < 300:
+        if not reply.unnamed and reply.readable and reply.status < 300:
             self._doubt(one, now)
             return
-        said = error or ApiError(f"http{reply.status}", f"HTTP {reply.status} without a usable body")
-        family = family_of(said.spelt, reply.status)
-        too_large = (
-            family is Family.TOO_LARGE or reply.status == 413
-        )  # whatever the code: nothing of it was run
-        if STEPS[family] in {Step.STOP, Step.WAIT}:
+        said = reply.as_a_whole
+        # Whatever the code: nothing of it was run.
+        too_large = said.family is Family.TOO_LARGE or reply.status == 413
+        if STEPS[said.family] in {Step.STOP, Step.WAIT}:
             self._refused(one, said, reply, now, effects)
         elif too_large and nameless > 1:
             one.together = max(1, nameless // 2)
             self._flight.move(one, Phase.READY, now)
-        elif nameless == 1 and (too_large or (error is not None and _is_from_the_api(reply))):
+        elif nameless == 1 and (too_large or (bool(reply.unnamed) and reply.from_the_api)):
             self._refused(one, said, reply, now, effects)
         else:
             effects.full = effects.full or reply.status in {503, 504}
@@ -212,7 +208,7 @@ class Fates:
             self.ask_failed(chunk, now)
             return Effects(full=reply.status in {429, 503, 504})
         effects = self._effects_of_a_question(chunk, reply)
-        unheard = _is_unheard(reply)
+        unheard = reply.unheard
         for one in chunk:
             name = one.task_uuid
             if name in reply.results:
@@ -247,7 +243,7 @@ class Fates:
     def _failed_later(
         self, one: Inference, error: ApiError, reply: Reply, now: float, effects: Effects
     ) -> None:
-        family = family_of(error.spelt, None)
+        family = error.family
         if family is Family.LOST or (not one.accepted and family in {Family.VALIDATION, Family.UNKNOWN}):
             self._flight.move(one, Phase.LOOK_UP, now)
         elif family is Family.CONFLICT:
@@ -255,30 +251,29 @@ class Fates:
                 self._not_found(one, now)
             else:
                 self._accepted(one, now, self._limits.deadline_s)
-        elif family is Family.RATE or (_is_troubled(reply) and family in TROUBLES):
-            self._of_poll_or_task(one, error, family, now, effects)
+        elif family is Family.RATE or (reply.question_in_trouble and family in TROUBLES):
+            self._of_poll_or_task(one, error, now, effects)
         elif STEPS[family] is Step.STOP:
-            effects.stop = effects.stop or self._stop_for(family, error, effects.chunk)
+            effects.stop = effects.stop or self._stop_for(error, effects.chunk)
             if family is Family.AUTH or reply.status == 402:
                 self._wait_on(one, now)
             else:
-                self._settle(one, self._error_entry(one, error, family, kind=Kind.SPENT), now, effects)
+                self._settle(one, self._error_entry(one, error, kind=Kind.SPENT), now, effects)
         else:
-            self._settle(one, self._error_entry(one, error, family), now, effects)
+            self._settle(one, self._error_entry(one, error), now, effects)
 
-    def _of_poll_or_task(
-        self, one: Inference, error: ApiError, family: Family, now: float, effects: Effects
-    ) -> None:
+    def _of_poll_or_task(self, one: Inference, error: ApiError, now: float, effects: Effects) -> None:
         """Was it the poll that was refused, or the task? Only the archive can tell; ask it after some patience."""
         one.tries += 1
         one.blamed += 1
-        effects.full = effects.full or family is Family.RATE
+        full = error.family is Family.RATE
+        effects.full = effects.full or full
         phase = self._asking(one)
         if one.blamed > PATIENCE:
             phase = Phase.LOOK_UP
             if one.accepted:
-                kind = Kind.SPENT if family is Family.RATE else Kind.ERROR
-                one.otherwise = one.otherwise or self._error_entry(one, error, family, kind=kind)
+                kind = Kind.SPENT if full else Kind.ERROR
+                one.otherwise = one.otherwise or self._error_entry(one, error, kind=kind)
         self._flight.move(one, phase, now + self._pause(one))
 
     # replies to getTaskDetails
@@ -288,7 +283,7 @@ class Fates:
         if not reply.readable:
             return self.look_up_failed(chunk, now)
         effects = self._effects_of_a_question(chunk, reply)
-        unheard = _is_unheard(reply)
+        unheard = reply.unheard
         for one in chunk:
             name = one.task_uuid
             if name in reply.results:
@@ -319,7 +314,7 @@ class Fates:
         return effects
 
     def _archived_error(self, one: Inference, error: ApiError, now: float, effects: Effects) -> None:
-        family = family_of(error.spelt)
+        family = error.family
         if family is Family.LOST:
             self._nowhere(one, now, effects)
         elif family is Family.CONFLICT:
@@ -334,7 +329,7 @@ class Fates:
             self.look_up_failed([one], now, effects)
         else:
             kind = Kind.SPENT if STEPS[family] in {Step.STOP, Step.WAIT} else Kind.ERROR
-            self._settle(one, self._error_entry(one, error, family, kind=kind), now, effects)
+            self._settle(one, self._error_entry(one, error, kind=kind), now, effects)
 
     def _known_to_archive(self, one: Inference, now: float, effects: Effects) -> None:
         """The archive knows the task and no answer of it: wait, but not for ever."""
@@ -393,7 +388,7 @@ class Fates:
 
     def _effects_of_a_question(self, chunk: Sequence[Inference], reply: Reply) -> Effects:
         return Effects(
-            usable=_is_from_the_api(reply) and not _is_troubled(reply),
+            usable=reply.from_the_api and not reply.question_in_trouble,
             full=reply.status in {429, 503, 504},
             stop=self._stop_of_request(chunk, reply),
             chunk=chunk,
@@ -401,18 +396,17 @@ class Fates:
 
     def _stop_of_request(self, chunk: Sequence[Inference], reply: Reply) -> JobStopped | None:
         """A refusal of the request as a whole that no later request would fare better with."""
-        for error in reply.unnamed:
-            family = family_of(error.spelt, reply.status)
-            if STEPS[family] is Step.STOP:
-                return self._stop_for(family, error, chunk)
+        gravest = reply.gravest
+        if gravest is not None and STEPS[gravest.family] is Step.STOP:
+            return self._stop_for(gravest, chunk)
         if reply.status in {401, 403} and not reply.results:
-            return stop_for(Family.AUTH, f"http{reply.status}", "")
+            return stop_for(Family.AUTH, bare_status(reply.status).code, "")
         return None
 
-    def _stop_for(self, family: Family, error: ApiError, chunk: Sequence[Inference]) -> JobStopped:
+    def _stop_for(self, error: ApiError, chunk: Sequence[Inference]) -> JobStopped:
         prompts = [text for one in chunk for text in one.words]
         return stop_for(
-            family, self.redactor.code(error.code, prompts), self.redactor.said(error.message, prompts)
+            error.family, self.redactor.code(error.code, prompts), self.redactor.said(error.message, prompts)
         )
 
     def _answered(self, one: Inference, item: Mapping[str, Any], now: float, effects: Effects) -> None:
@@ -456,9 +450,8 @@ class Fates:
         """It was refused without being run: the same UUID may be sent again, later."""
         if not one.rejected:
             one.rejected = True
-            family = family_of(error.spelt, reply.status)
             kind = Kind.REJECTED if one.doubted_at is None else Kind.SENT_AGAIN
-            effects.rejections.append(one.entry(kind, family=family.value, code=error.code))
+            effects.rejections.append(one.entry(kind, family=error.family.value, code=error.code))
             one.intended = False
         one.tries += 1
         one.sent_at = None  # the wait for room is no latency of the API
@@ -475,13 +468,13 @@ class Fates:
     def _pause(self, one: Inference) -> float:
         return back_off_s(one.tries - 1, spread=self._spread)
 
-    def _error_entry(self, one: Inference, error: ApiError, family: Family, kind: Kind = Kind.ERROR) -> Entry:
+    def _error_entry(self, one: Inference, error: ApiError, kind: Kind = Kind.ERROR) -> Entry:
         message = (
             error.message if error.parameter is None else f"{error.message} (parameter: {error.parameter})"
         )
         return one.entry(
             kind,
-            family=family.value,
+            family=error.family.value,
             code=self.redactor.code(error.code, one.words),
             message=message[:MESSAGE_CHARS],
             cost=cost_of(error.item),
@@ -491,50 +484,4 @@ class Fates:
 
 def may_be_billed(entry: Entry) -> bool:
     """Whether a verdict is about work that the vendor charges, or may charge, whatever cost it reported."""
-    return (
-        entry.kind is Kind.ANSWERED
-        or entry.cost is not None
-        or entry.family in {Family.LOST.value, Family.TIMEOUT.value}
-        or (entry.kind is Kind.SPENT and entry.family == Family.CONFLICT.value)
-    )
-
-
-def _is_throttled(reply: Reply) -> bool:
-    """Whether all that was said is that there is no room now."""
-    if reply.results or reply.acknowledged or reply.processing:
-        return False
-    said = [*reply.failures.values(), *reply.unnamed]
-    if not said:
-        return reply.status == 429
-    return all(family_of(error.spelt, reply.status) is Family.RATE for error in said)
-
-
-def _is_troubled(reply: Reply) -> bool:
-    """Whether the status says that the question, not its tasks, was in trouble."""
-    return reply.status in {408, 429} or reply.status >= 500
-
-
-def _is_from_the_api(reply: Reply) -> bool:
-    """Whether the API itself spoke: not a server in trouble, not whoever answers at a wrong address."""
-    if reply.status == 429:
-        return True
-    if not reply.readable or reply.status >= 500:
-        return False
-    if reply.results or reply.failures or reply.acknowledged or reply.processing or reply.status < 300:
-        return True
-    known = any(family_of(error.spelt) is not Family.UNKNOWN for error in reply.unnamed)
-    return known or (bool(reply.unnamed) and reply.status not in NOT_HERE)
-
-
-def _is_unheard(reply: Reply) -> bool:
-    """Whether a question was refused, so that its reply is no word on the tasks that it does not name."""
-    if _is_troubled(reply) or not _is_from_the_api(reply):
-        return True
-    families = {family_of(error.spelt, reply.status) for error in reply.unnamed}
-    return bool(families - {Family.LOST})
-
-
-def _gravest(reply: Reply) -> ApiError | None:
-    """Of the errors that name no task, the one that stops the job, or else the first."""
-    stops = (one for one in reply.unnamed if STEPS[family_of(one.spelt, reply.status)] is Step.STOP)
-    return next(stops, reply.unnamed[0] if reply.unnamed else None)
+    return entry.kind is Kind.ANSWERED or entry.cost is not None or entry.family in MAYBE_RUN

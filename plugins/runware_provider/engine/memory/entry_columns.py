@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from runware_provider.engine.api.error_families import MAYBE_RUN
 from runware_provider.engine.attempt import FORGOTTEN, Kind
 from runware_provider.engine.identity import FINGERPRINT_BYTES
 from runware_provider.engine.spending.picodollars import pico
@@ -322,7 +323,7 @@ def _says(columns: EntryColumns, place: int, words: Words) -> tuple[int, int, in
         int(columns.completion_tokens[place]),
         int(columns.prompt_tokens[place]),
         int(columns.cached_tokens[place]),
-        was == "lost" or family in {"lost", "timeout"},
+        was == "lost" or family in MAYBE_RUN,
         family,
     )
 

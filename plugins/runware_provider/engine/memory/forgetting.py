@@ -14,6 +14,7 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from runware_provider.engine.api.error_families import MAYBE_RUN
 from runware_provider.engine.attempt import FORGOTTEN, Kind
 from runware_provider.engine.errors import BadInput, StateUnreadable
 from runware_provider.engine.identity import Key, task_uuid
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.storage.stores import Storage
 
-_LOST = {"lost", "timeout"}
 _DECIDING = ["kind", "fingerprint", "sample", "generation", "at", "family"]
 _NAMING = ["origin", "fingerprint", "sample", "generation", "attempt"]
 _SEARCHED = ["fingerprint", "item", "message"]
@@ -306,7 +306,7 @@ def _forgotten(table: pa.Table, rows: Sequence[int], report: _Report) -> pa.Tabl
 
 def _was(kind: Kind, family: str | None) -> str:
     if kind is Kind.ERROR:
-        return "lost" if family in _LOST else "error"
+        return "lost" if family in MAYBE_RUN else "error"
     return "answered" if kind is Kind.ANSWERED else "spent"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from runware_provider.engine.api.error_families import MAYBE_RUN
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.identity import Key
 from runware_provider.engine.memory.entry_columns import UNKNOWN
@@ -65,12 +66,12 @@ class _Facts:
     def __init__(self, entries: EntryColumns, words: Words) -> None:
         was, family, kind = entries.was, entries.family, entries.kind
         answered, error, lost, spent = (words.number(word) for word in ("answered", "error", "lost", "spent"))
-        lost_families = (lost, words.number("timeout"))
+        maybe_run = np.isin(family, [words.number(each.value) for each in sorted(MAYBE_RUN)])
         self.own = ~entries.copied()
         self.forgotten = was != words.number(None)
         self.inference = (kind >= Kind.ERROR) | np.isin(was, (answered, error, lost))
         self.answered = (kind == Kind.ANSWERED) | (was == answered)
-        self.lost = ((kind == Kind.ERROR) & np.isin(family, lost_families)) | (was == lost)
+        self.lost = (np.isin(kind, (Kind.SPENT, Kind.ERROR)) & maybe_run) | (was == lost)
         self.spent = ((kind == Kind.SPENT) & ~self.forgotten) | (was == spent)
         self.unpriced = entries.cost == UNKNOWN
         self.in_doubt = in_doubt(entries)
@@ -137,8 +138,7 @@ def unpriced_tokens(
     if entries is None:
         return []
     facts = _Facts(entries, words)
-    in_conflict = (entries.kind == Kind.SPENT) & (entries.family == words.number("conflict"))
-    charged = facts.answered | facts.lost | in_conflict
+    charged = facts.answered | facts.lost
     mine = entries.take(charged & facts.unpriced & facts.own & _mine(entries, facts, of))
     pairs = zip(mine.prompt_tokens.tolist(), mine.completion_tokens.tolist(), strict=True)
     return [(_or_none(prompt), _or_none(completion)) for prompt, completion in pairs]

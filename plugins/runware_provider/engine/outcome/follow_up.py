@@ -11,8 +11,9 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runware_provider.engine.api.replies import decode, read_result
+from runware_provider.engine.api.replies import decode
 from runware_provider.engine.api.request_bodies import FollowUp
+from runware_provider.engine.api.results import read_result
 from runware_provider.engine.outcome.answer import without_thinking
 from runware_provider.engine.outcome.rows import Judgement, Outcome
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from runware_provider.engine.api.forcing import Forced
-    from runware_provider.engine.api.replies import Result
+    from runware_provider.engine.api.results import Result
     from runware_provider.engine.attempt import Entry
 
 DEFAULT_MAX_TOKENS = 32_768

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
+from runware_provider.engine.api.error_families import Family
 from runware_provider.engine.api.redact import printable
-from runware_provider.engine.api.replies import Result, decode, read_result
+from runware_provider.engine.api.replies import decode
+from runware_provider.engine.api.results import Result, read_result
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.outcome.answer import Answer, read_arguments, read_json, read_text
@@ -139,9 +141,9 @@ class Judge:
             return self._answered(entry, facts)
         facts["error_code"] = entry.code
         facts["error_message"] = entry.message
-        if entry.item is not None and (self._keep_raw or entry.family != "lost"):
+        if entry.item is not None and (self._keep_raw or entry.family != Family.LOST):
             facts["raw"] = _text(entry.item)
-        return Judgement(Outcome.REFUSED if entry.family == "safety" else Outcome.FAILED, None, facts)
+        return Judgement(Outcome.REFUSED if entry.family == Family.SAFETY else Outcome.FAILED, None, facts)
 
     def skipped(self, skip: Skip) -> Judgement:
         """The judgement on a record that was never sent."""

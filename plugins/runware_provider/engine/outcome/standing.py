@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runware_provider.engine.api.error_families import Family, Step, next_step
+from runware_provider.engine.api.error_families import FINAL, Family
 from runware_provider.engine.attempt import FORGOTTEN, WITHDRAWN, Kind
 
 if TYPE_CHECKING:
@@ -93,9 +93,16 @@ def may_have_been_sent(known: Standing) -> bool:
 
 
 def is_final(family: str | None, counted: int, allowed_attempts: int, *, retry_lost: bool = True) -> bool:
-    """Whether an error verdict is the last word on its record; a family of another version is unknown."""
-    known = Family(family) if family in set(Family) else Family.UNKNOWN
-    if known is Family.LOST and not retry_lost:
+    """Whether an error verdict is the last word on its record.
+
+    Args:
+        family: as the ledger has it; one that only another version knows is tried again.
+        counted: how many attempts have now ended without an answer.
+        allowed_attempts: how many may.
+        retry_lost: whether what never showed up, and may have been billed, gets a further attempt.
+    """
+    if family in FINAL:
         return True
-    step = next_step(Family.PROVIDER if known is Family.LOST else known, counted, allowed_attempts)
-    return step in {Step.FAIL, Step.REFUSE} or counted >= allowed_attempts
+    if family == Family.LOST and not retry_lost:
+        return True
+    return counted >= allowed_attempts

@@ -1,0 +1,137 @@
+"""A finished item in one shape: its text, its calls, its tokens, its cost. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.api.redact import one_line, storable
+from runware_provider.engine.api.request_bodies import encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MOST_COST_USD = 1_000_000
+MOST_TOKENS = 2**53
+MOST_FINISH_CHARS = 64
+UNFINISHED = ("processing", "queued", "pending", "running", "started", "inProgress", "in_progress")
+
+
+def status_of(item: Mapping[str, Any]) -> str:
+    """The status where it is a word."""
+    status = item.get("status")
+    return status if isinstance(status, str) else ""
+
+
+def objects(held: Any) -> Iterable[Mapping[str, Any]]:
+    """The objects of a list, or the one that stands without a list."""
+    return [one for one in (held if isinstance(held, list) else [held]) if isinstance(one, dict)]
+
+
+def is_finished(item: Mapping[str, Any]) -> bool:
+    """A finished item may lack `status`: a text or tool calls end it, and so does a finish reason."""
+    status = status_of(item)
+    if status in UNFINISHED:
+        return False
+    if status == "success":
+        return True
+    return holds_answer(item)
+
+
+def holds_answer(item: Mapping[str, Any]) -> bool:
+    """Whether there is a text, a call, or a reason why there is none."""
+    return item.get("text") is not None or bool(_raw_calls(item)) or item.get("finishReason") is not None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens as the API counted them; nothing where it did not say."""
+
+    prompt: int | None = None
+    cached: int | None = None
+    completion: int | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished item in one shape."""
+
+    text: str | None = field(repr=False)
+    calls: tuple[tuple[str, Any], ...] = field(repr=False)
+    """Name and arguments of each tool call; the arguments as they came, an object or a string."""
+    finish_reason: str | None
+    usage: Usage
+    cost: float | None
+    """USD."""
+
+
+def read_result(item: Mapping[str, Any]) -> Result:
+    """A finished item, in whichever of the known shapes it came."""
+    finish = item.get("finishReason")
+    return Result(
+        text=_text_of(item.get("text")),
+        calls=tuple(_raw_calls(item)),
+        finish_reason=one_line(finish, MOST_FINISH_CHARS) if finish is not None else None,
+        usage=_usage(item.get("usage")),
+        cost=cost_of(item),
+    )
+
+
+def _text_of(text: object) -> str | None:
+    """The text; as JSON where it came as something else."""
+    if text is None or isinstance(text, str):
+        return text
+    try:
+        return encoded(text).decode()
+    except RecursionError:
+        return None
+
+
+def cost_of(item: Mapping[str, Any]) -> float | None:
+    """USD of a result or of an error, where it was reported."""
+    cost = item.get("cost")
+    if isinstance(cost, bool) or not isinstance(cost, int | float):
+        return None
+    return float(cost) if 0 <= cost <= MOST_COST_USD else None
+
+
+def _raw_calls(item: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """No source shows the shape of a call: `tools` or `toolCalls`, flat or OpenAI's nested `function`."""
+    calls: list[tuple[str, Any]] = []
+    for held in (item.get("tools"), item.get("toolCalls")):
+        for one in objects(held) if not calls else ():
+            inner = one["function"] if isinstance(one.get("function"), dict) else one
+            arguments: Any = inner.get("input")
+            if arguments is None:
+                arguments = inner.get("arguments", {})
+            calls.append((storable(inner.get("name") or ""), arguments))
+    return calls
+
+
+def _usage(usage: object) -> Usage:
+    if not isinstance(usage, dict):
+        return Usage()
+    details = usage.get("promptTokensDetails")
+    nested = details if isinstance(details, dict) else {}
+    return Usage(
+        prompt=_count(usage.get("promptTokens"), usage.get("inputTokens")),
+        cached=_count(
+            usage.get("cachedTokens"),
+            usage.get("cachedPromptTokens"),
+            usage.get("cachedInputTokens"),
+            usage.get("promptCacheHitTokens"),
+            nested.get("cachedTokens"),
+        ),
+        completion=_count(usage.get("completionTokens"), usage.get("outputTokens")),
+    )
+
+
+def _count(*candidates: object) -> int | None:
+    return next((count for one in candidates if (count := _whole(one)) is not None), None)
+
+
+def _whole(value: object) -> int | None:
+    """A count that a table of 64-bit integers can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 <= value <= MOST_TOKENS and value == int(value) else None
