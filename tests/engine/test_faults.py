@@ -150,7 +150,7 @@ def task_cases() -> list[Case]:
         ("internalServerError", {"succeeded": RECORDS}),
         ("invalidMessages", one("failed")),
         ("somethingNew", {"succeeded": RECORDS}),
-        ("conflictTaskUUID", {"succeeded": RECORDS}),
+        ("conflictTaskUUID", one("failed")),
     )
     cases = []
     for delivery in ("poll", "sync"):

@@ -809,6 +809,68 @@ def test_a_conflict_after_a_refusal_and_a_lost_reply_is_waited_for_in_full() -> 
     assert bench.one.deadline == now + 60
 
 
+# a conflict that nothing in the ledger explains
+
+LONG = Limits(attempts=3, deadline_s=1_800, poll_interval_s=1)
+
+
+def in_use_by_nobody_known(
+    *, limits: Limits = LONG, latency_s: float | None = None, number: int = 1
+) -> Bench:
+    """Inferences whose first send conflicts, at 0.0; perhaps after others were answered."""
+    bench = Bench(number, limits=limits)
+    if latency_s is not None:
+        answered = [bench.new(100 + one) for one in range(20)]
+        for one in answered:
+            one.sent_at = -latency_s
+        said = [{"taskUUID": one.task_uuid, "text": "Hi"} for one in answered]
+        bench.fates.sent(answered, read_reply(200, as_json({"data": said})), 0.0)
+    for one in bench.all:
+        one.unexplained = True
+    bench.sent(
+        0.0, 400, errors=[bench.error("conflictTaskUUID", taskUUID=one.task_uuid) for one in bench.all]
+    )
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("latency_s", "deadline_s", "waited_s"),
+    [(None, 1_800, 60), (2, 1_800, 60), (30, 1_800, 150), (None, 7, 7), (300, 1_200, 1_200)],
+)
+def test_an_answer_that_somebody_else_may_have_is_waited_for_as_long_as_answers_take_and_a_minute_at_least(
+    latency_s: float | None, deadline_s: float, waited_s: float
+) -> None:
+    limits = LONG.model_copy(update={"deadline_s": deadline_s})
+    bench = in_use_by_nobody_known(limits=limits, latency_s=latency_s)
+    assert (bench.one.phase, bench.one.deadline) == (Phase.WAITING, waited_s)
+
+
+def test_what_is_in_use_and_whose_answer_nobody_has_is_given_up_and_not_paid_for_again() -> None:
+    bench = in_use_by_nobody_known()
+    while bench.one.phase is Phase.WAITING:
+        now = bench.due
+        assert not bench.asked(now, data=[]).verdicts
+    assert now == 60.0
+    entry = only(bench.looked_up(now, data=[]))
+    assert (entry.kind, entry.family, entry.code) == (Kind.ERROR, "conflict", "lost")
+    assert may_be_billed(entry)
+    assert bench.fates.settled(bench.one, entry, JOB, now)
+    known = standing(History(0, (Attempt(1, entry.kind, entry.family, 0, 0),)), LONG.attempts)
+    assert known.over is not None, "nor does the next run pay for it"
+
+
+def test_what_is_in_use_is_collected_wherever_its_answer_is() -> None:
+    polled, archived, running = (in_use_by_nobody_known() for _ in range(3))
+    assert only(polled.asked(1.0, data=[polled.result()])).latency_s is None, "nobody knows when it was sent"
+    for now in (1.0, 60.0):
+        archived.asked(now, data=[])
+    stored = {"taskUUID": archived.name, "response": {"data": [archived.result()]}}
+    assert only(archived.looked_up(60.0, data=[stored])).kind is Kind.ANSWERED
+    running.asked(1.0, data=[{"taskUUID": running.name, "status": "processing"}])
+    running.asked(600.0, data=[{"taskUUID": running.name, "status": "processing"}])
+    assert running.one.phase is Phase.WAITING, "it is at work, and that takes as long as it takes"
+
+
 def test_a_task_that_the_reply_does_not_name_is_asked_for() -> None:
     bench = Bench(2)
     effects = bench.sent(0.0, data=[{"taskUUID": bench.all[1].task_uuid}])

@@ -361,5 +361,5 @@ def test_the_order_in_which_attempts_are_read_means_nothing(
 @pytest.mark.parametrize("family", [None, "new", *(family.value for family in Family)])
 def test_no_error_is_retried_for_ever(family: str | None) -> None:
     assert is_final(family, 3, 3)
-    final = {"validation", "safety", "too_large", "provider_final"}
+    final = {"validation", "safety", "too_large", "provider_final", "conflict"}
     assert is_final(family, 1, 3) == (family in final)

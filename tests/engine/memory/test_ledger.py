@@ -772,6 +772,36 @@ async def test_what_a_twin_of_the_same_run_learnt_is_met_once_and_what_is_known_
     assert ours.take_met() == []
 
 
+async def test_what_others_wrote_since_is_told_and_what_was_there_or_is_ones_own_is_not(
+    open_ledger: Callable[..., Ledger],
+) -> None:
+    before, twin = open_ledger(), open_ledger()
+    await write(before, [entry(1, Kind.INTENT)])
+    ours = open_ledger()
+    asked = [(key(n), 1) for n in range(6)]
+    assert await ours.told_by_others(asked) == set()
+    await write(ours, [entry(2, Kind.INTENT)])
+    await write(twin, [entry(3, Kind.INTENT), entry(4, Kind.REJECTED)])
+    assert await ours.told_by_others(asked) == {(key(3), 1), (key(4), 1)}
+    await write(twin, [entry(5, Kind.INTENT)])
+    await write(ours, [entry(0, Kind.INTENT)])
+    assert await ours.told_by_others([(key(5), 1), (key(5), 2), (key(0), 1)]) == {(key(5), 1)}
+
+
+def spoil(folder: str) -> None:
+    for segment in Path(folder).glob("*.segment"):
+        segment.write_bytes(b"no Parquet")
+
+
+async def test_what_cannot_be_read_may_be_of_any_attempt(
+    open_ledger: Callable[..., Ledger], folder: str
+) -> None:
+    ours, twin = open_ledger(), open_ledger()
+    await write(twin, [entry(1, Kind.INTENT)])
+    spoil(folder)
+    assert await ours.told_by_others([(key(2), 1)]) == {(key(2), 1)}
+
+
 @pytest.mark.parametrize(("run", "meets"), [("z", False), (None, True)])
 async def test_others_are_looked_at_only_where_a_run_shares_something(
     open_ledger: Callable[..., Ledger],

@@ -114,8 +114,11 @@ _FAMILY_OF_STATUS = {
 }
 MAYBE_RUN = frozenset({Family.LOST, Family.TIMEOUT, Family.CONFLICT})
 """Ends after which a task may have been run all the same, and be on the bill without anybody knowing its answer."""
-FINAL = frozenset({family for family, step in STEPS.items() if step in {Step.FAIL, Step.REFUSE}})
-"""Errors that no further attempt mends."""
+FINAL = frozenset({Family.CONFLICT}) | {
+    family for family, step in STEPS.items() if step in {Step.FAIL, Step.REFUSE}
+}
+"""Errors after which no further attempt is made unasked: none would mend them, or, where an attempt ended with nothing
+but a conflict, somebody else may have paid for its answer."""
 _STOPS: dict[Family, type[JobStopped]] = {
     Family.AUTH: KeyRefused,
     Family.QUOTA: BalanceExhausted,

@@ -164,6 +164,11 @@ class Reply:
         stops = (error for error in self.unnamed if STEPS[error.family] is Step.STOP)
         return next(stops, self.unnamed[0] if self.unnamed else None)
 
+    def says_in_use(self, name: str) -> bool:
+        """Whether it says that this task UUID was used before."""
+        error = self.failures.get(name, self.gravest)
+        return error is not None and error.family is Family.CONFLICT
+
     @property
     def as_a_whole(self) -> ApiError:
         """What it says of tasks that it does not name: its gravest error, or else its bare status."""

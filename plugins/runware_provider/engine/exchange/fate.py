@@ -25,6 +25,7 @@ from runware_provider.engine.api.results import cost_of, read_result
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import Unreachable
 from runware_provider.engine.exchange.flight import Flight, Inference, Phase
+from runware_provider.engine.exchange.latencies import Latencies
 from runware_provider.engine.outcome.standing import MOST_SPENT, is_final
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Fates:
         self._flight = flight
         self._limits = limits
         self._spread = spread
+        self._latencies = Latencies()
         self.redactor = redactor if redactor is not None else Redactor()
 
     # replies to textInference
@@ -181,17 +183,41 @@ class Fates:
                 one.together = max(1, nameless // 2)
 
     def _conflict(self, one: Inference, now: float) -> None:
-        """The UUID is in use: proof of acceptance, unless it had been refused before."""
-        patience_s = self._limits.deadline_s
+        """The UUID is in use."""
         if one.rejected:
-            message = "the UUID was refused, then in use; if it was run, nothing is known of an answer"
-            spent = one.entry(
-                Kind.SPENT, family=Family.CONFLICT.value, code="conflictTaskUUID", message=message
-            )
-            one.otherwise = one.otherwise or spent
-            if one.doubted_at is None:
-                patience_s = min(patience_s, REJECTED_POLL_S)
+            self._refused_and_in_use(one, now)
+        elif one.unexplained:
+            self._in_use_by_nobody_known(one, now)
+        else:
+            # It was sent before, by this process or by one whose intent is in the ledger: proof of acceptance.
+            self._accepted(one, now, self._limits.deadline_s)
+
+    def _refused_and_in_use(self, one: Inference, now: float) -> None:
+        """It had been refused before: its UUID may be used up without its having been run."""
+        message = "the UUID was refused, then in use; if it was run, nothing is known of an answer"
+        spent = one.entry(Kind.SPENT, family=Family.CONFLICT.value, code="conflictTaskUUID", message=message)
+        one.otherwise = one.otherwise or spent
+        patience_s = self._limits.deadline_s
+        if one.doubted_at is None:
+            patience_s = min(patience_s, REJECTED_POLL_S)
         self._accepted(one, now, patience_s)
+
+    def _in_use_by_nobody_known(self, one: Inference, now: float) -> None:
+        """It was sent by nobody that this ledger knows: by whom the state folder was copied from, or before it was lost.
+
+        Its answer is waited for as long as one may take. If nobody has it then, the record failed: it was run, and
+        paid for, so that it is not asked again unless the user wishes it.
+        """
+        message = (
+            "its taskUUID was used before, though nothing in the state folder says so (was it restored from a backup,"
+            " or copied?), and neither the API nor its archive has the answer; it may have been billed"
+        )
+        one.otherwise = one.entry(
+            Kind.ERROR, family=Family.CONFLICT.value, code="lost", message=message[:MESSAGE_CHARS]
+        )
+        one.sent_at = None  # nobody knows when it was: the wait for its answer is no latency of the API
+        patience_s = max(SETTLE_IN_S, self._latencies.several_s)
+        self._accepted(one, now, min(patience_s, self._limits.deadline_s))
 
     # replies to getResponse
 
@@ -414,6 +440,7 @@ class Fates:
         latency = now - one.sent_at if one.sent_at is not None else None
         if latency is not None:
             effects.latencies.append(latency)
+            self._latencies.saw(latency)
         entry = one.entry(
             Kind.ANSWERED,
             cost=result.cost,

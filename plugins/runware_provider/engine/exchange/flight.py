@@ -72,6 +72,8 @@ class Inference:
     accepted: bool = False
     rejected: bool = False
     """This UUID was refused before, so a conflict no longer proves acceptance."""
+    unexplained: bool = False
+    """This UUID was in use when it was sent for the first time, and no intent in the ledger says by whom."""
     withdrawn: bool = False
     """An intent of an earlier run was taken back: the next one has to say more than that to hold against it."""
     intended: bool = False
@@ -102,7 +104,7 @@ class Inference:
         self.task_uuid = task_uuid(job_id, self.key, number)
         self.deadline = self.sent_at = self.doubted_at = self.otherwise = None
         self.accepted = self.rejected = self.withdrawn = self.intended = self.unsent = False
-        self.only_look_for = self.unknown_to_all = False
+        self.only_look_for = self.unknown_to_all = self.unexplained = False
         self.tries = self.blamed = 0
 
     def say(self, follow_up: FollowUp | None) -> None:
@@ -125,6 +127,11 @@ class Inference:
     def words(self) -> tuple[str, ...]:
         """The texts that it sends and that others do not: what an error may quote."""
         return (self.prompt, *(self.follow_up.words if self.follow_up is not None else ()))
+
+    @property
+    def never_sent(self) -> bool:
+        """Whether, as far as this process knows, its UUID has reached the API in no request yet."""
+        return self.sent_at is None and self.doubted_at is None and not self.rejected
 
     @property
     def held_back(self) -> bool:

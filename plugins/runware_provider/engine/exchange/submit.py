@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runware_provider.engine.api.client import Client
+    from runware_provider.engine.api.replies import Reply
     from runware_provider.engine.exchange.fate import Effects, Fates
     from runware_provider.engine.exchange.flight import Flight, Inference
     from runware_provider.engine.memory.ledger import Ledger
@@ -48,6 +49,7 @@ class Submitter:
             self.template.task(one.prompt, one.key.sample, one.task_uuid, self.delivery, one.follow_up)
             for one in chunk
         ]
+        fresh = [one for one in chunk if one.never_sent]
         started = self.now()
         for one in chunk:
             one.sent_at = one.sent_at if one.sent_at is not None else started
@@ -59,11 +61,26 @@ class Submitter:
         except Lost as lost:
             effects = self.fates.send_unknown(chunk, self.now(), split=lost.timed_out)
             return replace(effects, trouble=str(lost))
+        await self._explain(fresh, reply)
         effects = self.fates.sent(chunk, reply, self.now())
         if effects.usable:
             return effects
         told = ": it has no room" if effects.throttled else ""
         return replace(effects, trouble=f"HTTP {reply.status}{told}")
+
+    async def _explain(self, fresh: list[Inference], reply: Reply) -> None:
+        """A UUID is in use that this process sent for the first time: has another one of this job sent it meanwhile?
+
+        Args:
+            fresh: what was sent for the first time.
+            reply: to that.
+        """
+        in_use = [one for one in fresh if reply.says_in_use(one.task_uuid)]
+        if not in_use:
+            return
+        told = await self.ledger.told_by_others([(one.key, one.attempt) for one in in_use])
+        for one in in_use:
+            one.unexplained = (one.key, one.attempt) not in told
 
     async def _intend(self, chunk: list[Inference], *, ahead: bool) -> None:
         """Make durable that these will be sent; other senders wait, since their intents may be in the same write."""

@@ -19,6 +19,7 @@ from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.identity import Key
 from runware_provider.engine.memory import segments
 from runware_provider.engine.memory.ledger_index import LedgerIndex
+from runware_provider.engine.memory.others import Others
 from runware_provider.engine.memory.segment_catalogue import (
     BASE,
     Base,
@@ -32,7 +33,15 @@ from runware_provider.engine.spending.picodollars import PICO
 from runware_provider.engine.storage.read_ahead import READERS, read_ahead, read_until_missing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        AsyncIterator,
+        Callable,
+        Collection,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from concurrent.futures import Executor
 
     import pyarrow as pa
@@ -116,6 +125,8 @@ class Ledger:
         self.meets = False
         """Whether to look at what other processes of the same run write meanwhile, for `take_met`."""
         self._met: dict[tuple[Key, int], Entry] = {}
+        self._tail = asyncio.Lock()
+        """Held while this process writes to the tail, or reads what others wrote there."""
         self._to_take: list[Entry] = []
         self._pending: list[Entry] = []
         self._waiting: list[asyncio.Future[None]] = []
@@ -127,6 +138,7 @@ class Ledger:
         except BaseException:
             self.close()
             raise
+        self._others = Others(storage, folder, self.last)
         self.paid = self.totals("fresh").cost
         """USD of the answers that this run added, as far as they were priced."""
 
@@ -395,8 +407,9 @@ class Ledger:
                 continue
             failure: Exception | None = None
             try:
-                number, others = await asyncio.to_thread(self._write, entries)
-                self._remember(number, entries)
+                async with self._tail:
+                    number, others = await asyncio.to_thread(self._write, entries)
+                    self._remember(number, entries)
                 self._meet(others)
             except Exception as error:  # noqa: BLE001 - every waiter is told; none may believe in durability
                 failure = error
@@ -416,6 +429,19 @@ class Ledger:
         """
         taken, self._to_take = self._to_take, []
         return taken
+
+    async def told_by_others(self, attempts: Collection[tuple[Key, int]]) -> set[tuple[Key, int]]:
+        """Which of these attempts other processes wrote of since this ledger was opened.
+
+        What cannot be read, or was rewritten meanwhile, may hold any of them.
+        """
+        async with self._tail:
+            own = {one.number for one in self.known}
+            try:
+                await asyncio.to_thread(self._others.read, self.version, own)
+            except (OSError, StateUnreadable):
+                return set(attempts)
+        return self._others.attempts.intersection(attempts)
 
     def was_met(self, entry: Entry) -> bool:
         """Whether what an entry says of its attempt was met before, as another process's."""

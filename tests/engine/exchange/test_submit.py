@@ -1,0 +1,120 @@
+"""What is asked of the ledger where a reply alone does not say enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runware_provider.engine.api.replies import read_reply
+from runware_provider.engine.exchange.fate import Fates
+from runware_provider.engine.exchange.flight import Flight, Inference, Phase
+from runware_provider.engine.exchange.submit import Submitter
+from runware_provider.engine.identity import Key, task_uuid
+from runware_provider.engine.memory.ledger import Ledger
+from runware_provider.engine.spec import Limits
+from runware_provider.engine.storage.local import LocalStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+JOB = bytes(range(16))
+LIMITS = Limits(deadline_s=1_800)
+
+
+class Template:
+    """Makes tasks of which nobody reads anything."""
+
+    def task(self, *_: Any) -> bytes:
+        return b"{}"
+
+
+@dataclass
+class Api:
+    """Answers each request with the next of some bodies."""
+
+    bodies: list[bytes]
+    asked: int = field(default=0)
+
+    async def post(self, _content: bytes, _timeout_s: float) -> Any:
+        self.asked += 1
+        return read_reply(400, self.bodies.pop(0))
+
+
+@pytest.fixture
+def open_ledger(tmp_path: Path) -> Iterator[Callable[[], Ledger]]:
+    opened: list[Ledger] = []
+
+    def make() -> Ledger:
+        opened.append(Ledger(LocalStorage(lambda _: None), str(tmp_path / "ledger")))
+        return opened[-1]
+
+    yield make
+    for ledger in opened:
+        ledger.close()
+
+
+def inference() -> Inference:
+    key = Key(bytes(16), 0, 0)
+    return Inference(key=key, prompt="", size=10, attempt=1, counted=0, task_uuid=task_uuid(JOB, key, 1))
+
+
+def conflict(one: Inference) -> bytes:
+    return b'{"errors":[{"code":"conflictTaskUUID","taskUUID":"%s"}]}' % one.task_uuid.encode()
+
+
+def submitter(ledger: Ledger, *bodies: bytes) -> Submitter:
+    flight = Flight()
+    fates = Fates(flight, LIMITS, spread=0.0)
+    return Submitter(Api(list(bodies)), ledger, flight, fates, Template(), "poll", 5.0, lambda: 0.0)  # type: ignore[arg-type] # as much of them as is used
+
+
+async def sent(sender: Submitter, one: Inference) -> None:
+    if one.phase is Phase.READY and sender.flight.get(one.key) is None:
+        sender.flight.add(one, 0.0)
+    sender.flight.move(one, Phase.SENDING, 0.0)
+    async with sender.ledger.writing():
+        await sender.send([one], ahead=False)
+
+
+async def test_a_first_send_that_conflicts_is_waited_for_in_full_where_a_twin_meant_to_send_it(
+    open_ledger: Callable[[], Ledger],
+) -> None:
+    ours, twin = open_ledger(), open_ledger()
+    one = inference()
+    async with twin.writing():
+        await twin.commit([one.intent()], at_once=True)
+    await sent(submitter(ours, conflict(one)), one)
+    assert (one.phase, one.unexplained, one.otherwise, one.deadline) == (
+        Phase.WAITING,
+        False,
+        None,
+        LIMITS.deadline_s,
+    )
+
+
+async def test_a_first_send_that_conflicts_and_that_nothing_explains_is_waited_for_a_minute(
+    open_ledger: Callable[[], Ledger],
+) -> None:
+    one = inference()
+    await sent(submitter(open_ledger(), conflict(one)), one)
+    assert (one.phase, one.unexplained, one.deadline) == (Phase.WAITING, True, 60.0)
+
+
+async def test_a_conflict_without_a_name_is_about_the_only_task(open_ledger: Callable[[], Ledger]) -> None:
+    one = inference()
+    await sent(submitter(open_ledger(), b'{"errors":[{"code":"conflictTaskUUID"}]}'), one)
+    assert (one.unexplained, one.deadline) == (True, 60.0)
+
+
+async def test_a_conflict_after_a_lost_reply_is_explained_by_the_send_before(
+    open_ledger: Callable[[], Ledger],
+) -> None:
+    one = inference()
+    sender = submitter(open_ledger(), b"<html>", conflict(one))
+    await sent(sender, one)
+    assert one.phase is Phase.ASK
+    await sent(sender, one)
+    assert (one.unexplained, one.deadline) == (False, LIMITS.deadline_s)
