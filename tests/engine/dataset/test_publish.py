@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import time
 from contextlib import suppress
@@ -166,7 +167,7 @@ def test_three_files_are_named_and_the_others_counted(storage, tmp_path):
 
 def test_a_partition_minds_neither_its_siblings_nor_lists_them(tmp_path):
     class Noting(LocalStorage):
-        def list(self, folder, *, recursive=True):
+        def list(self, folder, *, recursive=True, **_):
             seen.append((folder.removeprefix(str(tmp_path)), recursive))
             return super().list(folder, recursive=recursive)
 
@@ -363,6 +364,45 @@ def test_old_remains_of_the_dead_are_removed_and_the_living_left_alone(places):
         "staged/living/part-00001.staged",
     ]
     assert not Path(places.state, "staged", "dead").exists()
+
+
+def aged(path: Path) -> Path:
+    """Older than anything that lives."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    past = time.time() - STALE_S - 60
+    os.utime(path, (past, past))
+    return path
+
+
+@pytest.mark.parametrize("link", ["staged", "staged/dead"])
+def test_what_lies_behind_a_link_in_the_state_folder_is_not_removed(places, tmp_path, link):
+    theirs = [aged(tmp_path / "theirs" / name) for name in ("part-00000.staged", "dead/part-00000.staged")]
+    at = Path(places.state, link)
+    at.parent.mkdir(parents=True, exist_ok=True)
+    at.symlink_to(tmp_path / "theirs")
+    run(places, "one", [[1]])
+    assert all(path.exists() for path in theirs)
+    assert at.is_symlink()
+
+
+@pytest.mark.parametrize(
+    "name", ["notes.txt", "dead/notes.txt", "part-00000.staged", "a/b/part-00000.staged"]
+)
+def test_what_no_publish_has_staged_is_not_removed(places, name):
+    theirs = aged(Path(places.state, "staged", name))
+    run(places, "one", [[1]])
+    assert theirs.exists()
+
+
+def test_a_forged_manifest_names_nothing_that_a_publish_would_remove(places, tmp_path):
+    theirs = tmp_path / "part-00000-theirs.parquet"
+    theirs.touch()
+    forged = {"format": 1, "publish_id": "x", "replaced": [], "files": [{"path": f"../{theirs.name}"}]}
+    Path(places.state).mkdir(parents=True)
+    Path(places.state, "manifest.json").write_text(json.dumps(forged), encoding="utf-8")
+    run(places, "one", [[1]])
+    assert theirs.exists()
 
 
 # The manifest
@@ -584,9 +624,9 @@ class OvertakenAtTheMark(LocalStorage):
             self.overtakes.pop()()
         super().delete(path)
 
-    def list(self, folder, *, recursive=True):
+    def list(self, folder, **rest):
         late = self.listed(folder)
-        return super().list(folder, recursive=recursive) if late is None else late
+        return super().list(folder, **rest) if late is None else late
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.memory.compaction import compact
 from runware_provider.engine.memory.forgetting import expire, forget
 from runware_provider.engine.memory.ledger import Ledger
+from runware_provider.engine.memory.segment_catalogue import remove
 from runware_provider.engine.memory.state_folder import open_job
 from runware_provider.engine.outcome.standing import standing
 from runware_provider.engine.storage.local import LocalStorage
@@ -195,6 +196,46 @@ def test_what_may_be_under_way_is_still_found_and_not_paid_twice(state: str) -> 
     known = standing(ledger.history(key(1).fingerprint, 0, 0), 3)
     ledger.close()
     assert (known.attempt, known.fate_unknown) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["ledger", "staged", "reports"])
+def test_an_erasure_that_would_stop_before_a_link_is_refused_and_nothing_behind_it_is_touched(
+    state: str, tmp_path: Path, name: str
+) -> None:
+    write(state, [answer(1, SECRET)])
+    theirs = tmp_path / "theirs"
+    if name == "ledger":
+        Path(state, name).rename(theirs)
+    else:
+        (theirs / "ab").mkdir(parents=True)
+        for path in (theirs / "ab" / "part-00000.staged", theirs / "report.md"):
+            path.touch()
+    Path(state, name).symlink_to(theirs)
+    before = sorted(theirs.rglob("*"))
+    with pytest.raises(BadInput, match=f"{name} is a symbolic link, and nothing behind a link is removed"):
+        forget(quick(), state, containing=[SECRET])
+    assert sorted(theirs.rglob("*")) == before
+
+
+def test_an_erasure_removes_reports_and_parts_of_ours_and_nothing_else(state: str, tmp_path: Path) -> None:
+    write(state, [answer(1, SECRET)])
+    kept = [Path(state, name) for name in ("reports/notes.txt", "staged/ab/notes.txt", "reports/deep.html/a")]
+    for path in kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "theirs.md").touch()
+    Path(state, "reports", "linked.md").symlink_to(tmp_path / "theirs.md")
+    assert forget(quick(), state, containing=[SECRET])["reports"] == 0
+    assert all(path.exists() for path in (*kept, tmp_path / "theirs.md", Path(state, "reports", "linked.md")))
+
+
+def test_no_segment_is_removed_behind_a_link(state: str, tmp_path: Path) -> None:
+    write(state, [answer(1)])
+    Path(state, "ledger").rename(tmp_path / "theirs")
+    Path(state, "ledger").symlink_to(tmp_path / "theirs")
+    with pytest.raises(StateUnreadable, match="nothing behind a link is removed"):
+        remove(quick(), f"{state}/ledger", ["00000001.segment"])
+    assert len(list((tmp_path / "theirs").glob("*.segment"))) == 1
 
 
 @pytest.mark.parametrize("text", [SECRET, "max  MUSTERMANN"])

@@ -223,6 +223,22 @@ def test_a_listing_follows_links_but_not_in_circles(storage, tmp_path):
     assert names == ["/link/a", "/real/a"]
 
 
+def test_a_listing_without_links_shows_neither_them_nor_what_is_behind_them(storage, tmp_path):
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "real" / "deep" / "a").touch()
+    (tmp_path / "folder").symlink_to(tmp_path / "real")
+    (tmp_path / "real" / "file").symlink_to(tmp_path / "real" / "deep" / "a")
+    (tmp_path / "real" / "nowhere").symlink_to(tmp_path / "gone")
+    names = [entry.path.removeprefix(str(tmp_path)) for entry in storage.list(str(tmp_path), links=False)]
+    assert names == ["/real/deep/a"]
+    assert storage.list(str(tmp_path / "folder"), links=False) == []
+    assert [storage.is_link(f"{tmp_path}/{name}") for name in ("folder", "real", "none")] == [
+        True,
+        False,
+        False,
+    ]
+
+
 def test_a_link_that_leads_nowhere_is_an_error(storage, tmp_path):
     (tmp_path / "a").symlink_to(tmp_path / "gone")
     with pytest.raises(FileNotFoundError):

@@ -36,7 +36,7 @@ from runware_provider.engine.storage.stores import STALE_S
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from runware_provider.engine.storage.stores import Storage, Version
+    from runware_provider.engine.storage.stores import Entries, Entry, Storage, Version
 
 FORMAT = 1
 _KINDS = {"publish_id": str, "files": list, "replaced": list}
@@ -48,6 +48,7 @@ ROW_GROUP_BYTES = 32_000_000
 
 # Spark's and DuckDB's names have a further hyphen or none, so that they are never taken for ours.
 _PART = re.compile(r"part-\d{5,}-[0-9A-Za-z_]+\.parquet")
+_STAGED = re.compile(r"([0-9A-Za-z_]{1,100})/part-\d{5,}\.staged")
 _PUBLISH_ID = re.compile(r"[0-9A-Za-z_]{1,100}")
 # What Hive and Spark escape in a partition's folder, and no more: they read %XX as one character each, so that
 # a percent-encoded ü would come back as two.
@@ -290,13 +291,15 @@ class _Publish:
 
     def _finish(self, manifest: dict[str, Any]) -> dict[str, Any]:
         for name in manifest["replaced"]:
-            self.storage.delete(self._path(name))
+            # Some names come from the manifest of before, and whoever wrote that may have named anything.
+            if _PART.fullmatch(str(name)):
+                self.storage.delete(self._path(name))
         current = read_manifest(self.storage, self.state_folder)
         if current and self._is_ours(current[0]):  # else a later publish is at work, and owns the mark
             self.storage.create_new(self._path(SUCCESS), b"")
         for part in self.parts.values():
             self.storage.delete(part.path)
-        _clear_staged(self.storage, self.storage.join(self.state_folder, "staged"), self.publish_id)
+        _clear_staged(self.storage, self.state_folder, self.publish_id)
         self.storage.sweep(self.state_folder)
         self.storage.sweep(self.folder)
         return manifest
@@ -325,17 +328,24 @@ def _files(manifest: Mapping[str, Any]) -> set[str]:
     return {str(file["path"]) for file in manifest["files"]}
 
 
-def _clear_staged(storage: Storage, staged: str, publish_id: str) -> None:
+def staged_parts(storage: Storage, state_folder: str) -> Entries:
+    """The parts that wait in a state folder, those of dead processes too; nothing that is not ours or behind a link."""
+    folder = storage.join(state_folder, "staged")
+    listed = storage.list(folder, links=False)
+    return [entry for entry in listed if _STAGED.fullmatch(entry.path.removeprefix(f"{folder}/"))]
+
+
+def _clear_staged(storage: Storage, state_folder: str, publish_id: str) -> None:
     """Remove what this publish staged, and what others did whose newest part is a day old: they are dead."""
 
-    def folder(path: str) -> str:
-        return path.rpartition("/")[0]
+    def folder(entry: Entry) -> str:
+        return entry.path.rpartition("/")[0]
 
-    for where, group in groupby(storage.list(staged), lambda entry: folder(entry.path)):
+    for where, group in groupby(staged_parts(storage, state_folder), folder):
         entries = list(group)
         ages = [time.time() - entry.modified for entry in entries if entry.modified is not None]
         dead = len(ages) == len(entries) and min(ages) > STALE_S
-        if dead or where == storage.join(staged, publish_id):
+        if dead or where == storage.join(state_folder, "staged", publish_id):
             for entry in entries:
                 storage.delete(entry.path)
 

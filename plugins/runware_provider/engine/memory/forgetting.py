@@ -6,6 +6,7 @@ used up, so whoever asks the same again asks anew, and pays.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 
 from runware_provider.engine.api.error_families import MAYBE_RUN
 from runware_provider.engine.attempt import FORGOTTEN, Kind
+from runware_provider.engine.dataset.publish import staged_parts
 from runware_provider.engine.errors import BadInput, StateUnreadable
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.memory import segments
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.storage.stores import Storage
 
+_REPORT = re.compile(r"[\w.=-]+\.(?:html|md)")
 _DECIDING = ["kind", "fingerprint", "sample", "generation", "at", "family"]
 _NAMING = ["origin", "fingerprint", "sample", "generation", "attempt"]
 _SEARCHED = ["fingerprint", "item", "message"]
@@ -119,7 +122,8 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
         were rewritten, of old ones that were `removed`, and of `staged` parts and files of `reports` that were. No content.
 
     Raises:
-        BadInput: nothing was asked for, what was is no UUID, no text or no time, or there is no job.
+        BadInput: nothing was asked for, what was is no UUID, no text or no time, there is no job, or a folder of its
+            state is a symbolic link.
         StateUnreadable: the state folder cannot be read, or somebody rewrote the ledger meanwhile; it is as before.
         OSError: the store could not write.
     """
@@ -133,6 +137,7 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
         # An erasure that met nothing must not look done.
         remedy = "Name the destination, the partition and the state folder as the job did"
         raise BadInput("destination", f"no job has its state in {state_folder}", remedy)
+    _check_links(storage, state_folder)
     ledger = Ledger(storage, storage.join(state_folder, "ledger"))
     try:
         named, unknown = _named(ledger, job.job_id, uuids)
@@ -140,13 +145,26 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
         report = _erase(ledger, choice, _Report(job.job_id), everything=True)
     finally:
         ledger.close()
-    for entry in storage.list(storage.join(state_folder, "staged")):
+    for entry in staged_parts(storage, state_folder):
         storage.delete(entry.path)
         report.staged += 1
-    for entry in storage.list(storage.join(state_folder, "reports")):  # they quote values
-        storage.delete(entry.path)
-        report.reports += 1
+    for entry in storage.list(storage.join(state_folder, "reports"), links=False):  # they quote values
+        if _REPORT.fullmatch(entry.path.rpartition("/")[2]):
+            storage.delete(entry.path)
+            report.reports += 1
     return _told(report, unknown)
+
+
+def _check_links(storage: Storage, state_folder: str) -> None:
+    """An erasure that stops before a link must not look done."""
+    for name in ("ledger", "staged", "reports"):
+        folder = storage.join(state_folder, name)
+        if storage.is_link(folder):
+            raise BadInput(
+                "destination",
+                f"{folder} is a symbolic link, and nothing behind a link is removed",
+                "Put the folder itself in its place; the state folder as a whole may be a link",
+            )
 
 
 def expire(ledger: Ledger, before: datetime) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.state_records import damaged, decoded, encoded
 
 if TYPE_CHECKING:
@@ -125,7 +126,15 @@ def finish_erasure(
 
 
 def remove(storage: Storage, folder: str, names: Iterable[str]) -> None:
-    """Remove segments that no `base.json` lets count."""
+    """Remove segments that no `base.json` lets count.
+
+    Raises:
+        StateUnreadable: the folder is a symbolic link, and nothing behind a link is removed.
+    """
+    if storage.is_link(folder):
+        raise StateUnreadable(
+            f"{folder} is a symbolic link, and nothing behind a link is removed; put the folder itself in its place"
+        )
     for name in names:
         storage.delete(storage.join(folder, name))
 

@@ -53,15 +53,18 @@ class LocalStorage:
         self._base = Path.cwd()
         self._sync = sync
 
-    def list(self, folder: str, *, recursive: bool = True) -> Entries:
+    def list(self, folder: str, *, recursive: bool = True, links: bool = True) -> Entries:
         path = self._path(folder)
         mode = _mode(path)
-        if mode is None:
+        if mode is None or (not links and path.is_symlink()):
             return []
         if not stat.S_ISDIR(mode):
             raise NotADirectoryError(errno.ENOTDIR, "is a file, not a folder", folder)
-        found = _walk(str(path), folder.rstrip("/"), recursive=recursive, above=frozenset())
+        found = _walk(str(path), folder.rstrip("/"), recursive=recursive, links=links, above=frozenset())
         return sorted(found, key=lambda entry: entry.path)
+
+    def is_link(self, path: str) -> bool:
+        return self._path(path).is_symlink()
 
     def exists(self, path: str) -> bool:
         mode = _mode(self._path(path))
@@ -270,9 +273,9 @@ def _mode(path: Path) -> int | None:
 
 
 def _walk(
-    folder: str, spelled: str, *, recursive: bool, above: frozenset[tuple[int, int]]
+    folder: str, spelled: str, *, recursive: bool, links: bool, above: frozenset[tuple[int, int]]
 ) -> Iterator[Entry]:
-    """Follows links, but never into a folder that it is inside of already."""
+    """Follows links, if it may, but never into a folder that it is inside of already."""
     try:
         status = Path(folder).stat()
         with os.scandir(folder) as scan:
@@ -284,9 +287,11 @@ def _walk(
         return
     for child in children:
         path = f"{spelled}/{child.name}"
+        if not links and child.is_symlink():
+            continue
         if child.is_dir():
             if recursive:
-                yield from _walk(child.path, path, recursive=True, above=above | {me})
+                yield from _walk(child.path, path, recursive=True, links=links, above=above | {me})
         elif not _OWN_NAME.fullmatch(child.name):
             yield from _entry(child, path)
 

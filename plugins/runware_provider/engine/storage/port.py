@@ -45,13 +45,18 @@ class Storage(Protocol):
     It is never told as a missing file, an empty listing or a lost race.
     """
 
-    def list(self, folder: str, *, recursive: bool = True) -> Entries:
+    def list(self, folder: str, *, recursive: bool = True, links: bool = True) -> Entries:
         """The files below a folder, sorted by path, never from a cache; none when there is no such folder.
 
         Args:
             folder: where to look.
             recursive: whether files in sub-folders count; if not, sub-folders are not even looked into.
+            links: whether symbolic links are followed. If not, neither they nor what lies behind them is shown, also
+                where the folder itself is one: whoever lists in order to remove lists so.
         """
+
+    def is_link(self, path: str) -> bool:
+        """Whether there is a symbolic link: what lies behind it is not ours to remove."""
 
     def exists(self, path: str) -> bool:
         """Whether there is a file; a folder is none."""

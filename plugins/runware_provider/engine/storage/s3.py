@@ -55,7 +55,7 @@ class S3Storage:
         """Without credentials."""
         return f"S3Storage({self.bucket!r})"
 
-    def list(self, folder: str, *, recursive: bool = True) -> Entries:
+    def list(self, folder: str, *, recursive: bool = True, links: bool = True) -> Entries:  # noqa: ARG002 - there are none
         key = self._place(folder).key.rstrip("/")
         prefix = f"{key}/" if key else ""
         spelled = folder.rstrip("/")
@@ -66,6 +66,9 @@ class S3Storage:
             if not item["Key"].endswith("/")  # what some tools write to show an empty folder
         ]
         return sorted(found, key=lambda entry: entry.path)
+
+    def is_link(self, path: str) -> bool:  # noqa: ARG002 - there are none
+        return False
 
     def exists(self, path: str) -> bool:
         key = self._place(path).key
