@@ -84,7 +84,9 @@ def test_there_is_always_a_line(one: int, other: int, reused: int, elapsed_s: fl
     [
         ({"done": 4, "cost": 0.4}, None),
         ({"done": 5, "cost": 0.5}, 100.0),
-        ({"done": 105, "reused": 100, "cost": 0.5}, 0.5 + 895 * 0.1),
+        ({"done": 105, "reused": 100, "cost": 0.5, "cost_here": 0.5}, 0.5 + 895 * 0.1),
+        ({"done": 105, "reused": 100, "cost": 8.5, "cost_here": 0.5}, 8.5 + 895 * 0.1),
+        ({"done": 104, "reused": 100, "cost": 8.4, "cost_here": 0.4}, None),
         ({"done": 1_000, "cost": 100.0}, None),
         ({"done": 500, "cost": 0.0}, None),
     ],
@@ -93,6 +95,54 @@ def test_the_bill_is_foreseen_from_what_was_paid_in_this_run(
     fields: dict[str, Any], foreseen: float | None
 ) -> None:
     assert progress(**fields).foreseen_cost == pytest.approx(foreseen)
+
+
+def test_after_a_retry_the_bill_is_foreseen_as_it_was_before_it() -> None:
+    """A try that paid 0.0073 for 37 rows died; the next one has paid 0.0057 for 29."""
+    retried = {"done": 66, "total": 240, "elapsed_s": 5, "outstanding": 64, "cost": 0.0130, "reused": 37}
+    assert progress(**retried).line() == (
+        "66 of 240 rows done (27 %), 37 of them answered before, 5.8 a second, about 30 s left, 64 under way,"
+        " 0.0130 USD so far, about 0.0473 in all"
+    )
+    assert progress(**retried, cost_here=0.0057).line().endswith("0.0130 USD so far, about 0.0472 in all")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"done": 999, "elapsed_s": 999, "outstanding": 1},
+            "1.0 a second, waiting for the last 1, 1 under way",
+        ),
+        (
+            {"done": 980, "elapsed_s": 3_000, "outstanding": 20, "quiet_s": 1_800},
+            "waiting for 30 min 0 s for the last 20, 20 under way",
+        ),
+        (
+            {"done": 600, "elapsed_s": 1_000, "outstanding": 200, "quiet_s": 800},
+            "36.0 a minute, no row for 13 min 20 s, 200 under way",
+        ),
+        ({"elapsed_s": 40, "outstanding": 5, "quiet_s": 40}, "no row for 40 s, 5 under way"),
+        ({"done": 600, "elapsed_s": 100, "outstanding": 400, "quiet_s": 3}, "about 1 min 7 s left"),
+        ({"done": 990, "elapsed_s": 99, "outstanding": 9, "quiet_s": 2}, "10.0 a second, 9 under way"),
+    ],
+)
+def test_a_time_is_said_only_where_the_rate_says_something_of_the_rest(
+    fields: dict[str, Any], said: str
+) -> None:
+    assert said in progress(**fields).line()
+
+
+@given(
+    st.integers(0, 1_000), st.integers(0, 1_000), st.floats(0, 1e5), st.floats(0, 1e5), st.integers(0, 1_000)
+)
+def test_the_time_left_is_never_shorter_than_the_silence_so_far(
+    done: int, rest: int, elapsed_s: float, quiet_s: float, outstanding: int
+) -> None:
+    told = progress(
+        done=done, total=done + rest, elapsed_s=elapsed_s, quiet_s=quiet_s, outstanding=outstanding
+    )
+    assert told.left_s is None or told.left_s >= quiet_s
 
 
 def test_a_bill_of_dollars_is_foreseen_in_cents() -> None:

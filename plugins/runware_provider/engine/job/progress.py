@@ -9,43 +9,70 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORESEEN_FROM = 5
-"""Rows that this run worked for, from which on their cost says something of the rest's: those of the canary."""
+"""Rows from which on their cost says something of the rest's: those of the canary."""
+STRAGGLERS = 0.05
+"""So few of the rows, when all that is left of them is under way, are the slow ones: the rate says nothing of them."""
+QUIET_S = 10.0
+"""A silence that is worth telling."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """A job at one moment."""
+    """A job at one moment, as one process of its run sees it."""
 
     done: int
     """Rows that have their outcome."""
     total: int
     elapsed_s: float
+    """Since this process began with its rows."""
     outstanding: int
     """Inferences under way at the vendor."""
     cost: float
-    """USD paid by this run so far, as far as the API reported it."""
+    """USD paid by this run so far, by all its tries, as far as the API reported it."""
     reused: int = 0
-    """Of the rows done, those that were answered before this run."""
+    """Of the rows done, those that were answered before this process began."""
     trouble: str | None = None
     """What is wrong, while the API gives no usable answer."""
+    cost_here: float | None = None
+    """How much of the cost this process paid; None where nobody knows, and all rows done count as having cost alike."""
+    quiet_s: float = 0.0
+    """Since a row was done."""
+
+    @property
+    def worked(self) -> int:
+        """Rows done that this process worked for."""
+        return self.done - self.reused
+
+    @property
+    def rest(self) -> int:
+        """Rows that have no outcome yet."""
+        return self.total - self.done
 
     @property
     def rate(self) -> float:
-        """Rows per second that this run worked for."""
-        return (self.done - self.reused) / self.elapsed_s if self.elapsed_s > 0 else 0.0
+        """Rows per second that this process worked for."""
+        return self.worked / self.elapsed_s if self.elapsed_s > 0 else 0.0
 
     @property
     def left_s(self) -> float | None:
-        """Seconds left at this rate; nothing while there is no rate."""
-        return (self.total - self.done) / self.rate if self.rate > 0 else None
+        """Seconds left at this rate; None where the rate says nothing of the rest.
+
+        It says nothing of stragglers, nor once no row was done for longer than all of the rest should have taken.
+        """
+        few = self.rest <= STRAGGLERS * self.worked
+        if self.rate <= 0 or (few and self._all_under_way):
+            return None
+        left = self.rest / self.rate
+        return left if left >= self.quiet_s else None
 
     @property
     def foreseen_cost(self) -> float | None:
-        """USD that this run will have paid in the end, if the rest is like what was done; nothing at its ends."""
-        worked = self.done - self.reused
-        if worked < FORESEEN_FROM or self.done >= self.total or not self.cost:
+        """USD that this run will have paid in the end, if the rest is asked, and like what was done; None at its ends."""
+        rows = self.done if self.cost_here is None else self.worked
+        paid = self.cost if self.cost_here is None else self.cost_here
+        if rows < FORESEEN_FROM or not self.rest or not paid:
             return None
-        return self.cost + (self.total - self.done) * self.cost / worked
+        return self.cost + self.rest * paid / rows
 
     def line(self) -> str:
         """One line for a log."""
@@ -57,9 +84,8 @@ class Progress:
             parts.append(
                 f"{self.rate:,.1f} a second" if self.rate >= 1 else f"{60 * self.rate:,.1f} a minute"
             )
-        left = self.left_s
-        if left is not None and self.done < self.total:
-            parts.append(f"about {_duration(left)} left")
+        if self.rest:
+            parts += self._waited_for()
         if self.outstanding:
             parts.append(f"{self.outstanding:,} under way")
         foreseen = self.foreseen_cost
@@ -68,6 +94,20 @@ class Progress:
         if self.trouble:
             parts.append(f"no usable answer from the API ({self.trouble})")
         return ", ".join(parts)
+
+    @property
+    def _all_under_way(self) -> bool:
+        """Whether there is nothing left to send; rows that ask the same share an inference, and may hide that."""
+        return self.rest <= self.outstanding
+
+    def _waited_for(self) -> list[str]:
+        """How long the rest will take, or what can be said in place of that."""
+        if self.left_s is not None:
+            return [f"about {_duration(self.left_s)} left"]
+        since = f" for {_duration(self.quiet_s)}" if self.quiet_s >= QUIET_S else ""
+        if self._all_under_way:
+            return [f"waiting{since} for the last {self.rest:,}"]
+        return [f"no row{since}"] if since else []
 
 
 def ending(manifest: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ class RunWatch:
         failures: counts what failed; None where any number may.
         records: that the job is about, as far as the footers know.
         samples: rows of each record.
-        paid: USD that this run has paid so far.
+        paid: USD that this run has paid so far, with all its tries.
         outstanding: inferences under way at the vendor.
         report_to: gets the progress about once a second; None where nobody wants it.
         now: seconds, from any moment.
@@ -46,12 +46,13 @@ class RunWatch:
     seen: Counts = field(default_factory=Counts)
     """Rows whose outcome is known, whether or not they are staged."""
     reused: int = 0
-    """Of these, rows that were answered before this run."""
+    """Of these, rows that were answered before this process began."""
     priced: list[tuple[int, float]] = field(default_factory=list, repr=False)
     """Of some answers with a reported cost: estimated prompt tokens and USD."""
 
     def __post_init__(self) -> None:
-        self._started = self._reported_at = self.now()
+        self._started = self._reported_at = self._last_row_at = self.now()
+        self._paid_before = self.paid()
 
     def failing(self) -> JobStopped | None:
         """Why the job should stop now, if too much fails."""
@@ -69,6 +70,7 @@ class RunWatch:
 
     def saw(self, judgement: Judgement, rows: int) -> None:
         """Some rows have got their outcome."""
+        self._last_row_at = self.now()
         self.seen.saw(judgement, rows)
         if self.failures is None:
             return
@@ -101,14 +103,17 @@ class RunWatch:
             return
         total = self.records * self.samples
         done = min(self.seen.rows, total)
+        now, paid = self._reported_at, self.paid()
         self.report_to(
             Progress(
                 done=done,
                 total=total,
-                elapsed_s=self.now() - self._started,
+                elapsed_s=now - self._started,
                 outstanding=self.outstanding(),
-                cost=self.paid(),
+                cost=paid,
                 reused=min(self.reused, done),
                 trouble=trouble,
+                cost_here=paid - self._paid_before,
+                quiet_s=now - self._last_row_at,
             )
         )

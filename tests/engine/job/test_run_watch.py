@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.job.run_watch import RunWatch
+from runware_provider.engine.outcome.rows import Judgement, Outcome
+
+if TYPE_CHECKING:
+    from runware_provider.engine.job.progress import Progress
+
+SUCCEEDED = Judgement(Outcome.SUCCEEDED, facts={"mends": ()})
+
+
+@dataclass
+class Moment:
+    """What a watch is told by others."""
+
+    now: float = 100.0
+    paid: float = 0.0
+    seen: list[Progress] = field(default_factory=list)
+
+    def watch(self, **fields: Any) -> RunWatch:
+        return RunWatch(
+            **{"failures": None, "records": 240, "samples": 1, **fields},
+            paid=lambda: self.paid,
+            outstanding=lambda: 64,
+            report_to=self.seen.append,
+            now=lambda: self.now,
+        )
+
+
+def test_a_retry_foresees_the_bill_by_what_it_pays_itself() -> None:
+    moment = Moment(paid=0.0073)
+    watch = moment.watch()
+    watch.saw(SUCCEEDED, 37)
+    watch.reused = 37
+    moment.now, moment.paid = 105.0, 0.0130
+    watch.saw(SUCCEEDED, 29)
+    watch.report()
+    (told,) = moment.seen
+    assert "about 30 s left" in told.line()
+    assert told.line().endswith("0.0130 USD so far, about 0.0472 in all")
+
+
+def test_how_long_no_row_came_is_told() -> None:
+    moment = Moment()
+    watch = moment.watch()
+    moment.now = 101.0
+    watch.saw(SUCCEEDED, 238)
+    moment.now = 1_901.0
+    watch.report()
+    (told,) = moment.seen
+    assert "waiting for 30 min 0 s for the last 2, 64 under way" in told.line()
