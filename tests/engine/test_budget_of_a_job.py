@@ -248,25 +248,6 @@ async def test_what_may_have_been_sent_before_counts_in_the_estimate(new_place: 
     assert place.executed() == 0
 
 
-async def test_the_shares_of_a_plan_follow_what_each_batch_is_to_pay(place: Any) -> None:
-    place.fill(12)
-    await place.run(limit=4)
-    planned = place.plan(budget={"tokens": 8_000}, limits={"batch_rows": 4}, limit=10)
-    shares = planned["budget"]["shares"]
-    assert [one and one["tokens"] for one in shares[:1]] == [None]
-    assert len(shares) == planned["batches"]
-    assert sum(one["tokens"] for one in shares if one) == 8_000
-
-
-async def test_the_shares_of_a_plan_add_up_to_the_budget(place: Any) -> None:
-    place.fill(23)
-    planned = place.plan(budget={"usd": 0.07, "tokens": 1_003}, limits={"batch_rows": 4})
-    shares = planned["budget"]["shares"]
-    assert len(shares) == planned["batches"] == 6
-    assert sum(one["tokens"] for one in shares) == 1_003
-    assert sum(one["usd"] for one in shares) == pytest.approx(0.07, abs=1e-12)
-
-
 @pytest.mark.parametrize("delivery", ["poll", "sync"])
 async def test_twins_of_one_run_share_its_budget_but_for_what_is_under_way_or_not_written_yet(
     new_place: Callable[..., Any], delivery: str

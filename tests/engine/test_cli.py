@@ -124,7 +124,9 @@ def test_a_variable_is_named_by_the_prompt(place: Any, call: Callable[..., Any])
 def test_limits_are_options(place: Any, call: Callable[..., Any]) -> None:
     place.fill(6)
     code, planned, told = call("plan", batch_rows=2, attempts=1, no_retry_lost=True)
-    assert (code, planned["batches"]) == (0, 3), told
+    assert (code, planned["to_pay"]) == (0, 6), told
+    code, _, told = call("plan", batch_rows=0)
+    assert (code, "--batch-rows" in told) == (1, True), told
 
 
 def test_labels_and_how_answers_are_read_are_options(place: Any, call: Callable[..., Any]) -> None:

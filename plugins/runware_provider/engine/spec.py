@@ -216,8 +216,8 @@ class Limits(ValueObject):
     """getResponse tasks in one POST."""
     batch_rows: Annotated[WholeNumber, Field(ge=1)] = 5_000
     """Records of a batch, at most."""
-    batch_bytes: Annotated[WholeNumber, Field(ge=1_000)] = 64_000_000
-    """Uncompressed bytes of a batch, about, by the footers of its file."""
+    batch_bytes: Annotated[WholeNumber, Field(ge=1_000)] = 16_000_000
+    """Bytes of a batch once it is decoded, at most, unless one record alone has more."""
     max_prompt_chars: Annotated[WholeNumber, Field(ge=1)] = 900_000
     """Longer prompts are skipped, never truncated."""
     attempts: Annotated[WholeNumber, Field(ge=1, le=20)] = 3

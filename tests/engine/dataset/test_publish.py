@@ -15,6 +15,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
 
+from runware_provider.engine.dataset.footers import open_dataset
 from runware_provider.engine.dataset.publish import (
     Stage,
     StagedPart,
@@ -23,7 +24,6 @@ from runware_provider.engine.dataset.publish import (
     publish,
     read_manifest,
 )
-from runware_provider.engine.dataset.source import open_dataset
 from runware_provider.engine.errors import BadInput, PublishConflict, StateUnreadable
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.engine.storage.port import Entry

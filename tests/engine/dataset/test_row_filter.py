@@ -17,12 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.engine.dataset import source
+from runware_provider.engine.dataset import footers
+from runware_provider.engine.dataset.footers import open_dataset
 from runware_provider.engine.dataset.row_filter import RowFilter
-from runware_provider.engine.dataset.source import open_dataset, plan_batches, read_batches
+from runware_provider.engine.dataset.source import first_rows
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filters import normal_form
 from runware_provider.engine.storage.local import LocalStorage
+from tests.engine.dataset.parquet_sources import reader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -238,12 +240,11 @@ def test_the_chosen_rows_are_those_that_pyarrow_chooses(rows: list[Any], alterna
 # what is read
 
 
-def read(storage: Any, folder: Path, filters: Any, **cut: Any) -> list[tuple[int, list[Any]]]:
+def read(storage: Any, folder: Path, filters: Any, *, batch_rows: int = 7) -> list[Any]:
     dataset = open_dataset(storage, str(folder))
-    batches = plan_batches(dataset, **{"batch_rows": 7, "batch_bytes": 10**9, "limit": None} | cut)
     row_filter = RowFilter.of(normal_form(filters), dataset.schema)
-    tables = read_batches(storage, dataset, batches, ["row"], row_filter)
-    return [(batch.number, table["row"].to_pylist()) for batch, table in tables]
+    made = reader(storage, dataset, columns=["row"], row_filter=row_filter, batch_rows=batch_rows)
+    return [row for _, table in made.read(first_rows(dataset)) for row in table["row"].to_pylist()]
 
 
 @given(ROWS, ALTERNATIVES, st.integers(1, 9), st.integers(1, 9))
@@ -259,9 +260,8 @@ def test_row_groups_that_are_not_read_change_no_row(
     numbered = table.append_column("row", pa.array(range(len(rows)), pa.int64())).sort_by("n")
     pq.write_table(numbered, folder / "a.parquet", row_group_size=group)
     told = read(LocalStorage(), folder, alternatives, batch_rows=batch_rows)
-    assert [number for number, _ in told] == list(range(-(-len(rows) // batch_rows)))
     places = chosen(numbered.drop_columns("row"), alternatives)
-    assert [row for _, some in told for row in some] == [numbered["row"][place].as_py() for place in places]
+    assert told == [numbered["row"][place].as_py() for place in places]
 
 
 FLOATS = st.sampled_from([-0.0, 0.0, 1.0, -1.0, 2.5, float("inf"), float("-inf")])
@@ -311,7 +311,7 @@ def test_signed_zeros_infinities_and_nans_are_told_apart_as_python_does_it(  # n
     filters = [("x", sign, members if "in" in sign else members[0])]
     expected = chosen_by_python(values, sign, members)
     assert chosen(table.drop_columns("row"), filters) == expected
-    assert [row for _, some in read(LocalStorage(), folder, filters) for row in some] == expected
+    assert read(LocalStorage(), folder, filters) == expected
     if any(
         value is not None and math.isnan(value) for value in values
     ):  # DuckDB holds that a NaN equals itself
@@ -338,7 +338,7 @@ def test_statistics_change_no_row_for_any_type_of_column(tmp_path: Path) -> None
             value = () if "null" in sign else ([large],) if "in" in sign else (large,)
             expected = chosen(table.drop_columns("row"), [("c", sign, *value)])
             told = read(LocalStorage(), tmp_path / name, [("c", sign, *value)])
-            assert [row for _, some in told for row in some] == expected, (name, sign)
+            assert told == expected, (name, sign)
 
 
 def test_columns_of_extension_types_can_be_asked_for_nulls(tmp_path: Path) -> None:
@@ -349,10 +349,7 @@ def test_columns_of_extension_types_can_be_asked_for_nulls(tmp_path: Path) -> No
     }
     pq.write_table(pa.table({**columns, "row": range(2)}), tmp_path / "a.parquet")
     for name in columns:
-        told = {
-            sign: [row for _, some in read(LocalStorage(), tmp_path, [(name, sign)]) for row in some]
-            for sign in ("is null", "is not null")
-        }
+        told = {sign: read(LocalStorage(), tmp_path, [(name, sign)]) for sign in ("is null", "is not null")}
         assert told == {"is null": [1], "is not null": [0]}, name
 
 
@@ -371,9 +368,8 @@ def test_row_groups_of_which_arrow_compares_no_statistics_are_read(tmp_path: Pat
     row_filter = Incomparable.of(normal_form([("row", "==", 1)]), pq.read_schema(tmp_path / "a.parquet"))
     assert row_filter is not None
     dataset = open_dataset(LocalStorage(), str(tmp_path))
-    batches = plan_batches(dataset, batch_rows=7, batch_bytes=10**9, limit=None)
-    read_tables = read_batches(LocalStorage(), dataset, batches, ["row"], row_filter)
-    assert [table["row"].to_pylist() for _, table in read_tables] == [[1]]
+    made = reader(LocalStorage(), dataset, columns=["row"], row_filter=row_filter)
+    assert [table["row"].to_pylist() for _, table in made.read(first_rows(dataset))] == [[1]]
 
 
 def test_row_groups_whose_statistics_rule_them_out_are_not_read(
@@ -388,16 +384,14 @@ def test_row_groups_whose_statistics_rule_them_out_are_not_read(
 
     class Watched(pq.ParquetFile):  # type: ignore[misc] # Arrow has no types
         def iter_batches(self, *args: Any, row_groups: Any, **named: Any) -> Any:
-            groups.append(list(row_groups))
+            groups.extend(row_groups)
             return super().iter_batches(*args, row_groups=row_groups, **named)
 
-    monkeypatch.setattr(source.pq, "ParquetFile", Watched)
-    assert [row for _, some in read(LocalStorage(), tmp_path, [("row", ">=", 93)]) for row in some] == list(
-        range(93, 100)
-    )
-    assert sum(len(some) for _, some in read(LocalStorage(), tmp_path, [("row", "in", [5, 55])])) == 2
-    assert sum(len(some) for _, some in read(LocalStorage(), tmp_path, [("x", "!=", 1.0)])) == 50
-    assert groups == [[9], [0, 5], list(range(10))]
+    monkeypatch.setattr(footers.pq, "ParquetFile", Watched)
+    assert read(LocalStorage(), tmp_path, [("row", ">=", 93)]) == list(range(93, 100))
+    assert read(LocalStorage(), tmp_path, [("row", "in", [5, 55])]) == [5, 55]
+    assert len(read(LocalStorage(), tmp_path, [("x", "!=", 1.0)])) == 50
+    assert groups == [9, 0, 5, *range(10)]
 
 
 def test_a_hive_partition_that_is_not_chosen_is_not_opened(tmp_path: Path) -> None:
@@ -413,7 +407,7 @@ def test_a_hive_partition_that_is_not_chosen_is_not_opened(tmp_path: Path) -> No
 
     def rows(*filters: Any) -> list[Any]:
         opened.clear()
-        told = [row for _, some in read(Watched(), tmp_path, list(filters)) for row in some]
+        told = read(Watched(), tmp_path, list(filters))
         del opened[:3]  # the footers
         return told
 
@@ -430,7 +424,7 @@ def test_files_of_unlike_types_and_missing_columns_are_filtered_as_one_dataset(t
     pq.write_table(pa.table({"row": [2, 3], "n": pa.array([1, 2**40])}), tmp_path / "b.parquet")
     pq.write_table(pa.table({"row": [4]}), tmp_path / "c.parquet")
     told = {
-        str(one): [row for _, some in read(LocalStorage(), tmp_path, [one]) for row in some]
+        str(one): read(LocalStorage(), tmp_path, [one])
         for one in (("n", ">", 1), ("n", "is null"), ("n", "==", 2**40))
     }
     assert list(told.values()) == [[1, 3], [4], [3]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 from runware_provider.engine.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 Partition: TypeAlias = tuple[tuple[str, str], ...]
 """Hive keys and values as the path has them, decoded, outermost first."""
@@ -18,13 +19,18 @@ Partition: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Footer:
-    """What is known of a file before any of its rows is read."""
+    """What a file says of its columns, and its path of further ones."""
 
     path: str
     partition: Partition
-    metadata: Any
-    """Arrow's `FileMetaData`, which has no types."""
     schema: pa.Schema
+    unproven: tuple[str, ...] = ()
+    """The hive keys of which the file does not show that a column of its own says the same."""
+
+
+def first_twice(names: Iterable[str]) -> str | None:
+    """The first of the names that is there more than once; None where each is there once."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 def hive_columns(footers: Sequence[Footer]) -> tuple[str, ...]:
@@ -37,7 +43,7 @@ def hive_columns(footers: Sequence[Footer]) -> tuple[str, ...]:
     inside = {name for footer in footers for name in footer.schema.names} if keys else set()
     for footer in footers:
         for key, value in footer.partition:
-            if key in inside and not _only_value(footer.metadata, key, value):
+            if key in inside and key in footer.unproven:
                 raise BadInput(
                     "source",
                     f"the folder of {footer.path} says {key}={value}, but {key!r} is also a column of the files, "
@@ -45,6 +51,19 @@ def hive_columns(footers: Sequence[Footer]) -> tuple[str, ...]:
                     "Rename the folder or the column",
                 )
     return tuple(key for key in keys if key not in inside)
+
+
+def unproven_keys(metadata: Any, schema: pa.Schema, partition: Partition) -> tuple[str, ...]:
+    """The hive keys of which a file does not show that a column of its own says the same.
+
+    Args:
+        metadata: Arrow's `FileMetaData`, which has no types.
+        schema: of the same file.
+        partition: what its path says.
+    """
+    return tuple(
+        key for key, value in partition if key not in schema.names or not _only_value(metadata, key, value)
+    )
 
 
 def _only_value(metadata: Any, column: str, value: str) -> bool:
@@ -57,7 +76,7 @@ def _only_value(metadata: Any, column: str, value: str) -> bool:
             return False
         if not str(statistics.min) == str(statistics.max) == value:
             return False
-    return column in metadata.schema.to_arrow_schema().names
+    return True
 
 
 def one_schema(footers: Sequence[Footer]) -> pa.Schema:

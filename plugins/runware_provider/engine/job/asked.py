@@ -39,8 +39,6 @@ class Asked:
     """At most 100 samples are asked of a record."""
     tokens: array[int] = field(default_factory=lambda: array("I"), repr=False)
     """Of each prompt, by estimate."""
-    batches: list[range] = field(default_factory=list, repr=False)
-    """The places of each batch's requests."""
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -56,10 +54,10 @@ class Asked:
         start = place * FINGERPRINT_BYTES
         return bytes(self.fingerprints[start : start + FINGERPRINT_BYTES]), self.samples[place]
 
-    def requests(self, places: range) -> Iterator[list[Request]]:
-        """Requests without their prompts, some at a time."""
-        for start in range(places.start, places.stop, RECORDS_AT_ONCE):
-            stop = min(start + RECORDS_AT_ONCE, places.stop)
+    def requests(self) -> Iterator[list[Request]]:
+        """The requests without their prompts, some at a time."""
+        for start in range(0, len(self), RECORDS_AT_ONCE):
+            stop = min(start + RECORDS_AT_ONCE, len(self))
             yield [self._request(place) for place in range(start, stop)]
 
     def _request(self, place: int) -> Request:
@@ -76,15 +74,11 @@ def asked_by(prepared: Prepared, questioner: Questioner) -> Asked:
     asked = Asked()
     columns = prepared.prompt.columns
     for chosen in chosen_records(prepared, columns):
-        first = len(asked)
         asked.records += chosen.records.num_rows
         asked.left_out += chosen.left_out
         for records in records_of(chosen.records, columns):
             for record in records:
                 _note(asked, questioner.ask(record))
-        asked.batches.append(range(first, len(asked)))
-    behind_the_limit = len(prepared.batches) - len(asked.batches)
-    asked.batches += [range(len(asked), len(asked))] * behind_the_limit
     return asked
 
 

@@ -58,7 +58,7 @@ class BatchFeed:
         prepared = self.prepared
         self._columns = list(dict.fromkeys([*prepared.prompt.columns, *prepared.kept]))
         self._first_pass: Iterator[Chosen] | None = None
-        if prepared.batches:
+        if prepared.ranges:
             self._first_pass = chosen_records(prepared, self._columns)
         self._second_pass: Iterator[Chosen] | None = None
         self._template_checked = False
@@ -149,7 +149,7 @@ class BatchFeed:
         if work.asked != let_go.asked:
             raise BadInput(
                 "source",
-                f"what its rows ask has changed since this run began ({chosen.batch.path})",
+                f"what its rows ask has changed since this run began ({chosen.batch.ranges[0].path})",
                 "Run again, and write to a source only between runs",
             )
         to_read: dict[Key, Question] = {}

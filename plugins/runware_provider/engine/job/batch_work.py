@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from runware_provider.engine.dataset.source import Batch
+    from runware_provider.engine.dataset.batches import Batch
     from runware_provider.engine.identity import Key
     from runware_provider.engine.job.question import Request
     from runware_provider.engine.outcome.rows import Judgement

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runware_provider.engine.dataset.source import read_batches
+from runware_provider.engine.dataset.batches import BatchReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
-    from runware_provider.engine.dataset.source import Batch
+    from runware_provider.engine.dataset.batches import Batch
     from runware_provider.engine.job.prepare import Prepared
 
 
@@ -36,16 +36,15 @@ def chosen_records(prepared: Prepared, columns: Sequence[str]) -> Iterator[Chose
         columns: the columns to read, beside those that the filters look at.
 
     Raises:
-        BadInput: a file has changed since it was planned, or is broken.
+        BadInput: a file is gone, was replaced, or is broken.
     """
-    batches, room = prepared.batches, prepared.spec.limit
-    tables = read_batches(prepared.source, prepared.dataset, batches, columns, prepared.row_filter)
-    for number, (batch, table) in enumerate(tables, 1):
+    room, behind = prepared.spec.limit, prepared.records
+    for batch, table in _reader(prepared, columns).read(prepared.ranges):
         records = table if room is None else table.slice(0, room)
         room = None if room is None else room - records.num_rows
-        behind = batches[number:] if room == 0 else ()
-        left_out = batch.rows - records.num_rows + sum(one.rows for one in behind)
-        last = room == 0 or number == len(batches)
+        behind -= batch.rows
+        last = room == 0 or behind == 0
+        left_out = batch.rows - records.num_rows + (behind if last else 0)
         yield Chosen(batch, records, left_out, last)
         if last:
             return
@@ -62,9 +61,20 @@ def chosen_again(
         batches: each with the number of its records that were chosen; ascending.
 
     Raises:
-        BadInput: a file has changed since it was planned, or is broken.
+        BadInput: as for `chosen_records`.
     """
-    wanted = [batch for batch, _ in batches]
-    tables = read_batches(prepared.source, prepared.dataset, wanted, columns, prepared.row_filter)
-    for (batch, table), (_, records) in zip(tables, batches, strict=True):
+    again = _reader(prepared, columns).read_again([batch for batch, _ in batches])
+    for (batch, table), (_, records) in zip(again, batches, strict=True):
         yield Chosen(batch, table.slice(0, records), 0, last=False)
+
+
+def _reader(prepared: Prepared, columns: Sequence[str]) -> BatchReader:
+    limits = prepared.spec.limits
+    return BatchReader(
+        storage=prepared.source,
+        dataset=prepared.dataset,
+        columns=columns,
+        row_filter=prepared.row_filter,
+        batch_rows=limits.batch_rows,
+        batch_bytes=limits.batch_bytes,
+    )

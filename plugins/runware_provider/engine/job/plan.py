@@ -14,7 +14,6 @@ from runware_provider.engine.job.reuse import Reuse, reuses
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.state_folder import expected_generation, wish_of
 from runware_provider.engine.outcome.follow_up import ceiling
-from runware_provider.engine.spending.budget import shares
 from runware_provider.engine.spending.pricing import ASSUMED_COMPLETION_TOKENS
 from runware_provider.engine.storage.stores import Stores
 
@@ -74,7 +73,6 @@ def plan(
         "state": folder,
         "model": spec.model,
         "files": len(prepared.dataset.files),
-        "batches": len(prepared.batches),
         "records": counts.records,
         "records_left_out": counts.left_out,
         "skipped": dict(counts.skipped),
@@ -126,20 +124,16 @@ def _cost(price: KnownPrices | None, prompt_tokens: int, completion_tokens: int)
 def _budget(
     spec: Spec, counts: PlanCounts, price: KnownPrices | None, ledger: Ledger
 ) -> dict[str, Any] | None:
-    """Whether the budget would last, and what each batch's share of it is."""
+    """Whether the budget would last."""
     budget = spec.budget
     if budget is None:
         return None
     account = open_account(budget, price, ledger, counts.prompt_tokens_each)
     inferences, tokens = counts.chargeable
-    weights = [account.estimate(prompts, many).tokens for many, prompts in counts.batches]
     return {
         "usd": budget.usd,
         "tokens": budget.tokens,
         "spent_usd": account.spent.usd,
         "spent_tokens": account.spent.tokens,
         "exceeded": account.exceeds(account.estimate(tokens, inferences)),
-        "shares": [
-            None if one is None else {"usd": one.usd, "tokens": one.tokens} for one in shares(budget, weights)
-        ],
     }

@@ -45,8 +45,6 @@ class PlanCounts:
     """The questions that `unknown` counts."""
     unknown_tokens: int = 0
     """Estimated tokens of their prompts."""
-    batches: list[tuple[int, int]] = field(default_factory=list)
-    """`chargeable` of each batch alone, in the batches' order."""
     answers: list[Attempt] = field(default_factory=list)
     """Some of what was answered: all of them are of the model that is asked."""
 
@@ -72,17 +70,13 @@ def plan_counts(asked: Asked, decider: Decider) -> PlanCounts:
         StateUnreadable: a segment of the ledger cannot be read.
     """
     counts = PlanCounts(records=asked.records, left_out=asked.left_out, skipped=asked.skipped)
-    for batch in asked.batches:
-        inferences, tokens = counts.chargeable
-        to_read: list[Question] = []
-        for requests in asked.requests(batch):
-            questions = decider.questioner.questions(requests)
-            to_read += _count_at_sight(counts, decider, questions)
-            if len(to_read) >= READ_AT_ONCE:
-                _count_read(counts, decider, to_read)
-        _count_read(counts, decider, to_read)
-        inferences_after, tokens_after = counts.chargeable
-        counts.batches.append((inferences_after - inferences, tokens_after - tokens))
+    to_read: list[Question] = []
+    for requests in asked.requests():
+        questions = decider.questioner.questions(requests)
+        to_read += _count_at_sight(counts, decider, questions)
+        if len(to_read) >= READ_AT_ONCE:
+            _count_read(counts, decider, to_read)
+    _count_read(counts, decider, to_read)
     return counts
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from runware_provider.engine.api.forcing import Forced, force_schema, offer_tools, traits_of
 from runware_provider.engine.api.request_bodies import RequestTemplate
+from runware_provider.engine.dataset.footers import open_dataset
 from runware_provider.engine.dataset.partition_schemas import (
     changes_of,
     check_schema,
@@ -20,14 +21,8 @@ from runware_provider.engine.dataset.partition_schemas import (
 )
 from runware_provider.engine.dataset.publish import check_destination, dataset_folder, read_manifest
 from runware_provider.engine.dataset.row_filter import RowFilter
-from runware_provider.engine.dataset.source import (
-    Batch,
-    Dataset,
-    open_dataset,
-    plan_batches,
-    spread_batches,
-    would_read,
-)
+from runware_provider.engine.dataset.source import Dataset, FileRange, first_rows, rows_in, spread_rows
+from runware_provider.engine.dataset.source_files import would_read
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.memory.shared_answers import below
 from runware_provider.engine.memory.state_folder import JobIdentity, find_job
@@ -61,7 +56,8 @@ class Prepared:
     """Where the parts go: the destination, or the partition of it."""
     state_folder: str
     dataset: Dataset
-    batches: tuple[Batch, ...]
+    ranges: tuple[FileRange, ...]
+    """The rows to go through, in order; the row filter may leave some of them out."""
     failures_folder: str | None
     """Where the parts of the rows that neither succeeded nor were skipped go besides."""
     prompt: Prompt
@@ -103,7 +99,7 @@ class Prepared:
     @property
     def records(self) -> int:
         """Records that the job is about."""
-        return sum(batch.rows for batch in self.batches)
+        return rows_in(self.ranges)
 
 
 def failures_state(prepared: Prepared) -> str:
@@ -157,14 +153,8 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
         state_folder=state_folder,
         failures_folder=failures,
         dataset=dataset,
-        batches=plan_batches(
-            dataset,
-            batch_rows=spec.limits.batch_rows,
-            batch_bytes=spec.limits.batch_bytes,
-            limit=spec.limit
-            if row_filter is None
-            else None,  # of the chosen ones, which the footers do not know
-        ),
+        # With a filter the limit is one of chosen rows, which the footers do not know.
+        ranges=first_rows(dataset, spec.limit if row_filter is None else None),
         prompt=prompt,
         row_filter=row_filter,
         forced=forced,
@@ -196,7 +186,7 @@ def narrowed(prepared: Prepared, records: int) -> Prepared:
     spec = prepared.spec.model_copy(update={"limit": records})
     if prepared.row_filter is not None:
         return replace(prepared, spec=spec)
-    return replace(prepared, spec=spec, batches=spread_batches(prepared.dataset, records))
+    return replace(prepared, spec=spec, ranges=spread_rows(prepared.dataset, records))
 
 
 def check_empty(prepared: Prepared) -> None:

@@ -162,14 +162,13 @@ class Reuse:
 
     def _unanswered(self) -> Unanswered:
         wanted = Unanswered(self.asked)
-        for batch in self.asked.batches:
-            place = batch.start
-            for requests in self.asked.requests(batch):
-                questions = [(request.fingerprint, request.sample) for request in requests]
-                for history in self.ledger.histories(questions, 0):
-                    if never_begun(history):
-                        wanted.places.append(place)
-                    place += 1
+        place = 0
+        for requests in self.asked.requests():
+            questions = [(request.fingerprint, request.sample) for request in requests]
+            for history in self.ledger.histories(questions, 0):
+                if never_begun(history):
+                    wanted.places.append(place)
+                place += 1
         return wanted
 
     def _hits(self, wanted: Unanswered, newest: int) -> dict[str, Hits]:

@@ -1,0 +1,121 @@
+"""Opens the source: by the footers of its files, and each file for reading, if it still is what its footer said."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from runware_provider.engine.dataset.source import Dataset, SourceFile
+from runware_provider.engine.dataset.source_files import find_files
+from runware_provider.engine.dataset.source_schema import (
+    Footer,
+    first_twice,
+    hive_columns,
+    one_schema,
+    unproven_keys,
+)
+from runware_provider.engine.errors import BadInput
+
+if TYPE_CHECKING:
+    from runware_provider.engine.dataset.source_schema import Partition
+    from runware_provider.engine.storage.stores import Storage
+
+FOOTERS_AT_ONCE = 16
+BUFFER_BYTES = 1 << 20
+"""Read of a column at a time; without it a whole column chunk is held, however large the row group."""
+_REMEDY = "Run again, and write to a source only between runs"
+_LENGTH_AND_MAGIC = 8
+"""Bytes at the end of a Parquet file: how long the footer before them is, and `PAR1`."""
+
+
+def open_dataset(storage: Storage, source: str) -> Dataset:
+    """Find the files of a source and read their footers, nothing else.
+
+    Args:
+        storage: where the source lies.
+        source: a file, a folder or a glob, as `find_files` takes it.
+
+    Raises:
+        BadInput: there is nothing, no Parquet file, a broken one, or files whose columns do not go together.
+    """
+    found = find_files(storage, source)
+    with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
+        read = list(pool.map(lambda place: _read_footer(storage, *place), found))
+    files, footers = tuple(file for file, _ in read), [footer for _, footer in read]
+    hive = hive_columns(footers)
+    schema = one_schema(footers)
+    for key in hive:
+        schema = schema.append(pa.field(key, pa.string()))
+    return Dataset(files, schema, hive)
+
+
+def open_file(storage: Storage, file: SourceFile) -> Any:
+    """A file of the source as Arrow's `ParquetFile`, for one thread; closed with `close(force=True)`.
+
+    Raises:
+        BadInput: it is gone, is not what it was when its footer was read, or is broken.
+    """
+    try:
+        content = storage.open(file.path)
+    except FileNotFoundError:
+        raise BadInput("source", f"{file.path} is gone since its footer was read", _REMEDY) from None
+    try:
+        parquet = pq.ParquetFile(content, buffer_size=BUFFER_BYTES, page_checksum_verification=True)
+        digest = _digest(content)
+    except (pa.ArrowException, OSError) as error:
+        content.close()
+        raise unreadable(file.path, error) from error
+    if digest != file.digest:
+        content.close()
+        raise BadInput("source", f"{file.path} has changed since its footer was read", _REMEDY)
+    return parquet
+
+
+def unreadable(path: str, error: Exception) -> Exception:
+    """Arrow's complaint about the content as the user's matter; a failing disk stays what it is."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error
+    reason = str(error).strip().rstrip(".") or type(error).__name__
+    return BadInput("source", f"{path} is not a readable Parquet file ({reason})", "Mend or remove it")
+
+
+def _read_footer(storage: Storage, path: str, partition: Partition) -> tuple[SourceFile, Footer]:
+    with storage.open(path) as content:
+        try:
+            metadata = pq.read_metadata(content)
+            schema = metadata.schema.to_arrow_schema()
+            digest = _digest(content)
+        except (pa.ArrowException, OSError) as error:
+            raise unreadable(path, error) from error
+    twice = first_twice(schema.names)
+    if twice is not None:
+        raise BadInput("source", f"{path} has two columns named {twice!r}", "Rename one of them")
+    size = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    file = SourceFile(path, _rows_in(path, metadata), size, digest, partition)
+    return file, Footer(path, partition, schema, unproven_keys(metadata, schema, partition))
+
+
+def _digest(content: pa.NativeFile) -> str:
+    """Of the footer's bytes; the file is known to be one of Parquet's."""
+    end = content.size() - _LENGTH_AND_MAGIC
+    length = int.from_bytes(content.read_at(4, end), "little")
+    return hashlib.blake2b(content.read_at(length, end - length), digest_size=16).hexdigest()
+
+
+def _rows_in(path: str, metadata: Any) -> int:
+    """The rows that a file's row groups hold.
+
+    Some writers that append leave the footer's own count at what it was before, and readers go by the row groups.
+
+    Raises:
+        BadInput: the footer counts more rows than its row groups hold, so that some are lost.
+    """
+    in_groups: int = sum(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+    if metadata.num_rows > in_groups:
+        counts = f"its footer counts {metadata.num_rows} rows, its row groups hold {in_groups}"
+        raise BadInput("source", f"{path} is not a readable Parquet file ({counts})", "Mend or remove it")
+    return in_groups

@@ -1,0 +1,189 @@
+"""What the footers of a source say together, and what is refused for what they say."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from runware_provider.engine.dataset.footers import open_dataset
+from runware_provider.engine.dataset.source import first_rows
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.storage.local import LocalStorage
+from tests.engine.dataset.parquet_sources import read, write
+
+
+@pytest.fixture
+def storage() -> LocalStorage:
+    return LocalStorage()
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1 not really PAR1", b"a,b\n1,2\n" * 100])
+def test_a_broken_file_is_named(storage, tmp_path, content):
+    write(tmp_path / "a.parquet", {"n": [1]})
+    (tmp_path / "b.parquet").write_bytes(content)
+    with pytest.raises(BadInput, match=r"b\.parquet is not a readable Parquet file \(.+\)"):
+        open_dataset(storage, str(tmp_path))
+
+
+def test_a_file_cut_short_is_named(storage, tmp_path):
+    path = Path(write(tmp_path / "a.parquet", {"n": range(1000)}))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(BadInput, match=r"a\.parquet is not a readable"):
+        open_dataset(storage, str(path))
+
+
+# Hive partitions
+
+
+def test_hive_folders_are_columns_of_strings_behind_the_others(storage, tmp_path):
+    write(tmp_path / "ds=2026-01-02" / "region=de%2Fat" / "a.parquet", {"n": [2]})
+    write(tmp_path / "ds=2026-01-01" / "region=__HIVE_DEFAULT_PARTITION__" / "a.parquet", {"n": [1]})
+    write(tmp_path / "ds=2026-01-03" / "a.parquet", {"n": [3]})
+    dataset = open_dataset(storage, str(tmp_path))
+    assert dataset.schema == pa.schema({"n": pa.int64(), "ds": pa.string(), "region": pa.string()})
+    assert dataset.files[1].partition == (("ds", "2026-01-02"), ("region", "de/at"))
+    assert read(storage, tmp_path).to_pylist() == [
+        {"n": 1, "ds": "2026-01-01", "region": None},
+        {"n": 2, "ds": "2026-01-02", "region": "de/at"},
+        {"n": 3, "ds": "2026-01-03", "region": None},
+    ]
+
+
+def test_hive_folders_above_the_source_are_no_columns(storage, tmp_path):
+    write(tmp_path / "ds=1" / "hour=2" / "a.parquet", {"n": [1]})
+    assert open_dataset(storage, f"{tmp_path}/ds=1").schema.names == ["n", "hour"]
+    assert open_dataset(storage, f"{tmp_path}/ds=1/*/a.parquet").schema.names == ["n", "hour"]
+    assert open_dataset(storage, f"{tmp_path}/ds=*/hour=2/a.parquet").schema.names == ["n", "ds", "hour"]
+    assert open_dataset(storage, f"{tmp_path}/ds=1/hour=2/a.parquet").schema.names == ["n"]
+
+
+def test_only_hive_columns_may_be_read(storage, tmp_path):
+    write(tmp_path / "ds=1" / "a.parquet", {"n": [1, 2]})
+    assert read(storage, tmp_path, columns=["ds"]).to_pylist() == [{"ds": "1"}] * 2
+
+
+def test_a_hive_folder_that_contradicts_a_column_is_refused(storage, tmp_path):
+    write(tmp_path / "ds=1" / "a.parquet", {"n": [1], "ds": ["2"]})
+    with pytest.raises(BadInput, match=r"ds=1, but 'ds' is also a column"):
+        open_dataset(storage, str(tmp_path))
+
+
+@pytest.mark.parametrize("value", ["2026-01-01", dt.date(2026, 1, 1)])
+def test_a_hive_folder_that_repeats_its_column_is_that_column(storage, tmp_path, value):
+    write(tmp_path / "ds=2026-01-01" / "a.parquet", {"ds": [value, value], "n": [1, 2]}, row_group_size=1)
+    dataset = open_dataset(storage, str(tmp_path))
+    assert dataset.schema.names == ["ds", "n"]
+    assert dataset.hive == ()
+    assert read(storage, tmp_path)["ds"].to_pylist() == [value, value]
+
+
+def test_a_hive_folder_whose_column_cannot_be_checked_is_refused(storage, tmp_path):
+    write(tmp_path / "ds=1" / "a.parquet", {"ds": ["1"]}, write_statistics=False)
+    with pytest.raises(BadInput, match="do not show the same value"):
+        open_dataset(storage, str(tmp_path))
+
+
+def test_a_hive_key_twice_in_a_path_is_refused(storage, tmp_path):
+    write(tmp_path / "a=1" / "a=2" / "x.parquet", {"n": [1]})
+    with pytest.raises(BadInput, match="hive key 'a' twice"):
+        open_dataset(storage, str(tmp_path))
+
+
+# One schema
+
+
+def test_columns_that_a_file_does_not_have_are_null(storage, tmp_path):
+    strict = pa.schema(
+        [pa.field("a", pa.int64(), nullable=False), pa.field("n", pa.string(), nullable=False)]
+    )
+    write(tmp_path / "1.parquet", pa.table({"a": [1], "n": ["x"]}, schema=strict))
+    write(tmp_path / "2.parquet", pa.table({"n": ["y"], "b": [{"c": [1]}]}))
+    table = read(storage, tmp_path)
+    assert table.to_pylist() == [
+        {"a": 1, "n": "x", "b": None},
+        {"a": None, "n": "y", "b": {"c": [1]}},
+    ]
+    assert table.schema.field("a").nullable
+    assert table.validate(full=True) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        (pa.int32(), pa.int64(), pa.int64()),
+        (pa.int64(), pa.float64(), pa.float64()),
+        (pa.float32(), pa.float64(), pa.float64()),
+        (pa.null(), pa.string(), pa.string()),
+        (pa.string(), pa.large_string(), pa.large_string()),
+        (pa.string(), pa.string_view(), pa.large_string()),
+        (pa.dictionary(pa.int8(), pa.string()), pa.string(), pa.string()),
+        (pa.timestamp("ms", "UTC"), pa.timestamp("us", "UTC"), pa.timestamp("us", "UTC")),
+        (pa.decimal128(5, 2), pa.decimal128(9, 3), pa.decimal128(9, 3)),
+        (pa.list_(pa.int32()), pa.list_(pa.int64()), pa.list_(pa.int64())),
+        (
+            pa.struct({"a": pa.int32()}),
+            pa.struct({"b": pa.string()}),
+            pa.struct({"a": pa.int32(), "b": pa.string()}),
+        ),
+    ],
+)
+def test_types_that_go_together_are_widened(storage, tmp_path, one, other, together):
+    write(tmp_path / "1.parquet", pa.table({"x": pa.nulls(1, one)}))
+    write(tmp_path / "2.parquet", pa.table({"x": pa.nulls(1, other)}))
+    table = read(storage, tmp_path)
+    assert str(table.schema.field("x").type).replace("element", "item") == str(together)
+    assert table["x"].to_pylist() == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pa.string(), pa.int64()),
+        (pa.string(), pa.binary()),
+        (pa.decimal128(5, 2), pa.float64()),
+        (pa.timestamp("us"), pa.timestamp("us", "UTC")),
+        (pa.struct({"a": pa.int64()}), pa.struct({"a": pa.string()})),
+        (pa.struct({"a": pa.decimal128(5, 2)}), pa.struct({"a": pa.float64()})),
+        (pa.list_(pa.string()), pa.string()),
+    ],
+)
+def test_types_that_clash_are_refused_by_column_and_file(storage, tmp_path, one, other):
+    write(tmp_path / "1.parquet", pa.table({"x": pa.nulls(1, one)}))
+    write(tmp_path / "2.parquet", pa.table({"x": pa.nulls(1, other)}))
+    with pytest.raises(BadInput, match=r"column 'x' is .* in .*1\.parquet, but .* in .*2\.parquet"):
+        open_dataset(storage, str(tmp_path))
+
+
+def test_a_value_that_widening_would_alter_is_refused(storage, tmp_path):
+    write(tmp_path / "1.parquet", {"x": [2**53 + 1]})
+    write(tmp_path / "2.parquet", {"x": [1.5]})
+    with pytest.raises(BadInput, match=r"column 'x' of .*1\.parquet does not fit double"):
+        read(storage, tmp_path)
+
+
+def test_two_columns_of_one_name_are_refused(storage, tmp_path):
+    path = write(
+        tmp_path / "a.parquet", pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["n", "n"])
+    )
+    with pytest.raises(BadInput, match="two columns named 'n'"):
+        open_dataset(storage, path)
+
+
+def test_the_metadata_of_the_input_is_not_passed_on(storage, tmp_path):
+    table = pa.table({"n": [1]}).replace_schema_metadata({"pandas": "{}"})
+    assert not open_dataset(storage, write(tmp_path / "a.parquet", table)).schema.metadata
+
+
+def test_no_row_is_fine(storage, tmp_path):
+    schema = pa.schema({"n": pa.int64(), "s": pa.struct({"a": pa.string()})})
+    write(tmp_path / "a.parquet", schema.empty_table())
+    with pq.ParquetWriter(tmp_path / "b.parquet", schema):
+        pass
+    dataset = open_dataset(storage, str(tmp_path))
+    assert (dataset.rows, dataset.schema) == (0, schema)
+    assert first_rows(dataset) == ()
+    assert read(storage, tmp_path).num_rows == 0
