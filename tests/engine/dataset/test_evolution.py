@@ -37,6 +37,7 @@ def struct(**fields: pa.DataType) -> pa.DataType:
     [
         (struct(a=pa.int64(), b=pa.string()), struct(b=pa.string(), a=pa.int64())),
         (struct(a=pa.string()), struct(a=pa.large_string())),
+        (pa.dictionary(pa.int8(), pa.string()), pa.dictionary(pa.int32(), pa.string())),
         (pa.list_(pa.field("element", LINE)), pa.large_list(pa.field("item", LINE))),
         (
             pa.struct([pa.field("a", pa.int64(), metadata={"description": "one"})]),

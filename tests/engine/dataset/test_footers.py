@@ -178,6 +178,24 @@ def test_the_metadata_of_the_input_is_not_passed_on(storage, tmp_path):
     assert not open_dataset(storage, write(tmp_path / "a.parquet", table)).schema.metadata
 
 
+def test_dictionaries_of_a_few_values_each_have_room_for_those_of_all_files(storage, tmp_path):
+    few = pa.dictionary(pa.int8(), pa.string())
+    for file in range(3):
+        words = pa.array([f"{file}-{n}" for n in range(100)]).cast(few)
+        listed = pa.ListArray.from_arrays(list(range(101)), words)
+        columns = {"word": words, "listed": listed, "inside": pa.StructArray.from_arrays([words], ["word"])}
+        write(tmp_path / f"{file}.parquet", columns)
+    table = read(storage, tmp_path)
+    word, listed, inside = table.schema.types
+    assert {kind.index_type for kind in (word, listed.value_type, inside.field(0).type)} == {pa.int32()}
+    pq.write_table(table.combine_chunks(), tmp_path / "together")
+    back = pq.read_table(tmp_path / "together")
+    assert back.to_pylist() == [
+        {"word": text, "listed": [text], "inside": {"word": text}}
+        for text in [f"{file}-{n}" for file in range(3) for n in range(100)]
+    ]
+
+
 def test_no_row_is_fine(storage, tmp_path):
     schema = pa.schema({"n": pa.int64(), "s": pa.struct({"a": pa.string()})})
     write(tmp_path / "a.parquet", schema.empty_table())

@@ -78,7 +78,7 @@ def evolution(old: pa.Schema, new: pa.Schema) -> list[Change]:
     """What changes from one schema to the next, in the order of the old fields, then the new ones.
 
     The order of fields, metadata and nullability are no change, and neither are types that are one in Parquet,
-    like string and large_string.
+    like string and large_string, or dictionaries of more and of fewer values.
 
     Args:
         old: of the partitions that are there.
@@ -123,7 +123,14 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _is_one_in_parquet(old: pa.DataType, new: pa.DataType) -> bool:
-    return bool(_SMALL.get(old, old) == _SMALL.get(new, new))
+    return bool(_stored(old) == _stored(new))
+
+
+def _stored(kind: pa.DataType) -> pa.DataType:
+    """Without what Arrow tells apart and Parquet does not."""
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(pa.int32(), kind.value_type, kind.ordered)
+    return _SMALL.get(kind, kind)
 
 
 def _scalar_change(old: pa.DataType, new: pa.DataType) -> tuple[ChangeKind, tuple[str, ...]]:

@@ -83,7 +83,8 @@ def one_schema(footers: Sequence[Footer]) -> pa.Schema:
     """The schema that fits all files, without the hive columns.
 
     Columns are in order of first appearance, nullable where a file lacks them, of a type to which every file's
-    can be cast; whether each value survives that is checked when it is cast.
+    can be cast; whether each value survives that is checked when it is cast. Dictionaries have room for the values
+    of all files.
 
     Raises:
         BadInput: a column's types do not go together.
@@ -94,9 +95,29 @@ def one_schema(footers: Sequence[Footer]) -> pa.Schema:
             kinds.append((footer.path, footer.schema))
     if len(kinds) == 1:
         # The file's own metadata (pandas' index, for one) describes the input, not what we write.
-        return kinds[0][1].remove_metadata()
+        return pa.schema([_with_room(field) for field in kinds[0][1]])
     names = dict.fromkeys(name for _, schema in kinds for name in schema.names)
-    return pa.schema([_one_field(name, kinds) for name in names])
+    return pa.schema([_with_room(_one_field(name, kinds)) for name in names])
+
+
+def _with_room(field: pa.Field) -> pa.Field:
+    """Where a dictionary's places are of 8 or 16 bits, of 32: a file or row group has few values, all together may have more.
+
+    Arrow would write them into one row group, and could not read it again.
+    """
+    return field.with_type(_with_roomy_places(field.type))
+
+
+def _with_roomy_places(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind) and kind.index_type.bit_width < 32:
+        return pa.dictionary(pa.int32(), kind.value_type, kind.ordered)
+    if pa.types.is_struct(kind):
+        return pa.struct([_with_room(field) for field in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(_with_room(kind.value_field))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(_with_room(kind.value_field))
+    return kind
 
 
 def _one_field(name: str, kinds: Sequence[tuple[str, pa.Schema]]) -> pa.Field:
