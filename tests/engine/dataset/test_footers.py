@@ -183,15 +183,17 @@ def test_dictionaries_of_a_few_values_each_have_room_for_those_of_all_files(stor
     for file in range(3):
         words = pa.array([f"{file}-{n}" for n in range(100)]).cast(few)
         listed = pa.ListArray.from_arrays(list(range(101)), words)
-        columns = {"word": words, "listed": listed, "inside": pa.StructArray.from_arrays([words], ["word"])}
+        inside = pa.StructArray.from_arrays([words], ["word"])
+        mapped = pa.MapArray.from_arrays(list(range(101)), ["key"] * 100, words)
+        columns = {"word": words, "listed": listed, "inside": inside, "mapped": mapped}
         write(tmp_path / f"{file}.parquet", columns)
     table = read(storage, tmp_path)
-    word, listed, inside = table.schema.types
+    word, listed, inside, _ = table.schema.types
     assert {kind.index_type for kind in (word, listed.value_type, inside.field(0).type)} == {pa.int32()}
     pq.write_table(table.combine_chunks(), tmp_path / "together")
     back = pq.read_table(tmp_path / "together")
     assert back.to_pylist() == [
-        {"word": text, "listed": [text], "inside": {"word": text}}
+        {"word": text, "listed": [text], "inside": {"word": text}, "mapped": [("key", text)]}
         for text in [f"{file}-{n}" for file in range(3) for n in range(100)]
     ]
 

@@ -117,6 +117,8 @@ def _with_roomy_places(kind: pa.DataType) -> pa.DataType:
         return pa.list_(_with_room(kind.value_field))
     if pa.types.is_large_list(kind):
         return pa.large_list(_with_room(kind.value_field))
+    if pa.types.is_map(kind):
+        return pa.map_(kind.key_field, _with_room(kind.item_field), kind.keys_sorted)
     return kind
 
 
