@@ -291,6 +291,8 @@ def test_rows_of_a_file_that_is_no_longer_in_the_source_are_refused(storage, tmp
     dataset = open_dataset(storage, write(tmp_path / "a.parquet", {"n": [1]}))
     with pytest.raises(BadInput, match="no longer in it"):
         list(reader(storage, Dataset((), dataset.schema)).read(first_rows(dataset)))
+    with pytest.raises(BadInput, match=r"a\.parquet has 1 rows, and row 3 is to be read"):
+        list(reader(storage, dataset).read([FileRange(dataset.files[0].path, 0, 3)]))
 
 
 # A footer whose own count of rows is not what its row groups hold

@@ -28,8 +28,10 @@ LOOKED_THROUGH = 20
 """A batch looks through so many times the rows that it may hold, at most: so that a filter that chooses few rows gives a
 sign of life, and a job that was told to stop is not reading for long."""
 FEW_PIECES = 64
-"""Pieces that are held apart: a column of a piece takes half a kilobyte beside its values, which many files of one row
-would multiply."""
+"""So many small pieces are put together: a column of a piece takes half a kilobyte beside its values, which many files
+of one row would multiply."""
+SMALL_BYTES = 1 << 22
+"""Of these pieces together; larger ones are not worth a copy."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,9 @@ class _Gathered:
         self.bytes = 0
         self.looked_through = 0
         """Rows of the source, whether or not the filter chooses them."""
-        self._together: list[pa.Table] = []
-        self._apart: list[pa.Table] = []
+        self._tables: list[pa.Table] = []
+        self._newest: list[pa.Table] = []
+        self._newest_bytes = 0
 
     def add(self, piece: Piece) -> None:
         self.places.append(piece.place)
@@ -147,25 +150,24 @@ class _Gathered:
             return
         self.rows += piece.table.num_rows
         self.bytes += piece.bytes
-        self._apart.append(piece.table)
-        if len(self._apart) == FEW_PIECES:
-            self._together.append(_as_one(self._apart))
-            self._apart = []
+        self._newest.append(piece.table)
+        self._newest_bytes += piece.bytes
+        if len(self._newest) == FEW_PIECES:
+            self._put_together()
+
+    def _put_together(self) -> None:
+        if self._newest_bytes < SMALL_BYTES:
+            self._tables.append(pa.concat_tables(self._newest).combine_chunks())
+        else:
+            self._tables += self._newest
+        self._newest, self._newest_bytes = [], 0
 
     def let_go(self, number: int) -> tuple[Batch, pa.Table]:
         """Return the batch with its rows, and hold nothing of it any more."""
         batch = Batch(number, joined(self.places))
-        tables = [*self._together, *self._apart] or [self._schema.empty_table()]
+        tables = [*self._tables, *self._newest] or [self._schema.empty_table()]
         self._begin()
         return batch, pa.concat_tables(tables)
-
-
-def _as_one(tables: Sequence[pa.Table]) -> pa.Table:
-    table = pa.concat_tables(tables)
-    try:
-        return table.combine_chunks()
-    except pa.ArrowException:  # ordered dictionaries that contradict each other stay apart
-        return table
 
 
 def _chosen(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:

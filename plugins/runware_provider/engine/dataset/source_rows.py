@@ -98,6 +98,9 @@ class SourceRows:
         file = self._files.get(path)
         if file is None:
             raise BadInput("source", f"{path} is no longer in it", "Plan again")
+        if ranges[-1].end > file.rows:
+            problem = f"{path} has {file.rows} rows, and row {ranges[-1].end} is to be read"
+            raise BadInput("source", problem, "Plan again")
         of_path = hive_values(file.partition, self.dataset.hive)
         left = self.row_filter.within(of_path) if self.row_filter is not None else None
         return _Pass(file, ranges, of_path, left, self.row_filter is not None and left is None)
