@@ -83,6 +83,30 @@ async def test_a_part_is_published_where_the_user_wants_that(place: Any, budget:
     assert place.executed() == 60
 
 
+@pytest.mark.parametrize(
+    "budget",
+    [{"tokens": 9_000, **PARTIAL}, {"usd": 0.01, "usd_per_million": CHEAP}],
+    ids=["partial", "stop"],
+)
+async def test_a_budget_keeps_back_what_answers_that_do_not_fit_need_to_be_asked_again(
+    place: Any, budget: Any
+) -> None:
+    """Without that a third of the answers that it buys does not fit, and nothing is left to have them mended."""
+    place.server.script(Fault("break_schema", probability=0.3, without="assistant"))
+    place.fill(300)
+    try:
+        manifest = await place.run(budget=budget, structured={"reasks": 1})
+    except BudgetExhausted as stopped:
+        manifest = stopped.manifest
+    outcomes = manifest["outcomes"]
+    assert outcomes["succeeded"] > 50
+    assert outcomes.get("invalid", 0) <= 0.12 * outcomes["succeeded"]
+    bill = place.server.bill()
+    assert bill["executed"] < 115
+    assert bill["prompt_tokens"] + bill["completion_tokens"] <= budget.get("tokens", 10**9)
+    assert bill["cost_usd"] <= budget.get("usd", 1.0)
+
+
 async def test_a_first_chunk_that_the_budget_cuts_short_ends(place: Any) -> None:
     place.fill(20)
     manifest = await place.run(budget={"tokens": 1_500, **PARTIAL})

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.spec import Budget
-from runware_provider.engine.spending.budget import UNPRICED, Account, Prices, Spend, shares
+from runware_provider.engine.spending.budget import UNPRICED, Account, Prices, Spend
 from runware_provider.engine.spending.picodollars import PICO
+from runware_provider.engine.spending.shares import shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,8 +33,10 @@ def account(
     spent: Spend | None = None,
     completion: float = COMPLETION,
     sd: float = 50.0,
+    output_retries: int = 0,
 ) -> Account:
-    return Account(Budget(usd=usd, tokens=tokens), prices, spent or Spend(), completion, sd)
+    budget = Budget(usd=usd, tokens=tokens)
+    return Account(budget, prices, spent or Spend(), completion, sd, output_retries=output_retries)
 
 
 @dataclass
@@ -72,8 +75,7 @@ class Job:
 
     def _expect(self, under_way: list[tuple[int, int, int]]) -> None:
         may_cost = {
-            limit.unit: self.account._may_cost(limit, self.account._under_way)
-            for limit in self.account._limits()
+            limit.unit: self.account._may_cost(limit, self.account._ahead) for limit in self.account._limits()
         }
         usd = sum(self.charged.of(prompt, completion) for _, prompt, completion in under_way)
         tokens = sum(prompt + completion for _, prompt, completion in under_way)
@@ -86,6 +88,74 @@ class Job:
         self.bill += Spend(usd, prompt + completion)
         self.account.ended(estimate)
         self.account.paid(estimate, usd if self.reports_cost else None, prompt, completion)
+
+
+BESIDE = COMPLETION + 100
+"""What an output retry says beside the prompt."""
+
+
+@dataclass
+class MisfittingJob:
+    """A job in which some answers do not fit, and are asked again before anything new is."""
+
+    account: Account
+    questions: int
+    misfits: float
+    most: int = 1
+    window: int = 50
+    seed: int = 0
+    bill: Spend = field(default_factory=Spend)
+    sent: int = 0
+    fitting: int = 0
+    misfitting: int = 0
+    """Questions whose last answer does not fit although they may be asked again."""
+    retries: list[int] = field(default_factory=list)
+    """To be sent: which output retry of its question each is."""
+
+    def run(self) -> MisfittingJob:
+        chance = random.Random(self.seed)  # noqa: S311 - a repeatable stream, no secret
+        under_way: list[int] = []
+        unread: list[int] = []
+        while True:
+            under_way += self._send(self.window - len(under_way))
+            if not under_way and not unread:
+                self.misfitting += len(self.retries)
+                return self
+            if unread and (not under_way or chance.random() < 0.5):
+                self._read(unread.pop(0), misfits=chance.random() < self.misfits)
+            else:
+                answered = under_way.pop(chance.randrange(len(under_way)))
+                self._answered(answered)
+                unread.append(answered)
+
+    def _send(self, room: int) -> list[int]:
+        following = [*self.retries, *([0] * (self.questions - self.sent))][:room]
+        fits = self.account.fits([self._prompt(one) for one in following], [one > 0 for one in following])
+        for one in following[:fits]:
+            self.account.sent(self._prompt(one), output_retry=one > 0)
+        retried = min(fits, len(self.retries))
+        self.retries = self.retries[retried:]
+        self.sent += fits - retried
+        return following[:fits]
+
+    @staticmethod
+    def _prompt(retry: int) -> int:
+        return PROMPT + (BESIDE if retry else 0)
+
+    def _answered(self, retry: int) -> None:
+        prompt = self._prompt(retry)
+        usd = LIST.of(prompt, COMPLETION)
+        self.bill += Spend(usd, prompt + COMPLETION)
+        self.account.ended(prompt, output_retry=retry > 0)
+        self.account.paid(prompt, usd, prompt, COMPLETION)
+        self.account.answered(prompt, output_retry=retry > 0)
+
+    def _read(self, retry: int, *, misfits: bool) -> None:
+        again = misfits and retry < self.most
+        self.account.judged(self._prompt(retry), BESIDE if again else None, output_retry=retry > 0)
+        self.fitting += not misfits
+        if again:
+            self.retries.append(retry + 1)
 
 
 def honest(chance: random.Random, prompt: int) -> tuple[int, int]:
@@ -325,6 +395,64 @@ def test_a_budget_is_nearly_used_up_and_rarely_exceeded() -> None:
         assert 0.985 * budget <= job.bill.usd <= 1.005 * budget
         exceeded += job.bill.usd > budget
     assert exceeded <= 4
+
+
+def test_what_output_retries_may_need_is_kept_back_by_how_many_answers_do_not_fit() -> None:
+    fits = {}
+    for share in (0.0, 0.3, 0.9):
+        learned = account(tokens=100_000 + 200 * (PROMPT + COMPLETION), output_retries=1)
+        for number in range(200):
+            learned.paid(PROMPT, None, PROMPT, COMPLETION)
+            learned.answered(PROMPT)
+            learned.judged(PROMPT, BESIDE if number % 10 < 10 * share else None)
+        fits[share] = learned.fits([PROMPT] * 1_000)
+    each, again = PROMPT + COMPLETION, PROMPT + BESIDE + COMPLETION
+    assert 0.93 * 100_000 / each < fits[0.0] <= 100_000 / each
+    assert 0.8 * 100_000 / (each + 0.3 * again) < fits[0.3] < 100_000 / (each + 0.3 * again)
+    assert fits[0.9] < 100_000 / (each + 0.9 * again)
+
+
+def test_an_answer_that_nobody_has_read_yet_may_need_an_output_retry() -> None:
+    one = account(tokens=10**6, output_retries=1)
+    free = one.fits([PROMPT] * 1_000)
+    for _ in range(100):
+        one.answered(PROMPT)
+    assert one.fits([PROMPT] * 1_000) < free
+    for _ in range(100):
+        one.judged(PROMPT, None)
+    assert one.fits([PROMPT] * 1_000) >= free
+
+
+def test_an_output_retry_is_sent_with_the_money_that_was_kept_back_for_it() -> None:
+    """Where a first question would not fit any more, since it might need one itself."""
+    one = account(tokens=2_500, output_retries=1)
+    assert one.fits([PROMPT]) == 0
+    assert one.fits([PROMPT + BESIDE], [True]) == 1
+    assert one.reason(PROMPT).endswith("tokens, re-asks included")
+
+
+@pytest.mark.parametrize("misfits", [0.1, 0.3, 0.6])
+def test_a_budget_buys_hardly_an_answer_that_does_not_fit_and_is_asked_no_more(misfits: float) -> None:
+    budget, unmended, without = 200 * EACH, 0, 0
+    for seed in range(8):
+        kept = MisfittingJob(account(usd=budget, output_retries=1), 1_000, misfits, seed=seed).run()
+        spent = MisfittingJob(account(usd=budget), 1_000, misfits, seed=seed).run()
+        assert 0.93 * budget <= kept.bill.usd <= 1.02 * budget
+        unmended, without = unmended + kept.misfitting, without + spent.misfitting
+    assert unmended < 0.2 * without
+    assert without > 8 * 200 * misfits / 6
+
+
+@given(st.floats(0, 1), st.integers(1, 5), st.integers(1, 60), st.integers(3, 200), st.integers(0, 1_000))
+def test_a_budget_with_output_retries_is_exceeded_by_no_more_than_one_without(
+    misfits: float, most: int, window: int, answers: int, seed: int
+) -> None:
+    """Every answer costs what is expected, so it is never exceeded."""
+    budget = answers * EACH
+    begun = account(usd=budget, sd=0.0, output_retries=most)
+    job = MisfittingJob(begun, 300, misfits, most, window, seed).run()
+    assert job.bill.usd <= budget + 1e-9
+    assert begun.spent.usd == pytest.approx(job.bill.usd)
 
 
 def test_a_price_list_of_half_the_true_price_hardly_matters() -> None:

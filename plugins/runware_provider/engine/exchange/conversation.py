@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Protocol
 
+from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import (
     BalanceExhausted,
     BudgetExhausted,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from runware_provider.engine.api.request_bodies import FollowUp
-    from runware_provider.engine.attempt import Entry
     from runware_provider.engine.exchange.collect import Collector
     from runware_provider.engine.exchange.fate import Effects
     from runware_provider.engine.exchange.flight import Inference
@@ -236,7 +236,7 @@ class Exchange:
         for entry in self._ledger.take_met():
             if may_be_billed(entry):
                 self._account.paid(0, entry.cost, entry.prompt_tokens, entry.completion_tokens)
-        fit = self._account.fits([one.tokens for one in chunk])
+        fit = self._account.fits([one.tokens for one in chunk], [one.is_output_retry for one in chunk])
         for one in chunk[:fit]:
             self._flight.move(one, Phase.SENDING, now)
         return chunk[:fit]
@@ -290,6 +290,8 @@ class Exchange:
             for one, entry in effects.verdicts:
                 if may_be_billed(entry) and not self._ledger.was_met(entry):
                     self._account.paid(one.tokens, entry.cost, entry.prompt_tokens, entry.completion_tokens)
+                if entry.kind is Kind.ANSWERED:
+                    self._account.answered(one.tokens, output_retry=one.is_output_retry)
         ruling = self._canary.rule(effects.verdicts, proven=watch.proven)
         stop = effects.stop or ruling.stop
         if stop is not None:
@@ -313,8 +315,13 @@ class Exchange:
             if not self._fates.settled(inference, entry, self._job_id, self._now()):
                 continue
             follow_up = feed.settle(inference, entry)
+            was = inference.tokens, inference.is_output_retry
             if follow_up is not None:
                 self._flight.ask_further(inference, follow_up, self._job_id)
+            if self._account is not None and entry.kind is Kind.ANSWERED:
+                tokens, output_retry = was
+                beside = inference.tokens - inference.prompt_tokens if follow_up is not None else None
+                self._account.judged(tokens, beside, output_retry=output_retry)
 
     def _stop(self, stop: JobStopped) -> None:
         if self._stopped is None:

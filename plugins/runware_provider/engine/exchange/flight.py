@@ -118,6 +118,11 @@ class Inference:
             self.tokens += estimated_tokens(text)
 
     @property
+    def is_output_retry(self) -> bool:
+        """Whether it asks again about an answer that does not fit."""
+        return self.follow_up is not None
+
+    @property
     def prompt_tokens(self) -> int:
         """Of the prompt side without what is said beside the prompt, by estimate."""
         beside = self.follow_up.words if self.follow_up is not None else ()
@@ -159,10 +164,10 @@ def _queued(phase: Phase) -> Phase:
 class Meter(Protocol):
     """Who wants to know how much is under way."""
 
-    def sent(self, prompt_estimate: int) -> None:
+    def sent(self, prompt_estimate: int, *, output_retry: bool) -> None:
         """An inference with so many tokens of prompt is under way."""
 
-    def ended(self, prompt_estimate: int) -> None:
+    def ended(self, prompt_estimate: int, *, output_retry: bool) -> None:
         """It no longer is."""
 
 
@@ -209,7 +214,8 @@ class Flight:
         before, after = inference.phase in OUTSTANDING, phase in OUTSTANDING
         self.outstanding += after - before
         if self._meter is not None and before != after:
-            (self._meter.sent if after else self._meter.ended)(inference.tokens)
+            tell = self._meter.sent if after else self._meter.ended
+            tell(inference.tokens, output_retry=inference.is_output_retry)
         inference.phase = phase
         inference.due = due
         inference.ticket = next(self._tickets)

@@ -65,8 +65,14 @@ def _charged_for_any_token(ledger: Ledger) -> float | None:
     return known.mean_cost / tokens if known.mean_cost is not None and tokens else None
 
 
-def open_account(
-    budget: Budget, price: KnownPrices | None, ledger: Ledger, prompt_tokens: int, *, in_doubt: int = 0
+def open_account(  # noqa: PLR0913 - each a fact of its own
+    budget: Budget,
+    price: KnownPrices | None,
+    ledger: Ledger,
+    prompt_tokens: int,
+    *,
+    in_doubt: int = 0,
+    output_retries: int = 0,
 ) -> Account:
     """The account of a run, charged with what the same run has paid already, and may have paid.
 
@@ -79,6 +85,7 @@ def open_account(
         ledger: of the job.
         prompt_tokens: of a prompt, by estimate, where an attempt left no word of its own.
         in_doubt: attempts of the same run that may be billed, and are none of what it still asks.
+        output_retries: of one question, at most.
     """
     known, paid, unpriced = ledger.statistics(), ledger.totals("fresh"), ledger.unpriced_tokens()
     mean = known.mean_completion_tokens
@@ -93,6 +100,7 @@ def open_account(
         Spend(paid.cost, priced_tokens),
         mean,
         ASSUMED_SPREAD * mean if spread is None else spread,
+        output_retries=output_retries,
     )
     for prompt, completion in unpriced:
         account.paid(prompt_tokens if prompt is None else 0, None, prompt, completion)

@@ -82,7 +82,14 @@ class LookingAhead:
         price = self._price(listed, counts)
         uncovered = [attempt for attempt in ledger.unsettled("fresh") if attempt[0] not in counts.doubted]
         in_doubt = await self.leftovers.ask(uncovered)
-        account = open_account(budget, price, ledger, counts.prompt_tokens_each, in_doubt=in_doubt)
+        account = open_account(
+            budget,
+            price,
+            ledger,
+            counts.prompt_tokens_each,
+            in_doubt=in_doubt,
+            output_retries=self.job.prepared.follow_ups.output_retries,
+        )
         inferences, tokens = counts.chargeable
         reason = account.exceeds(account.estimate(tokens, inferences))
         if reason is not None and budget.when_short == "stop":

@@ -62,6 +62,19 @@ class Policy:
             return None
         return min(2 * before, self.most_tokens)
 
+    @property
+    def rooms(self) -> list[int]:
+        """The tokens that the answers to one question may have, one after the other, if each is cut off."""
+        rooms = [self.max_tokens]
+        while (longer := self.longer(rooms[-1])) is not None:
+            rooms.append(longer)
+        return rooms
+
+    @property
+    def output_retries(self) -> int:
+        """How often one question may be asked again, at most."""
+        return len(self.rooms) - 1 + self.reasks
+
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
@@ -81,10 +94,7 @@ def ceiling(policy: Policy, questions: int, prompt_tokens: int) -> Ceiling:
         questions: how many there are.
         prompt_tokens: of all their prompts together.
     """
-    rooms = [policy.max_tokens]
-    while (longer := policy.longer(rooms[-1])) is not None:
-        rooms.append(longer)
-    each = len(rooms) + policy.reasks
+    rooms, each = policy.rooms, 1 + policy.output_retries
     shown = (each - 1) * (rooms[-1] + COMPLAINT_TOKENS) if policy.reasks else 0
     completion = sum(rooms) + policy.reasks * rooms[-1]
     return Ceiling(questions * each, prompt_tokens * each + questions * shown, questions * completion)

@@ -4,6 +4,9 @@ What is under way cannot be taken back, so an inference is sent only if what was
 itself are expected to stay within the budget, with two standard deviations to spare. Once nothing more is sent, the
 total can exceed the budget only by as much as the answers then under way cost more than was expected of them, less
 that margin.
+
+Answers that do not fit may be asked again (`kept_back`): what that will come to, for the answers under way and the one
+to be sent, is kept back, so that money is not spent on answers that nobody can have mended.
 """
 
 from __future__ import annotations
@@ -11,10 +14,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from runware_provider.engine.spending.picodollars import PICO
+from runware_provider.engine.spending.kept_back import KeptBack
+from runware_provider.engine.spending.learned import PRIOR_ANSWERS, Learned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +26,6 @@ if TYPE_CHECKING:
 
 MARGIN_SD = 2.0
 """Standard deviations of the sum that are kept free."""
-PRIOR_ANSWERS = 2
-"""For how many answers the assumptions count that an account begins with."""
 PRIOR_TOKENS = 1_000.0
 """For how many tokens of prompts the rule of thumb counts that estimates them."""
 PRIOR_SPREAD = 0.2
@@ -80,6 +81,32 @@ class _Load(NamedTuple):
         )
 
 
+class _Ahead(NamedTuple):
+    """What is still to be paid for."""
+
+    under_way: _Load = _Load()
+    first: _Load = _Load()
+    """First answers that are under way or not judged yet: they may need output retries."""
+    again: _Load = _Load()
+    """Answers to output retries, likewise."""
+
+    def sent(self, prompt: int, *, output_retry: bool) -> _Ahead:
+        return self._replace(under_way=self.under_way.plus(prompt)).open(prompt, output_retry=output_retry)
+
+    def ended(self, prompt: int, *, output_retry: bool) -> _Ahead:
+        return self._replace(under_way=self.under_way.minus(prompt)).closed(prompt, output_retry=output_retry)
+
+    def open(self, prompt: int, *, output_retry: bool) -> _Ahead:
+        if output_retry:
+            return self._replace(again=self.again.plus(prompt))
+        return self._replace(first=self.first.plus(prompt))
+
+    def closed(self, prompt: int, *, output_retry: bool) -> _Ahead:
+        if output_retry:
+            return self._replace(again=self.again.minus(prompt))
+        return self._replace(first=self.first.minus(prompt))
+
+
 class _Limit(NamedTuple):
     """One of the budget's limits, with what a token costs of it."""
 
@@ -96,31 +123,6 @@ class _Limit(NamedTuple):
     def shown_most(self) -> str:
         in_cents = self.unit == USD and round(self.most, 2) == self.most
         return f"{f'{self.most:.2f}' if in_cents else f'{Decimal(repr(self.most)):f}'} {self.unit}"
-
-
-class _Learned:
-    """A weighted mean and its spread, one value after the other (D. H. D. West, CACM 22(9), 1979, after Welford)."""
-
-    def __init__(self, mean: float, sd: float, weight: float) -> None:
-        self.mean = mean
-        self._weight = weight
-        self._squared_weights = weight * weight / PRIOR_ANSWERS
-        self._squares = sd * sd * weight
-
-    def saw(self, value: float, weight: float = 1.0) -> None:
-        self._weight += weight
-        self._squared_weights += weight * weight
-        off = value - self.mean
-        self.mean += off * weight / self._weight
-        self._squares += weight * off * (value - self.mean)
-
-    def variance_of_sum(self, total: float, squares: float) -> float:
-        """Of a sum of unknown values, weighted; `total` and `squares` are those of their weights.
-
-        Beside each value's own spread it holds that of the mean, which is off for all of them alike.
-        """
-        variance = self._squares / self._weight
-        return variance * (squares + total * total * self._squared_weights / self._weight**2)
 
 
 class _Charge:
@@ -154,7 +156,7 @@ class Account:
     """What a budget has paid, is paying and can still pay.
 
     `sent` before an inference is on its way, `ended` when it no longer is, `paid` when it was billed or may have
-    been. If nothing `fits` while something is under way, wait: it may cost less than expected. If nothing fits
+    been; `answered` when an answer came, and `judged` when it was read. If nothing `fits` while something is under way, wait: it may cost less than expected. If nothing fits
     and nothing is under way, the budget is used up, and `reason` says so.
 
     Assumptions that are far off cost as much as is sent upon them, so a first chunk of a few inferences should go
@@ -169,15 +171,18 @@ class Account:
         spent: what counts against the budget already.
         completion_tokens: expected of an answer, worth two answers as evidence.
         completion_sd: its standard deviation.
+        output_retries: of one question, at most.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each a fact of its own
         self,
         budget: Budget,
         prices: Prices | None,
         spent: Spend,
         completion_tokens: float,
         completion_sd: float,
+        *,
+        output_retries: int = 0,
     ) -> None:
         self._budget = budget
         priced = prices is not None and (prices.prompt > 0 or prices.completion > 0)
@@ -185,9 +190,10 @@ class Account:
         self._charge = _Charge(listed=priced)
         self._spent_usd = spent.usd
         self._spent_tokens = float(spent.tokens)
-        self._completion = _Learned(completion_tokens, completion_sd, PRIOR_ANSWERS)
-        self._prompt_ratio = _Learned(1.0, PRIOR_SPREAD, PRIOR_TOKENS)
-        self._under_way = _Load()
+        self._completion = Learned(completion_tokens, completion_sd, PRIOR_ANSWERS)
+        self._prompt_ratio = Learned(1.0, PRIOR_SPREAD, PRIOR_TOKENS)
+        self._ahead = _Ahead()
+        self._kept_back = KeptBack(output_retries)
         self._unpriced = 0
         self._unpriced_listed = 0.0
 
@@ -201,19 +207,34 @@ class Account:
         """Whether not even the shortest prompt may be sent now; final only when nothing is under way."""
         return not self.fits((0,))
 
-    def sent(self, prompt_estimate: int) -> None:
+    def sent(self, prompt_estimate: int, *, output_retry: bool = False) -> None:
         """An inference is about to be sent, whose prompt has about so many tokens."""
-        self._under_way = self._under_way.plus(prompt_estimate)
+        self._ahead = self._ahead.sent(prompt_estimate, output_retry=output_retry)
 
-    def ended(self, prompt_estimate: int) -> None:
-        """It is no longer under way, with an answer or without; `prompt_estimate` is the one it was sent with.
+    def ended(self, prompt_estimate: int, *, output_retry: bool = False) -> None:
+        """It is no longer under way, with an answer or without; what is said of it is what was said when it was sent.
 
         Raises:
             ValueError: nothing is under way.
         """
-        if not self._under_way.inferences:
+        if not self._ahead.under_way.inferences:
             raise ValueError("an inference ended, and none was under way")
-        self._under_way = self._under_way.minus(prompt_estimate)
+        self._ahead = self._ahead.ended(prompt_estimate, output_retry=output_retry)
+
+    def answered(self, prompt_estimate: int, *, output_retry: bool = False) -> None:
+        """It ended with an answer, which may have to be asked again: nobody knows before it is `judged`."""
+        self._ahead = self._ahead.open(prompt_estimate, output_retry=output_retry)
+
+    def judged(self, prompt_estimate: int, beside_tokens: int | None, *, output_retry: bool = False) -> None:
+        """An answer was read.
+
+        Args:
+            prompt_estimate: as it was sent with.
+            beside_tokens: what asking again says beside the prompt, by estimate; None where nothing is asked again.
+            output_retry: whether it was the answer to one.
+        """
+        self._ahead = self._ahead.closed(prompt_estimate, output_retry=output_retry)
+        self._kept_back.judged(beside_tokens, output_retry=output_retry)
 
     def paid(
         self,
@@ -268,22 +289,22 @@ class Account:
                 return f"an estimated {limit.shown(more)} exceed the budget of {limit.shown_most}{spent}"
         return None
 
-    def fits(self, next_prompts: Sequence[int]) -> int:
+    def fits(self, next_prompts: Sequence[int], output_retries: Sequence[bool] = ()) -> int:
         """How many of the next inferences may be sent now, in this order.
 
         Args:
             next_prompts: estimated tokens of each one's prompt.
+            output_retries: which of them are some; without it, none.
         """
         most = self._allowed_by_price(len(next_prompts))
-        limits = self._limits()
-        if self._within(limits, self._under_way.plus(*next_prompts[:most])):
+        limits, ahead = self._limits(), self._ahead
+        steps: list[_Ahead] = []
+        for number, prompt in enumerate(next_prompts[:most]):
+            ahead = ahead.sent(prompt, output_retry=bool(output_retries) and output_retries[number])
+            steps.append(ahead)
+        if not steps or self._within(limits, ahead):
             return most
-        load = self._under_way
-        for number in range(most):
-            load = load.plus(next_prompts[number])
-            if not self._within(limits, load):
-                return number
-        return most
+        return next(number for number, step in enumerate(steps) if not self._within(limits, step))
 
     def reason(self, next_prompt: int = 0) -> str:
         """Why nothing more is sent, in a sentence without its full stop.
@@ -291,21 +312,24 @@ class Account:
         Args:
             next_prompt: estimated tokens of the prompt that did not fit.
         """
-        load, one = self._under_way, _Load().plus(next_prompt)
+        ahead, alone = self._ahead, _Ahead().sent(next_prompt, output_retry=False)
         limits = self._limits()
         if limits[0].unit == USD and self._unpriced and not self._charge.known:
             return (
                 f"the budget of {limits[0].shown_most} cannot be kept: "
                 "no price of the model is known, and its answers report no cost"
             )
-        limit = max(
-            limits, key=lambda each: (each.spent + self._may_cost(each, load.plus(next_prompt))) / each.most
-        )
+        with_next = ahead.sent(next_prompt, output_retry=False)
+        limit = max(limits, key=lambda each: (each.spent + self._may_cost(each, with_next)) / each.most)
         used_up = f"the budget of {limit.shown_most} is used up: {limit.shown(limit.spent)} are spent"
-        if load.inferences:
-            who = "1 inference" if load.inferences == 1 else f"{load.inferences} inferences"
-            return f"{used_up} and {who} under way may cost {limit.shown(self._may_cost(limit, load))}"
-        cost = limit.shown(self._may_cost(limit, one))
+        retries = ", re-asks included" if self._kept_back.most else ""
+        under_way = ahead.under_way.inferences
+        if under_way:
+            who = "1 inference" if under_way == 1 else f"{under_way} inferences"
+            return (
+                f"{used_up} and {who} under way may cost {limit.shown(self._may_cost(limit, ahead))}{retries}"
+            )
+        cost = f"{limit.shown(self._may_cost(limit, alone))}{retries}"
         if limit.spent:
             return f"{used_up} and the next inference may cost {cost}"
         return f"the budget of {limit.shown_most} does not pay for one inference, which may cost {cost}"
@@ -322,18 +346,32 @@ class Account:
     def _allowed_by_price(self, wanted: int) -> int:
         if self._budget.usd is None or self._charge.known:
             return wanted
-        return 0 if self._under_way.inferences or self._unpriced >= UNPRICED else min(1, wanted)
+        return 0 if self._ahead.under_way.inferences or self._unpriced >= UNPRICED else min(1, wanted)
 
-    def _within(self, limits: Sequence[_Limit], load: _Load) -> bool:
-        return all(limit.spent + self._may_cost(limit, load) <= limit.most for limit in limits)
+    def _within(self, limits: Sequence[_Limit], ahead: _Ahead) -> bool:
+        return all(limit.spent + self._may_cost(limit, ahead) <= limit.most for limit in limits)
 
-    def _may_cost(self, limit: _Limit, load: _Load) -> float:
-        """What is expected, and a margin."""
+    def _may_cost(self, limit: _Limit, ahead: _Ahead) -> float:
+        """What is expected of what is under way, and of the output retries that it will need, and a margin."""
+        load = ahead.under_way
         expected = limit.prompt * self._prompt_ratio.mean * load.prompts
         expected += limit.completion * self._completion.mean * load.inferences
         variance = limit.prompt**2 * self._prompt_ratio.variance_of_sum(load.prompts, load.squares)
         variance += limit.completion**2 * self._completion.variance_of_sum(load.inferences, load.inferences)
+        for answers, reckoned in (
+            (ahead.first, self._kept_back.after_first(ahead.first.inferences)),
+            (ahead.again, self._kept_back.after_retry(ahead.again.inferences)),
+        ):
+            if answers.inferences:
+                each = self._output_retry_cost(limit, answers)
+                expected += each * reckoned.mean
+                variance += each * each * reckoned.variance
         return expected + MARGIN_SD * math.sqrt(variance)
+
+    def _output_retry_cost(self, limit: _Limit, answers: _Load) -> float:
+        """What asking again about one of these answers is expected to cost."""
+        prompt = answers.prompts / answers.inferences + self._kept_back.beside_tokens
+        return limit.prompt * self._prompt_ratio.mean * prompt + limit.completion * self._completion.mean
 
     def _expected(self, load: _Load) -> Spend:
         prompt = self._prompt_ratio.mean * load.prompts
@@ -341,46 +379,6 @@ class Account:
         return Spend(
             self._charge.factor * self._prices.of(prompt, completion), math.ceil(prompt + completion)
         )
-
-
-def shares(budget: Budget, weights: Sequence[float]) -> list[Budget | None]:
-    """Deal a budget out in proportion to weights, such as the estimated tokens of each batch.
-
-    Tokens are dealt out whole, USD in whole pico-dollars, so that the shares sum up to the budget (USD as exactly
-    as a double holds them: to the pico-dollar up to 8000 USD). What remains after rounding down goes to the largest
-    remainders. A greater weight never gets less.
-
-    Returns:
-        One budget for each weight; None is no budget but nothing to spend: the weight is 0, or so small that
-        nothing of a limit is left for it.
-
-    Raises:
-        ValueError: a weight is negative or not finite.
-    """
-    if not all(0 <= weight < math.inf for weight in weights):
-        raise ValueError("a weight is negative or not finite")
-    exact = [Fraction(weight) for weight in weights]
-    changes: list[dict[str, float]] = [{} for _ in exact]
-    if budget.usd is not None:
-        for change, picos in zip(changes, _dealt(int(Fraction(repr(budget.usd)) * PICO), exact), strict=True):
-            change["usd"] = picos / PICO
-    if budget.tokens is not None:
-        for change, tokens in zip(changes, _dealt(budget.tokens, exact), strict=True):
-            change["tokens"] = tokens
-    return [budget.model_copy(update=change) if all(change.values()) else None for change in changes]
-
-
-def _dealt(whole: int, weights: Sequence[Fraction]) -> list[int]:
-    """By largest remainder; of equal ones the first."""
-    total = sum(weights)
-    if not total:
-        return [0] * len(weights)
-    exact = [whole * weight / total for weight in weights]
-    dealt = [math.floor(share) for share in exact]
-    by_remainder = sorted(range(len(exact)), key=lambda index: dealt[index] - exact[index])
-    for index in by_remainder[: whole - sum(dealt)]:
-        dealt[index] += 1
-    return dealt
 
 
 def _digits(usd: float) -> str:
