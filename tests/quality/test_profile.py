@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.quality.profile import Kind, Profiler
+from runware_provider.quality.profile import Profiler, ValueKind
 
 LINE = pa.struct({"text": pa.string(), "amount": pa.float64()})
 ORDER = pa.struct({"name": pa.string(), "count": pa.int64(), "lines": pa.list_(LINE)})
@@ -89,18 +89,18 @@ def test_white_space_is_not_filled():
 @pytest.mark.parametrize(
     ("kind", "low", "high", "told"),
     [
-        (pa.int64(), -3, 8, Kind.WHOLE),
-        (pa.float64(), -3.5, 8.25, Kind.NUMBER),
-        (pa.decimal128(12, 2), Decimal("-3.50"), Decimal("8.25"), Kind.NUMBER),
-        (pa.date32(), date(1969, 1, 1), date(2026, 1, 1), Kind.DATE),
+        (pa.int64(), -3, 8, ValueKind.WHOLE),
+        (pa.float64(), -3.5, 8.25, ValueKind.NUMBER),
+        (pa.decimal128(12, 2), Decimal("-3.50"), Decimal("8.25"), ValueKind.NUMBER),
+        (pa.date32(), date(1969, 1, 1), date(2026, 1, 1), ValueKind.DATE),
         (
             pa.timestamp("us", "UTC"),
             datetime(1969, 1, 1, tzinfo=UTC),
             datetime(2026, 1, 1, tzinfo=UTC),
-            Kind.MOMENT,
+            ValueKind.MOMENT,
         ),
-        (pa.timestamp("us"), datetime(1969, 1, 1), datetime(2026, 1, 1), Kind.MOMENT),  # noqa: DTZ001 - naive on purpose
-        (pa.time64("us"), time(1), time(23, 59), Kind.TIME),
+        (pa.timestamp("us"), datetime(1969, 1, 1), datetime(2026, 1, 1), ValueKind.MOMENT),  # noqa: DTZ001 - naive on purpose
+        (pa.time64("us"), time(1), time(23, 59), ValueKind.TIME),
     ],
     ids=str,
 )
@@ -112,7 +112,7 @@ def test_numbers_and_dates_have_a_range_and_a_histogram(kind, low, high, told):
 
 def test_yes_and_no_are_counted():
     found = of([True, True, False, None], pa.bool_())
-    assert found.kind is Kind.FLAG
+    assert found.kind is ValueKind.FLAG
     assert found.counts.top(5) == [(True, 2), (False, 1)]
 
 

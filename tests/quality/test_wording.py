@@ -51,7 +51,7 @@ def test_values_are_shown_as_a_reader_expects():
 
 def test_a_share_is_never_rounded_to_all_or_nothing():
     shares = [(0, 10), (10, 10), (1, 3), (1, 10**6), (10**6 - 1, 10**6), (0, 0)]
-    assert [wording.share(*one) for one in shares] == [
+    assert [wording.percentage(*one) for one in shares] == [
         "0 %",
         "100 %",
         "33.3 %",

@@ -13,7 +13,7 @@ from runware_provider.quality.report_document import (
 )
 from runware_provider.quality.report_remarks import BAD
 from runware_provider.quality.sameness import rule
-from runware_provider.quality.wording import code, count, counted, named, seconds, share, table, usd
+from runware_provider.quality.wording import code, count, counted, named, percentage, seconds, table, usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def _remarks_on_changes(found: Comparison) -> Iterator[str]:
     compared = [one for one in found.fields if one.of]
     most = max(compared, key=lambda one: one.different / one.of, default=None)
     if most is not None and most.different:
-        differ = f"{share(most.different, most.of)} of {count(most.of)} rows"
+        differ = f"{percentage(most.different, most.of)} of {count(most.of)} rows"
         yield f"They differ most in {code(most.path)}: in {differ}."
     elif most is not None:
         what = "All values that can be compared" if found.incomparable else "All values"
@@ -124,8 +124,8 @@ def _duels(duels: list[Duel], found: Comparison, room: Room) -> list[str]:
     rows = [
         [
             code(duel.path),
-            share(duel.first, duel.of),
-            share(duel.second, duel.of),
+            percentage(duel.first, duel.of),
+            percentage(duel.second, duel.of),
             count(duel.only_first),
             count(duel.only_second),
             verdict(duel),
@@ -148,7 +148,7 @@ def verdict(duel: Duel) -> str:
 
 def _outcomes(found: Comparison) -> list[str]:
     crossed = sorted(found.outcomes.items(), key=lambda pair: (-pair[1], pair[0]))
-    rows = [[first, second, count(n), share(n, found.joined)] for (first, second), n in crossed]
+    rows = [[first, second, count(n), percentage(n, found.joined)] for (first, second), n in crossed]
     return table(["in A", "in B", "rows", "share"], rows, right=[2, 3])
 
 
@@ -157,7 +157,7 @@ def _changes(found: Comparison, room: Room) -> list[str]:
     rows = [
         [
             code(one.path),
-            share(one.same, one.of),
+            percentage(one.same, one.of),
             *map(count, (one.same, one.changed, one.only_first, one.only_second)),
         ]
         for one in found.fields[: room.fields]

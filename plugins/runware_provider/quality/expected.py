@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.quality.chance import wilson
-from runware_provider.quality.profile import Kind, as_structs, kind_of, names_of, struct_type_of
+from runware_provider.quality.profile import ValueKind, as_structs, kind_of, names_of, struct_type_of
 from runware_provider.quality.sameness import comparable, pairs, same
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ MISSES_SHOWN = 20
 MIXUPS_SHOWN = 5
 MIXUPS_HELD = 10_000
 MIXUP_BYTES = 200
-_CONFUSED = (Kind.TEXT, Kind.FLAG)
-_READ_FROM_TEXT = (Kind.NUMBER, Kind.WHOLE, Kind.DATE, Kind.MOMENT, Kind.FLAG)
+_CONFUSED = (ValueKind.TEXT, ValueKind.FLAG)
+_READ_FROM_TEXT = (ValueKind.NUMBER, ValueKind.WHOLE, ValueKind.DATE, ValueKind.MOMENT, ValueKind.FLAG)
 
 
 class Expected:
@@ -138,7 +138,7 @@ class Hits:
 
 
 def _mixups(got: pa.Array, wanted: pa.Array, differ: pa.BooleanArray) -> dict[tuple[Any, Any], int]:
-    if kind_of(got.type) is Kind.TEXT:
+    if kind_of(got.type) is ValueKind.TEXT:
         differ = pc.and_(differ, pc.and_(_is_short(got), _is_short(wanted)))
     sides = pa.table({"got": got, "wanted": wanted}).filter(differ)
     counted = sides.group_by(["got", "wanted"], use_threads=False).aggregate([([], "count_all")])
@@ -196,8 +196,8 @@ def _key_column(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
 
 def _readable(name: str, column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     """The column, read from text where the field is none: expected values often come out of a CSV file."""
-    if kind_of(column.type) is Kind.TEXT and kind_of(kind) in _READ_FROM_TEXT:
-        target = pa.float64() if kind_of(kind) is Kind.NUMBER else kind
+    if kind_of(column.type) is ValueKind.TEXT and kind_of(kind) in _READ_FROM_TEXT:
+        target = pa.float64() if kind_of(kind) is ValueKind.NUMBER else kind
         try:
             column = column.cast(target)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

@@ -23,7 +23,7 @@ ROWS_TO_WONDER = 20
 """From so many equal values on, a field is called constant."""
 
 
-class Kind(StrEnum):
+class ValueKind(StrEnum):
     """What a field is to a reader."""
 
     TEXT = "text"
@@ -40,22 +40,24 @@ class Kind(StrEnum):
 
 
 _TYPES = pa.types
-_KINDS: tuple[tuple[Kind, tuple[Callable[[pa.DataType], bool], ...]], ...] = (
-    (Kind.TEXT, (_TYPES.is_string, _TYPES.is_large_string, _TYPES.is_string_view)),
-    (Kind.WHOLE, (_TYPES.is_integer,)),
-    (Kind.NUMBER, (_TYPES.is_floating, _TYPES.is_decimal)),
-    (Kind.FLAG, (_TYPES.is_boolean,)),
-    (Kind.DATE, (_TYPES.is_date,)),
-    (Kind.MOMENT, (_TYPES.is_timestamp,)),
-    (Kind.TIME, (_TYPES.is_time,)),
-    (Kind.LIST, (_TYPES.is_list, _TYPES.is_large_list, _TYPES.is_fixed_size_list)),
-    (Kind.GROUP, (_TYPES.is_struct,)),
+_KINDS: tuple[tuple[ValueKind, tuple[Callable[[pa.DataType], bool], ...]], ...] = (
+    (ValueKind.TEXT, (_TYPES.is_string, _TYPES.is_large_string, _TYPES.is_string_view)),
+    (ValueKind.WHOLE, (_TYPES.is_integer,)),
+    (ValueKind.NUMBER, (_TYPES.is_floating, _TYPES.is_decimal)),
+    (ValueKind.FLAG, (_TYPES.is_boolean,)),
+    (ValueKind.DATE, (_TYPES.is_date,)),
+    (ValueKind.MOMENT, (_TYPES.is_timestamp,)),
+    (ValueKind.TIME, (_TYPES.is_time,)),
+    (ValueKind.LIST, (_TYPES.is_list, _TYPES.is_large_list, _TYPES.is_fixed_size_list)),
+    (ValueKind.GROUP, (_TYPES.is_struct,)),
 )
 
 
-def kind_of(arrow_type: pa.DataType) -> Kind:
+def kind_of(arrow_type: pa.DataType) -> ValueKind:
     """What values of an Arrow type are to a reader."""
-    return next((kind for kind, checks in _KINDS if any(holds(arrow_type) for holds in checks)), Kind.OTHER)
+    return next(
+        (kind for kind, checks in _KINDS if any(holds(arrow_type) for holds in checks)), ValueKind.OTHER
+    )
 
 
 def struct_type_of(result: pa.DataType) -> pa.StructType:
@@ -100,12 +102,12 @@ class Profiler:
 
 def _walk(path: str, values: pa.Array) -> Iterator[tuple[str, pa.Array]]:
     kind = kind_of(values.type)
-    if path and not (kind is Kind.GROUP and path.endswith("[]")):
+    if path and not (kind is ValueKind.GROUP and path.endswith("[]")):
         yield path, values
-    if kind is Kind.GROUP:
+    if kind is ValueKind.GROUP:
         for index, name in enumerate(names_of(values.type)):
             yield from _walk(below(path, name), pc.struct_field(values, [index]))
-    elif kind is Kind.LIST:
+    elif kind is ValueKind.LIST:
         yield from _walk(f"{path}[]", pc.list_flatten(values))
 
 
@@ -117,7 +119,7 @@ class FieldProfile:
         kind: of its values.
     """
 
-    def __init__(self, path: str, kind: Kind) -> None:
+    def __init__(self, path: str, kind: ValueKind) -> None:
         self.path = path
         self.kind = kind
         self.seen = 0
@@ -148,39 +150,39 @@ class FieldProfile:
     @property
     def is_number(self) -> bool:
         """Whether its spread is one of numbers or lengths, and no dates."""
-        return self.kind in {Kind.NUMBER, Kind.WHOLE, Kind.LIST}
+        return self.kind in {ValueKind.NUMBER, ValueKind.WHOLE, ValueKind.LIST}
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing lies between two of its numbers."""
-        return self.kind in {Kind.WHOLE, Kind.LIST}
+        return self.kind in {ValueKind.WHOLE, ValueKind.LIST}
 
     def add(self, values: pa.Array) -> None:
         """Count these values."""
         self.seen += len(values)
         self.null += values.null_count
         values = values.drop_null()
-        if not len(values) or self.kind in {Kind.GROUP, Kind.OTHER}:
+        if not len(values) or self.kind in {ValueKind.GROUP, ValueKind.OTHER}:
             return
         if self.example is None:
             self.example = values[0].as_py()
         measured = self._measured(values)
         ends = pc.min_max(measured)
         self._widen(ends["min"].as_py(), ends["max"].as_py())
-        if self.kind is not Kind.LIST:
+        if self.kind is not ValueKind.LIST:
             self.counts.add(values)
         if self.is_number:
             self.spread.add(measured)
-        elif self.kind in {Kind.DATE, Kind.MOMENT, Kind.TIME}:
+        elif self.kind in {ValueKind.DATE, ValueKind.MOMENT, ValueKind.TIME}:
             self.spread.add(_as_number(values))
 
     def _measured(self, values: pa.Array) -> pa.Array:
         """What the range is of: the values, or their lengths."""
-        if self.kind is Kind.TEXT:
+        if self.kind is ValueKind.TEXT:
             trimmed = pc.utf8_length(pc.utf8_trim_whitespace(values))
             self.blank += pc.equal(trimmed, 0).true_count
             return pc.utf8_length(values)
-        if self.kind is Kind.LIST:
+        if self.kind is ValueKind.LIST:
             lengths = pc.list_value_length(values)
             self.blank += pc.equal(lengths, 0).true_count
             return lengths

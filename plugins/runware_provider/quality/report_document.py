@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from runware_provider.quality.profile import FieldProfile, Kind
+from runware_provider.quality.profile import FieldProfile, ValueKind
 from runware_provider.quality.report_remarks import Findings, remarks
 from runware_provider.quality.sameness import rule
 from runware_provider.quality.wording import (
@@ -19,8 +19,8 @@ from runware_provider.quality.wording import (
     interval,
     named,
     number,
+    percentage,
     seconds,
-    share,
     table,
     usd,
 )
@@ -110,7 +110,7 @@ def figures_table(sides: Sequence[Figures]) -> list[str]:
     headers = ["", "A", "B"] if len(sides) > 1 else ["", ""]
     rows: dict[str, Iterable[str]] = {
         "rows": map(_rows, sides),
-        "succeeded": (share(side.succeeded, side.rows) for side in sides),
+        "succeeded": (percentage(side.succeeded, side.rows) for side in sides),
         "cost": (usd(side.number("cost_usd")) for side in sides),
         "cost per 1,000 rows": (usd(side.cost_per_thousand(side.rows)) for side in sides),
         "cost per 1,000 that succeeded": (usd(side.cost_per_thousand(side.succeeded)) for side in sides),
@@ -118,11 +118,11 @@ def figures_table(sides: Sequence[Figures]) -> list[str]:
         "tokens in (of them cached)": map(_tokens, sides),
         "tokens out": (count(side.number("completion_tokens")) for side in sides),
         "latency p50 / p90 / p99 / max": map(_latencies, sides),
-        "asked more than once": (share(side.asked_again, side.rows) for side in sides),
+        "asked more than once": (percentage(side.asked_again, side.rows) for side in sides),
     }
     if len(sides) > 1:
         for outcome in sorted({name for side in sides for name in side.outcomes} - {"succeeded"}):
-            rows[outcome] = [share(side.outcomes[outcome], side.rows) for side in sides]
+            rows[outcome] = [percentage(side.outcomes[outcome], side.rows) for side in sides]
     if any(side.reasks for side in sides):
         rows["re-asked, as the answer did not fit"] = map(_reasked, sides)
     return table(headers, [[name, *cells] for name, cells in rows.items()], right=range(1, len(headers)))
@@ -135,7 +135,7 @@ def _rows(figures: Figures) -> str:
 
 def _tokens(figures: Figures) -> str:
     tokens, cached = figures.number("prompt_tokens"), figures.number("cached_tokens")
-    return f"{count(tokens)} ({share(cached, tokens)})"
+    return f"{count(tokens)} ({percentage(cached, tokens)})"
 
 
 def _latencies(figures: Figures) -> str:
@@ -147,8 +147,8 @@ def _latencies(figures: Figures) -> str:
 
 def _reasked(figures: Figures) -> str:
     """How many rows, and how many of them succeeded then."""
-    told = share(figures.reasked, figures.rows) if figures.reasks else NOTHING
-    mended = f" ({share(figures.mended_by_model, figures.reasked)} mended)" if figures.reasked else ""
+    told = percentage(figures.reasked, figures.rows) if figures.reasks else NOTHING
+    mended = f" ({percentage(figures.mended_by_model, figures.reasked)} mended)" if figures.reasked else ""
     return told + mended
 
 
@@ -156,7 +156,9 @@ def _outcomes(figures: Figures) -> list[str]:
     rows = []
     for outcome, number_of_rows in figures.outcomes.most_common():
         reasons = (f"{code(reason)} {count(times)}" for reason, times in figures.main_reasons(outcome))
-        rows.append([outcome, count(number_of_rows), share(number_of_rows, figures.rows), ", ".join(reasons)])
+        rows.append(
+            [outcome, count(number_of_rows), percentage(number_of_rows, figures.rows), ", ".join(reasons)]
+        )
     return table(["outcome", "rows", "share", "mostly"], rows, right=[1, 2]) if rows else ["No rows.", ""]
 
 
@@ -168,7 +170,7 @@ def _rates(hits: Hits, room: Room) -> list[str]:
     rows = [
         [
             code(one.path),
-            share(one.hits, one.of),
+            percentage(one.hits, one.of),
             interval(*one.interval) if one.of else NOTHING,
             count(one.hits),
             count(one.of),
@@ -240,7 +242,7 @@ def _fields(fields: Sequence[FieldProfile], room: Room) -> list[str]:
         [
             code(one.path),
             str(one.kind),
-            share(one.filled, one.seen),
+            percentage(one.filled, one.seen),
             count(one.null) + (f", {count(one.blank)} empty" if one.blank else ""),
             _distinct(one),
             _range(one),
@@ -273,10 +275,10 @@ def _distinct(profile: FieldProfile) -> str:
 def _range(profile: FieldProfile) -> str:
     """From where to where the values, or the lengths of texts and lists, go."""
     low, high = profile.lowest, profile.highest
-    if low is None or profile.kind is Kind.FLAG:
+    if low is None or profile.kind is ValueKind.FLAG:
         return NOTHING
     ends = _end(low) if low == high else f"{_end(low)} to {_end(high)}"
-    unit = {Kind.TEXT: " character", Kind.LIST: " element"}.get(profile.kind, "")
+    unit = {ValueKind.TEXT: " character", ValueKind.LIST: " element"}.get(profile.kind, "")
     return f"{ends}{unit}{'s' if unit and high != 1 else ''}"
 
 
@@ -360,5 +362,5 @@ def _attempts(figures: Figures, room: Room) -> list[str]:
             rows[f"re-asked {counted(times, 'time')}, as the answer did not fit"] = reasked
     for times, asked in sorted(figures.attempts.items())[: room.listed]:
         rows[f"asked {counted(times, 'time')}"] = asked
-    cells = [[what, count(times), share(times, figures.rows)] for what, times in rows.items()]
+    cells = [[what, count(times), percentage(times, figures.rows)] for what, times in rows.items()]
     return table(["what", "rows", "share"], cells, right=[1, 2])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runware_provider.quality.profile import FieldProfile, Kind
-from runware_provider.quality.wording import code, count, counted, interval, named, seconds, share
+from runware_provider.quality.profile import FieldProfile, ValueKind
+from runware_provider.quality.wording import code, count, counted, interval, named, percentage, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,7 +50,9 @@ def _remarks(findings: Findings) -> Iterator[str]:
     yield from _remarks_on_outcomes(findings.figures)
     if findings.hits is not None:
         yield from _remarks_on_hits(findings.hits)
-    yield from _remarks_on_fields([one for one in findings.fields if one.kind is not Kind.GROUP and one.seen])
+    yield from _remarks_on_fields(
+        [one for one in findings.fields if one.kind is not ValueKind.GROUP and one.seen]
+    )
     yield from _remarks_on_answers(findings.figures)
 
 
@@ -70,7 +72,7 @@ def _remarks_on_outcomes(figures: Figures) -> Iterator[str]:
                     f"above all {code(f'{path}: {what}' if path else what)}" for (path, what), _ in problems
                 ]
             why = f": {', '.join(reasons)}" if reasons else ""
-            yield f"{weight}{share(rows, figures.rows)} {outcome} ({counted(rows, 'row')}){why}."
+            yield f"{weight}{percentage(rows, figures.rows)} {outcome} ({counted(rows, 'row')}){why}."
     lost, unreported = int(figures.number("maybe_billed")), int(figures.number("cost_unreported"))
     if lost:
         yield f"{BAD}{counted(lost, 'attempt')} may have been billed without an answer."
@@ -89,7 +91,9 @@ def _remarks_on_hits(hits: Hits) -> Iterator[str]:
         yield f"{GOOD}Every field is as expected wherever there are expected values."
         return
     weight = BAD if worst.hits < RIGHT_ENOUGH * worst.of else ""
-    rate = f"{share(worst.hits, worst.of)} of {count(worst.of)} (95 % interval {interval(*worst.interval)})"
+    rate = (
+        f"{percentage(worst.hits, worst.of)} of {count(worst.of)} (95 % interval {interval(*worst.interval)})"
+    )
     yield f"{weight}Least often as expected: {code(worst.path)}, {rate}."
 
 
@@ -107,13 +111,13 @@ def _remarks_on_fields(fields: Sequence[FieldProfile]) -> Iterator[str]:
 
 def _remarks_on_answers(figures: Figures) -> Iterator[str]:
     if figures.reasked >= OFTEN * figures.rows:
-        asked = f"{share(figures.reasked, figures.rows)} of the rows were asked again because the answer did not fit"
-        yield f"{asked}; that helped {share(figures.mended_by_model, figures.reasked)} of them."
+        asked = f"{percentage(figures.reasked, figures.rows)} of the rows were asked again because the answer did not fit"
+        yield f"{asked}; that helped {percentage(figures.mended_by_model, figures.reasked)} of them."
     elif figures.asked_again >= OFTEN * figures.rows:
-        yield f"{share(figures.asked_again, figures.rows)} of the rows took more than one attempt."
+        yield f"{percentage(figures.asked_again, figures.rows)} of the rows took more than one attempt."
     for mend, rows in sorted(figures.mends.items()):
         if rows >= OFTEN * figures.rows:
-            yield f"{share(rows, figures.rows)} of the rows had their answer mended: {code(mend)}."
+            yield f"{percentage(rows, figures.rows)} of the rows had their answer mended: {code(mend)}."
     cut = figures.finishes["length"]
     if cut:
         yield f"{counted(cut, 'answer')} stopped at the limit of tokens (finish `length`)."

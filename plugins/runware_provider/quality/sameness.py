@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runware_provider.quality.profile import Kind, below, kind_of, names_of
+from runware_provider.quality.profile import ValueKind, below, kind_of, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 BILLIONTH = 1e-9
 
 _SPACE = r"[\s\v\p{Z}\x{1c}-\x{1f}\x{85}]+"
-_ALIKE = ({Kind.TEXT}, {Kind.NUMBER, Kind.WHOLE}, {Kind.FLAG}, {Kind.DATE, Kind.MOMENT}, {Kind.TIME})
+_ALIKE = (
+    {ValueKind.TEXT},
+    {ValueKind.NUMBER, ValueKind.WHOLE},
+    {ValueKind.FLAG},
+    {ValueKind.DATE, ValueKind.MOMENT},
+    {ValueKind.TIME},
+)
 """Kinds whose values can be compared with each other."""
 
 
@@ -79,7 +85,7 @@ def pairs(
             yield from pairs(left, right, keys, path=pair.path, elements=elements)
         elif comparable(left.type, right.type):
             yield pair
-            if elements and kind_of(left.type) is Kind.LIST and pa.types.is_struct(left.type.value_type):
+            if elements and kind_of(left.type) is ValueKind.LIST and pa.types.is_struct(left.type.value_type):
                 yield from _pairs_of_elements(pair)
 
 
@@ -106,9 +112,9 @@ def comparable(first: pa.DataType, second: pa.DataType) -> bool:
     if pa.types.is_null(first) or pa.types.is_null(second) or first == second:
         return True
     kinds = {kind_of(first), kind_of(second)}
-    if kinds == {Kind.LIST}:
+    if kinds == {ValueKind.LIST}:
         return comparable(first.value_type, second.value_type)
-    if kinds == {Kind.GROUP}:
+    if kinds == {ValueKind.GROUP}:
         names = common(first, second)
         return bool(names) and all(comparable(first.field(n).type, second.field(n).type) for n in names)
     return any(kinds <= alike for alike in _ALIKE)
@@ -123,7 +129,7 @@ def uncompared(first: pa.DataType, second: pa.DataType, path: str = "") -> list[
         path: of both.
     """
     kinds = {kind_of(first), kind_of(second)}
-    if kinds == {Kind.GROUP}:
+    if kinds == {ValueKind.GROUP}:
         both = common(first, second)
         told = [f"{below(path, name)} (only in A)" for name in names_of(first) if name not in both]
         told += [f"{below(path, name)} (only in B)" for name in names_of(second) if name not in both]
@@ -132,7 +138,7 @@ def uncompared(first: pa.DataType, second: pa.DataType, path: str = "") -> list[
         return told
     if not comparable(first, second):
         return [f"{path} ({first} in A, {second} in B)"]
-    if kinds == {Kind.LIST}:
+    if kinds == {ValueKind.LIST}:
         return uncompared(first.value_type, second.value_type, f"{path}[]")
     return []
 
@@ -218,10 +224,15 @@ def _time(values: pa.Array) -> pa.Array:
     return values.cast(pa.time64("us"), safe=False)
 
 
-_AS_COMPARED = {Kind.TEXT: _tidy, Kind.DATE: _moment, Kind.MOMENT: _moment, Kind.TIME: _time}
+_AS_COMPARED = {
+    ValueKind.TEXT: _tidy,
+    ValueKind.DATE: _moment,
+    ValueKind.MOMENT: _moment,
+    ValueKind.TIME: _time,
+}
 _EQUAL_IN_PARTS = {
-    Kind.NUMBER: _close,
-    Kind.WHOLE: _equal_whole_numbers,
-    Kind.LIST: _equal_lists,
-    Kind.GROUP: _equal_structs,
+    ValueKind.NUMBER: _close,
+    ValueKind.WHOLE: _equal_whole_numbers,
+    ValueKind.LIST: _equal_lists,
+    ValueKind.GROUP: _equal_structs,
 }

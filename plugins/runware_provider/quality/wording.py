@@ -142,7 +142,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def share(part: float, whole: float) -> str:
+def percentage(part: float, whole: float) -> str:
     """A share in percent, never rounded to all or nothing."""
     if not whole:
         return NOTHING

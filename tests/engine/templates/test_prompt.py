@@ -294,7 +294,7 @@ def test_an_inline_if_without_else_is_nothing_where_it_is_printed_and_an_error_e
 def test_the_message_of_an_absent_method_says_what_to_write_and_ends_once() -> None:
     assert rendered("{{ record.body.ljust(20) }}") == Skip(
         "prompt_error",
-        "UnfitError in line 1: the method `ljust` is absent; "
+        "TooMuchError in line 1: the method `ljust` is absent; "
         'pad with a format, as in {{ "{:<20}".format(record.column) }}',
     )
     assert rendered("{{ record.body.__class__ }}") == Skip(

@@ -24,7 +24,7 @@ def hive_values(partition: Partition, hive: Sequence[str]) -> dict[str, str | No
 
 
 @dataclass(frozen=True)
-class Fit:
+class ColumnFit:
     """What the rows of one file become.
 
     Args:

@@ -13,7 +13,7 @@ import pyarrow.dataset as ds
 
 from runware_provider.engine.dataset.decoded_size import size_of
 from runware_provider.engine.dataset.decoding import Decoder
-from runware_provider.engine.dataset.fitting import Fit, hive_values
+from runware_provider.engine.dataset.fitting import ColumnFit, hive_values
 from runware_provider.engine.dataset.footers import open_file, unreadable
 from runware_provider.engine.dataset.source import by_pass
 from runware_provider.engine.errors import BadInput
@@ -113,7 +113,7 @@ class SourceRows:
         schema = self._schema_to_read(row_filter)
         there = set(parquet.schema_arrow.names)
         names = [name for name in schema.names if name in there]
-        decoder = Decoder(parquet, names, Fit(path, file_pass.of_path, schema), self.size)
+        decoder = Decoder(parquet, names, ColumnFit(path, file_pass.of_path, schema), self.size)
         with ExitStack() as opened:
             opened.callback(partial(parquet.close, force=True))
             try:

@@ -13,7 +13,7 @@ from runware_provider.engine.job.asked import asked_by
 from runware_provider.engine.job.manifest import stopped_manifest
 from runware_provider.engine.job.plan_counts import plan_counts
 from runware_provider.engine.job.prepare import changed
-from runware_provider.engine.job.reuse import Reuse, reuses
+from runware_provider.engine.job.reuse import AnswersElsewhere, reuses
 from runware_provider.engine.outcome.rows import Counts
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class LookingAhead:
         asked = await asyncio.to_thread(asked_by, prepared, self.decider.questioner)
         if reusing:
             questioner, service = self.decider.questioner, self.job.identity.service
-            await Reuse(prepared, asked, ledger, questioner, service).run()
+            await AnswersElsewhere(prepared, asked, ledger, questioner, service).run()
         if budget is None and not different:
             return None
         counts = await asyncio.to_thread(plan_counts, asked, self.decider)

@@ -10,7 +10,7 @@ from runware_provider.engine.job.asked import asked_by
 from runware_provider.engine.job.decider import Decider
 from runware_provider.engine.job.plan_counts import plan_counts
 from runware_provider.engine.job.prepare import changed, check_empty, check_published, check_schemas, prepare
-from runware_provider.engine.job.reuse import Reuse, reuses
+from runware_provider.engine.job.reuse import AnswersElsewhere, reuses
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.state_folder import expected_generation, wish_of
 from runware_provider.engine.outcome.follow_up import ceiling
@@ -58,7 +58,7 @@ def plan(
         asked = asked_by(prepared, decider.questioner)
         reused = 0
         if reuses(spec):
-            reused = Reuse(prepared, asked, ledger, decider.questioner, service).borrow()
+            reused = AnswersElsewhere(prepared, asked, ledger, decider.questioner, service).borrow()
         counts = plan_counts(asked, decider)
         different = changed(prepared, published[0] if published else {})
         same_model = published is not None and "model" not in different

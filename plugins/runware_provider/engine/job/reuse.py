@@ -85,7 +85,7 @@ def reuses(spec: Spec) -> bool:
 
 
 @dataclass(frozen=True)
-class Reuse:
+class AnswersElsewhere:
     """One look at the other partitions.
 
     Args:

@@ -58,7 +58,7 @@ _CONVERSION: Final = re.compile(r"%(?:\([^)]*\))?[-#0 +]*(\*|\d*)(?:\.(\*|\d*))?
 _TOO_WIDE: Final = re.compile(r"\d{4}")
 
 
-class UnfitError(jinja2.TemplateRuntimeError):
+class TooMuchError(jinja2.TemplateRuntimeError):
     """What a template must not do; the message holds nothing of the record."""
 
 
@@ -80,7 +80,7 @@ def count_made(value: Any) -> None:
     """Count a text or list that an operation, filter or method has made.
 
     Raises:
-        UnfitError: the rendering has made too much.
+        TooMuchError: the rendering has made too much.
     """
     if isinstance(value, str | bytes):
         _count(len(value))
@@ -104,7 +104,7 @@ class Captured(list[str]):
         """Collect one text.
 
         Raises:
-            UnfitError: there are too many, or the rendering has made too much.
+            TooMuchError: there are too many, or the rendering has made too much.
         """
         self.size += ITEM + len(text)
         bound(self.size, "a macro or block makes too long a text")
@@ -144,10 +144,10 @@ def bound(size: int, problem: str, most: int = LONGEST) -> None:
     """Refuse what is too long.
 
     Raises:
-        UnfitError: the size is above the most.
+        TooMuchError: the size is above the most.
     """
     if size > most:
-        raise UnfitError(problem)
+        raise TooMuchError(problem)
 
 
 def check_operator(operator: str, left: Any, right: Any) -> None:
@@ -159,7 +159,7 @@ def check_operator(operator: str, left: Any, right: Any) -> None:
         right: its right side.
 
     Raises:
-        UnfitError: it would be.
+        TooMuchError: it would be.
     """
     size = 0
     if operator == "%" and isinstance(left, str | bytes):
@@ -181,7 +181,7 @@ def check_call(function: Any, arguments: tuple[Any, ...], named: Mapping[str, An
     """Refuse a method of a value whose result would be too long.
 
     Raises:
-        UnfitError: it would be.
+        TooMuchError: it would be.
     """
     owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
     if isinstance(owner, str | bytes) and name == "replace":
@@ -195,10 +195,10 @@ def check_width(form: str, name: str) -> None:
     """Refuse a format of one value that is too wide, or is itself too long.
 
     Raises:
-        UnfitError: it is.
+        TooMuchError: it is.
     """
     if len(form) > WIDEST or _TOO_WIDE.search(form):
-        raise UnfitError(f"`{name}` takes widths and precisions of {WIDEST} at most")
+        raise TooMuchError(f"`{name}` takes widths and precisions of {WIDEST} at most")
 
 
 def _size_of_replace(text: Any, old: Any, new: Any, *_: Any, **__: Any) -> int:
@@ -209,13 +209,13 @@ def _size_of_percent(form: str | bytes, values: Any) -> int:
     """Return at most how long `%` makes a text.
 
     Raises:
-        UnfitError: a width is too large, or is itself a value.
+        TooMuchError: a width is too large, or is itself a value.
     """
     text = form.decode("latin-1") if isinstance(form, bytes) else form
     conversions = list(_CONVERSION.finditer(text))
     for width in (part for found in conversions for part in found.groups() if part):
         if width == "*" or _TOO_WIDE.search(width):
-            raise UnfitError(f"`%` takes widths and precisions of {WIDEST} at most, written as numbers")
+            raise TooMuchError(f"`%` takes widths and precisions of {WIDEST} at most, written as numbers")
     each_once = isinstance(values, tuple)
     of_values = weight(values) if each_once else weight(values) * len(conversions)
     return len(text) + of_values + 2 * WIDEST * len(conversions)

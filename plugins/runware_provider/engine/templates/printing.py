@@ -18,7 +18,7 @@ from jinja2.filters import make_attrgetter
 from jinja2.sandbox import SandboxedFormatter
 from jinja2.utils import Namespace
 
-from runware_provider.engine.templates.bounds import UnfitError, bound, check_width, weight
+from runware_provider.engine.templates.bounds import TooMuchError, bound, check_width, weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +37,7 @@ def check_printable(value: Any) -> None:
     Raises:
         UnprintableValueError: it is or holds a binary value, a generator, a function, or an object without a text.
         jinja2.UndefinedError: it is or holds what is undefined.
-        UnfitError: it is too long.
+        TooMuchError: it is too long.
     """
     if type(value) not in _PLAIN:
         bound(weight(value, _check_leaf), "a value is too long as a text")
@@ -66,7 +66,7 @@ def printed(value: Any) -> Any:
 
     Raises:
         UnprintableValueError: see `check_printable`.
-        UnfitError: it is too long.
+        TooMuchError: it is too long.
     """
     if value is None:
         return ""
@@ -83,7 +83,7 @@ def join(
 
     Raises:
         UnprintableValueError: see `check_printable`.
-        UnfitError: the text would be too long.
+        TooMuchError: the text would be too long.
     """
     separator = str(printed(d))
     items = value if attribute is None else map(make_attrgetter(environment, attribute), value)
@@ -110,10 +110,10 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
     Raises:
         UnprintableValueError: see `check_printable`; or JSON has no notation for a value.
-        UnfitError: the text would be too long.
+        TooMuchError: the text would be too long.
     """
     if indent is not None and indent > _WIDEST_INDENT:
-        raise UnfitError(f"`tojson` indents by {_WIDEST_INDENT} at most")
+        raise TooMuchError(f"`tojson` indents by {_WIDEST_INDENT} at most")
     check_printable(value)
     return json.dumps(value, ensure_ascii=False, indent=indent, default=_plain)
 
@@ -128,7 +128,7 @@ class BoundedFormatter(SandboxedFormatter):
 
         Raises:
             UnprintableValueError: see `check_printable`.
-            UnfitError: it is too long.
+            TooMuchError: it is too long.
         """
         check_printable(value)
         return super().convert_field(value, conversion)
@@ -137,7 +137,7 @@ class BoundedFormatter(SandboxedFormatter):
         """Format one value.
 
         Raises:
-            UnfitError: it would be too wide, or all together become too long.
+            TooMuchError: it would be too wide, or all together become too long.
         """
         check_width(format_spec, "format")  # a width that stands in a field of its own is filled in by now
         text: str = super().format_field(value, format_spec)

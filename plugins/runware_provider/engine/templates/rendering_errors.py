@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import jinja2
 from jinja2.exceptions import SecurityError
 
-from runware_provider.engine.templates.bounds import UnfitError
+from runware_provider.engine.templates.bounds import TooMuchError
 from runware_provider.engine.templates.printing import UnprintableValueError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _line(error: Exception, template: jinja2.Template) -> str:
 def _reason(error: Exception, words: AbstractSet[str]) -> str:
     """Return the error's own words where they cannot hold the record's."""
     message = str(error)
-    if isinstance(error, UnprintableValueError | UnfitError):
+    if isinstance(error, UnprintableValueError | TooMuchError):
         return message
     if isinstance(error, jinja2.UndefinedError | SecurityError):
         naming = _NAMING.fullmatch(message)

@@ -23,7 +23,7 @@ from runware_provider.engine.templates.bounds import (
     SIZE_OF_FILTER,
     SORTING_FILTERS,
     Captured,
-    UnfitError,
+    TooMuchError,
     bound,
     check_call,
     check_operator,
@@ -133,7 +133,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if attribute not in ABSENT_METHODS:
             return super().unsafe_undefined(obj, attribute)
         problem = f"the method `{attribute}` is absent; {ABSENT_METHODS[attribute]}"
-        return self.undefined(problem, obj=obj, name=attribute, exc=UnfitError)
+        return self.undefined(problem, obj=obj, name=attribute, exc=TooMuchError)
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
         if super().wrap_str_format(value) is None:
