@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import socket
 import threading
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -47,6 +49,29 @@ def test_reset_forgets_tasks_but_keeps_the_script(server, client, make):
     assert server.bill()["tasks"] == {}
     assert client.post("", json=[task]).status_code == 200
     assert len(server.faults()) == 1
+
+
+def request_of_somebody_who_leaves(server, task) -> None:
+    url, body = urlsplit(server.base_url), json.dumps([task]).encode()
+    head = f"POST /v1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.key}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection((url.hostname, url.port)) as connection:
+        connection.sendall(head.encode() + body)
+
+
+def test_a_request_that_is_still_on_its_way_at_a_reset_is_billed_to_nobody(server, client, make):
+    for _ in range(40):
+        request_of_somebody_who_leaves(server, make())
+        server.reset()
+        assert client.post("", json=[make()]).status_code == 200
+        assert server.bill_summary()["executed"] == 1
+
+
+def test_a_request_of_a_client_that_has_gone_is_served(server, make):
+    request_of_somebody_who_leaves(server, make())
+    for _ in range(10_000):
+        if server.bill_summary()["executed"]:
+            break
+    assert server.bill_summary()["executed"] == 1
 
 
 def test_the_key_is_not_in_the_repr_of_the_settings():

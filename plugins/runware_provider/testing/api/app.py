@@ -25,6 +25,7 @@ from runware_provider.testing.api.webhooks import WebhookSender
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from runware_provider.testing.api.connections import Connections
     from runware_provider.testing.api.state import State
 
 _encode = msgspec.json.Encoder().encode
@@ -32,12 +33,12 @@ GZIP_FROM_BYTES = 16_384
 GARBAGE = "<html><body>not what you asked for"
 
 
-def build_app(state: State, connections: Mapping[tuple[str, int], asyncio.Transport]) -> Starlette:
+def build_app(state: State, connections: Connections) -> Starlette:
     """Put the API behind HTTP.
 
     Args:
         state: What the server remembers.
-        connections: The open connections by the client's address, for faults that cut them.
+        connections: The open ones, for faults that cut them.
     """
     sender = WebhookSender(state)
 
@@ -123,7 +124,7 @@ class _V1:
         self,
         state: State,
         sender: WebhookSender,
-        connections: Mapping[tuple[str, int], asyncio.Transport],
+        connections: Connections,
     ) -> None:
         self._state = state
         self._service = Service(state)
@@ -136,6 +137,11 @@ class _V1:
         try:
             body = await request.body()
         except ClientDisconnect:
+            return
+        if self._connections.is_forgotten(
+            tuple(scope["client"])
+        ):  # its work would be billed to whoever comes now
+            await self._cut(scope, receive)
             return
         faults = self._state.faults.of_request(body)
         let_go = "delay_request" in faults and await self._wait(faults["delay_request"].seconds)
@@ -211,7 +217,7 @@ class _V1:
         await self._cut(scope, receive)
 
     async def _cut(self, scope: Scope, receive: Receive) -> None:
-        transport = self._connections.get(tuple(scope["client"]))
+        transport = self._connections.open.get(tuple(scope["client"]))
         if transport is not None:
             transport.close()
         while (await receive())["type"] != "http.disconnect":
@@ -237,5 +243,4 @@ def _rearrange(value: dict[str, Any], faults: Mapping[str, Fault]) -> None:
         value["data"].reverse()
 
 
-ConnectionTable = dict[tuple[str, int], asyncio.Transport]
 Clock = Callable[[], float]

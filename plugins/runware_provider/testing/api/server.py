@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from runware_provider.testing.api.app import ConnectionTable, build_app
+from runware_provider.testing.api.app import build_app
+from runware_provider.testing.api.connections import Connections
 from runware_provider.testing.api.settings import ServerSettings
 from runware_provider.testing.api.state import State
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 KEEP_ALIVE_SECONDS = 75
 START_SECONDS = 30
+TURNS_TO_ACCEPT = 3
+"""Of the loop, until connections that wait to be accepted are noted."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -54,8 +57,15 @@ def url_of(listener: socket.socket) -> str:
 class _Uvicorn(uvicorn.Server):
     """A uvicorn server that says when it listens and leaves signals to whoever runs it."""
 
-    def __init__(self, config: uvicorn.Config, state: State, when_started: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        state: State,
+        connections: Connections,
+        when_started: Callable[[], None],
+    ) -> None:
         super().__init__(config)
+        self._connections = connections
         self._state = state
         self._when_started = when_started
 
@@ -68,29 +78,35 @@ class _Uvicorn(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def reset(self) -> None:
+        for _ in range(TURNS_TO_ACCEPT):
+            await asyncio.sleep(0)
+        self._connections.forget()
+        self._state.reset()
+
     def stop(self) -> None:
         self._state.let_go.set()
         self.should_exit = True
 
 
-def _cuttable(connections: ConnectionTable) -> type[asyncio.Protocol]:
+def _cuttable(connections: Connections) -> type[asyncio.Protocol]:
     """Make a protocol that notes its connections, so that a fault can cut one."""
 
     class Noted(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chosen by uvicorn at import
         def connection_made(self, transport: asyncio.Transport) -> None:
             self._peer = transport.get_extra_info("peername")[:2]
-            connections[self._peer] = transport
+            connections.made(self._peer, transport)
             super().connection_made(transport)
 
         def connection_lost(self, exc: Exception | None) -> None:
-            connections.pop(self._peer, None)
+            connections.lost(self._peer)
             super().connection_lost(exc)
 
     return Noted
 
 
 def _uvicorn(state: State, when_started: Callable[[], None]) -> _Uvicorn:
-    connections: ConnectionTable = {}
+    connections = Connections()
     config = uvicorn.Config(
         build_app(state, connections),
         http=_cuttable(connections),
@@ -102,7 +118,7 @@ def _uvicorn(state: State, when_started: Callable[[], None]) -> _Uvicorn:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=2,
     )
-    return _Uvicorn(config, state, when_started)
+    return _Uvicorn(config, state, connections, when_started)
 
 
 def run_in_foreground(settings: ServerSettings, when_listening: Callable[[str], None]) -> None:
@@ -206,8 +222,11 @@ class LocalServer:
         self._call(self._state.faults.clear)
 
     def reset(self) -> None:
-        """Forget tasks, bill, balance and requests that are held up; the faults stay."""
-        self._call(self._state.reset)
+        """Forget tasks, bill, balance and all requests that came before, served or not; the faults stay.
+
+        Connections are closed, since the client of one may be gone, and its request still be on its way.
+        """
+        asyncio.run_coroutine_threadsafe(self._server.reset(), self._loop).result(START_SECONDS)
 
     def _when_started(self) -> None:
         self._started = True
