@@ -7,13 +7,14 @@ that "before the n-th" and "after the n-th", for every n, are all the moments th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import sys
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import httpx
 
@@ -23,7 +24,7 @@ from runware_provider.engine.job.run import run_job
 from runware_provider.engine.storage.stores import Stores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from runware_provider.engine.spec import Endpoint, Spec
@@ -101,11 +102,17 @@ class MortalStorage:
         self._boundaries.leave(number)
         return replaced
 
-    def copy_new(self, source: str, target: str) -> bool:
+    @contextlib.contextmanager
+    def writing(self, path: str) -> Iterator[BinaryIO]:
         number = self._boundaries.reach()
-        copied = self._store.copy_new(source, target)
+        with self._store.writing(path) as file:
+            yield file
         self._boundaries.leave(number)
-        return copied
+
+    def copy(self, source: str, target: str) -> None:
+        number = self._boundaries.reach()
+        self._store.copy(source, target)
+        self._boundaries.leave(number)
 
     def delete(self, path: str) -> None:
         number = self._boundaries.reach()

@@ -162,6 +162,18 @@ def test_a_replacement_is_durable_before_the_return(tmp_path):
     assert sync.calls[-1][0] == tmp_path.name
 
 
+def test_a_file_written_piece_by_piece_and_a_copy_are_durable_before_the_return(tmp_path):
+    sync = Sync()
+    storage = LocalStorage(sync)
+    with storage.writing(str(tmp_path / "a")) as file:
+        file.write(b"x")
+        assert sync.calls == []
+    assert [name.startswith(".a.") for name, _ in sync.calls] == [True, False]
+    sync.calls.clear()
+    storage.copy(str(tmp_path / "a"), str(tmp_path / "b"))
+    assert [name for name, _ in sync.calls] == [tmp_path.name]
+
+
 class NoLinks(LocalStorage):
     """A file system across which, or on which, nothing can be linked."""
 
@@ -180,9 +192,8 @@ def test_across_file_systems_a_copy_is_a_copy(folder):
     storage = NoLinks(errno.EXDEV, "source")
     source = LocalStorage().join(folder, "source")
     LocalStorage().create_new(source, b"x" * 3_000_000)
-    # The temporary file is named after the target, so only the first link is refused.
-    assert storage.copy_new(source, storage.join(folder, "target"))
-    assert not storage.copy_new(source, storage.join(folder, "target"))
+    for _ in range(2):
+        storage.copy(source, storage.join(folder, "target"))
     assert storage.read(storage.join(folder, "target")) == b"x" * 3_000_000
     assert len(storage.list(folder)) == 2
 

@@ -118,11 +118,36 @@ def test_a_replacement_that_lost_the_race_is_not_ours_though_its_reply_is_lost(s
     assert storage.read(path) == b"theirs"
 
 
-def test_a_copy_whose_reply_was_lost_is_known_to_be_ours(storage, proxy, folder, path):
+def test_a_copy_whose_reply_was_lost_is_made_again(storage, proxy, folder, path):
     storage.create_new(path, b"part")
     proxy.add(LoseReply(), method="PUT", times=1)
-    assert storage.copy_new(path, f"{folder}/copy")
+    storage.copy(path, f"{folder}/copy")
     assert storage.read(f"{folder}/copy") == b"part"
+
+
+def test_a_copy_never_passes_through_this_process(storage, proxy, folder, path):
+    storage.create_new(path, b"part" * 1000)
+    before = len(proxy.seen)
+    storage.copy(path, f"{folder}/copy")
+    (asked,) = proxy.seen[before:]
+    assert (asked.request.method, asked.request.body) == ("PUT", b"")
+
+
+def test_a_store_that_does_not_copy_is_written_to(storage, proxy, folder, path):
+    storage.create_new(path, b"part")
+    proxy.add(Refuse(501), method="PUT", times=1)
+    storage.copy(path, f"{folder}/copy")
+    assert storage.read(f"{folder}/copy") == b"part"
+
+
+def test_a_file_written_piece_by_piece_is_sent_whole_however_often_it_is_sent(storage, proxy, path):
+    proxy.add(LoseReply(), method="PUT", times=1)
+    proxy.add(Refuse(503, "SlowDown"), method="PUT", times=1)
+    with storage.writing(path) as file:
+        file.write(b"a" * 100_000)
+        file.write(b"b" * 100_000)
+    assert storage.read(path) == b"a" * 100_000 + b"b" * 100_000
+    assert all(seen.request.header("Content-MD5") for seen in proxy.seen if seen.request.method == "PUT")
 
 
 def test_a_deletion_whose_reply_was_lost_is_done(storage, proxy, path):

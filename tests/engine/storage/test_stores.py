@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import string
 import threading
+import time
 import uuid
 
 import pyarrow as pa
@@ -141,20 +143,62 @@ def test_of_many_threads_that_count_up_none_loses_a_step(storage, folder):
     assert [entry.path for entry in storage.list(folder)] == [path]
 
 
-def test_a_copy_is_exclusive_and_makes_its_folder(storage, folder):
+def test_a_copy_takes_the_place_of_what_was_there_and_makes_its_folder(storage, folder):
     source, target = storage.join(folder, "staged", "a"), storage.join(folder, "data", "b")
+    other = storage.join(folder, "staged", "other")
     storage.create_new(source, b"x")
-    assert storage.copy_new(source, target)
-    storage.create_new(storage.join(folder, "staged", "other"), b"y")
-    assert not storage.copy_new(storage.join(folder, "staged", "other"), target)
+    storage.create_new(other, b"y")
+    storage.copy(other, target)
+    storage.copy(source, target)
+    storage.copy(source, target)
+    assert (storage.read(target), storage.read(source)) == (b"x", b"x")
     storage.delete(source)
     assert storage.read(target) == b"x"
+    assert [entry.path for entry in storage.list(folder)] == [target, other]
+
+
+def test_a_copy_counts_as_modified_when_it_was_made(storage, folder):
+    source, target = storage.join(folder, "a"), storage.join(folder, "b")
+    storage.create_new(source, b"x")
+    if isinstance(storage, LocalStorage):
+        os.utime(source, (1, 1))
+    storage.copy(source, target)
+    assert time.time() - storage.list(folder)[1].modified < 3600
 
 
 def test_copying_what_is_missing_is_an_error(storage, folder):
     with pytest.raises(FileNotFoundError):
-        storage.copy_new(storage.join(folder, "a"), storage.join(folder, "b"))
+        storage.copy(storage.join(folder, "a"), storage.join(folder, "b"))
     assert storage.list(folder) == []
+
+
+def test_a_file_written_piece_by_piece_is_there_as_a_whole_in_the_place_of_what_was(storage, folder):
+    path = storage.join(folder, "new", "a")
+    storage.create_new(path, b"before")
+    with storage.writing(path) as file:
+        for _ in range(3):
+            file.write(b"piece ")
+        assert file.tell() == 18
+        assert storage.read(path) == b"before"
+    assert storage.read(path) == b"piece piece piece "
+    assert [entry.path for entry in storage.list(folder)] == [path]
+
+
+def test_a_file_whose_writing_fails_leaves_what_was_there(storage, folder):
+    path = storage.join(folder, "a")
+
+    def fail() -> None:
+        with storage.writing(path) as file:
+            file.write(b"half")
+            raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 - that of the line above
+        fail()
+    assert storage.list(folder) == []
+    storage.create_new(path, b"before")
+    with pytest.raises(ValueError):  # noqa: PT011 - the same
+        fail()
+    assert storage.read(path) == b"before"
 
 
 def test_deleting_twice_is_fine(storage, folder):
@@ -260,7 +304,11 @@ def test_every_name_comes_back_as_it_was_written(place, names, data):
     assert storage.list(fresh) == [Entry(path, len(data))]
     assert storage.read(storage.list(fresh)[0].path) == data
     assert storage.exists(path)
-    storage.delete(path)
+    copy = storage.join(fresh, *names[:-1], f"{names[-1]} 2")
+    storage.copy(path, copy)
+    assert storage.read(copy) == data
+    for written in (path, copy):
+        storage.delete(written)
     assert storage.list(fresh) == []
 
 

@@ -21,7 +21,7 @@ import stat
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 
@@ -102,6 +102,33 @@ class LocalStorage:
             self._sync_folder(target.parent)
             return True
 
+    @contextmanager
+    def writing(self, path: str) -> Iterator[BinaryIO]:
+        target = self._path(path)
+        temporary, descriptor = self._open_temporary(target)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                self._sync(descriptor)
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        self._sync_folder(target.parent)
+
+    def copy(self, source: str, target: str) -> None:
+        origin, end = self._path(source), self._path(target)
+        temporary = self._linked_temporary(origin, end)
+        try:
+            with suppress(PermissionError):  # somebody else's file, which is as old as it says
+                os.utime(temporary)
+            temporary.replace(end)
+        finally:
+            # Of two names of one file, the kernel leaves both.
+            temporary.unlink(missing_ok=True)
+        self._sync_folder(end.parent)
+
     def copy_new(self, source: str, target: str) -> bool:
         origin, end = self._path(source), self._path(target)
         try:
@@ -158,6 +185,21 @@ class LocalStorage:
             os.close(descriptor)
         return temporary
 
+    def _linked_temporary(self, origin: Path, target: Path) -> Path:
+        """A temporary file beside the target with the content of another file: the same file where that can be."""
+        temporary = _temporary_beside(target)
+        try:
+            self._link(origin, temporary)
+        except FileNotFoundError:
+            origin.stat()  # says which file is missing, should it be the source
+            self._make_folder(target.parent)
+            return self._linked_temporary(origin, target)
+        except OSError as error:
+            if error.errno not in _LINK_ELSEWHERE:
+                raise
+            return self._copy_temporary(origin, target)
+        return temporary
+
     def _copy_temporary(self, origin: Path, target: Path) -> Path:
         temporary, descriptor = self._open_temporary(target)
         try:
@@ -170,7 +212,7 @@ class LocalStorage:
         return temporary
 
     def _open_temporary(self, target: Path) -> tuple[Path, int]:
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+        temporary = _temporary_beside(target)
         return temporary, self._open_in_folder(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
 
     def _open_in_folder(self, path: Path, flags: int) -> int:
@@ -262,6 +304,10 @@ def local_path(url: str, field: str) -> str:
             )
         rest = "/" + rest
     return rest
+
+
+def _temporary_beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
 
 
 def _mode(path: Path) -> int | None:

@@ -7,9 +7,11 @@ compare-and-swap, and random reads. There is no append and no rename, because ob
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import pyarrow as pa
 
 Version: TypeAlias = str
@@ -85,6 +87,23 @@ class Storage(Protocol):
 
         Returns:
             False when somebody else was faster; the file is then left as it is. As durable as `create_new`.
+        """
+
+    def writing(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """A file to be written piece by piece, without being held in memory, in the place of what was there.
+
+        It is there as a whole, and as durable as after `create_new`, when the block has ended; where the block raises,
+        nothing has changed. Only for names under which nobody else writes anything else.
+        """
+
+    def copy(self, source: str, target: str) -> None:
+        """Have a file's content at another place, too, in the place of what was there; folders above it included.
+
+        As whole and as durable as `create_new`; both files count as modified now. Nobody may write to the source any
+        more, nor anything else to the target.
+
+        Raises:
+            FileNotFoundError: there is no source.
         """
 
     def copy_new(self, source: str, target: str) -> bool:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import errno
 import secrets
-from contextlib import suppress
-from typing import TYPE_CHECKING
+import tempfile
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 
@@ -22,7 +23,7 @@ from runware_provider.engine.storage.s3_place import S3Place, is_s3, s3_place
 from runware_provider.engine.storage.s3_reader import S3Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from runware_provider.engine.storage.port import Bytes, Version
 
@@ -98,6 +99,23 @@ class S3Storage:
         if version is None:
             return self.create_new(path, data)
         return self._put(path, bytes(data), IfMatch=version)
+
+    @contextmanager
+    def writing(self, path: str) -> Iterator[BinaryIO]:
+        """By way of a file on this machine, which is sent in one request when it is whole."""
+        key = self._key(path)
+        with tempfile.TemporaryFile() as file:
+            yield file
+            self._client.put(key, path, file)
+
+    def copy(self, source: str, target: str) -> None:
+        try:
+            self._client.copy(self._key(source), self._key(target), source)
+        except OSError as error:
+            if error.errno not in _REFUSED:
+                raise
+            # A store that does not copy by itself.
+            self._client.put(self._key(target), target, self.read(source))
 
     def copy_new(self, source: str, target: str) -> bool:
         # Not the store's own copy: one that does not know `If-None-Match` there overwrites without a word.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import errno
 import hashlib
+import io
 import logging
 import os
 import threading
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar, cast
 
 import botocore.session
 import tenacity
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
 
     from botocore.loaders import Loader
     from types_boto3_s3 import S3Client as Boto
-    from types_boto3_s3.type_defs import GetObjectOutputTypeDef, ListObjectsV2OutputTypeDef
+    from types_boto3_s3.type_defs import (
+        CopySourceTypeDef,
+        GetObjectOutputTypeDef,
+        ListObjectsV2OutputTypeDef,
+    )
 
 T = TypeVar("T")
 
@@ -149,20 +154,47 @@ class S3Client:
             path, lambda boto: int(boto.head_object(Bucket=self.bucket, Key=key)["ContentLength"])
         )
 
-    def put(self, key: str, path: str, data: bytes, **condition: str) -> None:
-        """Write an object under a condition: `IfNoneMatch="*"` or `IfMatch=<ETag>`.
+    def put(self, key: str, path: str, data: bytes | BinaryIO, **condition: str) -> None:
+        """Write an object, perhaps under a condition: `IfNoneMatch="*"` or `IfMatch=<ETag>`.
 
         It may have been written by an earlier try of this very call when the condition is said not to hold.
+
+        Args:
+            key: in the bucket.
+            path: what the user calls it, for errors.
+            data: the content, or a file that holds it, which is read from its start.
+            condition: what must hold; without one, what was there is replaced.
 
         Raises:
             FileExistsError: the condition does not hold.
             FileNotFoundError: `IfMatch` meets no object.
             OSError: see `as_os_error`.
         """
+        body = io.BytesIO(data) if isinstance(data, bytes) else data
         # Every store knows this checksum; the newer ones that the client would add, not every one does.
-        digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-        sent: dict[str, Any] = {"Body": data, "ContentMD5": digest, **condition}
-        self._ask(path, lambda boto: boto.put_object(Bucket=self.bucket, Key=key, **sent))
+        digest = base64.b64encode(_md5_of(body)).decode()
+        sent: dict[str, Any] = {"Body": body, "ContentMD5": digest, **condition}
+
+        def send(boto: Boto) -> None:
+            body.seek(0)  # an earlier try has read it
+            boto.put_object(Bucket=self.bucket, Key=key, **sent)
+
+        self._ask(path, send)
+
+    def copy(self, key: str, other: str, path: str) -> None:
+        """Have the store copy an object to another key, in the place of what is there.
+
+        Args:
+            key: of the source.
+            other: of the target.
+            path: what the user calls the source, for errors.
+
+        Raises:
+            FileNotFoundError: there is no source.
+            OSError: see `as_os_error`.
+        """
+        source: CopySourceTypeDef = {"Bucket": self.bucket, "Key": key}
+        self._ask(path, lambda boto: boto.copy_object(Bucket=self.bucket, Key=other, CopySource=source))
 
     def delete(self, key: str, path: str) -> None:
         """Remove an object, if there is one.
@@ -210,6 +242,12 @@ class S3Client:
             if self._boto is boto:
                 self._boto = _connect(self.bucket, self._renew())
         return ask(self._boto)
+
+
+def _md5_of(body: BinaryIO) -> bytes:
+    body.seek(0)
+    # mypy's description of a file that can be hashed is narrower than what Python takes.
+    return hashlib.file_digest(body, partial(hashlib.md5, usedforsecurity=False)).digest()  # type: ignore[arg-type]
 
 
 def _content(answer: GetObjectOutputTypeDef, path: str) -> Content:
