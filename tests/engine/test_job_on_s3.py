@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from runware_provider.engine.dataset.replaced_parts import open_part
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.storage.stores import Stores
@@ -92,6 +94,34 @@ async def test_a_job_reads_and_writes_s3_and_its_second_run_pays_nothing(cloud: 
     again = await cloud.run()
     cloud.audit(again)
     assert (again["paid_inferences"], again["paid_usd"]) == (0, 0)
+
+
+async def test_a_run_with_nothing_to_do_touches_no_part_and_asks_for_little(cloud: Cloud) -> None:
+    cloud.fill()
+    first = await cloud.run()
+    before = len(cloud.proxy.seen)
+    again = await cloud.run()
+    asked = [seen.request for seen in cloud.proxy.seen[before:]]
+    cloud.audit(again)
+    assert (again["publish_id"], again["unchanged"]) == (first["publish_id"], True)
+    written = [request.key for request in asked if request.method in {"PUT", "DELETE"}]
+    written = [key for key in written if "/.conditions-" not in key]
+    staged = "lake.state/staged/"
+    assert [key for key in written if not key.startswith(staged)] == ["lake.state/manifest.json"]
+    assert sum(key.startswith(staged) for key in written) == 2  # written once, and removed again
+    output = re.compile(r"lake(/|$)|lake\.state/(manifest|staged|replaced)")
+    assert (
+        sum(output.match(request.key or request.query.get("prefix", "")) is not None for request in asked)
+        <= 14
+    )
+
+
+async def test_a_replaced_part_can_be_read_by_the_manifest_before(cloud: Cloud) -> None:
+    cloud.fill()
+    first = await cloud.run()
+    await cloud.run(limit=3)
+    with open_part(cloud.storage, first["destination"], first["state"], first["files"][0]["path"]) as file:
+        assert pq.read_table(file).num_rows == RECORDS
 
 
 async def test_a_second_run_pays_nothing_though_the_listing_shows_nothing_of_the_state(cloud: Cloud) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from runware_provider.engine.dataset.publish import Stage, publish, read_manifest
+from runware_provider.engine.dataset.publish import publish
+from runware_provider.engine.dataset.published_manifest import read_manifest
+from runware_provider.engine.dataset.staging import Stage
 from runware_provider.engine.outcome.flattening import result_columns
 from runware_provider.engine.outcome.rows import output_schema_of
 from runware_provider.engine.storage.local import LocalStorage
@@ -84,15 +86,10 @@ class Lake:
         stage = Stage(self.storage, self.folder(name) + ".state", publish_id)
         each = -(-len(rows) // parts) or 1
         batches = [rows[start : start + each] for start in range(0, len(rows) or 1, each)]
-        self.publish(
-            name,
-            publish_id,
-            manifest | {"records": manifest.get("records", len(rows))},
-            [
-                stage.write(number, [pa.Table.from_pylist(batch, schema)] if batch else [], schema)
-                for number, batch in enumerate(batches)
-            ],
-        )
+        for number, batch in enumerate(batches):
+            stage.add(number, pa.Table.from_pylist(batch, schema))
+        manifest |= {"records": manifest.get("records", len(rows))}
+        self.publish(name, publish_id, manifest, stage.finish())
 
     def publish(self, name: str, publish_id: str, manifest: dict[str, Any], staged: list[Any]) -> None:
         held = read_manifest(self.storage, self.folder(name) + ".state")
@@ -104,6 +101,7 @@ class Lake:
             staged=staged,
             manifest={"destination": self.folder(name), **BILL, **manifest},
             previous=held[1] if held else None,
+            part_bytes=1,  # each batch is a part
         )
 
     def place(self, name: str = "a") -> Place:

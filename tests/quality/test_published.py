@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from runware_provider.engine.dataset.publish import dataset_folder
+from runware_provider.engine.dataset.destination import dataset_folder
 from runware_provider.engine.errors import BadInput, PublishConflict, StateUnreadable
 from runware_provider.engine.outcome import rows
 from runware_provider.engine.outcome.flattening import RESULT
@@ -36,15 +37,34 @@ def test_files_that_the_manifest_does_not_name_are_not_read(lake):
     assert reading([lake.place()], lambda found: keys(found[0])) == list(range(10))
 
 
-def test_a_dataset_that_is_replaced_meanwhile_is_read_anew(lake):
+def replaced_by(lake, publish_id, *, long_ago):
+    """Another publish with other rows; perhaps so long ago that the parts before are gone."""
+    lake.put(rows_of(lake, first=100 + int(publish_id[1:])), parts=2, publish_id=publish_id)
+    if long_ago:
+        shutil.rmtree(Path(lake.folder() + ".state", "replaced"))
+
+
+def test_a_dataset_that_is_replaced_meanwhile_is_read_to_its_end_as_it_was(lake):
     lake.put(rows_of(lake), parts=2)
 
     def work(found):
         if found[0].manifest["publish_id"] == "p1":
-            lake.put(rows_of(lake, first=100), parts=2, publish_id="p2")
+            replaced_by(lake, "p2", long_ago=False)
         return keys(found[0])
 
-    assert reading([lake.place()], work) == list(range(100, 110))
+    assert reading([lake.place()], work) == list(range(10))
+    assert reading([lake.place()], work) == list(range(102, 112))
+
+
+def test_a_dataset_that_was_replaced_long_ago_is_read_anew(lake):
+    lake.put(rows_of(lake), parts=2)
+
+    def work(found):
+        if found[0].manifest["publish_id"] == "p1":
+            replaced_by(lake, "p2", long_ago=True)
+        return keys(found[0])
+
+    assert reading([lake.place()], work) == list(range(102, 112))
 
 
 def test_a_dataset_that_is_replaced_again_and_again_is_given_up(lake):
@@ -52,7 +72,7 @@ def test_a_dataset_that_is_replaced_again_and_again_is_given_up(lake):
 
     def work(found):
         number = int(found[0].manifest["publish_id"][1:]) + 1
-        lake.put(rows_of(lake), publish_id=f"p{number}")
+        replaced_by(lake, f"p{number}", long_ago=True)
         return keys(found[0])
 
     with pytest.raises(PublishConflict, match="replaced 3 times"):

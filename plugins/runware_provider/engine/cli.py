@@ -28,7 +28,7 @@ from runware_provider.engine.cli_options import (
     partition_of,
     typed,
 )
-from runware_provider.engine.dataset.publish import dataset_folder
+from runware_provider.engine.dataset.destination import dataset_folder
 from runware_provider.engine.errors import (
     BadInput,
     EngineError,

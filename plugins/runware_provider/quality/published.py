@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from runware_provider.engine.dataset.publish import dataset_folder, read_manifest
+from runware_provider.engine.dataset.destination import dataset_folder
+from runware_provider.engine.dataset.published_manifest import read_manifest
+from runware_provider.engine.dataset.replaced_parts import open_part
 from runware_provider.engine.errors import BadInput, PublishConflict, StateUnreadable
 from runware_provider.quality.figures import FIELDS, Rows
 from runware_provider.quality.profile import PLAIN, struct_type_of
@@ -35,6 +37,14 @@ class Place:
     storage: Storage
     folder: str
     state_folder: str
+
+    def path(self, part: str) -> str:
+        """Of a part that a manifest names."""
+        return self.storage.join(self.folder, part)
+
+    def open(self, part: str) -> pa.NativeFile:
+        """The same, also when it was replaced a moment ago."""
+        return open_part(self.storage, self.folder, self.state_folder, part)
 
 
 def place_of(
@@ -126,8 +136,8 @@ class Published:
 
     def _row_groups(self, columns: list[str]) -> Iterator[pa.Table]:
         for file in self.manifest["files"]:
-            path = self.place.storage.join(self.place.folder, file["path"])
-            with self.place.storage.open(path) as source:
+            path = self.place.path(file["path"])
+            with self.place.open(file["path"]) as source:
                 parquet = _parquet(path, source)
                 rows = parquet.metadata.num_rows
                 if rows != file["rows"]:
@@ -172,8 +182,8 @@ def _manifest(place: Place) -> Mapping[str, Any]:
 
 
 def _open(place: Place, manifest: Mapping[str, Any]) -> Published:
-    path = place.storage.join(place.folder, manifest["files"][0]["path"])
-    with place.storage.open(path) as source:
+    path = place.path(manifest["files"][0]["path"])
+    with place.open(manifest["files"][0]["path"]) as source:
         schema = _parquet(path, source).schema_arrow
     published = Published(place, manifest, schema)
     for name in (*published.result_columns, INFERENCE):

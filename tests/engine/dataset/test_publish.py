@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,15 +16,13 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
 
+from runware_provider.engine.dataset.destination import check_destination, dataset_folder
 from runware_provider.engine.dataset.footers import open_dataset
-from runware_provider.engine.dataset.publish import (
-    Stage,
-    StagedPart,
-    check_destination,
-    dataset_folder,
-    publish,
-    read_manifest,
-)
+from runware_provider.engine.dataset.publish import publish
+from runware_provider.engine.dataset.published_manifest import mark_forgotten, read_manifest
+from runware_provider.engine.dataset.replaced_parts import GRACE_S, open_part
+from runware_provider.engine.dataset.staged_batch import StagedBatch
+from runware_provider.engine.dataset.staging import Stage
 from runware_provider.engine.errors import BadInput, PublishConflict, StateUnreadable
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.engine.storage.port import Entry
@@ -54,9 +53,11 @@ def table(values) -> pa.Table:
     return pa.table({"n": values, "result": [{"total": str(n)} for n in values]}, schema=SCHEMA)
 
 
-def stage(places, publish_id, batches, storage=None) -> list[StagedPart]:
-    writer = Stage(storage or LocalStorage(), places.state, publish_id)
-    return [writer.write(number, [table(values)], SCHEMA) for number, values in enumerate(batches)]
+def stage(places, publish_id, batches, storage=None) -> list[StagedBatch]:
+    staged = Stage(storage or LocalStorage(), places.state, publish_id)
+    for number, values in enumerate(batches):
+        staged.add(number, table(values))
+    return staged.finish()
 
 
 def version(places):
@@ -65,21 +66,34 @@ def version(places):
 
 
 ASK = object()
+EACH_A_PART = 1
+"""So few bytes that each batch is a part."""
 
 
-def run(places, publish_id, batches, *, storage=None, previous=ASK, **manifest) -> dict:
+def run(
+    places, publish_id, batches, *, storage=None, previous=ASK, now=time.time, grace_s=GRACE_S, **manifest
+) -> dict:
     """Everything that a run does to publish; `storage` may fail underneath it."""
-    storage = storage or LocalStorage()
+    storage = storage or LocalStorage(sync=lambda _: None)
     previous = version(places) if previous is ASK else previous
-    return publish(
+    staged = Stage(storage, places.state, publish_id)
+    for number, values in enumerate(batches):
+        staged.add(number, table(values))
+    published = publish(
         storage,
         folder=places.folder,
         state_folder=places.state,
         publish_id=publish_id,
-        staged=stage(places, publish_id, batches, storage),
+        staged=staged.finish(),
         manifest=manifest,
         previous=previous,
+        part_bytes=EACH_A_PART,
+        at_once=1,  # so that what comes in between comes at a place of its own
+        grace_s=grace_s,
+        now=now,
     )
+    staged.discard()
+    return published
 
 
 def rows(places) -> list[int]:
@@ -195,51 +209,6 @@ def test_a_destination_that_is_a_file_is_refused(storage, tmp_path):
         check_destination(storage, str(tmp_path / "a"), {}, known=False)
 
 
-# Staging
-
-
-def test_a_staged_part_is_a_zstd_parquet_file_under_a_name_that_is_not(storage, places):
-    part = Stage(storage, places.state, "one").write(
-        42, iter([table([1, 2]), *table([3]).to_batches()]), SCHEMA
-    )
-    assert part.path == f"{places.state}/staged/one/part-00042.staged"
-    assert (part.number, part.rows, part.bytes) == (42, 3, Path(part.path).stat().st_size)
-    metadata = pq.read_metadata(part.path)
-    assert (metadata.num_row_groups, metadata.row_group(0).column(0).compression) == (1, "ZSTD")
-    assert pq.read_table(part.path).equals(table([1, 2, 3]))
-
-
-def test_many_small_tables_share_row_groups_of_a_reasonable_size(storage, places):
-    part = Stage(storage, places.state, "one").write(0, (table(range(1000)) for _ in range(150)), SCHEMA)
-    metadata = pq.read_metadata(part.path)
-    assert [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)] == [100_000, 50_000]
-
-
-def test_staging_again_gives_what_was_staged_last(storage, places):
-    writer = Stage(storage, places.state, "one")
-    first, same = writer.write(0, [table([1])], SCHEMA), writer.write(0, [table([1])], SCHEMA)
-    assert first == same
-    other = writer.write(0, [table([2])], SCHEMA)
-    assert other.sha256 != first.sha256
-    assert pq.read_table(other.path)["n"].to_pylist() == [2]
-
-
-@pytest.mark.parametrize("publish_id", ["", "a-b", "../a", "a.b", "a" * 101])
-def test_a_publish_id_that_could_not_be_told_from_other_names_is_refused(storage, places, publish_id):
-    with pytest.raises(ValueError, match="is no publish id"):
-        Stage(storage, places.state, publish_id)
-    with pytest.raises(ValueError, match="is no publish id"):
-        run(places, publish_id, [[1]])
-
-
-def test_dictionaries_that_differ_by_batch_survive(storage, places):
-    batches = [
-        pa.record_batch({"d": pa.array(values).dictionary_encode()}) for values in (["a", "b"], ["c", "a"])
-    ]
-    part = Stage(storage, places.state, "one").write(0, batches, batches[0].schema)
-    assert pq.read_table(part.path)["d"].to_pylist() == ["a", "b", "c", "a"]
-
-
 # Publishing
 
 
@@ -250,27 +219,16 @@ def test_a_publish_leaves_the_parts_the_mark_and_the_manifest(storage, places):
     assert names(places.state) == [".manifest.json.lock", "manifest.json"]
     assert rows(places) == [1, 2, 3]
     assert manifest == read_manifest(storage, places.state)[0]
-    assert list(manifest) == ["format", "publish_id", "outcomes", "note", "files", "replaced"]
-    assert manifest["files"][0] == {
+    assert list(manifest) == ["format", "publish_id", "unchanged", "outcomes", "note", "files", "replaced"]
+    assert manifest["unchanged"] is False
+    file = dict(manifest["files"][0])
+    assert len(file.pop("content")) == 64
+    assert file == {
         "path": "part-00000-one.parquet",
         "rows": 2,
         "bytes": Path(places.folder, "part-00000-one.parquet").stat().st_size,
     }
     assert '\n  "note": "ü"' in Path(places.state, "manifest.json").read_text(encoding="utf-8")
-
-
-def test_parts_are_in_the_manifest_in_the_order_of_the_batches(places):
-    staged = stage(places, "one", [[1], [2], [3]])
-    publish(
-        LocalStorage(),
-        folder=places.folder,
-        state_folder=places.state,
-        publish_id="one",
-        staged=staged[::-1],
-        manifest={},
-        previous=None,
-    )
-    assert rows(places) == [1, 2, 3]
 
 
 def test_a_publish_replaces_the_one_before(places):
@@ -314,7 +272,7 @@ def test_what_lost_can_be_published_under_a_new_id(storage, places):
     run(places, "one", [[1]])
     with pytest.raises(PublishConflict):
         run(places, "two", [[2]], previous=None)
-    staged = stage(places, "two", [[2]])
+    staged = stage(places, "again", [[2]])
     publish(
         storage,
         folder=places.folder,
@@ -325,22 +283,19 @@ def test_what_lost_can_be_published_under_a_new_id(storage, places):
         previous=version(places),
     )
     assert rows(places) == [2]
-    assert not Path(staged[0].path).exists()
 
 
-def test_no_part_or_two_of_a_batch_is_a_fault_of_the_caller(storage, places):
-    staged = stage(places, "one", [[1]])
-    for parts in ([], staged * 2):
-        with pytest.raises(ValueError, match="at least one part"):
-            publish(
-                storage,
-                folder=places.folder,
-                state_folder=places.state,
-                publish_id="one",
-                staged=parts,
-                manifest={},
-                previous=None,
-            )
+def test_a_publish_of_nothing_is_a_fault_of_the_caller(storage, places):
+    with pytest.raises(ValueError, match="at least one batch"):
+        publish(
+            storage,
+            folder=places.folder,
+            state_folder=places.state,
+            publish_id="one",
+            staged=[],
+            manifest={},
+            previous=None,
+        )
 
 
 def test_a_manifest_that_is_no_json_is_found_before_anything_is_touched(places):
@@ -354,16 +309,18 @@ def test_a_manifest_that_is_no_json_is_found_before_anything_is_touched(places):
 def test_old_remains_of_the_dead_are_removed_and_the_living_left_alone(places):
     dead, living = stage(places, "dead", [[1], [2]]), stage(places, "living", [[3], [4]])
     past = time.time() - STALE_S - 60
-    for part in (*dead, living[0]):
-        os.utime(part.path, (past, past))
+    theirs = Path(places.state, "staged", "dead", "notes.txt")
+    theirs.touch()
+    for path in (dead[0].path, theirs):
+        os.utime(path, (past, past))
     run(places, "one", [[5]])
     assert names(places.state) == [
         ".manifest.json.lock",
         "manifest.json",
-        "staged/living/part-00000.staged",
-        "staged/living/part-00001.staged",
+        "staged/dead/notes.txt",
+        "staged/living/batches-00000.staged",
     ]
-    assert not Path(places.state, "staged", "dead").exists()
+    assert Path(living[0].path).exists()
 
 
 def aged(path: Path) -> Path:
@@ -471,6 +428,12 @@ class Interrupting(LocalStorage):
             self.happens()
         return result
 
+    @contextmanager
+    def writing(self, path):
+        with super().writing(path) as file:
+            yield file
+        self.step(lambda _: None)
+
 
 def _counted(operation):
     return lambda self, *arguments, **options: self.step(operation, *arguments, **options)
@@ -483,7 +446,8 @@ for name in (
     "read_versioned",
     "create_new",
     "replace_if",
-    "copy_new",
+    "copy",
+    "open",
     "delete",
     "sweep",
 ):
@@ -504,7 +468,7 @@ def every_moment(root: Path, happens_at):
         number = 1
         while happens_at(root / f"{number}-{after}", number, after):
             number += 1
-        assert number > 12
+        assert number > 8
 
 
 @pytest.mark.parametrize("again", ["same", "new"])
@@ -518,8 +482,9 @@ def test_a_publish_that_dies_anywhere_and_runs_again_leaves_one_correct_dataset(
         manifest, _ = read_manifest(LocalStorage(), places.state)
         present = set(names(places.folder))
         assert present >= {file["path"] for file in manifest["files"]}
+        assert read_by(manifest, places) in ([1, 2, 3], [4, 5, 6])
         if "_SUCCESS" in present:
-            assert len(present) == len(manifest["files"]) + 1
+            assert read_by_glob(places) == read_by(manifest, places)
         run(places, again, [[4, 5], [6]])
         assert rows(places) == [4, 5, 6]
         assert names(places.folder) == ["_SUCCESS"] + [
@@ -665,10 +630,9 @@ def test_a_part_staged_anew_after_a_crash_replaces_the_copy_of_the_old_one(place
 
 def test_a_publish_whose_parts_vanish_does_not_become_the_dataset(places):
     class Losing(LocalStorage):
-        def copy_new(self, source, target):
-            created = super().copy_new(source, target)
+        def copy(self, source, target):
+            super().copy(source, target)
             self.delete(target)
-            return created
 
     run(places, "old", [[1]])
     with pytest.raises(PublishConflict, match="removed parts of this one"):
@@ -691,6 +655,303 @@ def test_a_winner_does_not_mark_what_a_later_publish_is_changing(places):
     run(places, "slow", [[2]], storage=Slow())
     assert manifest_id(places) == "later"
     assert names(places.folder) == ["part-00000-later.parquet", "part-00000-slow.parquet"]
+
+
+# What has not changed
+
+
+def kept_files(places) -> dict[str, int]:
+    """Which files the dataset consists of: a file that was written anew is another one."""
+    return {path.name: path.stat().st_ino for path in Path(places.folder).iterdir()}
+
+
+def test_rows_that_are_published_already_are_not_published_again(places):
+    run(places, "one", [[1, 2], [], [3]], paid=3)
+    before = kept_files(places)
+    manifest = run(places, "two", [[1, 2], [], [3]], paid=0)
+    assert kept_files(places) == before
+    assert (manifest["publish_id"], manifest["unchanged"], manifest["paid"]) == ("one", True, 0)
+    assert manifest == read_manifest(LocalStorage(), places.state)[0]
+    assert rows(places) == [1, 2, 3]
+    assert names(places.state) == [".manifest.json.lock", "manifest.json"]
+
+
+def test_nothing_is_written_but_the_manifest_where_nothing_changed(places):
+    class Noting(LocalStorage):
+        def writing(self, path):
+            written.append(path)
+            return super().writing(path)
+
+        def create_new(self, path, data):
+            written.append(path)
+            return super().create_new(path, data)
+
+        def replace_if(self, path, data, version):
+            written.append(path)
+            return super().replace_if(path, data, version)
+
+        def copy(self, source, target):
+            written.append(target)
+            super().copy(source, target)
+
+    written: list[str] = []
+    run(places, "one", [[1], [2]])
+    run(places, "two", [[1], [2]], storage=Noting())
+    assert written == [f"{places.state}/staged/two/batches-00000.staged", f"{places.state}/manifest.json"]
+
+
+def test_a_part_with_the_same_rows_stays_beside_those_that_changed(places):
+    run(places, "one", [[1], [2], [3]])
+    before = kept_files(places)
+    manifest = run(places, "two", [[1], [5], [3], [4]])
+    assert rows(places) == [1, 5, 3, 4]
+    files = ["part-00000-one", "part-00001-two", "part-00002-one", "part-00003-two"]
+    assert [file["path"] for file in manifest["files"]] == [f"{name}.parquet" for name in files]
+    assert kept_files(places)["part-00000-one.parquet"] == before["part-00000-one.parquet"]
+    assert (manifest["publish_id"], manifest["replaced"]) == ("two", ["part-00001-one.parquet"])
+
+
+def test_fewer_rows_are_a_change(places):
+    run(places, "one", [[1], [2]])
+    manifest = run(places, "two", [[1]])
+    assert rows(places) == [1]
+    assert (manifest["publish_id"], manifest["unchanged"]) == ("two", False)
+
+
+def test_the_same_rows_under_another_description_are_a_change(storage, places):
+    def described(text: str) -> pa.Table:
+        return table([1]).replace_schema_metadata({"description": text})
+
+    for publish_id, text in (("one", "a"), ("two", "b")):
+        staged = Stage(storage, places.state, publish_id)
+        staged.add(0, described(text))
+        publish(
+            storage,
+            folder=places.folder,
+            state_folder=places.state,
+            publish_id=publish_id,
+            staged=staged.finish(),
+            manifest={},
+            previous=version(places),
+        )
+    assert manifest_id(places) == "two"
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, cut_short])
+def test_a_part_that_is_gone_or_of_another_size_is_written_anew(places, harm):
+    run(places, "one", [[1], [2]])
+    harm(Path(places.folder, "part-00001-one.parquet"))
+    manifest = run(places, "two", [[1], [2]])
+    assert rows(places) == [1, 2]
+    assert [file["path"] for file in manifest["files"]] == [
+        "part-00000-one.parquet",
+        "part-00001-two.parquet",
+    ]
+
+
+def test_remains_of_the_dead_are_taken_away_though_nothing_changed(places):
+    run(places, "one", [[1], [2]])
+    before = kept_files(places)
+    with suppress(Killed):
+        run(places, "dead", [[3], [2]], storage=Overtaken(die))
+    assert names(places.folder) == [
+        "part-00000-dead.parquet",
+        "part-00000-one.parquet",
+        "part-00001-one.parquet",
+    ]
+    manifest = run(places, "two", [[1], [2]])
+    assert rows(places) == [1, 2]
+    assert (manifest["publish_id"], manifest["unchanged"]) == ("one", True)
+    assert {name: file for name, file in kept_files(places).items() if name != "_SUCCESS"} == {
+        name: file for name, file in before.items() if name != "_SUCCESS"
+    }
+    assert "_SUCCESS" in names(places.folder)
+
+
+def test_over_a_dataset_of_an_earlier_version_everything_is_published(places):
+    run(places, "one", [[1]])
+    path = Path(places.state, "manifest.json")
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    del manifest["unchanged"], manifest["files"][0]["content"]
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    assert run(places, "two", [[1]])["publish_id"] == "two"
+    assert rows(places) == [1]
+
+
+def test_who_changes_nothing_and_who_changes_something_meet_anywhere(tmp_path):
+    def meets_at(root: Path, number: int, after: bool) -> bool:  # noqa: FBT001
+        places = Places(root)
+        run(places, "old", [[1], [2]])
+        began = version(places)
+        storage = Interrupting(number, lambda: run(places, "other", [[7], [2]]), after=after)
+        with suppress(PublishConflict):
+            run(places, "same", [[1], [2]], storage=storage, previous=began)
+        met = storage.left <= 0
+        assert rows(places) == ([7, 2] if met else [1, 2])
+        assert "_SUCCESS" in names(places.folder)
+        return met
+
+    every_moment(tmp_path, meets_at)
+
+
+# Readers beside a publish
+
+
+def read_by(manifest, places) -> list[int]:
+    """What somebody sees who read the manifest some time ago."""
+    found: list[int] = []
+    for file in manifest["files"]:
+        with open_part(LocalStorage(), places.folder, places.state, file["path"]) as source:
+            found += pq.read_table(source)["n"].to_pylist()
+    return found
+
+
+def read_by_glob(places) -> list[int]:
+    files = sorted(Path(places.folder).glob("*.parquet"))
+    return [n for file in files for n in pq.read_table(file)["n"].to_pylist()]
+
+
+def test_at_every_moment_readers_see_the_old_dataset_or_the_new_one(tmp_path):
+    seen: set[str] = set()
+
+    def reads_at(root: Path, number: int, after: bool) -> bool:  # noqa: FBT001
+        places = Places(root)
+        run(places, "old", [[1], [2], [3]])
+        before, _ = read_manifest(LocalStorage(), places.state)
+
+        def reads() -> None:
+            current, _ = read_manifest(LocalStorage(), places.state)
+            assert read_by(before, places) == [1, 2, 3]
+            assert read_by(current, places) in ([1, 2, 3], [1, 5])
+            if Path(places.folder, "_SUCCESS").exists():
+                assert read_by_glob(places) in ([1, 2, 3], [1, 5])
+            else:
+                seen.add("unmarked")
+
+        storage = Interrupting(number, reads, after=after)
+        run(places, "new", [[1], [5]], storage=storage)
+        assert read_by_glob(places) == [1, 5]
+        return storage.left <= 0
+
+    every_moment(tmp_path, reads_at)
+    assert seen
+
+
+def test_a_replaced_part_stays_for_readers_until_its_time_is_over(places):
+    begun = time.time()
+    run(places, "one", [[1], [2]])
+    before, _ = read_manifest(LocalStorage(), places.state)
+    run(places, "two", [[1], [3]])
+    # Neither a publish nor a run without a change takes it away too early.
+    run(places, "three", [[1], [4]], now=lambda: begun + GRACE_S - 1)
+    run(places, "four", [[1], [4]], now=lambda: begun + GRACE_S - 1)
+    assert read_by(before, places) == [1, 2]
+    assert names(Path(places.state, "replaced")) == [
+        "part-00001-one.parquet.replaced",
+        "part-00001-two.parquet.replaced",
+    ]
+    run(places, "five", [[1], [4]], now=lambda: time.time() + GRACE_S + 1)
+    assert not Path(places.state, "replaced").exists()
+    with pytest.raises(FileNotFoundError, match=r"part-00001-one\.parquet'"):
+        read_by(before, places)
+
+
+def replaced(places) -> list[str]:
+    return names(Path(places.state, "replaced"))
+
+
+def test_who_allows_no_grace_time_keeps_no_replaced_part(places):
+    run(places, "one", [[1]])
+    run(places, "two", [[2]])
+    assert replaced(places) == ["part-00000-one.parquet.replaced"]
+    run(places, "three", [[3]], grace_s=0)
+    assert replaced(places) == []
+
+
+def test_what_somebody_had_forgotten_is_kept_for_no_reader_of_the_manifest_before(places):
+    run(places, "one", [[1], [2]])
+    mark_forgotten(LocalStorage(), places.state)
+    run(places, "two", [[1], [2]])  # nothing changed, so it shows it still
+    run(places, "three", [[1], [3]])  # and so may the part that stays
+    run(places, "four", [[4], [3]])
+    assert replaced(places) == []
+    manifest = run(places, "five", [[5], [3]])
+    assert replaced(places) == []
+    assert manifest["forgotten"] is True
+    assert "forgotten" not in run(places, "six", [[6], [6]])
+    run(places, "seven", [[7], [6]])
+    assert replaced(places) == ["part-00000-six.parquet.replaced"]
+
+
+def test_a_manifest_that_somebody_forged_leads_to_no_file_but_ours(places):
+    run(places, "one", [[1]])
+    victims = [Path(places.folder, "..", "victim.parquet"), Path(places.folder, "notes.md")]
+    for victim in victims:
+        victim.touch()
+    path = Path(places.state, "manifest.json")
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["files"] += [{**manifest["files"][0], "path": "../victim.parquet"}]
+    manifest["replaced"] = ["../victim.parquet", "notes.md", 3, "part-00000-one.parquet/../../victim.parquet"]
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    # It goes on from where it died, and then a later one goes over it.
+    run(places, "one", [[1]], previous=None)
+    run(places, "two", [[2]])
+    assert all(victim.exists() for victim in victims)
+
+
+# Batches of any number of workers
+
+
+def test_batches_of_many_stages_are_one_dataset_in_the_order_that_is_given(storage, places):
+    staged = []
+    for worker in ("c", "a", "b"):
+        told = json.dumps(
+            [asdict(batch) for batch in stage(places, worker, [[ord(worker), 0], [ord(worker), 1]])]
+        )
+        # As another process is told of it.
+        staged += [StagedBatch(**batch) for batch in json.loads(told)]
+    manifest = publish(
+        storage,
+        folder=places.folder,
+        state_folder=places.state,
+        publish_id="one",
+        staged=staged,
+        manifest={},
+        previous=None,
+    )
+    assert rows(places) == [99, 0, 99, 1, 97, 0, 97, 1, 98, 0, 98, 1]
+    assert [file["rows"] for file in manifest["files"]] == [12]
+    # They stay, for whoever publishes them once more.
+    assert all(Path(batch.path).exists() for batch in staged)
+
+
+def spoil(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(("harm", "error"), [(Path.unlink, PublishConflict), (spoil, StateUnreadable)])
+def test_a_staged_batch_that_is_gone_or_damaged_leaves_the_dataset_as_it_is(storage, places, harm, error):
+    run(places, "one", [[1]])
+    staged = stage(places, "two", [[2]])
+    harm(Path(staged[0].path))
+    with pytest.raises(error, match="staged"):
+        publish(
+            storage,
+            folder=places.folder,
+            state_folder=places.state,
+            publish_id="two",
+            staged=staged,
+            manifest={},
+            previous=version(places),
+        )
+    assert rows(places) == [1]
+    assert "_SUCCESS" in names(places.folder)
 
 
 # Readers
@@ -731,16 +992,7 @@ def test_the_usual_readers_read_partitions(tmp_path, storage):
 
 
 def test_a_dataset_without_rows_has_its_schema(places):
-    staged = [Stage(LocalStorage(), places.state, "one").write(0, [], SCHEMA)]
-    publish(
-        LocalStorage(),
-        folder=places.folder,
-        state_folder=places.state,
-        publish_id="one",
-        staged=staged,
-        manifest={},
-        previous=None,
-    )
+    run(places, "one", [[]])
     assert pq.read_table(places.folder).schema.equals(SCHEMA)
     assert duckdb.read_parquet(f"{places.folder}/*.parquet").columns == SCHEMA.names
     assert pl.read_parquet(places.folder).columns == SCHEMA.names

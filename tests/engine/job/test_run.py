@@ -194,8 +194,7 @@ async def test_the_rows_are_in_the_inputs_order_over_many_files_and_batches(
         place.put(pa.table({"n": range(start, start + 30), "body": bodies}), name)
     manifest = await place.run(limits={"batch_rows": 7, "tasks_per_request": 5})
     place.audit(manifest, 90)
-    assert len(manifest["files"]) == 13
-    assert sum(file["rows"] for file in manifest["files"]) == 90
+    assert [file["rows"] for file in manifest["files"]] == [90]  # small batches share a part
 
 
 async def test_many_small_files_are_asked_about_as_one_file_is(place: Any) -> None:

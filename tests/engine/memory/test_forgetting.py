@@ -134,6 +134,7 @@ def test_an_answer_is_forgotten_by_its_uuid_and_the_bill_stays(state: str) -> No
         "segments": 1,
         "removed": 1,
         "staged": 0,
+        "replaced": 0,
         "reports": 0,
     }
     entries = held(state)
@@ -250,13 +251,21 @@ def test_a_person_is_forgotten_and_nothing_of_them_is_left_in_any_file(state: st
     )
     assert merge(state)
     write(state, [answer(6, SECRET), answer(7)])
-    quick().create_new(f"{state}/staged/ab/part-00000.staged", f"{SECRET} in a part".encode())
+    beside = {
+        "staged/ab/part-00000.staged",  # of an earlier version
+        "staged/cd/batches-00000.staged",
+        "replaced/part-00000-cd.parquet.replaced",
+        "failures/staged/cd/part-00000.part",
+        "failures/replaced/part-00000-cd.parquet.replaced",
+    }
+    for name in beside:
+        quick().create_new(f"{state}/{name}", f"{SECRET} in a row".encode())
     quick().create_new(f"{state}/reports/report.md", f"most frequent: {SECRET}".encode())
     assert SECRET.encode() in everything(state)
     before = totals(state)
     report = forget(quick(), state, containing=["nobody at all", text])
     assert (report["forgotten"], report["answers"]) == (4, 3)
-    assert (report["staged"], report["reports"]) == (1, 1)
+    assert (report["staged"], report["replaced"], report["reports"]) == (3, 2, 1)
     assert set(report["task_uuids"]) == {uuid_of(state, n) for n in (1, 3, 4, 6)}
     assert SECRET not in json.dumps(report)
     assert SECRET.encode() not in everything(state)

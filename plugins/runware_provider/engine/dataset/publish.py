@@ -1,182 +1,65 @@
-"""How finished parts become the dataset, all at once, whoever dies or races meanwhile.
+"""How staged batches become the dataset, all at once, whoever dies or races meanwhile.
 
 A dataset folder is the destination, or `key=value` folders below it for a partition. It holds nothing but
 
-    part-00042-<publish id>.parquet    one for each batch
+    part-00042-<publish id>.parquet    rows of many batches, in the input's order
     _SUCCESS                           empty; there while no publish is under way
 
 and the job's state folder holds
 
     manifest.json                      counts, cost, and the names of the files that are the dataset
-    staged/<publish id>/part-00042.staged
+    staged/<publish id>/               batches, then the parts that are made of them
+    replaced/                          parts of the publish before, for ten minutes or so
 
-The manifest decides: a publish copies its parts beside the old ones, swaps the manifest against the version
-that it read at its start, and only then removes what is in the way. What is in the way was listed before the
-swap and stands in the manifest as `replaced`, so that a publish that goes on after a crash never touches the
-parts of one that began later. Before the swap the old dataset is complete, after it the new one; between
-`_SUCCESS` going and coming, a reader that takes every Parquet file it finds may see the parts of both.
+The manifest decides: a publish writes its parts in the state folder, copies them beside the old ones, swaps the
+manifest against the version that it read at its start, and only then takes away what is in the way. What is in the
+way was listed before the swap and stands in the manifest as `replaced`, so that a publish that goes on after a crash
+never touches the parts of one that began later. Before the swap the old dataset is complete, after it the new one;
+between `_SUCCESS` going and coming, a reader that takes every Parquet file it finds may see the parts of both.
+
+A part whose rows are those of the part at its place stays as it is. Where all of them do, nothing is published: the
+parts, `_SUCCESS` and the publish's id stay, and only the manifest's account of the run is new.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
 import time
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from runware_provider.engine.errors import BadInput, PublishConflict
-from runware_provider.engine.state_records import damaged, decoded, encoded
+from runware_provider.engine.dataset.destination import SUCCESS, own_files
+from runware_provider.engine.dataset.part_writing import write_part
+from runware_provider.engine.dataset.parts import PART_BYTES, parts_of
+from runware_provider.engine.dataset.published_manifest import (
+    manifest_with,
+    part_names,
+    read_manifest,
+    replaced_names,
+    shows_forgotten,
+    swap_manifest,
+)
+from runware_provider.engine.dataset.replaced_parts import GRACE_S, keep_for_a_while, remove_outdated
+from runware_provider.engine.dataset.staging import stage_folder, staged_files
+from runware_provider.engine.errors import PublishConflict
+from runware_provider.engine.state_records import encoded
 from runware_provider.engine.storage.stores import STALE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from runware_provider.engine.storage.stores import Entries, Entry, Storage, Version
+    from runware_provider.engine.dataset.part_writing import WrittenPart
+    from runware_provider.engine.dataset.parts import Part
+    from runware_provider.engine.dataset.staged_batch import StagedBatch
+    from runware_provider.engine.storage.stores import Storage, Version
 
-FORMAT = 1
-_KINDS = {"publish_id": str, "files": list, "replaced": list}
-"""What every manifest holds."""
-MANIFEST = "manifest.json"
-SUCCESS = "_SUCCESS"
-ROW_GROUP_ROWS = 100_000
-ROW_GROUP_BYTES = 32_000_000
+    File = Mapping[str, Any]
+    """A part as the manifest has it."""
 
-# Spark's and DuckDB's names have a further hyphen or none, so that they are never taken for ours.
-_PART = re.compile(r"part-\d{5,}-[0-9A-Za-z_]+\.parquet")
-_STAGED = re.compile(r"([0-9A-Za-z_]{1,100})/part-\d{5,}\.staged")
-_PUBLISH_ID = re.compile(r"[0-9A-Za-z_]{1,100}")
-# What Hive and Spark escape in a partition's folder, and no more: they read %XX as one character each, so that
-# a percent-encoded ü would come back as two.
-_ESCAPED = re.compile(r"[\x00-\x1f\x7f\"#%'*/:=?\\{\[\]^]")
-
-
-@dataclass(frozen=True)
-class StagedPart:
-    """A batch's part that waits in the state folder."""
-
-    number: int
-    """The batch's."""
-    path: str
-    rows: int
-    bytes: int
-    sha256: str
-    """Of the file's content, in hex."""
-
-
-def dataset_folder(storage: Storage, destination: str, partition: Mapping[str, str]) -> str:
-    """Where the part files of a destination, or of one hive partition of it, lie."""
-    return storage.join(destination, *(f"{key}={_escape(value)}" for key, value in partition.items()))
-
-
-def check_destination(
-    storage: Storage,
-    destination: str,
-    partition: Mapping[str, str],
-    *,
-    known: bool,
-    field: str = "destination",
-) -> None:
-    """Refuse a destination that holds what is not ours, before anything is paid.
-
-    Looks at the dataset's folder and, for a partition, at the files right in the folders above; never at the
-    other partitions.
-
-    Args:
-        storage: where the destination lies.
-        destination: the dataset's root.
-        partition: the hive partition to write, or nothing.
-        known: whether this job's state folder existed before; if not, no file can be ours.
-        field: what the user calls the destination.
-
-    Raises:
-        BadInput: there is such a file; up to three are named.
-    """
-    if storage.exists(destination):
-        raise BadInput(field, f"{destination} is a file", "Give the folder of a dataset")
-    for depth in range(len(partition)):
-        above = dataset_folder(storage, destination, dict(list(partition.items())[:depth]))
-        beside = [entry.path for entry in storage.list(above, recursive=False)]
-        if beside:
-            raise BadInput(
-                field,
-                f"{above} is to hold partitions, but has files of its own: {_some(beside)}",
-                "Choose another destination, or remove them",
-            )
-    folder = dataset_folder(storage, destination, partition)
-    found = [entry.path for entry in storage.list(folder)]
-    ours = {storage.join(folder, name) for name in _own_names(storage, folder, found)} if known else set()
-    foreign = [path for path in found if path not in ours]
-    if foreign and known:
-        raise BadInput(
-            field,
-            f"{folder} has files that this job did not write: {_some(foreign)}",
-            "Choose another destination, or remove them",
-        )
-    if foreign:
-        raise BadInput(
-            field,
-            f"{folder} has files already, but this job has no state folder that knows them: {_some(foreign)}",
-            "Choose another destination, or remove them, or restore the state folder if it was lost",
-        )
-
-
-class Stage:
-    """Writes a publish's parts where no reader looks; safe to call from many threads.
-
-    Args:
-        storage: where the state folder lies, which is where the destination lies.
-        state_folder: the job's.
-        publish_id: letters, digits and underscores, never used for two different publishes.
-    """
-
-    def __init__(self, storage: Storage, state_folder: str, publish_id: str) -> None:
-        _check_publish_id(publish_id)
-        self._storage = storage
-        self._folder = storage.join(state_folder, "staged", publish_id)
-
-    def write(
-        self, batch_number: int, tables: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema
-    ) -> StagedPart:
-        """Stage the part of a batch; a part staged before for this batch is replaced.
-
-        Args:
-            batch_number: the batch's.
-            tables: its rows in order; none for a part without rows.
-            schema: the part's, also that of every table.
-
-        Returns:
-            The part, durable.
-        """
-        data, rows = _parquet(tables, schema)
-        path = self._storage.join(self._folder, f"part-{batch_number:05d}.staged")
-        if not self._storage.create_new(path, data) and self._storage.read(path) != data:
-            # An earlier try of the same task, perhaps by another version; this one read the ledger last.
-            self._storage.delete(path)
-            if not self._storage.create_new(path, data):
-                raise PublishConflict(f"{path} is being written by two processes at once; run again")
-        return StagedPart(batch_number, path, rows, len(data), hashlib.sha256(data).hexdigest())
-
-
-def read_manifest(storage: Storage, state_folder: str) -> tuple[dict[str, Any], Version] | None:
-    """What the current publish holds, with the version to swap it against; None before the first publish.
-
-    Raises:
-        StateUnreadable: the manifest is damaged, or of a newer format.
-    """
-    path = storage.join(state_folder, MANIFEST)
-    held = storage.read_versioned(path)
-    if held is None:
-        return None
-    data, version = held
-    manifest = decoded(data, path, newest=FORMAT)
-    if not all(isinstance(manifest.get(key), kind) for key, kind in _KINDS.items()):
-        raise damaged(path)
-    return manifest, version
+AT_ONCE = 16
+"""Parts that are copied or removed at once: each is a request to some stores, and readers should meet few of them."""
 
 
 def publish(  # noqa: PLR0913 - keywords, each a fact of its own
@@ -185,45 +68,47 @@ def publish(  # noqa: PLR0913 - keywords, each a fact of its own
     folder: str,
     state_folder: str,
     publish_id: str,
-    staged: Sequence[StagedPart],
+    staged: Sequence[StagedBatch],
     manifest: Mapping[str, Any],
     previous: Version | None,
+    part_bytes: int = PART_BYTES,
+    at_once: int = AT_ONCE,
+    grace_s: float = GRACE_S,
+    now: Callable[[], float] = time.time,
 ) -> dict[str, Any]:
-    """Make staged parts the dataset, in place of what it was.
+    """Make staged batches the dataset, in place of what it was. They stay staged: to discard them is the caller's.
 
     Done twice with the same id, or again after a crash, it comes to the same. After a `PublishConflict`, the
-    staged parts can be published under a new id; the old one stays lost.
+    staged batches can be published under a new id; the old one stays lost.
 
     Args:
         storage: where both folders lie.
         folder: the dataset's, from `dataset_folder`.
         state_folder: the job's.
-        publish_id: that of the stage.
-        staged: at least one part; a dataset without rows has one part without rows.
-        manifest: what to record, as JSON values; `format`, `publish_id`, `files` and `replaced` are added.
+        publish_id: never used for two publishes.
+        staged: in the order of their rows, whoever staged them; at least one, which may be without rows.
+        manifest: what to record, as JSON values; `format`, `publish_id`, `unchanged`, `files` and `replaced` are added.
         previous: the version of the manifest that this publish builds on, read at its start.
+        part_bytes: about as large as a part becomes.
+        at_once: parts that are copied or removed at once.
+        grace_s: for which a replaced part stays for readers of the manifest before; 0 for not at all.
+        now: seconds since the epoch.
 
     Returns:
-        The manifest as written.
+        The manifest as written. Its `publish_id` is that of the publish before where that has the very same rows.
 
     Raises:
         PublishConflict: another publish came first; its dataset stands.
-        StateUnreadable: the present manifest cannot be read.
+        StateUnreadable: the present manifest cannot be read, or a batch is not what was staged.
     """
-    _check_publish_id(publish_id)
-    in_order = sorted(staged, key=lambda part: part.number)
-    parts = {f"part-{part.number:05d}-{publish_id}.parquet": part for part in in_order}
-    if not parts or len(parts) != len(staged):
-        raise ValueError("a publish needs at least one part, and one part for each batch")
-    own = _Publish(storage, folder, state_folder, publish_id, parts)
-    record = {
-        "format": FORMAT,
-        "publish_id": publish_id,
-        **{key: value for key, value in manifest.items() if key not in {"format", "publish_id"}},
-        "files": [{"path": name, "rows": part.rows, "bytes": part.bytes} for name, part in parts.items()],
-    }
-    encoded(record)  # before anything is touched: a manifest that is no JSON is a fault of the caller
-    return own.run(record, previous)
+    stage = stage_folder(storage, state_folder, publish_id)
+    if not staged:
+        raise ValueError("a publish needs at least one batch")
+    # Before anything is touched: a manifest that is no JSON is a fault of the caller.
+    encoded(manifest_with(manifest, publish_id=publish_id, files=[]))
+    parts = parts_of(staged, part_bytes)
+    own = _Publish(storage, folder, state_folder, publish_id, stage, parts, at_once, grace_s, now)
+    return own.run(manifest, previous)
 
 
 @dataclass(frozen=True)
@@ -232,167 +117,215 @@ class _Publish:
     folder: str
     state_folder: str
     publish_id: str
-    parts: Mapping[str, StagedPart]
+    stage: str
+    parts: Sequence[Part]
+    at_once: int
+    grace_s: float
+    now: Callable[[], float]
+    written: dict[str, WrittenPart] = field(default_factory=dict)
+    """By their names in the dataset's folder, the parts that this publish has written in the state folder."""
 
-    def run(self, record: dict[str, Any], previous: Version | None) -> dict[str, Any]:
+    def run(self, record: Mapping[str, Any], previous: Version | None) -> dict[str, Any]:
         current = read_manifest(self.storage, self.state_folder)
-        if current and self._is_ours(current[0]):
-            return self._finish(current[0])
-        if (current[1] if current else None) != previous:
+        before, version = current or (None, None)
+        if before is not None and self._is_ours(before):
+            return self._finish(before)
+        if version != previous:
             raise PublishConflict(
                 f"another run published {self.folder} since this one began; run again to build on it"
             )
-        if current and not self.parts.keys().isdisjoint(current[0]["replaced"]):
+        own_names = {self._name(part) for part in self.parts}
+        if before is not None and not own_names.isdisjoint(before["replaced"]):
             raise PublishConflict(
                 f"publish {self.publish_id} has lost before, and its parts may be removed at any moment; "
                 "publish under a new id"
             )
-        return self._replace(record, previous)
+        return self._replace(record, before, version)
 
-    def _replace(self, record: dict[str, Any], previous: Version | None) -> dict[str, Any]:
-        self.storage.delete(self._path(SUCCESS))
+    def _replace(
+        self, record: Mapping[str, Any], before: dict[str, Any] | None, version: Version | None
+    ) -> dict[str, Any]:
+        listed = self._listed()
+        kept = self._kept(before, listed)
+        # Nothing to publish, and nothing in the way: only what the run tells is new.
+        if (
+            before is not None
+            and self._is_same(before, kept)
+            and listed.keys() == {SUCCESS, *part_names(before)}
+        ):
+            return self._restate(record, before, version)
         try:
+            self._write([part for part in self.parts if part.number not in kept])
+            self._keep_for_a_while(before, kept)
             self._place()
         except FileNotFoundError as error:
-            return self._lost(f"a staged part is gone ({error.filename})")
-        current = read_manifest(self.storage, self.state_folder)
-        present = self._present() | (_files(current[0]) if current else set())
-        # A listing may be stale, so what it does not show is asked for by name.
-        if not all(self.storage.exists(self._path(name)) for name in self.parts.keys() - present):
+            return self._lost(f"a staged batch is gone ({error.filename})")
+        return self._swap(record, before, version, kept)
+
+    def _swap(
+        self,
+        record: Mapping[str, Any],
+        before: dict[str, Any] | None,
+        version: Version | None,
+        kept: Mapping[int, File],
+    ) -> dict[str, Any]:
+        """Make what is placed, and what was kept, the dataset."""
+        files = [kept.get(part.number) or self._file(part) for part in self.parts]
+        names = {str(file["path"]) for file in files}
+        present = (self._listed().keys() | part_names(before)) - {SUCCESS}
+        # A listing may be late, so what it does not show is asked for by name.
+        if not all(self.storage.exists(self._path(name)) for name in names - present):
             return self._lost("another publish removed parts of this one")
-        record = {**record, "replaced": sorted(present - self.parts.keys())}
-        path = self.storage.join(self.state_folder, MANIFEST)
-        if not self.storage.replace_if(path, encoded(record), previous):
+        # Where only remains of the dead are in the way, it is the publish before that is mended.
+        is_mended = before is not None and self._is_same(before, kept)
+        manifest = manifest_with(
+            record,
+            publish_id=str(before["publish_id"]) if before is not None and is_mended else self.publish_id,
+            files=files,
+            replaced=present - names,
+            unchanged=is_mended,
+            forgotten=bool(kept) and shows_forgotten(before),
+        )
+        if not swap_manifest(self.storage, self.state_folder, manifest, version):
             return self._lost("another publish of the same dataset came first")
-        return self._finish(record)
+        return self._finish(manifest)
+
+    def _restate(
+        self, record: Mapping[str, Any], before: Mapping[str, Any], version: Version | None
+    ) -> dict[str, Any]:
+        """Tell what this run did, of a dataset that stays as it is."""
+        manifest = manifest_with(
+            record,
+            publish_id=before["publish_id"],
+            files=before["files"],
+            unchanged=True,
+            forgotten=shows_forgotten(before),
+        )
+        if not swap_manifest(self.storage, self.state_folder, manifest, version):
+            raise PublishConflict(
+                f"{self.folder}: another publish of the same dataset came first; run again to build on what is there"
+            )
+        self._tidy()
+        return manifest
+
+    def _kept(self, before: Mapping[str, Any] | None, listed: Mapping[str, int]) -> dict[int, File]:
+        """By number, the parts of the publish before that hold the rows of ours, and are there."""
+        if before is None:
+            return {}
+        return {
+            part.number: file
+            for part, file in zip(self.parts, before["files"], strict=False)
+            if _holds(file, part) and self._is_there(file, listed)
+        }
+
+    def _is_same(self, before: Mapping[str, Any], kept: Mapping[int, File]) -> bool:
+        return len(kept) == len(self.parts) == len(before["files"])
+
+    def _is_there(self, file: File, listed: Mapping[str, int]) -> bool:
+        name = file["path"]
+        if name in listed:
+            return bool(listed[name] == file.get("bytes"))
+        return self.storage.exists(self._path(name))
+
+    def _write(self, parts: Sequence[Part]) -> None:
+        for part in parts:
+            path = self.storage.join(self.stage, f"part-{part.number:05d}.part")
+            self.written[self._name(part)] = write_part(self.storage, path, part.batches)
 
     def _place(self) -> None:
-        for name, part in self.parts.items():
-            target = self._path(name)
-            if self.storage.copy_new(part.path, target) or self._is_placed(target, part):
-                continue
-            # From an earlier try whose part was staged anew since; no manifest names it.
-            self.storage.delete(target)
-            self.storage.copy_new(part.path, target)
+        """Put the parts beside the old ones, all at once: what takes long is done before a reader can meet both."""
+        self.storage.delete(self._path(SUCCESS))
+        self._for_each(
+            self.written, lambda name: self.storage.copy(self.written[name].path, self._path(name))
+        )
 
-    def _is_placed(self, target: str, part: StagedPart) -> bool:
-        return hashlib.sha256(self.storage.read(target)).hexdigest() == part.sha256
+    def _keep_for_a_while(self, before: Mapping[str, Any] | None, kept: Mapping[int, File]) -> None:
+        """For readers of the manifest before, unless nobody is to read its parts any more."""
+        if self.grace_s == 0 or shows_forgotten(before):
+            return
+        leaving = part_names(before) - {str(file["path"]) for file in kept.values()}
+        keep = partial(keep_for_a_while, self.storage, self.folder, self.state_folder)
+        self._for_each(leaving, keep)
+
+    def _for_each(self, names: Iterable[str], do: Callable[[str], None]) -> None:
+        if self.at_once == 1:
+            for name in sorted(names):
+                do(name)
+            return
+        with ThreadPoolExecutor(self.at_once) as pool:
+            for done in [pool.submit(do, name) for name in sorted(names)]:
+                done.result()
 
     def _lost(self, reason: str) -> dict[str, Any]:
         """Withdraw, unless it was a twin with our own id that came first, or a reply that was lost."""
         current = read_manifest(self.storage, self.state_folder)
         if current and self._is_ours(current[0]):
             return self._finish(current[0])
-        for name in self.parts:
+        for name, part in self.written.items():
             self.storage.delete(self._path(name))
-        if current and self._is_whole(_files(current[0])):
+            self.storage.delete(part.path)
+        if current and self._is_whole(part_names(current[0])):
             self.storage.create_new(self._path(SUCCESS), b"")
         raise PublishConflict(f"{self.folder}: {reason}; run again to build on what is there")
 
     def _finish(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        for name in manifest["replaced"]:
-            # Some names come from the manifest of before, and whoever wrote that may have named anything.
-            if _PART.fullmatch(str(name)):
-                self.storage.delete(self._path(name))
+        self._for_each(replaced_names(manifest), lambda name: self.storage.delete(self._path(name)))
         current = read_manifest(self.storage, self.state_folder)
-        if current and self._is_ours(current[0]):  # else a later publish is at work, and owns the mark
+        # Else a later publish is at work, and owns the mark.
+        if current and current[0]["publish_id"] == manifest["publish_id"]:
             self.storage.create_new(self._path(SUCCESS), b"")
-        for part in self.parts.values():
+        self._tidy()
+        return manifest
+
+    def _tidy(self) -> None:
+        for part in self.written.values():
             self.storage.delete(part.path)
-        _clear_staged(self.storage, self.state_folder, self.publish_id)
+        _remove_dead_stages(self.storage, self.state_folder, self.now())
+        remove_outdated(self.storage, self.state_folder, self.now(), self.grace_s)
         self.storage.sweep(self.state_folder)
         self.storage.sweep(self.folder)
-        return manifest
 
     def _is_ours(self, manifest: Mapping[str, Any]) -> bool:
         return bool(manifest["publish_id"] == self.publish_id)
 
-    def _is_whole(self, files: set[str]) -> bool:
-        """Whether the folder holds these parts and no others, whatever a stale listing says."""
-        others = self._present() - files
-        return all(self.storage.exists(self._path(name)) for name in files) and not any(
+    def _is_whole(self, names: set[str]) -> bool:
+        """Whether the folder holds these parts and no others, whatever a late listing says."""
+        others = self._listed().keys() - names - {SUCCESS}
+        return all(self.storage.exists(self._path(name)) for name in names) and not any(
             self.storage.exists(self._path(name)) for name in others
         )
 
-    def _present(self) -> set[str]:
-        """The part files of all publishes in the dataset's folder."""
-        listed = [entry.path for entry in self.storage.list(self.folder, recursive=False)]
-        return _own_names(self.storage, self.folder, listed) - {SUCCESS}
+    def _listed(self) -> dict[str, int]:
+        """The bytes of the files of all publishes in the dataset's folder, by their names."""
+        entries = self.storage.list(self.folder, recursive=False)
+        return {name: entry.size for name, entry in own_files(self.storage, self.folder, entries).items()}
+
+    def _file(self, part: Part) -> dict[str, Any]:
+        name = self._name(part)
+        written = self.written[name]
+        return {"path": name, "rows": part.rows, "bytes": written.bytes, "content": part.content}
+
+    def _name(self, part: Part) -> str:
+        return f"{_beginning(part)}{self.publish_id}.parquet"
 
     def _path(self, name: str) -> str:
         return self.storage.join(self.folder, name)
 
 
-def _files(manifest: Mapping[str, Any]) -> set[str]:
-    """The names of the parts that a manifest says are the dataset."""
-    return {str(file["path"]) for file in manifest["files"]}
+def _holds(file: File, part: Part) -> bool:
+    """Whether a published file has the rows of a part, at its place; manifests of earlier versions do not say."""
+    return bool(file.get("content") == part.content and file["path"].startswith(_beginning(part)))
 
 
-def staged_parts(storage: Storage, state_folder: str) -> Entries:
-    """The parts that wait in a state folder, those of dead processes too; nothing that is not ours or behind a link."""
-    folder = storage.join(state_folder, "staged")
-    listed = storage.list(folder, links=False)
-    return [entry for entry in listed if _STAGED.fullmatch(entry.path.removeprefix(f"{folder}/"))]
+def _beginning(part: Part) -> str:
+    return f"part-{part.number:05d}-"
 
 
-def _clear_staged(storage: Storage, state_folder: str, publish_id: str) -> None:
-    """Remove what this publish staged, and what others did whose newest part is a day old: they are dead."""
-
-    def folder(entry: Entry) -> str:
-        return entry.path.rpartition("/")[0]
-
-    for where, group in groupby(staged_parts(storage, state_folder), folder):
+def _remove_dead_stages(storage: Storage, state_folder: str, now: float) -> None:
+    """Remove what others staged whose newest file is a day old: they are dead."""
+    for _, group in groupby(staged_files(storage, state_folder), lambda entry: entry.path.rpartition("/")[0]):
         entries = list(group)
-        ages = [time.time() - entry.modified for entry in entries if entry.modified is not None]
-        dead = len(ages) == len(entries) and min(ages) > STALE_S
-        if dead or where == storage.join(state_folder, "staged", publish_id):
+        ages = [now - entry.modified for entry in entries if entry.modified is not None]
+        if len(ages) == len(entries) and min(ages) > STALE_S:
             for entry in entries:
                 storage.delete(entry.path)
-
-
-def _own_names(storage: Storage, folder: str, paths: Iterable[str]) -> set[str]:
-    """The names, right in the folder, that a publish of ours writes."""
-    names = {path.rpartition("/")[2]: path for path in paths}
-    return {
-        name
-        for name, path in names.items()
-        if path == storage.join(folder, name) and (name == SUCCESS or _PART.fullmatch(name))
-    }
-
-
-def _parquet(tables: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema) -> tuple[memoryview, int]:
-    sink = pa.BufferOutputStream()
-    rows = 0
-    with pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer:
-        for group in _row_groups(tables):
-            writer.write_table(group, row_group_size=group.num_rows)
-            rows += group.num_rows
-    return memoryview(sink.getvalue()), rows
-
-
-def _row_groups(tables: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[pa.Table]:
-    """Small tables together: a row group for each would be slow to read."""
-    held: list[pa.Table] = []
-    rows = size = 0
-    for one in tables:
-        held.append(pa.Table.from_batches([one]) if isinstance(one, pa.RecordBatch) else one)
-        rows, size = rows + one.num_rows, size + one.nbytes
-        if rows >= ROW_GROUP_ROWS or size >= ROW_GROUP_BYTES:
-            yield pa.concat_tables(held)
-            held, rows, size = [], 0, 0
-    if rows:
-        yield pa.concat_tables(held)
-
-
-def _check_publish_id(publish_id: str) -> None:
-    if not _PUBLISH_ID.fullmatch(publish_id):
-        raise ValueError(f"{publish_id!r} is no publish id: letters, digits and underscores, at most 100")
-
-
-def _escape(value: str) -> str:
-    return _ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", value)
-
-
-def _some(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return ", ".join(paths[:3]) + more

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.api.client import Client
-from runware_provider.engine.dataset.publish import Stage
+from runware_provider.engine.dataset.staging import Stage
 from runware_provider.engine.errors import JobStopped
 from runware_provider.engine.exchange.collect import Collector
 from runware_provider.engine.exchange.conversation import Exchange
@@ -28,7 +28,7 @@ from runware_provider.engine.job.output_retries import OutputRetries
 from runware_provider.engine.job.prepare import failures_state
 from runware_provider.engine.job.run_watch import RunWatch
 from runware_provider.engine.job.staged import Staged
-from runware_provider.engine.outcome.part_writer import PartWriter
+from runware_provider.engine.outcome.batch_writer import BatchWriter
 
 if TYPE_CHECKING:
     import asyncio
@@ -98,7 +98,9 @@ class _Asking:
             raise
         feed.watch.report()
         writer = feed.in_hand.staging.writer
-        return Staged(writer.parts, writer.failed_parts, writer.counts, writer.first_rows, feed.watch.priced)
+        return Staged(
+            writer.batches, writer.failed_batches, writer.counts, writer.first_rows, feed.watch.priced
+        )
 
     def _exchange(self, flight: Flight, account: Account | None) -> Exchange:
         job, client = self.job, self.client
@@ -122,7 +124,7 @@ class _Asking:
     def _feed(self, flight: Flight, decider: Decider) -> BatchFeed:
         prepared = self.job.prepared
         watch = self._watch(flight)
-        staging = BatchStaging(self._writer(decider), self.job.ledger, prepared.storage)
+        staging = BatchStaging(self._writer(decider), self.job.ledger)
         return BatchFeed(
             prepared=prepared,
             flight=flight,
@@ -150,12 +152,12 @@ class _Asking:
             now=time.monotonic,
         )
 
-    def _writer(self, decider: Decider) -> PartWriter:
+    def _writer(self, decider: Decider) -> BatchWriter:
         job, prepared = self.job, self.job.prepared
         failures = None
         if prepared.failures_folder is not None and job.publishes:
             failures = Stage(prepared.storage, failures_state(prepared), job.publish_id)
-        return PartWriter(
+        return BatchWriter(
             stage=Stage(prepared.storage, prepared.state_folder, job.publish_id),
             failures=failures,
             judge=decider.judge,

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from runware_provider.engine.job.batch_work import BatchWork
     from runware_provider.engine.memory.ledger import Ledger
-    from runware_provider.engine.outcome.part_writer import PartWriter
-    from runware_provider.engine.storage.stores import Storage
+    from runware_provider.engine.outcome.batch_writer import BatchWriter
 
 
 @dataclass
@@ -20,12 +19,10 @@ class BatchStaging:
     Args:
         writer: writes them.
         ledger: is told what they show.
-        storage: where they lie.
     """
 
-    writer: PartWriter
+    writer: BatchWriter
     ledger: Ledger
-    storage: Storage
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
 
     def begin(self, work: BatchWork) -> None:
@@ -53,8 +50,7 @@ class BatchStaging:
 
     def discard(self) -> None:
         """Remove what is staged."""
-        for part in self.writer.staged:
-            self.storage.delete(part.path)
+        self.writer.discard()
 
     async def _stage(self, work: BatchWork) -> None:
         self.ledger.mark_used(work.used)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.api.client import check_endpoint
-from runware_provider.engine.dataset.publish import read_manifest
+from runware_provider.engine.dataset.published_manifest import read_manifest
 from runware_provider.engine.errors import BadInput, NothingToDo
 from runware_provider.engine.job.manifest import Clock
 from runware_provider.engine.job.prepare import (

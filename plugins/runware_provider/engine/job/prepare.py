@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from runware_provider.engine.api.forcing import Forced, force_schema, offer_tools, traits_of
 from runware_provider.engine.api.request_bodies import RequestTemplate
+from runware_provider.engine.dataset.destination import check_destination, dataset_folder
 from runware_provider.engine.dataset.footers import open_dataset
 from runware_provider.engine.dataset.partition_schemas import (
     changes_of,
@@ -19,7 +20,7 @@ from runware_provider.engine.dataset.partition_schemas import (
     note_schema,
     published_schema,
 )
-from runware_provider.engine.dataset.publish import check_destination, dataset_folder, read_manifest
+from runware_provider.engine.dataset.published_manifest import FAILURES, read_manifest
 from runware_provider.engine.dataset.row_filter import RowFilter
 from runware_provider.engine.dataset.source import Dataset, FileRange, first_rows, rows_in, spread_rows
 from runware_provider.engine.dataset.source_files import would_read
@@ -104,7 +105,7 @@ class Prepared:
 
 def failures_state(prepared: Prepared) -> str:
     """Where the manifest of the failures' dataset lies."""
-    return prepared.storage.join(prepared.state_folder, "failures")
+    return prepared.storage.join(prepared.state_folder, FAILURES)
 
 
 def prepare(spec: Spec, stores: Stores) -> Prepared:

@@ -6,7 +6,9 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runware_provider.engine.dataset.publish import publish, read_manifest
+from runware_provider.engine.dataset.publish import publish
+from runware_provider.engine.dataset.published_manifest import read_manifest
+from runware_provider.engine.dataset.replaced_parts import GRACE_S
 from runware_provider.engine.dataset.schema_text import schema_text
 from runware_provider.engine.errors import PublishConflict
 from runware_provider.engine.identity import task_uuid
@@ -16,7 +18,7 @@ from runware_provider.engine.job.prepare import failures_state, note_schemas
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runware_provider.engine.dataset.publish import StagedPart
+    from runware_provider.engine.dataset.staged_batch import StagedBatch
     from runware_provider.engine.job.opening import OpenedJob
     from runware_provider.engine.job.staged import Staged
     from runware_provider.engine.storage.stores import Version
@@ -65,10 +67,10 @@ class _Publishing:
         manifest |= self._unpriced()
         note_schemas(prepared, self.job.published, self.job.started_at)
         if prepared.failures_folder is not None:
-            rows = sum(part.rows for part in staged.failed_parts)
+            rows = sum(batch.rows for batch in staged.failed_batches)
             manifest["failures"] = {"destination": prepared.failures_folder, "rows": rows}
         published = self._replace(
-            prepared.folder, prepared.state_folder, staged.parts, manifest, self.job.previous
+            prepared.folder, prepared.state_folder, staged.batches, manifest, self.job.previous
         )
         if prepared.failures_folder is not None:
             record = {
@@ -79,7 +81,7 @@ class _Publishing:
             self._replace(
                 prepared.failures_folder,
                 failures_state(prepared),
-                staged.failed_parts,
+                staged.failed_batches,
                 record,
                 self.job.previous_failures,
                 decided=str(published["publish_id"]),
@@ -90,7 +92,7 @@ class _Publishing:
         self,
         folder: str,
         state_folder: str,
-        parts: list[StagedPart],
+        batches: list[StagedBatch],
         manifest: dict[str, Any],
         previous: Version | None,
         *,
@@ -101,7 +103,7 @@ class _Publishing:
         Args:
             folder: the dataset's.
             state_folder: where its manifest lies.
-            parts: of the dataset.
+            batches: staged, in the order of their rows.
             manifest: what to record.
             previous: the version that this publish builds on.
             decided: the publish of the main dataset that this one belongs to. Which run stands is decided there, once
@@ -120,9 +122,11 @@ class _Publishing:
                     folder=folder,
                     state_folder=state_folder,
                     publish_id=publish_id,
-                    staged=parts,
+                    staged=batches,
                     manifest=manifest,
                     previous=previous,
+                    # Who wants answers to be gone after a time wants no copies of them.
+                    grace_s=GRACE_S if self.job.prepared.spec.retention_days is None else 0,
                 )
             except PublishConflict:
                 present = read_manifest(storage, state_folder)

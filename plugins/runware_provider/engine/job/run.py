@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from runware_provider.engine.errors import BadInput, PublishConflict
 from runware_provider.engine.job.asking import ask
 from runware_provider.engine.job.opening import open_run
 from runware_provider.engine.job.publishing import manifest_of_run, publish_staged
@@ -69,9 +68,8 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
 def _published(job: OpenedJob, staged: Staged) -> dict[str, Any]:
     try:
         manifest = publish_staged(job, staged)
-    except (PublishConflict, BadInput):
+    finally:
         staged.discard(job.prepared.storage)
-        raise
     tidy(job)
     return manifest
 

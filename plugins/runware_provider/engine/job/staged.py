@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from runware_provider.engine.dataset.staging import remove_batches
+
 if TYPE_CHECKING:
-    from runware_provider.engine.dataset.publish import StagedPart
+    from runware_provider.engine.dataset.staged_batch import StagedBatch
     from runware_provider.engine.outcome.rows import Counts
     from runware_provider.engine.storage.stores import Storage
 
@@ -15,8 +17,9 @@ if TYPE_CHECKING:
 class Staged:
     """The rows of a job, each with its outcome, where a publish finds them."""
 
-    parts: list[StagedPart]
-    failed_parts: list[StagedPart]
+    batches: list[StagedBatch]
+    """In the order of their rows."""
+    failed_batches: list[StagedBatch]
     """Of the dataset of failures."""
     counts: Counts
     first_rows: list[dict[str, Any]] = field(default_factory=list, repr=False)
@@ -26,5 +29,4 @@ class Staged:
 
     def discard(self, storage: Storage) -> None:
         """Remove what is staged."""
-        for part in (*self.parts, *self.failed_parts):
-            storage.delete(part.path)
+        remove_batches(storage, [*self.batches, *self.failed_batches])

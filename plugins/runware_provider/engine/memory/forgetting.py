@@ -17,7 +17,9 @@ import pyarrow.compute as pc
 
 from runware_provider.engine.api.error_families import MAYBE_RUN
 from runware_provider.engine.attempt import FORGOTTEN, Kind
-from runware_provider.engine.dataset.publish import staged_parts
+from runware_provider.engine.dataset.published_manifest import FAILURES, mark_forgotten
+from runware_provider.engine.dataset.replaced_parts import replaced_files
+from runware_provider.engine.dataset.staging import staged_files
 from runware_provider.engine.errors import BadInput, StateUnreadable
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.memory import segments
@@ -86,6 +88,7 @@ class _Report:
     rewritten: int = 0
     removed: int = 0
     staged: int = 0
+    replaced: int = 0
     reports: int = 0
 
 
@@ -101,7 +104,8 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
     """Erase answers and errors from a job's state folder, while no run of the job is under way.
 
     An attempt that matches takes with it every attempt of the same request, all samples and generations included;
-    one that is only too old goes alone. Staged parts, reports, and segments that were merged, are removed as a whole.
+    one that is only too old goes alone. What is staged, parts that a publish replaced, reports, and segments that were
+    merged, are removed as a whole.
 
     The ledger is swapped as a whole before anything is removed. After a death in between, the next call, or the next
     run, removes the rest; call again to be sure. Backups and old versions that the store keeps by itself are not
@@ -119,7 +123,8 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
     Returns:
         `forgotten` attempts, how many `answers` were among them, the `task_uuids` whose rows in published datasets
         still show what was forgotten here, the `unknown_task_uuids` of those given, the number of `segments` that
-        were rewritten, of old ones that were `removed`, and of `staged` parts and files of `reports` that were. No content.
+        were rewritten, of old ones that were `removed`, and of files that were: `staged` ones, `replaced` parts, `reports`.
+        No content.
 
     Raises:
         BadInput: nothing was asked for, what was is no UUID, no text or no time, there is no job, or a folder of its
@@ -145,9 +150,15 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
         report = _erase(ledger, choice, _Report(job.job_id), everything=True)
     finally:
         ledger.close()
-    for entry in staged_parts(storage, state_folder):
-        storage.delete(entry.path)
-        report.staged += 1
+    for folder in (state_folder, storage.join(state_folder, FAILURES)):
+        # Without a grace time: what is to be forgotten may stand in any of them.
+        for entry in staged_files(storage, folder):
+            storage.delete(entry.path)
+            report.staged += 1
+        for entry in replaced_files(storage, folder):
+            storage.delete(entry.path)
+            report.replaced += 1
+        mark_forgotten(storage, folder)
     for entry in storage.list(storage.join(state_folder, "reports"), links=False):  # they quote values
         if _REPORT.fullmatch(entry.path.rpartition("/")[2]):
             storage.delete(entry.path)
@@ -157,7 +168,8 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
 
 def _check_links(storage: Storage, state_folder: str) -> None:
     """An erasure that stops before a link must not look done."""
-    for name in ("ledger", "staged", "reports"):
+    beside = ("staged", "replaced", FAILURES, f"{FAILURES}/staged", f"{FAILURES}/replaced")
+    for name in ("ledger", "reports", *beside):
         folder = storage.join(state_folder, name)
         if storage.is_link(folder):
             raise BadInput(
@@ -348,5 +360,6 @@ def _told(report: _Report, unknown: Iterable[str]) -> dict[str, Any]:
         "segments": report.rewritten,
         "removed": report.removed,
         "staged": report.staged,
+        "replaced": report.replaced,
         "reports": report.reports,
     }

@@ -4,7 +4,8 @@
       job.json                 format, job_id, destination; created once, exclusively
       generations/000001.json  one wish to ask anew, created exclusively
       ledger/                  the ledger: numbered segments, and base.json, which names those that were merged
-      staged/<publish id>/     parts that wait for the publish
+      staged/<publish id>/     batches that wait for the publish
+      replaced/                parts of the publish before, for readers of its manifest
       manifest.json            what the current publish holds
 
 One state folder belongs to one destination, or to one partition of it.

@@ -129,21 +129,6 @@ class LocalStorage:
             temporary.unlink(missing_ok=True)
         self._sync_folder(end.parent)
 
-    def copy_new(self, source: str, target: str) -> bool:
-        origin, end = self._path(source), self._path(target)
-        try:
-            created = self._link(origin, end)
-        except FileNotFoundError:
-            origin.stat()  # says which file is missing, should it be the source
-            self._make_folder(end.parent)
-            return self.copy_new(source, target)
-        except OSError as error:
-            if error.errno not in _LINK_ELSEWHERE:
-                raise
-            return self._move_new(self._copy_temporary(origin, end), end)
-        self._sync_folder(end.parent)
-        return created
-
     def delete(self, path: str) -> None:
         self._path(path).unlink(missing_ok=True)
 

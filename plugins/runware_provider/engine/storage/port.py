@@ -106,13 +106,6 @@ class Storage(Protocol):
             FileNotFoundError: there is no source.
         """
 
-    def copy_new(self, source: str, target: str) -> bool:
-        """`create_new` with the content of another file, which nobody may write to any more.
-
-        Raises:
-            FileNotFoundError: there is no source.
-        """
-
     def delete(self, path: str) -> None:
         """Remove a file if it exists; durable with the next `create_new` in the same folder."""
 

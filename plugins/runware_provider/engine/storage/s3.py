@@ -117,10 +117,6 @@ class S3Storage:
             # A store that does not copy by itself.
             self._client.put(self._key(target), target, self.read(source))
 
-    def copy_new(self, source: str, target: str) -> bool:
-        # Not the store's own copy: one that does not know `If-None-Match` there overwrites without a word.
-        return self.create_new(target, self.read(source))
-
     def delete(self, path: str) -> None:
         self._client.delete(self._key(path), path)
 

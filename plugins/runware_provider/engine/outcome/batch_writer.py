@@ -1,4 +1,4 @@
-"""From a finished batch to its parts: the one of the dataset, and the one of its failures."""
+"""From a finished batch to its rows, staged for the dataset and for that of its failures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from runware_provider.engine.outcome.rows import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runware_provider.engine.dataset.publish import Stage, StagedPart
+    from runware_provider.engine.dataset.staged_batch import StagedBatch
+    from runware_provider.engine.dataset.staging import Stage
     from runware_provider.engine.identity import Key
     from runware_provider.engine.outcome.flattening import ResultColumns
     from runware_provider.engine.outcome.rows import Judge, Judgement
@@ -31,12 +32,12 @@ NO_FAILURES = pa.array([Outcome.SUCCEEDED.value, Outcome.SKIPPED.value])
 
 
 @dataclass
-class PartWriter:
-    """Writes parts; `write` may be called from many threads.
+class BatchWriter:
+    """Stages what parts are made of; `write` may be called from many threads.
 
     Args:
-        stage: for the parts of the dataset.
-        failures: for the parts of the rows that neither succeeded nor were skipped, where the user wants them.
+        stage: for the rows of the dataset.
+        failures: for the rows that neither succeeded nor were skipped, where the user wants them.
         judge: of the job.
         kept: the input's columns that the output keeps.
         results: the columns of the results.
@@ -47,8 +48,10 @@ class PartWriter:
     judge: Judge
     kept: pa.Schema
     results: ResultColumns
-    parts: list[StagedPart] = field(default_factory=list)
-    failed_parts: list[StagedPart] = field(default_factory=list)
+    batches: list[StagedBatch] = field(default_factory=list)
+    """Of the dataset, in order, once all are written."""
+    failed_batches: list[StagedBatch] = field(default_factory=list)
+    """Of its failures."""
     counts: Counts = field(default_factory=Counts)
     _first: list[tuple[tuple[int, int], dict[str, Any]]] = field(default_factory=list, repr=False)
 
@@ -64,38 +67,44 @@ class PartWriter:
         slots: Sequence[Sequence[Key | Skip]],
         judged: Mapping[Key, Judgement],
     ) -> None:
-        """Stage the parts of a batch."""
+        """Stage the rows of a batch."""
         table, counts = assemble(kept, slots, judged, self.judge, self.results)
-        part = self.stage.write(number, [table], table.schema)
-        failed = self._failed_part(number, table)
+        self.stage.add(number, table)
+        self._add_failed(number, table)
         shown = table.select([*self.results.names, INFERENCE]).slice(0, SHOWN).to_pylist()
         first = [((number, index), row) for index, row in enumerate(shown)]
-        self.parts.append(part)
-        self.failed_parts += failed
         self.counts.add(counts)
         self._first = sorted([*self._first, *first], key=lambda row: row[0])[:SHOWN]
 
     def finish(self) -> None:
-        """Put the parts in order; a dataset without rows gets one typed part."""
+        """See that all is durable; a dataset without rows gets a batch without rows, which has its types."""
         schema = output_schema_of(self.kept, self.results)
-        if not self.parts:
-            self.parts.append(self.stage.write(0, [schema.empty_table()], schema))
-        self.parts.sort(key=lambda part: part.number)
-        if self.failures is not None and not self.failed_parts:
-            empty = schema.empty_table().drop_columns(self.results.names)
-            self.failed_parts.append(self.failures.write(0, [empty], empty.schema))
-        self.failed_parts.sort(key=lambda part: part.number)
+        self.batches = _finished(self.stage, schema)
+        if self.failures is not None:
+            self.failed_batches = _finished(self.failures, _without(schema, self.results.names))
 
-    @property
-    def staged(self) -> list[StagedPart]:
-        """All parts, of both datasets."""
-        return [*self.parts, *self.failed_parts]
+    def discard(self) -> None:
+        """Remove what is staged, of both datasets."""
+        self.stage.discard()
+        if self.failures is not None:
+            self.failures.discard()
 
-    def _failed_part(self, number: int, table: pa.Table) -> list[StagedPart]:
+    def _add_failed(self, number: int, table: pa.Table) -> None:
         if self.failures is None:
-            return []
+            return
         outcome = pc.struct_field(table.column(INFERENCE), "outcome")
-        rows = table.filter(pc.invert(pc.is_in(outcome, value_set=NO_FAILURES))).drop_columns(
-            self.results.names
-        )
-        return [self.failures.write(number, [rows], rows.schema)] if rows.num_rows else []
+        failed = table.filter(pc.invert(pc.is_in(outcome, value_set=NO_FAILURES)))
+        if failed.num_rows:
+            self.failures.add(number, failed.drop_columns(self.results.names))
+
+
+def _finished(stage: Stage, schema: pa.Schema) -> list[StagedBatch]:
+    batches = stage.finish()
+    if batches:
+        return batches
+    stage.add(0, schema.empty_table())
+    return stage.finish()
+
+
+def _without(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    return schema.empty_table().drop_columns(names).schema
