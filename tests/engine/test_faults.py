@@ -186,6 +186,10 @@ def task_cases() -> list[Case]:
         cases.append(Case(f"{delivery}: no_acknowledgement", (unanswered,), delivery))
         late = Fault("delay_task", contains=ONE, seconds=1.2)
         cases.append(Case(f"{delivery}: delay_task", (late,), delivery))
+        unknown = Fault("slow_registration")
+        cases.append(Case(f"{delivery}: slow_registration", (unknown,), delivery))
+        lost = Fault("cut_after_work", task_type="textInference", nth=2)
+        cases.append(Case(f"{delivery}: slow_registration, reply lost", (unknown, lost), delivery))
     for code, outcome, again in (
         ("contentPolicyViolation", "refused", 0),
         ("providerBadRequest", "failed", 0),

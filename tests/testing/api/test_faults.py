@@ -480,6 +480,33 @@ def test_a_reservation_lapses_and_the_task_runs_and_is_charged_again(server, cli
     assert bill["distinct_uuids"] == 1
 
 
+def test_a_task_is_registered_late_and_until_then_unknown_and_run_again(clock, connect, make, ask):
+    with LocalServer(ServerSettings(latency=0), clock=clock) as server:
+        client = connect(server)
+        server.script(Fault(kind="slow_registration"))
+        task = make()
+        archive = {**ask(task), "taskType": "getTaskDetails"}
+
+        def seen():
+            return bool(client.post("", json=[ask(task)]).json()["data"]), codes(client.post("", json=[archive]))
+
+        assert client.post("", json=[task]).status_code == 200
+        assert seen() == (False, ["taskNotFound"])
+        clock.advance(0.99)
+        assert client.post("", json=[task]).status_code == 200
+        assert seen() == (False, ["taskNotFound"])
+        clock.advance(0.01)
+        assert seen() == (True, [])
+        assert codes(client.post("", json=[task])) == ["conflictTaskUUID"]
+        line = server.bill()["tasks"][task["taskUUID"]]
+        assert line["executed"] == line["charged"] == 2
+
+
+def test_a_sync_reply_does_not_wait_for_its_registration(sync, server):
+    server.script(Fault(kind="slow_registration", seconds=60))
+    assert sync()["status"] == "success"
+
+
 def test_faults_of_one_moment_are_independent_of_the_others(server, client, make):
     server.script(*(Fault(kind=kind, contains="no such text") for kind in KINDS))
     assert client.post("", json=[make(deliveryMethod="sync")]).json()["data"][0]["status"] == "success"

@@ -46,6 +46,8 @@ SUBMIT_KINDS: Mapping[str, str] = MappingProxyType(
         "never_finish": "The task is accepted and charged, and stays `processing`.",
         "forget_result": "The task is done and charged; getResponse knows nothing, or answers error `code`.",
         "delay_task": "The task takes `seconds` longer.",
+        "slow_registration": "The task is accepted; for `seconds` its UUID is unknown to polls and archive, and one that "
+        "is sent again is no duplicate: it runs, and is charged, again.",
     }
 )
 ANSWER_KINDS: Mapping[str, str] = MappingProxyType(

@@ -108,7 +108,7 @@ class Service:
         if refusal is not None:
             self._state.reject(reply, raw, task, [refusal])
             return
-        known = self._state.tasks.get(task["taskUUID"])
+        known = self._state.tasks.known(task["taskUUID"], now)
         if known is not None:
             data, errors = known.outcome(now)
             reply.data.extend(data)
@@ -119,7 +119,7 @@ class Service:
         if refusal is not None:
             self._state.reject(reply, raw, task, [refusal])
             return
-        known = self._state.tasks.get(task["taskUUID"])
+        known = self._state.tasks.known(task["taskUUID"], now)
         if known is None or known.request is None:
             unknown = Refusal("taskNotFound", "No such task was executed.", "taskUUID")
             self._state.reject(reply, raw, task, [unknown])

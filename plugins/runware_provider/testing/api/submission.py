@@ -54,7 +54,7 @@ def submit(state: State, reply: Reply, given: Submission) -> None:
         state.reject(reply, given.raw, task, refusals)
         return
     known = state.tasks.get(task["taskUUID"])
-    if known is not None and not _runs_again(state, reply, given, known):
+    if known is not None and known.known_from <= given.now and not _runs_again(state, reply, given, known):
         return
     if state.faults:
         given.faults = state.faults.of_task(bytes(given.raw), task["model"], task["taskUUID"])
@@ -66,15 +66,23 @@ def submit(state: State, reply: Reply, given: Submission) -> None:
     accepted = _queued(state, reply, given)
     if accepted is None:
         return
+    if "slow_registration" in given.faults:
+        accepted.known_from = given.now + given.faults["slow_registration"].seconds
     if known is not None:
-        accepted.executed, accepted.charged, accepted.cost_nano = (
-            known.executed,
-            known.charged,
-            known.cost_nano,
-        )
+        _go_on_from(known, accepted)
     _run(state, accepted, given)
     state.tasks.add(accepted, given.now)
     _answer(reply, accepted, given)
+
+
+def _go_on_from(known: Task, accepted: Task) -> None:
+    """The same UUID runs once more; it is known as soon as its first task is."""
+    accepted.known_from = min(accepted.known_from, known.known_from)
+    accepted.executed, accepted.charged, accepted.cost_nano = (
+        known.executed,
+        known.charged,
+        known.cost_nano,
+    )
 
 
 def _runs_again(state: State, reply: Reply, given: Submission, known: Task) -> bool:

@@ -92,6 +92,7 @@ class Task:
         lost: Whether getResponse knows nothing of the task.
         lost_error: The encoded error that getResponse gives instead of nothing.
         archived: What getTaskDetails gives instead of request and items.
+        known_from: When its UUID begins to be known, to polls as to the archive, and to be refused as a duplicate.
         fingerprint: Hash of what was asked, without UUID and delivery.
         executed: How often it ran.
         charged: How often it was charged.
@@ -109,6 +110,7 @@ class Task:
         "fingerprint",
         "finishes",
         "items",
+        "known_from",
         "lost",
         "lost_error",
         "model",
@@ -128,6 +130,7 @@ class Task:
         self.lost = False
         self.lost_error: msgspec.Raw | None = None
         self.archived: tuple[Any, Any] | None = None
+        self.known_from = 0.0
         self.fingerprint = 0
         self.executed = 0
         self.charged = 0
@@ -175,8 +178,13 @@ class TaskBook:
         return iter(self._tasks.values())
 
     def get(self, uuid: str) -> Task | None:
-        """Return the task of this UUID, in any spelling."""
+        """Return the task of this UUID, in any spelling, known or not yet."""
         return self._tasks.get(uuid.lower())
+
+    def known(self, uuid: str, now: float) -> Task | None:
+        """Return the task of this UUID if it is known by now."""
+        task = self.get(uuid)
+        return task if task is not None and task.known_from <= now else None
 
     def add(self, task: Task, now: float) -> None:
         """Remember a task, and forget request and answer of the oldest finished ones over the limit."""
