@@ -488,7 +488,9 @@ def test_a_task_is_registered_late_and_until_then_unknown_and_run_again(clock, c
         archive = {**ask(task), "taskType": "getTaskDetails"}
 
         def seen():
-            return bool(client.post("", json=[ask(task)]).json()["data"]), codes(client.post("", json=[archive]))
+            return bool(client.post("", json=[ask(task)]).json()["data"]), codes(
+                client.post("", json=[archive])
+            )
 
         assert client.post("", json=[task]).status_code == 200
         assert seen() == (False, ["taskNotFound"])
