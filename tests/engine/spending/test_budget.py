@@ -3,8 +3,6 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, field
-from fractions import Fraction
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +11,6 @@ from hypothesis import strategies as st
 
 from runware_provider.engine.spec import Budget
 from runware_provider.engine.spending.budget import UNPRICED, Account, Prices, Spend
-from runware_provider.engine.spending.picodollars import PICO
-from runware_provider.engine.spending.shares import shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -484,46 +480,3 @@ def test_a_job_that_reports_no_cost_keeps_to_the_list() -> None:
 def test_a_job_that_the_budget_pays_for_is_sent_as_a_whole() -> None:
     job = Job(account(usd=220 * EACH), [PROMPT] * 200, honest).run()
     assert job.sent == 200
-
-
-def test_shares_are_dealt_out_by_weight_and_sum_up_exactly() -> None:
-    dealt = shares(Budget(usd=1.0, tokens=100, when_short="partial"), [1, 1, 1])
-    assert [share and share.tokens for share in dealt] == [34, 33, 33]
-    assert sum(round(Fraction(share.usd) * PICO) for share in dealt if share and share.usd) == PICO
-    assert all(share and share.when_short == "partial" for share in dealt)
-
-
-def test_a_batch_with_nothing_to_pay_gets_nothing_to_spend() -> None:
-    assert shares(Budget(usd=3.0), [1, 0, 2]) == [Budget(usd=1.0), None, Budget(usd=2.0)]
-    assert shares(Budget(usd=3.0), [0, 0]) == [None, None]
-    assert shares(Budget(usd=3.0), []) == []
-
-
-def test_a_batch_that_a_limit_leaves_nothing_for_gets_nothing_to_spend() -> None:
-    assert shares(Budget(usd=3.0, tokens=1), [2, 1]) == [Budget(usd=2.0, tokens=1), None]
-
-
-@pytest.mark.parametrize("weight", [-1, math.nan, math.inf])
-def test_a_weight_that_is_none_is_refused(weight: float) -> None:
-    with pytest.raises(ValueError, match="a weight is"):
-        shares(Budget(usd=1.0), [1, weight])
-
-
-@given(
-    st.integers(1, 8_000 * PICO).map(lambda picos: picos / PICO),
-    st.integers(1, 10**15),
-    st.lists(st.integers(0, 10**9) | st.floats(0, 1e9), min_size=1, max_size=50),
-)
-def test_shares_are_exact_fair_and_never_negative(usd: float, tokens: int, weights: list[float]) -> None:
-    picos = math.floor(Fraction(repr(usd)) * PICO)
-    in_usd, in_tokens = shares(Budget(usd=usd), weights), shares(Budget(tokens=tokens), weights)
-    dealt_picos = [round(Fraction(share.usd or 0) * PICO) if share else 0 for share in in_usd]
-    dealt_tokens = [(share.tokens or 0) if share else 0 for share in in_tokens]
-    for whole, dealt in ((picos, dealt_picos), (tokens, dealt_tokens)):
-        assert sum(dealt) == (whole if any(weights) else 0)
-        total = sum(Fraction(weight) for weight in weights)
-        for share, weight in zip(dealt, weights, strict=True):
-            assert share >= 0
-            assert not total or abs(share - whole * Fraction(weight) / total) < 1
-        ranked = sorted(zip(weights, dealt, strict=True))
-        assert all(a[1] <= b[1] for a, b in pairwise(ranked) if a[0] < b[0])
