@@ -314,12 +314,13 @@ class Exchange:
         for inference, entry in verdicts:
             if not self._fates.settled(inference, entry, self._job_id, self._now()):
                 continue
+            tokens, output_retry = inference.tokens, inference.is_output_retry
             follow_up = feed.settle(inference, entry)
-            was = inference.tokens, inference.is_output_retry
+            # The answer does not fit, or was cut off: one more attempt, which is paid for.
             if follow_up is not None:
                 self._flight.ask_further(inference, follow_up, self._job_id)
+            # What was kept back for a further attempt is now needed, or free.
             if self._account is not None and entry.kind is Kind.ANSWERED:
-                tokens, output_retry = was
                 beside = inference.tokens - inference.prompt_tokens if follow_up is not None else None
                 self._account.judged(tokens, beside, output_retry=output_retry)
 

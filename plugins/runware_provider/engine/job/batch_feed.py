@@ -1,7 +1,7 @@
 """Brings questions to the exchange, batch by batch, and stages each batch when its last word is in.
 
 Memory is bounded: batches that only wait for stragglers are let go to make room, and read and rendered a second time
-in the end, when the ledger has their answers (scale.md: "what a process holds").
+in the end, when the ledger has their answers.
 """
 
 from __future__ import annotations
@@ -224,7 +224,8 @@ class BatchFeed:
         question = decision.question
         if decision.action is Action.ANSWERED and decision.judgement is not None:
             self.watch.proven = self.watch.proven or decision.judgement.answered
-            self.watch.price(question.request.tokens, decision.judgement)
+            if not work.counted:
+                self.watch.price(question.request.tokens, decision.judgement)
             self.in_hand.show(work, question.key, decision.judgement, rows)
             return
         # The budget reaches for nothing more, so the rows keep what they had.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.api.error_families import FINAL, Family
 from runware_provider.engine.attempt import FORGOTTEN, WITHDRAWN, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runware_provider.engine.attempt import Attempt, History
 
 MOST_SPENT = 5
@@ -46,37 +48,50 @@ def standing(history: History | None, allowed_attempts: int, *, retry_lost: bool
     if history is not None and len(history.attempts) == 1 and history.attempts[0].kind is Kind.ANSWERED:
         answer = history.attempts[0]  # nearly always
         return Standing(answer.number + 1, 0, 0, settled=answer, answers=(answer,))
-    attempts = sorted(history.attempts, key=lambda one: one.number) if history else []
-    answers = tuple(one for one in attempts if one.kind is Kind.ANSWERED)
-    last_answer = answers[-1].number if answers else 0
-    errors = [one for one in attempts if one.kind is Kind.ERROR]
-    used_up = [one for one in attempts if one.kind is Kind.SPENT]
-    spent = [one for one in used_up if one.family != FORGOTTEN]
-    over = None
-    if (
-        errors
-        and errors[-1].number > last_answer
-        and is_final(errors[-1].family, len(errors), allowed_attempts, retry_lost=retry_lost)
-    ):
-        over = errors[-1]
-    elif len(spent) > MOST_SPENT and spent[-1].number > last_answer:
-        over = spent[-1]
-    settled = answers[-1] if answers else over
-    if over is not None and settled is not None:
+    attempts = sorted(history.attempts, key=lambda attempt: attempt.number) if history else []
+    answers = tuple(attempt for attempt in attempts if attempt.kind is Kind.ANSWERED)
+    errors = [attempt for attempt in attempts if attempt.kind is Kind.ERROR]
+    used_up = [attempt for attempt in attempts if attempt.kind is Kind.SPENT]
+    spent = [attempt for attempt in used_up if attempt.family != FORGOTTEN]
+    final = bool(errors) and is_final(errors[-1].family, len(errors), allowed_attempts, retry_lost=retry_lost)
+    over = _over(answers, errors if final else [], spent)
+
+    # Nothing more is asked: its rows show the last answer, or else the error that ended it.
+    if over is not None:
+        settled = answers[-1] if answers else over
         return Standing(settled.number, len(errors), len(spent), settled=settled, answers=answers, over=over)
-    number = 1 + max((one.number for one in (*errors, *used_up, *answers)), default=0)
-    current = next((one for one in attempts if one.number == number), None)
-    withdrawn = current is not None and current.kind is Kind.REJECTED and current.family == WITHDRAWN
-    return Standing(
-        number,
-        len(errors),
-        len(spent),
-        settled=settled,
-        answers=answers,
-        fate_unknown=current is not None and not withdrawn,
-        rejected=current is not None and not withdrawn and current.kind in {Kind.REJECTED, Kind.SENT_AGAIN},
-        withdrawn=withdrawn,
-        sent_again=current is not None and current.kind is Kind.SENT_AGAIN,
+
+    number = 1 + max((attempt.number for attempt in (*errors, *used_up, *answers)), default=0)
+    known = Standing(
+        number, len(errors), len(spent), settled=answers[-1] if answers else None, answers=answers
+    )
+    current = next((attempt for attempt in attempts if attempt.number == number), None)
+    return known if current is None else _with_current(known, current)
+
+
+def _over(
+    answers: Sequence[Attempt], final_errors: Sequence[Attempt], spent: Sequence[Attempt]
+) -> Attempt | None:
+    """The attempt after which nothing more is asked; an answer that came later asks further by itself."""
+    last_answer = answers[-1].number if answers else 0
+    if final_errors and final_errors[-1].number > last_answer:
+        return final_errors[-1]
+    if len(spent) > MOST_SPENT and spent[-1].number > last_answer:
+        return spent[-1]
+    return None
+
+
+def _with_current(known: Standing, current: Attempt) -> Standing:
+    """What is known of the attempt that comes next: an earlier process meant to send it, or did."""
+    # It was taken back before anybody got it: it is sent as if nothing had been.
+    if current.kind is Kind.REJECTED and current.family == WITHDRAWN:
+        return replace(known, withdrawn=True)
+    # Whatever else is known of it, it is asked for before it is sent.
+    return replace(
+        known,
+        fate_unknown=True,
+        rejected=current.kind in {Kind.REJECTED, Kind.SENT_AGAIN},
+        sent_again=current.kind is Kind.SENT_AGAIN,
     )
 
 
