@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 RUN := PYTHONPATH=plugins $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo airflow docs wheel test test-lowest matrix torture lint types contracts check ci hooks clean
+.PHONY: help demo airflow docs wheel test test-airflow test-lowest matrix torture lint types contracts check ci hooks clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,8 +30,11 @@ wheel: $(VENV)/.installed-dev ## Build the wheel and the source distribution int
 	@rm -rf build.log *.egg-info
 	@ls dist/*
 
-test: $(VENV)/.installed-dev ## Run all tests
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+test: $(VENV)/.installed-dev ## Run all tests but those that start a whole Airflow
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --ignore tests/whole_airflow
+
+test-airflow: $(VENV)/.installed-dev ## Run the tests that start a whole Airflow: make airflow, and tasks that are killed in it
+	$(BIN)/python -m pytest tests/whole_airflow
 
 test-lowest: ## Run the tests with the oldest versions that requirements.txt allows
 	$(MAKE) VENV=.venv-lowest RESOLUTION=lowest-direct .venv-lowest/.installed-dev

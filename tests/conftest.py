@@ -35,11 +35,9 @@ COPIED = (
 
 FIRST = (
     "tests/docs/test_pages.py",
-    "tests/torture/test_kills_in_airflow.py",
     "tests/test_readme.py",
     "tests/torture/test_torture.py",
     "tests/packaging/test_copied.py",
-    "tests/test_make_airflow.py",
     "tests/engine/test_faults.py",
     "tests/engine/test_reasking.py",
     "tests/packaging/test_wheel.py",

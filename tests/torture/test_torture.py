@@ -15,7 +15,7 @@ COMBINATIONS = [Combination(delivery, store) for delivery in DELIVERIES for stor
 MOMENTS = 5
 """Of each combination, which makes 20."""
 EXPOSED_JOBS = 3
-EVERY = 25
+EVERY = 40
 """Every so many of the boundaries, before and after; the command visits all."""
 
 
