@@ -273,7 +273,7 @@ async def test_what_may_have_been_sent_before_counts_in_the_estimate(new_place: 
 
 
 @pytest.mark.parametrize("delivery", ["poll", "sync"])
-async def test_twins_of_one_run_share_its_budget_but_for_what_is_under_way_or_not_written_yet(
+async def test_runs_at_once_under_one_name_share_its_budget(
     new_place: Callable[..., Any], delivery: str
 ) -> None:
     place = new_place(latency=0.3)
@@ -283,4 +283,4 @@ async def test_twins_of_one_run_share_its_budget_but_for_what_is_under_way_or_no
     asked = ("Total?\n{{ record.body }}", "How much is it?\n{{ record.body }}")
     ends = await asyncio.gather(*(place.run(prompt=one, **same) for one in asked), return_exceptions=True)
     assert any(isinstance(one, dict) for one in ends)
-    assert 0.005 < spent(place) < 0.015, "each of them alone would have spent all of it"
+    assert 0.008 < spent(place) < 0.011, "each of them alone would have spent all of it"

@@ -11,7 +11,9 @@ EngineError
 │   ├── TooManyFailed   more records failed than `max_failed` allows
 │   ├── BudgetExhausted  the budget is used up, or would not last
 │   ├── Unreachable     the API did not answer, again and again
-│   └── Interrupted     somebody asked the process to stop
+│   ├── Interrupted     somebody asked the process to stop
+│   ├── AtWork          another run is at work on the same dataset
+│   └── Overtaken       this process was silent for so long that another one took over
 ├── StateUnreadable     the state folder cannot be read, or was written by a newer version
 └── PublishConflict     another run published the same dataset meanwhile
 """
@@ -115,6 +117,20 @@ class Unreachable(JobStopped):
 
 class Interrupted(JobStopped):
     """Somebody asked the process to stop."""
+
+
+class AtWork(JobStopped):
+    """Another run is at work on the same dataset, and did not end in time."""
+
+    remedy = "Run again when that run has ended; or wait longer for it, with limits.lease_wait_s."
+
+
+class Overtaken(JobStopped):
+    """This process was silent for so long that another one took over; what it had received is kept."""
+
+    remedy = (
+        "The other run goes on with what is here. Run again when it has ended: no answer is paid for twice."
+    )
 
 
 class StateUnreadable(EngineError):  # noqa: N818 - named by what is the case, as the tree above

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -751,25 +750,35 @@ def test_whatever_was_committed_before_a_kill_is_there_after_it(
     assert all(kinds(ledger, n) == [(1, Kind.ANSWERED)] for n in told)
 
 
-# twins of one run
+# another process of the same job
 
 
-async def test_what_a_twin_of_the_same_run_learnt_is_met_once_and_what_is_known_here_is_not(
+async def test_an_attempt_is_paid_by_the_run_that_meant_to_send_it_whoever_collects_the_answer(
     open_ledger: Callable[..., Ledger],
 ) -> None:
-    ours, twin, stranger = open_ledger(run="z"), open_ledger(run="z"), open_ledger(run="other")
-    ours.meets = True
+    dead = open_ledger(run="the dead one")
+    await write(dead, [entry(1, Kind.INTENT), entry(2, Kind.REJECTED), entry(3, Kind.INTENT)])
+    ours = open_ledger(run="ours")
+    told = [ours.is_of_this_run(key(n), 1) for n in (1, 2, 4)]
+    assert told == [False, True, True]
+    await write(ours, [entry(1, cost=0.1), entry(2, cost=0.2), entry(4, cost=0.4)])
+    assert ours.paid == pytest.approx(0.6)
+    assert ours.totals("fresh").cost == pytest.approx(0.6)
+    assert open_ledger(run="ours").paid == pytest.approx(0.6)
+    assert open_ledger(run="the dead one").paid == pytest.approx(0.1)
+    assert open_ledger(run="another").paid == 0
+    assert open_ledger().totals("all").cost == pytest.approx(0.7)
+
+
+async def test_what_a_run_without_a_name_left_is_paid_by_whoever_collects_it(
+    open_ledger: Callable[..., Ledger],
+) -> None:
+    await write(open_ledger(), [entry(1, Kind.INTENT)])
+    for run in ("ours", None):
+        ours = open_ledger(run=run)
+        assert ours.is_of_this_run(key(1), 1)
     await write(ours, [entry(1, cost=0.1)])
-    await write(twin, [entry(1, cost=0.1), entry(2, cost=0.2, prompt_tokens=7), entry(3, Kind.INTENT)])
-    await write(stranger, [entry(4, cost=0.4)])
-    await write(twin, [entry(2, cost=0.2), replace(entry(5, cost=0.5), origin=b"o" * 16)])
-    assert ours.take_met() == [], "no number was taken since"
-    await write(ours, [entry(6, cost=0.6)])
-    (met,) = ours.take_met()
-    assert (met.key, met.kind, met.cost, met.prompt_tokens) == (key(2), Kind.ANSWERED, 0.2, 7)
-    assert [ours.was_met(entry(n)) for n in (1, 2, 6)] == [False, True, False]
-    await write(ours, [entry(7)])
-    assert ours.take_met() == []
+    assert ours.paid == pytest.approx(0.1)
 
 
 async def test_what_others_wrote_since_is_told_and_what_was_there_or_is_ones_own_is_not(
@@ -800,16 +809,3 @@ async def test_what_cannot_be_read_may_be_of_any_attempt(
     await write(twin, [entry(1, Kind.INTENT)])
     spoil(folder)
     assert await ours.told_by_others([(key(2), 1)]) == {(key(2), 1)}
-
-
-@pytest.mark.parametrize(("run", "meets"), [("z", False), (None, True)])
-async def test_others_are_looked_at_only_where_a_run_shares_something(
-    open_ledger: Callable[..., Ledger],
-    run: str | None,
-    meets: bool,  # noqa: FBT001 - a parameter of the test
-) -> None:
-    ours, twin = open_ledger(run=run), open_ledger(run=run)
-    ours.meets = meets
-    await write(twin, [entry(1, cost=0.1)])
-    await write(ours, [entry(2, cost=0.2)])
-    assert ours.take_met() == []

@@ -56,7 +56,7 @@ def without_seal(content: bytes) -> bytes:
 
 def test_whatever_is_flipped_or_cut_the_segment_says_the_same_or_is_unreadable(tmp_path: Path) -> None:
     path = tmp_path / "00000001.segment"
-    content = segments.encoded(entries(), 0, "run")
+    content = segments.encoded(entries(), 0, ["run"] * len(entries()))
     path.write_bytes(content)
     right = read(path)
     assert right == entries()
@@ -74,14 +74,14 @@ def test_whatever_is_flipped_or_cut_the_segment_says_the_same_or_is_unreadable(t
 
 def test_a_segment_whose_seal_was_taken_off_is_unreadable(tmp_path: Path) -> None:
     path = tmp_path / "00000001.segment"
-    path.write_bytes(without_seal(segments.encoded(entries(), 0, None)))
+    path.write_bytes(without_seal(segments.encoded(entries(), 0, [None] * len(entries()))))
     with pytest.raises(StateUnreadable, match="its seal is missing"):
         read(path)
 
 
 def test_a_segment_of_format_2_is_read_without_a_seal(tmp_path: Path) -> None:
     path = tmp_path / "00000001.segment"
-    path.write_bytes(segments.encoded(entries(), 0, None))
+    path.write_bytes(segments.encoded(entries(), 0, [None] * len(entries())))
     table = pq.read_table(path)
     metadata = {**table.schema.metadata, b"runware.ledger.format": b"2"}
     pq.write_table(table.replace_schema_metadata(metadata), path)

@@ -65,7 +65,7 @@ def test_of_creators_at_once_one_wins_for_all(folder: str) -> None:
         ("null", "damaged"),
         ('{"job_id": "00"}', "damaged"),
         ('{"format": "1", "job_id": "00"}', "damaged"),
-        ('{"format": 2, "job_id": "00112233445566778899aabbccddeeff"}', "upgrade runware_provider"),
+        ('{"format": 3, "job_id": "00112233445566778899aabbccddeeff"}', "upgrade runware_provider"),
         ('{"format": 1}', "no valid job_id"),
         ('{"format": 1, "job_id": ""}', "no valid job_id"),
         ('{"format": 1, "job_id": "00"}', "no valid job_id"),

@@ -6,6 +6,9 @@ nothing can have been accepted, and `Lost` when it may have been.
 
 from __future__ import annotations
 
+import math
+import socket
+import struct
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -23,16 +26,20 @@ from runware_provider.engine.spec import DEFAULT_BASE_URL
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from types import TracebackType
 
     from runware_provider.engine.api.replies import Reply
     from runware_provider.engine.spec import Endpoint
 
+_Trace: TypeAlias = "Callable[[str, Mapping[str, Any]], Awaitable[None]]"
 Transport: TypeAlias = httpx.AsyncBaseTransport
 """Carries requests: a real network, or what a test puts in its place."""
 CHECK_TIMEOUT_S = 10.0
+_NO_LEASE = "this process has no lease"
 LONGEST_RETRY_AFTER_S = 1_000_000.0
+_NOTHING_AFTER_DEATH = struct.pack("ii", 1, 0)
+"""Of SO_LINGER: when a connection is closed, what was not handed over goes nowhere, also when the process was killed."""
 
 silence_about_us("httpx")
 
@@ -60,16 +67,28 @@ class Client:
         endpoint: base URL and key.
         connections: requests at once, at most.
         transport: for tests; a real network by default.
+        may_send_s: seconds for which this process may still hand over tasks; 0 or less when it may not. For ever by
+            default.
+        undelivered_s: seconds after which the operating system gives up handing over what was written; None for its
+            own measure.
 
     Raises:
         BadInput: the base URL or the key cannot be sent at all.
     """
 
     def __init__(
-        self, endpoint: Endpoint, *, connections: int = 4, transport: Transport | None = None
+        self,
+        endpoint: Endpoint,
+        *,
+        connections: int = 4,
+        transport: Transport | None = None,
+        may_send_s: Callable[[], float] = lambda: math.inf,
+        undelivered_s: float | None = None,
     ) -> None:
         check_endpoint(endpoint)
         self._endpoint = endpoint
+        self._may_send_s = may_send_s
+        self._undelivered_s = undelivered_s
         key = _sendable(endpoint.key)
         self._http = httpx.AsyncClient(
             headers={
@@ -95,13 +114,16 @@ class Client:
         await self._http.aclose()
 
     async def post(self, content: bytes, timeout_s: float) -> Reply:
-        """Send an array of textInference tasks.
+        """Send an array of textInference tasks, if this process may still do so when the connection stands.
 
         Raises:
             NotSent: nothing can have arrived.
             Lost: something may have arrived.
         """
-        response = await self._post(content, timeout_s)
+        left_s = self._may_send_s()
+        if left_s <= 0:
+            raise NotSent(_NO_LEASE)
+        response = await self._post(content, timeout_s, write_s=left_s, trace=self._check_lease)
         return read_reply(response.status_code, self._body(response), _retry_after_s(response))
 
     async def ask(self, content: bytes, timeout_s: float) -> Reply:
@@ -170,11 +192,44 @@ class Client:
         """What the API said, without the key: it is kept in the ledger and in rows."""
         return without_key(response.content, self._endpoint.key.strip())
 
-    async def _post(self, content: bytes, timeout_s: float) -> httpx.Response:
+    async def _check_lease(self, event: str, info: Mapping[str, Any]) -> None:
+        """Look once more directly before a request is written: to connect takes its time, and a process may freeze.
+
+        Args:
+            event: what httpcore is about to do, or has done (its trace extension).
+            info: the arguments, or what came of it.
+
+        Raises:
+            NotSent: this process may not send any more, and nothing was written.
+            Lost: this process may not send any more, and a part was written.
+        """
+        if event.endswith("connect_tcp.complete"):
+            self._bound_delivery(info["return_value"].get_extra_info("socket"))
+        elif event.endswith("send_request_headers.started") and self._may_send_s() <= 0:
+            raise NotSent(_NO_LEASE)
+        elif event.endswith("send_request_body.started") and self._may_send_s() <= 0:
+            raise Lost(_NO_LEASE, timed_out=False)
+
+    def _bound_delivery(self, connection: socket.socket | None) -> None:
+        """Nothing of what is written may arrive long after it was, or after this process has ended."""
+        if connection is None or self._undelivered_s is None:
+            return
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOTHING_AFTER_DEATH)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            milliseconds = int(1000 * self._undelivered_s)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
+    async def _post(
+        self, content: bytes, timeout_s: float, *, write_s: float = math.inf, trace: _Trace | None = None
+    ) -> httpx.Response:
+        timeout = httpx.Timeout(timeout_s, write=min(timeout_s, write_s), pool=None)
         try:
             with our_request():
                 return await self._http.post(
-                    self._endpoint.base_url, content=content, timeout=httpx.Timeout(timeout_s, pool=None)
+                    self._endpoint.base_url,
+                    content=content,
+                    timeout=timeout,
+                    extensions={} if trace is None else {"trace": trace},
                 )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
             raise NotSent(_name(error)) from None

@@ -15,6 +15,7 @@ from runware_provider.engine.errors import (
     BudgetExhausted,
     Interrupted,
     JobStopped,
+    Overtaken,
     StateUnreadable,
     TooManyFailed,
     Unreachable,
@@ -41,6 +42,8 @@ DRAINED = (BalanceExhausted, TooManyFailed)
 FINISH_S = 5.0
 """After a stop: how long requests that are under way may take."""
 TICK_S = 1.0
+MARGIN_S = 1.0
+"""Of the right to send, without which no request is begun: it has to be handed over within it."""
 FIRST_CONTACT_S = 30.0
 """How long an API that never answered is tried, at most: it is rather a wrong address than an outage."""
 SYNC_TASKS_PER_REQUEST = 8
@@ -90,6 +93,17 @@ class Watch(Protocol):
         """Called at least once a second, with what is wrong while nothing usable comes."""
 
 
+class Right(Protocol):
+    """The right to send, of one process at a time."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether another process has it now."""
+
+    def left_s(self) -> float:
+        """Seconds for which this process may go on sending; 0 or less when it may not."""
+
+
 class Exchange:
     """Runs a flight to its end."""
 
@@ -101,6 +115,7 @@ class Exchange:
         pace: Pace,
         limits: Limits,
         job_id: bytes,
+        right: Right,
         account: Account | None = None,
         when_short: WhenShort = "stop",
     ) -> None:
@@ -113,6 +128,7 @@ class Exchange:
         self._pace = pace
         self._limits = limits
         self._job_id = job_id
+        self._right = right
         self._account = account
         self._when_short = when_short
         self._per_request = limits.tasks_per_request
@@ -145,6 +161,8 @@ class Exchange:
                 self._launch(feed, watch)
                 watch.tick(self._trouble)
                 await self._wait(stop, feed.pending())
+                if self._right.lost:
+                    self._stop(Overtaken("this process was silent for so long that another run took over"))
                 if interrupted.is_set():
                     self._stop(Interrupted("it was asked to stop"))
                 if (failing := watch.failing()) is not None:
@@ -190,7 +208,7 @@ class Exchange:
         return self._flight.take_to_ask(now + slack, most) if due is not None and due <= now else []
 
     def _launch_sends(self, feed: Feed, watch: Watch, now: float) -> None:
-        while self._requests_open() < self._limits.requests:
+        while self._right.left_s() > MARGIN_S and self._requests_open() < self._limits.requests:
             probing = self._canary.open and not watch.proven
             chunk = self._probe(now) if probing else self._next_chunk(watch, now)
             paid_for = self._within_budget(chunk, now)
@@ -233,9 +251,6 @@ class Exchange:
             return chunk
         for one in chunk:
             self._flight.move(one, Phase.READY, one.due)
-        for entry in self._ledger.take_met():
-            if may_be_billed(entry):
-                self._account.paid(0, entry.cost, entry.prompt_tokens, entry.completion_tokens)
         fit = self._account.fits([one.tokens for one in chunk], [one.is_output_retry for one in chunk])
         for one in chunk[:fit]:
             self._flight.move(one, Phase.SENDING, now)
@@ -288,7 +303,8 @@ class Exchange:
             self._pace.answered(latency)
         if self._account is not None:
             for one, entry in effects.verdicts:
-                if may_be_billed(entry) and not self._ledger.was_met(entry):
+                # What another run meant to send is on that run's account, whoever collects it.
+                if may_be_billed(entry) and self._ledger.is_of_this_run(entry.key, entry.attempt):
                     self._account.paid(one.tokens, entry.cost, entry.prompt_tokens, entry.completion_tokens)
                 if entry.kind is Kind.ANSWERED:
                     self._account.answered(one.tokens, output_retry=one.is_output_retry)
@@ -369,6 +385,9 @@ class Exchange:
 
         Where that cannot be written, it stays in doubt, and a later run asks before it sends.
         """
+        # Whoever took over may have sent it since.
+        if self._right.lost:
+            return
         unsent = [*self._let_go, *(one for one in self._flight if one.unsent)]
         with contextlib.suppress(OSError, StateUnreadable):
             await self._ledger.commit([one.withdrawal() for one in unsent], at_once=True)

@@ -331,7 +331,7 @@ class Fates:
         effects = effects if effects is not None else Effects()
         for one in chunk:
             one.tries += 1
-            given_up = one.tries > LOOK_UPS and not one.accepted
+            given_up = one.tries > LOOK_UPS and not one.accepted and now >= one.not_before
             if given_up and one.only_look_for:
                 # Nobody can say whether it was sent: it stays in doubt, and a later run looks for it.
                 self._settle(one, one.intent(), now, effects)
@@ -381,6 +381,10 @@ class Fates:
         elif one.only_look_for:
             # This run does not want it, and nobody has it: what was meant to be sent is taken back.
             self._settle(one, one.withdrawal(), now, effects)
+        elif now < one.not_before:
+            # The process before may have sent it a moment ago, and the API may know it a moment later. It is asked for
+            # once more then.
+            self._flight.move(one, Phase.ASK, one.not_before)
         else:
             one.unknown_to_all = True
             self._flight.move(one, Phase.READY, now)

@@ -88,6 +88,8 @@ class Inference:
     sent_at: float | None = None
     doubted_at: float | None = None
     """When it was first sent without learning what became of it."""
+    not_before: float = 0.0
+    """When it may be sent again at the earliest: another process may have sent it a moment ago."""
     since: float = 0.0
     """When the waiting began; polls become rarer with its age."""
     tries: int = 0
@@ -103,6 +105,7 @@ class Inference:
         self.attempt = number
         self.task_uuid = task_uuid(job_id, self.key, number)
         self.deadline = self.sent_at = self.doubted_at = self.otherwise = None
+        self.not_before = 0.0
         self.accepted = self.rejected = self.withdrawn = self.intended = self.unsent = False
         self.only_look_for = self.unknown_to_all = self.unexplained = False
         self.tries = self.blamed = 0

@@ -28,6 +28,7 @@ from runware_provider.engine.job.output_retries import OutputRetries
 from runware_provider.engine.job.prepare import failures_state
 from runware_provider.engine.job.run_watch import RunWatch
 from runware_provider.engine.job.staged import Staged
+from runware_provider.engine.memory.lease_rules import KERNEL_SHARE
 from runware_provider.engine.outcome.batch_writer import BatchWriter
 
 if TYPE_CHECKING:
@@ -65,7 +66,14 @@ async def ask(
     """
     limits = job.prepared.spec.limits
     connections = limits.requests + max(1, limits.requests // 2)
-    async with Client(endpoint, connections=connections, transport=transport) as client, job.ledger.writing():
+    client = Client(
+        endpoint,
+        connections=connections,
+        transport=transport,
+        may_send_s=job.lease.left_s,
+        undelivered_s=job.lease.for_s * KERNEL_SHARE,
+    )
+    async with client, job.ledger.writing():
         return await _Asking(job, client, report).run(stop)
 
 
@@ -82,7 +90,6 @@ class _Asking:
         decider = Decider.of(job.prepared, job.ledger, job.generation, job.identity.job_id)
         leftovers = self._leftovers()
         account = await LookingAhead(job, self.client, decider, leftovers).account()
-        job.ledger.meets = account is not None
         flight = Flight(account)
         feed = self._feed(flight, decider)
         try:
@@ -117,6 +124,7 @@ class _Asking:
             pace=Pace(limits.max_outstanding),
             limits=limits,
             job_id=job.identity.job_id,
+            right=job.lease,
             account=account,
             when_short=spec.budget.when_short if spec.budget is not None else "stop",
         )
@@ -133,6 +141,7 @@ class _Asking:
             watch=watch,
             in_hand=BatchesInHand(watch, staging),
             job_id=self.job.identity.job_id,
+            may_resend_at=self.job.may_resend_at,
             now=time.monotonic,
         )
 

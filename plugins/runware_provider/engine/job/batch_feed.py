@@ -50,6 +50,8 @@ class BatchFeed:
     watch: RunWatch
     in_hand: BatchesInHand
     job_id: bytes
+    may_resend_at: float
+    """When what a process before may have sent may be sent again."""
     now: Callable[[], float]
     _out_of_budget: list[Inference] = field(default_factory=list, repr=False)
     """Of the batch that is being loaded."""
@@ -237,6 +239,8 @@ class BatchFeed:
         self.in_hand.wait(work, question.key, rows)
         inference = self.decider.questioner.inference(question, self.job_id, self.now())
         inference.only_look_for = decision.action is Action.ONLY_LOOK_FOR
+        if inference.doubted_at is not None:
+            inference.not_before = self.may_resend_at
         if answers:
             inference.say(self.retries.begin(decision, answers))
         if decision.action is Action.SKIP:

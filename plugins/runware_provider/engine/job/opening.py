@@ -22,6 +22,7 @@ from runware_provider.engine.job.prepare import (
     places_checked,
     prepare,
 )
+from runware_provider.engine.memory.lease import Lease
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.state_folder import generation_of, open_job, wish_of
 from runware_provider.engine.storage.stores import Stores
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Endpoint, Spec
     from runware_provider.engine.storage.stores import Version
 
+    Published = tuple[dict[str, Any], Version]
+    """A manifest and its version."""
+
 log = logging.getLogger(__name__)
 
 
@@ -43,6 +47,8 @@ class OpenedJob:
 
     prepared: Prepared
     identity: JobIdentity
+    lease: Lease
+    """Held for as long as the job is open."""
     generation: int
     """In which new questions are asked."""
     ledger: Ledger
@@ -56,6 +62,8 @@ class OpenedJob:
     """Whether its rows are to be published; those of a preview are not."""
     started_at: str
     """In UTC."""
+    may_resend_at: float
+    """When what a process before may have sent may be sent again, in seconds as of `time.monotonic`."""
     began: float = field(default_factory=time.monotonic)
     publish_id: str = field(default_factory=lambda: secrets.token_hex(6))
 
@@ -68,8 +76,22 @@ class OpenedJob:
         self.ledger.close()
 
 
-def open_run(spec: Spec, endpoint: Endpoint, *, preview: int | None, stores: Stores | None) -> OpenedJob:
-    """Open the source by its footers, the destination and the state; nothing is sent.
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a job is to work, once all that can be refused without its state is refused."""
+
+    prepared: Prepared
+    identity: JobIdentity
+    lease: Lease
+    """Not yet taken."""
+    published: Published | None
+    """As it was found."""
+    publishes: bool
+    started_at: str
+
+
+def check_run(spec: Spec, endpoint: Endpoint, *, preview: int | None, stores: Stores | None) -> Place:
+    """Open the source by its footers, and the destination; nothing is sent.
 
     Args:
         spec: what the user asked for.
@@ -92,33 +114,78 @@ def open_run(spec: Spec, endpoint: Endpoint, *, preview: int | None, stores: Sto
         log.warning("%s", warning)
     if prepared.records == 0 and spec.on_empty == "skip":
         raise NothingToDo(f"{spec.source} holds no record")
-    return _with_state(prepared, endpoint, started_at, publishes=preview is None)
-
-
-def _with_state(prepared: Prepared, endpoint: Endpoint, started_at: str, *, publishes: bool) -> OpenedJob:
-    """Read the state of the job, or begin it; everything is checked before the state folder is made."""
-    spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
+    storage, folder = prepared.storage, prepared.state_folder
     published = check_published(prepared)
-    for change in check_schemas(prepared, published[0] if published else {}):
-        log.warning("%s", change)
+    check_schemas(prepared, published[0] if published else {})
     with places_checked(spec):
         storage.check_conditions(folder)
         identity = open_job(storage, folder, spec.destination, started_at, service=endpoint.service)
-        _check_service(identity, endpoint, folder)
+    _check_service(identity, endpoint, folder)
+    return Place(
+        prepared=prepared,
+        identity=identity,
+        lease=Lease(storage, folder, for_s=spec.limits.lease_s),
+        published=published,
+        publishes=preview is None,
+        started_at=started_at,
+    )
+
+
+def open_run(place: Place, *, waited: bool) -> OpenedJob:
+    """Read the state of a job whose lease is held, or begin it.
+
+    Args:
+        place: with the lease.
+        waited: whether another run had the lease first.
+
+    Raises:
+        BadInput: names what is wrong and what to do.
+        StateUnreadable: the state folder cannot be read.
+    """
+    began = time.monotonic()
+    prepared = place.prepared
+    spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
+    published = check_published(prepared)
+    if waited:
+        _check_source_is_the_same(prepared, place.published, published)
+    for change in check_schemas(prepared, published[0] if published else {}):
+        log.warning("%s", change)
+    with places_checked(spec):
         wish = wish_of(spec.refresh, spec.retry_failed)
-        generation = generation_of(storage, folder, wish, started_at)
+        generation = generation_of(storage, folder, wish, place.started_at)
     failures = read_manifest(storage, failures_state(prepared)) if prepared.failures_folder else None
     return OpenedJob(
         prepared=prepared,
-        identity=identity,
+        identity=place.identity,
+        lease=place.lease,
+        may_resend_at=began + place.lease.may_resend_after_s,
         generation=generation,
         ledger=Ledger(storage, storage.join(folder, "ledger"), run=spec.run),
         published=published[0] if published else {},
         previous=published[1] if published else None,
         previous_failures=failures[1] if failures else None,
-        publishes=publishes,
-        started_at=started_at,
+        publishes=place.publishes,
+        started_at=place.started_at,
     )
+
+
+def _check_source_is_the_same(
+    prepared: Prepared, before: Published | None, published: Published | None
+) -> None:
+    """Of runs at once with different sources for one dataset, the later one would replace the rows of the first.
+
+    One run after the other with another source replaces them, too, but then somebody wished it.
+    """
+    if published is None or (before is not None and before[1] == published[1]):
+        return
+    source = str(published[0].get("source", ""))
+    if source != prepared.spec.source:
+        raise BadInput(
+            "source",
+            f"while this run waited for another one, that run published {source} in {prepared.folder}, and this run would"
+            f" put {prepared.spec.source} in its place",
+            "Give each source a destination or a partition of its own, or run them one after the other",
+        )
 
 
 def _check_service(identity: JobIdentity, endpoint: Endpoint, folder: str) -> None:

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.dataset.publish import publish
-from runware_provider.engine.dataset.published_manifest import read_manifest
 from runware_provider.engine.dataset.replaced_parts import GRACE_S
 from runware_provider.engine.dataset.schema_text import schema_text
-from runware_provider.engine.errors import PublishConflict
+from runware_provider.engine.errors import Overtaken
 from runware_provider.engine.identity import task_uuid
 from runware_provider.engine.job.manifest import manifest_of, unpriced
 from runware_provider.engine.job.prepare import failures_state, note_schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runware_provider.engine.dataset.staged_batch import StagedBatch
     from runware_provider.engine.job.opening import OpenedJob
     from runware_provider.engine.job.staged import Staged
     from runware_provider.engine.storage.stores import Version
-
-REBASES = 5
-"""How often a publish goes on from what an older run published meanwhile."""
 
 
 def manifest_of_run(job: OpenedJob, staged: Staged, status: str) -> dict[str, Any]:
@@ -38,7 +31,8 @@ def publish_staged(job: OpenedJob, staged: Staged) -> dict[str, Any]:
 
     Raises:
         BadInput: another partition brought a schema meanwhile that goes with this one no more.
-        PublishConflict: a run that began later has published meanwhile.
+        Overtaken: another run took over.
+        PublishConflict: somebody else published meanwhile.
         StateUnreadable: the state folder cannot be read.
     """
     return _Publishing(job, staged).publish()
@@ -84,66 +78,30 @@ class _Publishing:
                 staged.failed_batches,
                 record,
                 self.job.previous_failures,
-                decided=str(published["publish_id"]),
             )
         return published
 
-    def _replace(  # noqa: PLR0913 - each a fact of its own
+    def _replace(
         self,
         folder: str,
         state_folder: str,
         batches: list[StagedBatch],
         manifest: dict[str, Any],
         previous: Version | None,
-        *,
-        decided: str | None = None,
     ) -> dict[str, Any]:
-        """Publish, also over what an older run has published meanwhile: of twins the one that began last stands.
-
-        Args:
-            folder: the dataset's.
-            state_folder: where its manifest lies.
-            batches: staged, in the order of their rows.
-            manifest: what to record.
-            previous: the version that this publish builds on.
-            decided: the publish of the main dataset that this one belongs to. Which run stands is decided there, once
-                for both datasets: as long as it is the present one, this one goes over whatever lies here.
-
-        Raises:
-            PublishConflict: a run that began later stands, in both datasets.
-        """
-        storage, publish_id = self.job.prepared.storage, self.job.publish_id
-        for _ in range(REBASES):
-            if decided is not None and not self._stands(decided):
-                break
-            try:
-                return publish(
-                    storage,
-                    folder=folder,
-                    state_folder=state_folder,
-                    publish_id=publish_id,
-                    staged=batches,
-                    manifest=manifest,
-                    previous=previous,
-                    # Who wants answers to be gone after a time wants no copies of them.
-                    grace_s=GRACE_S if self.job.prepared.spec.retention_days is None else 0,
-                )
-            except PublishConflict:
-                present = read_manifest(storage, state_folder)
-                if present is None or (decided is None and self._is_older_than(present[0])):
-                    raise
-                previous, publish_id = present[1], secrets.token_hex(6)
-        else:
-            raise PublishConflict(
-                f"{folder}: other runs publish it again and again; run again to build on what is there"
+        # Another run is at work on what this one left, and publishes it.
+        if self.job.lease.lost:
+            raise Overtaken(
+                "this process was silent for so long that another run took over; nothing was published"
             )
-        raise PublishConflict(
-            f"{folder}: a run that began later has published meanwhile; its dataset stands, and its failures belong to it"
+        return publish(
+            self.job.prepared.storage,
+            folder=folder,
+            state_folder=state_folder,
+            publish_id=self.job.publish_id,
+            staged=batches,
+            manifest=manifest,
+            previous=previous,
+            # Who wants answers to be gone after a time wants no copies of them.
+            grace_s=GRACE_S if self.job.prepared.spec.retention_days is None else 0,
         )
-
-    def _stands(self, publish_id: str) -> bool:
-        present = read_manifest(self.job.prepared.storage, self.job.prepared.state_folder)
-        return present is not None and present[0]["publish_id"] == publish_id
-
-    def _is_older_than(self, manifest: Mapping[str, Any]) -> bool:
-        return str(manifest.get("started_at", "")) >= self.job.started_at

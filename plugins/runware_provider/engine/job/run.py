@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from runware_provider.engine.job.asking import ask
-from runware_provider.engine.job.opening import open_run
+from runware_provider.engine.job.opening import check_run, open_run
 from runware_provider.engine.job.publishing import manifest_of_run, publish_staged
 from runware_provider.engine.job.tidying import tidy
+from runware_provider.engine.memory.lease_keeping import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,21 +49,24 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
     Raises:
         BadInput: nothing was sent.
         NothingToDo: the source is empty and `on_empty` is `skip`.
-        JobStopped: with a `manifest` attribute that says how far it came.
+        JobStopped: with a `manifest` attribute that says how far it came; empty if nothing was begun.
         StateUnreadable: the state folder cannot be read.
-        PublishConflict: a run that began later has published meanwhile.
+        PublishConflict: somebody else published meanwhile.
     """
     # Many small segments and parts from several threads: Arrow's own pool keeps what each thread once needed,
     # which came to 75 MB more after 60,000 records than with the system's.
     pa.set_memory_pool(pa.system_memory_pool())
-    job = await asyncio.to_thread(open_run, spec, endpoint, preview=preview, stores=stores)
-    try:
-        staged = await ask(job, endpoint, report=report, stop=stop or asyncio.Event(), transport=transport)
-        if not job.publishes:
-            return await asyncio.to_thread(_preview, job, staged)
-        return await asyncio.to_thread(_published, job, staged)
-    finally:
-        job.close()
+    stop = stop or asyncio.Event()
+    place = await asyncio.to_thread(check_run, spec, endpoint, preview=preview, stores=stores)
+    async with held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited:
+        job = await asyncio.to_thread(open_run, place, waited=waited)
+        try:
+            staged = await ask(job, endpoint, report=report, stop=stop, transport=transport)
+            if not job.publishes:
+                return await asyncio.to_thread(_preview, job, staged)
+            return await asyncio.to_thread(_published, job, staged)
+        finally:
+            job.close()
 
 
 def _published(job: OpenedJob, staged: Staged) -> dict[str, Any]:
@@ -70,7 +74,8 @@ def _published(job: OpenedJob, staged: Staged) -> dict[str, Any]:
         manifest = publish_staged(job, staged)
     finally:
         staged.discard(job.prepared.storage)
-    tidy(job)
+    if not job.lease.lost:
+        tidy(job)
     return manifest
 
 

@@ -23,6 +23,8 @@ from runware_provider.engine.dataset.staging import staged_files
 from runware_provider.engine.errors import BadInput, StateUnreadable
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.memory import segments
+from runware_provider.engine.memory.lease import Lease
+from runware_provider.engine.memory.lease_keeping import held_meanwhile
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.mentions import Mentions
 from runware_provider.engine.memory.segment_catalogue import (
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.storage.stores import Storage
 
+WAIT_S = 300.0
 _REPORT = re.compile(r"[\w.=-]+\.(?:html|md)")
 _DECIDING = ["kind", "fingerprint", "sample", "generation", "at", "family"]
 _NAMING = ["origin", "fingerprint", "sample", "generation", "attempt"]
@@ -100,8 +103,9 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
     containing: Iterable[str] = (),
     older_than: datetime | None = None,
     keep: Callable[[Key], bool] | None = None,
+    wait_s: float = WAIT_S,
 ) -> dict[str, Any]:
-    """Erase answers and errors from a job's state folder, while no run of the job is under way.
+    """Erase answers and errors from a job's state folder; a run of the job that is under way is waited for.
 
     An attempt that matches takes with it every attempt of the same request, all samples and generations included;
     one that is only too old goes alone. What is staged, parts that a publish replaced, reports, and segments that were
@@ -109,7 +113,7 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
 
     The ledger is swapped as a whole before anything is removed. After a death in between, the next call, or the next
     run, removes the rest; call again to be sure. Backups and old versions that the store keeps by itself are not
-    reached. A run that is under way all the same ends with `StateUnreadable` and can be started again.
+    reached.
 
     Args:
         storage: where the state folder lies.
@@ -119,6 +123,7 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
             make no difference.
         older_than: with a time zone; what was written before.
         keep: says of an inference that it stays although it matches.
+        wait_s: seconds to wait for a run that is under way.
 
     Returns:
         `forgotten` attempts, how many `answers` were among them, the `task_uuids` whose rows in published datasets
@@ -127,6 +132,7 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
         No content.
 
     Raises:
+        AtWork: a run did not end in that time.
         BadInput: nothing was asked for, what was is no UUID, no text or no time, there is no job, or a folder of its
             state is a symbolic link.
         StateUnreadable: the state folder cannot be read, or somebody rewrote the ledger meanwhile; it is as before.
@@ -143,15 +149,36 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
         remedy = "Name the destination, the partition and the state folder as the job did"
         raise BadInput("destination", f"no job has its state in {state_folder}", remedy)
     _check_links(storage, state_folder)
+    with held_meanwhile(Lease(storage, state_folder), most_s=wait_s):
+        report, unknown = _forgotten_in_ledger(
+            storage, state_folder, job.job_id, uuids, mentions, before, keep
+        )
+        _remove_copies(storage, state_folder, report)
+    return _told(report, unknown)
+
+
+def _forgotten_in_ledger(  # noqa: PLR0913, PLR0917 - each a fact of its own
+    storage: Storage,
+    state_folder: str,
+    job_id: bytes,
+    uuids: set[str],
+    mentions: Mentions,
+    before_ms: int | None,
+    keep: Callable[[Key], bool] | None,
+) -> tuple[_Report, set[str]]:
+    """What was erased from the ledger, and the UUIDs that are unknown."""
     ledger = Ledger(storage, storage.join(state_folder, "ledger"))
     try:
-        named, unknown = _named(ledger, job.job_id, uuids)
-        choice = _Choice(named | _mentioned(ledger, mentions), before, keep)
-        report = _erase(ledger, choice, _Report(job.job_id), everything=True)
+        named, unknown = _named(ledger, job_id, uuids)
+        choice = _Choice(named | _mentioned(ledger, mentions), before_ms, keep)
+        return _erase(ledger, choice, _Report(job_id), everything=True), unknown
     finally:
         ledger.close()
+
+
+def _remove_copies(storage: Storage, state_folder: str, report: _Report) -> None:
+    """Without a grace time: what is to be forgotten may stand in any of them."""
     for folder in (state_folder, storage.join(state_folder, FAILURES)):
-        # Without a grace time: what is to be forgotten may stand in any of them.
         for entry in staged_files(storage, folder):
             storage.delete(entry.path)
             report.staged += 1
@@ -163,7 +190,6 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
         if _REPORT.fullmatch(entry.path.rpartition("/")[2]):
             storage.delete(entry.path)
             report.reports += 1
-    return _told(report, unknown)
 
 
 def _check_links(storage: Storage, state_folder: str) -> None:

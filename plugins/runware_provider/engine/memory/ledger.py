@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Literal
 
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import StateUnreadable
-from runware_provider.engine.identity import Key
 from runware_provider.engine.memory import segments
 from runware_provider.engine.memory.ledger_index import LedgerIndex
 from runware_provider.engine.memory.others import Others
@@ -29,7 +28,6 @@ from runware_provider.engine.memory.segment_catalogue import (
     read_base,
 )
 from runware_provider.engine.memory.segments import SegmentGone
-from runware_provider.engine.spending.picodollars import PICO
 from runware_provider.engine.storage.read_ahead import READERS, read_ahead, read_until_missing
 
 if TYPE_CHECKING:
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
         Callable,
         Collection,
         Iterable,
-        Iterator,
         Mapping,
         Sequence,
     )
@@ -47,6 +44,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from runware_provider.engine.attempt import Attempt, History
+    from runware_provider.engine.identity import Key
     from runware_provider.engine.memory.ledger_sums import Of, Statistics, Totals
     from runware_provider.engine.memory.segment_catalogue import Listing
     from runware_provider.engine.storage.stores import Storage, Version
@@ -75,7 +73,6 @@ _INDEXED = [
     "run",
     "origin",
 ]
-_FACTS = ("family", "code", "prompt_tokens", "cached_tokens", "completion_tokens")
 
 
 @dataclass(frozen=True)
@@ -122,12 +119,10 @@ class Ledger:
         """Number of the newest segment of the tail before which all were read."""
         self._free = 1
         """Number to try for the next segment."""
-        self.meets = False
-        """Whether to look at what other processes of the same run write meanwhile, for `take_met`."""
-        self._met: dict[tuple[Key, int], Entry] = {}
+        self._begun_by: dict[tuple[Key, int], str] = {}
+        """Of attempts that were in doubt when the ledger was opened: the run that meant to send them."""
         self._tail = asyncio.Lock()
         """Held while this process writes to the tail, or reads what others wrote there."""
-        self._to_take: list[Entry] = []
         self._pending: list[Entry] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._some = asyncio.Event()
@@ -139,6 +134,7 @@ class Ledger:
             self.close()
             raise
         self._others = Others(storage, folder, self.last)
+        self._begun_by = self._read_begun()
         self.paid = self.totals("fresh").cost
         """USD of the answers that this run added, as far as they were priced."""
 
@@ -408,9 +404,8 @@ class Ledger:
             failure: Exception | None = None
             try:
                 async with self._tail:
-                    number, others = await asyncio.to_thread(self._write, entries)
+                    number = await asyncio.to_thread(self._write, entries)
                     self._remember(number, entries)
-                self._meet(others)
             except Exception as error:  # noqa: BLE001 - every waiter is told; none may believe in durability
                 failure = error
             for one in waiting:
@@ -420,15 +415,6 @@ class Ledger:
                     one.set_result(None)
                 else:
                     one.set_exception(failure)
-
-    def take_met(self) -> list[Entry]:
-        """What other processes of the same run learnt meanwhile and this one did not, once, as far as it was met.
-
-        Segments are numbered, so those of others are met where a number is taken; these entries have no message and
-        no item.
-        """
-        taken, self._to_take = self._to_take, []
-        return taken
 
     async def told_by_others(self, attempts: Collection[tuple[Key, int]]) -> set[tuple[Key, int]]:
         """Which of these attempts other processes wrote of since this ledger was opened.
@@ -443,58 +429,45 @@ class Ledger:
                 return set(attempts)
         return self._others.attempts.intersection(attempts)
 
-    def was_met(self, entry: Entry) -> bool:
-        """Whether what an entry says of its attempt was met before, as another process's."""
-        return (entry.key, entry.attempt) in self._met
+    def is_of_this_run(self, key: Key, attempt: int) -> bool:
+        """Whether this run pays for an attempt: the run that meant to send it does, whoever collects the answer."""
+        return self._run_of(key, attempt) == self.run
 
-    def _meet(self, others: Sequence[pa.Table]) -> None:
-        pending = (
-            {(one.key, one.attempt) for one in self._pending if one.kind >= Kind.SPENT} if others else set()
-        )
-        for one in (entry for table in others for entry in self._told_by(table)):
-            at = one.key, one.attempt
-            if at not in self._met and at not in pending and not self.index.has_verdict(*at):
-                self._met[at] = one
-                self._to_take.append(one)
+    def _run_of(self, key: Key, attempt: int) -> str | None:
+        return self._begun_by.get((key, attempt), self.run)
 
-    def _told_by(self, table: pa.Table) -> Iterator[Entry]:
-        """The verdicts of the same run in another's segment."""
-        for row in table.to_pylist():
-            if row["run"] == self.run and row["origin"] is None and row["kind"] >= Kind.SPENT:
-                cost = row.pop("cost_pico_usd")
-                key = Key(row["fingerprint"], row["sample"], row["generation"])
-                facts = {name: row[name] for name in _FACTS}
-                yield Entry(
-                    key,
-                    row["attempt"],
-                    Kind(row["kind"]),
-                    cost=None if cost is None else cost / PICO,
-                    **facts,
-                )
+    def _run_of_entry(self, entry: Entry) -> str | None:
+        """The run that an entry is written under: for an end, the one that pays for the attempt."""
+        return self._run_of(entry.key, entry.attempt) if _ends_own(entry) else self.run
 
-    def _write(self, entries: Sequence[Entry]) -> tuple[int, list[pa.Table]]:
-        """Write a segment; returns its number, and what others wrote under the numbers before, if that is wished.
+    def _read_begun(self) -> dict[tuple[Key, int], str]:
+        """Which named run meant to send each attempt in doubt."""
+        begun: dict[tuple[Key, int], str] = {}
+        by_segment: dict[int, list[tuple[tuple[Key, int], int]]] = {}
+        for attempt, segment, row in self.index.places_in_doubt():
+            by_segment.setdefault(segment, []).append((attempt, row))
+        for segment, attempts in by_segment.items():
+            runs = segments.columns(self.storage, self._path_of(self.known[segment]), ["run"])["run"]
+            for attempt, row in attempts:
+                run = runs[row].as_py()
+                if run is not None:
+                    begun[attempt] = run
+        return begun
+
+    def _write(self, entries: Sequence[Entry]) -> int:
+        """Write a segment; returns its number.
 
         A number that was merged and removed since this ledger was opened is free again, but nobody reads it. So what
         was merged is looked up after the writing, and the segment written once more beyond it.
         """
-        data = segments.encoded(entries, int(self.clock() * 1000), self.run)
-        first = self._free
+        runs = [self._run_of_entry(entry) for entry in entries]
+        data = segments.encoded(entries, int(self.clock() * 1000), runs)
         number = self._create(data)
-        others = self._written_by_others(range(first, number))
         while number <= (through := read_base(self.storage, self.folder)[0].through):
             self._free = through + 1
             unread, number = number, self._create(data)
             self.storage.delete(self._path(numbered_name(unread)))
-        return number, others
-
-    def _written_by_others(self, numbers: Iterable[int]) -> list[pa.Table]:
-        """What cannot be read is not met: it is about another process's money."""
-        found: list[pa.Table] = []
-        for number in numbers if self.meets and self.run is not None else ():
-            with contextlib.suppress(OSError, StateUnreadable):
-                found.append(self._columns(numbered_name(number)))
-        return found
+        return number
 
     def _create(self, data: bytes) -> int:
         """A number whose owner comes first is passed over, so the numbers have no gap."""
@@ -512,10 +485,19 @@ class Ledger:
     def _remember(self, number: int, entries: Sequence[Entry]) -> None:
         place = len(self.known)
         self.known.append(Known(numbered_name(number), 0, number))
-        self.paid += sum(entry.cost or 0.0 for entry in entries if entry.origin is None)
+        own = [_ends_own(entry) and self._run_of_entry(entry) == self.run for entry in entries]
+        self.paid += sum(entry.cost or 0.0 for entry, is_own in zip(entries, own, strict=True) if is_own)
         self.index.add(
             entries,
             [(place, row) for row in range(len(entries))],
             copied=[entry.origin is not None for entry in entries],
-            fresh=[entry.kind >= Kind.SPENT for entry in entries],
+            fresh=[
+                is_own or (entry.kind >= Kind.SPENT and entry.origin is not None)
+                for entry, is_own in zip(entries, own, strict=True)
+            ],
         )
+
+
+def _ends_own(entry: Entry) -> bool:
+    """Whether an entry says how an attempt of this job ended."""
+    return entry.kind >= Kind.SPENT and entry.origin is None

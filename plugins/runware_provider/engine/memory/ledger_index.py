@@ -180,15 +180,6 @@ class LedgerIndex:
         """Whether this inference was marked."""
         return any(bool(run.used[self._places(run, [key])].any()) for run in self._sort())
 
-    def has_verdict(self, key: Key, attempt: int) -> bool:
-        """Whether this job's own attempt has ended."""
-        for run in self._sort():
-            known = run.take(self._places(run, [key]))
-            own = (known.attempt() == attempt) & ~known.copied()
-            if (known.kind[own] >= Kind.SPENT).any():
-                return True
-        return False
-
     def first_seen(self, keys: Sequence[Key]) -> list[bool]:
         """Whether each is asked for the first time since the index was made."""
         return self._seen.first([(key.fingerprint, key.sample) for key in keys])
@@ -206,6 +197,10 @@ class LedgerIndex:
     def unsettled(self, of: Literal["fresh", "all"]) -> list[tuple[Key, int]]:
         """Attempts that may have been sent, and of which nothing is known since, in order."""
         return ledger_sums.unsettled(self._whole(), of)
+
+    def places_in_doubt(self) -> list[tuple[tuple[Key, int], int, int]]:
+        """`unsettled`, and of each attempt the segment and the row of the entry that says so."""
+        return ledger_sums.places_in_doubt(self._whole())
 
     def unpriced_tokens(self, of: Of) -> list[tuple[int | None, int | None]]:
         """Tokens of the prompts and answers of attempts that may be charged at a cost that was not reported.

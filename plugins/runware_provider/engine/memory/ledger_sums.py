@@ -131,6 +131,15 @@ def unsettled(entries: EntryColumns | None, of: Literal["fresh", "all"]) -> list
     return _attempts(entries, doubted & entries.fresh if of == "fresh" else doubted)
 
 
+def places_in_doubt(entries: EntryColumns | None) -> list[tuple[tuple[Key, int], int, int]]:
+    """Return what is `unsettled`, and of each attempt the segment and the row of the entry that says so."""
+    if entries is None:
+        return []
+    doubted = in_doubt(entries)
+    segments, rows = entries.segment[doubted].tolist(), entries.row[doubted].tolist()
+    return list(zip(_attempts(entries, doubted), segments, rows, strict=True))
+
+
 def unpriced_tokens(
     entries: EntryColumns | None, of: Of, words: Words
 ) -> list[tuple[int | None, int | None]]:

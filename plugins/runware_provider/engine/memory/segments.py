@@ -61,13 +61,13 @@ class SegmentGone(StateUnreadable):
     """There is no such segment; perhaps it was merged into another since its name was read."""
 
 
-def encoded(entries: Sequence[Entry], at_ms: int, run: str | None) -> bytes:
+def encoded(entries: Sequence[Entry], at_ms: int, runs: Sequence[str | None]) -> bytes:
     """A segment of entries.
 
     Args:
         entries: at least one.
         at_ms: when they were made, in milliseconds since the epoch.
-        run: the run that made them.
+        runs: of each, the run that it counts for.
     """
     columns = [
         [int(entry.kind) for entry in entries],
@@ -85,7 +85,7 @@ def encoded(entries: Sequence[Entry], at_ms: int, run: str | None) -> bytes:
         [entry.completion_tokens for entry in entries],
         [entry.latency_s for entry in entries],
         [entry.item for entry in entries],
-        [run] * len(entries),
+        list(runs),
         [entry.origin for entry in entries],
     ]
     arrays = [pa.array(values, kind) for values, kind in zip(columns, SCHEMA.types, strict=True)]

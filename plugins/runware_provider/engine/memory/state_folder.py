@@ -2,6 +2,7 @@
 
     <state folder>/
       job.json                 format, job_id, destination; created once, exclusively
+      leases/00000001.lease    who may work on the folder now: the newest file says it
       generations/000001.json  one wish to ask anew, created exclusively
       ledger/                  the ledger: numbered segments, and base.json, which names those that were merged
       staged/<publish id>/     batches that wait for the publish
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Storage
 
 FORMAT = 1
+JOB_FORMAT = 2
+"""Of `job.json`. Versions that know no leases refuse it, so that none of them is at work beside a lease."""
 JOB_ID_BYTES = 16
 
 
@@ -49,7 +52,7 @@ def find_job(storage: Storage, folder: str) -> JobIdentity | None:
     path = storage.join(folder, "job.json")
     if not storage.exists(path) and not _lost(storage, folder, path):
         return None
-    held = _read(storage, path)
+    held = decoded(storage.read(path), path, newest=JOB_FORMAT)
     try:
         job_id = bytes.fromhex(held["job_id"])
     except (KeyError, TypeError, ValueError):
@@ -84,10 +87,11 @@ def open_job(
     """The job of this state folder, created if it is new; of two creators at once, one wins for both."""
     known = find_job(storage, folder)
     if known is not None:
+        _raise_format(storage, storage.join(folder, "job.json"))
         return known
     job_id = secrets.token_bytes(JOB_ID_BYTES)
     record = {
-        "format": FORMAT,
+        "format": JOB_FORMAT,
         "job_id": job_id.hex(),
         "destination": destination,
         "service": service,
@@ -99,6 +103,20 @@ def open_job(
     if won is None:
         raise StateUnreadable(f"{folder}/job.json appeared and vanished; is somebody clearing the folder?")
     return won
+
+
+def _raise_format(storage: Storage, path: str) -> None:
+    """Lock out versions that know no leases. Of two who do so at once, either does it for both.
+
+    Raises:
+        StateUnreadable: the file vanished.
+    """
+    read = storage.read_versioned(path)
+    if read is None:
+        raise StateUnreadable(f"{path} has vanished; is somebody clearing the folder?")
+    record = decoded(read[0], path, newest=JOB_FORMAT)
+    if record["format"] < JOB_FORMAT:
+        storage.replace_if(path, encoded({**record, "format": JOB_FORMAT}), read[1])
 
 
 def wish_of(refresh: str | None, retry_failed: str | None) -> str | None:
