@@ -14,6 +14,7 @@ from airflow.sdk.bases.decorator import DecoratedOperator, task_decorator_factor
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.spec import Spec
+from runware_provider.mapped_tasks import PLACE
 from runware_provider.operators import LATER, Later, TextInferenceOperator, as_text, unstored, waits
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
                 "Put them into the Spec, or return a dict of arguments",
             )
         self._whole = spec
+        self._given_place = dict.fromkeys(PLACE, LATER)
 
     def _take_arguments(self, returned: Mapping[str, Any]) -> None:
         for name, value in ((name, as_text(value)) for name, value in returned.items()):
@@ -142,6 +144,8 @@ class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
                     " to the decorator",
                 )
             setattr(self, name, value)
+            if name in PLACE:  # the function is called for each of the mapped tasks
+                self._given_place[name] = LATER
         missing = [name for name in NEEDED if isinstance(getattr(self, name), Later)]
         if missing:
             raise BadInput(

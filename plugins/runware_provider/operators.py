@@ -31,6 +31,7 @@ from runware_provider.engine.spec import (
 from runware_provider.engine.templates.prompt import check_syntax as check_prompt
 from runware_provider.hook import DEFAULT_CONN_ID, RunwareHook
 from runware_provider.job_thread import JobThread
+from runware_provider.mapped_tasks import refuse_shared_place
 from runware_provider.object_stores import airflow_stores
 from runware_provider.quality.spec import Report
 from runware_provider.retry_policy import ONLY_WHAT_A_RETRY_MENDS
@@ -176,7 +177,7 @@ class TextInferenceOperator(BaseOperator):
 
     Raises:
         BadInput: an argument cannot work; at construction, except for what needs rendering, a file or pyarrow
-            (whether a type can be stored).
+            (whether a type can be stored); or, when a mapped task runs, whether its dataset is its own.
     """
 
     template_fields: Sequence[str] = (
@@ -275,6 +276,7 @@ class TextInferenceOperator(BaseOperator):
         self.structured = structured
         self.forcing = forcing
         self.runware_conn_id = runware_conn_id
+        self._given_place = {"destination": self.destination, "partition": partition}
         self._check_what_is_known()
 
     @classmethod
@@ -291,6 +293,7 @@ class TextInferenceOperator(BaseOperator):
             JobStopped: the message says what is kept, what is still billed, and what a retry does.
             AirflowSkipException: the source holds no record and `on_empty` is `"skip"`.
         """
+        refuse_shared_place(context, self._given_place)
         hook = RunwareHook(self.runware_conn_id)
         endpoint = hook.get_endpoint()
         spec = configuration.within_budget(hook.within_bounds(self.make_spec(context)))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk import DAG, Asset, AssetAlias
+from airflow.sdk import DAG, Asset, AssetAlias, task_group
 from airflow.sdk.exceptions import AirflowTaskTimeout
 from pydantic import BaseModel
 
@@ -270,10 +270,59 @@ def test_every_mapped_task_asks_for_its_own_part(run_task: Any) -> None:
     with DAG("dag", schedule=None) as dag:
         Told.partial(
             task_id="ask", destination="out", prompt="{{ record.body }}", settings=Settings(seed=1)
-        ).expand(source=["a", "b"])
+        ).expand_kwargs([{"source": name, "partition": {"part": name}} for name in "ab"])
     for index in (0, 1):
         assert run_task(dag, "ask", map_index=index).state == "success"
     assert [spec.source for spec in Told.specs] == ["a", "b"]
+
+
+OWN_PLACES: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {"destination": ["x", "y"]}),
+    ({"destination": "out"}, {"partition": [{"part": "a"}, {"part": "b"}]}),
+    ({"destination": "out/{{ ti.map_index }}"}, {}),
+    ({"destination": "out", "partition": {"part": "{{ task.source }}"}}, {}),
+]
+
+
+@pytest.mark.parametrize(("fixed", "expanded"), OWN_PLACES)
+def test_mapped_tasks_with_a_place_each_run(
+    run_task: Any, fixed: dict[str, Any], expanded: dict[str, Any]
+) -> None:
+    with DAG("dag", schedule=None) as dag:
+        Told.partial(task_id="ask", prompt="{{ record.body }}", **fixed).expand(source=["a", "b"], **expanded)
+    assert run_task(dag, "ask", map_index=1).state == "success"
+
+
+@pytest.mark.parametrize("fixed", [{}, {"partition": {"ds": "{{ ds }}"}}, {"state": "s/{{ ti.map_index }}"}])
+def test_mapped_tasks_that_would_replace_each_others_rows_are_refused(
+    run_task: Any, fixed: dict[str, Any]
+) -> None:
+    with DAG("dag", schedule=None) as dag:
+        Told.partial(task_id="ask", destination="out", prompt="{{ record.body }}", **fixed).expand(
+            source=["a", "b"]
+        )
+    ran = run_task(dag, "ask", map_index=1)
+    assert (ran.state, type(ran.error)) == ("failed", BadInput)
+    assert "'out' for each of the mapped tasks" in str(ran.error)
+    assert Told.specs == []
+
+
+def test_tasks_of_a_mapped_group_have_a_place_each_or_are_refused(run_task: Any) -> None:
+    for destination in ("out", "out/{{ ti.map_index }}", None):
+        with DAG("dag", schedule=None) as dag:
+
+            @task_group
+            def group(part: Any, place: str | None = destination) -> None:
+                Told(
+                    task_id="ask",
+                    source=part,
+                    destination=part if place is None else place,
+                    prompt="{{ record.body }}",
+                )
+
+            group.expand(part=["a", "b"])
+        state = run_task(dag, "group.ask", map_index=1).state
+        assert state == ("failed" if destination == "out" else "success")
 
 
 def test_progress_is_logged_and_neither_key_nor_prompt_is(

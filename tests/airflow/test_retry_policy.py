@@ -26,6 +26,8 @@ MENDABLE = [
     errors.JobStopped("x"),
     errors.Unreachable("x"),
     errors.Interrupted("x"),
+    errors.AtWork("x"),
+    errors.Overtaken("x"),
     errors.PublishConflict("x"),
     OSError("x"),
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -114,33 +113,25 @@ def manifests(place: Any) -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
-async def test_of_two_runs_the_one_that_began_last_has_both_datasets(place: Any) -> None:
-    folder = fill(place)
-    newer = place.spec(failures=str(folder), limit=3)
-    stores = OneStore(Between(lambda: asyncio.run(run_job(newer, place.endpoint))))
-    with pytest.raises(PublishConflict, match="its failures belong to it"):
-        await run_job(place.spec(failures=str(folder)), place.endpoint, stores=stores)
-    main, failures = manifests(place)
-    assert main["started_at"] == failures["started_at"]
-    assert ([row["n"] for row in place.rows()], [row["n"] for row in place.rows(folder)]) == ([0, 1, 2], [1])
-    assert not list(place.state.glob("**/*.staged"))
-
-
-async def test_whoever_has_the_main_dataset_has_the_failures_too(place: Any) -> None:
+async def test_failures_that_somebody_else_published_meanwhile_stay_until_the_next_run(place: Any) -> None:
     folder = fill(place)
     await place.run(failures=str(folder))
     path = place.state / "failures" / "manifest.json"
 
     def another_publishes() -> None:
-        later = {**manifests(place)[1], "started_at": "9999-01-01T00:00:00+00:00", "publish_id": "later"}
-        path.write_text(json.dumps(later), encoding="utf-8")
+        path.write_text(json.dumps({**manifests(place)[1], "publish_id": "later"}), encoding="utf-8")
 
     stores = OneStore(Between(another_publishes))
     spec = place.spec(failures=str(folder), limit=3)
-    assert (await run_job(spec, place.endpoint, stores=stores))["failures"]["rows"] == 1
+    with pytest.raises(PublishConflict, match="run again to build on"):
+        await run_job(spec, place.endpoint, stores=stores)
+    assert not list(place.state.glob("**/*.staged"))
+    paid = place.executed()
+    await place.run(failures=str(folder), limit=3)
     main, failures = manifests(place)
     assert main["started_at"] == failures["started_at"]
     assert [row["n"] for row in place.rows(folder)] == [1]
+    assert place.executed() == paid
 
 
 async def test_a_folder_with_files_of_others_is_refused(place: Any) -> None:

@@ -106,8 +106,10 @@ async def test_a_run_with_nothing_to_do_touches_no_part_and_asks_for_little(clou
     assert (again["publish_id"], again["unchanged"]) == (first["publish_id"], True)
     written = [request.key for request in asked if request.method in {"PUT", "DELETE"}]
     written = [key for key in written if "/.conditions-" not in key]
-    staged = "lake.state/staged/"
-    assert [key for key in written if not key.startswith(staged)] == ["lake.state/manifest.json"]
+    staged, leases = "lake.state/staged/", "lake.state/leases/"
+    others = [key for key in written if not key.startswith((staged, leases))]
+    assert others == ["lake.state/manifest.json"]
+    assert sum(key.startswith(leases) for key in written) == 2  # taken, and given back
     assert sum(key.startswith(staged) for key in written) == 2  # written once, and removed again
     output = re.compile(r"lake(/|$)|lake\.state/(manifest|staged|replaced)")
     assert (

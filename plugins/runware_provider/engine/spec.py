@@ -234,7 +234,7 @@ class Limits(ValueObject):
     """The same for sync delivery, where the reply waits for the answers."""
     unreachable_s: Seconds = 300.0
     """Seconds without one usable reply after which the job stops; that there is no room is none."""
-    lease_s: Annotated[Seconds, Field(ge=4)] = 60.0
+    lease_s: Annotated[float, Field(ge=4, allow_inf_nan=False)] = 60.0
     """Seconds after which a process that gave no sign is taken for dead, and another run goes on with its work."""
     lease_wait_s: Seconds = 300.0
     """Seconds to wait for another run that is at work on the same dataset, before this one stops."""
