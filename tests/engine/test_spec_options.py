@@ -131,7 +131,7 @@ def values_of(option: Option) -> st.SearchStrategy[Any]:
         return VALUES[option.field]
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
-    least, most = schema.get("ge", 0), min(schema.get("le", 10**6), 10**6)
+    least, most = schema.get("ge", schema.get("minimum", 0)), min(schema.get("le", 10**6), 10**6)
     kinds: dict[str, st.SearchStrategy[Any]] = {
         "boolean": st.booleans(),
         "integer": st.integers(least, most),
