@@ -1,4 +1,4 @@
-"""The engine's command line: run, plan or preview a job without Airflow, or forget its answers.
+"""The engine's command line: run, plan or preview a job without Airflow, whole or in shards, or forget its answers.
 
 The manifest (or plan) goes to standard output as JSON, progress and messages to standard error. Exit status: 0 when
 the job stands, 3 when it stopped but can be resumed, 1 when the input is bad or nothing can be done about it here.
@@ -39,6 +39,7 @@ from runware_provider.engine.errors import (
 from runware_provider.engine.job.plan import plan
 from runware_provider.engine.job.progress import ending
 from runware_provider.engine.job.run import run_job
+from runware_provider.engine.job.shards import infer_shard, publish_shards, split_shards
 from runware_provider.engine.memory.forgetting import forget
 from runware_provider.engine.spec import Endpoint
 from runware_provider.engine.spec_options import spec_of
@@ -115,10 +116,12 @@ def _stopped(reason: str, remedy: str) -> int:
     return RESUMABLE
 
 
-async def _command(options: argparse.Namespace) -> dict[str, Any]:
+async def _command(options: argparse.Namespace) -> dict[str, Any] | list[dict[str, Any]]:
     if options.command == "forget":
         return await asyncio.to_thread(_forget, options)
     spec = spec_of(options)
+    if options.command == "shards":
+        return await _shards(options, spec, _endpoint())
     if options.command == "plan":
         return await _plan(spec)
     if options.command == "preview":
@@ -145,16 +148,40 @@ def _forget(options: argparse.Namespace) -> dict[str, Any]:
 
 
 async def _run(spec: Spec, endpoint: Endpoint, *, preview: int | None = None) -> dict[str, Any]:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError, RuntimeError):
-            loop.add_signal_handler(number, stop.set)
+    stop = _stop_on_signals()
     with _reporter() as reporting:
         manifest = await run_job(spec, endpoint, report=reporting, stop=stop, preview=preview)
     if preview is None:
         _say(ending(manifest))
     return manifest
+
+
+async def _shards(
+    options: argparse.Namespace, spec: Spec, endpoint: Endpoint
+) -> dict[str, Any] | list[dict[str, Any]]:
+    """One verb of a job in shards; a manifest, a shard's counts, or the list of shards."""
+    stop = _stop_on_signals()
+    if options.verb == "split":
+        return await split_shards(
+            spec, endpoint, shards=options.shards, least_rows=options.least_rows, stop=stop
+        )
+    if options.verb == "publish":
+        manifest = await publish_shards(spec, endpoint, split=options.split, stop=stop)
+        _say(ending(manifest))
+        return manifest
+    with _reporter() as reporting:
+        return await infer_shard(
+            spec, endpoint, split=options.split, shard=options.shard, report=reporting, stop=stop
+        )
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError):
+            loop.add_signal_handler(number, stop.set)
+    return stop
 
 
 async def _plan(spec: Spec) -> dict[str, Any]:
@@ -256,5 +283,5 @@ def _say(line: str) -> None:
     sys.stderr.flush()
 
 
-def _print(told: dict[str, Any]) -> None:
+def _print(told: dict[str, Any] | list[dict[str, Any]]) -> None:
     sys.stdout.write(json.dumps(told, indent=2, default=str) + "\n")

@@ -92,12 +92,46 @@ def parser(*further: AddCommands) -> argparse.ArgumentParser:
             name, help=purpose, description=purpose.capitalize() + ".", allow_abbrev=False
         )
         add_spec_options(command)
+    _add_shards(commands)
     purpose = "erase answers from the state folder for ever; what they cost stays in the accounts"
     _add_forgetting(commands.add_parser("forget", help=purpose, description=purpose.capitalize() + "."))
     for add_commands in further:
         add_commands(commands)
     commands.metavar = "|".join(commands.choices)
     return made
+
+
+def _add_shards(commands: Any) -> None:
+    """A job in shards, for whatever starts processes."""
+    purpose = "run a job in shards: split it, infer each shard in a process of its own, publish them together"
+    shards = commands.add_parser("shards", help=purpose, description=purpose.capitalize() + ".")
+    verbs = shards.add_subparsers(dest="verb", required=True, metavar="split|infer|publish")
+    for name, purpose in (
+        ("split", "cut the source into shards, and print them; send nothing"),
+        ("infer", "ask what one shard asks, and stage its rows"),
+        ("publish", "publish what all shards have staged, as one dataset"),
+    ):
+        verb = verbs.add_parser(
+            name, help=purpose, description=purpose.capitalize() + ".", allow_abbrev=False
+        )
+        add_spec_options(verb)
+        if name == "split":
+            verb.add_argument(
+                "--shards", type=int, default=16, metavar="N", help="shards, at most (default: 16)"
+            )
+            verb.add_argument(
+                "--least-rows",
+                type=int,
+                default=50_000,
+                metavar="N",
+                help="rows that are worth a shard of their own (default: 50000)",
+            )
+        else:
+            verb.add_argument("--split", required=True, metavar="ID", help="as split printed it")
+        if name == "infer":
+            verb.add_argument(
+                "--shard", required=True, type=int, metavar="N", help="number of the shard, from 0"
+            )
 
 
 def _add_forgetting(parser: argparse.ArgumentParser) -> None:

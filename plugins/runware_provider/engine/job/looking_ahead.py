@@ -13,7 +13,7 @@ from runware_provider.engine.job.asked import asked_by
 from runware_provider.engine.job.manifest import stopped_manifest
 from runware_provider.engine.job.plan_counts import plan_counts
 from runware_provider.engine.job.prepare import changed
-from runware_provider.engine.job.reuse import AnswersElsewhere, reuses
+from runware_provider.engine.job.reuse import AnswersElsewhere, takes_over
 from runware_provider.engine.outcome.rows import Counts
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class LookingAhead:
         """
         prepared, ledger = self.job.prepared, self.job.ledger
         different = changed(prepared, self.job.published)
-        budget, reusing = prepared.spec.budget, reuses(prepared.spec)
+        budget, reusing = prepared.spec.budget, takes_over(prepared)
         # Nobody wants to know: the source is not read twice.
         if budget is None and not different and not reusing:
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runware_provider import __version__
 from runware_provider.engine.dataset.schema_text import schema_text
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.errors import JobStopped
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.memory.ledger import Ledger
+    from runware_provider.engine.memory.ledger_sums import Of, Totals
     from runware_provider.engine.outcome.rows import Counts
 
 FORMAT = 1
@@ -30,13 +31,20 @@ class Clock:
     duration_s: float
 
 
+class Sums(Protocol):
+    """What inferences come to: those of one ledger, or of several."""
+
+    def totals(self, of: Of = "used") -> Totals:
+        """Over what the rows show, over what this run paid, or over everything."""
+
+
 def manifest_of(  # noqa: PLR0913 - each a fact of its own
-    prepared: Prepared, ledger: Ledger, counts: Counts, clock: Clock, *, status: str, generation: int
+    prepared: Prepared, sums: Sums, counts: Counts, clock: Clock, *, status: str, generation: int
 ) -> dict[str, Any]:
     """What a finished run tells."""
     # What stopped has no rows yet: it tells of everything in the ledger.
-    whole = ledger.totals("used" if status != "stopped" else "all")
-    fresh, ever = ledger.totals("fresh"), ledger.totals("all")
+    whole = sums.totals("used" if status != "stopped" else "all")
+    fresh, ever = sums.totals("fresh"), sums.totals("all")
     return {
         "format": FORMAT,
         "status": status,

@@ -22,8 +22,10 @@ from runware_provider.engine.job.prepare import (
     places_checked,
     prepare,
 )
+from runware_provider.engine.job.split_record import present_split
 from runware_provider.engine.memory.lease import Lease
 from runware_provider.engine.memory.ledger import Ledger
+from runware_provider.engine.memory.ledger_sums import Totals
 from runware_provider.engine.memory.state_folder import generation_of, open_job, wish_of
 from runware_provider.engine.storage.stores import Stores
 
@@ -62,6 +64,8 @@ class OpenedJob:
     """Whether its rows are to be published; those of a preview are not."""
     started_at: str
     """In UTC."""
+    of_shards: Totals = field(default_factory=Totals)
+    """As of `Place`."""
     may_resend_at: float
     """When what a process before may have sent may be sent again, in seconds as of `time.monotonic`."""
     began: float = field(default_factory=time.monotonic)
@@ -88,6 +92,8 @@ class Place:
     """As it was found."""
     publishes: bool
     started_at: str
+    of_shards: Totals = field(default_factory=Totals)
+    """What the ledgers of shards have come to that the place once had."""
 
 
 def check_run(spec: Spec, endpoint: Endpoint, *, preview: int | None, stores: Stores | None) -> Place:
@@ -120,7 +126,9 @@ def check_run(spec: Spec, endpoint: Endpoint, *, preview: int | None, stores: St
     with places_checked(spec):
         storage.check_conditions(folder)
         identity = open_job(storage, folder, spec.destination, started_at, service=endpoint.service)
-    _check_service(identity, endpoint, folder)
+    check_service(identity, endpoint, folder)
+    if preview is not None:
+        _check_not_in_shards(prepared)
     return Place(
         prepared=prepared,
         identity=identity,
@@ -147,7 +155,7 @@ def open_run(place: Place, *, waited: bool) -> OpenedJob:
     spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
     published = check_published(prepared)
     if waited:
-        _check_source_is_the_same(prepared, place.published, published)
+        check_still_the_same(place)
     for change in check_schemas(prepared, published[0] if published else {}):
         log.warning("%s", change)
     with places_checked(spec):
@@ -166,16 +174,23 @@ def open_run(place: Place, *, waited: bool) -> OpenedJob:
         previous_failures=failures[1] if failures else None,
         publishes=place.publishes,
         started_at=place.started_at,
+        of_shards=place.of_shards,
     )
 
 
-def _check_source_is_the_same(
-    prepared: Prepared, before: Published | None, published: Published | None
-) -> None:
+def check_still_the_same(place: Place) -> None:
     """Of runs at once with different sources for one dataset, the later one would replace the rows of the first.
 
     One run after the other with another source replaces them, too, but then somebody wished it.
+
+    Args:
+        place: with the lease, which had to be waited for.
+
+    Raises:
+        BadInput: another source was published meanwhile.
     """
+    prepared, before = place.prepared, place.published
+    published = check_published(prepared)
     if published is None or (before is not None and before[1] == published[1]):
         return
     source = str(published[0].get("source", ""))
@@ -188,7 +203,18 @@ def _check_source_is_the_same(
         )
 
 
-def _check_service(identity: JobIdentity, endpoint: Endpoint, folder: str) -> None:
+def _check_not_in_shards(prepared: Prepared) -> None:
+    """What a shard has under way a preview would ask, and pay for, beside it."""
+    split = present_split(prepared.storage, prepared.state_folder)
+    if split is not None and split.state != "left":
+        raise BadInput(
+            "preview",
+            f"{prepared.folder} is cut into shards, which may be at work",
+            "Look at a few records before the split, or into another destination",
+        )
+
+
+def check_service(identity: JobIdentity, endpoint: Endpoint, folder: str) -> None:
     """Answers of a stand-in must never pass for those of the real service, nor the other way round."""
     if identity.service and identity.service != endpoint.service:
         raise BadInput(

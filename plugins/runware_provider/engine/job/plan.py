@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.job.account_opening import open_account, price_of
@@ -10,7 +10,8 @@ from runware_provider.engine.job.asked import asked_by
 from runware_provider.engine.job.decider import Decider
 from runware_provider.engine.job.plan_counts import plan_counts
 from runware_provider.engine.job.prepare import changed, check_empty, check_published, check_schemas, prepare
-from runware_provider.engine.job.reuse import AnswersElsewhere, reuses
+from runware_provider.engine.job.reuse import AnswersElsewhere, takes_over
+from runware_provider.engine.job.split_record import present_split
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.state_folder import expected_generation, wish_of
 from runware_provider.engine.outcome.follow_up import ceiling
@@ -48,6 +49,7 @@ def plan(
     """
     prepared = prepare(spec, stores or Stores())
     storage, folder = prepared.storage, prepared.state_folder
+    prepared = replace(prepared, has_siblings=present_split(storage, folder) is not None)
     check_empty(prepared)
     published = check_published(prepared)
     schema_changes = check_schemas(prepared, published[0] if published else {})
@@ -57,7 +59,7 @@ def plan(
         decider = Decider.of(prepared, ledger, expected_generation(storage, folder, wish))
         asked = asked_by(prepared, decider.questioner)
         reused = 0
-        if reuses(spec):
+        if takes_over(prepared):
             reused = AnswersElsewhere(prepared, asked, ledger, decider.questioner, service).borrow()
         counts = plan_counts(asked, decider)
         different = changed(prepared, published[0] if published else {})

@@ -75,6 +75,15 @@ class Prepared:
     digests: dict[str, str]
     """What the parts of the request hash to, so that a later run can say what changed."""
     warnings: tuple[str, ...]
+    place: str | None = None
+    """The state folder of the place, where this job is a shard of it; None for the place itself."""
+    has_siblings: bool = False
+    """Whether other ledgers of the same place may have answers to what this job asks."""
+
+    @property
+    def place_state(self) -> str:
+        """The state folder of the destination, or of the partition of it."""
+        return self.state_folder if self.place is None else self.place
 
     @property
     def kept(self) -> list[str]:

@@ -2,31 +2,102 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runware_provider.engine.dataset.publish import publish
 from runware_provider.engine.dataset.replaced_parts import GRACE_S
 from runware_provider.engine.dataset.schema_text import schema_text
 from runware_provider.engine.errors import Overtaken
 from runware_provider.engine.identity import task_uuid
-from runware_provider.engine.job.manifest import manifest_of, unpriced
+from runware_provider.engine.job.manifest import Sums, manifest_of, unpriced
 from runware_provider.engine.job.prepare import failures_state, note_schemas
+from runware_provider.engine.memory.ledger_sums import Totals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from runware_provider.engine.dataset.staged_batch import StagedBatch
+    from runware_provider.engine.job.manifest import Clock
     from runware_provider.engine.job.opening import OpenedJob
+    from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.job.staged import Staged
+    from runware_provider.engine.memory.lease import Lease
+    from runware_provider.engine.memory.ledger import Ledger
+    from runware_provider.engine.memory.ledger_sums import Of
+    from runware_provider.engine.outcome.rows import Counts
     from runware_provider.engine.storage.stores import Version
 
 
-def manifest_of_run(job: OpenedJob, staged: Staged, status: str) -> dict[str, Any]:
-    """What a finished run tells."""
-    clock, generation = job.clock(), job.generation
-    return manifest_of(job.prepared, job.ledger, staged.counts, clock, status=status, generation=generation)
+class Accounts(Sums, Protocol):
+    """Sums, and what nobody could put a price on."""
+
+    def unpriced_tasks(self) -> list[str]:
+        """The UUIDs of the tasks whose cost nobody knows."""
 
 
-def publish_staged(job: OpenedJob, staged: Staged) -> dict[str, Any]:
+@dataclass(frozen=True)
+class LedgerAccounts:
+    """Those of one ledger."""
+
+    ledger: Ledger
+    job_id: bytes
+    of_shards: Totals = field(default_factory=Totals)
+    """What the ledgers of shards have come to that the place once had."""
+
+    def totals(self, of: Of = "used") -> Totals:
+        """See `Ledger.totals`."""
+        own = self.ledger.totals(of)
+        return own + self.of_shards if of == "all" else own
+
+    def unpriced_tasks(self) -> list[str]:
+        """The UUIDs of the tasks whose cost nobody knows."""
+        return [task_uuid(self.job_id, key, attempt) for key, attempt in self.ledger.unpriced()]
+
+
+@dataclass(kw_only=True)
+class Publication:
+    """What a publish has to know beside the rows."""
+
+    prepared: Prepared
+    lease: Lease
+    """Of the place, held."""
+    published: Mapping[str, Any]
+    """The manifest that is replaced; empty for the first one."""
+    previous: Version | None
+    """The version of `published`."""
+    previous_failures: Version | None
+    generation: int
+    accounts: Accounts
+    clock: Callable[[], Clock]
+    still_wanted: Callable[[], bool] = lambda: True
+    """Looked at directly before the swap."""
+    publish_id: str = field(default_factory=lambda: secrets.token_hex(6))
+
+    @classmethod
+    def of(cls, job: OpenedJob) -> Publication:
+        """That of a job in one process."""
+        return cls(
+            prepared=job.prepared,
+            lease=job.lease,
+            published=job.published,
+            previous=job.previous,
+            previous_failures=job.previous_failures,
+            generation=job.generation,
+            accounts=LedgerAccounts(job.ledger, job.identity.job_id, job.of_shards),
+            clock=job.clock,
+            publish_id=job.publish_id,
+        )
+
+    def manifest(self, counts: Counts, status: str) -> dict[str, Any]:
+        """What a finished run tells."""
+        return manifest_of(
+            self.prepared, self.accounts, counts, self.clock(), status=status, generation=self.generation
+        )
+
+
+def publish_staged(publication: Publication, staged: Staged) -> dict[str, Any]:
     """Put the staged rows in the place of what was published before; returns the manifest.
 
     Raises:
@@ -35,18 +106,17 @@ def publish_staged(job: OpenedJob, staged: Staged) -> dict[str, Any]:
         PublishConflict: somebody else published meanwhile.
         StateUnreadable: the state folder cannot be read.
     """
-    return _Publishing(job, staged).publish()
+    return _Publishing(publication, staged).publish()
 
 
 @dataclass
 class _Publishing:
-    job: OpenedJob
+    job: Publication
     staged: Staged
 
     def _unpriced(self) -> dict[str, Any]:
         """The tasks whose cost nobody knows: a few in the manifest, all of them in a file of their own."""
-        job_id = self.job.identity.job_id
-        names = [task_uuid(job_id, key, attempt) for key, attempt in self.job.ledger.unpriced()]
+        names = self.job.accounts.unpriced_tasks()
         if not names:
             return unpriced([], None)
         storage = self.job.prepared.storage
@@ -57,9 +127,9 @@ class _Publishing:
     def publish(self) -> dict[str, Any]:
         """Publish both datasets; see `publish_staged`."""
         prepared, staged = self.job.prepared, self.staged
-        manifest = manifest_of_run(self.job, staged, "published")
+        manifest = self.job.manifest(staged.counts, "published")
         manifest |= self._unpriced()
-        note_schemas(prepared, self.job.published, self.job.started_at)
+        note_schemas(prepared, self.job.published, self.job.clock().started_at)
         if prepared.failures_folder is not None:
             rows = sum(batch.rows for batch in staged.failed_batches)
             manifest["failures"] = {"destination": prepared.failures_folder, "rows": rows}
@@ -90,7 +160,7 @@ class _Publishing:
         previous: Version | None,
     ) -> dict[str, Any]:
         # Another run is at work on what this one left, and publishes it.
-        if self.job.lease.lost:
+        if self.job.lease.lost or not self.job.still_wanted():
             raise Overtaken(
                 "this process was silent for so long that another run took over; nothing was published"
             )

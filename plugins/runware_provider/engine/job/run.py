@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from runware_provider.engine.job.asking import ask
 from runware_provider.engine.job.opening import check_run, open_run
-from runware_provider.engine.job.publishing import manifest_of_run, publish_staged
+from runware_provider.engine.job.publishing import Publication, publish_staged
+from runware_provider.engine.job.taking_over import TakingOver, leave_split
 from runware_provider.engine.job.tidying import tidy
 from runware_provider.engine.memory.lease_keeping import held
 
@@ -59,6 +61,10 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
     stop = stop or asyncio.Event()
     place = await asyncio.to_thread(check_run, spec, endpoint, preview=preview, stores=stores)
     async with held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited:
+        of_shards = await leave_split(TakingOver(place.prepared, endpoint, stop, transport))
+        if of_shards is not None:
+            prepared = replace(place.prepared, has_siblings=True)
+            place = replace(place, prepared=prepared, of_shards=of_shards)
         job = await asyncio.to_thread(open_run, place, waited=waited)
         try:
             staged = await ask(job, endpoint, report=report, stop=stop, transport=transport)
@@ -71,7 +77,7 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
 
 def _published(job: OpenedJob, staged: Staged) -> dict[str, Any]:
     try:
-        manifest = publish_staged(job, staged)
+        manifest = publish_staged(Publication.of(job), staged)
     finally:
         staged.discard(job.prepared.storage)
     if not job.lease.lost:
@@ -83,4 +89,4 @@ def _preview(job: OpenedJob, staged: Staged) -> dict[str, Any]:
     """What a few records gave; their answers are in the ledger, and their rows are not published."""
     staged.discard(job.prepared.storage)
     shown = {"first_rows": staged.first_rows, "priced": staged.priced}
-    return {**manifest_of_run(job, staged, "preview"), **shown}
+    return {**Publication.of(job).manifest(staged.counts, "preview"), **shown}

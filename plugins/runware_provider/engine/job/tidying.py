@@ -29,7 +29,8 @@ def tidy(job: OpenedJob) -> None:
 def _share(job: OpenedJob) -> None:
     prepared = job.prepared
     spec = prepared.spec
-    if spec.reuse != "dataset" or not spec.partition:
+    among_partitions = spec.reuse == "dataset" and bool(spec.partition)
+    if not among_partitions and prepared.place is None:
         return
     partition = below(spec.state_folder, prepared.state_folder)
     try:

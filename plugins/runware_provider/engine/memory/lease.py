@@ -166,13 +166,18 @@ class Lease:
         newest = self._newest()
         return newest is not None and newest.holder == self.holder
 
+    def end_early(self) -> None:
+        """Send nothing more, since nobody wants this work any more; to give it back is still to be done."""
+        self.lost = True
+
     def _lose(self) -> None:
         self.lost = True
+        self._number = 0
         holds_no_more(self.holder.nonce)
 
     def release(self) -> None:
         """Give it back. Where that cannot be written, others wait until it has ended."""
-        if not self._number or self.lost:
+        if not self._number:
             return
         number, self._number = self._number, 0
         try:

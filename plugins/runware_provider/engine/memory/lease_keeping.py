@@ -61,13 +61,16 @@ class _Wait:
 
 
 @contextlib.asynccontextmanager
-async def held(lease: Lease, *, most_s: float, stop: asyncio.Event) -> AsyncIterator[bool]:
+async def held(
+    lease: Lease, *, most_s: float, stop: asyncio.Event, wanted: Callable[[], bool] = lambda: True
+) -> AsyncIterator[bool]:
     """Take a lease, keep it, and give it back in the end; says whether it had to be waited for.
 
     Args:
         lease: not yet taken.
         most_s: seconds to wait for it.
         stop: when set, the waiting ends.
+        wanted: looked at with each renewal; where it says no, the lease counts as lost.
 
     Raises:
         AtWork: another process had it for all that time.
@@ -84,7 +87,7 @@ async def held(lease: Lease, *, most_s: float, stop: asyncio.Event) -> AsyncIter
                 await asyncio.wait_for(stop.wait(), pause_s)
             if stop.is_set():
                 raise Interrupted("it was asked to stop while it waited for another run")
-        with _kept(lease):
+        with _kept(lease, wanted):
             yield waited
     finally:
         await asyncio.to_thread(lease.release)
@@ -100,17 +103,17 @@ def held_meanwhile(lease: Lease, *, most_s: float) -> Iterator[bool]:
         while (pause_s := wait.look()) is not None:
             waited = True
             pause.wait(pause_s)
-        with _kept(lease):
+        with _kept(lease, lambda: True):
             yield waited
     finally:
         lease.release()
 
 
 @contextlib.contextmanager
-def _kept(lease: Lease) -> Iterator[None]:
+def _kept(lease: Lease, wanted: Callable[[], bool]) -> Iterator[None]:
     """Renew it from a thread of its own: an event loop or a publish may be busy for longer than a lease lasts."""
     over = threading.Event()
-    keeper = threading.Thread(target=_renew, args=(lease, over), name="lease", daemon=True)
+    keeper = threading.Thread(target=_renew, args=(lease, wanted, over), name="lease", daemon=True)
     keeper.start()
     try:
         yield
@@ -119,12 +122,14 @@ def _kept(lease: Lease) -> Iterator[None]:
         keeper.join()
 
 
-def _renew(lease: Lease, over: threading.Event) -> None:
+def _renew(lease: Lease, wanted: Callable[[], bool], over: threading.Event) -> None:
     usual_s = lease.for_s / RENEWALS
     pause_s, failing = usual_s, False
     while not over.wait(pause_s):
         try:
             lease.renew()
+            if not wanted():
+                lease.end_early()
         except (OSError, StateUnreadable) as error:
             if not failing:
                 log.warning(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -42,6 +42,10 @@ class Totals:
     """Inferences of other partitions, whose bill they are on."""
     reused_cost: float = 0.0
     """USD that other partitions paid for those."""
+
+    def __add__(self, other: Totals) -> Totals:
+        """Sums over both, which have no task UUID in common."""
+        return Totals(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Totals)))
 
 
 @dataclass(frozen=True)
