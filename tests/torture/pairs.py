@@ -1,6 +1,6 @@
-"""The same job in two processes at the same time: twins side by side, and a zombie that its retry has overtaken.
+"""The same job in two processes: twins, of whom one waits for the other, and a zombie that its retry has overtaken.
 
-Each ends well, or stops because the other published first; together they leave one dataset, and one bill.
+Each ends well, but for the zombie, which may have to stop when it wakes; together they leave one dataset, and one bill.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Pair:
 
     Args:
         seconds: after the first one.
-        frozen: whether the first one stands still from then on, until the second one has ended.
+        frozen: whether the first one stands still from then on, until the second one has ended. If it has the lease,
+            the second one takes over as soon as that has lapsed; else the second one waits until the first has ended.
     """
 
     seconds: float
@@ -44,12 +45,13 @@ def pairs(count: int, seconds: float, dice: random.Random) -> list[Pair]:
 
 
 def paired(scene: Scene, pair: Pair) -> Sums:
-    """Run a job twice at once, and compare."""
+    """Start a job twice, and compare."""
     with scene:
         try:
             codes = _codes(scene, pair)
-            if 0 not in codes:
-                scene.sums.violations.append(f"neither came to its end: {codes}")
+            expected = [{0, STOPPED} if pair.frozen else {0}, {0}]
+            if any(code not in ends for code, ends in zip(codes, expected, strict=True)):
+                scene.sums.violations.append(f"one did not come to its end: {codes}")
             scene.judge_published()
         except Exception as error:  # noqa: BLE001 - whatever went wrong is this scene's finding, and the others go on
             scene.sums.violations.append(f"{type(error).__name__}: {error}")

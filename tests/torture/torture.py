@@ -175,7 +175,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--store", choices=(*STORES, "both"), default="both")
     parser.add_argument("--only", choices=CHAPTERS, action="append", help="may be given several times")
     parser.add_argument("--mixtures", type=int, default=1000, help="seeded mixtures of faults")
-    parser.add_argument("--twins", type=int, default=100, help="pairs of the same job at once, in all")
+    parser.add_argument("--twins", type=int, default=100, help="pairs of processes of the same job, in all")
     return parser.parse_args()
 
 
@@ -189,7 +189,7 @@ def _print(text: str) -> None:
 
 
 def _processes(torture: Torture, given: argparse.Namespace, chapters: Sequence[str]) -> list[Sums]:
-    """Jobs that are killed, and jobs that run twice at once."""
+    """Jobs that are killed, and jobs that are started twice."""
     found = []
     combinations = [
         Combination(delivery, store)

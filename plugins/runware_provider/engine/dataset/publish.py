@@ -1,4 +1,4 @@
-"""How staged batches become the dataset, all at once, whoever dies or races meanwhile.
+"""How staged batches become the dataset, all at once, whoever dies, or wakes after it was overtaken.
 
 A dataset folder is the destination, or `key=value` folders below it for a partition. It holds nothing but
 
@@ -257,7 +257,7 @@ class _Publish:
                 done.result()
 
     def _lost(self, reason: str) -> dict[str, Any]:
-        """Withdraw, unless it was a twin with our own id that came first, or a reply that was lost."""
+        """Withdraw, unless another process with our own id came first, or a reply that was lost."""
         current = read_manifest(self.storage, self.state_folder)
         if current and self._is_ours(current[0]):
             return self._finish(current[0])

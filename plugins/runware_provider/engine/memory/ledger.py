@@ -2,7 +2,7 @@
 
 The ledger is a folder of immutable segments, Parquet inside, each written once by one process
 (docs/decisions/0006). Entries of one attempt merge by rank (`Kind`), so segments can be read in any order, twice,
-and from twins of the same job.
+and from a process that was overtaken.
 """
 
 from __future__ import annotations

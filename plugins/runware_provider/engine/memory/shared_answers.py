@@ -133,7 +133,7 @@ def share(storage: Storage, state_root: str, partition: str, job_id: bytes, ledg
     number = newest_number(storage, state_root) + 1
     while not storage.create_new(_path(storage, state_root, number), data):
         number += 1
-    # A death here, or a twin that was faster, makes the next publish say the same once more, which does no harm.
+    # A death here, or another process that was faster, makes the next publish say the same once more, which does no harm.
     record = encoded({"format": FORMAT, "files": [*numbers, number]})
     storage.replace_if(storage.join(folder, _SHARED), record, found[1] if found is not None else None)
     return len(new)

@@ -64,7 +64,7 @@ def find_job(storage: Storage, folder: str) -> JobIdentity | None:
 
 
 def _lost(storage: Storage, folder: str, path: str) -> bool:
-    """Whether a twin created `job.json` this moment; a ledger without one is an error.
+    """Whether another process created `job.json` this moment; a ledger without one is an error.
 
     Under a new job_id, what the old one had under way would be sent, and paid, again.
     """
