@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from runware_provider.engine.errors import BadInput, NothingToDo, Overtaken, TooManyFailed
+from runware_provider.engine.job.forget_place import forget_place
 from runware_provider.engine.job.shards import infer_shard, publish_shards, split_shards
+from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
 from tests.engine.conftest import body_of
 
@@ -270,6 +273,38 @@ async def test_a_budget_is_dealt_out_and_never_exceeded(new_place: Callable[...,
     assert manifest["outcomes"]["skipped"] + manifest["outcomes"]["succeeded"] == 400
 
 
+async def test_forgetting_reaches_every_shard_and_what_was_forgotten_is_asked_again(
+    new_place: Callable[..., Any],
+) -> None:
+    place = new_place()
+    place.fill(RECORDS)
+    await all_three(place, 4)
+    uuids = [row["inference"]["task_uuid"] for row in place.rows()]
+    chosen = [uuids[0], uuids[-1], "00000000-0000-4000-8000-000000000000"]
+    told = forget_place(LocalStorage(), str(place.state), task_uuids=chosen)
+    assert (told["answers"], sorted(told["task_uuids"])) == (2, sorted(chosen[:2]))
+    assert told["unknown_task_uuids"] == chosen[2:]
+    manifest = await all_three(place, 4)
+    assert (manifest["paid_inferences"], place.executed()) == (2, RECORDS + 2)
+
+
+async def test_what_another_split_left_is_swept(new_place: Callable[..., Any]) -> None:
+    place = new_place()
+    place.fill(RECORDS)
+    await all_three(place, 2)
+    place.fill(RECORDS + 2)
+    await all_three(place, 2)
+    for shard in (place.state / "shards").iterdir():
+        (done,) = shard.glob("done-*.json")
+        named = {batch["path"] for batch in json.loads(done.read_text(encoding="utf-8"))["batches"]}
+        for staged in shard.rglob("*.staged"):
+            os.utime(staged, (0, 0))
+        assert named <= {str(path) for path in shard.rglob("*.staged")}
+    await all_three(place, 2, refresh="anew")
+    for shard in (place.state / "shards").iterdir():
+        assert len(list(shard.rglob("*.staged"))) == 1
+
+
 @pytest.mark.parametrize("records", [0, 1, 3])
 async def test_few_records_have_few_shards(new_place: Callable[..., Any], records: int) -> None:
     place = new_place()
@@ -316,6 +351,7 @@ async def test_sixteen_processes_of_which_some_are_killed_share_a_job_by_the_com
     new_shared_place: Callable[..., Any],
 ) -> None:
     place = new_shared_place("sixteen", latency=0.05)
+    place.server.script(Fault("slow_registration", seconds=1.0))
     place.fill(320)
     words = place.arguments("shards")[1:]
     command = ["shards", "split", *words, "--least-rows", "1"]

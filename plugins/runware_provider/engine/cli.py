@@ -36,11 +36,11 @@ from runware_provider.engine.errors import (
     NothingToDo,
     PublishConflict,
 )
+from runware_provider.engine.job.forget_place import forget_place
 from runware_provider.engine.job.plan import plan
 from runware_provider.engine.job.progress import ending
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.job.shards import infer_shard, publish_shards, split_shards
-from runware_provider.engine.memory.forgetting import forget
 from runware_provider.engine.spec import Endpoint
 from runware_provider.engine.spec_options import spec_of
 from runware_provider.engine.spending.forecast import forecast
@@ -132,7 +132,7 @@ async def _command(options: argparse.Namespace) -> dict[str, Any] | list[dict[st
 def _forget(options: argparse.Namespace) -> dict[str, Any]:
     root = options.state or options.destination.rstrip("/") + ".state"
     storage = Stores().open(root, field="state")
-    told = forget(
+    told = forget_place(
         storage,
         dataset_folder(storage, root, partition_of(options)),
         task_uuids=options.task_uuid,

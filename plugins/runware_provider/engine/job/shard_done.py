@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Storage
 
 FORMAT = 1
+_NAME = re.compile(r"done-[0-9a-f]{12}\.json")
 _COUNTERS = ("outcomes", "reasons", "mends")
 
 
@@ -41,6 +43,11 @@ class Done:
 def done_path(storage: Storage, folder: str, split: str) -> str:
     """Where it lies in a shard's state folder."""
     return storage.join(folder, f"done-{split}.json")
+
+
+def is_done(path: str) -> bool:
+    """Whether a file is such a record, of whatever split."""
+    return _NAME.fullmatch(path.rpartition("/")[2]) is not None
 
 
 def read_done(storage: Storage, folder: str, split: str) -> Done | None:

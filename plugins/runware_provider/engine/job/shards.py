@@ -29,7 +29,7 @@ from runware_provider.engine.job.opening import (
 )
 from runware_provider.engine.job.prepare import check_published, digest_of, failures_state
 from runware_provider.engine.job.publishing import LedgerAccounts, Publication, publish_staged
-from runware_provider.engine.job.shard_done import Done, read_done, staged_of, write_done
+from runware_provider.engine.job.shard_done import Done, done_path, is_done, read_done, staged_of, write_done
 from runware_provider.engine.job.split_record import Split, Wish, present_split, set_split, shard_folder
 from runware_provider.engine.job.staged import Staged
 from runware_provider.engine.job.taking_over import Old, TakingOver, summed
@@ -368,9 +368,12 @@ def _finish(job: OpenedJob, staged: Staged, current: Split, shard: int, wanted: 
 
 
 def _sweep(storage: Storage, folder: str, done: Done) -> None:
-    """Remove staged rows of earlier wishes and of processes that died; what fails here, the next one removes."""
+    """Remove what earlier wishes, other splits and dead processes left; what fails here, the next one removes."""
     kept = {batch.path for batch in staged_of(done)}
     with contextlib.suppress(OSError):
+        for entry in storage.list(folder, recursive=False, links=False):
+            if is_done(entry.path) and entry.path != done_path(storage, folder, done.split):
+                storage.delete(entry.path)
         for place in (folder, storage.join(folder, "failures")):
             for entry in staged_files(storage, place):
                 old = entry.modified is not None and entry.modified < time.time() - GRACE_S
