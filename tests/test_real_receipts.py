@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from runware_provider.testing import AnswerTable, LocalServer, ServerSettings
+from tests.forked import CommandLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +77,40 @@ def command(destination: Path) -> list[str]:
         *("--prompt", str(PROJECT / "include/prompts/receipt.j2")),
         *("--schema", str(PROJECT / "include/schemas/receipt.json")),
     ]
+
+
+def test_sixteen_processes_read_them_in_sixteen_shards(server: LocalServer, tmp_path: Path) -> None:
+    words = [*command(tmp_path / "out")[4:]]
+    env = environment(server)
+    split = CommandLine(("shards", "split", *words, "--least-rows", "1"), env, tmp_path)
+    with split:
+        told, said = split.communicate(timeout=100)
+    assert split.returncode == 0, said
+    shards = json.loads(told)
+    assert len(shards) == 16
+    with contextlib.ExitStack() as stack:
+        running = [
+            stack.enter_context(
+                CommandLine(
+                    ("shards", "infer", *words, "--split", shard["split"], "--shard", str(shard["shard"])),
+                    env,
+                    tmp_path,
+                )
+            )
+            for shard in shards
+        ]
+        ended = [process.communicate(timeout=100) for process in running]
+    assert [process.returncode for process in running] == [0] * 16, ended
+    publish = CommandLine(("shards", "publish", *words, "--split", shards[0]["split"]), env, tmp_path)
+    with publish:
+        told, said = publish.communicate(timeout=100)
+    assert publish.returncode == 0, said
+    manifest, bill = json.loads(told), server.bill_summary()
+    assert manifest["outcomes"] == {"succeeded": RECORDS}
+    assert bill["executed"] == bill["distinct_uuids"] == RECORDS
+    assert manifest["cost_usd"] == pytest.approx(bill["cost_usd"], abs=1e-9)
+    asked = pd.read_parquet(RECEIPTS)["receipt_id"].tolist()
+    assert pd.read_parquet(tmp_path / "out")["receipt_id"].tolist() == asked
 
 
 def kill_when(process: subprocess.Popen[bytes], ledger: Path, segments: int) -> None:

@@ -14,10 +14,18 @@ if TYPE_CHECKING:
 
 
 def commands() -> Mapping[str, argparse.ArgumentParser]:
-    """The commands by name."""
-    actions = parser(add_commands)._actions  # noqa: SLF001 - argparse tells it nowhere else
-    (choices,) = (one.choices for one in actions if isinstance(one, argparse._SubParsersAction))  # noqa: SLF001 - as above
-    return dict(choices)
+    """The commands by name; one that has verbs by the name of each verb."""
+    found: dict[str, argparse.ArgumentParser] = {}
+    for name, command in _below(parser(add_commands)).items():
+        verbs = _below(command)
+        found |= {f"{name} {verb}": below for verb, below in verbs.items()} if verbs else {name: command}
+    return found
+
+
+def _below(command: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    actions = command._actions  # noqa: SLF001 - argparse tells it nowhere else
+    choices = [dict(one.choices) for one in actions if isinstance(one, argparse._SubParsersAction)]  # noqa: SLF001 - as above
+    return choices[0] if choices else {}
 
 
 def options(command: argparse.ArgumentParser) -> list[argparse.Action]:
@@ -27,15 +35,22 @@ def options(command: argparse.ArgumentParser) -> list[argparse.Action]:
 
 def command_line(name: str) -> str:
     """The options of a command, those of each group below the group's name."""
-    groups = commands()[name]._action_groups  # noqa: SLF001 - as above
-    return "\n\n".join(_described(group) for group in groups if _options(group))
+    known = commands()
+    groups = known[name]._action_groups  # noqa: SLF001 - as above
+    # The verbs take the options of `run`, and a few of their own.
+    shown = {one.dest for one in options(known["run"])} if " " in name else set()
+    return "\n\n".join(filter(None, (_described(group, shown) for group in groups)))
 
 
 def _options(group: argparse._ArgumentGroup) -> list[argparse.Action]:
     return [one for one in group._group_actions if one.option_strings and one.dest != "help"]  # noqa: SLF001 - as above
 
 
-def _described(group: argparse._ArgumentGroup) -> str:
+def _described(group: argparse._ArgumentGroup, shown: set[str]) -> str:
+    """A group's options, without those that are shown elsewhere; nothing where none is left."""
+    listed = [one for one in _options(group) if one.dest not in shown]
+    if not listed:
+        return ""
     heading = "" if group.title == "options" else f"**{sentence(group.title or '').rstrip('.')}**"
     entries = [
         described(
@@ -43,7 +58,7 @@ def _described(group: argparse._ArgumentGroup) -> str:
             ("needed" if one.required else "",),
             sentence((one.help or "").replace("%%", "%")),
         )
-        for one in _options(group)
+        for one in listed
     ]
     return "\n\n".join(filter(None, [heading, *entries]))
 

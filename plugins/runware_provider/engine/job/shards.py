@@ -108,7 +108,7 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
             )
         set_split(place.prepared.storage, place.prepared.state_folder, split)
     return [
-        {"split": split.split, "shard": number, "label": _label(split, number)}
+        {"split": split.split, "shard": number, "label": _label(split, number, spec.source)}
         for number in range(len(split.shards))
     ]
 
@@ -189,11 +189,14 @@ async def _prepared(split: Split, present: Split | None, place: Place, taking_ov
     )
 
 
-def _label(split: Split, number: int) -> str:
+def _label(split: Split, number: int, source: str) -> str:
+    """What a person sees of a shard: its files, as they lie below the source, and its rows."""
     ranges = split.shards[number]
     if not ranges:
         return "no rows"
-    first, last = (part.path.rpartition("/")[2] for part in (ranges[0], ranges[-1]))
+    folder = f"{source.rstrip('/')}/"
+    below = [part.path.removeprefix(folder) for part in (ranges[0], ranges[-1])]
+    first, last = (path if len(path) <= LABEL_CHARS // 2 else path.rpartition("/")[2] for path in below)
     names = first if first == last else f"{first} to {last}"
     return f"{names:.{LABEL_CHARS}} · {rows_in(ranges):,} rows"
 
