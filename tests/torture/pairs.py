@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.torture.scene import Scene, Sums
 
 ENDS = {0, STOPPED}
+BETWEEN_LOOKS_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class Pair:
     """When the second process begins.
 
     Args:
-        seconds: after the first one.
-        frozen: whether the first one stands still from then on, until the second one has ended. If it has the lease,
-            the second one takes over as soon as that has lapsed; else the second one waits until the first has ended.
+        seconds: after the first one has the lease.
+        frozen: whether the first one stands still from then on, until the second one has ended: that one takes
+            over when the lease has lapsed. Else it waits until the first one has ended.
     """
 
     seconds: float
@@ -63,13 +64,17 @@ def paired(scene: Scene, pair: Pair) -> Sums:
 def _codes(scene: Scene, pair: Pair) -> list[int]:
     first = scene.start()
     try:
-        over = wait([first.sentinel], pair.seconds)
+        while not (over := wait([first.sentinel], BETWEEN_LOOKS_S)) and not scene.has_lease():
+            pass
+        over = over or wait([first.sentinel], pair.seconds)
         if pair.frozen and not over:
             _signal(first, signal.SIGSTOP)
         second = scene.exit_code(scene.start(), None, ENDS)
     finally:
         _signal(first, signal.SIGCONT)
-    return [scene.exit_code(first, None, ENDS), second]
+    codes = [scene.exit_code(first, None, ENDS), second]
+    scene.sums.overtaken += codes[0] == STOPPED
+    return codes
 
 
 def _signal(process: ForkServerProcess, number: signal.Signals) -> None:

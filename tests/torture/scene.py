@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Self
 
+from runware_provider.engine.memory.lease import FOLDER as LEASES
 from runware_provider.engine.storage.s3 import S3Storage
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 from tests.answers import total_of
@@ -78,6 +79,7 @@ class Sums:
     jobs: int = 0
     kills: int = 0
     runs: int = 0
+    overtaken: int = 0
     rows_lost: int = 0
     executed_twice: int = 0
     charged_twice: int = 0
@@ -85,7 +87,7 @@ class Sums:
     violations: list[str] = field(default_factory=list)
 
     def add(self, other: Sums) -> None:
-        for name in ("jobs", "kills", "runs", "rows_lost", "executed_twice", "charged_twice"):
+        for name in ("jobs", "kills", "runs", "overtaken", "rows_lost", "executed_twice", "charged_twice"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.longest_s = max(self.longest_s, other.longest_s)
         self.violations += other.violations
@@ -224,6 +226,14 @@ class Scene:
             self.sums.violations.append(f"the dataset's folder holds {sorted(held)}")
         if manifest["outcomes"] != {"succeeded": RECORDS}:
             self.sums.violations.append(f"outcomes are {manifest['outcomes']}")
+
+    def has_lease(self) -> bool:
+        """Whether a process has begun its work."""
+        if not self._folder:
+            return (self.place.state / LEASES).exists()
+        return bool(
+            S3Storage(self._folder.split("/")[2], self._options).list(f"{self._folder}/out.state/{LEASES}")
+        )
 
     def fetch(self) -> None:
         """Bring what is in the bucket to the place's folder, where the audit looks."""
