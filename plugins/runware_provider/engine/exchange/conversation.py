@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import (
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from runware_provider.engine.api.request_bodies import FollowUp
-    from runware_provider.engine.exchange.collect import Collector
     from runware_provider.engine.exchange.fate import Effects
     from runware_provider.engine.exchange.flight import Inference
     from runware_provider.engine.exchange.pace import Pace
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Limits, WhenShort
     from runware_provider.engine.spending.budget import Account
 
+Until = Literal["settled", "sent"]
 DRAIN_S = 30.0
 """After a stop that leaves the API well: how long answers that are on their way are still collected."""
 DRAINED = (BalanceExhausted, TooManyFailed)
@@ -57,8 +57,11 @@ class Feed(Protocol):
     def wants(self) -> bool:
         """Whether there is more to load, and room for it."""
 
+    def all_loaded(self) -> bool:
+        """Whether everything was loaded once."""
+
     def exhausted(self) -> bool:
-        """Whether everything is loaded."""
+        """Whether everything is loaded, what had to be let go for the second time."""
 
     def pending(self) -> set[asyncio.Task[None]]:
         """Work of its own that may make room."""
@@ -93,6 +96,20 @@ class Watch(Protocol):
         """Called at least once a second, with what is wrong while nothing usable comes."""
 
 
+class Source(Protocol):
+    """Where answers come from."""
+
+    @property
+    def at_once(self) -> int:
+        """Requests under way, at most."""
+
+    def due(self) -> float | None:
+        """When the next request is due; None where nobody waits for an answer."""
+
+    def next_request(self, now: float) -> Coroutine[None, None, Effects] | None:
+        """What to ask for next; None where nothing is due."""
+
+
 class Right(Protocol):
     """The right to send, of one process at a time."""
 
@@ -110,7 +127,7 @@ class Exchange:
     def __init__(  # noqa: PLR0913 - the pieces of a run, by keyword
         self,
         submitter: Submitter,
-        collector: Collector,
+        sources: Sequence[Source],
         *,
         pace: Pace,
         limits: Limits,
@@ -120,7 +137,8 @@ class Exchange:
         when_short: WhenShort = "stop",
     ) -> None:
         self._submitter = submitter
-        self._collector = collector
+        self._sources = sources
+        self._asks: dict[Source, set[asyncio.Task[None]]] = {source: set() for source in sources}
         self._flight = submitter.flight
         self._fates = submitter.fates
         self._ledger = submitter.ledger
@@ -136,7 +154,6 @@ class Exchange:
         if self._is_sync:
             self._per_request = min(self._per_request, SYNC_TASKS_PER_REQUEST)
         self._sends: set[asyncio.Task[None]] = set()
-        self._asks: set[asyncio.Task[None]] = set()
         self._commits: set[asyncio.Task[None]] = set()
         self._loads: set[asyncio.Task[None]] = set()
         self._canary = Canary(submitter.fates.redactor)
@@ -149,15 +166,23 @@ class Exchange:
         self._stopped: JobStopped | None = None
         self._stopped_at = 0.0
 
-    async def run(self, feed: Feed, watch: Watch, interrupted: asyncio.Event) -> None:
-        """Return when every inference that the feed brought has its last word.
+    async def run(
+        self, feed: Feed, watch: Watch, interrupted: asyncio.Event, *, until: Until = "settled"
+    ) -> None:
+        """Return when every inference that the feed brought has its last word, or else when all is sent.
+
+        Args:
+            feed: brings them.
+            watch: may say that it is enough.
+            interrupted: when set, nothing more is sent.
+            until: with `sent`, what the API has accepted and not answered is left to whoever goes on.
 
         Raises:
             JobStopped: it ended before; everything that was learnt is durable.
         """
         stop = asyncio.create_task(interrupted.wait())
         try:
-            while not self._finished(feed):
+            while not self._finished(feed, until):
                 self._launch(feed, watch)
                 watch.tick(self._trouble)
                 await self._wait(stop, feed.pending())
@@ -173,12 +198,19 @@ class Exchange:
         if self._stopped is not None:
             raise self._stopped
 
-    def _finished(self, feed: Feed) -> bool:
+    def _finished(self, feed: Feed, until: Until) -> bool:
         if self._stopped is not None:
             draining = isinstance(self._stopped, DRAINED) and self._flight.outstanding > 0
             return not draining or self._now() > self._stopped_at + DRAIN_S
-        busy = self._sends or self._asks or self._commits or self._loads
-        return not busy and not len(self._flight) and feed.exhausted()
+        if self._busy():
+            return False
+        if until == "sent" and feed.all_loaded():
+            return all(one.accepted for one in self._flight)
+        return not len(self._flight) and feed.exhausted()
+
+    def _busy(self) -> set[asyncio.Task[None]]:
+        """Everything that runs beside the loop."""
+        return set().union(self._sends, self._commits, self._loads, *self._asks.values())
 
     def _launch(self, feed: Feed, watch: Watch) -> None:
         now = self._now()
@@ -193,19 +225,16 @@ class Exchange:
             if not self._loads and ready < 4 * self._per_request and feed.wants():
                 self._start(self._loads, feed.load())
             self._launch_sends(feed, watch, now)
-        most = self._limits.polls_per_request
-        slack = self._limits.poll_interval_s / 2
-        while len(self._asks) < max(1, self._limits.requests // 2):
-            if chunk := self._flight.take_to_look_up(now, most):
-                self._start(self._asks, self._request(feed, watch, self._collector.look_up(chunk)))
-            elif chunk := self._due_polls(now, most, slack):
-                self._start(self._asks, self._request(feed, watch, self._collector.ask(chunk)))
-            else:
-                break
+        for source in self._sources:
+            self._launch_asks(source, feed, watch, now)
 
-    def _due_polls(self, now: float, most: int, slack: float) -> list[Inference]:
-        due = self._flight.due(Phase.WAITING)
-        return self._flight.take_to_ask(now + slack, most) if due is not None and due <= now else []
+    def _launch_asks(self, source: Source, feed: Feed, watch: Watch, now: float) -> None:
+        asks = self._asks[source]
+        while len(asks) < source.at_once:
+            request = source.next_request(now)
+            if request is None:
+                return
+            self._start(asks, self._request(feed, watch, request))
 
     def _launch_sends(self, feed: Feed, watch: Watch, now: float) -> None:
         while self._right.left_s() > MARGIN_S and self._requests_open() < self._limits.requests:
@@ -350,25 +379,26 @@ class Exchange:
         """Until something under way ends or something becomes due."""
         now = self._now()
         timeout = TICK_S
-        asks = self._flight.due(Phase.WAITING, Phase.LOOK_UP)
-        if asks is not None and len(self._asks) < max(1, self._limits.requests // 2):
-            timeout = min(timeout, max(0.001, asks - now))
+        for source in self._sources:
+            due = source.due()
+            if due is not None and len(self._asks[source]) < source.at_once:
+                timeout = min(timeout, max(0.001, due - now))
         probing = self._canary.open and self._canary.room < 1
         sends = self._canary.next_due(now) if probing else self._flight.due(Phase.READY)
         if sends is not None and sends > now:  # what is due and was not sent waits for something to end
             timeout = min(timeout, sends - now)
-        running = self._sends | self._asks | self._commits | self._loads
+        running = self._busy()
         done, _ = await asyncio.wait(
             {*running, *beside, stop}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
         )
         for task in done & running:
-            for group in (self._sends, self._asks, self._commits, self._loads):
+            for group in (self._sends, self._commits, self._loads, *self._asks.values()):
                 group.discard(task)
             task.result()
 
     async def _wind_up(self) -> None:
         """Let what is under way end for a moment, then give it up: intents cover whatever was sent."""
-        running = self._sends | self._asks | self._loads
+        running = self._busy() - self._commits
         if running:
             await asyncio.wait(running, timeout=FINISH_S)
         for task in running:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from runware_provider.engine.exchange.conversation import Exchange
 from runware_provider.engine.exchange.fate import Fates
 from runware_provider.engine.exchange.flight import OUTSTANDING, Flight
 from runware_provider.engine.exchange.pace import Pace
+from runware_provider.engine.exchange.polls import Polls
 from runware_provider.engine.exchange.submit import Submitter
 from runware_provider.engine.job.batch_feed import BatchFeed
 from runware_provider.engine.job.batch_staging import BatchStaging
@@ -33,7 +35,7 @@ from runware_provider.engine.outcome.batch_writer import BatchWriter
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.job.opening import OpenedJob
@@ -64,17 +66,43 @@ async def ask(
         JobStopped: with a `manifest` attribute that says how far it came; what was staged is removed.
         StateUnreadable: the state folder cannot be read.
     """
+    async with _client(job, endpoint, transport) as client, job.ledger.writing():
+        return await _Asking(job, client, report).run(stop)
+
+
+async def ask_until_sent(
+    job: OpenedJob,
+    endpoint: Endpoint,
+    *,
+    report: Callable[[Progress], None] | None,
+    stop: asyncio.Event,
+    transport: Transport | None,
+) -> int:
+    """Send everything that is to be sent, and leave the rest of the answers to whoever asks next, in any process.
+
+    What was answered by then is in the ledger. Nothing is staged.
+
+    Returns:
+        How many inferences the API has accepted and not answered; 0 where every record could have its outcome.
+
+    Raises:
+        BadInput: the source changed, or the prompt fits no record.
+        JobStopped: with a `manifest` attribute that says how far it came.
+        StateUnreadable: the state folder cannot be read.
+    """
+    async with _client(job, endpoint, transport) as client, job.ledger.writing():
+        return await _Asking(job, client, report).send(stop)
+
+
+def _client(job: OpenedJob, endpoint: Endpoint, transport: Transport | None) -> Client:
     limits = job.prepared.spec.limits
-    connections = limits.requests + max(1, limits.requests // 2)
-    client = Client(
+    return Client(
         endpoint,
-        connections=connections,
+        connections=limits.requests + max(1, limits.requests // 2),
         transport=transport,
         may_send_s=job.lease.left_s,
         undelivered_s=job.lease.for_s * KERNEL_SHARE,
     )
-    async with client, job.ledger.writing():
-        return await _Asking(job, client, report).run(stop)
 
 
 @dataclass
@@ -86,16 +114,39 @@ class _Asking:
     report: Callable[[Progress], None] | None
 
     async def run(self, stop: asyncio.Event) -> Staged:
+        decider, flight, account = await self._looked_ahead()
+        feed = self._feed(flight, decider)
+        async with self._kept_on_failure(feed, flight):
+            await self._exchange(flight, account).run(feed, feed.watch, stop)
+            await self._leftovers().ask(self.job.ledger.unsettled())
+            await feed.finish()
+        feed.watch.report()
+        writer = feed.in_hand.staging.writer
+        return Staged(
+            writer.batches, writer.failed_batches, writer.counts, writer.first_rows, feed.watch.priced
+        )
+
+    async def send(self, stop: asyncio.Event) -> int:
+        """See `ask_until_sent`."""
+        decider, flight, account = await self._looked_ahead()
+        feed = self._feed(flight, decider)
+        async with self._kept_on_failure(feed, flight):
+            await self._exchange(flight, account).run(feed, feed.watch, stop, until="sent")
+            await feed.in_hand.staging.abandon()
+        feed.watch.report()
+        return len(flight)
+
+    async def _looked_ahead(self) -> tuple[Decider, Flight, Account | None]:
         job = self.job
         decider = Decider.of(job.prepared, job.ledger, job.generation, job.identity.job_id)
-        leftovers = self._leftovers()
-        account = await LookingAhead(job, self.client, decider, leftovers).account()
-        flight = Flight(account)
-        feed = self._feed(flight, decider)
+        account = await LookingAhead(job, self.client, decider, self._leftovers()).account()
+        return decider, Flight(account), account
+
+    @contextlib.asynccontextmanager
+    async def _kept_on_failure(self, feed: BatchFeed, flight: Flight) -> AsyncIterator[None]:
+        """What is staged goes, what was answered is in the ledger, and who stopped on purpose says how far it came."""
         try:
-            await self._exchange(flight, account).run(feed, feed.watch, stop)
-            await leftovers.ask(job.ledger.unsettled())
-            await feed.finish()
+            yield
         except JobStopped as stopped:
             await feed.in_hand.staging.abandon()
             stopped.manifest = self._manifest(feed, stopped, flight)
@@ -103,11 +154,6 @@ class _Asking:
         except BaseException:
             await feed.in_hand.staging.abandon()
             raise
-        feed.watch.report()
-        writer = feed.in_hand.staging.writer
-        return Staged(
-            writer.batches, writer.failed_batches, writer.counts, writer.first_rows, feed.watch.priced
-        )
 
     def _exchange(self, flight: Flight, account: Account | None) -> Exchange:
         job, client = self.job, self.client
@@ -120,7 +166,7 @@ class _Asking:
         )
         return Exchange(
             submitter,
-            Collector(client, fates, limits.request_timeout_s, time.monotonic),
+            [Polls(Collector(client, fates, limits.request_timeout_s, time.monotonic), flight, limits)],
             pace=Pace(limits.max_outstanding),
             limits=limits,
             job_id=job.identity.job_id,

@@ -75,6 +75,10 @@ class BatchFeed:
         # The second pass waits for the stragglers, so that each batch is complete as soon as it is read.
         return bool(self.in_hand.let_go) and has_room and not len(self.flight)
 
+    def all_loaded(self) -> bool:
+        """Whether all batches were loaded once."""
+        return self._first_pass is None
+
     def exhausted(self) -> bool:
         """Whether all batches are loaded, those that were let go for the second time."""
         return self._first_pass is None and not self.in_hand.let_go

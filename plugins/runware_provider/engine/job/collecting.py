@@ -17,6 +17,7 @@ from runware_provider.engine.exchange.conversation import Exchange
 from runware_provider.engine.exchange.fate import Fates
 from runware_provider.engine.exchange.flight import Flight, Inference, Phase
 from runware_provider.engine.exchange.pace import Pace
+from runware_provider.engine.exchange.polls import Polls
 from runware_provider.engine.exchange.submit import Submitter
 from runware_provider.engine.identity import task_uuid
 from runware_provider.engine.outcome.standing import MOST_SPENT
@@ -73,7 +74,7 @@ async def collect(  # noqa: PLR0913 - each a fact of its own
         timeout = limits.request_timeout_s
         exchange = Exchange(
             Submitter(client, ledger, feed.flight, fates, prepared.template, "poll", timeout, now),
-            Collector(client, fates, timeout, now),
+            [Polls(Collector(client, fates, timeout, now), feed.flight, limits)],
             pace=Pace(limits.max_outstanding),
             limits=limits,
             job_id=job_id,
@@ -111,6 +112,9 @@ class _InDoubt:
 
     def wants(self) -> bool:
         return not self.loaded
+
+    def all_loaded(self) -> bool:
+        return self.loaded
 
     def exhausted(self) -> bool:
         return self.loaded

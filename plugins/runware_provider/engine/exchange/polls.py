@@ -1,0 +1,56 @@
+"""A source of answers: getResponse for what was accepted, the archive for what cannot be found. Decides when to ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runware_provider.engine.exchange.flight import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from runware_provider.engine.exchange.collect import Collector
+    from runware_provider.engine.exchange.fate import Effects
+    from runware_provider.engine.exchange.flight import Flight, Inference
+    from runware_provider.engine.spec import Limits
+
+
+@dataclass(frozen=True, eq=False)
+class Polls:
+    """Asks the API for answers.
+
+    Args:
+        collector: makes the requests.
+        flight: what is under way.
+        limits: of the job.
+    """
+
+    collector: Collector
+    flight: Flight
+    limits: Limits
+
+    @property
+    def at_once(self) -> int:
+        """Requests under way, at most."""
+        return max(1, self.limits.requests // 2)
+
+    def due(self) -> float | None:
+        """When the next request is due; None where nobody waits for an answer."""
+        return self.flight.due(Phase.WAITING, Phase.LOOK_UP)
+
+    def next_request(self, now: float) -> Coroutine[None, None, Effects] | None:
+        """What to ask for next; None where nothing is due."""
+        most = self.limits.polls_per_request
+        if to_look_up := self.flight.take_to_look_up(now, most):
+            return self.collector.look_up(to_look_up)
+        if to_ask := self._take_due(now, most):
+            return self.collector.ask(to_ask)
+        return None
+
+    def _take_due(self, now: float, most: int) -> list[Inference]:
+        """Once one is due, those along with it that nearly are."""
+        due = self.flight.due(Phase.WAITING)
+        if due is None or due > now:
+            return []
+        return self.flight.take_to_ask(now + self.limits.poll_interval_s / 2, most)
