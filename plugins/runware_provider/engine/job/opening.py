@@ -13,15 +13,8 @@ from runware_provider.engine.api.client import check_endpoint
 from runware_provider.engine.dataset.published_manifest import read_manifest
 from runware_provider.engine.errors import BadInput, NothingToDo
 from runware_provider.engine.job.manifest import Clock
-from runware_provider.engine.job.prepare import (
-    check_empty,
-    check_published,
-    check_schemas,
-    failures_state,
-    narrowed,
-    places_checked,
-    prepare,
-)
+from runware_provider.engine.job.places import check_published, check_schemas, places_checked
+from runware_provider.engine.job.prepare import check_empty, failures_state, narrowed, prepare
 from runware_provider.engine.job.split_record import present_split
 from runware_provider.engine.memory.lease import Lease
 from runware_provider.engine.memory.ledger import Ledger

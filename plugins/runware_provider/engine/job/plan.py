@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from runware_provider.engine.job.account_opening import open_account, price_of
 from runware_provider.engine.job.asked import asked_by
 from runware_provider.engine.job.decider import Decider
+from runware_provider.engine.job.places import check_published, check_schemas
 from runware_provider.engine.job.plan_counts import plan_counts
-from runware_provider.engine.job.prepare import changed, check_empty, check_published, check_schemas, prepare
+from runware_provider.engine.job.prepare import changed, check_empty, prepare
 from runware_provider.engine.job.reuse import AnswersElsewhere, takes_over
 from runware_provider.engine.job.split_record import present_split
 from runware_provider.engine.memory.ledger import Ledger

@@ -12,7 +12,8 @@ from runware_provider.engine.dataset.schema_text import schema_text
 from runware_provider.engine.errors import Overtaken
 from runware_provider.engine.identity import task_uuid
 from runware_provider.engine.job.manifest import Sums, manifest_of, unpriced
-from runware_provider.engine.job.prepare import failures_state, note_schemas
+from runware_provider.engine.job.places import note_schemas
+from runware_provider.engine.job.prepare import failures_state
 from runware_provider.engine.memory.ledger_sums import Totals
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from runware_provider.engine.job.opening import (
     check_still_the_same,
     timestamp,
 )
-from runware_provider.engine.job.prepare import check_published, digest_of, failures_state
+from runware_provider.engine.job.places import check_published
+from runware_provider.engine.job.prepare import digest_of, failures_state
 from runware_provider.engine.job.publishing import LedgerAccounts, Publication, publish_staged
 from runware_provider.engine.job.shard_done import Done, done_path, is_done, read_done, staged_of, write_done
 from runware_provider.engine.job.split_record import Split, Wish, present_split, set_split, shard_folder

@@ -1,0 +1,130 @@
+"""Where a job works: what lies there already, and whether this job may publish there."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.dataset.destination import check_destination
+from runware_provider.engine.dataset.partition_schemas import (
+    changes_of,
+    check_schema,
+    note_schema,
+    published_schema,
+)
+from runware_provider.engine.dataset.published_manifest import read_manifest
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.memory.shared_answers import below
+from runware_provider.engine.memory.state_folder import JobIdentity, find_job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from runware_provider.engine.job.prepare import Prepared
+    from runware_provider.engine.spec import Spec
+    from runware_provider.engine.storage.stores import Version
+
+
+def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None:
+    """What is published, with its version, once it is clear that this job may publish there.
+
+    Raises:
+        BadInput: there are foreign files, or a dataset that must not be overwritten.
+        StateUnreadable: the state folder cannot be read.
+    """
+    spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
+    with places_checked(spec):
+        known = find_job(storage, folder)
+        if known is not None and spec.state is not None:
+            _check_state_is_ours(prepared, known)
+        check_destination(storage, spec.destination, spec.partition, known=known is not None)
+        published = read_manifest(storage, folder)
+        if spec.failures is not None:
+            check_destination(
+                storage, spec.failures, spec.partition, known=known is not None, field="failures"
+            )
+    if published is not None and spec.if_exists == "error":
+        raise BadInput(
+            "destination",
+            f"{prepared.folder} is published already",
+            "Choose another one, or if_exists='overwrite'",
+        )
+    return published
+
+
+def check_schemas(prepared: Prepared, published: Mapping[str, Any]) -> list[str]:
+    """Refuse a schema that readers of the dataset's partitions would not survive; tell what else changes.
+
+    Args:
+        prepared: the job.
+        published: the manifest that its publish will replace; empty for the first one.
+
+    Raises:
+        BadInput: readers of all partitions would break, and that is not allowed.
+        StateUnreadable: what is known of the other partitions cannot be read.
+    """
+    spec, schema = prepared.spec, prepared.output_schema
+    own = published_schema(published)
+    changes = changes_of(own, schema)
+    told = [f"{prepared.folder} is replaced as a whole, and its schema changes: {one}" for one in changes]
+    if not spec.partition or (own is not None and not changes):
+        return told
+    with places_checked(spec):
+        found = check_schema(
+            prepared.storage, spec.state_folder, schema, allowed=spec.if_schema_breaks == "allow"
+        )
+    return [*told, *(f"the schema changes {one}" for one in found)]
+
+
+def note_schemas(prepared: Prepared, published: Mapping[str, Any], at: str) -> None:
+    """Write down that this partition has this schema; before the publish, so that none is unknown to the others.
+
+    Args:
+        prepared: the job.
+        published: the manifest that its publish will replace; empty for the first one.
+        at: the time, in UTC.
+
+    Raises:
+        BadInput: another partition brought a schema meanwhile that goes with this one no more.
+        PublishConflict: the record is changed again and again.
+        StateUnreadable: the record is damaged, or of a newer version.
+    """
+    spec, own = prepared.spec, published_schema(published)
+    if spec.partition:
+        note_schema(
+            prepared.storage,
+            spec.state_folder,
+            prepared.output_schema,
+            partition=below(spec.state_folder, prepared.state_folder),
+            at=at,
+            allowed=spec.if_schema_breaks == "allow",
+            unchanged=own is not None and not changes_of(own, prepared.output_schema),
+        )
+
+
+@contextlib.contextmanager
+def places_checked(spec: Spec) -> Iterator[None]:
+    """Before anything is sent, a place that cannot be used is the user's mistake, not a store that failed.
+
+    Raises:
+        BadInput: for errors of the store that no later try mends.
+    """
+    try:
+        yield
+    except (NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError) as error:
+        raise BadInput(
+            "state" if spec.state is not None else "destination",
+            f"{spec.state_folder} cannot be used ({error.strerror})",
+            "Choose a place that this process may write to",
+        ) from None
+
+
+def _check_state_is_ours(prepared: Prepared, known: JobIdentity) -> None:
+    """One state folder for two datasets: each publish would take the other's manifest for its own."""
+    storage, destination = prepared.storage, prepared.spec.destination
+    if known.destination and storage.canonical(known.destination) != storage.canonical(destination):
+        raise BadInput(
+            "state",
+            f"{prepared.state_folder} belongs to the destination {known.destination}",
+            "Give each destination a state folder of its own; if the dataset has moved, write where to into job.json",
+        )
