@@ -14,7 +14,9 @@ import pytest
 
 from runware_provider.engine.errors import BadInput, NothingToDo, Overtaken, TooManyFailed
 from runware_provider.engine.job.forget_place import forget_place
-from runware_provider.engine.job.shards import infer_shard, publish_shards, split_shards
+from runware_provider.engine.job.inferring import infer_shard
+from runware_provider.engine.job.publishing_shards import publish_shards
+from runware_provider.engine.job.splitting import split_shards
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
 from tests.engine.conftest import body_of

@@ -37,10 +37,12 @@ from runware_provider.engine.errors import (
     PublishConflict,
 )
 from runware_provider.engine.job.forget_place import forget_place
+from runware_provider.engine.job.inferring import infer_shard
 from runware_provider.engine.job.plan import plan
 from runware_provider.engine.job.progress import ending
+from runware_provider.engine.job.publishing_shards import publish_shards
 from runware_provider.engine.job.run import run_job
-from runware_provider.engine.job.shards import infer_shard, publish_shards, split_shards
+from runware_provider.engine.job.splitting import split_shards
 from runware_provider.engine.spec import Endpoint
 from runware_provider.engine.spec_options import spec_of
 from runware_provider.engine.spending.forecast import forecast

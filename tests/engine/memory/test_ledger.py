@@ -21,7 +21,8 @@ from runware_provider.engine.attempt import FORGOTTEN, Entry, Kind
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.identity import Key
 from runware_provider.engine.memory.compaction import compact
-from runware_provider.engine.memory.ledger import ENTRIES_PER_SEGMENT, Ledger
+from runware_provider.engine.memory.group_commit import ENTRIES_PER_SEGMENT
+from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.ledger_sums import Statistics
 from runware_provider.engine.memory.segments import pico
 from runware_provider.engine.storage.local import LocalStorage

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import (
@@ -27,10 +27,10 @@ from runware_provider.engine.exchange.flight import Phase
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
-    from runware_provider.engine.api.request_bodies import FollowUp
     from runware_provider.engine.exchange.fate import Effects
     from runware_provider.engine.exchange.flight import Inference
     from runware_provider.engine.exchange.pace import Pace
+    from runware_provider.engine.exchange.ports import Feed, Right, Source, Watch
     from runware_provider.engine.exchange.submit import Submitter
     from runware_provider.engine.spec import Limits, WhenShort
     from runware_provider.engine.spending.budget import Account
@@ -49,76 +49,6 @@ FIRST_CONTACT_S = 30.0
 SYNC_TASKS_PER_REQUEST = 8
 UNDECIDED = 64
 """Inferences that may be paid for at most before it is known whether all of them fail."""
-
-
-class Feed(Protocol):
-    """Where inferences come from, and where their ends go."""
-
-    def wants(self) -> bool:
-        """Whether there is more to load, and room for it."""
-
-    def all_loaded(self) -> bool:
-        """Whether everything was loaded once."""
-
-    def exhausted(self) -> bool:
-        """Whether everything is loaded, what had to be let go for the second time."""
-
-    def pending(self) -> set[asyncio.Task[None]]:
-        """Work of its own that may make room."""
-
-    async def load(self) -> None:
-        """Bring the next batch's inferences into the flight."""
-
-    def settle(self, inference: Inference, entry: Entry) -> FollowUp | None:
-        """How an attempt ended, durable; returns what to ask further, None if that was the last word."""
-
-    def cut_short(self) -> None:
-        """From now on nothing new is asked: the budget is used up."""
-
-    async def give_up(self, inferences: Sequence[Inference]) -> None:
-        """These, which the flight has let go, are not asked any more."""
-
-
-class Watch(Protocol):
-    """Who looks on, and may say that it is enough."""
-
-    @property
-    def proven(self) -> bool:
-        """Whether a request like these was answered before, so that there is no need to probe."""
-
-    def failing(self) -> JobStopped | None:
-        """Why the job should stop, if too much fails."""
-
-    def undecided(self) -> bool:
-        """Whether the next answers may yet show that the job should stop, so that few should be under way."""
-
-    def tick(self, trouble: str | None) -> None:
-        """Called at least once a second, with what is wrong while nothing usable comes."""
-
-
-class Source(Protocol):
-    """Where answers come from."""
-
-    @property
-    def at_once(self) -> int:
-        """Requests under way, at most."""
-
-    def due(self) -> float | None:
-        """When the next request is due; None where nobody waits for an answer."""
-
-    def next_request(self, now: float) -> Coroutine[None, None, Effects] | None:
-        """What to ask for next; None where nothing is due."""
-
-
-class Right(Protocol):
-    """The right to send, of one process at a time."""
-
-    @property
-    def lost(self) -> bool:
-        """Whether another process has it now."""
-
-    def left_s(self) -> float:
-        """Seconds for which this process may go on sending; 0 or less when it may not."""
 
 
 class Exchange:
@@ -415,8 +345,8 @@ class Exchange:
 
         Where that cannot be written, it stays in doubt, and a later run asks before it sends.
         """
-        # Whoever took over may have sent it since.
-        if self._right.lost:
+        # Whoever took over, or may have done so by now, may have sent it since.
+        if self._right.lost or self._right.left_s() <= 0:
             return
         unsent = [*self._let_go, *(one for one in self._flight if one.unsent)]
         with contextlib.suppress(OSError, StateUnreadable):

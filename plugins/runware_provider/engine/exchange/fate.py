@@ -376,12 +376,12 @@ class Fates:
             self._settle(one, one.otherwise, now, effects)
         elif one.accepted:
             self._lose(one, "accepted, then never seen again; it may have been billed", now, effects)
-        elif now >= doubted_at + self._limits.deadline_s:
-            self._lose(one, "sent again and again without a usable reply", now, effects)
         elif now < one.not_before:
             # The process before may have sent it a moment ago, and the API may know it a moment later. It is asked for
             # once more then.
             self._flight.move(one, Phase.ASK, one.not_before)
+        elif now >= max(doubted_at, one.not_before) + self._limits.deadline_s:
+            self._lose(one, "sent again and again without a usable reply", now, effects)
         elif one.only_look_for:
             # This run does not want it, and nobody has it: what was meant to be sent is taken back.
             self._settle(one, one.withdrawal(), now, effects)

@@ -228,6 +228,7 @@ class _Asking:
             job_id=job.identity.job_id,
             limits=job.prepared.spec.limits,
             redactor=client.redactor(job.prepared.template.fields(0)),
+            may_resend_at=job.may_resend_at,
             now=time.monotonic,
         )
 

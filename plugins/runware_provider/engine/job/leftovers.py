@@ -42,6 +42,8 @@ class Leftovers:
     job_id: bytes
     limits: Limits
     redactor: Redactor
+    may_resend_at: float
+    """When what a process before may have sent is known to the API for certain, if it arrived."""
     now: Callable[[], float]
 
     async def ask(self, left: Sequence[tuple[Key, int]]) -> int:
@@ -73,4 +75,15 @@ class Leftovers:
 
     def _in_doubt(self, key: Key, attempt: int, now: float) -> Inference:
         name = task_uuid(self.job_id, key, attempt)
-        return Inference(key, "", 0, attempt, 0, name, intended=True, doubted_at=now, phase=Phase.ASK)
+        return Inference(
+            key,
+            "",
+            0,
+            attempt,
+            0,
+            name,
+            intended=True,
+            doubted_at=now,
+            not_before=self.may_resend_at,
+            phase=Phase.ASK,
+        )

@@ -161,7 +161,7 @@ class _Publishing:
         previous: Version | None,
     ) -> dict[str, Any]:
         # Another run is at work on what this one left, and publishes it.
-        if self.job.lease.lost or not self.job.still_wanted():
+        if not self.job.lease.still_mine() or not self.job.still_wanted():
             raise Overtaken(
                 "this process was silent for so long that another run took over; nothing was published"
             )

@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runware_provider.engine.errors import StateUnreadable
-from runware_provider.engine.memory.ledger import ENTRIES_PER_SEGMENT, Ledger
+from runware_provider.engine.memory.group_commit import ENTRIES_PER_SEGMENT
+from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.shared_answers import (
     SHARDS,
     below,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -46,7 +47,7 @@ class InTheWay:
 
 
 class Lease:
-    """A lease that this process takes, renews and gives back. Not thread-safe, but for `left_s` and `lost`.
+    """A lease that this process takes, renews and gives back. Not thread-safe, where nothing else is said.
 
     Args:
         storage: where the state folder lies.
@@ -75,6 +76,7 @@ class Lease:
         """Whether another process took over: this one neither sends, stages nor publishes any more."""
         self.may_resend_after_s = 0.0
         """Seconds after it was taken within which nothing is sent that the process before may have sent."""
+        self._renewing = threading.Lock()
         self._clock = clock
         self._ended = ended
         self._number = 0
@@ -129,13 +131,28 @@ class Lease:
 
     # keeping it
 
+    def still_mine(self) -> bool:
+        """Whether this process has it, after a look where it has lapsed.
+
+        Raises:
+            StateUnreadable: a lease file is damaged, or of a newer format.
+            OSError: the store failed.
+        """
+        if self.left_s() <= 0:
+            self.renew()
+        return self.left_s() > 0
+
     def renew(self) -> None:
-        """Have it for longer; `lost` says whether somebody else has it.
+        """Have it for longer; `lost` says whether somebody else has it. Safe to call from any thread.
 
         Raises:
             StateUnreadable: a lease file is damaged, or of a newer format.
             OSError: the store failed; whether it was renewed is unknown, and it counts as not renewed.
         """
+        with self._renewing:
+            self._renew()
+
+    def _renew(self) -> None:
         if self.lost or not self._number:
             return
         began = self._clock()
@@ -160,7 +177,7 @@ class Lease:
             return
         # When it was written is not known, so that it lengthens nothing. The next renewal does.
         self._number += 1
-        self.renew()
+        self._renew()
 
     def _is_newest(self) -> bool:
         newest = self._newest()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.memory import segments
+from runware_provider.engine.memory.group_commit import GroupCommit
 from runware_provider.engine.memory.ledger_index import LedgerIndex
 from runware_provider.engine.memory.others import Others
 from runware_provider.engine.memory.segment_catalogue import (
@@ -49,8 +50,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.memory.segment_catalogue import Listing
     from runware_provider.engine.storage.stores import Storage, Version
 
-LINGER_S = 0.5
-ENTRIES_PER_SEGMENT = 2_000
 SMALL_BYTES = 16_000_000
 """A segment below this is worth merging with others."""
 MOST_SMALL = 64
@@ -123,11 +122,7 @@ class Ledger:
         """Of attempts that were in doubt when the ledger was opened: the run that meant to send them."""
         self._tail = asyncio.Lock()
         """Held while this process writes to the tail, or reads what others wrote there."""
-        self._pending: list[Entry] = []
-        self._waiting: list[asyncio.Future[None]] = []
-        self._some = asyncio.Event()
-        self._now = asyncio.Event()
-        self._closing = False
+        self._commits = GroupCommit(self._write_group)
         try:
             self.reload()
         except BaseException:
@@ -352,15 +347,8 @@ class Ledger:
             StateUnreadable: `base.json` cannot be read.
         """
         await asyncio.to_thread(self._finish_erasure)
-        writer = asyncio.create_task(self._write_groups())
-        try:
+        async with self._commits.running():
             yield
-        finally:
-            self._closing = True
-            self._some.set()
-            self._now.set()
-            await writer
-            self._closing = False
 
     def _finish_erasure(self) -> None:
         if any(one.erase for one in self.base.superseded):
@@ -375,46 +363,16 @@ class Ledger:
             OSError: the store could not write; nothing may be taken for durable.
             StateUnreadable: `base.json` cannot be read any more.
         """
-        if not entries:
-            return
-        done = asyncio.get_running_loop().create_future()
-        self._pending.extend(entries)
-        self._waiting.append(done)
-        self._some.set()
-        if at_once or len(self._pending) >= ENTRIES_PER_SEGMENT:
-            self._now.set()
-        await done
+        await self._commits.commit(entries, at_once=at_once)
 
     def hurry(self) -> None:
         """Write what is pending without waiting for company."""
-        if self._pending:
-            self._now.set()
+        self._commits.hurry()
 
-    async def _write_groups(self) -> None:
-        while self._pending or not self._closing:
-            await self._some.wait()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._now.wait(), LINGER_S)
-            entries, self._pending = self._pending, []
-            waiting, self._waiting = self._waiting, []
-            self._some.clear()
-            self._now.clear()
-            if not entries:
-                continue
-            failure: Exception | None = None
-            try:
-                async with self._tail:
-                    number = await asyncio.to_thread(self._write, entries)
-                    self._remember(number, entries)
-            except Exception as error:  # noqa: BLE001 - every waiter is told; none may believe in durability
-                failure = error
-            for one in waiting:
-                if one.done():
-                    continue
-                if failure is None:
-                    one.set_result(None)
-                else:
-                    one.set_exception(failure)
+    async def _write_group(self, entries: Sequence[Entry]) -> None:
+        async with self._tail:
+            number = await asyncio.to_thread(self._write, entries)
+            self._remember(number, entries)
 
     async def told_by_others(self, attempts: Collection[tuple[Key, int]]) -> set[tuple[Key, int]]:
         """Which of these attempts other processes wrote of since this ledger was opened.

@@ -94,7 +94,8 @@ def _cuttable(connections: Connections) -> type[asyncio.Protocol]:
 
     class Noted(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chosen by uvicorn at import
         def connection_made(self, transport: asyncio.Transport) -> None:
-            self._peer = transport.get_extra_info("peername")[:2]
+            # None where the client has gone by now.
+            self._peer = (transport.get_extra_info("peername") or ("", 0))[:2]
             connections.made(self._peer, transport)
             super().connection_made(transport)
 

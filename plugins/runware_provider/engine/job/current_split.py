@@ -1,0 +1,90 @@
+"""What the verbs of a job in shards have to find as they left it: the split, the source, the wish."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.job.cutting import split_id
+from runware_provider.engine.job.prepare import digest_of
+from runware_provider.engine.job.shard_done import read_done
+from runware_provider.engine.job.split_record import Split, Wish, present_split
+from runware_provider.engine.memory.state_folder import generation_of, wish_of
+
+if TYPE_CHECKING:
+    from runware_provider.engine.job.prepare import Prepared
+    from runware_provider.engine.job.shard_done import Done
+    from runware_provider.engine.spec import Spec
+    from runware_provider.engine.storage.stores import Storage
+
+SPLIT_AGAIN = "Split again"
+
+
+def wish_for(prepared: Prepared, at: str) -> Wish:
+    spec = prepared.spec
+    wish = wish_of(spec.refresh, spec.retry_failed)
+    generation = generation_of(prepared.storage, prepared.place_state, wish, at)
+    return Wish(prepared.digests, _digest_of_rows(spec), generation)
+
+
+def _digest_of_rows(spec: Spec) -> str:
+    """Of what chooses records and shapes rows, beside the request."""
+    parts = (
+        spec.filters,
+        spec.limit,
+        spec.samples,
+        spec.columns,
+        spec.flatten,
+        spec.keep_raw,
+        spec.max_input_tokens,
+        spec.failures,
+        spec.retry_failed,
+        spec.limits.max_prompt_chars,
+        sorted(spec.variables.items(), key=lambda item: item[0]),
+        spec.structured.model_dump(mode="json"),
+    )
+    return digest_of(repr(parts))
+
+
+@dataclass(frozen=True)
+class StillWanted:
+    """Whether a shard's work is still wished; it is not once the place is cut anew, or left by a plain run."""
+
+    storage: Storage
+    place: str
+    split: Split
+
+    def __call__(self) -> bool:
+        present = present_split(self.storage, self.place)
+        return present is not None and (present.split, present.state) == (self.split.split, "ready")
+
+
+def current_split(prepared: Prepared, split: str, shard: int) -> Split:
+    """The split, if it is that one, is ready, and fits what is asked and the source.
+
+    Raises:
+        BadInput: it does not.
+    """
+    present = present_split(prepared.storage, prepared.place_state)
+    if present is None or present.split != split:
+        raise BadInput("split", f"{prepared.place_state} has no split {split!r:.20} (any more)", SPLIT_AGAIN)
+    if present.state != "ready":
+        who = (
+            "a plain run took over" if present.state == "left" else "a split was interrupted, or is under way"
+        )
+        raise BadInput("split", f"{split} is not to be worked on: {who}", SPLIT_AGAIN)
+    if not 0 <= shard < len(present.shards):
+        raise BadInput("shard", f"it is {shard}", f"The split has the shards 0 to {len(present.shards) - 1}")
+    if split_id(prepared.dataset.files, present.shards) != split:
+        raise BadInput("source", f"{prepared.spec.source} changed since it was cut into shards", SPLIT_AGAIN)
+    wish = present.wish
+    if (wish.request, wish.rows) != (prepared.digests, _digest_of_rows(prepared.spec)):
+        raise BadInput("split", "what is asked changed since the source was cut into shards", SPLIT_AGAIN)
+    return present
+
+
+def done_as_wished(storage: Storage, folder: str, current: Split) -> Done | None:
+    """What the shard came to, if it did what is wished now."""
+    done = read_done(storage, folder, current.split)
+    return done if done is not None and done.wish == current.wish else None

@@ -1,0 +1,190 @@
+"""The second verb of a job in shards: give every record of one shard its outcome, and stage its rows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.dataset.staging import staged_files
+from runware_provider.engine.errors import Overtaken
+from runware_provider.engine.job.asking import ask
+from runware_provider.engine.job.current_split import StillWanted, current_split, done_as_wished
+from runware_provider.engine.job.opening import (
+    OpenedJob,
+    check_run,
+    check_service,
+)
+from runware_provider.engine.job.publishing import LedgerAccounts
+from runware_provider.engine.job.shard_done import Done, done_path, is_done, staged_of, write_done
+from runware_provider.engine.job.split_record import Split, shard_folder
+from runware_provider.engine.job.tidying import tidy
+from runware_provider.engine.memory.lease import Lease
+from runware_provider.engine.memory.lease_keeping import held
+from runware_provider.engine.memory.ledger import Ledger
+from runware_provider.engine.memory.state_folder import open_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runware_provider.engine.api.client import Transport
+    from runware_provider.engine.job.opening import Place
+    from runware_provider.engine.job.progress import Progress
+    from runware_provider.engine.job.staged import Staged
+    from runware_provider.engine.spec import Budget, Endpoint, Spec
+    from runware_provider.engine.storage.stores import Storage, Stores
+
+GRACE_S = 600.0
+"""For which staged rows stay that a newer `done` has replaced: a publish may be reading them."""
+
+
+async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
+    spec: Spec,
+    endpoint: Endpoint,
+    *,
+    split: str,
+    shard: int,
+    report: Callable[[Progress], None] | None = None,
+    stop: asyncio.Event | None = None,
+    stores: Stores | None = None,
+    transport: Transport | None = None,
+) -> dict[str, Any]:
+    """Give every record of a shard its outcome, and stage its rows; what is done already is not asked again.
+
+    Args:
+        spec: as for `split_shards`.
+        endpoint: where the API answers.
+        split: the split's id.
+        shard: the shard's number in it.
+        report: called about once a second.
+        stop: when set, the shard keeps what it has and raises Interrupted.
+        stores: opens the stores that the paths name.
+        transport: carries the HTTP requests; a real network by default.
+
+    Returns:
+        A small dict of counts and sums, for XCom.
+
+    Raises:
+        BadInput: the source or the request changed since the split, or there is no such shard; nothing was sent.
+        JobStopped: with a `manifest` attribute that says how far it came.
+        StateUnreadable: the state folder cannot be read.
+    """
+    stop = stop or asyncio.Event()
+    place = await asyncio.to_thread(check_run, spec, endpoint, preview=None, stores=stores)
+    prepared, storage = place.prepared, place.prepared.storage
+    current = await asyncio.to_thread(current_split, prepared, split, shard)
+    folder = shard_folder(storage, prepared.state_folder, shard)
+    done = await asyncio.to_thread(done_as_wished, storage, folder, current)
+    if done is not None:
+        return _told(done, asked=False)
+    lease = Lease(storage, folder, for_s=spec.limits.lease_s)
+    wanted = StillWanted(storage, prepared.state_folder, current)
+    identity = await asyncio.to_thread(
+        open_job, storage, folder, spec.destination, place.started_at, service=endpoint.service
+    )
+    check_service(identity, endpoint, folder)
+    async with held(lease, most_s=spec.limits.lease_wait_s, stop=stop, wanted=wanted):
+        # While this one waited, the split may have been replaced, or another process may have done the shard.
+        current = await asyncio.to_thread(current_split, prepared, split, shard)
+        done = await asyncio.to_thread(done_as_wished, storage, folder, current)
+        if done is not None:
+            return _told(done, asked=False)
+        job = await asyncio.to_thread(_opened, place, current, shard, lease, identity.job_id)
+        try:
+            staged = await ask(job, endpoint, report=report, stop=stop, transport=transport)
+            return await asyncio.to_thread(_finish, job, staged, current, shard, wanted)
+        finally:
+            job.close()
+
+
+def _opened(place: Place, current: Split, shard: int, lease: Lease, job_id: bytes) -> OpenedJob:
+    began = time.monotonic()
+    whole = place.prepared
+    storage, spec = whole.storage, whole.spec
+    folder = shard_folder(storage, whole.state_folder, shard)
+    prepared = replace(
+        whole,
+        spec=spec.model_copy(update={"budget": _part_of_budget(spec.budget, current, shard), "limit": None}),
+        ranges=tuple(current.shards[shard]),
+        state_folder=folder,
+        place=whole.state_folder,
+        has_siblings=current.takes_over,
+    )
+    return OpenedJob(
+        prepared=prepared,
+        identity=replace(place.identity, job_id=job_id),
+        lease=lease,
+        may_resend_at=began + lease.may_resend_after_s,
+        generation=current.wish.generation,
+        ledger=Ledger(storage, storage.join(folder, "ledger"), run=spec.run),
+        published=place.published[0] if place.published else {},
+        previous=None,
+        previous_failures=None,
+        publishes=True,
+        started_at=place.started_at,
+    )
+
+
+def _part_of_budget(budget: Budget | None, current: Split, shard: int) -> Budget | None:
+    """A shard may spend of the rest what its bytes are of all; what it leaves unspent no other shard has."""
+    if budget is None:
+        return None
+    share = (current.bytes[shard] + 1) / (sum(current.bytes) + len(current.bytes))
+    usd = None if budget.usd is None else max(budget.usd - current.spent_usd, 1e-12) * share
+    tokens = None
+    if budget.tokens is not None:
+        tokens = max(1, int(max(0, budget.tokens - current.spent_tokens) * share))
+    return budget.model_copy(update={"usd": usd, "tokens": tokens})
+
+
+def _finish(
+    job: OpenedJob, staged: Staged, current: Split, shard: int, wanted: StillWanted
+) -> dict[str, Any]:
+    storage, folder = job.prepared.storage, job.prepared.state_folder
+    if job.lease.lost or not wanted():
+        staged.discard(storage)
+        raise Overtaken("the source was cut anew, or another run took over; what was answered is kept")
+    accounts = LedgerAccounts(job.ledger, job.identity.job_id)
+    done = Done(
+        split=current.split,
+        shard=shard,
+        wish=current.wish,
+        batches=staged.batches,
+        failed_batches=staged.failed_batches,
+        counts=staged.counts,
+        used=accounts.totals("used"),
+        paid=accounts.totals("fresh"),
+        ever=accounts.totals("all"),
+        unpriced=accounts.unpriced_tasks(),
+    )
+    write_done(storage, folder, done)
+    _sweep(storage, folder, done)
+    tidy(job)
+    return _told(done, asked=True)
+
+
+def _sweep(storage: Storage, folder: str, done: Done) -> None:
+    """Remove what earlier wishes, other splits and dead processes left; what fails here, the next one removes."""
+    kept = {batch.path for batch in staged_of(done)}
+    with contextlib.suppress(OSError):
+        for entry in storage.list(folder, recursive=False, links=False):
+            if is_done(entry.path) and entry.path != done_path(storage, folder, done.split):
+                storage.delete(entry.path)
+        for place in (folder, storage.join(folder, "failures")):
+            for entry in staged_files(storage, place):
+                old = entry.modified is not None and entry.modified < time.time() - GRACE_S
+                if old and entry.path not in kept:
+                    storage.delete(entry.path)
+
+
+def _told(done: Done, *, asked: bool) -> dict[str, Any]:
+    return {
+        "split": done.split,
+        "shard": done.shard,
+        "rows": done.counts.rows,
+        "outcomes": dict(sorted(done.counts.outcomes.items())),
+        "paid_inferences": done.paid.answered if asked else 0,
+        "paid_usd": done.paid.cost if asked else 0.0,
+    }

@@ -1,0 +1,161 @@
+"""The third verb of a job in shards: publish what all of them have staged as one dataset."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.dataset.published_manifest import read_manifest
+from runware_provider.engine.errors import BadInput, StateUnreadable, TooManyFailed
+from runware_provider.engine.job.current_split import StillWanted, current_split, done_as_wished
+from runware_provider.engine.job.failure_watch import FailureWatch
+from runware_provider.engine.job.manifest import Clock
+from runware_provider.engine.job.opening import (
+    check_run,
+    check_still_the_same,
+    timestamp,
+)
+from runware_provider.engine.job.places import check_published
+from runware_provider.engine.job.prepare import failures_state
+from runware_provider.engine.job.publishing import Publication, publish_staged
+from runware_provider.engine.job.split_record import Split, shard_folder
+from runware_provider.engine.job.staged import Staged
+from runware_provider.engine.job.taking_over import summed
+from runware_provider.engine.memory.lease_keeping import held
+from runware_provider.engine.outcome.rows import FAILED, Counts, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runware_provider.engine.job.opening import Place
+    from runware_provider.engine.job.prepare import Prepared
+    from runware_provider.engine.job.shard_done import Done
+    from runware_provider.engine.memory.ledger_sums import Of, Totals
+    from runware_provider.engine.spec import Endpoint, Spec
+    from runware_provider.engine.storage.stores import Stores
+
+
+async def publish_shards(
+    spec: Spec,
+    endpoint: Endpoint,
+    *,
+    split: str,
+    stop: asyncio.Event | None = None,
+    stores: Stores | None = None,
+) -> dict[str, Any]:
+    """Publish what all shards have staged, in the input's order; returns the manifest. Nothing is sent.
+
+    Args:
+        spec: as for `split_shards`.
+        endpoint: whose answers these are.
+        split: the split's id.
+        stop: when set while it waits for another run, it ends with Interrupted.
+        stores: opens the stores that the paths name.
+
+    Raises:
+        BadInput: shards are not done, which it names; or the source or the request changed since the split.
+        TooManyFailed: more rows failed than `max_failed` allows, over all shards.
+        JobStopped: another run is at work on the place, or took over.
+        PublishConflict: somebody else published meanwhile.
+        StateUnreadable: the state folder cannot be read.
+    """
+    stop = stop or asyncio.Event()
+    began = time.monotonic()
+    place = await asyncio.to_thread(check_run, spec, endpoint, preview=None, stores=stores)
+    async with held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited:
+        if waited:
+            await asyncio.to_thread(check_still_the_same, place)
+        return await asyncio.to_thread(_publish, place, split, began)
+
+
+def _publish(place: Place, split: str, began: float) -> dict[str, Any]:
+    prepared, storage = place.prepared, place.prepared.storage
+    current = current_split(prepared, split, 0)
+    dones = _all_done(prepared, current)
+    counts = Counts()
+    for done in dones:
+        counts.add(done.counts)
+    _check_rows(prepared, counts)
+    _check_failed(prepared.spec, counts)
+    published = check_published(prepared)
+    failures = read_manifest(storage, failures_state(prepared)) if prepared.failures_folder else None
+    publication = Publication(
+        prepared=prepared,
+        lease=place.lease,
+        published=published[0] if published else {},
+        previous=published[1] if published else None,
+        previous_failures=failures[1] if failures else None,
+        generation=current.wish.generation,
+        accounts=_AccountsOfShards(current, dones),
+        clock=lambda: Clock(place.started_at, timestamp(), round(time.monotonic() - began, 3)),
+        still_wanted=StillWanted(storage, prepared.state_folder, current),
+    )
+    batches = [batch for done in dones for batch in done.batches]
+    failed = [batch for done in dones for batch in done.failed_batches]
+    return publish_staged(publication, Staged(batches, failed, counts))
+
+
+def _all_done(prepared: Prepared, current: Split) -> list[Done]:
+    storage = prepared.storage
+    dones: list[Done] = []
+    missing: list[int] = []
+    for number in range(len(current.shards)):
+        done = done_as_wished(storage, shard_folder(storage, prepared.state_folder, number), current)
+        if done is None:
+            missing.append(number)
+        else:
+            dones.append(done)
+    if missing:
+        named = ", ".join(map(str, missing[:20])) + (" and more" if len(missing) > 20 else "")
+        raise BadInput(
+            "split",
+            f"{len(missing)} of {len(current.shards)} shards are not done: {named}",
+            "Infer them first; what is answered is not paid for again",
+        )
+    return dones
+
+
+def _check_rows(prepared: Prepared, counts: Counts) -> None:
+    """Every record has its outcome: with filters the shards alone know which are chosen."""
+    whole = prepared.row_filter is None
+    if counts.rows != counts.records * prepared.spec.samples or (
+        whole and counts.records != prepared.records
+    ):
+        raise StateUnreadable(
+            f"the shards have {counts.rows:,} rows of {counts.records:,} records, and the source has"
+            f" {prepared.records:,}; remove {prepared.state_folder}/split.json and split again"
+        )
+
+
+def _check_failed(spec: Spec, counts: Counts) -> None:
+    watch = FailureWatch(spec.max_failed, counts.rows)
+    for outcome, rows in counts.outcomes.items():
+        if outcome == Outcome.SKIPPED:
+            watch.left_out(rows)
+        elif rows:
+            watch.saw(outcome in FAILED, times=rows)
+    reason = watch.beyond_at_the_end()
+    if reason is not None:
+        raise TooManyFailed(f"{reason}; nothing was published")
+
+
+@dataclass(frozen=True)
+class _AccountsOfShards:
+    """What all ledgers of the place come to."""
+
+    split: Split
+    dones: Sequence[Done]
+
+    def totals(self, of: Of = "used") -> Totals:
+        """Over what the rows show, over what the runs of the shards paid, or over everything."""
+        if of == "used":
+            return summed(done.used for done in self.dones)
+        if of == "fresh":
+            return summed(done.paid for done in self.dones)
+        return summed([self.split.ever, *(done.ever for done in self.dones)])
+
+    def unpriced_tasks(self) -> list[str]:
+        """The UUIDs of the tasks whose cost nobody knows."""
+        return [name for done in self.dones for name in done.unpriced]

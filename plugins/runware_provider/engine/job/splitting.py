@@ -1,0 +1,146 @@
+"""The first verb of a job in shards: cut the source, and settle what other ledgers of the place have in doubt.
+
+A shard is a job of its own, with a state folder, a ledger and a lease; nothing is shared while shards are at work. Each
+verb is called from any process, and takes from the one before what lies in the state folder alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.dataset.source import rows_in
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.job.current_split import wish_for
+from runware_provider.engine.job.cutting import LEAST_ROWS, bytes_of, cut, number_of_shards, split_id
+from runware_provider.engine.job.opening import (
+    check_run,
+    check_still_the_same,
+)
+from runware_provider.engine.job.split_record import Split, present_split, set_split
+from runware_provider.engine.job.taking_over import Old, TakingOver, summed
+from runware_provider.engine.memory.lease_keeping import held
+
+if TYPE_CHECKING:
+    from runware_provider.engine.api.client import Transport
+    from runware_provider.engine.job.opening import Place
+    from runware_provider.engine.spec import Endpoint, Spec
+    from runware_provider.engine.storage.stores import Stores
+
+SHARDS = 16
+LABEL_CHARS = 60
+
+
+async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
+    spec: Spec,
+    endpoint: Endpoint,
+    *,
+    shards: int = SHARDS,
+    least_rows: int = LEAST_ROWS,
+    stop: asyncio.Event | None = None,
+    stores: Stores | None = None,
+    transport: Transport | None = None,
+) -> list[dict[str, Any]]:
+    """Cut the source into shards, by its footers; the same source is cut as before.
+
+    Args:
+        spec: what the user asked for.
+        endpoint: where the API answers; it is asked only where an earlier run left something in doubt.
+        shards: how many, at most.
+        least_rows: of a shard, about.
+        stop: when set, it ends with Interrupted.
+        stores: opens the stores that the paths name; by default with what the environment says.
+        transport: carries the HTTP requests; a real network by default.
+
+    Returns:
+        Of each shard a small dict: `split`, `shard` (its number) and a `label` for a person.
+
+    Raises:
+        BadInput: nothing was sent.
+        NothingToDo: the source is empty and `on_empty` is `skip`.
+        JobStopped: another run is at work on the place, or the API does not say what became of what was in doubt.
+        StateUnreadable: the state folder cannot be read.
+    """
+    stop = stop or asyncio.Event()
+    _check_shards(spec, shards, least_rows)
+    place = await asyncio.to_thread(check_run, spec, endpoint, preview=None, stores=stores)
+    async with held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited:
+        if waited:
+            await asyncio.to_thread(check_still_the_same, place)
+        split = await asyncio.to_thread(_cut, place, shards, least_rows)
+        present = present_split(place.prepared.storage, place.prepared.state_folder)
+        if present is not None and (present.split, present.state) == (split.split, "ready"):
+            # Nothing moves from one shard to another, whatever is wished of them now.
+            split = replace(present, wish=split.wish, spent_usd=0.0, spent_tokens=0)
+        else:
+            split = await _prepared(
+                split, present, place, TakingOver(place.prepared, endpoint, stop, transport)
+            )
+        set_split(place.prepared.storage, place.prepared.state_folder, split)
+    return [
+        {"split": split.split, "shard": number, "label": _label(split, number, spec.source)}
+        for number in range(len(split.shards))
+    ]
+
+
+def _check_shards(spec: Spec, shards: int, least_rows: int) -> None:
+    for name, number in (("shards", shards), ("least_rows", least_rows)):
+        if number < 1:
+            raise BadInput(name, f"it is {number}", "Give 1 or more")
+    if spec.limit is not None and spec.filters:
+        raise BadInput(
+            "limit",
+            "with filters nobody knows by the footers which rows are the first ones, so that they cannot be cut into shards",
+            "Leave out limit or filters, or use one plain run",
+        )
+
+
+def _cut(place: Place, shards: int, least_rows: int) -> Split:
+    prepared = place.prepared
+    files = prepared.dataset.files
+    number = number_of_shards(prepared.records, shards, least_rows)
+    cuts = cut(prepared.ranges, files, number) if prepared.ranges else [()]
+    return Split(
+        split=split_id(files, cuts),
+        state="preparing",
+        shards=[list(part) for part in cuts],
+        bytes=[bytes_of(part, files) for part in cuts],
+        wish=wish_for(prepared, place.started_at),
+        folders=len(cuts),
+        takes_over=False,
+    )
+
+
+async def _prepared(split: Split, present: Split | None, place: Place, taking_over: TakingOver) -> Split:
+    """The split, once all ledgers of the place are settled: another shard may ask now what one of them asked."""
+    storage, folder = place.prepared.storage, place.prepared.state_folder
+    folders = max(split.folders, present.folders if present is not None else 0)
+    split = replace(split, folders=folders)
+    # Shards that are at work see this at the latest with the next renewal of their leases, and stop.
+    set_split(storage, folder, split)
+    of_place = await taking_over.place(place.lease)
+    of_shards = [await taking_over.shard(number) for number in range(folders)]
+    # Those that no shard of this split writes to stay as they are, and are in no shard's sums.
+    unused: list[Old] = [of_place, *of_shards[len(split.shards) :]]
+    paid = summed(old.paid for old in unused)
+    return replace(
+        split,
+        state="ready",
+        takes_over=any(old.ever.inferences or old.ever.reused for old in (of_place, *of_shards)),
+        spent_usd=paid.cost,
+        spent_tokens=paid.prompt_tokens + paid.completion_tokens,
+        ever=summed(old.ever for old in unused),
+    )
+
+
+def _label(split: Split, number: int, source: str) -> str:
+    """What a person sees of a shard: its files, as they lie below the source, and its rows."""
+    ranges = split.shards[number]
+    if not ranges:
+        return "no rows"
+    folder = f"{source.rstrip('/')}/"
+    below = [part.path.removeprefix(folder) for part in (ranges[0], ranges[-1])]
+    first, last = (path if len(path) <= LABEL_CHARS // 2 else path.rpartition("/")[2] for path in below)
+    names = first if first == last else f"{first} to {last}"
+    return f"{names:.{LABEL_CHARS}} · {rows_in(ranges):,} rows"
