@@ -20,6 +20,7 @@ from runware_provider.testing import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 RECORDS = 40
 SILENT_S = 4.0
@@ -198,3 +199,31 @@ async def test_a_run_that_cannot_renew_its_lease_sends_nothing_more_and_goes_on_
     assert manifest["outcomes"] == {"succeeded": RECORDS}
     assert place.executed() == RECORDS
     place.audit(manifest, RECORDS)
+
+
+async def test_an_output_retry_that_this_run_does_not_want_is_not_taken_back_before_the_vendor_knows_it(
+    new_shared_place: Callable[..., Any],
+) -> None:
+    place = new_shared_place("unwanted", latency=0.3)
+    place.server.script(Fault("break_schema", without="assistant"), Fault("slow_registration", seconds=1.5))
+    place.fill(10)
+    with place.start(*place.arguments("run", reasks=1, poll_interval_s="0.02")) as process:
+        await until(lambda: place.executed() > 10)
+        process.kill()
+        process.communicate()
+    again = await asyncio.to_thread(place.call, *place.arguments("run", reasks=0))
+    assert again.returncode == 0, again.stderr
+    place.audit(json.loads(again.stdout), 10, reasks=1)
+
+
+def test_a_lapsed_lease_is_looked_at_before_something_is_published(tmp_path: Path) -> None:
+    storage, now = LocalStorage(), [0.0]
+    mine = Lease(storage, str(tmp_path), clock=lambda: now[0], holder=Holder("here", 1))
+    other = Lease(storage, str(tmp_path), clock=lambda: now[0], holder=Holder("there", 2))
+    assert mine.try_to_take() is None
+    now[0] = 70.0
+    assert mine.still_mine()
+    assert other.try_to_take() is not None
+    now[0] = 140.0
+    assert other.try_to_take() is None
+    assert not mine.still_mine()
