@@ -9,7 +9,7 @@ from runware_provider.engine.errors import BadInput
 from runware_provider.engine.job.cutting import split_id
 from runware_provider.engine.job.prepare import digest_of
 from runware_provider.engine.job.shard_done import read_done
-from runware_provider.engine.job.split_record import Split, Wish, present_split
+from runware_provider.engine.job.split_record import ShardsWish, Split, present_split
 from runware_provider.engine.memory.state_folder import generation_of, wish_of
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 SPLIT_AGAIN = "Split again"
 
 
-def wish_for(prepared: Prepared, at: str) -> Wish:
+def wish_for(prepared: Prepared, at: str) -> ShardsWish:
     spec = prepared.spec
     wish = wish_of(spec.refresh, spec.retry_failed)
     generation = generation_of(prepared.storage, prepared.place_state, wish, at)
-    return Wish(prepared.digests, _digest_of_rows(spec), generation)
+    return ShardsWish(prepared.digests, _digest_of_rows(spec), generation)
 
 
 def _digest_of_rows(spec: Spec) -> str:
@@ -39,7 +39,10 @@ def _digest_of_rows(spec: Spec) -> str:
         spec.keep_raw,
         spec.max_input_tokens,
         spec.failures,
+        spec.refresh,
         spec.retry_failed,
+        spec.limits.attempts,
+        spec.limits.retry_lost,
         spec.limits.max_prompt_chars,
         sorted(spec.variables.items(), key=lambda item: item[0]),
         spec.structured.model_dump(mode="json"),
@@ -82,6 +85,11 @@ def current_split(prepared: Prepared, split: str, shard: int) -> Split:
     if (wish.request, wish.rows) != (prepared.digests, _digest_of_rows(prepared.spec)):
         raise BadInput("split", "what is asked changed since the source was cut into shards", SPLIT_AGAIN)
     return present
+
+
+def budget_digest(spec: Spec) -> str:
+    """What names a run and its budget."""
+    return digest_of(repr((spec.run, spec.budget)))
 
 
 def done_as_wished(storage: Storage, folder: str, current: Split) -> Done | None:

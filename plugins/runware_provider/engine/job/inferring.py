@@ -19,7 +19,9 @@ from runware_provider.engine.job.opening import (
 )
 from runware_provider.engine.job.publishing import LedgerAccounts
 from runware_provider.engine.job.shard_done import Done, done_path, is_done, staged_of, write_done
+from runware_provider.engine.job.siblings import is_taken_over
 from runware_provider.engine.job.split_record import Split, shard_folder
+from runware_provider.engine.job.taking_over import NEXT_TO_NOTHING_USD
 from runware_provider.engine.job.tidying import tidy
 from runware_provider.engine.memory.lease import Lease
 from runware_provider.engine.memory.lease_keeping import held
@@ -31,11 +33,14 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.job.opening import Place
+    from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.job.staged import Staged
     from runware_provider.engine.spec import Budget, Endpoint, Spec
     from runware_provider.engine.storage.stores import Storage, Stores
 
+SHORT = "budget"
+"""The code of a row that the budget did not reach for."""
 GRACE_S = 600.0
 """For which staged rows stay that a newer `done` has replaced: a publish may be reading them."""
 
@@ -77,7 +82,7 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
     current = await asyncio.to_thread(current_split, prepared, split, shard)
     folder = shard_folder(storage, prepared.state_folder, shard)
     done = await asyncio.to_thread(done_as_wished, storage, folder, current)
-    if done is not None:
+    if done is not None and _reached(done, current):
         return _told(done, asked=False)
     lease = Lease(storage, folder, for_s=spec.limits.lease_s)
     wanted = StillWanted(storage, prepared.state_folder, current)
@@ -89,7 +94,7 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
         # While this one waited, the split may have been replaced, or another process may have done the shard.
         current = await asyncio.to_thread(current_split, prepared, split, shard)
         done = await asyncio.to_thread(done_as_wished, storage, folder, current)
-        if done is not None:
+        if done is not None and _reached(done, current):
             return _told(done, asked=False)
         job = await asyncio.to_thread(_opened, place, current, shard, lease, identity.job_id)
         try:
@@ -110,7 +115,7 @@ def _opened(place: Place, current: Split, shard: int, lease: Lease, job_id: byte
         ranges=tuple(current.shards[shard]),
         state_folder=folder,
         place=whole.state_folder,
-        has_siblings=current.takes_over,
+        handed_over=current.to_a_shard(),
     )
     return OpenedJob(
         prepared=prepared,
@@ -128,15 +133,18 @@ def _opened(place: Place, current: Split, shard: int, lease: Lease, job_id: byte
 
 
 def _part_of_budget(budget: Budget | None, current: Split, shard: int) -> Budget | None:
-    """A shard may spend of the rest what its bytes are of all; what it leaves unspent no other shard has."""
-    if budget is None:
-        return None
-    share = (current.bytes[shard] + 1) / (sum(current.bytes) + len(current.bytes))
-    usd = None if budget.usd is None else max(budget.usd - current.spent_usd, 1e-12) * share
-    tokens = None
-    if budget.tokens is not None:
-        tokens = max(1, int(max(0, budget.tokens - current.spent_tokens) * share))
+    """What the split allows the shard; what it leaves unspent no other shard has."""
+    if budget is None or not current.allowances:
+        return budget
+    allowance = current.allowances[shard]
+    usd = None if allowance.usd is None else max(allowance.usd, NEXT_TO_NOTHING_USD)
+    tokens = None if allowance.tokens is None else max(allowance.tokens, 1)
     return budget.model_copy(update={"usd": usd, "tokens": tokens})
+
+
+def _reached(done: Done, current: Split) -> bool:
+    """Whether the budget reached for everything; else another run, or another budget, goes on."""
+    return done.budget in {"", current.budget}
 
 
 def _finish(
@@ -156,13 +164,20 @@ def _finish(
         counts=staged.counts,
         used=accounts.totals("used"),
         paid=accounts.totals("fresh"),
-        ever=accounts.totals("all"),
+        budget=current.budget if staged.counts.reasons[SHORT] else "",
         unpriced=accounts.unpriced_tasks(),
     )
     write_done(storage, folder, done)
     _sweep(storage, folder, done)
-    tidy(job)
+    tidy(job, expires=_all_took_over(job.prepared, current))
     return _told(done, asked=True)
+
+
+def _all_took_over(prepared: Prepared, current: Split) -> bool:
+    """Whether no shard has still to copy what this one's ledger holds."""
+    storage, place = prepared.storage, prepared.place_state
+    folders = [shard_folder(storage, place, number) for number in range(len(current.shards))]
+    return not current.old or all(is_taken_over(storage, folder, current.turn) for folder in folders)
 
 
 def _sweep(storage: Storage, folder: str, done: Done) -> None:

@@ -13,7 +13,8 @@ from runware_provider.engine.job.asked import asked_by
 from runware_provider.engine.job.manifest import stopped_manifest
 from runware_provider.engine.job.plan_counts import plan_counts
 from runware_provider.engine.job.prepare import changed
-from runware_provider.engine.job.reuse import AnswersElsewhere, takes_over
+from runware_provider.engine.job.reuse import AnswersElsewhere, reuses
+from runware_provider.engine.job.siblings import Siblings, is_taken_over
 from runware_provider.engine.outcome.rows import Counts
 
 if TYPE_CHECKING:
@@ -60,11 +61,14 @@ class LookingAhead:
         """
         prepared, ledger = self.job.prepared, self.job.ledger
         different = changed(prepared, self.job.published)
-        budget, reusing = prepared.spec.budget, takes_over(prepared)
+        budget, reusing = prepared.spec.budget, reuses(prepared.spec)
+        takes_over = await asyncio.to_thread(self._takes_over)
         # Nobody wants to know: the source is not read twice.
-        if budget is None and not different and not reusing:
+        if budget is None and not different and not reusing and not takes_over:
             return None
         asked = await asyncio.to_thread(asked_by, prepared, self.decider.questioner)
+        if takes_over:
+            await Siblings(prepared, asked, ledger, self.job.identity.job_id).take_over()
         if reusing:
             questioner, service = self.decider.questioner, self.job.identity.service
             await AnswersElsewhere(prepared, asked, ledger, questioner, service).run()
@@ -74,6 +78,14 @@ class LookingAhead:
         if counts.to_pay and different:
             log.info("%s", _because(counts, different))
         return await self._within(budget, counts) if budget is not None else None
+
+    def _takes_over(self) -> bool:
+        """Whether other ledgers of the place have to be gone through, which is done once for each hand-over."""
+        prepared = self.job.prepared
+        handed_over = prepared.handed_over
+        if handed_over is None:
+            return False
+        return not is_taken_over(prepared.storage, prepared.state_folder, handed_over.turn)
 
     async def _within(self, budget: Budget, counts: PlanCounts) -> Account:
         """The budget's account, if the estimate stays within it or the job may go as far as it gets."""

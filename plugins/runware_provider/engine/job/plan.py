@@ -11,10 +11,11 @@ from runware_provider.engine.job.decider import Decider
 from runware_provider.engine.job.places import check_published, check_schemas
 from runware_provider.engine.job.plan_counts import plan_counts
 from runware_provider.engine.job.prepare import changed, check_empty, prepare
-from runware_provider.engine.job.reuse import AnswersElsewhere, takes_over
+from runware_provider.engine.job.reuse import AnswersElsewhere, reuses
+from runware_provider.engine.job.siblings import Siblings
 from runware_provider.engine.job.split_record import present_split
 from runware_provider.engine.memory.ledger import Ledger
-from runware_provider.engine.memory.state_folder import expected_generation, wish_of
+from runware_provider.engine.memory.state_folder import expected_generation, find_job, wish_of
 from runware_provider.engine.outcome.follow_up import ceiling
 from runware_provider.engine.spending.pricing import ASSUMED_COMPLETION_TOKENS
 from runware_provider.engine.storage.stores import Stores
@@ -50,7 +51,8 @@ def plan(
     """
     prepared = prepare(spec, stores or Stores())
     storage, folder = prepared.storage, prepared.state_folder
-    prepared = replace(prepared, has_siblings=present_split(storage, folder) is not None)
+    split = present_split(storage, folder)
+    prepared = replace(prepared, handed_over=None if split is None else split.to_a_plain_run())
     check_empty(prepared)
     published = check_published(prepared)
     schema_changes = check_schemas(prepared, published[0] if published else {})
@@ -60,7 +62,10 @@ def plan(
         decider = Decider.of(prepared, ledger, expected_generation(storage, folder, wish))
         asked = asked_by(prepared, decider.questioner)
         reused = 0
-        if takes_over(prepared):
+        if prepared.handed_over is not None:
+            job = find_job(storage, folder)
+            Siblings(prepared, asked, ledger, job.job_id if job is not None else b"").borrow()
+        if reuses(spec):
             reused = AnswersElsewhere(prepared, asked, ledger, decider.questioner, service).borrow()
         counts = plan_counts(asked, decider)
         different = changed(prepared, published[0] if published else {})

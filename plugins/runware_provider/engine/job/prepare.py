@@ -39,6 +39,16 @@ NO_REASKS = [0, None]
 
 
 @dataclass(frozen=True)
+class HandOver:
+    """Work that goes on in other ledgers of a place than before."""
+
+    turn: str
+    """Of this one hand-over alone."""
+    old: tuple[int, ...]
+    """The ledgers that had something then: numbers of shards, or `split_record.PLACE`."""
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A spec whose parts are known to fit each other and the data."""
 
@@ -69,8 +79,8 @@ class Prepared:
     warnings: tuple[str, ...]
     place: str | None = None
     """The state folder of the place, where this job is a shard of it; None for the place itself."""
-    has_siblings: bool = False
-    """Whether other ledgers of the same place may have answers to what this job asks."""
+    handed_over: HandOver | None = None
+    """Which other ledgers of the place it goes on from; None where there are none."""
 
     @property
     def place_state(self) -> str:

@@ -20,14 +20,14 @@ from runware_provider.engine.job.opening import (
 from runware_provider.engine.job.places import check_published
 from runware_provider.engine.job.prepare import failures_state
 from runware_provider.engine.job.publishing import Publication, publish_staged
-from runware_provider.engine.job.split_record import Split, shard_folder
+from runware_provider.engine.job.split_record import PLACE, Split, shard_folder
 from runware_provider.engine.job.staged import Staged
-from runware_provider.engine.job.taking_over import summed
+from runware_provider.engine.job.taking_over import ledger_totals, summed
 from runware_provider.engine.memory.lease_keeping import held
 from runware_provider.engine.outcome.rows import FAILED, Counts, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from runware_provider.engine.job.opening import Place
     from runware_provider.engine.job.prepare import Prepared
@@ -88,13 +88,19 @@ def _publish(place: Place, split: str, began: float) -> dict[str, Any]:
         previous=published[1] if published else None,
         previous_failures=failures[1] if failures else None,
         generation=current.wish.generation,
-        accounts=_AccountsOfShards(current, dones),
+        accounts=_AccountsOfShards(dones, summed(_ever(prepared, current))),
         clock=lambda: Clock(place.started_at, timestamp(), round(time.monotonic() - began, 3)),
         still_wanted=StillWanted(storage, prepared.state_folder, current),
     )
     batches = [batch for done in dones for batch in done.batches]
     failed = [batch for done in dones for batch in done.failed_batches]
     return publish_staged(publication, Staged(batches, failed, counts))
+
+
+def _ever(prepared: Prepared, current: Split) -> Iterator[Totals]:
+    """What each ledger of the place has come to by now."""
+    for number in (PLACE, *range(current.folders)):
+        yield ledger_totals(prepared, number, "all")
 
 
 def _all_done(prepared: Prepared, current: Split) -> list[Done]:
@@ -125,7 +131,7 @@ def _check_rows(prepared: Prepared, counts: Counts) -> None:
     ):
         raise StateUnreadable(
             f"the shards have {counts.rows:,} rows of {counts.records:,} records, and the source has"
-            f" {prepared.records:,}; remove {prepared.state_folder}/split.json and split again"
+            f" {prepared.records:,}; infer the shards again"
         )
 
 
@@ -145,8 +151,9 @@ def _check_failed(spec: Spec, counts: Counts) -> None:
 class _AccountsOfShards:
     """What all ledgers of the place come to."""
 
-    split: Split
     dones: Sequence[Done]
+    ever: Totals
+    """Of all ledgers of the place, those of shards that it has no more among them."""
 
     def totals(self, of: Of = "used") -> Totals:
         """Over what the rows show, over what the runs of the shards paid, or over everything."""
@@ -154,7 +161,7 @@ class _AccountsOfShards:
             return summed(done.used for done in self.dones)
         if of == "fresh":
             return summed(done.paid for done in self.dones)
-        return summed([self.split.ever, *(done.ever for done in self.dones)])
+        return self.ever
 
     def unpriced_tasks(self) -> list[str]:
         """The UUIDs of the tasks whose cost nobody knows."""

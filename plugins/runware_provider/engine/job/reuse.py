@@ -23,9 +23,7 @@ from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.memory.group_commit import ENTRIES_PER_SEGMENT
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.shared_answers import (
-    SHARDS,
     below,
-    folder_of,
     newest_first,
     newest_number,
     prefixes,
@@ -90,11 +88,6 @@ class Found:
 def reuses(spec: Spec) -> bool:
     """Whether a job takes over what other partitions answered."""
     return spec.reuse == "dataset" and bool(spec.partition) and spec.refresh is None
-
-
-def takes_over(prepared: Prepared) -> bool:
-    """Whether a job looks for answers elsewhere: in other partitions, or in other ledgers of its own place."""
-    return reuses(prepared.spec) or prepared.has_siblings
 
 
 @dataclass(frozen=True)
@@ -192,19 +185,12 @@ class AnswersElsewhere:
         hits: dict[str, Hits] = {}
         for keys in newest_first(storage, root, newest) if len(asked) else ():
             places = pc.indices_nonzero(pc.is_in(asked, keys.prefixes))
-            if keys.partition == own or len(places) == 0 or not self._may_look_into(keys.partition):
+            if keys.partition == own or len(places) == 0:
                 continue
             found = hits.setdefault(keys.partition, Hits(keys.job_id))
             if found.job_id == keys.job_id:  # else of a state folder that was removed and begun anew
                 found.places.append(places)
         return hits
-
-    def _may_look_into(self, partition: str) -> bool:
-        """Whether the user wishes the answers of another partition; those of the own place are always wished."""
-        prepared = self.prepared
-        place = below(prepared.spec.state_folder, prepared.place_state)
-        shards = f"{place}/{SHARDS}/" if place else f"{SHARDS}/"
-        return reuses(prepared.spec) or partition == place or partition.startswith(shards)
 
     # what is taken
 
@@ -235,7 +221,7 @@ class AnswersElsewhere:
 
     def _open(self, partition: str, job_id: bytes) -> Ledger | None:
         storage = self.prepared.storage
-        folder = folder_of(storage, self.prepared.spec.state_folder, partition)
+        folder = storage.join(self.prepared.spec.state_folder, partition)
         try:
             job = find_job(storage, folder)
             if job is None or job.job_id != job_id:

@@ -11,7 +11,13 @@ import pyarrow as pa
 from runware_provider.engine.job.asking import ask
 from runware_provider.engine.job.opening import check_run, open_run
 from runware_provider.engine.job.publishing import Publication, publish_staged
-from runware_provider.engine.job.taking_over import TakingOver, leave_split
+from runware_provider.engine.job.taking_over import (
+    TakingOver,
+    leave_split,
+    paid_by_run,
+    rest_of_budget,
+    summed,
+)
 from runware_provider.engine.job.tidying import tidy
 from runware_provider.engine.memory.lease_keeping import held
 
@@ -19,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runware_provider.engine.api.client import Transport
-    from runware_provider.engine.job.opening import OpenedJob
+    from runware_provider.engine.job.opening import OpenedJob, Place
     from runware_provider.engine.job.progress import Progress
+    from runware_provider.engine.job.split_record import Split
     from runware_provider.engine.job.staged import Staged
     from runware_provider.engine.spec import Endpoint, Spec
     from runware_provider.engine.storage.stores import Stores
@@ -61,10 +68,9 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
     stop = stop or asyncio.Event()
     place = await asyncio.to_thread(check_run, spec, endpoint, preview=preview, stores=stores)
     async with held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited:
-        of_shards = await leave_split(TakingOver(place.prepared, endpoint, stop, transport))
-        if of_shards is not None:
-            prepared = replace(place.prepared, has_siblings=True)
-            place = replace(place, prepared=prepared, of_shards=of_shards)
+        left = await leave_split(TakingOver(place.prepared, endpoint, stop, transport))
+        if left is not None:
+            place = await asyncio.to_thread(_going_on, place, left)
         job = await asyncio.to_thread(open_run, place, waited=waited)
         try:
             staged = await ask(job, endpoint, report=report, stop=stop, transport=transport)
@@ -73,6 +79,16 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
             return await asyncio.to_thread(_published, job, staged)
         finally:
             job.close()
+
+
+def _going_on(place: Place, left: Split) -> Place:
+    """The place, with what its shards know and what they have spent of this run's budget."""
+    prepared = replace(place.prepared, handed_over=left.to_a_plain_run())
+    budget = prepared.spec.budget
+    if budget is not None and prepared.spec.run is not None:
+        rest = rest_of_budget(budget, summed(paid_by_run(prepared, range(left.folders))))
+        prepared = replace(prepared, spec=prepared.spec.model_copy(update={"budget": rest}))
+    return replace(place, prepared=prepared, of_shards=left.of_shards)
 
 
 def _published(job: OpenedJob, staged: Staged) -> dict[str, Any]:

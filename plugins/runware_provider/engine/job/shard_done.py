@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runware_provider.engine.dataset.staged_batch import StagedBatch
-from runware_provider.engine.job.split_record import Wish
-from runware_provider.engine.memory.ledger_sums import Totals
-from runware_provider.engine.outcome.rows import Counts
+from pydantic import TypeAdapter, ValidationError
+
+from runware_provider.engine.dataset.staged_batch import StagedBatch  # noqa: TC001 - pydantic reads the annotations
+from runware_provider.engine.job.split_record import ShardsWish  # noqa: TC001 - pydantic reads the annotations
+from runware_provider.engine.memory.ledger_sums import Totals  # noqa: TC001 - pydantic reads the annotations
+from runware_provider.engine.outcome.rows import Counts  # noqa: TC001 - pydantic reads the annotations
 from runware_provider.engine.state_records import damaged, decoded, encoded
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _NAME = re.compile(r"done-[0-9a-f]{12}\.json")
-_COUNTERS = ("outcomes", "reasons", "mends")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Done:
 
     split: str
     shard: int
-    wish: Wish
+    wish: ShardsWish
     batches: list[StagedBatch]
     failed_batches: list[StagedBatch]
     counts: Counts
@@ -35,7 +35,8 @@ class Done:
     """Of the answers that its rows show."""
     paid: Totals
     """Of what the run paid that it was done by."""
-    ever: Totals
+    budget: str
+    """What hashes of the run and its budget; empty where the budget reached for everything."""
     unpriced: list[str]
     """Task UUIDs that were or may have been billed at a cost that nobody reported."""
 
@@ -72,18 +73,7 @@ def write_done(storage: Storage, folder: str, done: Done) -> None:
         OSError: the store failed.
     """
     path = done_path(storage, folder, done.split)
-    record = {
-        "split": done.split,
-        "shard": done.shard,
-        "wish": asdict(done.wish),
-        "batches": [asdict(batch) for batch in done.batches],
-        "failed_batches": [asdict(batch) for batch in done.failed_batches],
-        "counts": _counts_record(done.counts),
-        "used": asdict(done.used),
-        "paid": asdict(done.paid),
-        "ever": asdict(done.ever),
-        "unpriced": done.unpriced,
-    }
+    record = _READ.dump_python(done, mode="json")
     data = encoded({"format": FORMAT, **record})
     read = storage.read_versioned(path)
     if not storage.replace_if(path, data, None if read is None else read[1]):
@@ -95,28 +85,14 @@ def staged_of(done: Done) -> list[StagedBatch]:
     return [*done.batches, *done.failed_batches]
 
 
-def _counts_record(counts: Counts) -> dict[str, Any]:
-    """Of plain values; `asdict` would count the pairs of a Counter anew."""
-    plain: dict[str, Any] = {"records": counts.records, "rows": counts.rows, "reasks": counts.reasks}
-    return plain | {name: dict(getattr(counts, name)) for name in _COUNTERS}
-
-
 def _of(record: dict[str, Any], path: str) -> Done:
     try:
-        counts = dict(record["counts"])
-        for name in _COUNTERS:
-            counts[name] = Counter(counts[name])
-        return Done(
-            split=record["split"],
-            shard=record["shard"],
-            wish=Wish(**record["wish"]),
-            batches=[StagedBatch(**batch) for batch in record["batches"]],
-            failed_batches=[StagedBatch(**batch) for batch in record["failed_batches"]],
-            counts=Counts(**counts),
-            used=Totals(**record["used"]),
-            paid=Totals(**record["paid"]),
-            ever=Totals(**record["ever"]),
-            unpriced=list(record["unpriced"]),
-        )
-    except (KeyError, TypeError):
+        done = _READ.validate_python({name: value for name, value in record.items() if name != "format"})
+    except ValidationError:
         raise damaged(path) from None
+    if sum(batch.rows for batch in done.batches) != done.counts.rows:
+        raise damaged(path)
+    return done
+
+
+_READ = TypeAdapter(Done)

@@ -10,8 +10,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from runware_provider.engine.dataset.source import FileRange
-from runware_provider.engine.errors import Overtaken
+from pydantic import TypeAdapter, ValidationError
+
+from runware_provider.engine.dataset.source import FileRange  # noqa: TC001 - pydantic reads the annotations
+from runware_provider.engine.errors import Overtaken, StateUnreadable
+from runware_provider.engine.job.prepare import HandOver
 from runware_provider.engine.memory.ledger_sums import Totals
 from runware_provider.engine.memory.shared_answers import SHARDS
 from runware_provider.engine.state_records import damaged, decoded, encoded
@@ -21,22 +24,30 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 NAME = "split.json"
-_PLAIN = frozenset({"split", "state", "bytes", "folders", "takes_over", "spent_usd", "spent_tokens"})
-"""Fields that are written as they are."""
+PLACE = -1
+"""In the place of a shard's number: the ledger of the place itself."""
 State = Literal["preparing", "ready", "left"]
 """`left`: a plain run took over since, and the shards are not to go on."""
 
 
 @dataclass(frozen=True)
-class Wish:
+class ShardsWish:
     """What the shards of a split are to do: a shard that did this has nothing to do."""
 
     request: dict[str, str]
     """What the parts of the request hash to."""
     rows: str
-    """What hashes of the choice of records, and of how rows are written."""
+    """What hashes of the choice of records, of how rows are written, and of how often is tried."""
     generation: int
     """In which new questions are asked."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What a shard may spend of the run's budget, with what it has spent already."""
+
+    usd: float | None
+    tokens: int | None
 
 
 @dataclass(frozen=True)
@@ -45,19 +56,33 @@ class Split:
 
     split: str
     state: State
+    turn: str
+    """Of the hand-over to these shards, or, once they are left, to the place."""
+    old: list[int]
+    """The ledgers that had something then; see `HandOver`."""
     shards: list[list[FileRange]] = field(repr=False)
     bytes: list[int] = field(repr=False)
     """About how many each shard has."""
-    wish: Wish
+    wish: ShardsWish
     folders: int
     """Shards that the place ever had, at most: so many folders there are."""
-    takes_over: bool
-    """Whether other ledgers of the place may have answers to what a shard asks."""
-    spent_usd: float = 0.0
-    """What the run that split had paid before, with other ledgers of the place."""
-    spent_tokens: int = 0
-    ever: Totals = field(default_factory=Totals)
-    """Sums over the ledgers of the place that none of the shards writes to."""
+    budget: str = ""
+    """What hashes of the run and its budget."""
+    allowances: list[Allowance] = field(default_factory=list, repr=False)
+    """Of each shard, where there is a budget."""
+    of_shards: Totals = field(default_factory=Totals)
+    """Once they are left: what the ledgers of all shards have come to."""
+
+    def to_a_shard(self) -> HandOver | None:
+        """What a shard takes over."""
+        return HandOver(self.turn, tuple(self.old)) if self.old else None
+
+    def to_a_plain_run(self) -> HandOver:
+        """What a plain run takes over."""
+        return HandOver(self.turn, tuple(range(self.folders)))
+
+
+_READ = TypeAdapter(Split)
 
 
 def shard_folder(storage: Storage, place: str, shard: int) -> str:
@@ -74,15 +99,18 @@ def read_split(storage: Storage, place: str) -> tuple[Split, Version] | None:
     path = storage.join(place, NAME)
     read = storage.read_versioned(path)
     if read is None:
+        # Without it nobody would know of their ledgers, and what they answered would be paid for again.
+        if storage.exists(storage.join(shard_folder(storage, place, 0), "job.json")):
+            raise StateUnreadable(f"{path} is missing, but the place has shards; restore it from a backup")
         return None
     record = decoded(read[0], path, newest=FORMAT)
     try:
-        shards = [[FileRange(**part) for part in shard] for shard in record["shards"]]
-        wish, ever = Wish(**record["wish"]), Totals(**record["ever"])
-        others = {name: value for name, value in record.items() if name in _PLAIN}
-        return Split(**others, shards=shards, wish=wish, ever=ever), read[1]
-    except (KeyError, TypeError):
+        split = _READ.validate_python({name: value for name, value in record.items() if name != "format"})
+    except ValidationError:
         raise damaged(path) from None
+    if not len(split.shards) == len(split.bytes) <= split.folders:
+        raise damaged(path)
+    return split, read[1]
 
 
 def present_split(storage: Storage, place: str) -> Split | None:

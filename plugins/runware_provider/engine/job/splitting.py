@@ -7,25 +7,28 @@ verb is called from any process, and takes from the one before what lies in the 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.dataset.source import rows_in
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.job.current_split import wish_for
+from runware_provider.engine.job.current_split import budget_digest, wish_for
 from runware_provider.engine.job.cutting import LEAST_ROWS, bytes_of, cut, number_of_shards, split_id
 from runware_provider.engine.job.opening import (
     check_run,
     check_still_the_same,
 )
-from runware_provider.engine.job.split_record import Split, present_split, set_split
-from runware_provider.engine.job.taking_over import Old, TakingOver, summed
+from runware_provider.engine.job.split_record import PLACE, Allowance, Split, present_split, set_split
+from runware_provider.engine.job.taking_over import TakingOver, paid_by_run, rest_of_budget, summed
 from runware_provider.engine.memory.lease_keeping import held
+from runware_provider.engine.memory.ledger_sums import Totals
 
 if TYPE_CHECKING:
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.job.opening import Place
-    from runware_provider.engine.spec import Endpoint, Spec
+    from runware_provider.engine.job.prepare import Prepared
+    from runware_provider.engine.spec import Budget, Endpoint, Spec
     from runware_provider.engine.storage.stores import Stores
 
 SHARDS = 16
@@ -72,11 +75,11 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
         present = present_split(place.prepared.storage, place.prepared.state_folder)
         if present is not None and (present.split, present.state) == (split.split, "ready"):
             # Nothing moves from one shard to another, whatever is wished of them now.
-            split = replace(present, wish=split.wish, spent_usd=0.0, spent_tokens=0)
+            split = replace(split, state="ready", turn=present.turn, old=present.old, folders=present.folders)
         else:
-            split = await _prepared(
-                split, present, place, TakingOver(place.prepared, endpoint, stop, transport)
-            )
+            taking_over = TakingOver(place.prepared, endpoint, stop, transport)
+            split = await _settled(split, present, place, taking_over)
+        split = await asyncio.to_thread(_with_allowances, split, present, place.prepared)
         set_split(place.prepared.storage, place.prepared.state_folder, split)
     return [
         {"split": split.split, "shard": number, "label": _label(split, number, spec.source)}
@@ -107,31 +110,55 @@ def _cut(place: Place, shards: int, least_rows: int) -> Split:
         shards=[list(part) for part in cuts],
         bytes=[bytes_of(part, files) for part in cuts],
         wish=wish_for(prepared, place.started_at),
+        turn=secrets.token_hex(6),
+        old=[],
         folders=len(cuts),
-        takes_over=False,
+        budget=budget_digest(prepared.spec),
     )
 
 
-async def _prepared(split: Split, present: Split | None, place: Place, taking_over: TakingOver) -> Split:
+async def _settled(split: Split, present: Split | None, place: Place, taking_over: TakingOver) -> Split:
     """The split, once all ledgers of the place are settled: another shard may ask now what one of them asked."""
     storage, folder = place.prepared.storage, place.prepared.state_folder
-    folders = max(split.folders, present.folders if present is not None else 0)
-    split = replace(split, folders=folders)
+    split = replace(split, folders=max(split.folders, present.folders if present is not None else 0))
     # Shards that are at work see this at the latest with the next renewal of their leases, and stop.
     set_split(storage, folder, split)
-    of_place = await taking_over.place(place.lease)
-    of_shards = [await taking_over.shard(number) for number in range(folders)]
-    # Those that no shard of this split writes to stay as they are, and are in no shard's sums.
-    unused: list[Old] = [of_place, *of_shards[len(split.shards) :]]
-    paid = summed(old.paid for old in unused)
-    return replace(
-        split,
-        state="ready",
-        takes_over=any(old.ever.inferences or old.ever.reused for old in (of_place, *of_shards)),
-        spent_usd=paid.cost,
-        spent_tokens=paid.prompt_tokens + paid.completion_tokens,
-        ever=summed(old.ever for old in unused),
-    )
+    known = {PLACE: await taking_over.place(place.lease)}
+    for number in range(split.folders):
+        known[number] = await taking_over.shard(number)
+    # Spent attempts are told of, too: their UUIDs are used up.
+    old = [number for number, totals in known.items() if totals != Totals()]
+    return replace(split, state="ready", old=old)
+
+
+def _with_allowances(split: Split, present: Split | None, prepared: Prepared) -> Split:
+    """Deal out what is left of the run's budget, by bytes; what was dealt out for this run and budget stays."""
+    budget = prepared.spec.budget
+    if budget is None:
+        return split
+    if present is not None and (present.split, present.turn, present.budget) == (
+        split.split,
+        split.turn,
+        split.budget,
+    ):
+        return replace(split, allowances=present.allowances)
+    numbers = [PLACE, *range(split.folders)]
+    paid = dict(zip(numbers, paid_by_run(prepared, numbers), strict=True))
+    rest = rest_of_budget(budget, summed(paid.values()))
+    whole = sum(split.bytes) + len(split.bytes)
+    allowances = [
+        _allowance(rest, (size + 1) / whole, paid[number]) for number, size in enumerate(split.bytes)
+    ]
+    return replace(split, allowances=allowances)
+
+
+def _allowance(rest: Budget, share: float, paid: Totals) -> Allowance:
+    """A shard's share of the rest, on top of what it has spent already, which its account is charged with."""
+    usd = None if rest.usd is None else rest.usd * share + paid.cost
+    tokens = None
+    if rest.tokens is not None:
+        tokens = int(rest.tokens * share) + paid.prompt_tokens + paid.completion_tokens
+    return Allowance(usd, tokens)
 
 
 def _label(split: Split, number: int, source: str) -> str:

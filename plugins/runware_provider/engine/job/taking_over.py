@@ -5,16 +5,16 @@ What they answered is then found by whoever asks the same (`reuse`), and nothing
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.job.collecting import collect
-from runware_provider.engine.job.split_record import present_split, set_split, shard_folder
+from runware_provider.engine.job.split_record import PLACE, present_split, set_split, shard_folder
 from runware_provider.engine.memory.lease import Lease
 from runware_provider.engine.memory.lease_keeping import held
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.ledger_sums import Totals
-from runware_provider.engine.memory.shared_answers import below, share
 from runware_provider.engine.memory.state_folder import find_job
 
 if TYPE_CHECKING:
@@ -23,16 +23,11 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.job.prepare import Prepared
-    from runware_provider.engine.spec import Endpoint
+    from runware_provider.engine.job.split_record import Split
+    from runware_provider.engine.memory.ledger_sums import Of
+    from runware_provider.engine.spec import Budget, Endpoint
 
-
-@dataclass(frozen=True)
-class Old:
-    """What one ledger of the place has come to."""
-
-    ever: Totals
-    paid: Totals
-    """By the run that takes over."""
+NEXT_TO_NOTHING_USD = 1e-12
 
 
 @dataclass(frozen=True)
@@ -51,11 +46,11 @@ class TakingOver:
     stop: asyncio.Event
     transport: Transport | None
 
-    async def place(self, lease: Lease) -> Old:
+    async def place(self, lease: Lease) -> Totals:
         """The ledger of the place itself, whose lease is held."""
         return await self._ledger(self.prepared.place_state, lease)
 
-    async def shard(self, number: int) -> Old:
+    async def shard(self, number: int) -> Totals:
         """The ledger of a shard; whoever is at work on it is waited for.
 
         Raises:
@@ -68,41 +63,75 @@ class TakingOver:
         async with held(lease, most_s=limits.lease_wait_s, stop=self.stop):
             return await self._ledger(folder, lease)
 
-    async def _ledger(self, folder: str, lease: Lease) -> Old:
+    async def _ledger(self, folder: str, lease: Lease) -> Totals:
         prepared = self.prepared
-        storage, root = prepared.storage, prepared.spec.state_folder
+        storage = prepared.storage
         job = find_job(storage, folder)
         if job is None:
-            return Old(Totals(), Totals())
-        ledger = Ledger(storage, storage.join(folder, "ledger"), run=prepared.spec.run)
+            return Totals()
+        ledger = Ledger(storage, storage.join(folder, "ledger"))
         try:
             await collect(
                 prepared, ledger, job.job_id, lease, self.endpoint, stop=self.stop, transport=self.transport
             )
-            share(storage, root, below(root, folder), job.job_id, ledger)
-            return Old(ledger.totals("all"), ledger.totals("fresh"))
+            return ledger.totals("all")
         finally:
             ledger.close()
 
 
-async def leave_split(taking_over: TakingOver) -> Totals | None:
+async def leave_split(taking_over: TakingOver) -> Split | None:
     """Before a plain run, whose place's lease is held: the shards of the place are not to go on.
 
     Returns:
-        What the ledgers of shards have come to, which may have answers to what the run asks; None where there are none.
+        The split as it was left, with what the ledgers of its shards have come to; None where there never was one.
     """
     prepared = taking_over.prepared
     storage, place = prepared.storage, prepared.place_state
     split = present_split(storage, place)
-    if split is None:
-        return None
-    if split.state != "left":
-        # Shards that are at work see this at the latest with the next renewal of their leases, and stop.
-        set_split(storage, place, replace(split, state="preparing"))
-        old = [await taking_over.shard(number) for number in range(split.folders)]
-        split = replace(split, state="left", ever=summed(each.ever for each in old))
-        set_split(storage, place, split)
-    return split.ever
+    if split is None or split.state == "left":
+        return split
+    # Shards that are at work see this at the latest with the next renewal of their leases, and stop.
+    set_split(storage, place, replace(split, state="preparing"))
+    of_shards = [await taking_over.shard(number) for number in range(split.folders)]
+    left = replace(split, state="left", turn=secrets.token_hex(6), of_shards=summed(of_shards))
+    set_split(storage, place, left)
+    return left
+
+
+def paid_by_run(prepared: Prepared, numbers: Iterable[int]) -> list[Totals]:
+    """What the run has paid so far with each of some ledgers of the place; nothing where it has no name.
+
+    Args:
+        prepared: a job of the place.
+        numbers: of shards, or `PLACE`.
+
+    Raises:
+        StateUnreadable: a ledger cannot be read.
+    """
+    return [ledger_totals(prepared, number, "fresh") for number in numbers]
+
+
+def ledger_totals(prepared: Prepared, number: int, of: Of) -> Totals:
+    """What one ledger of the place has come to; as of `paid_by_run`."""
+    storage, folder = prepared.storage, prepared.place_state
+    if number != PLACE:
+        folder = shard_folder(storage, prepared.place_state, number)
+    if find_job(storage, folder) is None:
+        return Totals()
+    ledger = Ledger(storage, storage.join(folder, "ledger"), run=prepared.spec.run)
+    try:
+        return ledger.totals(of)
+    finally:
+        ledger.close()
+
+
+def rest_of_budget(budget: Budget, paid: Totals) -> Budget:
+    """What is left of a budget; next to nothing where nothing is, since a budget bounds something."""
+    usd = None if budget.usd is None else max(budget.usd - paid.cost, NEXT_TO_NOTHING_USD)
+    tokens = None
+    if budget.tokens is not None:
+        tokens = max(1, budget.tokens - paid.prompt_tokens - paid.completion_tokens)
+    return budget.model_copy(update={"usd": usd, "tokens": tokens})
 
 
 def summed(totals: Iterable[Totals]) -> Totals:

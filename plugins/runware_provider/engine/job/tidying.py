@@ -17,20 +17,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def tidy(job: OpenedJob) -> None:
+def tidy(job: OpenedJob, *, expires: bool = True) -> None:
     """Tell other partitions what was answered, forget what is too old, merge what is in pieces.
 
-    What fails here, the next run does: the dataset is published.
+    What fails here, the next run does: the dataset is published, or the shard is done.
+
+    Args:
+        job: that has ended well.
+        expires: whether what is too old may go; no, while other ledgers of the place have still to take it over.
     """
     _share(job)
-    _expire_and_merge(job)
+    _expire_and_merge(job, expires=expires)
 
 
 def _share(job: OpenedJob) -> None:
     prepared = job.prepared
     spec = prepared.spec
-    among_partitions = spec.reuse == "dataset" and bool(spec.partition)
-    if not among_partitions and prepared.place is None:
+    if spec.reuse != "dataset" or not spec.partition:
         return
     partition = below(spec.state_folder, prepared.state_folder)
     try:
@@ -39,10 +42,10 @@ def _share(job: OpenedJob) -> None:
         log.warning("other partitions cannot reuse the new answers yet; the next run tries again: %s", error)
 
 
-def _expire_and_merge(job: OpenedJob) -> None:
+def _expire_and_merge(job: OpenedJob, *, expires: bool) -> None:
     days = job.prepared.spec.retention_days
     try:
-        if days is not None:
+        if days is not None and expires:
             expire(job.ledger, datetime.now(UTC) - timedelta(days=days))
         if job.ledger.needs_compaction:
             compact(job.ledger)

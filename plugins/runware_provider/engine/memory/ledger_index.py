@@ -180,6 +180,22 @@ class LedgerIndex:
         """Whether this inference was marked."""
         return any(bool(run.used[self._places(run, [key])].any()) for run in self._sort())
 
+    def has_copies(self, attempts: Sequence[tuple[Key, int]]) -> list[bool]:
+        """Of some attempts, whether a copy of another ledger's that has ended is here."""
+        if not attempts:
+            return []
+        high, low = halves_of(b"".join(key.fingerprint for key, _ in attempts))
+        numbers = np.array([(key.sample, key.generation, attempt) for key, attempt in attempts], np.int64)
+        copies = np.ones(len(attempts), bool)
+        slots = entry_columns.slots_of(numbers[:, 0], numbers[:, 1], numbers[:, 2], copies)
+        there = np.zeros(len(attempts), bool)
+        for run in self._sort():
+            of, places = _matches(run, high, low)
+            same = (run.slot[places] == slots[of]) & (run.kind[places] >= Kind.SPENT)
+            there[of[same]] = True
+        found: list[bool] = there.tolist()
+        return found
+
     def first_seen(self, keys: Sequence[Key]) -> list[bool]:
         """Whether each is asked for the first time since the index was made."""
         return self._seen.first([(key.fingerprint, key.sample) for key in keys])
@@ -250,7 +266,8 @@ def _told(entries: EntryColumns, chosen: NDArray[np.bool_]) -> Iterable[_Known]:
 def _counting(known: list[_Known]) -> list[_Known]:
     """Of the newest generation, in order; without copies where an own answer has their place.
 
-    What was paid for here goes before what others paid for, if it is not what followed it.
+    What was paid for here goes before what others paid for. But what another ledger of the place asked further, from the
+    own answers on, follows them.
     """
     newest = max(one.generation for one in known)
     of_newest = [one for one in known if one.generation == newest]
@@ -258,7 +275,13 @@ def _counting(known: list[_Known]) -> list[_Known]:
     own_answers = [one.number for one in of_newest if one.kind == Kind.ANSWERED and not one.copied]
     if not own_answers:
         return of_newest
-    return [one for one in of_newest if not one.copied or one.number < own_answers[0]]
+    copied_answers = {one.number for one in of_newest if one.copied and one.kind == Kind.ANSWERED}
+    goes_on = copied_answers.isdisjoint(own_answers)
+    return [
+        one
+        for one in of_newest
+        if not one.copied or one.number < own_answers[0] or (goes_on and one.number > own_answers[-1])
+    ]
 
 
 class _Seen:

@@ -196,8 +196,9 @@ def _left(entries: EntryColumns, facts: _Facts, of: Of) -> Mask:
 def _shown_copies(entries: EntryColumns) -> Mask:
     """Which copies the rows show.
 
-    An own answer is what the rows show, not a copy of the same attempt or of a later one; an own answer with a higher
-    number was asked for because the copies before it did not fit, and they stay.
+    An own answer is what the rows show, not a copy of the same attempt; an own answer with a higher number was asked for
+    because the copies before it did not fit, and they stay. Copies behind the own answers follow them, unless another
+    ledger answered the same attempt, too.
     """
     copied = entries.copied()
     if not copied.any():
@@ -205,7 +206,20 @@ def _shown_copies(entries: EntryColumns) -> Mask:
     own_answers = ~copied & (entries.kind == Kind.ANSWERED)
     never = np.iinfo(np.int64).max
     first = _over_inferences(entries, np.where(own_answers, entries.attempt(), never), np.minimum)
-    return copied & (first > entries.attempt())
+    last = _over_inferences(entries, np.where(own_answers, entries.attempt(), -1), np.maximum)
+    # A copy stands directly behind the own attempt of its number.
+    beside = np.zeros(len(entries), bool)
+    beside[1:] = (
+        copied[1:]
+        & own_answers[:-1]
+        & (entries.kind[1:] == Kind.ANSWERED)
+        & (entries.attempt()[1:] == entries.attempt()[:-1])
+        & (entries.inference()[1:] == entries.inference()[:-1])
+        & (entries.high[1:] == entries.high[:-1])
+        & (entries.low[1:] == entries.low[:-1])
+    )
+    twice = _over_inferences(entries, beside.astype(np.int64), np.maximum) > 0
+    return copied & ((first > entries.attempt()) | (~twice & (entries.attempt() > last)))
 
 
 def _over_inferences(

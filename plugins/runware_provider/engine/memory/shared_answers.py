@@ -43,7 +43,7 @@ SHARDS = "shards"
 _SHARED = "shared.json"
 _PREFIX = "prefix"
 _NUMBERED = re.compile(r"(\d{8,})\.keys")
-_PARTITION = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*=[^/]+/)*(?:[A-Za-z_][A-Za-z0-9_]*=[^/]+|shards/\d{4,}|)")
+_PARTITION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=[^/]+(/[A-Za-z_][A-Za-z0-9_]*=[^/]+)*(/shards/\d{4,})?")
 _OF_AN_ANSWER = ["kind", "fingerprint", "origin"]
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Keys:
     """What one file says."""
 
     partition: str
-    """Its state folder below the state root, such as `ds=2026-01-01`, `ds=2026-01-01/shards/0007`, or the root itself."""
+    """Its state folder below the state root, such as `ds=2026-01-01` or `ds=2026-01-01/shards/0007`."""
     job_id: bytes
     prefixes: pa.Array
     """uint64; each once, ascending."""
@@ -119,7 +119,7 @@ def share(storage: Storage, state_root: str, partition: str, job_id: bytes, ledg
         StateUnreadable: this partition's ledger cannot be read, or was rewritten since it was opened.
         OSError: the store could not write.
     """
-    folder = folder_of(storage, state_root, partition)
+    folder = storage.join(state_root, partition)
     found = storage.read_versioned(storage.join(folder, _SHARED))
     numbers = _numbers(found[0]) if found is not None else []
     new = _answered(ledger)
@@ -202,11 +202,6 @@ def _numbers(data: bytes) -> list[int]:
 
 def _path(storage: Storage, state_root: str, number: int) -> str:
     return storage.join(state_root, FOLDER, f"{number:08d}.keys")
-
-
-def folder_of(storage: Storage, state_root: str, partition: str) -> str:
-    """The state folder that files name so."""
-    return storage.join(state_root, partition) if partition else state_root.rstrip("/")
 
 
 def below(state_root: str, state_folder: str) -> str:
