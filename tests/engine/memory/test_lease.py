@@ -63,6 +63,9 @@ class Files:
         self.meanwhile("listed")
         return listed
 
+    def exists(self, path: str) -> bool:
+        return path in self.files
+
     def read(self, path: str) -> bytes:
         self.meanwhile("read")
         if path not in self.files:

@@ -214,6 +214,8 @@ class Lease:
         number = 0
         for _ in range(_LOOKS):
             number = max(self._numbers(), default=0)
+            while self.storage.exists(self._path(number + 1)):  # a listing may be late
+                number += 1
             if not number:
                 return None
             grant = self._read(number)
