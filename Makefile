@@ -8,8 +8,11 @@ RESOLUTION ?= highest
 BIN := $(VENV)/bin
 RUN := PYTHONPATH=plugins $(BIN)/python
 
+# Each of the many processes that Airflow and the tests start would compile the plugin anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help demo airflow docs wheel test test-airflow test-lowest matrix torture lint types contracts check ci hooks clean
+.PHONY: help demo airflow docs wheel test test-long test-lowest matrix torture lint types contracts check ci hooks clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,11 +33,13 @@ wheel: $(VENV)/.installed-dev ## Build the wheel and the source distribution int
 	@rm -rf build.log *.egg-info
 	@ls dist/*
 
-test: $(VENV)/.installed-dev ## Run all tests but those that start a whole Airflow
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --ignore tests/whole_airflow
+LONG := tests/whole_airflow tests/torture tests/packaging
 
-test-airflow: $(VENV)/.installed-dev ## Run the tests that start a whole Airflow: make airflow, and tasks that are killed in it
-	$(BIN)/python -m pytest tests/whole_airflow
+test: $(VENV)/.installed-dev ## Run all tests but the long ones
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(LONG:%=--ignore %)
+
+test-long: $(VENV)/.installed-dev ## Run the long ones: a whole Airflow, kills everywhere, the plugin copied and as a wheel
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(LONG)
 
 test-lowest: ## Run the tests with the oldest versions that requirements.txt allows
 	$(MAKE) VENV=.venv-lowest RESOLUTION=lowest-direct .venv-lowest/.installed-dev

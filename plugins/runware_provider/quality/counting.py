@@ -36,6 +36,8 @@ class ValueCounts:
 
     def add(self, values: pa.Array) -> None:
         """Count these values, none of which is null."""
+        if pa.types.is_floating(values.type):
+            values = pc.add(values, 0.0)  # minus zero is zero
         counted = pc.value_counts(values)
         table = pa.table({"value": counted.field("values"), "count": counted.field("counts")})
         if self._table is not None:
