@@ -55,6 +55,13 @@ def says(entry: Entry) -> tuple[Any, ...]:
     return (entry.kind, WAS_RANK.get(was or "", 1), *told, is_lost, entry.family or "")
 
 
+def shows_copy(number: int, own: list[int], copies: list[int]) -> bool:
+    """Whether a copy of this number counts beside own answers: before them, or behind them as what followed."""
+    if not own or number < min(own):
+        return True
+    return not set(own) & set(copies) and number > max(own)
+
+
 @dataclass
 class Model:
     """What holds of each attempt, entry by entry."""
@@ -85,7 +92,8 @@ class Model:
             if key.generation == newest
         )
         own = [number for number, copied, kind, *_ in newest_of_it if kind == Kind.ANSWERED and not copied]
-        shown = [one for one in newest_of_it if not one[1] or not own or one[0] < own[0]]
+        copies = [number for number, copied, kind, *_ in newest_of_it if kind == Kind.ANSWERED and copied]
+        shown = [one for one in newest_of_it if not one[1] or shows_copy(one[0], own, copies)]
         return newest, [(number, kind, family, row) for number, _, kind, family, row in shown]
 
     def in_doubt(self) -> set[tuple[Key, int]]:
@@ -127,7 +135,8 @@ class Model:
             is_lost = (entry.kind is Kind.ERROR and entry.family in MAYBE_RUN) or was == "lost"
             is_spent = (entry.kind is Kind.SPENT and was is None) or was == "spent"
             if copied:
-                is_shown = not any(own <= number for own in self.answered(key, copied=False))
+                own, copies = self.answered(key, copied=False), self.answered(key, copied=True)
+                is_shown = shows_copy(number, own, copies)
                 sums["reused"] += is_inference and is_shown
                 sums["reused_cost"] += (entry.cost or 0) if is_shown else 0
                 continue
