@@ -298,12 +298,13 @@ def test_mapped_tasks_that_would_replace_each_others_rows_are_refused(
     run_task: Any, fixed: dict[str, Any]
 ) -> None:
     with DAG("dag", schedule=None) as dag:
-        # The oldest Airflow asks no retry policy about a mapped task.
-        Told.partial(task_id="ask", destination="out", prompt="{{ record.body }}", retries=0, **fixed).expand(
+        Told.partial(task_id="ask", destination="out", prompt="{{ record.body }}", **fixed).expand(
             source=["a", "b"]
         )
     ran = run_task(dag, "ask", map_index=1)
-    assert (ran.state, type(ran.error)) == ("failed", BadInput)
+    # The oldest Airflow asks no retry policy about a mapped task, and would try again.
+    assert ran.state in {"failed", "up_for_retry"}
+    assert isinstance(ran.error, BadInput)
     assert "'out' for each of the mapped tasks" in str(ran.error)
     assert Told.specs == []
 
