@@ -52,6 +52,22 @@ async def test_answers_go_where_their_questions_go(new_place: Callable[..., Any]
     assert manifest["cost_usd_ever"] == pytest.approx(cost(place))
 
 
+@pytest.mark.parametrize("first", [0, 2])
+@pytest.mark.parametrize("last", [0, 3])
+async def test_a_look_at_a_few_records_or_another_prompt_does_not_hide_what_was_answered(
+    new_place: Callable[..., Any], first: int, last: int
+) -> None:
+    place = new_place()
+    place.fill(RECORDS)
+    other = {"prompt": "Else?\n{{ record.body }}"}
+    await walk(place, [(first, {}), (last, {**other, "limit": 5}), (last, {"limit": 4})])
+    assert place.executed() == RECORDS + 5
+    manifest = await walk(place, [(last, {}), (first, {}), (last, {**other, "limit": 5}), (last, {})])
+    assert place.executed() == RECORDS + 5
+    assert manifest["outcomes"] == {"succeeded": RECORDS}
+    assert manifest["cost_usd_ever"] == pytest.approx(cost(place))
+
+
 @pytest.mark.parametrize("steps", [[(0, {}), (2, RETRIED)], [(2, {}), (3, RETRIED)], [(2, RETRIED)]])
 @pytest.mark.parametrize("last", [(0, RETRIED), (0, {}), (2, RETRIED), (4, RETRIED)])
 async def test_output_retries_go_where_their_questions_go(

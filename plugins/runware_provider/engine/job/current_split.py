@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.job.cutting import split_id
-from runware_provider.engine.job.prepare import digest_of
+from runware_provider.engine.job.prepare import digest_of, digest_of_rows
 from runware_provider.engine.job.shard_done import read_done
 from runware_provider.engine.job.split_record import ShardsWish, Split, present_split
 from runware_provider.engine.memory.state_folder import generation_of, wish_of
@@ -22,32 +22,11 @@ SPLIT_AGAIN = "Split again"
 
 
 def wish_for(prepared: Prepared, at: str) -> ShardsWish:
+    """What the shards are to do, in the generation that is open, or is opened now, for the user's wish to ask anew."""
     spec = prepared.spec
     wish = wish_of(spec.refresh, spec.retry_failed)
     generation = generation_of(prepared.storage, prepared.place_state, wish, at)
-    return ShardsWish(prepared.digests, _digest_of_rows(spec), generation)
-
-
-def _digest_of_rows(spec: Spec) -> str:
-    """Of what chooses records and shapes rows, beside the request."""
-    parts = (
-        spec.filters,
-        spec.limit,
-        spec.samples,
-        spec.columns,
-        spec.flatten,
-        spec.keep_raw,
-        spec.max_input_tokens,
-        spec.failures,
-        spec.refresh,
-        spec.retry_failed,
-        spec.limits.attempts,
-        spec.limits.retry_lost,
-        spec.limits.max_prompt_chars,
-        sorted(spec.variables.items(), key=lambda item: item[0]),
-        spec.structured.model_dump(mode="json"),
-    )
-    return digest_of(repr(parts))
+    return ShardsWish(prepared.digests, digest_of_rows(spec), generation)
 
 
 @dataclass(frozen=True)
@@ -82,7 +61,7 @@ def current_split(prepared: Prepared, split: str, shard: int) -> Split:
     if split_id(prepared.dataset.files, present.shards) != split:
         raise BadInput("source", f"{prepared.spec.source} changed since it was cut into shards", SPLIT_AGAIN)
     wish = present.wish
-    if (wish.request, wish.rows) != (prepared.digests, _digest_of_rows(prepared.spec)):
+    if (wish.request, wish.rows) != (prepared.digests, digest_of_rows(prepared.spec)):
         raise BadInput("split", "what is asked changed since the source was cut into shards", SPLIT_AGAIN)
     return present
 

@@ -176,8 +176,10 @@ def _finish(
 def _all_took_over(prepared: Prepared, current: Split) -> bool:
     """Whether no shard has still to copy what this one's ledger holds."""
     storage, place = prepared.storage, prepared.place_state
-    folders = [shard_folder(storage, place, number) for number in range(len(current.shards))]
-    return not current.old or all(is_taken_over(storage, folder, current.turn) for folder in folders)
+    return all(
+        is_taken_over(prepared, shard_folder(storage, place, number), tuple(ranges))
+        for number, ranges in enumerate(current.shards)
+    )
 
 
 def _sweep(storage: Storage, folder: str, done: Done) -> None:

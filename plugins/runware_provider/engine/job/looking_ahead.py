@@ -82,10 +82,7 @@ class LookingAhead:
     def _takes_over(self) -> bool:
         """Whether other ledgers of the place have to be gone through, which is done once for each hand-over."""
         prepared = self.job.prepared
-        handed_over = prepared.handed_over
-        if handed_over is None:
-            return False
-        return not is_taken_over(prepared.storage, prepared.state_folder, handed_over.turn)
+        return not is_taken_over(prepared, prepared.state_folder, prepared.ranges)
 
     async def _within(self, budget: Budget, counts: PlanCounts) -> Account:
         """The budget's account, if the estimate stays within it or the job may go as far as it gets."""

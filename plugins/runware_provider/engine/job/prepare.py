@@ -338,6 +338,28 @@ def digest_of(part: Any) -> str:
     return hashlib.blake2b(json.dumps(part).encode(), digest_size=8).hexdigest()
 
 
+def digest_of_rows(spec: Spec) -> str:
+    """Of what chooses records and shapes rows, beside the request."""
+    parts = (
+        spec.filters,
+        spec.limit,
+        spec.samples,
+        spec.columns,
+        spec.flatten,
+        spec.keep_raw,
+        spec.max_input_tokens,
+        spec.failures,
+        spec.refresh,
+        spec.retry_failed,
+        spec.limits.attempts,
+        spec.limits.retry_lost,
+        spec.limits.max_prompt_chars,
+        sorted(spec.variables.items(), key=lambda item: item[0]),
+        spec.structured.model_dump(mode="json"),
+    )
+    return digest_of(repr(parts))
+
+
 def changed(prepared: Prepared, published: Mapping[str, object]) -> list[str]:
     """Which parts of the request differ from those of the last publish.
 

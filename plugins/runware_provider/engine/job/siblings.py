@@ -12,18 +12,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.attempt import Kind
+from runware_provider.engine.job.cutting import split_id
+from runware_provider.engine.job.prepare import digest_of, digest_of_rows
 from runware_provider.engine.job.split_record import PLACE, shard_folder
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.state_folder import find_job
 from runware_provider.engine.state_records import encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from runware_provider.engine.attempt import Attempt, Entry
+    from runware_provider.engine.dataset.source import FileRange
     from runware_provider.engine.job.asked import Asked
-    from runware_provider.engine.job.prepare import Prepared
-    from runware_provider.engine.storage.stores import Storage
+    from runware_provider.engine.job.prepare import HandOver, Prepared
 
 FORMAT = 1
 
@@ -45,7 +47,10 @@ class Siblings:
     job_id: bytes
 
     async def take_over(self) -> int:
-        """Copy what they know into the own ledger, durably; that is inside `writing()`. Done once for a hand-over.
+        """Copy what they know into the own ledger, durably; that is inside `writing()`.
+
+        It is done once in a hand-over for the same questions. Other questions, of a preview or of another prompt say, are
+        looked for anew, or what was paid for them would be paid again.
 
         Returns:
             How many attempts were copied.
@@ -62,7 +67,7 @@ class Siblings:
             copied += len(entries)
         prepared = self.prepared
         if prepared.handed_over is not None:
-            path = _marker(prepared.storage, prepared.state_folder, prepared.handed_over.turn)
+            path = _marker(prepared, prepared.handed_over, prepared.state_folder, prepared.ranges)
             await asyncio.to_thread(prepared.storage.create_new, path, encoded({"format": FORMAT}))
         return copied
 
@@ -115,14 +120,25 @@ def _ended(other: Ledger, questions: list[tuple[bytes, int]]) -> list[Attempt]:
         history = newest
         while history is not None:
             ended += [attempt for attempt in history.attempts if attempt.kind >= Kind.SPENT]
-            history = other.history(fingerprint, sample, 0, history.generation)
+            # Nearly always there is no older one, and a look for it takes as long as all the rest.
+            older = history.generation > 0
+            history = other.history(fingerprint, sample, 0, history.generation) if older else None
     return ended
 
 
-def is_taken_over(storage: Storage, folder: str, turn: str) -> bool:
-    """Whether a ledger has all that it was to take over in a hand-over."""
-    return storage.exists(_marker(storage, folder, turn))
+def is_taken_over(prepared: Prepared, folder: str, ranges: Sequence[FileRange]) -> bool:
+    """Whether a ledger has all that it was to take over for its questions.
+
+    Args:
+        prepared: a job of the place, with its hand-over.
+        folder: the state folder of the ledger.
+        ranges: the rows that it is about.
+    """
+    handed_over = prepared.handed_over
+    return handed_over is None or prepared.storage.exists(_marker(prepared, handed_over, folder, ranges))
 
 
-def _marker(storage: Storage, folder: str, turn: str) -> str:
-    return storage.join(folder, f"taken-{turn}.json")
+def _marker(prepared: Prepared, handed_over: HandOver, folder: str, ranges: Sequence[FileRange]) -> str:
+    rows = split_id(prepared.dataset.files, [ranges])
+    asked = digest_of([prepared.digests, digest_of_rows(prepared.spec), rows])
+    return prepared.storage.join(folder, f"taken-{handed_over.turn}-{asked}.json")

@@ -16,7 +16,6 @@ from runware_provider.engine.dataset.source import FileRange  # noqa: TC001 - py
 from runware_provider.engine.errors import Overtaken, StateUnreadable
 from runware_provider.engine.job.prepare import HandOver
 from runware_provider.engine.memory.ledger_sums import Totals
-from runware_provider.engine.memory.shared_answers import SHARDS
 from runware_provider.engine.state_records import damaged, decoded, encoded
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 NAME = "split.json"
+SHARDS = "shards"
+"""Where the state folders of a place's shards lie, below that of the place."""
 PLACE = -1
 """In the place of a shard's number: the ledger of the place itself."""
 State = Literal["preparing", "ready", "left"]

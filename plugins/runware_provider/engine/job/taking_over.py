@@ -1,6 +1,6 @@
-"""Before other ledgers of a place go on with its work: what the old ones have in doubt is collected, and told of.
+"""Before other ledgers of a place go on with its work: what the old ones have in doubt is collected.
 
-What they answered is then found by whoever asks the same (`reuse`), and nothing that they sent is sent again.
+Whoever goes on then copies what they know of its questions (`siblings`), and nothing that they sent is sent again.
 """
 
 from __future__ import annotations

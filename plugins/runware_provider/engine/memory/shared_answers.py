@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FOLDER = "answers"
-SHARDS = "shards"
-"""Where the state folders of a place's shards lie, below that of the place."""
 _SHARED = "shared.json"
 _PREFIX = "prefix"
 _NUMBERED = re.compile(r"(\d{8,})\.keys")
