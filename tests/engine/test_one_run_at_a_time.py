@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runware_provider.engine.errors import AtWork, BadInput, Interrupted, StateUnreadable
+from runware_provider.engine.job.asking import ask
+from runware_provider.engine.job.opening import check_run, open_run
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.memory.forgetting import forget
 from runware_provider.engine.memory.lease import Lease
-from runware_provider.engine.memory.lease_keeping import held_meanwhile
+from runware_provider.engine.memory.lease_keeping import held, held_meanwhile
 from runware_provider.engine.memory.lease_rules import Holder
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
@@ -188,17 +191,33 @@ async def test_a_state_folder_from_before_there_were_leases_is_gone_on_with_and_
         await place.run()
 
 
+class Lapsing(Lease):
+    """For three looks it has lapsed."""
+
+    looks = 0
+
+    def left_s(self) -> float:
+        self.looks += 1
+        return 0.0 if 8 < self.looks <= 11 else super().left_s()
+
+
 async def test_a_run_that_cannot_renew_its_lease_sends_nothing_more_and_goes_on_when_it_can(
-    new_place: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    new_place: Callable[..., Any],
 ) -> None:
     place = new_place(latency=0.05)
     place.fill(RECORDS)
-    left = iter([30.0] * 8 + [0.0] * 3)
-    monkeypatch.setattr(Lease, "left_s", lambda _: next(left, 30.0))
-    manifest = await place.run(limits={"tasks_per_request": 4})
-    assert manifest["outcomes"] == {"succeeded": RECORDS}
+    where = check_run(place.spec(limits={"tasks_per_request": 4}), place.endpoint, preview=None, stores=None)
+    lease, stop = Lapsing(LocalStorage(), str(place.state)), asyncio.Event()
+    async with held(lease, most_s=1, stop=stop):
+        job = open_run(replace(where, lease=lease), waited=False)
+        try:
+            staged = await ask(job, place.endpoint, report=None, stop=stop, transport=None)
+        finally:
+            job.close()
+    assert lease.looks > 11
+    assert staged.counts.outcomes == {"succeeded": RECORDS}
     assert place.executed() == RECORDS
-    place.audit(manifest, RECORDS)
+    place.audit(await place.run(), RECORDS)
 
 
 async def test_an_output_retry_that_this_run_does_not_want_is_not_taken_back_before_the_vendor_knows_it(
