@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from runware_provider.engine.dataset.arrow_types import empty_table
 from runware_provider.engine.dataset.decoding import PieceSize
 from runware_provider.engine.dataset.source import joined, rows_in
 from runware_provider.engine.dataset.source_rows import SourceRows
@@ -165,7 +166,7 @@ class _Gathered:
     def let_go(self, number: int) -> tuple[Batch, pa.Table]:
         """Return the batch with its rows, and hold nothing of it any more."""
         batch = Batch(number, joined(self.places))
-        tables = [*self._tables, *self._newest] or [self._schema.empty_table()]
+        tables = [*self._tables, *self._newest] or [empty_table(self._schema)]
         self._begin()
         return batch, pa.concat_tables(tables)
 

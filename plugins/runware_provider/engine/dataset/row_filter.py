@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from runware_provider.engine.dataset.arrow_types import rows_where
 from runware_provider.engine.dataset.filter_values import cast_value, compared_as, is_comparable
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filters import FIELD, MEMBERSHIPS, NULL_TESTS
@@ -117,7 +118,7 @@ class RowFilter:
             reduce(pc.and_kleene, [condition.passes(table) for condition in conditions])
             for conditions in self.alternatives
         ]
-        return _rows_where(reduce(pc.or_kleene, passed), table)
+        return rows_where(reduce(pc.or_kleene, passed), table)
 
     def within(self, partition: Mapping[str, str | None]) -> RowFilter | None:
         """Return what is left to look at in one hive partition; None where no row of it can pass.
@@ -145,16 +146,6 @@ class RowFilter:
         if not all(told):  # of an alternative nothing is told: any row may pass
             return None
         return reduce(operator.or_, [reduce(operator.and_, conditions) for conditions in told])
-
-
-def _rows_where(passed: pa.ChunkedArray, table: pa.Table) -> pa.Table:
-    """Return the rows of which a mask is true; where it is null, the row is not chosen."""
-    try:
-        return table.filter(passed)
-    except pa.ArrowNotImplementedError:  # of views, at any depth, Arrow can take slices only
-        places = pc.indices_nonzero(passed).to_pylist()
-        slices = [table.slice(place, 1) for place in places] or [table.slice(0, 0)]
-        return pa.concat_tables(slices).combine_chunks()
 
 
 def _condition(written: Filter, schema: pa.Schema) -> Condition:

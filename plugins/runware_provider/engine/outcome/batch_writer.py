@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from runware_provider.engine.dataset.arrow_types import empty_table, rows_where
 from runware_provider.engine.outcome.rows import (
     INFERENCE,
     Counts,
@@ -93,7 +94,7 @@ class BatchWriter:
         if self.failures is None:
             return
         outcome = pc.struct_field(table.column(INFERENCE), "outcome")
-        failed = table.filter(pc.invert(pc.is_in(outcome, value_set=NO_FAILURES)))
+        failed = rows_where(pc.invert(pc.is_in(outcome, value_set=NO_FAILURES)), table)
         if failed.num_rows:
             self.failures.add(number, failed.drop_columns(self.results.names))
 
@@ -102,9 +103,9 @@ def _finished(stage: Stage, schema: pa.Schema) -> list[StagedBatch]:
     batches = stage.finish()
     if batches:
         return batches
-    stage.add(0, schema.empty_table())
+    stage.add(0, empty_table(schema))
     return stage.finish()
 
 
 def _without(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
-    return schema.empty_table().drop_columns(names).schema
+    return pa.schema([field for field in schema if field.name not in names])

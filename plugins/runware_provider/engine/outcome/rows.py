@@ -15,6 +15,7 @@ from runware_provider.engine.api.redact import printable
 from runware_provider.engine.api.replies import decode
 from runware_provider.engine.api.results import Result, read_result
 from runware_provider.engine.attempt import Entry, Kind
+from runware_provider.engine.dataset.arrow_types import taken
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.outcome.answer import Answer, read_arguments, read_json, read_text
 from runware_provider.engine.templates.prompt import Skip
@@ -325,7 +326,7 @@ def assemble(
             indices.append(index)
             counts.saw(judgement)
     if len(indices) != kept.num_rows:
-        kept = kept.take(pa.array(indices, pa.int64()))
+        kept = taken(kept, pa.array(indices, pa.int64()))
     arrays = [
         *kept.columns,
         *columns.arrays(pa.array(results, judge.result_type)),

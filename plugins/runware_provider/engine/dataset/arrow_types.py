@@ -1,0 +1,80 @@
+"""What of Arrow's types is only a way to hold values in memory, and how rows of any type are taken.
+
+Arrow takes and filters no string view, binary view or what has one inside, casts no list view, and makes no empty array of
+a list or struct of an extension type, such as UUIDs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def without_views(kind: pa.DataType) -> pa.DataType:
+    """The type that holds the same values without string and binary views, at any depth.
+
+    List views stay, whatever they hold: Arrow takes them as they are.
+    """
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    if pa.types.is_binary_view(kind):
+        return pa.large_binary()
+    return with_inner(kind, without_views)
+
+
+def plain(kind: pa.DataType) -> pa.DataType:
+    """The type that holds the same values without dictionaries, views and Arrow's extensions, at any depth."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return plain(kind.storage_type)
+    if pa.types.is_dictionary(kind):
+        return plain(kind.value_type)
+    return with_inner(without_views(kind), plain)
+
+
+def with_inner(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+    """The type with other types inside of its structs, lists and maps; list views stay as they are."""
+
+    def changed(field: pa.Field) -> pa.Field:
+        return field.with_type(change(field.type))
+
+    if pa.types.is_struct(kind):
+        return pa.struct([changed(field) for field in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(changed(kind.value_field))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(changed(kind.value_field))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(changed(kind.value_field), kind.list_size)
+    if pa.types.is_map(kind):
+        return pa.map_(changed(kind.key_field), changed(kind.item_field), kind.keys_sorted)
+    return kind
+
+
+def taken(table: pa.Table, places: pa.Array) -> pa.Table:
+    """Rows of a table of any types, in the order of their places; a place may be there more than once."""
+    columns = [_taken(column, places) for column in table.columns]
+    return pa.Table.from_arrays(columns, schema=table.schema)
+
+
+def _taken(column: pa.ChunkedArray, places: pa.Array) -> pa.ChunkedArray:
+    takeable = without_views(column.type)
+    if takeable == column.type:
+        return column.take(places)
+    return column.cast(takeable).take(places).cast(column.type)
+
+
+def rows_where(mask: pa.ChunkedArray, table: pa.Table) -> pa.Table:
+    """Rows of a table of any types of which a mask is true; where it is null, the row is not chosen."""
+    if any(without_views(field.type) != field.type for field in table.schema):
+        return taken(table, pc.indices_nonzero(mask))
+    return table.filter(mask)
+
+
+def empty_table(schema: pa.Schema) -> pa.Table:
+    """A table of any types without rows."""
+    return pa.Table.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
