@@ -326,10 +326,10 @@ def test_a_file_whose_footer_counts_more_rows_than_there_are_is_refused(storage,
 def test_broken_pages_are_named_by_their_file(storage, tmp_path, options):
     table = {"t": [f"{n * 7919 % 1009} is the text of row {n}" for n in range(1000)]}
     path = Path(write(tmp_path / "a.parquet", table, use_dictionary=False, **options))
-    dataset = open_dataset(storage, str(path))
     content = bytearray(path.read_bytes())
     content[500:900] = bytes(400)
     path.write_bytes(content)
+    dataset = open_dataset(storage, str(path))
     with pytest.raises(BadInput, match=r"a\.parquet is not a readable Parquet file"):
         list(reader(storage, dataset, batch_rows=10).read(first_rows(dataset)))
 

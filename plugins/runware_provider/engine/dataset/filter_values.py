@@ -7,6 +7,7 @@ import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 import pyarrow as pa
 
@@ -50,10 +51,16 @@ _KINDS: Final[tuple[tuple[Callable[[pa.DataType], bool], tuple[type, ...], str],
 """For each kind of column the Python types of values that it is compared with, beside texts, and what to write."""
 
 
+_COMPARED_AS_STORED: Final = (pa.uuid(), pa.json_(), pa.json_(pa.large_string()), pa.bool8())
+"""Of Arrow's extensions those whose values have an order or an equality that everybody knows."""
+
+
 def compared_as(kind: pa.DataType) -> pa.DataType:
     """Return the type in which Arrow compares values: without dictionary, view and the shortest numbers."""
     if pa.types.is_dictionary(kind):
         return compared_as(kind.value_type)
+    if kind in _COMPARED_AS_STORED:
+        return compared_as(kind.storage_type)
     if pa.types.is_string_view(kind):
         return pa.string()
     if pa.types.is_binary_view(kind):
@@ -80,6 +87,8 @@ def cast_value(written: Filter, value: Any, column_type: pa.DataType) -> pa.Scal
     """
     kind = column_type.value_type if pa.types.is_dictionary(column_type) else column_type
     compared = compared_as(kind)
+    if kind == pa.uuid():
+        value = _uuid_bytes(value)
     types, wanted = next(((types, wanted) for fits, types, wanted in _KINDS if fits(compared)), ((), None))
     if wanted is None:
         raise BadInput(
@@ -102,6 +111,14 @@ def cast_value(written: Filter, value: Any, column_type: pa.DataType) -> pa.Scal
     ):
         raise refused
     return cast
+
+
+def _uuid_bytes(value: Any) -> Any:
+    """The bytes of a UUID, as people write it; what is none stays as it is, and is refused as that."""
+    try:
+        return UUID(value).bytes if isinstance(value, str) else value
+    except ValueError:
+        return b""
 
 
 def _exact(value: Any, kind: pa.DataType) -> pa.Scalar:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -17,12 +19,15 @@ from runware_provider.engine.dataset.source_schema import (
     hive_columns,
     one_schema,
     unproven_keys,
+    unwritten_types,
 )
 from runware_provider.engine.errors import BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runware_provider.engine.dataset.source_schema import Partition
-    from runware_provider.engine.storage.stores import Storage
+    from runware_provider.engine.storage.stores import Storage, Version
 
 FOOTERS_AT_ONCE = 16
 BUFFER_BYTES = 1 << 20
@@ -40,21 +45,52 @@ def open_dataset(storage: Storage, source: str) -> Dataset:
         source: a file, a folder or a glob, as `find_files` takes it.
 
     Raises:
-        BadInput: there is nothing, no Parquet file, a broken one, or files whose columns do not go together.
+        BadInput: there is nothing, no Parquet file, a broken one, a table of a format of its own, or files whose columns
+            do not go together.
     """
     found = find_files(storage, source)
     with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
-        read = list(pool.map(lambda place: _read_footer(storage, *place), found))
+        read = list(pool.map(lambda place: _read_footer(storage, *place), found.files))
     files, footers = tuple(file for file, _ in read), [footer for _, footer in read]
     hive = hive_columns(footers)
     schema = one_schema(footers)
     for key in hive:
         schema = schema.append(pa.field(key, pa.string()))
-    return Dataset(files, schema, hive)
+    unwritten = dict.fromkeys(column for footer in footers for column in footer.unwritten)
+    return Dataset(files, schema, hive, found.warnings, tuple(unwritten))
 
 
-def open_file(storage: Storage, file: SourceFile) -> Any:
-    """A file of the source as Arrow's `ParquetFile`, for one thread; closed with `close(force=True)`.
+@dataclass(frozen=True)
+class OpenedFile:
+    """A file of the source that is read, as long as it is what its footer said; for one thread."""
+
+    file: SourceFile
+    parquet: Any
+    """Arrow's `ParquetFile`."""
+    stamp: Callable[[], Version]
+    """What the store says of the content now."""
+
+    def check(self) -> None:
+        """Look whether the file still is what it was, before anything that was read of it is used.
+
+        Raises:
+            BadInput: it is gone, or has changed.
+        """
+        path = self.file.path
+        try:
+            now = self.stamp()
+        except FileNotFoundError:
+            raise BadInput("source", f"{path} is gone since its footer was read", _REMEDY) from None
+        if now != self.file.stamp:
+            raise BadInput("source", f"{path} has changed since its footer was read", _REMEDY)
+
+    def close(self) -> None:
+        """Read no more of it."""
+        self.parquet.close(force=True)
+
+
+def open_file(storage: Storage, file: SourceFile) -> OpenedFile:
+    """A file of the source, which is closed with `close`.
 
     Raises:
         BadInput: it is gone, is not what it was when its footer was read, or is broken.
@@ -64,15 +100,25 @@ def open_file(storage: Storage, file: SourceFile) -> Any:
     except FileNotFoundError:
         raise BadInput("source", f"{file.path} is gone since its footer was read", _REMEDY) from None
     try:
-        parquet = pq.ParquetFile(content, buffer_size=BUFFER_BYTES, page_checksum_verification=True)
+        parquet = _parquet(content)
         digest = _digest(content)
     except (pa.ArrowException, OSError) as error:
         content.close()
         raise unreadable(file.path, error) from error
-    if digest != file.digest:
+    opened = OpenedFile(file, parquet, partial(storage.stamp, file.path, content))
+    try:
+        opened.check()
+        _check_digest(file, digest)
+    except BaseException:
         content.close()
+        raise
+    return opened
+
+
+def _check_digest(file: SourceFile, digest: str) -> None:
+    """A store may not know that a content is another one: its clock may be coarse."""
+    if digest != file.digest:
         raise BadInput("source", f"{file.path} has changed since its footer was read", _REMEDY)
-    return parquet
 
 
 def unreadable(path: str, error: Exception) -> Exception:
@@ -84,19 +130,57 @@ def unreadable(path: str, error: Exception) -> Exception:
 
 
 def _read_footer(storage: Storage, path: str, partition: Partition) -> tuple[SourceFile, Footer]:
-    with storage.open(path) as content:
+    with _opened(storage, path) as content:
+        # First: should the file change now, it is another one when its rows are read.
+        stamp = storage.stamp(path, content)
         try:
-            metadata = pq.read_metadata(content)
-            schema = metadata.schema.to_arrow_schema()
+            parquet = _parquet(content)
             digest = _digest(content)
         except (pa.ArrowException, OSError) as error:
             raise unreadable(path, error) from error
+        metadata, schema = parquet.metadata, parquet.schema_arrow
     twice = first_twice(schema.names)
     if twice is not None:
         raise BadInput("source", f"{path} has two columns named {twice!r}", "Rename one of them")
     size = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
-    file = SourceFile(path, _rows_in(path, metadata), size, digest, partition)
-    return file, Footer(path, partition, schema, unproven_keys(metadata, schema, partition))
+    file = SourceFile(path, _rows_in(path, metadata), size, digest, partition, stamp)
+    footer = Footer(
+        path,
+        partition,
+        schema,
+        unproven_keys(metadata, schema, partition),
+        row_groups=metadata.num_row_groups,
+        unwritten=unwritten_types(metadata, schema),
+    )
+    return file, footer
+
+
+def _opened(storage: Storage, path: str) -> pa.NativeFile:
+    try:
+        return storage.open(path)
+    except FileNotFoundError:
+        raise BadInput("source", f"{path} was removed while the source was listed", _REMEDY) from None
+
+
+def _parquet(content: pa.NativeFile) -> Any:
+    """As Arrow's `ParquetFile`.
+
+    Spark's times of the old kind (INT96) have microseconds at most and reach from the year 1 to 9999, which nanoseconds do
+    not; the same kind by Hive and Impala, and by Arrow, may have nanoseconds.
+    """
+    options = {"buffer_size": BUFFER_BYTES, "page_checksum_verification": True}
+    parquet = pq.ParquetFile(content, **options)
+    if not any(map(_has_nanoseconds, parquet.schema_arrow.types)):
+        return parquet
+    if not any(key.startswith(b"org.apache.spark.") for key in parquet.metadata.metadata or ()):
+        return parquet
+    return pq.ParquetFile(content, metadata=parquet.metadata, coerce_int96_timestamp_unit="us", **options)
+
+
+def _has_nanoseconds(kind: pa.DataType) -> bool:
+    if pa.types.is_timestamp(kind):
+        return bool(kind.unit == "ns")
+    return any(_has_nanoseconds(kind.field(number).type) for number in range(kind.num_fields))
 
 
 def _digest(content: pa.NativeFile) -> str:

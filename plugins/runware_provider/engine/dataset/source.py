@@ -27,8 +27,10 @@ class SourceFile:
     bytes: int
     """Uncompressed, as encoded."""
     digest: str
-    """Of the footer, which says where each column of each row group lies: another content has another one."""
+    """Of the footer, which says where each column of each row group lies: another content mostly has another one."""
     partition: Partition = ()
+    stamp: str = ""
+    """What the store says of the content: another one has another one, as far as the store knows."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class Dataset:
     """The files' columns, in order of first appearance, then the hive partitions' as strings."""
     hive: tuple[str, ...] = ()
     """The columns that only the paths have."""
+    warnings: tuple[str, ...] = ()
+    """What a person should know of the folders."""
+    unwritten: tuple[tuple[str, str], ...] = ()
+    """The columns, by their paths inside of the files, of a logical type of Parquet that Arrow does not write, and its name."""
 
     @property
     def rows(self) -> int:

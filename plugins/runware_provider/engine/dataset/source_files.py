@@ -20,48 +20,73 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from runware_provider.engine.dataset.source_schema import first_twice
+from runware_provider.engine.dataset.table_formats import (
+    FOLDERS_OF_MARKS,
+    may_lie_in_a_table,
+    tables_in,
+    unfinished_in,
+)
 from runware_provider.engine.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from runware_provider.engine.dataset.source_schema import Partition
+    from runware_provider.engine.dataset.table_formats import TableFormat
     from runware_provider.engine.storage.stores import Storage
 
 _SUFFIXES = (".parquet", ".parq", ".pq")
 _WILDCARD = re.compile(r"[*?\[]")
 
 
-def find_files(storage: Storage, source: str) -> list[tuple[str, Partition]]:
-    """The paths of a source's files with their hive partitions, in order; at least one.
+@dataclass(frozen=True)
+class Found:
+    """What a source is made of."""
+
+    files: list[tuple[str, Partition]]
+    """The paths with their hive partitions, in order; at least one."""
+    warnings: tuple[str, ...] = ()
+    """What a person should know of the folders."""
+
+
+def find_files(storage: Storage, source: str) -> Found:
+    """The files of a source. A single file is taken as it is, even out of a table; whoever names it knows it.
 
     Args:
         storage: where the source lies.
         source: a file, a folder or a glob; the module's text says what each means.
 
     Raises:
-        BadInput: there is nothing, no Parquet file, or a hive key twice in a path.
+        BadInput: there is nothing, no Parquet file, a hive key twice in a path, a name that is no text, or a table whose
+            format says itself which of its files count.
     """
     if storage.exists(source):
-        return [(source, ())]
+        return Found([(source, ())])
     folder = source.rstrip("/") or "/"
-    below = [entry.path for entry in storage.list(folder)]
+    below = _below(storage, folder)
+    others = len(below)
     if below or not _WILDCARD.search(source):
-        names = {path: path[len(folder.rstrip("/")) + 1 :] for path in below}
         found = {
             path: name
-            for path, name in names.items()
+            for path, name in below.items()
             if _is_parquet(name) and _matches(["**"], name.split("/"))
         }
     else:
-        found = _glob(storage, folder)
+        folder, pattern = _split(folder)
+        below = _below(storage, folder)
+        found = {path: name for path, name in below.items() if _fits(pattern, name)}
+    _check_no_table(storage, source, folder, below, found)
     if not found:
-        raise _nothing_found(source, len(below))
-    return [(path, _partition(path, name)) for path, name in sorted(found.items())]
+        raise _nothing_found(source, others)
+    for path in found:
+        _check_text(path)
+    files = [(path, _partition(path, name)) for path, name in sorted(found.items())]
+    return Found(files, tuple(_unfinished(folder, below.values(), found.values())))
 
 
 def would_read(storage: Storage, source: str, path: str) -> bool:
@@ -90,17 +115,72 @@ def _nothing_found(source: str, others: int) -> BadInput:
     )
 
 
-def _glob(storage: Storage, pattern: str) -> dict[str, str]:
-    """Matching paths, each with the part of it that begins at the first wildcard."""
-    base, parts = _split(pattern)
-    found = {}
-    for entry in storage.list(base):
-        name = entry.path[len(base.rstrip("/")) + 1 :]
-        names = name.split("/")
-        named = not parts[-1].endswith("*") and fnmatch.fnmatchcase(names[-1], parts[-1])
-        if (named or _is_parquet(name)) and _matches(parts, names):
-            found[entry.path] = name
-    return found
+def _below(storage: Storage, folder: str, *, recursive: bool = True) -> dict[str, str]:
+    """The paths of all files below a folder, each with the part of it that is below."""
+    start = len(folder.rstrip("/")) + 1
+    return {entry.path: entry.path[start:] for entry in storage.list(folder, recursive=recursive)}
+
+
+def _fits(pattern: Sequence[str], name: str) -> bool:
+    """Whether a glob, by levels, means a file of this name below its base."""
+    names = name.split("/")
+    named = not pattern[-1].endswith("*") and fnmatch.fnmatchcase(names[-1], pattern[-1])
+    return (named or _is_parquet(name)) and _matches(pattern, names)
+
+
+def _check_no_table(
+    storage: Storage, source: str, folder: str, below: Mapping[str, str], found: Mapping[str, str]
+) -> None:
+    """Refuse files out of a table that has old and deleted rows in other files, or in the same.
+
+    Args:
+        storage: where the source lies.
+        source: as the user wrote it.
+        folder: that was listed.
+        below: all files in it, each with its name below the folder.
+        found: the same of those that would be read; none where a table holds no Parquet.
+    """
+    tables = tables_in(below.values())
+    read = found or below
+    for place, table in tables.items():
+        if any(name.startswith(place) for name in read.values()):
+            raise _table_refused(source, table, f"{folder.rstrip('/')}/{place}".rstrip("/"))
+    while found and may_lie_in_a_table(folder):
+        folder = folder.rstrip("/").rpartition("/")[0] or ("/" if folder.startswith("/") else ".")
+        for mark in FOLDERS_OF_MARKS:
+            beside = _below(storage, storage.join(folder, mark), recursive=False)
+            shown = tables_in(f"{mark}/{name}" for name in beside.values())
+            if shown:
+                raise _table_refused(source, next(iter(shown.values())), folder)
+
+
+def _table_refused(source: str, table: TableFormat, place: str) -> BadInput:
+    return BadInput(
+        "source",
+        f"{source!r} has files of {table.name} ({place}), of which only that format knows which rows count; the others are"
+        " old, deleted or of writes that failed",
+        f"Write a snapshot of the table into a folder of its own, with {table.read_with}, and give that"
+        " (docs/how-to/table-formats.md shows how)",
+    )
+
+
+def _unfinished(folder: str, below: Iterable[str], found: Collection[str]) -> Iterator[str]:
+    for place in unfinished_in(below):
+        if any(name.startswith(place) for name in found):
+            where = f"{folder.rstrip('/')}/{place}_temporary"
+            yield (
+                f"{where} was left by a writer that is at work or failed, so that rows may be missing beside it; look"
+                " whether the write was finished"
+            )
+
+
+def _check_text(path: str) -> None:
+    """A name of other bytes than UTF-8 cannot be written down, nor opened by Arrow."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = path.encode(errors="backslashreplace").decode()
+        raise BadInput("source", f"the name of {shown} is no UTF-8", "Rename the file or folder") from None
 
 
 def _split(pattern: str) -> tuple[str, list[str]]:

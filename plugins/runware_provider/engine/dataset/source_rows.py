@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from runware_provider.engine.dataset.arrow_types import empty_table
 from runware_provider.engine.dataset.decoded_size import size_of
 from runware_provider.engine.dataset.decoding import Decoder
 from runware_provider.engine.dataset.fitting import ColumnFit, hive_values
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from runware_provider.engine.dataset.decoding import PieceSize
+    from runware_provider.engine.dataset.footers import OpenedFile
     from runware_provider.engine.dataset.row_filter import RowFilter
     from runware_provider.engine.dataset.source import Dataset, FileRange, SourceFile
     from runware_provider.engine.storage.stores import Storage
@@ -83,11 +85,11 @@ class SourceRows:
         """
         passes = [self._pass(served) for served in by_pass(ranges)]
         with ThreadPoolExecutor(READERS) as pool:
-            for file_pass, parquet in zip(passes, read_ahead(pool, self._open, passes), strict=True):
-                if parquet is None:
+            for file_pass, opened in zip(passes, read_ahead(pool, self._open, passes), strict=True):
+                if opened is None:
                     yield from (self._piece(place, None, None) for place in file_pass.ranges)
                 else:
-                    yield from self._read(file_pass, parquet)
+                    yield from self._read(file_pass, opened)
 
     @cached_property
     def _files(self) -> dict[str, SourceFile]:
@@ -105,21 +107,23 @@ class SourceRows:
         left = self.row_filter.within(of_path) if self.row_filter is not None else None
         return _Pass(file, ranges, of_path, left, self.row_filter is not None and left is None)
 
-    def _open(self, file_pass: _Pass) -> Any:
+    def _open(self, file_pass: _Pass) -> OpenedFile | None:
         return None if file_pass.passed_over else open_file(self.storage, file_pass.file)
 
-    def _read(self, file_pass: _Pass, parquet: Any) -> Iterator[Piece]:
+    def _read(self, file_pass: _Pass, opened: OpenedFile) -> Iterator[Piece]:
+        parquet = opened.parquet
         path, row_filter = file_pass.file.path, file_pass.row_filter
         schema = self._schema_to_read(row_filter)
         there = set(parquet.schema_arrow.names)
         names = [name for name in schema.names if name in there]
         decoder = Decoder(parquet, names, ColumnFit(path, file_pass.of_path, schema), self.size)
-        with ExitStack() as opened:
-            opened.callback(partial(parquet.close, force=True))
+        with closing(opened):
             try:
                 for place, table in decoder.pieces(file_pass.ranges, _groups_to_read(parquet, row_filter)):
+                    opened.check()
                     yield self._piece(place, table, row_filter)
             except (pa.ArrowException, OSError) as error:
+                opened.check()
                 raise unreadable(path, error) from error
 
     def _schema_to_read(self, row_filter: RowFilter | None) -> pa.Schema:
@@ -129,7 +133,7 @@ class SourceRows:
 
     def _piece(self, place: FileRange, table: pa.Table | None, row_filter: RowFilter | None) -> Piece:
         if table is None:  # no row passes, as the path or the statistics of the row group say
-            return Piece(place, self.schema.empty_table(), 0)
+            return Piece(place, empty_table(self.schema), 0)
         if row_filter is not None:
             table = row_filter.choose(table).select(self.schema.names)
         return Piece(place, table, size_of(table))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 
+from runware_provider.engine.dataset.arrow_types import plain, with_inner
 from runware_provider.engine.errors import BadInput
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ class Footer:
     schema: pa.Schema
     unproven: tuple[str, ...] = ()
     """The hive keys of which the file does not show that a column of its own says the same."""
+    row_groups: int = 2
+    """How many there are."""
+    unwritten: tuple[tuple[str, str], ...] = ()
+    """As of `Dataset`."""
 
 
 def first_twice(names: Iterable[str]) -> str | None:
@@ -66,6 +71,28 @@ def unproven_keys(metadata: Any, schema: pa.Schema, partition: Partition) -> tup
     )
 
 
+_UNWRITTEN = ("BSON", "ENUM", "GEOGRAPHY", "GEOMETRY", "INTERVAL", "UNDEFINED", "VARIANT")
+"""Logical types of Parquet whose values Arrow reads as bytes, and writes as bytes without a logical type."""
+
+
+def unwritten_types(metadata: Any, schema: pa.Schema) -> tuple[tuple[str, str], ...]:
+    """The columns, by their paths inside of the file, whose logical type Arrow does not write, and its name.
+
+    Args:
+        metadata: Arrow's `FileMetaData`.
+        schema: of the same file.
+    """
+    if not any(_holds_bytes(field.type) for field in schema):
+        return ()
+    columns = map(metadata.schema.column, range(metadata.num_columns))
+    named = [(column.path, column.logical_type.type) for column in columns]
+    return tuple((path, name) for path, name in named if name in _UNWRITTEN)
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    return _is_bytes(kind) or any(_holds_bytes(kind.field(number).type) for number in range(kind.num_fields))
+
+
 def _only_value(metadata: Any, column: str, value: str) -> bool:
     """Whether the footer proves that a column holds one value; some writers keep the partition's column."""
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
@@ -84,7 +111,7 @@ def one_schema(footers: Sequence[Footer]) -> pa.Schema:
 
     Columns are in order of first appearance, nullable where a file lacks them, of a type to which every file's
     can be cast; whether each value survives that is checked when it is cast. Dictionaries have room for the values
-    of all files.
+    of all files and row groups.
 
     Raises:
         BadInput: a column's types do not go together.
@@ -93,6 +120,8 @@ def one_schema(footers: Sequence[Footer]) -> pa.Schema:
     for footer in footers:
         if not any(footer.schema.equals(schema) for _, schema in kinds):
             kinds.append((footer.path, footer.schema))
+    if len(kinds) == len(footers) == 1 and footers[0].row_groups <= 1:
+        return pa.schema(list(kinds[0][1]))
     if len(kinds) == 1:
         # The file's own metadata (pandas' index, for one) describes the input, not what we write.
         return pa.schema([_with_room(field) for field in kinds[0][1]])
@@ -111,15 +140,7 @@ def _with_room(field: pa.Field) -> pa.Field:
 def _with_roomy_places(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind) and kind.index_type.bit_width < 32:
         return pa.dictionary(pa.int32(), kind.value_type, kind.ordered)
-    if pa.types.is_struct(kind):
-        return pa.struct([_with_room(field) for field in kind])
-    if pa.types.is_list(kind):
-        return pa.list_(_with_room(kind.value_field))
-    if pa.types.is_large_list(kind):
-        return pa.large_list(_with_room(kind.value_field))
-    if pa.types.is_map(kind):
-        return pa.map_(kind.key_field, _with_room(kind.item_field), kind.keys_sorted)
-    return kind
+    return with_inner(kind, _with_roomy_places)
 
 
 def _one_field(name: str, kinds: Sequence[tuple[str, pa.Schema]]) -> pa.Field:
@@ -151,13 +172,8 @@ def _merge(one: pa.Field, other: pa.Field) -> pa.Field | None:
 
 
 def _plain(field: pa.Field) -> pa.Field:
-    """Without dictionary and view, which are ways to store and which Arrow does not merge with others."""
-    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    if pa.types.is_string_view(kind):
-        kind = pa.large_string()
-    if pa.types.is_binary_view(kind):
-        kind = pa.large_binary()
-    return field.with_type(kind)
+    """Without dictionaries, views and extensions, which Arrow does not merge with others."""
+    return field.with_type(plain(field.type))
 
 
 def _holds(wide: pa.DataType, narrow: pa.DataType) -> bool:
@@ -179,7 +195,7 @@ def _inner(kind: pa.DataType) -> list[pa.DataType]:
 
 def _castable(narrow: pa.DataType, wide: pa.DataType) -> bool:
     try:
-        pa.array([], narrow).cast(wide)
+        pa.nulls(0, narrow).cast(wide)
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError):
         return False
     return True

@@ -119,6 +119,18 @@ class Storage(Protocol):
             FileNotFoundError: there is no such file.
         """
 
+    def stamp(self, path: str, opened: pa.NativeFile) -> Version:
+        """What changes with the content of a file, without reading it.
+
+        Args:
+            path: the file.
+            opened: by `open`, and not closed. Where the store serves it as it was when it was opened, whatever lies
+                there by now, it is that content's stamp; else that of what lies there now.
+
+        Raises:
+            FileNotFoundError: there is no such file any more.
+        """
+
     def join(self, folder: str, *names: str) -> str:
         """A path below a folder."""
 

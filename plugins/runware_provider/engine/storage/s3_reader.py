@@ -39,6 +39,11 @@ class S3Reader(io.RawIOBase):
         self.size, self._etag, self._end = tail.size, tail.etag, tail.data
         self._end_start = self.size - len(self._end)
 
+    @property
+    def etag(self) -> str:
+        """Of the object, under which all of it is read."""
+        return self._etag
+
     def readable(self) -> bool:
         return True
 
