@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from runware_provider.engine.dataset.destination import check_destination, dataset_folder
+from runware_provider.engine.dataset.own_parts import own_files
 from runware_provider.engine.dataset.footers import open_dataset
 from runware_provider.engine.dataset.publish import publish
 from runware_provider.engine.dataset.published_manifest import mark_forgotten, read_manifest
@@ -110,6 +111,11 @@ def names(folder) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
 
 
+def own(places):
+    """What tells which files the job knows for its own."""
+    return lambda folder, entries: own_files(LocalStorage(), folder, places.state, entries)
+
+
 # Where
 
 
@@ -135,19 +141,19 @@ def test_without_partition_the_folder_is_the_destination(storage):
 
 
 def test_a_new_destination_is_fine(storage, tmp_path):
-    check_destination(storage, str(tmp_path / "new"), {}, known=False)
-    check_destination(storage, str(tmp_path / "new"), {"ds": "1"}, known=False)
+    check_destination(storage, str(tmp_path / "new"), {}, own=None)
+    check_destination(storage, str(tmp_path / "new"), {"ds": "1"}, own=None)
     tmp_path.joinpath("empty").mkdir()
-    check_destination(storage, str(tmp_path / "empty"), {}, known=False)
+    check_destination(storage, str(tmp_path / "empty"), {}, own=None)
 
 
 def test_our_own_files_are_fine_only_if_the_job_is_known(storage, places):
     run(places, "one", [[1], [2]])
-    check_destination(storage, places.folder, {}, known=True)
+    check_destination(storage, places.folder, {}, own=own(places))
     with pytest.raises(
         BadInput, match=r"no state folder .*part-00000-one\.parquet.* restore the state folder"
     ):
-        check_destination(storage, places.folder, {}, known=False)
+        check_destination(storage, places.folder, {}, own=None)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +163,8 @@ def test_our_own_files_are_fine_only_if_the_job_is_known(storage, places):
         "part-00000-8b1c2d3e-c000.snappy.parquet",
         "part-00000-8b1c2d3e-4f5a-c000.parquet",
         "part-0.parquet",
+        "part-00000-abc.parquet",
+        "part-00007-0123456789ab.parquet",
         "ds=1/part-00000-one.parquet",
         "sub/_SUCCESS",
     ],
@@ -166,9 +174,9 @@ def test_files_of_others_are_refused_by_name(storage, places, name):
     path = Path(places.folder, name)
     path.parent.mkdir(exist_ok=True)
     path.touch()
-    for known in (True, False):
+    for known in (own(places), None):
         with pytest.raises(BadInput, match=r"destination: .*Choose another destination") as caught:
-            check_destination(storage, places.folder, {}, known=known)
+            check_destination(storage, places.folder, {}, own=known)
         assert name in caught.value.problem
 
 
@@ -176,7 +184,7 @@ def test_three_files_are_named_and_the_others_counted(storage, tmp_path):
     for n in range(5):
         (tmp_path / f"{n}.csv").touch()
     with pytest.raises(BadInput, match=r"/0\.csv, .*/1\.csv, .*/2\.csv and 2 more\."):
-        check_destination(storage, str(tmp_path), {}, known=True)
+        check_destination(storage, str(tmp_path), {}, own=lambda _folder, _entries: ())
 
 
 def test_a_partition_minds_neither_its_siblings_nor_lists_them(tmp_path):
@@ -189,10 +197,10 @@ def test_a_partition_minds_neither_its_siblings_nor_lists_them(tmp_path):
     for day in ("1", "2"):
         (tmp_path / f"ds={day}" / "kind=a").mkdir(parents=True)
         (tmp_path / f"ds={day}" / "kind=a" / "theirs.parquet").touch()
-    check_destination(Noting(), str(tmp_path), {"ds": "1", "kind": "b"}, known=False)
+    check_destination(Noting(), str(tmp_path), {"ds": "1", "kind": "b"}, own=None)
     assert seen == [("", False), ("/ds=1", False), ("/ds=1/kind=b", True)]
     with pytest.raises(BadInput, match="kind=a has files already"):
-        check_destination(Noting(), str(tmp_path), {"ds": "1", "kind": "a"}, known=False)
+        check_destination(Noting(), str(tmp_path), {"ds": "1", "kind": "a"}, own=None)
 
 
 @pytest.mark.parametrize("name", ["part-00000-one.parquet", "ds=1/stray.csv"])
@@ -200,13 +208,13 @@ def test_files_among_the_partitions_are_refused(storage, tmp_path, name):
     (tmp_path / "ds=1").mkdir()
     (tmp_path / name).touch()
     with pytest.raises(BadInput, match="is to hold partitions, but has files of its own"):
-        check_destination(storage, str(tmp_path), {"ds": "1", "kind": "a"}, known=True)
+        check_destination(storage, str(tmp_path), {"ds": "1", "kind": "a"}, own=lambda _folder, _entries: ())
 
 
 def test_a_destination_that_is_a_file_is_refused(storage, tmp_path):
     (tmp_path / "a").touch()
     with pytest.raises(BadInput, match="is a file"):
-        check_destination(storage, str(tmp_path / "a"), {}, known=False)
+        check_destination(storage, str(tmp_path / "a"), {}, own=None)
 
 
 # Publishing

@@ -1,4 +1,4 @@
-"""The folder that a dataset is: where it lies, which of its files are ours, and when it is not ours to write to."""
+"""The folder that a dataset is: where it lies, how its parts are called, and when it is not ours to write to."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from runware_provider.engine.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from runware_provider.engine.storage.stores import Entry, Storage
+    from runware_provider.engine.storage.stores import Entries, Storage
 
 SUCCESS = "_SUCCESS"
+LONGEST_NAME = 255
+"""Bytes."""
 # Spark's and DuckDB's names have a further hyphen or none, so that they are never taken for ours.
 _PART = re.compile(r"part-\d{5,}-[0-9A-Za-z_]+\.parquet")
 # What Hive and Spark escape in a partition's folder, and no more: they read %XX as one character each, so that
@@ -21,8 +23,12 @@ _ESCAPED = re.compile(r"[\x00-\x1f\x7f\"#%'*/:=?\\{\[\]^]")
 
 
 def dataset_folder(storage: Storage, destination: str, partition: Mapping[str, str]) -> str:
-    """Where the part files of a destination, or of one hive partition of it, lie."""
-    return storage.join(destination, *(f"{key}={_escape(value)}" for key, value in partition.items()))
+    """Where the part files of a destination, or of one hive partition of it, lie.
+
+    Raises:
+        BadInput: a value makes no name of a folder.
+    """
+    return storage.join(destination, *(_partition_folder(key, value) for key, value in partition.items()))
 
 
 def check_destination(
@@ -30,7 +36,7 @@ def check_destination(
     destination: str,
     partition: Mapping[str, str],
     *,
-    known: bool,
+    own: Callable[[str, Entries], Iterable[str]] | None,
     field: str = "destination",
 ) -> None:
     """Refuse a destination that holds what is not ours, before anything is paid.
@@ -42,7 +48,8 @@ def check_destination(
         storage: where the destination lies.
         destination: the dataset's root.
         partition: the hive partition to write, or nothing.
-        known: whether this job's state folder existed before; if not, no file can be ours.
+        own: given the dataset's folder and its files, the names of those right in it that are ours; None where this
+            job had no state folder before, so that no file can be ours.
         field: what the user calls the destination.
 
     Raises:
@@ -61,9 +68,9 @@ def check_destination(
             )
     folder = dataset_folder(storage, destination, partition)
     found = storage.list(folder)
-    ours = own_files(storage, folder, found).values() if known else ()
-    foreign = [entry.path for entry in found if entry not in ours]
-    if foreign and known:
+    ours = {storage.join(folder, name) for name in own(folder, found)} if own is not None else set()
+    foreign = [entry.path for entry in found if entry.path not in ours]
+    if foreign and own is not None:
         raise BadInput(
             field,
             f"{folder} has files that this job did not write: {_some(foreign)}",
@@ -82,14 +89,22 @@ def is_part(name: str) -> bool:
     return _PART.fullmatch(name) is not None
 
 
-def own_files(storage: Storage, folder: str, entries: Iterable[Entry]) -> dict[str, Entry]:
-    """By their names, the files right in the folder that a publish of ours writes."""
-    named = {entry.path.rpartition("/")[2]: entry for entry in entries}
-    return {
-        name: entry
-        for name, entry in named.items()
-        if entry.path == storage.join(folder, name) and (name == SUCCESS or is_part(name))
-    }
+def _partition_folder(key: str, value: str) -> str:
+    folder = f"{key}={_escape(value)}"
+    try:
+        size = len(folder.encode())
+    except UnicodeEncodeError:
+        raise BadInput(
+            "partition", f"the value of {key!r} has half a surrogate, which is no text", "Mend it"
+        ) from None
+    if size > LONGEST_NAME:
+        raise BadInput(
+            "partition",
+            f"the value of {key!r} makes a folder whose name has {size} bytes, and file systems take {LONGEST_NAME}"
+            f" ({folder:.40}...)",
+            "Choose a shorter value",
+        )
+    return folder
 
 
 def _escape(value: str) -> str:

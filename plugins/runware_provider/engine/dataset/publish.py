@@ -30,7 +30,8 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from runware_provider.engine.dataset.destination import SUCCESS, own_files
+from runware_provider.engine.dataset.destination import SUCCESS
+from runware_provider.engine.dataset.own_parts import own_files, staged_part
 from runware_provider.engine.dataset.part_writing import write_part
 from runware_provider.engine.dataset.parts import PART_BYTES, parts_of
 from runware_provider.engine.dataset.published_manifest import (
@@ -229,7 +230,7 @@ class _Publish:
 
     def _write(self, parts: Sequence[Part]) -> None:
         for part in parts:
-            path = self.storage.join(self.stage, f"part-{part.number:05d}.part")
+            path = staged_part(self.storage, self.stage, part.number)
             self.written[self._name(part)] = write_part(self.storage, path, part.batches)
 
     def _place(self) -> None:
@@ -296,9 +297,10 @@ class _Publish:
         )
 
     def _listed(self) -> dict[str, int]:
-        """The bytes of the files of all publishes in the dataset's folder, by their names."""
+        """The bytes of the files of all publishes in the dataset's folder, by their names; never those of others."""
         entries = self.storage.list(self.folder, recursive=False)
-        return {name: entry.size for name, entry in own_files(self.storage, self.folder, entries).items()}
+        own = own_files(self.storage, self.folder, self.state_folder, entries)
+        return {name: entry.size for name, entry in own.items()}
 
     def _file(self, part: Part) -> dict[str, Any]:
         name = self._name(part)
