@@ -400,6 +400,13 @@ class Spec(ValueObject):
                     f"the value of {key!r} is empty",
                     f"Give one, for example {{{key!r}: '2026-01-01'}}",
                 )
+        keys = {key.lower() for key in partition}
+        if len(keys) < len(partition):
+            raise BadInput(
+                "partition",
+                f"of its keys ({', '.join(partition)}) two differ in upper and lower case only, which many readers take for one",
+                "Rename one",
+            )
         return partition
 
     @field_validator("output_type", mode="before")

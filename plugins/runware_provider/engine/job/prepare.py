@@ -14,6 +14,7 @@ from runware_provider.engine.api.forcing import Forced, force_schema, offer_tool
 from runware_provider.engine.api.request_bodies import RequestTemplate
 from runware_provider.engine.dataset.destination import dataset_folder
 from runware_provider.engine.dataset.footers import open_dataset
+from runware_provider.engine.dataset.names import look_alikes
 from runware_provider.engine.dataset.published_manifest import FAILURES
 from runware_provider.engine.dataset.row_filter import RowFilter
 from runware_provider.engine.dataset.source import Dataset, FileRange, first_rows, rows_in, spread_rows
@@ -23,6 +24,7 @@ from runware_provider.engine.outcome.flattening import RESULT, ResultColumns, re
 from runware_provider.engine.outcome.follow_up import DEFAULT_MAX_TOKENS, Policy
 from runware_provider.engine.outcome.rows import INFERENCE, output_schema_of
 from runware_provider.engine.schema.answer_schema import OutputSchema, output_schema, tool_schema
+from runware_provider.engine.storage.refusals import refusal
 from runware_provider.engine.templates.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -155,6 +157,8 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
         _check_failures_apart(storage, spec, dataset, failures)
     row_filter = RowFilter.of(spec.filters, dataset.schema)
     kept = _kept(spec, dataset)
+    results = _result_columns(spec, check, kept)
+    written = output_schema_of(kept, results)
     _check_unread(source, spec, folder, field="destination")
     _check_apart(storage, spec, dataset, folder, state_folder)
     return Prepared(
@@ -174,9 +178,9 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
         follow_ups=_follow_ups(spec),
         check=check,
         kept_schema=kept,
-        results=_result_columns(spec, check, kept),
+        results=results,
         digests=_digests(spec, schema),
-        warnings=_warnings(spec),
+        warnings=(*_warnings(spec), *dataset.warnings, *_lost_types(dataset, kept), *look_alikes(written)),
     )
 
 
@@ -185,12 +189,11 @@ def _source_checked(spec: Spec) -> Iterator[None]:
     """As `places_checked`, for where the data comes from."""
     try:
         yield
-    except (NotADirectoryError, PermissionError) as error:
-        raise BadInput(
-            "source",
-            f"{spec.source} cannot be read ({error.strerror})",
-            "Check the path, and that this process may read there",
-        ) from None
+    except OSError as error:
+        refused = refusal(error, "source", spec.source, problem="cannot be read")
+        if refused is None:
+            raise
+        raise refused from None
 
 
 def narrowed(prepared: Prepared, records: int) -> Prepared:
@@ -262,11 +265,14 @@ def _kept(spec: Spec, dataset: Dataset) -> pa.Schema:
     wished = names if spec.columns is None else spec.columns
     kept = [name for name in wished if name not in spec.partition or name not in dataset.hive]
     ours = {INFERENCE, *spec.partition} if spec.flatten else {RESULT, INFERENCE, *spec.partition}
-    taken = ours & set(kept)
+    # DuckDB, Spark, Trino and Hive do not tell upper from lower case, and would show the one in the place of the other.
+    by_letters = {name.lower(): name for name in ours}
+    taken = sorted(name for name in kept if name.lower() in by_letters)
     if taken:
         raise BadInput(
-            f"column {min(taken)!r}",
-            "the output has a column or partition of that name, too",
+            f"column {taken[0]!r}",
+            f"the output has a column or partition called {by_letters[taken[0].lower()]!r}, too, which many readers take for"
+            " the same",
             "Choose the input's columns to keep with columns=[...], without it",
         )
     return pa.schema([dataset.schema.field(name) for name in kept])
@@ -372,6 +378,16 @@ def changed(prepared: Prepared, published: Mapping[str, object]) -> list[str]:
     if digests:  # what was published before there were output retries had none
         digests = {REASKS: digest_of(NO_REASKS), **digests}
     return [name for name, digest in prepared.digests.items() if name in digests and digests[name] != digest]
+
+
+def _lost_types(dataset: Dataset, kept: pa.Schema) -> list[str]:
+    """Tell of the kept columns that come out as bytes: the values are the same, and what they mean has to be known."""
+    return [
+        f"column {path!r} is of Parquet's type {kind}, which Arrow cannot write: its bytes are kept, and readers of the output"
+        " are not told what they mean; leave it out with columns=[...], or convert it before this task"
+        for path, kind in dataset.unwritten
+        if any(f"{path}.".startswith(f"{name}.") for name in kept.names)
+    ]
 
 
 def _warnings(spec: Spec) -> tuple[str, ...]:

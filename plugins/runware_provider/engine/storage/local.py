@@ -107,7 +107,7 @@ class LocalStorage:
         target = self._path(path)
         temporary, descriptor = self._open_temporary(target)
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with _naming(target), os.fdopen(descriptor, "wb") as file:
                 yield file
                 file.flush()
                 self._sync(descriptor)
@@ -146,6 +146,10 @@ class LocalStorage:
             raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", path)
         return pa.OSFile(str(local), mode="rb")
 
+    def stamp(self, path: str, opened: pa.NativeFile) -> Version:  # noqa: ARG002 - a file can be written to while it is open
+        status = self._path(path).stat()
+        return f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
+
     def join(self, folder: str, *names: str) -> str:
         return "/".join([folder.rstrip("/"), *(name.strip("/") for name in names)])
 
@@ -161,8 +165,9 @@ class LocalStorage:
     def _write_temporary(self, target: Path, data: Bytes) -> Path:
         temporary, descriptor = self._open_temporary(target)
         try:
-            _write_all(descriptor, data)
-            self._sync(descriptor)
+            with _naming(target):
+                _write_all(descriptor, data)
+                self._sync(descriptor)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -335,6 +340,17 @@ def _entry(child: os.DirEntry[str], path: str) -> Iterator[Entry]:
             raise
         return  # deleted since the folder was read
     yield Entry(path, status.st_size, status.st_mtime)
+
+
+@contextmanager
+def _naming(target: Path) -> Iterator[None]:
+    """What the system says of a descriptor names no file, and whoever reads that the disk is full wants to know which."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(target)
+        raise
 
 
 def _write_all(descriptor: int, data: Bytes) -> None:

@@ -45,6 +45,7 @@ class Stores:
             BadInput: the URL's scheme is not supported, it names another host, no bucket or a connection that there
                 is not, or the options are no use.
         """
+        _check_name(url, field)
         if not is_s3(url):
             opened = _open_local(url, field)
             with self._lock:
@@ -76,6 +77,20 @@ class Stores:
                 f"{url} does not lie in the destination's store",
                 "Choose folders in one store; on S3, in one bucket, not the bucket itself, with one connection",
             )
+
+
+def _check_name(url: str, field: str) -> None:
+    """Refuse what no store takes for a name.
+
+    Raises:
+        BadInput: there is a NUL in it, or half a surrogate, which UTF-8 cannot hold.
+    """
+    if "\0" in url:
+        raise BadInput(field, f"{url!r} has a NUL in it, which no path may", "Take it out")
+    try:
+        url.encode()
+    except UnicodeEncodeError:
+        raise BadInput(field, f"{url!r} has half a surrogate, which is no text", "Mend the name") from None
 
 
 def _open_local(url: str, field: str) -> Storage:
