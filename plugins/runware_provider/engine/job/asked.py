@@ -11,6 +11,7 @@ from runware_provider.engine.identity import FINGERPRINT_BYTES
 from runware_provider.engine.job.batch_work import RECORDS_AT_ONCE, records_of
 from runware_provider.engine.job.chosen_records import chosen_records
 from runware_provider.engine.job.question import Request
+from runware_provider.engine.job.template_check import TemplateCheck
 from runware_provider.engine.templates.prompt import Skip
 
 if TYPE_CHECKING:
@@ -69,16 +70,21 @@ def asked_by(prepared: Prepared, questioner: Questioner) -> Asked:
     """Go through the chosen records once.
 
     Raises:
-        BadInput: the source cannot be read.
+        BadInput: the source cannot be read, or the template is rendered for no record.
     """
     asked = Asked()
     columns = prepared.prompt.columns
+    template = TemplateCheck()
     for chosen in chosen_records(prepared, columns):
         asked.records += chosen.records.num_rows
         asked.left_out += chosen.left_out
+        tried: list[list[Skip | None]] = []
         for records in records_of(chosen.records, columns):
             for record in records:
-                _note(asked, questioner.ask(record))
+                samples = questioner.ask(record)
+                _note(asked, samples)
+                tried.append([samples[0] if isinstance(samples[0], Skip) else None])
+        template.check(tried, last=chosen.last)
     return asked
 
 

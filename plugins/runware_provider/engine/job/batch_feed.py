@@ -15,6 +15,7 @@ from runware_provider.engine.job.batch_work import BatchWork, records_of
 from runware_provider.engine.job.chosen_records import chosen_again, chosen_records
 from runware_provider.engine.job.decider import READ_AT_ONCE
 from runware_provider.engine.job.decision import Action
+from runware_provider.engine.job.template_check import TemplateCheck
 from runware_provider.engine.outcome.rows import Judgement
 from runware_provider.engine.templates.prompt import Skip
 
@@ -63,7 +64,7 @@ class BatchFeed:
         if prepared.ranges:
             self._first_pass = chosen_records(prepared, self._columns)
         self._second_pass: Iterator[Chosen] | None = None
-        self._template_checked = False
+        self._template = TemplateCheck()
 
     # what the exchange calls
 
@@ -145,7 +146,7 @@ class BatchFeed:
         to_read: dict[Key, Question] = {}
         async for records in self._rendered(work, chosen):
             self._ask(work, records, to_read)
-        self._check_template(work)
+        self._template.check(work.slots, last=self._first_pass is None)
         await self._decide_loaded(work, to_read)
 
     async def _take_in_again(self, work: BatchWork, chosen: Chosen, let_go: LetGo) -> None:
@@ -251,20 +252,6 @@ class BatchFeed:
             self._out_of_budget.append(inference)
         else:
             self.flight.add(inference, self.now())
-
-    def _check_template(self, work: BatchWork) -> None:
-        """A template that fails on every record of the first batch that has some is at fault itself."""
-        if not work.slots or self._template_checked:
-            return
-        self._template_checked = True
-        first = work.slots[0][0]
-        failed = all(isinstance(slot, Skip) and slot.code == "prompt_error" for (slot, *_) in work.slots)
-        if failed and isinstance(first, Skip):
-            raise BadInput(
-                "prompt",
-                f"it cannot be rendered for any of the first {len(work.slots)} records: {first.message}",
-                "Mend the template; nothing was sent",
-            )
 
     # the budget is used up
 

@@ -66,8 +66,13 @@ class FailureWatch:
         self._last.append(failed)
         self._failed_last += failed
 
+    def could_not_ask(self, rows: int) -> None:
+        """These rows have failed without being asked. That says nothing of the answers, so the window does not see it."""
+        self._asked += rows
+        self._failed += rows
+
     def left_out(self, rows: int) -> None:
-        """These rows are not asked: not chosen, or skipped."""
+        """These rows are not asked: not chosen, or skipped for a reason that is no failure."""
         self._left_out += rows
 
     @property

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.dataset.destination import check_destination
+from runware_provider.engine.dataset.own_parts import own_files
 from runware_provider.engine.dataset.partition_schemas import (
     changes_of,
     check_schema,
@@ -14,15 +16,20 @@ from runware_provider.engine.dataset.partition_schemas import (
 )
 from runware_provider.engine.dataset.published_manifest import read_manifest
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.job.prepare import failures_state
 from runware_provider.engine.memory.shared_answers import below
 from runware_provider.engine.memory.state_folder import JobIdentity, find_job
+from runware_provider.engine.outcome.rows import Outcome
+from runware_provider.engine.storage.refusals import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.spec import Spec
-    from runware_provider.engine.storage.stores import Version
+    from runware_provider.engine.storage.stores import Entries, Version
+
+log = logging.getLogger(__name__)
 
 
 def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None:
@@ -37,12 +44,16 @@ def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None
         known = find_job(storage, folder)
         if known is not None and spec.state is not None:
             _check_state_is_ours(prepared, known)
-        check_destination(storage, spec.destination, spec.partition, known=known is not None)
+        check_destination(
+            storage,
+            spec.destination,
+            spec.partition,
+            own=_own(prepared, folder) if known is not None else None,
+        )
         published = read_manifest(storage, folder)
         if spec.failures is not None:
-            check_destination(
-                storage, spec.failures, spec.partition, known=known is not None, field="failures"
-            )
+            own = _own(prepared, failures_state(prepared)) if known is not None else None
+            check_destination(storage, spec.failures, spec.partition, own=own, field="failures")
     if published is not None and spec.if_exists == "error":
         raise BadInput(
             "destination",
@@ -50,6 +61,13 @@ def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None
             "Choose another one, or if_exists='overwrite'",
         )
     return published
+
+
+def _own(prepared: Prepared, state_folder: str) -> Callable[[str, Entries], Iterable[str]]:
+    def own(folder: str, entries: Entries) -> Iterable[str]:
+        return own_files(prepared.storage, folder, state_folder, entries)
+
+    return own
 
 
 def check_schemas(prepared: Prepared, published: Mapping[str, Any]) -> list[str]:
@@ -111,12 +129,11 @@ def places_checked(spec: Spec) -> Iterator[None]:
     """
     try:
         yield
-    except (NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError) as error:
-        raise BadInput(
-            "state" if spec.state is not None else "destination",
-            f"{spec.state_folder} cannot be used ({error.strerror})",
-            "Choose a place that this process may write to",
-        ) from None
+    except OSError as error:
+        refused = refusal(error, "state" if spec.state is not None else "destination", spec.state_folder)
+        if refused is None:
+            raise
+        raise refused from None
 
 
 def _check_state_is_ours(prepared: Prepared, known: JobIdentity) -> None:
@@ -127,4 +144,25 @@ def _check_state_is_ours(prepared: Prepared, known: JobIdentity) -> None:
             "state",
             f"{prepared.state_folder} belongs to the destination {known.destination}",
             "Give each destination a state folder of its own; if the dataset has moved, write where to into job.json",
+        )
+
+
+def warn_of_nothing_answered(published: Mapping[str, Any], outcomes: Mapping[str, int], folder: str) -> None:
+    """Never replace answers by none without a word: a column that came empty may be somebody's mistake.
+
+    Args:
+        published: the manifest that is replaced; empty for the first one.
+        outcomes: rows by outcome of the dataset that replaces it.
+        folder: the dataset's.
+    """
+    before = published.get("outcomes", {})
+    answers = sum(rows for outcome, rows in before.items() if outcome != Outcome.SKIPPED)
+    if answers and not any(rows for outcome, rows in outcomes.items() if outcome != Outcome.SKIPPED):
+        skipped = outcomes.get(Outcome.SKIPPED, 0)
+        log.warning(
+            "none of the %s rows was asked, and they replace a dataset of %s answers in %s; look at the source's columns"
+            " if nobody meant that: what was paid for is kept, and shown again when the records are",
+            f"{skipped:,}",
+            f"{answers:,}",
+            folder,
         )

@@ -12,7 +12,7 @@ from runware_provider.engine.dataset.schema_text import schema_text
 from runware_provider.engine.errors import Overtaken
 from runware_provider.engine.identity import task_uuid
 from runware_provider.engine.job.manifest import Sums, manifest_of, unpriced
-from runware_provider.engine.job.places import note_schemas
+from runware_provider.engine.job.places import note_schemas, warn_of_nothing_answered
 from runware_provider.engine.job.prepare import failures_state
 from runware_provider.engine.memory.ledger_sums import Totals
 
@@ -131,6 +131,7 @@ class _Publishing:
         manifest = self.job.manifest(staged.counts, "published")
         manifest |= self._unpriced()
         note_schemas(prepared, self.job.published, self.job.clock().started_at)
+        warn_of_nothing_answered(self.job.published, staged.counts.outcomes, prepared.folder)
         if prepared.failures_folder is not None:
             rows = sum(batch.rows for batch in staged.failed_batches)
             manifest["failures"] = {"destination": prepared.failures_folder, "rows": rows}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from runware_provider.engine.outcome.rows import Judgement
 
 MOST_PRICED = 10_000
+UNRENDERED = "prompt_error"
+"""The code of a record for which the template failed."""
 REPORTED_EVERY_S = 1.0
 
 
@@ -76,6 +78,9 @@ class RunWatch:
             return
         if judgement.sent:
             self.failures.saw(failed=judgement.outcome in FAILED, times=rows)
+        elif judgement.facts.get("error_code") == UNRENDERED:
+            # The record is there, and the job was to ask it: a dataset without its answer is no good one.
+            self.failures.could_not_ask(rows)
         else:
             self.failures.left_out(rows)
 
