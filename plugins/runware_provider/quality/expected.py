@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.quality.chance import wilson
+from runware_provider.quality.keys import comparable_keys, type_of_keys
 from runware_provider.quality.profile import ValueKind, as_structs, kind_of, names_of, struct_type_of
 from runware_provider.quality.sameness import comparable, pairs, same
 
@@ -45,7 +46,7 @@ class Expected:
     ) -> None:
         table = _decoded(table if isinstance(table, pa.Table) else pa.table(dict(table)))
         self.key = _checked_key(key, table, columns)
-        self._keys = _key_column(table[self.key], _plain(columns.field(self.key).type))
+        self._keys = _key_column(table[self.key], type_of_keys(columns.field(self.key).type))
         struct = struct_type_of(result)
         names = names_of(struct)
         self.fields = [name for name in table.column_names if name in names]
@@ -152,13 +153,8 @@ def _is_short(texts: pa.Array) -> pa.BooleanArray:
 
 
 def _decoded(table: pa.Table) -> pa.Table:
-    """The table with plain values in the place of dictionaries, which pandas writes of its categories."""
-    kinds = map(_plain, table.schema.types)
-    return table.cast(pa.schema(zip(table.column_names, kinds, strict=True)))
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
+    """The table with plain values in the place of dictionaries, which pandas writes of its categories, and of views."""
+    return pa.table({name: comparable_keys(table[name]) for name in table.column_names})
 
 
 def _checked_key(key: str | None, table: pa.Table, columns: pa.Schema) -> str:

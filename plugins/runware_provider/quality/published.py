@@ -14,6 +14,7 @@ from runware_provider.engine.dataset.published_manifest import read_manifest
 from runware_provider.engine.dataset.replaced_parts import open_part
 from runware_provider.engine.errors import BadInput, PublishConflict, StateUnreadable
 from runware_provider.quality.figures import FIELDS, Rows
+from runware_provider.quality.keys import comparable_keys
 from runware_provider.quality.profile import PLAIN, struct_type_of
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Published:
         for table in self.tables([*self.result_columns, *counted, *([key] if key else [])]):
             inference = pa.Table.from_struct_array(table[INFERENCE].combine_chunks())
             numbers = pa.array(range(number, number + table.num_rows), pa.int64())
-            keys = table[key].combine_chunks() if key else numbers
+            keys = comparable_keys(table[key]).combine_chunks() if key else numbers
             number += table.num_rows
             succeeded = pc.equal(inference["outcome"].combine_chunks(), "succeeded")
             yield Rows(keys, self._names(keys, inference), self._results(table), succeeded, inference)
