@@ -153,8 +153,8 @@ class TextInferenceOperator(BaseOperator):
             like every templated field: `("day", "==", "{{ ds }}")`.
         limit: the first n (chosen) records only. Templated, so `"{{ params.limit }}"` works.
         max_input_tokens: requests that are longer, by estimate, are skipped, never truncated.
-        max_failed: how many rows may end other than `succeeded` or `skipped`, a count (`20`) or a share of
-            those that were asked (`0.1`); `None` for any number. Beyond it nothing is published, and what was
+        max_failed: how many rows may end other than `succeeded` or `skipped`, or be skipped since their prompt
+            could not be rendered, a count (`20`) or a share of those to be asked (`0.1`); `None` for any number. Beyond it nothing is published, and what was
             paid for is kept; a prompt that fails again and again is stopped early.
         failures: a dataset of its own for the rows that neither succeeded nor were skipped. Templated.
         budget: what the run may cost with all its retries, `Budget(usd=5)`.

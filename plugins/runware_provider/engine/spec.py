@@ -354,8 +354,8 @@ class Spec(ValueObject):
     max_input_tokens: Annotated[WholeNumber, Field(ge=1)] | None = None
     """Requests of more tokens, by estimate, are skipped, never truncated."""
     max_failed: Annotated[Any, BeforeValidator(_count_or_share)] = DEFAULT_MAX_FAILED
-    """How many rows may end other than `succeeded` or `skipped`, a count (int) or a share of those asked (float),
-    for the dataset to be published; nothing for any number."""
+    """How many rows may end other than `succeeded` or `skipped`, or be skipped since their prompt could not be rendered, a count
+    (int) or a share of those to be asked (float), for the dataset to be published; nothing for any number."""
     failures: str | None = None
     """Where to write the rows that neither succeeded nor were skipped, as a dataset of their own besides."""
     budget: Budget | None = None

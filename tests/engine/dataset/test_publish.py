@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from runware_provider.engine.dataset.destination import check_destination, dataset_folder
-from runware_provider.engine.dataset.own_parts import own_files
 from runware_provider.engine.dataset.footers import open_dataset
+from runware_provider.engine.dataset.own_parts import own_files
 from runware_provider.engine.dataset.publish import publish
 from runware_provider.engine.dataset.published_manifest import mark_forgotten, read_manifest
 from runware_provider.engine.dataset.replaced_parts import GRACE_S, open_part

@@ -159,7 +159,8 @@ async def test_a_template_that_fails_on_every_record_is_refused_and_the_dataset_
     await place.run()
     before, paid = place.rows(), place.executed()
     with pytest.raises(
-        BadInput, match=r"prompt: it cannot be rendered for any of the first 3 records: TypeError"
+        BadInput,
+        match=r"prompt: it cannot be rendered for any of the first 3 records that are not blank: TypeError",
     ):
         await place.run(prompt="{{ record.body + 1 }}")
     assert (place.rows(), place.executed()) == (before, paid)

@@ -24,6 +24,9 @@ def without_views(kind: pa.DataType) -> pa.DataType:
         return pa.large_string()
     if pa.types.is_binary_view(kind):
         return pa.large_binary()
+    if isinstance(kind, pa.BaseExtensionType):
+        stored = without_views(kind.storage_type)
+        return kind if stored == kind.storage_type else stored
     return with_inner(kind, without_views)
 
 
@@ -65,7 +68,8 @@ def _taken(column: pa.ChunkedArray, places: pa.Array) -> pa.ChunkedArray:
     takeable = without_views(column.type)
     if takeable == column.type:
         return column.take(places)
-    return column.cast(takeable).take(places).cast(column.type)
+    stored = column.type.storage_type if isinstance(column.type, pa.BaseExtensionType) else column.type
+    return column.cast(stored).cast(takeable).take(places).cast(stored).cast(column.type)
 
 
 def rows_where(mask: pa.ChunkedArray, table: pa.Table) -> pa.Table:

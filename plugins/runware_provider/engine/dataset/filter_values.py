@@ -56,11 +56,11 @@ _COMPARED_AS_STORED: Final = (pa.uuid(), pa.json_(), pa.json_(pa.large_string())
 
 
 def compared_as(kind: pa.DataType) -> pa.DataType:
-    """Return the type in which Arrow compares values: without dictionary, view and the shortest numbers."""
+    """Return the type in which Arrow compares values: without dictionary, view, extension and the shortest numbers."""
+    if kind in _COMPARED_AS_STORED:
+        kind = kind.storage_type
     if pa.types.is_dictionary(kind):
         return compared_as(kind.value_type)
-    if kind in _COMPARED_AS_STORED:
-        return compared_as(kind.storage_type)
     if pa.types.is_string_view(kind):
         return pa.string()
     if pa.types.is_binary_view(kind):

@@ -20,6 +20,7 @@ from runware_provider.engine.job.opening import (
 from runware_provider.engine.job.places import check_published
 from runware_provider.engine.job.prepare import failures_state
 from runware_provider.engine.job.publishing import Publication, publish_staged
+from runware_provider.engine.job.run_watch import UNRENDERED
 from runware_provider.engine.job.split_record import PLACE, Split, shard_folder
 from runware_provider.engine.job.staged import Staged
 from runware_provider.engine.job.taking_over import ledger_totals, summed
@@ -139,7 +140,9 @@ def _check_failed(spec: Spec, counts: Counts) -> None:
     watch = FailureWatch(spec.max_failed, counts.rows)
     for outcome, rows in counts.outcomes.items():
         if outcome == Outcome.SKIPPED:
-            watch.left_out(rows)
+            unrendered = counts.reasons.get(UNRENDERED, 0)
+            watch.could_not_ask(unrendered)
+            watch.left_out(rows - unrendered)
         elif rows:
             watch.saw(outcome in FAILED, times=rows)
     reason = watch.beyond_at_the_end()

@@ -40,7 +40,7 @@ class TemplateCheck:
             if self.works:
                 return
             self._see(asked[0])
-        if self.failed >= ENOUGH or (last and self.failed):
+        if not self.works and (self.failed >= ENOUGH or (last and self.failed)):
             raise BadInput(
                 "prompt",
                 f"it cannot be rendered for any of the first {self.failed} records that are not blank: {self._first}",

@@ -31,7 +31,7 @@ _REFUSED = (errno.EOPNOTSUPP, errno.EINVAL)
 _NO_OBJECT = '"00000000000000000000000000000000"'
 
 
-class _Opened(pa.PythonFile):  # type: ignore[misc] - pyarrow has no types
+class _Opened(pa.PythonFile):  # type: ignore[misc]  # pyarrow has no types
     """An object that is read, with its ETag."""
 
     def __init__(self, reader: S3Reader, mode: str) -> None:  # noqa: ARG002 - pyarrow takes it when the object is made
