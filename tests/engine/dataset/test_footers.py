@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import uuid
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +15,7 @@ from runware_provider.engine.dataset.footers import open_dataset
 from runware_provider.engine.dataset.source import first_rows
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.storage.local import LocalStorage
-from tests.engine.dataset.parquet_sources import read, write
+from tests.engine.dataset.parquet_sources import read, reader, write
 
 
 @pytest.fixture
@@ -207,3 +209,133 @@ def test_no_row_is_fine(storage, tmp_path):
     assert (dataset.rows, dataset.schema) == (0, schema)
     assert first_rows(dataset) == ()
     assert read(storage, tmp_path).num_rows == 0
+
+
+# Types of other writers
+
+IDS = [uuid.UUID(int=n) for n in range(3)]
+
+
+def test_logical_types_are_kept_without_arrows_own_schema(storage, tmp_path):
+    columns = {
+        "id": pa.array([one.bytes for one in IDS], pa.uuid()),
+        "json": pa.array(["{}", None, "1"], pa.json_()),
+        "half": pa.array([1.5, None, 2.0], pa.float16()),
+    }
+    nested = {"ids": pa.ListArray.from_arrays([0, 1, 1, 3], columns["id"])}
+    table = read(
+        storage, write(tmp_path / "a.parquet", {**columns, **nested}, store_schema=False), batch_rows=2
+    )
+    assert table.schema.types[:3] == [pa.uuid(), pa.json_(), pa.float16()]
+    assert table["id"].to_pylist() == IDS
+    assert table["ids"].to_pylist() == [IDS[:1], [], IDS[1:]]
+    pq.write_table(table, tmp_path / "b.parquet", store_schema=False)
+    assert [pq.ParquetFile(tmp_path / "b.parquet").schema.column(n).logical_type.type for n in (0, 1, 3)] == [
+        "UUID",
+        "JSON",
+        "UUID",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        (pa.uuid(), pa.binary(16), pa.binary(16)),
+        (pa.json_(), pa.string(), pa.string()),
+        (pa.list_(pa.string_view()), pa.list_(pa.string()), pa.list_(pa.large_string())),
+        (
+            pa.struct({"a": pa.string_view()}),
+            pa.struct({"a": pa.string()}),
+            pa.struct({"a": pa.large_string()}),
+        ),
+        (pa.list_(pa.uuid()), pa.list_(pa.uuid()), pa.list_(pa.uuid())),
+    ],
+)
+def test_what_other_writers_annotate_goes_together_with_what_they_do_not(
+    storage, tmp_path, one, other, together
+):
+    write(tmp_path / "1.parquet", pa.table({"x": pa.nulls(1, one)}))
+    write(tmp_path / "2.parquet", pa.table({"x": pa.nulls(1, other), "more": [1]}))
+    table = read(storage, tmp_path)
+    assert str(table.schema.field("x").type).replace("element", "item") == str(together)
+    assert table["x"].to_pylist() == [None, None]
+
+
+def test_list_views_and_lists_of_two_files_are_refused_since_arrow_would_lose_values(storage, tmp_path):
+    write(tmp_path / "1.parquet", {"x": pa.array([[1], None, [2]], pa.list_view(pa.int8()))})
+    write(tmp_path / "2.parquet", {"x": pa.array([[1], None, [2]], pa.list_(pa.int8()))})
+    with pytest.raises(BadInput, match="column 'x' is list_view"):
+        open_dataset(storage, str(tmp_path))
+
+
+def old_times(path, moments, unit, *, by_spark=False):
+    """Times as INT96, as Spark and Impala write them."""
+    table = pa.table({"t": pa.array(moments, pa.timestamp(unit))})
+    with pq.ParquetWriter(
+        path, table.schema, use_deprecated_int96_timestamps=True, store_schema=False
+    ) as writer:
+        writer.write_table(table)
+        if by_spark:
+            writer.add_key_value_metadata({"org.apache.spark.version": "3.5.0"})
+    return str(path)
+
+
+def test_times_of_the_old_kind_are_exact_whoever_wrote_them(storage, tmp_path):
+    fine = 1_700_000_000_123_456_789
+    assert read(storage, old_times(tmp_path / "a.parquet", [fine], "ns"))["t"].cast(
+        pa.int64()
+    ).to_pylist() == [fine]
+    first, last = (dt.datetime.fromisoformat(day) for day in ("0001-01-01", "9999-12-31"))
+    spark = old_times(tmp_path / "b.parquet", [first, last, None], "us", by_spark=True)
+    assert read(storage, spark)["t"].to_pylist() == [first, last, None]
+
+
+def test_a_dictionary_stays_as_narrow_as_it_came_where_all_rows_are_one_row_group(storage, tmp_path):
+    few = pa.dictionary(pa.int8(), pa.string())
+    words = pa.table({"w": pa.array(["x", "y", None]).cast(few)})
+    assert open_dataset(storage, write(tmp_path / "a.parquet", words)).schema.types == [few]
+    in_two = write(tmp_path / "b.parquet", words, row_group_size=2)
+    assert open_dataset(storage, in_two).schema.types == [pa.dictionary(pa.int32(), pa.string())]
+
+
+# Files that change
+
+
+@pytest.mark.parametrize("when", ["before it is read", "while it is read"])
+@pytest.mark.parametrize("how", ["written anew", "written to", "removed"])
+def test_a_file_that_changed_since_its_footer_was_read_is_not_used(storage, tmp_path, when, how):
+    path = Path(write(tmp_path / "a.parquet", {"n": range(1000)}, row_group_size=100))
+    dataset = open_dataset(storage, str(path))
+    batches = reader(storage, dataset, batch_rows=10).read(first_rows(dataset))
+    if when == "while it is read":
+        next(batches)
+    match how:
+        case "written anew":  # with the very same footer
+            path.write_bytes(path.read_bytes())
+            os.utime(path, ns=(1, 1))
+        case "written to":
+            with path.open("ab") as file:
+                file.write(b"more")
+        case "removed":
+            path.unlink()
+    with pytest.raises(BadInput, match=r"a\.parquet (has changed|is gone) since its footer was read"):
+        list(batches)
+
+
+def test_a_file_that_vanishes_while_the_source_is_listed_is_named(tmp_path):
+    write(tmp_path / "a.parquet", {"n": [1]})
+
+    class Vanishing(LocalStorage):
+        def open(self, path):
+            Path(path).unlink()
+            return super().open(path)
+
+    with pytest.raises(BadInput, match=r"a\.parquet was removed while the source was listed"):
+        open_dataset(Vanishing(), str(tmp_path))
+
+
+def test_a_name_that_is_no_utf8_is_refused(storage, tmp_path):
+    write(tmp_path / "a.parquet", {"n": [1]})
+    (tmp_path / "a.parquet").rename(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff.parquet"))
+    with pytest.raises(BadInput, match=r"the name of .*b\\udcff\.parquet is no UTF-8"):
+        open_dataset(storage, str(tmp_path))

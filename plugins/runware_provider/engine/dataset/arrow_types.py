@@ -1,6 +1,6 @@
 """What of Arrow's types is only a way to hold values in memory, and how rows of any type are taken.
 
-Arrow takes and filters no string view, binary view or what has one inside, casts no list view, and makes no empty array of
+Arrow takes and filters no string view, binary view or what has one inside, casts list views wrongly, and makes no empty array of
 a list or struct of an extension type, such as UUIDs.
 """
 
@@ -37,6 +37,47 @@ def plain(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
         return plain(kind.value_type)
     return with_inner(without_views(kind), plain)
+
+
+def writable(kind: pa.DataType) -> pa.DataType:
+    """The type that holds the same values, and that Arrow writes into Parquet: it slices no view in a struct in a list."""
+    if is_list_view(kind):
+        return kind  # which it does not cast
+    item = kind.item_type if pa.types.is_map(kind) else getattr(kind, "value_type", None)
+    if item is not None and _is_struct_with_views(item):
+        return without_views(kind)
+    return with_inner(kind, writable)
+
+
+def is_list_view(kind: pa.DataType) -> bool:
+    """Whether it is a list view, of either size."""
+    return bool(pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind))
+
+
+def has_list_view(kind: pa.DataType) -> bool:
+    """Whether there is a list view at any depth: Arrow casts them to lists, and loses values where one is null."""
+    return is_list_view(kind) or any(has_list_view(inner) for inner in inner_types(kind))
+
+
+def is_unwritable(kind: pa.DataType) -> bool:
+    """Whether Arrow writes no such values into Parquet, though it may read them, nor casts them to others."""
+    here = is_list_view(kind) and _is_struct_with_views(kind.value_type)
+    return here or any(map(is_unwritable, inner_types(kind)))
+
+
+def inner_types(kind: pa.DataType) -> list[pa.DataType]:
+    """Those of a struct's fields, of a list's items, of a map's entries."""
+    return [kind.field(number).type for number in range(kind.num_fields)]
+
+
+def _is_struct_with_views(kind: pa.DataType) -> bool:
+    if not pa.types.is_struct(kind):
+        return False
+    types = [field.type for field in kind]
+    views = (pa.types.is_string_view, pa.types.is_binary_view)
+    return any(is_view(inner) for is_view in views for inner in types) or any(
+        map(_is_struct_with_views, types)
+    )
 
 
 def with_inner(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:

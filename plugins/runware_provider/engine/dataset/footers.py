@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from runware_provider.engine.dataset.arrow_types import inner_types
 from runware_provider.engine.dataset.source import Dataset, SourceFile
 from runware_provider.engine.dataset.source_files import find_files
 from runware_provider.engine.dataset.source_schema import (
@@ -76,13 +77,7 @@ class OpenedFile:
         Raises:
             BadInput: it is gone, or has changed.
         """
-        path = self.file.path
-        try:
-            now = self.stamp()
-        except FileNotFoundError:
-            raise BadInput("source", f"{path} is gone since its footer was read", _REMEDY) from None
-        if now != self.file.stamp:
-            raise BadInput("source", f"{path} has changed since its footer was read", _REMEDY)
+        _check_unchanged(self.file, self.stamp)
 
     def close(self) -> None:
         """Read no more of it."""
@@ -99,25 +94,34 @@ def open_file(storage: Storage, file: SourceFile) -> OpenedFile:
         content = storage.open(file.path)
     except FileNotFoundError:
         raise BadInput("source", f"{file.path} is gone since its footer was read", _REMEDY) from None
+    stamp = partial(storage.stamp, file.path, content)
+    try:
+        _check_unchanged(file, stamp)
+        parquet = _opened_as(file, content)
+    except BaseException:
+        content.close()
+        raise
+    return OpenedFile(file, parquet, stamp)
+
+
+def _opened_as(file: SourceFile, content: pa.NativeFile) -> Any:
     try:
         parquet = _parquet(content)
         digest = _digest(content)
     except (pa.ArrowException, OSError) as error:
-        content.close()
         raise unreadable(file.path, error) from error
-    opened = OpenedFile(file, parquet, partial(storage.stamp, file.path, content))
-    try:
-        opened.check()
-        _check_digest(file, digest)
-    except BaseException:
-        content.close()
-        raise
-    return opened
-
-
-def _check_digest(file: SourceFile, digest: str) -> None:
-    """A store may not know that a content is another one: its clock may be coarse."""
+    # A store may not know that a content is another one: its clock may be coarse.
     if digest != file.digest:
+        raise BadInput("source", f"{file.path} has changed since its footer was read", _REMEDY)
+    return parquet
+
+
+def _check_unchanged(file: SourceFile, stamp: Callable[[], Version]) -> None:
+    try:
+        now = stamp()
+    except FileNotFoundError:
+        raise BadInput("source", f"{file.path} is gone since its footer was read", _REMEDY) from None
+    if now != file.stamp:
         raise BadInput("source", f"{file.path} has changed since its footer was read", _REMEDY)
 
 
@@ -180,7 +184,7 @@ def _parquet(content: pa.NativeFile) -> Any:
 def _has_nanoseconds(kind: pa.DataType) -> bool:
     if pa.types.is_timestamp(kind):
         return bool(kind.unit == "ns")
-    return any(_has_nanoseconds(kind.field(number).type) for number in range(kind.num_fields))
+    return any(map(_has_nanoseconds, inner_types(kind)))
 
 
 def _digest(content: pa.NativeFile) -> str:

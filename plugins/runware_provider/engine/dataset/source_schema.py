@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 
-from runware_provider.engine.dataset.arrow_types import plain, with_inner
+from runware_provider.engine.dataset.arrow_types import (
+    has_list_view,
+    inner_types,
+    is_unwritable,
+    plain,
+    with_inner,
+    writable,
+)
 from runware_provider.engine.errors import BadInput
 
 if TYPE_CHECKING:
@@ -90,7 +97,7 @@ def unwritten_types(metadata: Any, schema: pa.Schema) -> tuple[tuple[str, str], 
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:
-    return _is_bytes(kind) or any(_holds_bytes(kind.field(number).type) for number in range(kind.num_fields))
+    return _is_bytes(kind) or any(map(_holds_bytes, inner_types(kind)))
 
 
 def _only_value(metadata: Any, column: str, value: str) -> bool:
@@ -114,14 +121,16 @@ def one_schema(footers: Sequence[Footer]) -> pa.Schema:
     of all files and row groups.
 
     Raises:
-        BadInput: a column's types do not go together.
+        BadInput: a column's types do not go together, or Arrow could not write what it holds.
     """
     kinds: list[tuple[str, pa.Schema]] = []
     for footer in footers:
         if not any(footer.schema.equals(schema) for _, schema in kinds):
             kinds.append((footer.path, footer.schema))
+    for path, schema in kinds:
+        _check_writable(path, schema)
     if len(kinds) == len(footers) == 1 and footers[0].row_groups <= 1:
-        return pa.schema(list(kinds[0][1]))
+        return pa.schema([field.with_type(writable(field.type)) for field in kinds[0][1]])
     if len(kinds) == 1:
         # The file's own metadata (pandas' index, for one) describes the input, not what we write.
         return pa.schema([_with_room(field) for field in kinds[0][1]])
@@ -129,12 +138,22 @@ def one_schema(footers: Sequence[Footer]) -> pa.Schema:
     return pa.schema([_with_room(_one_field(name, kinds)) for name in names])
 
 
+def _check_writable(path: str, schema: pa.Schema) -> None:
+    for field in schema:
+        if is_unwritable(field.type):
+            raise BadInput(
+                "source",
+                f"column {field.name!r} of {path} is {field.type}, which Arrow does not write into Parquet",
+                "Write it with plain lists and texts",
+            )
+
+
 def _with_room(field: pa.Field) -> pa.Field:
     """Where a dictionary's places are of 8 or 16 bits, of 32: a file or row group has few values, all together may have more.
 
     Arrow would write them into one row group, and could not read it again.
     """
-    return field.with_type(_with_roomy_places(field.type))
+    return field.with_type(_with_roomy_places(writable(field.type)))
 
 
 def _with_roomy_places(kind: pa.DataType) -> pa.DataType:
@@ -185,15 +204,13 @@ def _holds(wide: pa.DataType, narrow: pa.DataType) -> bool:
     if pa.types.is_struct(wide) and pa.types.is_struct(narrow):
         inner = [(wide.field(one.name).type, one.type) for one in map(narrow.field, range(narrow.num_fields))]
     else:
-        inner = list(zip(_inner(wide), _inner(narrow), strict=False))
+        inner = list(zip(inner_types(wide), inner_types(narrow), strict=False))
     return _castable(narrow, wide) and all(_holds(*both) for both in inner)
 
 
-def _inner(kind: pa.DataType) -> list[pa.DataType]:
-    return [kind.field(n).type for n in range(kind.num_fields)]
-
-
 def _castable(narrow: pa.DataType, wide: pa.DataType) -> bool:
+    if narrow != wide and has_list_view(narrow):
+        return False
     try:
         pa.nulls(0, narrow).cast(wide)
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError):
