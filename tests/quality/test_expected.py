@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from datetime import date
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from runware_provider.engine.errors import BadInput
 from runware_provider.quality.expected import MISSES_SHOWN, Expected, Hits
 from runware_provider.quality.figures import Rows
+from runware_provider.quality.keys import comparable_keys
 
 RESULT = pa.struct({"vendor": pa.string(), "total": pa.float64(), "day": pa.date32()})
 SCHEMA = pa.schema({"key": pa.string(), "result": RESULT})
@@ -149,3 +151,17 @@ def test_an_expected_number_that_the_field_cannot_hold_is_a_miss(lake):
     table = pa.table({"key": [0, 1], "count": pa.array([2**64 - 1, 7], pa.uint64())})
     (count,) = lake.look(expected=table, key="key").hits.fields
     assert (count.hits, count.of) == (1, 2)
+
+
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.dictionary(pa.int8(), pa.string()), pa.uuid()])
+@pytest.mark.parametrize("given", [pa.string(), pa.string_view()])
+def test_keys_meet_whatever_holds_them(kind, given):
+    ids = [str(uuid.UUID(int=number)) for number in range(2)]
+    stored = [uuid.UUID(one).bytes for one in ids] if kind == pa.uuid() else ids
+    table = pa.table({"key": pa.array(ids, given), "vendor": pa.array(["u", "v"], given)})
+    wanted = Expected(table, "key", pa.schema({"key": kind, "result": RESULT}), RESULT)
+    keys = comparable_keys(pa.chunked_array([pa.array(stored, kind)])).combine_chunks()
+    hits = Hits(wanted)
+    add(hits, keys, pa.array([{"vendor": "u"}, {"vendor": "u"}], RESULT))
+    assert (hits.compared, hits.fields[0].hits, hits.fields[0].of) == (2, 1, 2)
+    assert hits.fields[0].misses == [(ids[1], "u", "v")]

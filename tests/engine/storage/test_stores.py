@@ -412,3 +412,17 @@ def test_a_state_folder_in_another_store_is_refused(url, state):
     with pytest.raises(BadInput, match=r"^state: .* does not lie in the destination's store"):
         stores.open_beside(storage, state, field="state")
     stores.open_beside(storage, url + "/x", field="state")
+
+
+def test_a_stamp_changes_with_the_content_and_with_nothing_else(place):
+    storage, folder = place
+    path = storage.join(folder, "a")
+    storage.create_new(path, b"one")
+    with storage.open(path) as opened:
+        first = storage.stamp(path, opened)
+        assert storage.stamp(path, opened) == first
+    with storage.open(path) as opened:
+        assert storage.stamp(path, opened) == first
+    storage.replace_if(path, b"two", storage.read_versioned(path)[1])
+    with storage.open(path) as opened:
+        assert storage.stamp(path, opened) != first

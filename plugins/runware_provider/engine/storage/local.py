@@ -250,7 +250,8 @@ class LocalStorage:
     def _sync_folder(self, folder: Path) -> None:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            self._sync(descriptor)
+            with _naming(folder):
+                self._sync(descriptor)
         finally:
             os.close(descriptor)
 
