@@ -84,7 +84,14 @@ def test_a_single_file_and_files_beside_a_table_are_read(tmp_path, name) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["metadata/notes.json", "data/a.parquet", "snapshot/a.parquet", "base_1/a.parquet"]
+    "name",
+    [
+        "metadata/notes.json",
+        "data/a.parquet",
+        "snapshot/a.parquet",
+        "base_20260101/a.parquet",
+        "delta_20260101_20260102/a.parquet",
+    ],
 )
 def test_folders_that_are_only_called_like_those_of_a_table_are_read(tmp_path, name) -> None:
     write(tmp_path / "plain" / name, {"n": [1]})

@@ -160,7 +160,7 @@ def _table_refused(source: str, table: TableFormat, place: str) -> BadInput:
         f"{source!r} has files of {table.name} ({place}), of which only that format knows which rows count; the others are"
         " old, deleted or of writes that failed",
         f"Write a snapshot of the table into a folder of its own, with {table.read_with}, and give that"
-        " (docs/how-to/table-formats.md shows how)",
+        " (see docs/how-to/table-formats.md)",
     )
 
 

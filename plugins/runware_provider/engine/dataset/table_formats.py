@@ -33,7 +33,11 @@ FORMATS: Final = tuple(
         ("Apache Paimon", r"/snapshot/(?:snapshot-\d+|LATEST|EARLIEST)$", "pypaimon"),
         ("Lance", r"/_versions/[^/]+\.manifest$", "lance"),
         ("DuckLake", r"/ducklake-[0-9a-f-]{36}(?:-delete)?\.parquet$", "DuckDB's extension ducklake"),
-        ("Hive ACID", r"/(?:base_\d{7,}|(?:delete_)?delta_\d{7,}_\d{7,})[^/]*/.", "Hive or Spark"),
+        (
+            "Hive ACID",
+            r"/(?:base_\d{7}|(?:delete_)?delta_\d{7}_\d{7}(?:_\d{4})?)(?:_v\d+)?/.",
+            "Hive or Spark",
+        ),
         ("Spark's streaming sink", r"/_spark_metadata/.", "Spark"),
     )
 )
