@@ -74,7 +74,12 @@ async def test_killed_between_the_two_publishes_it_is_there_after_another_run(pl
     folder = fill(place)
     await place.run(failures=str(folder))
     expected = [row["n"] for row in place.rows(folder)]
-    # As a kill leaves it: the dataset is published, of the failures some parts are placed but no manifest is.
+    # As a kill leaves it: the dataset is published, of the failures the parts are staged and placed, but no manifest is.
+    for part in folder.glob("*.parquet"):
+        _, number, publish_id = part.stem.split("-")
+        stage = place.state / "failures" / "staged" / publish_id
+        stage.mkdir(parents=True)
+        (stage / f"part-{number}.part").write_bytes(part.read_bytes())
     (place.state / "failures" / "manifest.json").unlink()
     (folder / "_SUCCESS").unlink()
     paid = place.executed()
