@@ -215,3 +215,22 @@ async def test_a_shards_account_that_lacks_rows_is_an_error(new_place: Callable[
             await publish(place, cut)
     path.write_text(whole, encoding="utf-8")
     assert (await publish(place, cut))["rows"] == RECORDS
+
+
+RUNS: dict[str, list[tuple[int, str]]] = {
+    "cut into fewer shards": [(4, "first"), (2, "first")],
+    "nothing to do for the second run": [(2, "first"), (2, "second")],
+    "shards after a plain run of the same name": [(0, "first"), (3, "first")],
+    "a plain run after shards of the same name": [(3, "first"), (0, "first")],
+    "shards, a plain run, and shards again": [(4, "first"), (0, "second"), (2, "first")],
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+async def test_what_the_runs_say_that_they_paid_is_the_bill(new_place: Callable[..., Any], name: str) -> None:
+    place = new_place()
+    said: dict[str, float] = {}
+    for number, (shards, run) in enumerate(RUNS[name]):
+        place.fill(RECORDS + (5 * number if run == "first" else 0))
+        said[run] = (await walk(place, [(shards, {"run": run})]))["paid_usd"]
+    assert sum(said.values()) == pytest.approx(cost(place))

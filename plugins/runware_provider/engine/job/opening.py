@@ -18,7 +18,7 @@ from runware_provider.engine.job.prepare import check_empty, failures_state, nar
 from runware_provider.engine.job.split_record import present_split
 from runware_provider.engine.memory.lease import Lease
 from runware_provider.engine.memory.ledger import Ledger
-from runware_provider.engine.memory.ledger_sums import Totals
+from runware_provider.engine.memory.ledger_sums import LedgerSums
 from runware_provider.engine.memory.state_folder import generation_of, open_job, wish_of
 from runware_provider.engine.storage.stores import Stores
 
@@ -57,7 +57,7 @@ class OpenedJob:
     """Whether its rows are to be published; those of a preview are not."""
     started_at: str
     """In UTC."""
-    of_shards: Totals = field(default_factory=Totals)
+    of_shards: LedgerSums = field(default_factory=LedgerSums)
     """As of `Place`."""
     may_resend_at: float
     """When what a process before may have sent may be sent again, in seconds as of `time.monotonic`."""
@@ -85,7 +85,7 @@ class Place:
     """As it was found."""
     publishes: bool
     started_at: str
-    of_shards: Totals = field(default_factory=Totals)
+    of_shards: LedgerSums = field(default_factory=LedgerSums)
     """What the ledgers of shards have come to that the place once had."""
 
 

@@ -14,7 +14,7 @@ from runware_provider.engine.identity import task_uuid
 from runware_provider.engine.job.manifest import Sums, manifest_of, unpriced
 from runware_provider.engine.job.places import note_schemas, warn_of_nothing_answered
 from runware_provider.engine.job.prepare import failures_state
-from runware_provider.engine.memory.ledger_sums import Totals
+from runware_provider.engine.memory.ledger_sums import LedgerSums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.job.staged import Staged
     from runware_provider.engine.memory.lease import Lease
     from runware_provider.engine.memory.ledger import Ledger
-    from runware_provider.engine.memory.ledger_sums import Of
+    from runware_provider.engine.memory.ledger_sums import Of, Totals
     from runware_provider.engine.outcome.rows import Counts
     from runware_provider.engine.storage.stores import Version
 
@@ -44,13 +44,16 @@ class LedgerAccounts:
 
     ledger: Ledger
     job_id: bytes
-    of_shards: Totals = field(default_factory=Totals)
+    of_shards: LedgerSums = field(default_factory=LedgerSums)
     """What the ledgers of shards have come to that the place once had."""
 
     def totals(self, of: Of = "used") -> Totals:
         """See `Ledger.totals`."""
         own = self.ledger.totals(of)
-        return own + self.of_shards if of == "all" else own
+        if of == "all":
+            return own + self.of_shards.ever
+        # What this very run paid before, for shards.
+        return own + self.of_shards.paid if of == "fresh" else own
 
     def unpriced_tasks(self) -> list[str]:
         """The UUIDs of the tasks whose cost nobody knows."""

@@ -23,12 +23,12 @@ from runware_provider.engine.job.publishing import Publication, publish_staged
 from runware_provider.engine.job.run_watch import UNRENDERED
 from runware_provider.engine.job.split_record import PLACE, Split, shard_folder
 from runware_provider.engine.job.staged import Staged
-from runware_provider.engine.job.taking_over import ledger_totals, summed
+from runware_provider.engine.job.taking_over import ledger_sums, summed
 from runware_provider.engine.memory.lease_keeping import held
 from runware_provider.engine.outcome.rows import FAILED, Counts, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from runware_provider.engine.job.opening import Place
     from runware_provider.engine.job.prepare import Prepared
@@ -89,7 +89,7 @@ def _publish(place: Place, split: str, began: float) -> dict[str, Any]:
         previous=published[1] if published else None,
         previous_failures=failures[1] if failures else None,
         generation=current.wish.generation,
-        accounts=_AccountsOfShards(dones, summed(_ever(prepared, current))),
+        accounts=_accounts(prepared, current, dones),
         clock=lambda: Clock(place.started_at, timestamp(), round(time.monotonic() - began, 3)),
         still_wanted=StillWanted(storage, prepared.state_folder, current),
     )
@@ -98,10 +98,13 @@ def _publish(place: Place, split: str, began: float) -> dict[str, Any]:
     return publish_staged(publication, Staged(batches, failed, counts))
 
 
-def _ever(prepared: Prepared, current: Split) -> Iterator[Totals]:
-    """What each ledger of the place has come to by now."""
-    for number in (PLACE, *range(current.folders)):
-        yield ledger_totals(prepared, number, "all")
+def _accounts(prepared: Prepared, current: Split, dones: Sequence[Done]) -> _AccountsOfShards:
+    sums = [ledger_sums(prepared, number) for number in (PLACE, *range(current.folders))]
+    # A run with a name has paid what it paid in every ledger of the place, also for shards that are cut otherwise by now,
+    # and nothing of what another run paid. Without a name, only the processes that did the shards know what they paid.
+    named = prepared.spec.run is not None
+    paid = (each.paid for each in sums) if named else (done.paid for done in dones)
+    return _AccountsOfShards(dones, summed(paid), summed(each.ever for each in sums))
 
 
 def _all_done(prepared: Prepared, current: Split) -> list[Done]:
@@ -155,16 +158,16 @@ class _AccountsOfShards:
     """What all ledgers of the place come to."""
 
     dones: Sequence[Done]
+    paid: Totals
+    """By this run, with all its tries."""
     ever: Totals
     """Of all ledgers of the place, those of shards that it has no more among them."""
 
     def totals(self, of: Of = "used") -> Totals:
-        """Over what the rows show, over what the runs of the shards paid, or over everything."""
+        """Over what the rows show, over what this run paid, or over everything."""
         if of == "used":
             return summed(done.used for done in self.dones)
-        if of == "fresh":
-            return summed(done.paid for done in self.dones)
-        return self.ever
+        return self.paid if of == "fresh" else self.ever
 
     def unpriced_tasks(self) -> list[str]:
         """The UUIDs of the tasks whose cost nobody knows."""

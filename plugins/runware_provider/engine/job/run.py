@@ -20,6 +20,7 @@ from runware_provider.engine.job.taking_over import (
 )
 from runware_provider.engine.job.tidying import tidy
 from runware_provider.engine.memory.lease_keeping import held
+from runware_provider.engine.memory.ledger_sums import LedgerSums
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,11 +85,14 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
 def _going_on(place: Place, left: Split) -> Place:
     """The place, with what its shards know and what they have spent of this run's budget."""
     prepared = replace(place.prepared, handed_over=left.to_a_plain_run())
+    # Only a run with a name can have been at work in shards before.
+    shards = range(left.folders) if prepared.spec.run is not None else ()
+    paid = summed(paid_by_run(prepared, shards))
     budget = prepared.spec.budget
-    if budget is not None and prepared.spec.run is not None:
-        rest = rest_of_budget(budget, summed(paid_by_run(prepared, range(left.folders))))
+    if budget is not None:
+        rest = rest_of_budget(budget, paid)
         prepared = replace(prepared, spec=prepared.spec.model_copy(update={"budget": rest}))
-    return replace(place, prepared=prepared, of_shards=left.of_shards)
+    return replace(place, prepared=prepared, of_shards=LedgerSums(paid, left.of_shards))
 
 
 def _published(job: OpenedJob, staged: Staged) -> dict[str, Any]:

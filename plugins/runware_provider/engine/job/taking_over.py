@@ -14,7 +14,7 @@ from runware_provider.engine.job.split_record import PLACE, present_split, set_s
 from runware_provider.engine.memory.lease import Lease
 from runware_provider.engine.memory.lease_keeping import held
 from runware_provider.engine.memory.ledger import Ledger
-from runware_provider.engine.memory.ledger_sums import Totals
+from runware_provider.engine.memory.ledger_sums import LedgerSums, Totals
 from runware_provider.engine.memory.state_folder import find_job
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.job.split_record import Split
-    from runware_provider.engine.memory.ledger_sums import Of
     from runware_provider.engine.spec import Budget, Endpoint
 
 NEXT_TO_NOTHING_USD = 1e-12
@@ -108,19 +107,19 @@ def paid_by_run(prepared: Prepared, numbers: Iterable[int]) -> list[Totals]:
     Raises:
         StateUnreadable: a ledger cannot be read.
     """
-    return [ledger_totals(prepared, number, "fresh") for number in numbers]
+    return [ledger_sums(prepared, number).paid for number in numbers]
 
 
-def ledger_totals(prepared: Prepared, number: int, of: Of) -> Totals:
-    """What one ledger of the place has come to; as of `paid_by_run`."""
+def ledger_sums(prepared: Prepared, number: int) -> LedgerSums:
+    """What the ledger of one shard, or of the `PLACE`, has come to; errors as of `paid_by_run`."""
     storage, folder = prepared.storage, prepared.place_state
     if number != PLACE:
         folder = shard_folder(storage, prepared.place_state, number)
     if find_job(storage, folder) is None:
-        return Totals()
+        return LedgerSums()
     ledger = Ledger(storage, storage.join(folder, "ledger"), run=prepared.spec.run)
     try:
-        return ledger.totals(of)
+        return LedgerSums(ledger.totals("fresh"), ledger.totals("all"))
     finally:
         ledger.close()
 

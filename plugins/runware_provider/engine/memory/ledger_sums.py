@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -46,6 +46,15 @@ class Totals:
     def __add__(self, other: Totals) -> Totals:
         """Sums over both, which have no task UUID in common."""
         return Totals(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Totals)))
+
+
+@dataclass(frozen=True)
+class LedgerSums:
+    """What a ledger of a place has come to, or several of them."""
+
+    paid: Totals = field(default_factory=Totals)
+    """By the run that asks, with all its tries; nothing where it has no name."""
+    ever: Totals = field(default_factory=Totals)
 
 
 @dataclass(frozen=True)
