@@ -62,7 +62,7 @@ def exposure(new_scene: Callable[..., Scene], jobs: int, dice: random.Random, *,
             answered = _answered(scene.place)
             if forgotten:
                 _forget(scene.place.server)
-            manifest = scene.finish()["manifest"]
+            manifest = scene.finish()["returned"]
             found.kills += scene.sums.kills
             found.in_flight += executed - answered
             found.most = max(found.most, executed - answered)

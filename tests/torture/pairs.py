@@ -64,21 +64,30 @@ def paired(scene: Scene, pair: Pair) -> Sums:
 def _codes(scene: Scene, pair: Pair) -> list[int]:
     first = scene.start()
     try:
-        while not (over := wait([first.sentinel], BETWEEN_LOOKS_S)) and not scene.has_lease():
-            pass
-        over = over or wait([first.sentinel], pair.seconds)
+        over = ended_before_its_lease(scene, first) or wait([first.sentinel], pair.seconds)
         if pair.frozen and not over:
-            _signal(first, signal.SIGSTOP)
+            send_signal(first, signal.SIGSTOP)
         second = scene.exit_code(scene.start(), None, ENDS)
     finally:
-        _signal(first, signal.SIGCONT)
+        send_signal(first, signal.SIGCONT)
     codes = [scene.exit_code(first, None, ENDS), second]
     scene.sums.overtaken += codes[0] == STOPPED
     return codes
 
 
-def _signal(process: ForkServerProcess, number: signal.Signals) -> None:
-    """It has a process to meet for as long as nobody has asked how that ended."""
+def ended_before_its_lease(scene: Scene, process: ForkServerProcess, below: str = "") -> bool:
+    """Wait until the first process of a place, or of a folder below it, has the lease; whether it has ended by then."""
+    while not wait([process.sentinel], BETWEEN_LOOKS_S):
+        if scene.has_lease(below):
+            return False
+    return True
+
+
+def send_signal(process: ForkServerProcess, number: signal.Signals) -> None:
+    """Stop a process or let it go on, if it is still there.
+
+    It has a process to meet for as long as nobody has asked how that ended.
+    """
     if process.pid is not None:
         try:
             os.kill(process.pid, number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
@@ -16,7 +17,7 @@ from runware_provider.testing import Fault, LocalServer, ServerSettings
 from tests.answers import total_of
 from tests.engine.conftest import FAST, KEY, Place, body_of
 from tests.forked import FAMILY, nursery
-from tests.torture.victim import ACCOUNT, TOLD, Orders, obey
+from tests.torture.victim import TOLD, Errand, Orders, obey
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
@@ -42,9 +43,16 @@ LIMITS = {
 the shortest there is, so that one who stands still is soon overtaken."""
 MISREAD = "Shop 1"
 """Records with this text get an answer that does not fit, until the model is shown what is wrong with it."""
-EXECUTIONS = RECORDS + sum(MISREAD in body_of(number) for number in range(RECORDS))
-"""Inferences that one job needs."""
 HARD_STOP_S = 100.0
+RUN = Errand()
+
+
+def executions(records: int) -> int:
+    """Inferences that one job needs."""
+    return records + sum(MISREAD in body_of(number) for number in range(records))
+
+
+EXECUTIONS = executions(RECORDS)
 
 
 @dataclass(frozen=True)
@@ -115,19 +123,37 @@ class Sums:
 
 
 class Scene:
-    """A place, a server and perhaps a bucket, from `with` to its end."""
+    """A place, a server and perhaps a bucket, from `with` to its end.
+
+    Args:
+        root: a folder that is not there yet.
+        combination: how answers come, and where everything is kept.
+        s3: the server of the bucket.
+        records: of the source.
+        patience_s: after which a process that has not ended counts as standing still.
+        settings: of the local API server.
+    """
 
     def __init__(
-        self, root: Path, combination: Combination, s3: S3Server | None = None, **settings: Any
+        self,
+        root: Path,
+        combination: Combination,
+        s3: S3Server | None = None,
+        *,
+        records: int = RECORDS,
+        patience_s: float = HARD_STOP_S,
+        **settings: Any,
     ) -> None:
         root.mkdir(parents=True)
         server = LocalServer(
             ServerSettings(key=KEY, **{"latency": LATENCY_S, "answers": total_of, **settings})
         )
         self.place = Place(root, server, dict(LIMITS))
-        self.place.fill(RECORDS)
+        self.place.fill(records)
+        self.records = records
         self.combination = combination
         self.sums = Sums(jobs=1)
+        self._patience_s = patience_s
         self._options = s3.options() if s3 is not None else None
         self._folder = f"s3://{s3.new_bucket()}/job" if s3 is not None else ""
 
@@ -139,16 +165,20 @@ class Scene:
     def __exit__(self, *_: object) -> None:
         self.place.server.__exit__(None, None, None)
 
-    @property
-    def spec(self) -> Spec:
+    def spec(self, run: str | None = None) -> Spec:
+        """The job, as a run of that name wishes it."""
         elsewhere = {"destination": f"{self._folder}/out"} if self._folder else {}
         asked_again = {"reasks": REASKS}
-        return self.place.spec(delivery=self.combination.delivery, structured=asked_again, **elsewhere)
+        return self.place.spec(
+            delivery=self.combination.delivery, structured=asked_again, run=run, **elsewhere
+        )
 
-    def start(self, kill: Kill | None = None) -> ForkServerProcess:
+    def start(
+        self, kill: Kill | None = None, errand: Errand = RUN, *, run: str | None = None
+    ) -> ForkServerProcess:
         """A victim on its way."""
         fatal = (kill.boundary, kill.after) if kill is not None else (None, False)
-        orders = Orders(self.spec, self.place.endpoint, self._options, self.place.root, *fatal)
+        orders = Orders(self.spec(run), self.place.endpoint, self._options, self.place.root, errand, *fatal)
         process = nursery().Process(target=obey, args=(orders,))
         with FAMILY:
             process.start()
@@ -158,7 +188,7 @@ class Scene:
     def kill(self, kill: Kill) -> bool:
         """Run a victim; whether it was killed, or had come to its end before."""
         killed = self.end(self.start(kill), kill.seconds)
-        self._check_foretold()
+        self.check_foretold()
         return killed
 
     def end(self, process: ForkServerProcess, seconds: float | None = None) -> bool:
@@ -173,7 +203,7 @@ class Scene:
 
     def exit_code(self, process: ForkServerProcess, seconds: float | None, expected: set[int]) -> int:
         """The same; how it ended."""
-        ended = wait([process.sentinel], HARD_STOP_S if seconds is None else seconds)
+        ended = wait([process.sentinel], self._patience_s if seconds is None else seconds)
         hangs = seconds is None and not ended
         with FAMILY:
             process.kill()
@@ -189,7 +219,7 @@ class Scene:
             )
         return int(code)
 
-    def _check_foretold(self) -> None:
+    def check_foretold(self) -> None:
         """What was executed must stand in the ledger at every moment, since its intent comes before its POST.
 
         The end alone does not show it: a restart without intents sends the same UUIDs, and the API refuses them.
@@ -205,12 +235,16 @@ class Scene:
     def finish(self) -> dict[str, Any]:
         """Run to the end; the account of it."""
         self.end(self.start())
-        account: dict[str, Any] = json.loads((self.place.root / ACCOUNT).read_text(encoding="utf-8"))
+        return self.account()
+
+    def account(self, errand: Errand = RUN) -> dict[str, Any]:
+        """What the last process said that came to the end of this errand."""
+        account: dict[str, Any] = json.loads((self.place.root / errand.account).read_text(encoding="utf-8"))
         return account
 
     def judge(self, account: dict[str, Any]) -> None:
         """Compare the end with the bill."""
-        self.judge_published(account["manifest"])
+        self.judge_published(account["returned"])
 
     def judge_published(self, manifest: dict[str, Any] | None = None) -> None:
         """The same, with the manifest that was published if no other is given."""
@@ -218,22 +252,30 @@ class Scene:
         if manifest is None:
             manifest = json.loads((self.place.state / "manifest.json").read_text(encoding="utf-8"))
         self.sums.longest_s = max(self.sums.longest_s, manifest["duration_s"])
-        self.sums.compare(self.place, manifest, RECORDS, reasks=REASKS)
-        if self.place.executed() < EXECUTIONS:
+        self.sums.compare(self.place, manifest, self.records, reasks=REASKS)
+        if self.place.executed() < executions(self.records):
             self.sums.violations.append("not every answer that does not fit was shown to the model")
         held = {path.name for path in self.place.destination.iterdir() if not path.name.startswith(".")}
         if held != {file["path"] for file in manifest["files"]} | {"_SUCCESS"}:
             self.sums.violations.append(f"the dataset's folder holds {sorted(held)}")
-        if manifest["outcomes"] != {"succeeded": RECORDS}:
+        if manifest["outcomes"] != {"succeeded": self.records}:
             self.sums.violations.append(f"outcomes are {manifest['outcomes']}")
 
-    def has_lease(self) -> bool:
-        """Whether a process has begun its work."""
+    def has_lease(self, below: str = "") -> bool:
+        """Whether a process has begun its work, in the state folder of the place or in one below."""
         if not self._folder:
-            return (self.place.state / LEASES).exists()
-        return bool(
-            S3Storage(self._folder.split("/")[2], self._options).list(f"{self._folder}/out.state/{LEASES}")
-        )
+            return (self.place.state / below / LEASES).exists()
+        return bool(self._bucket().list(f"{self._folder}/out.state{below and f'/{below}'}/{LEASES}"))
+
+    def remove(self, below: str) -> None:
+        """Take a file out of the state folder of the place."""
+        if self._folder:
+            self._bucket().delete(f"{self._folder}/out.state/{below}")
+        else:
+            (self.place.state / below).unlink(missing_ok=True)
+
+    def _bucket(self) -> S3Storage:
+        return S3Storage(self._folder.split("/")[2], self._options)
 
     def fetch(self) -> None:
         """Bring what is in the bucket to the place's folder, where the audit looks."""
@@ -241,11 +283,13 @@ class Scene:
             return
         for folder in (self.place.destination, self.place.state):
             shutil.rmtree(folder, ignore_errors=True)
-        bucket = S3Storage(self._folder.split("/")[2], self._options)
+        bucket = self._bucket()
         for entry in bucket.list(self._folder):
             path = self.place.root / entry.path.removeprefix(f"{self._folder}/")
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(bucket.read(entry.path))
+            # Other processes may be at work, and remove what they are done with.
+            with contextlib.suppress(FileNotFoundError):
+                path.write_bytes(bucket.read(entry.path))
 
 
 def tortured(scene: Scene, kills: tuple[Kill, ...]) -> Sums:

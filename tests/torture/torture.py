@@ -2,6 +2,7 @@
 
 Each job has a folder and an API server of its own. It is killed at every boundary (see `victim`), before and after, and
 at random moments up to three times in a row; then it runs to its end, and rows, executions and charges are counted.
+Jobs in shards are killed, doubled, frozen and taken over in several of their processes at once (see `ordeals`).
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ if __name__ == "__main__":
 from tests.engine.conftest import places_below  # noqa: E402 - found by the lines above
 from tests.s3.server import S3Server  # noqa: E402
 from tests.torture.exposure import Exposure, exposure  # noqa: E402
+from tests.torture.ordeals import Extent, ordeals  # noqa: E402
 from tests.torture.pairs import paired, pairs  # noqa: E402
 from tests.torture.scene import Combination, Kill, Scene, Sums, tortured  # noqa: E402
+from tests.torture.sharded import PATIENCE_S, RECORDS_PER_SHARD, SLOW, suffered, undisturbed  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +39,7 @@ MOST_KILLS = 3
 MIXTURES_TOGETHER = 100
 """Each has a server of its own for as long as its batch runs."""
 EXPOSED_JOBS = 12
-CHAPTERS = ("kills", "mixtures", "twins", "exposure")
+CHAPTERS = ("kills", "mixtures", "twins", "shards", "exposure")
 
 
 class Torture:
@@ -59,7 +62,7 @@ class Torture:
         with self.scene(combination) as scene:
             account = scene.finish()
             scene.judge(account)
-        return account["boundaries"], account["manifest"]["duration_s"], scene.sums
+        return account["boundaries"], account["returned"]["duration_s"], scene.sums
 
     def twins(self, combination: Combination, count: int, seconds: float, seed: str) -> Sums:
         """The same job in two processes, so often; some side by side."""
@@ -68,6 +71,22 @@ class Torture:
         with ThreadPoolExecutor(SIDE_BY_SIDE // 2) as pool:
             jobs = pool.map(lambda pair: paired(self.scene(combination), pair), pairs(count, seconds, dice))
             for sums in jobs:
+                whole.add(sums)
+        return whole
+
+    def shards(self, combination: Combination, count: int, shards: int, run: Extent, seed: str) -> Sums:
+        """So many jobs in shards, to each of which happens what the dice say; some side by side."""
+
+        def scene() -> Scene:
+            records = RECORDS_PER_SHARD * shards
+            return self.scene(combination, records=records, patience_s=PATIENCE_S, faults=(SLOW,))
+
+        whole = Sums()
+        extents = {"run": run, **undisturbed(scene(), shards)}
+        with ThreadPoolExecutor(max(2, SIDE_BY_SIDE // shards)) as pool:
+            for sums in pool.map(
+                lambda ordeal: suffered(scene(), ordeal), ordeals(count, shards, extents, seed)
+            ):
                 whole.add(sums)
         return whole
 
@@ -176,6 +195,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=CHAPTERS, action="append", help="may be given several times")
     parser.add_argument("--mixtures", type=int, default=1000, help="seeded mixtures of faults")
     parser.add_argument("--twins", type=int, default=100, help="pairs of processes of the same job, in all")
+    parser.add_argument("--ordeals", type=int, default=25, help="jobs in shards per delivery and store")
+    parser.add_argument("--shards", type=int, default=16, help="shards, and processes, of each of those")
     return parser.parse_args()
 
 
@@ -189,7 +210,7 @@ def _print(text: str) -> None:
 
 
 def _processes(torture: Torture, given: argparse.Namespace, chapters: Sequence[str]) -> list[Sums]:
-    """Jobs that are killed, and jobs that are started twice."""
+    """Jobs that are killed, jobs that are started twice, and jobs in shards."""
     found = []
     combinations = [
         Combination(delivery, store)
@@ -212,6 +233,9 @@ def _processes(torture: Torture, given: argparse.Namespace, chapters: Sequence[s
         if "twins" in chapters:
             share = len(range(number, given.twins, len(combinations)))
             add("twins", torture.twins(combination, share, seconds, seed))
+        if "shards" in chapters:
+            run = Extent(boundaries, seconds)
+            add("shards", torture.shards(combination, given.ordeals, given.shards, run, seed))
     return found
 
 
@@ -223,7 +247,11 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
         torture = Torture(folder, stack.enter_context(S3Server()))
         _print(head())
-        found = _processes(torture, given, chapters) if {"kills", "twins"}.intersection(chapters) else []
+        found = (
+            _processes(torture, given, chapters)
+            if {"kills", "twins", "shards"}.intersection(chapters)
+            else []
+        )
         if "mixtures" in chapters and given.mixtures:
             found.append(mixtures(given.mixtures, given.seed, folder))
             _print(line("both", "local", "mixtures", found[-1]))

@@ -1,4 +1,4 @@
-"""A process that runs one job and kills itself, with SIGKILL, at the boundary that it is told.
+"""A process that does one verb of a job and kills itself, with SIGKILL, at the boundary that it is told.
 
 A boundary is every write to a store and every request to the API. What the engine does lies between two of them, so
 that "before the n-th" and "after the n-th", for every n, are all the moments that differ for whoever comes after.
@@ -13,18 +13,22 @@ import os
 import signal
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import httpx
 
 import runware_provider.engine.storage.s3  # noqa: F401 - heavy; loaded once, before the processes are forked
-from runware_provider.engine.errors import JobStopped, PublishConflict
+from runware_provider.engine.errors import BadInput, JobStopped, PublishConflict
+from runware_provider.engine.job.inferring import infer_shard
+from runware_provider.engine.job.publishing_shards import publish_shards
 from runware_provider.engine.job.run import run_job
+from runware_provider.engine.job.splitting import split_shards
 from runware_provider.engine.storage.stores import Stores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Coroutine, Iterator, Mapping
     from pathlib import Path
 
     from runware_provider.engine.spec import Endpoint, Spec
@@ -32,10 +36,35 @@ if TYPE_CHECKING:
 
 TOLD = "told.txt"
 """What the process wrote to its standard error."""
-ACCOUNT = "account.json"
-"""How many boundaries there were, and the manifest; written by a run that came to its end."""
 STOPPED = 3
 """The exit code of a run that another run can go on from, as the command line has it."""
+REFUSED = 4
+"""The exit code of a verb that was refused before it sent anything."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One verb of a job; without shards the only one, which is the three in one.
+
+    Args:
+        verb: `run`, `split`, `infer` or `publish`.
+        shards: into how many the source is to be cut, by `split`.
+        split: which split is meant, by `infer` and `publish`.
+        shard: which of its shards is meant, by `infer`.
+    """
+
+    verb: str = "run"
+    shards: int = 1
+    split: str = ""
+    shard: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.shard}" if self.verb == "infer" else self.verb
+
+    @property
+    def account(self) -> str:
+        """The file in which a process that came to its end says how many boundaries and seconds there were, and what it returned."""
+        return f"{str(self).replace(' ', '-')}.json"
 
 
 @dataclass(frozen=True)
@@ -46,7 +75,8 @@ class Orders:
         spec: the job.
         endpoint: where the API answers.
         options: the S3 store's options; nothing for local files.
-        folder: where `TOLD` and `ACCOUNT` go.
+        folder: where `TOLD` and the account go.
+        errand: the verb.
         boundary: the one at which it dies, counted from 1 over writes and requests alike; nothing to live.
         after: whether it dies when that is done, or before.
     """
@@ -55,6 +85,7 @@ class Orders:
     endpoint: Endpoint
     options: Mapping[str, str] | None
     folder: Path
+    errand: Errand = Errand()
     boundary: int | None = None
     after: bool = False
 
@@ -149,19 +180,38 @@ class MortalTransport(httpx.AsyncHTTPTransport):
 
 
 def obey(orders: Orders) -> None:
-    """Run the job in this process, and die, stop, or leave an account."""
+    """Do the errand in this process, and die, stop, or leave an account."""
+    began = time.monotonic()
     told = os.open(orders.folder / TOLD, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(told, sys.stderr.fileno())
     boundaries = Boundaries(orders.boundary, after=orders.after)
-    stores = MortalStores(orders.options, boundaries)
-    job = run_job(orders.spec, orders.endpoint, stores=stores, transport=MortalTransport(boundaries))
     try:
-        manifest = asyncio.run(job)
-    except (JobStopped, PublishConflict) as stopped:
-        sys.stderr.write(f"{type(stopped).__name__}: {stopped}\n")
-        sys.exit(STOPPED)
-    account = {"boundaries": boundaries.count, "manifest": manifest}
-    (orders.folder / ACCOUNT).write_text(json.dumps(account), encoding="utf-8")
+        returned = asyncio.run(_done(orders, boundaries))
+    except (JobStopped, PublishConflict, BadInput) as ended:
+        sys.stderr.write(f"{orders.errand}: {type(ended).__name__}: {ended}\n")
+        sys.exit(REFUSED if isinstance(ended, BadInput) else STOPPED)
+    seconds = time.monotonic() - began
+    account = {"boundaries": boundaries.count, "seconds": seconds, "returned": returned}
+    (orders.folder / orders.errand.account).write_text(json.dumps(account), encoding="utf-8")
+
+
+def _done(orders: Orders, boundaries: Boundaries) -> Coroutine[Any, Any, Any]:
+    spec, endpoint, errand = orders.spec, orders.endpoint, orders.errand
+    stores = MortalStores(orders.options, boundaries)
+    transport = MortalTransport(boundaries)
+    match errand.verb:
+        case "split":
+            return split_shards(
+                spec, endpoint, shards=errand.shards, least_rows=1, stores=stores, transport=transport
+            )
+        case "infer":
+            return infer_shard(
+                spec, endpoint, split=errand.split, shard=errand.shard, stores=stores, transport=transport
+            )
+        case "publish":
+            return publish_shards(spec, endpoint, split=errand.split, stores=stores)
+        case _:
+            return run_job(spec, endpoint, stores=stores, transport=transport)
 
 
 def _die() -> None:
