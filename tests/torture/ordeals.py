@@ -12,17 +12,7 @@ from typing import Literal
 from tests.torture.scene import Kill
 
 Mishap = Literal["none", "killed", "doubled", "frozen", "woken", "cleared"]
-MISHAPS: tuple[Mishap, ...] = (
-    "none",
-    "none",
-    "none",
-    "killed",
-    "killed",
-    "doubled",
-    "frozen",
-    "woken",
-    "cleared",
-)
+MISHAPS: tuple[Mishap, ...] = (*3 * ("none",), *2 * ("killed",), "doubled", "frozen", "woken", "cleared")
 """Of which one is drawn for each shard."""
 STANDSTILLS = ("frozen", "woken")
 MOST_STANDSTILLS = 3

@@ -1,4 +1,4 @@
-"""The torture command in short: 20 random moments and a handful of boundaries, over each delivery and store."""
+"""The torture command in short: random moments, a handful of boundaries, pairs and shards, over each delivery and store."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from tests.s3.server import shared_server
 from tests.torture.exposure import exposure
+from tests.torture.ordeals import BESIDE, MISHAPS, MOST_STANDSTILLS, STANDSTILLS, Extent, ordeals
 from tests.torture.scene import LIMITS, Combination, Kill, Sums
 from tests.torture.torture import DELIVERIES, STORES, Torture, every_boundary, random_moments
 
@@ -16,6 +17,9 @@ COMBINATIONS = [Combination(delivery, store) for delivery in DELIVERIES for stor
 MOMENTS = 5
 """Of each combination, which makes 20."""
 EXPOSED_JOBS = 3
+SHARDS = 3
+RUN = Extent(boundaries=30, seconds=1.0)
+"""About what a run takes."""
 EVERY = 40
 """Every so many of the boundaries, before and after; the command visits all."""
 
@@ -62,6 +66,30 @@ def test_most_of_the_zombies_have_to_stop_when_they_wake(doubled: list[Sums]) ->
     assert sum(found.overtaken for found in doubled) >= len(COMBINATIONS) / 2
 
 
+@pytest.fixture(scope="module")
+def sharded(torture: Torture) -> list[Sums]:
+    """A job to which nothing happens but to its shards, one that is cut anew, and one that a plain run takes over, of each."""
+    with ThreadPoolExecutor(len(COMBINATIONS)) as pool:
+        return list(
+            pool.map(
+                lambda combination: torture.shards(combination, len(BESIDE), SHARDS, RUN, f"{combination}"),
+                COMBINATIONS,
+            )
+        )
+
+
+def test_a_job_in_shards_whose_processes_die_stand_still_and_are_taken_over_pays_once(
+    sharded: list[Sums],
+) -> None:
+    assert [text for found in sharded for text in found.violations] == []
+    assert all(found.clean for found in sharded)
+
+
+def test_most_jobs_in_shards_are_killed_or_taken_over_at_work(sharded: list[Sums]) -> None:
+    assert sum(found.kills for found in sharded) >= len(COMBINATIONS)
+    assert sum(found.overtaken for found in sharded)
+
+
 def test_no_more_than_the_requests_under_way_is_lost_where_the_api_forgets_sync_answers(
     torture: Torture,
 ) -> None:
@@ -83,3 +111,14 @@ def test_moments_are_the_same_for_the_same_seed() -> None:
     assert scripts == random_moments(20, 50, 1.0, "1")
     assert sum(map(len, scripts)) == 20
     assert all(isinstance(kill, Kill) for script in scripts for kill in script)
+
+
+def test_ordeals_are_the_same_for_the_same_seed_and_leave_nothing_out() -> None:
+    verbs = {verb: Extent(30, 1.0) for verb in ("run", "split", "infer", "publish")}
+    drawn = ordeals(30, 16, verbs, "1")
+    assert drawn == ordeals(30, 16, verbs, "1")
+    assert {ordeal.beside.what for ordeal in drawn} == set(BESIDE)
+    assert {fate.mishap for ordeal in drawn for fate in ordeal.fates} == set(MISHAPS)
+    for ordeal in drawn:
+        assert len(ordeal.fates) == 16
+        assert sum(fate.mishap in STANDSTILLS for fate in ordeal.fates) <= MOST_STANDSTILLS

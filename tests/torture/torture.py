@@ -209,6 +209,12 @@ def _print(text: str) -> None:
     sys.stdout.flush()
 
 
+def _tell(delivery: str, store: str, what: str, sums: Sums) -> None:
+    _print(line(delivery, store, what, sums))
+    for text in sums.violations:
+        _print(f"violation: {text}")
+
+
 def _processes(torture: Torture, given: argparse.Namespace, chapters: Sequence[str]) -> list[Sums]:
     """Jobs that are killed, jobs that are started twice, and jobs in shards."""
     found = []
@@ -221,7 +227,7 @@ def _processes(torture: Torture, given: argparse.Namespace, chapters: Sequence[s
 
         def add(what: str, sums: Sums, combination: Combination = combination) -> None:
             found.append(sums)
-            _print(line(combination.delivery, combination.store, what, sums))
+            _tell(combination.delivery, combination.store, what, sums)
 
         boundaries, seconds, first = torture.undisturbed(combination)
         seed = f"{given.seed} {combination.delivery} {combination.store}"
@@ -254,14 +260,11 @@ def main() -> int:
         )
         if "mixtures" in chapters and given.mixtures:
             found.append(mixtures(given.mixtures, given.seed, folder))
-            _print(line("both", "local", "mixtures", found[-1]))
+            _tell("both", "local", "mixtures", found[-1])
         if "exposure" in chapters and given.delivery != "poll":
             dice = random.Random(given.seed)  # noqa: S311 - moments that can be had again
             for forgotten in (False, True):
                 _print(told(exposure(torture.scene, EXPOSED_JOBS, dice, forgotten=forgotten)))
-    violations = [text for sums in found for text in sums.violations]
-    for text in violations:
-        _print(f"violation: {text}")
     return 0 if all(sums.clean for sums in found) else 1
 
 
