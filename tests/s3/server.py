@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 REGION = "us-east-1"
 KEY = "tests-key"
 SECRET = "tests-secret"
+PATIENCE_S = 60.0
+"""A busy machine is no failed server."""
 
 # Of its own, moto looks whether a condition holds and writes later, and keeps what arrived of a client that died
 # while it sent; S3 does neither. It ends with its standard input, which the kernel closes when its parent dies.
@@ -74,7 +76,7 @@ class S3Server:
     def new_bucket(self) -> str:
         """The name of a fresh, empty bucket."""
         name = f"bucket-{uuid.uuid4().hex[:12]}"
-        httpx.put(f"{self.endpoint_url}/{name}", trust_env=False).raise_for_status()
+        httpx.put(f"{self.endpoint_url}/{name}", timeout=PATIENCE_S, trust_env=False).raise_for_status()
         return name
 
     def options(self, *, endpoint: str | None = None) -> dict[str, str]:
