@@ -134,6 +134,7 @@ async def _command(options: argparse.Namespace) -> dict[str, Any] | list[dict[st
 def _forget(options: argparse.Namespace) -> dict[str, Any]:
     root = options.state or options.destination.rstrip("/") + ".state"
     storage = Stores().open(root, field="state")
+    storage.keep_private(root)
     told = forget_place(
         storage,
         dataset_folder(storage, root, partition_of(options)),

@@ -102,7 +102,9 @@ def test_whatever_can_be_written_is_read_back(number: float) -> None:
     assert number_in(number, 1000) == number_in(repr(number), 1000) == number
 
 
-@given(st.one_of(st.text(max_size=20), st.text("0123456789+-.eE ,_", max_size=12), st.integers(), st.floats()))
+@given(
+    st.one_of(st.text(max_size=20), st.text("0123456789+-.eE ,_", max_size=12), st.integers(), st.floats())
+)
 def test_whatever_comes_is_within_bounds_or_nothing(value: Any) -> None:
     found = number_in(value, 1000)
     assert found is None or 0 <= found <= 1000

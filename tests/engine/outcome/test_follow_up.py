@@ -210,7 +210,13 @@ def test_the_texts_are_in_no_repr() -> None:
 
 @pytest.mark.parametrize(
     ("answers", "errors", "cost"),
-    [([0.1], None, 0.1), ([0.1, 0.2], 0.4, 0.7), ([None], 0.4, 0.4), ([None], None, None), ([0.1, None], 0.2, 0.3)],
+    [
+        ([0.1], None, 0.1),
+        ([0.1, 0.2], 0.4, 0.7),
+        ([None], 0.4, 0.4),
+        ([None], None, None),
+        ([0.1, None], 0.2, 0.3),
+    ],
 )
 def test_a_row_costs_what_all_its_attempts_cost(
     answers: list[float | None], errors: float | None, cost: float | None

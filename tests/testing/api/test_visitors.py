@@ -8,7 +8,13 @@ import pytest
 
 from runware_provider.testing import LocalServer, ServerSettings
 
-SENT = [("POST", "/v1"), ("GET", "/v1/models"), ("GET", "/_local/bill"), ("POST", "/_local/reset"), ("GET", "/none")]
+SENT = [
+    ("POST", "/v1"),
+    ("GET", "/v1/models"),
+    ("GET", "/_local/bill"),
+    ("POST", "/_local/reset"),
+    ("GET", "/none"),
+]
 
 
 def address_of(server):
@@ -17,8 +23,18 @@ def address_of(server):
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil.example", "evil", "10.0.0.1",
-     "[::2]", "localhost@evil.example:x", "[", ""],
+    [
+        "evil.example",
+        "evil.example:80",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "evil",
+        "10.0.0.1",
+        "[::2]",
+        "localhost@evil.example:x",
+        "[",
+        "",
+    ],
 )
 def test_a_name_that_leads_here_and_is_not_ours_is_refused(server, client, host, make):
     for method, path in SENT:
@@ -27,7 +43,9 @@ def test_a_name_that_leads_here_and_is_not_ours_is_refused(server, client, host,
     assert server.bill_summary()["executed"] == 0
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1", "127.1.2.3:99", "[::1]:8", "[::1]"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:1", "127.0.0.1", "127.1.2.3:99", "[::1]:8", "[::1]"]
+)
 def test_every_name_of_this_machine_is_served(server, client, host):
     assert client.get(f"{address_of(server)}/_local/bill", headers={"host": host}).status_code == 200
 
@@ -55,7 +73,9 @@ def test_a_page_of_another_site_is_refused_and_changes_nothing(server, client, m
 def test_the_servers_own_address_is_no_other_site(server, client):
     own = {"origin": address_of(server), "sec-fetch-site": "same-origin"}
     assert client.get(f"{address_of(server)}/_local/bill", headers=own).status_code == 200
-    assert client.get(f"{address_of(server)}/_local/bill", headers={"sec-fetch-site": "none"}).status_code == 200
+    assert (
+        client.get(f"{address_of(server)}/_local/bill", headers={"sec-fetch-site": "none"}).status_code == 200
+    )
 
 
 def test_nothing_is_forgotten_without_the_key(server, client, make):
@@ -66,7 +86,9 @@ def test_nothing_is_forgotten_without_the_key(server, client, make):
     assert server.bill_summary()["executed"] == 1
 
 
-@pytest.mark.parametrize(("host", "status"), [("10.1.2.3:80", 200), ("runware-api:80", 200), ("evil.example", 403)])
+@pytest.mark.parametrize(
+    ("host", "status"), [("10.1.2.3:80", 200), ("runware-api:80", 200), ("evil.example", 403)]
+)
 def test_who_listens_to_a_network_is_asked_by_addresses_and_short_names(connect, host, status):
     with LocalServer(ServerSettings(host="0.0.0.0")) as server:  # noqa: S104 - what this is about
         port = urlsplit(server.base_url).port

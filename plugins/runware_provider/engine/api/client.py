@@ -196,7 +196,9 @@ class Client:
     async def prices(self) -> dict[str, tuple[float, float]]:
         """USD per token in and out, by model; empty where the API does not say."""
         try:
-            response = await self._received("GET", self._endpoint.base_url.rstrip("/") + "/models", CHECK_TIMEOUT_S)
+            response = await self._received(
+                "GET", self._endpoint.base_url.rstrip("/") + "/models", CHECK_TIMEOUT_S
+            )
         except (httpx.HTTPError, ReplyTooLarge, ReplyBroken):
             return {}
         listed = decode(response.content)
@@ -261,7 +263,7 @@ class Client:
         self,
         method: str,
         url: str,
-        timeout: httpx.Timeout | float,
+        patience: httpx.Timeout | float,
         content: bytes | None = None,
         trace: _Trace | None = None,
     ) -> _Received:
@@ -273,7 +275,11 @@ class Client:
             ReplyBroken: the reply cannot be unpacked.
         """
         request = self._http.build_request(
-            method, url, content=content, timeout=timeout, extensions={} if trace is None else {"trace": trace}
+            method,
+            url,
+            content=content,
+            timeout=patience,
+            extensions={} if trace is None else {"trace": trace},
         )
         with our_request():
             response = await self._http.send(request, stream=True)

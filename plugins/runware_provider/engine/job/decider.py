@@ -104,9 +104,7 @@ class Decider:
             answers.append((entry, self.judge.judge(entry, 1)))
         note = ended_with(standing.over.family) if standing.over is not None else None
         judgements = [judgement for _, judgement in answers]
-        return Earlier(
-            last_word(judgements, standing.counted, note, errors_usd=standing.errors_usd), answers
-        )
+        return Earlier(last_word(judgements, standing.counted, note, errors_usd=standing.errors_usd), answers)
 
 
 def _told(question: Question) -> Sequence[Attempt]:

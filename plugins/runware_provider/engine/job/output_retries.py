@@ -67,9 +67,7 @@ class OutputRetries:
             return last_word(judgements, inference.counted, errors_usd=inference.errors_usd)
         # The budget reaches for nothing more: the answer counts as it is.
         if not may_ask:
-            return last_word(
-                judgements, inference.counted, OUT_OF_BUDGET, errors_usd=inference.errors_usd
-            )
+            return last_word(judgements, inference.counted, OUT_OF_BUDGET, errors_usd=inference.errors_usd)
         self._answers[inference.key] = answers
         return follow_up(output_retry, answers, self.forced)
 

@@ -186,12 +186,12 @@ def _guarded(name: str, any_filter: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def _test_of_what_is(any_test: Callable[..., bool]) -> Callable[..., bool]:
+def _test_of_what_is(any_test: Callable[..., Any]) -> Callable[..., Any]:
     """A test that refuses what there is not: a misspelt field is neither null nor a text, and would choose records."""
     first = 1 if hasattr(any_test, "jinja_pass_arg") else 0
 
     @functools.wraps(any_test)
-    def tested(*arguments: Any) -> bool:
+    def tested(*arguments: Any) -> Any:
         if isinstance(arguments[first], jinja2.Undefined):
             check_printable(arguments[first])  # raises
         return any_test(*arguments)
