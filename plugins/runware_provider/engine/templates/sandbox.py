@@ -227,7 +227,8 @@ def _environment() -> Sandbox:
     }
     for name, any_filter in environment.filters.items():
         environment.filters[name] = _guarded(name, any_filter)
-    for name, any_test in environment.tests.items():
+    tests: dict[str, Any] = dict(environment.tests)
+    for name, any_test in tests.items():
         if name not in _TESTS_OF_EXISTENCE:
             environment.tests[name] = _test_of_what_is(any_test)
     return environment
