@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from runware_provider.engine.dataset.staged_batch import StagedBatch  # noqa: TC001 - pydantic reads the annotations
 from runware_provider.engine.job.split_record import ShardsWish  # noqa: TC001 - pydantic reads the annotations
 from runware_provider.engine.memory.ledger_sums import Totals  # noqa: TC001 - pydantic reads the annotations
 from runware_provider.engine.outcome.rows import Counts  # noqa: TC001 - pydantic reads the annotations
-from runware_provider.engine.state_records import damaged, decoded, encoded
+from runware_provider.engine.state_records import damaged, decoded, encoded, understood
 
 if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Storage
@@ -86,10 +86,8 @@ def staged_of(done: Done) -> list[StagedBatch]:
 
 
 def _of(record: dict[str, Any], path: str) -> Done:
-    try:
+    with understood(path):
         done = _READ.validate_python({name: value for name, value in record.items() if name != "format"})
-    except ValidationError:
-        raise damaged(path) from None
     if sum(batch.rows for batch in done.batches) != done.counts.rows:
         raise damaged(path)
     return done

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 
 from runware_provider.engine.api.error_families import Family
-from runware_provider.engine.api.redact import printable
 from runware_provider.engine.api.replies import decode
 from runware_provider.engine.api.results import Result, read_result
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.outcome.answer import Answer, read_arguments, read_json, read_text
+from runware_provider.engine.plain_text import printable
 from runware_provider.engine.templates.prompt import Skip
 
 if TYPE_CHECKING:
