@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.errors import StateUnreadable
-from runware_provider.engine.state_records import damaged, decoded, encoded, understood
+from runware_provider.engine.state_records import damaged, decoded, encoded
 
 if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Storage
@@ -53,8 +53,10 @@ def find_job(storage: Storage, folder: str) -> JobIdentity | None:
     if not storage.exists(path) and not _lost(storage, folder, path):
         return None
     held = decoded(storage.read(path), path, newest=JOB_FORMAT)
-    with understood(path):
+    try:
         job_id = bytes.fromhex(held["job_id"])
+    except (KeyError, TypeError, ValueError):
+        job_id = b""
     if len(job_id) != JOB_ID_BYTES:
         raise StateUnreadable(f"{path} holds no valid job_id; restore it from a backup")
     told = {name: held.get(name) or "" for name in ("destination", "service")}
