@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Storage
 
 FORMAT = 1
+_LONGEST_NAME = 255
+"""Bytes of a name, where file systems end."""
 _NAME = re.compile(r"done-[0-9a-f]{12}\.json")
 
 
@@ -90,7 +92,16 @@ def _of(record: dict[str, Any], path: str) -> Done:
         done = _READ.validate_python({name: value for name, value in record.items() if name != "format"})
     if sum(batch.rows for batch in done.batches) != done.counts.rows:
         raise damaged(path)
+    if not all(_is_staged(batch.path) for batch in staged_of(done)):
+        raise damaged(path)
     return done
+
+
+def _is_staged(path: str) -> bool:
+    """Whether a path can be one of a staged batch: nothing else is looked at, whatever the record says."""
+    parts = path.split("/")
+    names_fit = all(len(part.encode()) <= _LONGEST_NAME for part in parts)
+    return parts[-3:-2] == ["staged"] and ".." not in parts and names_fit and path.isprintable()
 
 
 _READ = TypeAdapter(Done)
