@@ -101,7 +101,8 @@ def _is_staged(path: str) -> bool:
     """Whether a path can be one of a staged batch: nothing else is looked at, whatever the record says."""
     parts = path.split("/")
     names_fit = all(len(part.encode()) <= _LONGEST_NAME for part in parts)
-    return parts[-3:-2] == ["staged"] and ".." not in parts and names_fit and path.isprintable()
+    is_below = parts[-3:-2] == ["staged"] and {".", ".."}.isdisjoint(parts[-2:])
+    return is_below and names_fit and "\0" not in path
 
 
 _READ = TypeAdapter(Done)
