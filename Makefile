@@ -35,11 +35,11 @@ PLAIN_RIGHTS := u+rwX,go+rX,go-w
 
 wheel: $(VENV)/.installed-dev ## Build the wheel and the source distribution into dist, the same bytes each time
 	@rm -rf dist
-	@$(BIN)/python -m build --no-isolation --sdist >build.log 2>&1 || { cat build.log; exit 1; }
+	@umask 022; $(BIN)/python -m build --no-isolation --sdist >build.log 2>&1 || { cat build.log; exit 1; }
 	@cd dist && for archive in *.tar.gz; do tar -xzf $$archive && chmod -R $(PLAIN_RIGHTS) $${archive%.tar.gz} && \
 		tar --sort=name --format=gnu --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
 			-cf - $${archive%.tar.gz} | gzip -9n >sorted && mv sorted $$archive; done
-	@$(BIN)/python -m build --no-isolation --wheel --outdir dist dist/*/ >build.log 2>&1 || { cat build.log; exit 1; }
+	@umask 022; $(BIN)/python -m build --no-isolation --wheel --outdir dist dist/*/ >build.log 2>&1 || { cat build.log; exit 1; }
 	@rm -rf build.log dist/*/ *.egg-info
 	@ls dist/*
 
