@@ -38,8 +38,7 @@ def decoded(data: bytes, path: str, *, newest: int, remedy: str = RESTORE) -> di
     if not isinstance(record, dict) or type(record.get("format")) is not int:
         raise damaged(path, remedy)
     refuse_newer(path, record["format"], newest)
-    proof = record.pop(PROOF, None)
-    if proof is not None and proof != _proof(record):
+    if PROOF in record and record.pop(PROOF) != _proof(record):
         raise damaged(path, remedy)
     return record
 
