@@ -12,7 +12,7 @@ RUN := PYTHONPATH=plugins $(BIN)/python
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo airflow docs wheel test test-long test-lowest matrix torture lint types contracts check ci hooks clean
+.PHONY: help demo airflow docs wheel test test-long test-lowest coverage matrix torture damages lint types contracts check ci hooks clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,10 +27,20 @@ docs: $(VENV)/.installed-dev ## Build the documentation into build/docs; a warni
 	@PYTHONPATH=plugins:docs $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs build/docs
 	@echo "Open build/docs/index.html"
 
-wheel: $(VENV)/.installed-dev ## Build the wheel and the source distribution into dist
+# The same bytes from the same commit, whoever builds them, when and with which umask: times are that of the commit, and
+# the wheel is made from the source distribution, whose files are in order and whose rights are plain.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1577836800)
+wheel: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
+PLAIN_RIGHTS := u+rwX,go+rX,go-w
+
+wheel: $(VENV)/.installed-dev ## Build the wheel and the source distribution into dist, the same bytes each time
 	@rm -rf dist
-	@$(BIN)/python -m build --no-isolation >build.log || { cat build.log; exit 1; }
-	@rm -rf build.log *.egg-info
+	@umask 022; $(BIN)/python -m build --no-isolation --sdist >build.log 2>&1 || { cat build.log; exit 1; }
+	@cd dist && for archive in *.tar.gz; do tar -xzf $$archive && chmod -R $(PLAIN_RIGHTS) $${archive%.tar.gz} && \
+		tar --sort=name --format=gnu --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
+			-cf - $${archive%.tar.gz} | gzip -9n >sorted && mv sorted $$archive; done
+	@umask 022; $(BIN)/python -m build --no-isolation --wheel --outdir dist dist/*/ >build.log 2>&1 || { cat build.log; exit 1; }
+	@rm -rf build.log dist/*/ *.egg-info
 	@ls dist/*
 
 LONG := tests/whole_airflow tests/torture tests/packaging
@@ -45,11 +55,18 @@ test-lowest: ## Run the tests with the oldest versions that requirements.txt all
 	$(MAKE) VENV=.venv-lowest RESOLUTION=lowest-direct .venv-lowest/.installed-dev
 	.venv-lowest/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests/engine tests/airflow tests/test_dags.py
 
+coverage: $(VENV)/.installed-dev ## Run all tests but the long ones and show which code they reach; pages in build/coverage
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(LONG:%=--ignore %) \
+		--cov --cov-report=term --cov-report=html:build/coverage
+
 matrix: $(VENV)/.installed-dev ## Run the tests with every Python at hand, newest and oldest dependencies
 	$(BIN)/nox
 
 torture: $(VENV)/.installed-dev ## Kill, double and mistreat jobs everywhere and compare with the bill; takes half an hour or more
 	$(BIN)/python tests/torture/torture.py
+
+damages: $(VENV)/.installed-dev ## Damage state, sources, replies and answers 100,000 times; takes half an hour or so
+	$(BIN)/python tests/torture/damages.py
 
 lint: $(VENV)/.installed-dev ## Check style and format
 	$(BIN)/ruff check .
@@ -70,7 +87,7 @@ hooks: $(VENV)/.installed-dev ## Let git run the quick checks before each commit
 	$(BIN)/pre-commit install
 
 clean: ## Remove what the demo, Airflow and the checks left; the virtual environment stays
-	rm -rf .demo .airflow .nox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf .demo .airflow .nox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* build dist
 	find plugins dags tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # uv, where it can be had, because it is many times faster. Compiled bytecode halves Airflow's start.

@@ -15,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 
 PROJECT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.prefix) / "bin"
-PAGES = ("CONTRIBUTING.md", "RELEASING.md")
+PAGES = ("CONTRIBUTING.md", "RELEASING.md", "SECURITY.md")
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
@@ -71,6 +71,17 @@ def test_the_matrix_has_every_python_of_the_metadata_with_both_ends_of_the_depen
     pythons = [version for version in classified if re.fullmatch(r"3\.\d+", version)]
     assert sessions == {(version, end) for version in pythons for end in ("highest", "lowest-direct")}
     assert all(version in SpecifierSet(PYPROJECT["project"]["requires-python"]) for version in pythons)
+
+
+def test_the_hosted_checks_run_the_same_commands_on_every_python() -> None:
+    jobs = yaml.safe_load(text(".github/workflows/ci.yml"))["jobs"]
+    classified = [line.rpartition(" :: ")[2] for line in PYPROJECT["project"]["classifiers"]]
+    pythons = [version for version in classified if re.fullmatch(r"3\.\d+", version)]
+    assert jobs["ci"]["strategy"]["matrix"]["python"] == pythons
+    runs = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    targets = [run.removeprefix("make ") for run in runs if run.startswith("make ")]
+    assert ".ci/run" in runs
+    assert all(re.search(rf"^{target}:", text("Makefile"), re.MULTILINE) for target in targets)
 
 
 def test_airflow_is_bounded_to_what_is_supported() -> None:

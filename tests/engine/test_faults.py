@@ -214,7 +214,15 @@ def task_cases() -> list[Case]:
 
 
 def answer_cases() -> list[Case]:
-    harmless = ("string_arguments", "tool_calls_key", "reasoning_list", "no_status", "old_usage", "no_cost")
+    harmless = (
+        "string_arguments",
+        "tool_calls_key",
+        "reasoning_list",
+        "no_status",
+        "old_usage",
+        "no_cost",
+        "number_texts",
+    )
     cases = [Case(kind, (Fault(kind),)) for kind in (*harmless, "think", "fence", "prose")]
     for kind, outcome in (
         ("break_schema", "invalid"),

@@ -52,6 +52,22 @@ def check_bill(place: Any, manifest: dict[str, Any]) -> None:
     assert sum(rows.values()) == pytest.approx(bill["cost_usd"], abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("times", "outcome"), [(None, "failed"), (2, "succeeded")], ids=["always fails", "fails twice"]
+)
+async def test_a_row_shows_what_all_its_attempts_cost_also_those_that_ended_in_errors(
+    place: Any, times: int | None, outcome: str
+) -> None:
+    place.fill(1)
+    place.server.script(Fault("fail_task", code="providerError", charge=True, times=times))
+    manifest = await place.run()
+    assert [(one["outcome"], one["attempts"]) for one in facts_of(place)] == [(outcome, 3)]
+    check_bill(place, manifest)
+    # A run that finds all of it in the ledger writes the same.
+    (place.state / "manifest.json").unlink()
+    check_bill(place, await place.run(keep_raw=True))
+
+
 @pytest.mark.parametrize("delivery", ["poll", "sync"])
 @pytest.mark.parametrize("forcing", ["tool", "prompt"])
 async def test_an_answer_that_does_not_fit_is_shown_with_its_errors_and_answered_anew(

@@ -450,6 +450,7 @@ def test_value_objects_are_compared_by_value_and_frozen() -> None:
         "http://localhost",
         "http://LOCALHOST:1",
         "http://[::1]:80/v1",
+        "http://127.8.9.10:80/v1",
         "HTTPS://API.EXAMPLE.COM",
     ],
 )
@@ -466,6 +467,9 @@ def test_the_key_goes_over_https_or_stays_on_this_machine(url: str) -> None:
         ("http://10.0.0.1", "clear text"),
         ("http://0.0.0.0", "clear text"),
         ("http://[::2]", "clear text"),
+        ("http://128.0.0.1", "clear text"),
+        ("http://2130706433", "clear text"),
+        ("http://localhost.", "clear text"),
         ("ftp://api.runware.ai", "it is no https address of a host. Write it like https://api.runware.ai/v1"),
         ("api.runware.ai", "Write it like"),
         ("", "Write it like"),

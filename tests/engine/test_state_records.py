@@ -7,7 +7,7 @@ import math
 import pytest
 
 from runware_provider.engine.errors import StateUnreadable
-from runware_provider.engine.state_records import decoded, encoded
+from runware_provider.engine.state_records import decoded, encoded, understood
 
 DAMAGED = (
     b"",
@@ -19,6 +19,12 @@ DAMAGED = (
     b'{"format": 1',
     b'{"format":' + b"[" * 200_000,
     b"\xff\xfe{\x00",
+    b'{"format": 1, "cost": NaN}',
+    b'{"format": 1, "cost": 1e999}',
+    b'{"format": 1, "cost": -Infinity}',
+    b'{"format": 1, "count": ' + b"9" * 5_000 + b"}",
+    b'{"format": 1, "destination": "\\ud800"}',
+    b'{"format": 1, "sha256": "of something else"}',
 )
 
 
@@ -43,3 +49,36 @@ def test_a_record_of_a_newer_version_says_to_upgrade() -> None:
 def test_what_json_cannot_say_is_not_written() -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         encoded({"format": 1, "cost": math.nan})
+
+
+def test_one_changed_value_of_a_proven_record_is_found() -> None:
+    record = {"format": 1, "through": 132, "wish": "ménage"}
+    content = encoded(record, proven=True)
+    assert decoded(content, "base.json", newest=1) == record
+    with pytest.raises(StateUnreadable, match=r"base\.json is damaged"):
+        decoded(content.replace(b"132", b"172"), "base.json", newest=1)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError(),
+        KeyError(),
+        IndexError(),
+        TypeError(),
+        AttributeError(),
+        OverflowError(),
+        RecursionError(),
+    ],
+)
+def test_whatever_a_damaged_record_makes_of_its_reader_is_told_as_damage(error: Exception) -> None:
+    with (
+        pytest.raises(StateUnreadable, match=r"x\.json is damaged; remove it"),
+        understood("x.json", "remove it"),
+    ):
+        raise error
+
+
+def test_a_failure_of_the_store_is_not_told_as_damage() -> None:
+    with pytest.raises(OSError, match="disk"), understood("x.json"):
+        raise OSError("disk")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
 import subprocess
+import sys
 import tarfile
 import time
 import zipfile
@@ -16,6 +18,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import pyarrow.parquet as pq
 import pytest
 
+from tests.packaging.conftest import LEFT_BEHIND
 from tests.packaging.deployment import KEY, PATIENCE_S, PROJECT, Deployment, complaints
 
 if TYPE_CHECKING:
@@ -105,6 +108,32 @@ def test_the_wheel_holds_the_package_and_nothing_that_needs_a_checkout(wheel: Pa
     assert held == needed
 
 
+def test_the_same_commit_makes_the_same_bytes_whoever_builds_it_and_when(tmp_path: Path) -> None:
+    made = []
+    for name, umask, modified in (("one", 0o022, 1_000_000_000), ("other", 0o077, 1_700_000_000)):
+        copy = tmp_path / name / "project"
+        shutil.copytree(PROJECT, copy, ignore=LEFT_BEHIND)
+        for path in sorted(copy.rglob("*"), reverse=name == "other"):
+            os.utime(path, (modified, modified))
+            path.chmod(path.stat().st_mode & ~umask)
+        # The environment is there: nothing is installed into it.
+        command = ["make", "wheel", f"VENV={sys.prefix}", "-o", f"{sys.prefix}/.installed-dev"]
+        built = subprocess.run(
+            command,
+            cwd=copy,
+            env={**os.environ, "SOURCE_DATE_EPOCH": "1600000000"},
+            umask=umask,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert built.returncode == 0, built.stdout + built.stderr
+        made.append({path.name: path.read_bytes() for path in (copy / "dist").iterdir()})
+    assert [name.rpartition(".")[2] for name in sorted(made[0])] == ["whl", "gz"]
+    assert made[0] == made[1]
+
+
 def test_the_source_distribution_holds_what_its_tests_need(artefacts: Path) -> None:
     (source,) = artefacts.glob("*.tar.gz")
     with tarfile.open(source) as archive:
@@ -112,6 +141,8 @@ def test_the_source_distribution_holds_what_its_tests_need(artefacts: Path) -> N
     held = set(modes)
     needed = {
         ".ci/run",
+        ".github/workflows/ci.yml",
+        "SECURITY.md",
         ".gitignore",
         ".pre-commit-config.yaml",
         "pyproject.toml",

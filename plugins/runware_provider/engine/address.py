@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from runware_provider.engine.spec import DEFAULT_BASE_URL
+from runware_provider.engine.spec import DEFAULT_BASE_URL, is_loopback
 
 _DEFAULT_PATH: Final = urlsplit(DEFAULT_BASE_URL).path
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def whole_address(written: str, *, port: int | None = None, scheme: str = "", path: str = "") -> str:
@@ -36,7 +35,7 @@ def whole_address(written: str, *, port: int | None = None, scheme: str = "", pa
 
 
 def _default_scheme(hostname: str | None) -> str:
-    return "http" if hostname in _LOOPBACK else "https"
+    return "http" if hostname is not None and is_loopback(hostname) else "https"
 
 
 def _names_a_port(url: SplitResult) -> bool:

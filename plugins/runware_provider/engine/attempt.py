@@ -63,6 +63,8 @@ class Attempt:
     family: str | None
     segment: int
     row: int
+    cost: float | None = None
+    """USD, as it was reported."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ from runware_provider.engine.job.progress import ending
 from runware_provider.engine.job.publishing_shards import publish_shards
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.job.splitting import split_shards
+from runware_provider.engine.plain_text import printable, printable_lines
 from runware_provider.engine.spec import Endpoint
 from runware_provider.engine.spec_options import spec_of
 from runware_provider.engine.spending.forecast import forecast
@@ -96,11 +97,19 @@ def _main(options: argparse.Namespace) -> int:
     return OK
 
 
+class _Plain(logging.Formatter):
+    """What is told in one line, whatever it quotes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record)) if record.exc_info else printable(record.getMessage())
+
+
 @contextlib.contextmanager
 def _listening() -> Iterator[None]:
     """What the engine says in passing, such as why something has to be paid anew, goes to standard error."""
     engine = logging.getLogger(__name__.rpartition(".")[0])
     told = logging.StreamHandler(sys.stderr)
+    told.setFormatter(_Plain())
     level = engine.level
     engine.addHandler(told)
     engine.setLevel(logging.INFO)
@@ -134,6 +143,7 @@ async def _command(options: argparse.Namespace) -> dict[str, Any] | list[dict[st
 def _forget(options: argparse.Namespace) -> dict[str, Any]:
     root = options.state or options.destination.rstrip("/") + ".state"
     storage = Stores().open(root, field="state")
+    storage.keep_private(root)
     told = forget_place(
         storage,
         dataset_folder(storage, root, partition_of(options)),
@@ -281,9 +291,10 @@ def _at_vendor(manifest: dict[str, Any]) -> str:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
+    sys.stderr.write(printable_lines(line) + "\n")
     sys.stderr.flush()
 
 
 def _print(told: dict[str, Any] | list[dict[str, Any]]) -> None:
-    sys.stdout.write(json.dumps(told, indent=2, default=str) + "\n")
+    # JSON escapes every control character but the last of ASCII.
+    sys.stdout.write(json.dumps(told, indent=2, default=str).replace("\x7f", "\\u007f") + "\n")

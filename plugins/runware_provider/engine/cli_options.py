@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.option_forms import NEW_WISH
 from runware_provider.engine.option_values import pairs
+from runware_provider.engine.plain_text import printable_lines
 from runware_provider.engine.spec import DEFAULT_BASE_URL
 from runware_provider.engine.spec_options import add_spec_options, as_option
 
@@ -64,7 +65,7 @@ def _no_such_option(word: str, options: argparse.Namespace) -> str:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(BAD_INPUT, f"{self.prog}: {message}\n")
+        self.exit(BAD_INPUT, f"{self.prog}: {printable_lines(message)}\n")
 
 
 def parser(*further: AddCommands) -> argparse.ArgumentParser:

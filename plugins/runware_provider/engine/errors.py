@@ -22,9 +22,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from runware_provider.engine.plain_text import MOST_CHARS, printable
+
 
 class EngineError(Exception):
-    """The root of all errors that the engine raises on purpose."""
+    """The root of all errors that the engine raises on purpose.
+
+    Its text is one line that a terminal and a log can show, whatever it quotes: names of files and columns, words of the API.
+    """
+
+    def __init__(self, *told: str) -> None:
+        super().__init__(*(printable(str(text), MOST_CHARS) for text in told))
 
 
 class BadInput(EngineError):  # noqa: N818 - the name says what it is; the tree above is the reference
@@ -37,10 +45,11 @@ class BadInput(EngineError):  # noqa: N818 - the name says what it is; the tree 
     """
 
     def __init__(self, field: str, problem: str, remedy: str) -> None:
-        self.field = field
-        self.problem = problem
-        self.remedy = remedy
-        super().__init__(f"{field}: {problem}. {remedy}" if remedy else f"{field}: {problem}.")
+        self.field = printable(field)
+        self.problem = printable(problem, MOST_CHARS)
+        self.remedy = printable(remedy)
+        told = f"{self.field}: {self.problem}."
+        super().__init__(f"{told} {self.remedy}" if remedy else told)
 
     def __reduce__(self) -> tuple[type[BadInput], tuple[str, str, str]]:
         return type(self), (self.field, self.problem, self.remedy)
@@ -60,7 +69,7 @@ class JobStopped(EngineError):  # noqa: N818 - named by what is the case, as the
     remedy = "Run the same command again: it goes on where this one stopped and pays for no answer twice."
 
     def __init__(self, reason: str) -> None:
-        self.reason = reason
+        self.reason = printable(reason, MOST_CHARS)
         self.manifest: dict[str, Any] = {}
         """How far the job came, filled in by the job."""
         super().__init__(reason)

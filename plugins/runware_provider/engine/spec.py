@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Sized
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -505,6 +506,16 @@ class Spec(ValueObject):
     __str__ = __repr__
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address always means this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """Where the API answers and the key that opens it.
@@ -527,12 +538,17 @@ class Endpoint:
             raise BadInput("base URL", "it is no https address of a host", like)
         if "@" in url.netloc:
             raise BadInput("base URL", "it holds a user or a password", "Give the key as the API key instead")
-        if url.scheme == "http" and host not in {"127.0.0.1", "::1", "localhost"}:
+        if url.scheme == "http" and not is_loopback(host):
             raise BadInput("base URL", "http would send the key in clear text", "Use https")
         if not self.key.strip():
             raise BadInput(
                 "API key", "it is missing", "Set RUNWARE_API_KEY, or the password of the Airflow connection"
             )
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is this machine that answers."""
+        return is_loopback(urlsplit(self.base_url).hostname or "")
 
     @property
     def service(self) -> str:

@@ -92,7 +92,7 @@ def _typed(error: BadInput) -> BadInput:
 
 
 def _ended(status: int, said: str) -> int:
-    sys.stderr.write(said + "\n")
+    sys.stderr.write(said + "\n")  # errors are plain, and in a document every value is made visible
     return status
 
 

@@ -61,6 +61,7 @@ def place_of(
     """
     parts = partition or {}
     root = state or destination.rstrip("/") + ".state"
+    storage.keep_private(root)
     return Place(storage, dataset_folder(storage, destination, parts), dataset_folder(storage, root, parts))
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import logging
 import socket
 import uuid
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -18,7 +21,7 @@ from runware_provider.engine.spec import Endpoint
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 KEY = "key-of-the-tests-0123456789"
 SOME_UUID = str(uuid.UUID(int=7, version=4))
@@ -113,6 +116,111 @@ async def test_a_redirect_is_not_followed_with_the_key() -> None:
         assert (await client.post(b"[]", 5)).status == 302
 
 
+# what a stranger may do with a reply
+
+
+@contextlib.asynccontextmanager
+async def scripted(*replies: bytes) -> AsyncIterator[tuple[str, list[str]]]:
+    """A server that gives these replies, head and body, one after the other; and the heads of requests that it got."""
+    heads: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while len(heads) < len(replies):
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                sizes = [line for line in head.lower().splitlines() if line.startswith("content-length")]
+                await reader.readexactly(int(sizes[0].partition(":")[2]) if sizes else 0)
+                heads.append(head)
+                writer.write(replies[len(heads) - 1])
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", heads
+
+
+def reply_of(body: bytes, *headers: str) -> bytes:
+    head = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def bomb() -> bytes:
+    """64 MB of blanks as 64 KB of gzip."""
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    megabyte = b" " * 2**20
+    return b"".join(packer.compress(megabyte) for _ in range(64)) + packer.flush()
+
+
+async def test_a_reply_that_unpacks_beyond_all_bounds_is_lost_and_asked_for_in_smaller_pieces() -> None:
+    packed = reply_of(bomb(), "Content-Encoding: gzip")
+    async with scripted(packed, packed, packed) as (url, heads), Client(Endpoint(url, KEY)) as client:
+        for send in (client.post, client.ask, client.look_up):
+            with pytest.raises(Lost, match="more than 32 MB") as lost:
+                await send(b"[]", 5)
+            assert lost.value.timed_out
+    assert "accept-encoding: gzip\r" in heads[0].lower()
+
+
+async def test_a_price_list_and_a_check_that_are_too_large_are_not_believed() -> None:
+    packed = reply_of(bomb(), "Content-Encoding: gzip")
+    async with scripted(packed, packed) as (url, _), Client(Endpoint(url, KEY)) as client:
+        assert await client.prices() == {}
+        with pytest.raises(Unreachable, match="more than 32 MB"):
+            await client.check_key()
+
+
+async def test_a_packing_that_was_not_asked_for_is_a_lost_reply() -> None:
+    packed = reply_of(b"whatever", "Content-Encoding: br")
+    async with scripted(packed) as (url, _), Client(Endpoint(url, KEY)) as client:
+        with pytest.raises(Lost, match="not asked for"):
+            await client.post(b"[]", 5)
+
+
+async def test_no_cookie_is_kept() -> None:
+    sets = reply_of(b"[]", "Set-Cookie: a=1; Path=/", "Set-Cookie: b=2; Domain=127.0.0.1")
+    async with scripted(sets, sets) as (url, heads), Client(Endpoint(url, KEY)) as client:
+        for _ in range(2):
+            await client.post(b"[]", 5)
+    assert "cookie" not in heads[1].lower()
+
+
+PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"]
+
+
+@pytest.mark.parametrize("variable", PROXIES)
+async def test_a_request_to_this_machine_goes_through_no_proxy(
+    variable: str, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, f"http://127.0.0.1:{closed_port()}")
+    by_name = server.base_url.replace("127.0.0.1", "localhost")
+    for url in (server.base_url, by_name):
+        async with Client(Endpoint(url, KEY)) as client:
+            assert await client.check_key()
+            assert await client.prices()
+
+
+async def test_through_a_proxy_the_key_goes_encrypted_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
+    async with scripted(refusal) as (url, heads):
+        monkeypatch.setenv("HTTPS_PROXY", url.removesuffix("/v1"))
+        async with Client(Endpoint("https://api.example/v1", KEY)) as client:
+            with pytest.raises((Lost, NotSent)):
+                await client.post(b'["a prompt"]', 5)
+    assert heads[0].startswith("CONNECT api.example:443 ")
+    assert KEY not in heads[0]
+
+
+@pytest.mark.parametrize("proxy", ["ftp://somebody:hidden@proxy.example", "http://hidden:port"])
+def test_a_proxy_that_cannot_be_used_is_refused_without_being_told(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(BadInput, match="HTTPS_PROXY") as refused:
+        Client(Endpoint("https://api.example/v1", KEY))
+    assert "hidden" not in str(refused.value)
+
+
 # the check of a key
 
 
@@ -195,7 +303,27 @@ NO_PRICES = [
     b'[1, "m", null, {}, {"id": "m"}]',
     b'[{"id": "m", "pricing": {"prompt": "x", "completion": "y"}}]',
     b'[{"id": "m", "pricing": 7}]',
+    b'[{"id": "m", "pricing": {"prompt": ' + b"9" * 400 + b', "completion": 1}}]',
+    b'[{"id": "m", "pricing": {"prompt": "' + b"9" * 400 + b'", "completion": 1}}]',
+    b'[{"id": "m", "pricing": {"prompt": -1, "completion": 1}}]',
+    b'[{"id": "m", "pricing": {"prompt": 1, "completion": "-1"}}]',
+    b'[{"id": "m", "pricing": {"prompt": NaN, "completion": 1}}]',
+    b'[{"id": "m", "pricing": {"prompt": "nan", "completion": 1}}]',
+    b'[{"id": "m", "pricing": {"prompt": "inf", "completion": 1}}]',
+    b'[{"id": "m", "pricing": {"prompt": true, "completion": 1}}]',
+    b'[{"id": "m", "pricing": {"prompt": 1000000, "completion": 1}}]',
+    b'[{"id": ["m"], "pricing": {"prompt": 1, "completion": 1}}]',
+    b"[" * 100_000,
+    b"[" * 100_000 + b"]" * 100_000,
 ]
+
+
+async def test_a_strange_price_hides_no_other() -> None:
+    good = b'{"id": "m", "pricing": {"prompt": "0.961", "completion": " 1.922 "}}'
+    deep = b"[" * 5_000 + b"]" * 5_000
+    body = b'{"data": [{"id": "x", "pricing": {"prompt": 1e999, "completion": 1}}, %s, %s]}' % (deep, good)
+    async with answering(200, body) as client:
+        assert list(await client.prices()) == ["m"]
 
 
 @pytest.mark.parametrize("body", NO_PRICES)

@@ -527,7 +527,9 @@ def test_a_result_is_read_in_full() -> None:
         ({"promptTokens": 0, "completionTokens": 0}, (0, None, 0)),
         ({"promptTokens": 9, "promptTokensDetails": {"cachedTokens": 3}}, (9, 3, None)),
         ({"promptTokens": 12.0}, (12, None, None)),
-        ({"promptTokens": "12", "completionTokens": True}, (None, None, None)),
+        ({"promptTokens": "12", "completionTokens": True}, (12, None, None)),
+        ({"promptTokens": "1,234", "completionTokens": " 7.0 "}, (None, None, 7)),
+        ({"promptTokens": "many", "inputTokens": "7"}, (7, None, None)),
         ({"promptTokens": -1, "completionTokens": 2.5}, (None, None, None)),
         ({"promptTokens": 10**30}, (None, None, None)),
         ({"promptTokens": None, "inputTokens": 7}, (7, None, None)),
@@ -548,7 +550,12 @@ def test_usage_is_read_in_its_shapes(usage: Any, expected: tuple[Any, ...]) -> N
         (0.5, 0.5),
         (3, 3.0),
         (None, None),
-        ("0.5", None),
+        ("0.5", 0.5),
+        ("2.57e-4", 0.000257),
+        ("NaN", None),
+        ("0,5", None),
+        ("-0.5", None),
+        (1001, None),
         (True, None),
         (-1, None),
         (float("nan"), None),
@@ -605,3 +612,8 @@ def test_an_item_is_kept_so_that_it_can_be_read_again(text: Any, usage: Any) -> 
     assert read_result(again).calls == ()
     assert read_result(again).usage == read_result(held).usage
     assert again["taskUUID"] == A
+
+
+def test_deep_nesting_and_a_text_without_an_end_take_time_that_grows_with_their_length() -> None:
+    # Each escaped quotation mark could begin a text that goes on to the end: with a second look, minutes.
+    assert decode(b"[" * 5_000 + b'"' + b'\\"' * 400_000) is None

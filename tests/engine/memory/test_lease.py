@@ -238,7 +238,30 @@ def test_old_files_are_swept_and_few_stay(files: Files, clock: Clock) -> None:
     assert mine.left_s() == FOR_S
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b'{"format": 1, "number": 1}', b'{"format": 2}', b"[1]"])
+def grant_with(**changes: Any) -> bytes:
+    record = {"format": 1, **Grant(1, holder(1), FOR_S).record()}
+    return json.dumps({**record, **changes}).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b'{"format": 1, "number": 1}',
+        b'{"format": 2}',
+        b"[1]",
+        # For ever, or a time that nothing comes before: it would be waited for without end.
+        grant_with(for_s=1e308),
+        grant_with(for_s=-1.0),
+        grant_with(for_s="x"),
+        grant_with(number=0),
+        grant_with(number=[1]),
+        grant_with(holder=["x"]),
+        grant_with(holder={"host": 7, "pid": 1}),
+        grant_with(holder={"host": "h", "pid": "1"}),
+    ],
+)
 def test_a_damaged_or_newer_lease_is_an_error_and_not_free(
     files: Files, clock: Clock, content: bytes
 ) -> None:

@@ -206,3 +206,20 @@ def test_the_complaint_holds_the_errors_and_what_to_do(reading: str, words: str)
 
 def test_the_texts_are_in_no_repr() -> None:
     assert "total" not in repr(said({"text": "total"}))
+
+
+@pytest.mark.parametrize(
+    ("answers", "errors", "cost"),
+    [
+        ([0.1], None, 0.1),
+        ([0.1, 0.2], 0.4, 0.7),
+        ([None], 0.4, 0.4),
+        ([None], None, None),
+        ([0.1, None], 0.2, 0.3),
+    ],
+)
+def test_a_row_costs_what_all_its_attempts_cost(
+    answers: list[float | None], errors: float | None, cost: float | None
+) -> None:
+    facts = last_word([judged(cost_usd=one) for one in answers], 2, errors_usd=errors).facts
+    assert facts["cost_usd"] == cost

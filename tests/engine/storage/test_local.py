@@ -7,12 +7,16 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.engine.storage.stores import STALE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -82,6 +86,63 @@ def test_files_get_the_permissions_that_the_umask_leaves(storage, tmp_path):
     finally:
         os.umask(previous)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o7777
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    previous = os.umask(0o022)
+    yield
+    os.umask(previous)
+
+
+@pytest.mark.usefixtures("umask")
+class TestPrivateFolders:
+    def test_what_is_made_in_a_new_one_is_its_owners_alone(self, storage, tmp_path):
+        state = tmp_path / "lake" / "out.state"
+        storage.keep_private(str(state))
+        storage.create_new(f"{state}/ledger/1.segment", b"paid")
+        version = storage.read_versioned(f"{state}/ledger/1.segment")[1]
+        assert storage.replace_if(f"{state}/ledger/1.segment", b"", version)
+        with storage.writing(f"{state}/staged/x/a.part") as file:
+            file.write(b"rows")
+        storage.copy(f"{state}/staged/x/a.part", f"{state}/replaced/a.part")
+        for path in state.rglob("*"):
+            assert mode(path) == (0o700 if path.is_dir() else 0o600), path
+        assert [mode(state), mode(state.parent)] == [0o700, 0o755]
+
+    def test_one_that_is_there_keeps_its_rights_and_gives_them_on(self, storage, tmp_path):
+        state = tmp_path / "out.state"
+        state.mkdir(mode=0o755)
+        storage.keep_private(str(state))
+        storage.create_new(f"{state}/ledger/1.segment", b"paid")
+        assert [mode(state), mode(state / "ledger"), mode(state / "ledger/1.segment")] == [
+            0o755,
+            0o755,
+            0o644,
+        ]
+
+    def test_a_group_that_shares_one_can_write_what_others_made_whatever_the_umask(self, storage, tmp_path):
+        state = tmp_path / "out.state"
+        state.mkdir()
+        state.chmod(0o2770)
+        storage.keep_private(str(state))
+        assert storage.replace_if(f"{state}/ledger/base.json", b"{}", None)
+        ledger = state / "ledger"
+        made = [ledger, ledger / "base.json", ledger / ".base.json.lock"]
+        assert [mode(path) for path in made] == [0o2770, 0o660, 0o660]
+
+    def test_what_is_published_from_one_has_the_rights_of_its_new_place(self, storage, tmp_path):
+        state = tmp_path / "out.state"
+        storage.keep_private(str(state))
+        storage.create_new(f"{state}/staged/a.part", b"rows")
+        storage.copy(f"{state}/staged/a.part", str(tmp_path / "out" / "part.parquet"))
+        assert mode(tmp_path / "out" / "part.parquet") == 0o644
+        assert mode(tmp_path / "out") == 0o755
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["part.parquet"]
 
 
 CHILD = """

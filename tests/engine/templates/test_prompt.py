@@ -347,3 +347,56 @@ def test_any_template_is_compiled_or_refused(template: str) -> None:
     except BadInput:
         return
     assert isinstance(prompt.render(RECORD), str | Skip)
+
+
+LINES = {"lines": [{"name": "a", "deep": {"x": 1}}, {"name": "b", "deep": None}]}
+MISSPELT = [
+    "{{ record.lines | map(attribute='nmae') | list }}",
+    "{{ record.lines | map(attribute='nmae') | list | string }}",
+    "{{ record.lines | map(attribute='nmae') | list | tojson }}",
+    "{{ record.lines | map(attribute='nmae') | list ~ '!' }}",
+    "{{ record.lines | map(attribute='nmae') | join(', ') }}",
+    "{{ record.lines | map(attribute='nmae') | first }}",
+    "{{ record.lines | map(attribute='nmae') | unique | list }}",
+    "{{ record.lines | map(attribute='nmae') | reject('none') | list }}",
+    "{{ record.lines | map(attribute='nmae') | map('string') | list }}",
+    "{{ record.lines | map(attribute='deep.y') | list }}",
+    "{{ record.lines | map('attr', 'nmae') | list }}",
+    "{{ record.lines | join(', ', attribute='nmae') }}",
+    "{{ record.lines | sum(attribute='nmae') }}",
+    "{{ record.lines | groupby('nmae') | list }}",
+    "{{ record.lines | selectattr('nmae') | list }}",
+    "{{ record.lines | selectattr('nmae', 'none') | list }}",
+    "{{ record.lines | rejectattr('nmae', 'none') | list }}",
+    "{{ record.lines | rejectattr('nmae', 'string') | list }}",
+    "{{ record.lines | selectattr('nmae', 'equalto', 'a') | list }}",
+    "{{ record.lines[0].nmae is none }}",
+    "{{ record.lines[0].nmae is not string }}",
+    "{{ [record.lines[0].nmae] }}",
+    "{{ {'a': [record.lines[0].nmae]} }}",
+    "{{ '%s' % [record.lines[0].nmae] }}",
+    "{{ '{0.nmae}'.format(record.lines[0]) }}",
+    "{{ dict(a=record.lines[0].nmae) }}",
+]
+
+
+def test_a_misspelt_field_reaches_no_prompt_through_any_filter_or_test(subtests: pytest.Subtests) -> None:
+    for template in MISSPELT:
+        with subtests.test(template=template):
+            skip = rendered(template + "{# #}{{ record.lines | length }}", {**RECORD, **LINES})
+            assert isinstance(skip, Skip), skip
+            assert skip.code == "prompt_error"
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ record.lines[0].nmae is defined }}", "False"),
+        ("{{ record.lines[0].nmae is undefined }}", "True"),
+        ("{{ record.lines[0].nmae | default('none') }}", "none"),
+        ("{{ record.lines | map(attribute='nmae', default='none') | join }}", "nonenone"),
+        ("{{ record.lines | selectattr('deep', 'none') | map(attribute='name') | join }}", "b"),
+    ],
+)
+def test_who_asks_whether_a_field_is_there_is_told(template: str, text: str) -> None:
+    assert rendered(template, {**RECORD, **LINES}) == text

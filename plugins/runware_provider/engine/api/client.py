@@ -9,17 +9,20 @@ from __future__ import annotations
 import math
 import socket
 import struct
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import httpx
-import msgspec
 
 from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.error_families import STEPS, Step, stop_for
 from runware_provider.engine.api.redact import Redactor, texts_in, without_key
-from runware_provider.engine.api.replies import read_archive, read_poll, read_reply
+from runware_provider.engine.api.replies import decode, read_archive, read_poll, read_reply
+from runware_provider.engine.api.reply_bytes import ACCEPTED, ReplyBroken, ReplyBytes, ReplyTooLarge
+from runware_provider.engine.api.reported_numbers import MOST_PRICE_USD, number_in
 from runware_provider.engine.errors import BadInput, EngineError, KeyRefused, Unreachable
 from runware_provider.engine.quiet_loggers import our_request, silence_about_us
 from runware_provider.engine.spec import DEFAULT_BASE_URL
@@ -52,12 +55,22 @@ class Lost(EngineError):  # noqa: N818 - says what is known
     """The request may have arrived; no whole reply did.
 
     Args:
-        timed_out: whether it was given up for taking too long, so that a smaller request may fare better.
+        timed_out: whether it was given up for taking too long, or the reply for being too large, so that a smaller
+            request may fare better.
     """
 
     def __init__(self, reason: str, *, timed_out: bool) -> None:
         self.timed_out = timed_out
         super().__init__(reason)
+
+
+@dataclass(frozen=True)
+class _Received:
+    """A reply, taken as a whole."""
+
+    status_code: int
+    content: bytes
+    retry_after_s: float | None
 
 
 class Client:
@@ -73,7 +86,7 @@ class Client:
             own measure.
 
     Raises:
-        BadInput: the base URL or the key cannot be sent at all.
+        BadInput: the base URL or the key cannot be sent at all, or the environment names a proxy that cannot be used.
     """
 
     def __init__(
@@ -89,17 +102,31 @@ class Client:
         self._endpoint = endpoint
         self._may_send_s = may_send_s
         self._undelivered_s = undelivered_s
-        key = _sendable(endpoint.key)
-        self._http = httpx.AsyncClient(
-            headers={
-                "Authorization": f"Bearer {key}",
-                "Content-Type": "application/json",
-            },
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-            verify=_trusted(),
-            transport=transport,
-            follow_redirects=False,
-        )
+        headers = {
+            "Authorization": f"Bearer {_sendable(endpoint.key)}",
+            "Content-Type": "application/json",
+            "Accept-Encoding": ACCEPTED,
+        }
+        try:
+            self._http = httpx.AsyncClient(
+                headers=headers,
+                limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+                verify=_trusted(),
+                transport=transport,
+                # A redirect would take the key to wherever it leads.
+                follow_redirects=False,
+                # What this machine asks itself goes through no proxy of the environment, which would read key and prompts:
+                # to this machine alone, plain http is let through.
+                trust_env=not endpoint.is_loopback,
+                cookies=_no_cookies(),
+            )
+        except (ValueError, ImportError, httpx.InvalidURL) as error:
+            # The proxy's address may hold a password, so neither it nor the error's text is told.
+            raise BadInput(
+                "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY",
+                f"the proxy that the environment names cannot be used ({_name(error)})",
+                "Write it like http://host:port, or unset it",
+            ) from None
 
     async def __aenter__(self) -> Self:
         return self
@@ -124,12 +151,12 @@ class Client:
         if left_s <= 0:
             raise NotSent(_NO_LEASE)
         response = await self._post(content, timeout_s, write_s=left_s, trace=self._check_lease)
-        return read_reply(response.status_code, self._body(response), _retry_after_s(response))
+        return read_reply(response.status_code, self._body(response), response.retry_after_s)
 
     async def ask(self, content: bytes, timeout_s: float) -> Reply:
         """Send an array of getResponse tasks; errors as for `post`."""
         response = await self._post(content, timeout_s)
-        return read_poll(response.status_code, self._body(response), _retry_after_s(response))
+        return read_poll(response.status_code, self._body(response), response.retry_after_s)
 
     async def look_up(self, content: bytes, timeout_s: float) -> Reply:
         """Send an array of getTaskDetails tasks; errors as for `post`."""
@@ -169,26 +196,21 @@ class Client:
     async def prices(self) -> dict[str, tuple[float, float]]:
         """USD per token in and out, by model; empty where the API does not say."""
         try:
-            with our_request():
-                response = await self._http.get(
-                    self._endpoint.base_url.rstrip("/") + "/models", timeout=CHECK_TIMEOUT_S
-                )
-            listed = msgspec.json.decode(response.content)
-        except (httpx.HTTPError, msgspec.DecodeError, UnicodeDecodeError):
+            response = await self._received(
+                "GET", self._endpoint.base_url.rstrip("/") + "/models", CHECK_TIMEOUT_S
+            )
+        except (httpx.HTTPError, ReplyTooLarge, ReplyBroken):
             return {}
-        held = listed.get("data") if isinstance(listed, dict) else listed
-        found = {}
-        for model in held if isinstance(held, list) else []:
-            price = _price(model)
-            if price is not None:
-                found[str(model["id"])] = price
-        return found
+        listed = decode(response.content)
+        models = listed.get("data") if isinstance(listed, dict) else listed
+        prices = (_price(model) for model in (models if isinstance(models, list) else []))
+        return dict(price for price in prices if price is not None)
 
     def redactor(self, fields: Mapping[str, Any]) -> Redactor:
         """What knows which of the API's words may be shown, where these fields are in every request."""
         return Redactor(texts_in(fields), key=self._endpoint.key)
 
-    def _body(self, response: httpx.Response) -> bytes:
+    def _body(self, response: _Received) -> bytes:
         """What the API said, without the key: it is kept in the ledger and in rows."""
         return without_key(response.content, self._endpoint.key.strip())
 
@@ -221,22 +243,54 @@ class Client:
 
     async def _post(
         self, content: bytes, timeout_s: float, *, write_s: float = math.inf, trace: _Trace | None = None
-    ) -> httpx.Response:
+    ) -> _Received:
         timeout = httpx.Timeout(timeout_s, write=min(timeout_s, write_s), pool=None)
         try:
-            with our_request():
-                return await self._http.post(
-                    self._endpoint.base_url,
-                    content=content,
-                    timeout=timeout,
-                    extensions={} if trace is None else {"trace": trace},
-                )
+            return await self._received("POST", self._endpoint.base_url, timeout, content, trace)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
             raise NotSent(_name(error)) from None
         except httpx.TimeoutException as error:
             raise Lost(_name(error), timed_out=True) from None
+        except ReplyTooLarge as error:
+            # A question about fewer tasks brings less.
+            raise Lost(str(error), timed_out=True) from None
+        except ReplyBroken as error:
+            raise Lost(str(error), timed_out=False) from None
         except httpx.HTTPError as error:
             raise Lost(_name(error), timed_out=False) from None
+
+    async def _received(
+        self,
+        method: str,
+        url: str,
+        patience: httpx.Timeout | float,
+        content: bytes | None = None,
+        trace: _Trace | None = None,
+    ) -> _Received:
+        """Send a request, and take no more of its reply than there is room for.
+
+        Raises:
+            httpx.HTTPError: as httpx tells it.
+            ReplyTooLarge: the reply is too large.
+            ReplyBroken: the reply cannot be unpacked.
+        """
+        request = self._http.build_request(
+            method,
+            url,
+            content=content,
+            timeout=patience,
+            extensions={} if trace is None else {"trace": trace},
+        )
+        with our_request():
+            response = await self._http.send(request, stream=True)
+            try:
+                # The bytes as they came: httpx would unpack a piece of a reply to whatever size it has.
+                taken = ReplyBytes(response.headers.get("Content-Encoding", ""))
+                async for piece in cast("httpx.AsyncByteStream", response.stream):
+                    taken.add(piece)
+            finally:
+                await response.aclose()
+        return _Received(response.status_code, taken.whole(), _retry_after_s(response))
 
 
 def check_endpoint(endpoint: Endpoint) -> None:
@@ -287,12 +341,20 @@ def _retry_after_s(response: httpx.Response) -> float | None:
     return min(seconds, LONGEST_RETRY_AFTER_S) if seconds >= 0 else None
 
 
-def _price(model: Any) -> tuple[float, float] | None:
-    """USD per token from an entry of GET /models, whose numbers may be strings per token or per million."""
-    try:
-        pair = float(model["pricing"]["prompt"]), float(model["pricing"]["completion"])
-        str(model["id"])
-    except (KeyError, TypeError, ValueError):
+def _no_cookies() -> CookieJar:
+    """A jar that takes none: the API knows a request by its key, and kept cookies would make each request larger."""
+    return CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+
+
+def _price(model: Any) -> tuple[str, tuple[float, float]] | None:
+    """Name and USD per token in and out, from an entry of GET /models; None where it says none that can be."""
+    if not isinstance(model, dict) or not isinstance(model.get("pricing"), dict):
+        return None
+    name = model.get("id")
+    prompt = number_in(model["pricing"].get("prompt"), MOST_PRICE_USD)
+    completion = number_in(model["pricing"].get("completion"), MOST_PRICE_USD)
+    if not isinstance(name, str) or prompt is None or completion is None:
         return None
     # No source shows the unit. No model costs a thousandth of a dollar per token, and none so little per million.
-    return (pair[0] / 1e6, pair[1] / 1e6) if max(pair) >= 1e-3 else pair
+    is_per_million = max(prompt, completion) >= 1e-3
+    return name, (prompt / 1e6, completion / 1e6) if is_per_million else (prompt, completion)

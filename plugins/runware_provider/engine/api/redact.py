@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.api.error_families import is_known
+from runware_provider.engine.plain_text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -89,11 +90,6 @@ class Redactor:
 def plain_code(code: str) -> str:
     """Return an error's code as it may be shown, kept and counted: one short word, or else `unknownError`."""
     return code if _PLAIN_CODE.fullmatch(code) else UNKNOWN_CODE
-
-
-def printable(text: str) -> str:
-    """Return a stranger's text in one line, a blank for each character that a terminal would obey or not show."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def one_line(value: object, most_chars: int = MOST_LINE_CHARS) -> str:

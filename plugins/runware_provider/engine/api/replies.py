@@ -59,7 +59,8 @@ def _read_leniently(text: str) -> Any:
         return None
 
 
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+"""A text, which may lack its end, or a bracket. It never goes back, so the time taken grows with the length alone."""
 
 
 def _shallow(text: str) -> str:

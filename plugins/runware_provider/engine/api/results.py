@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.api.redact import one_line, storable
+from runware_provider.engine.api.reported_numbers import (
+    MOST_COST_USD,
+    MOST_TOKENS,
+    number_in,
+    whole_number_in,
+)
 from runware_provider.engine.api.request_bodies import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-MOST_COST_USD = 1_000_000
-MOST_TOKENS = 2**53
 MOST_FINISH_CHARS = 64
 UNFINISHED = ("processing", "queued", "pending", "running", "started", "inProgress", "in_progress")
 
@@ -88,11 +92,8 @@ def _text_of(text: object) -> str | None:
 
 
 def cost_of(item: Mapping[str, Any]) -> float | None:
-    """USD of a result or of an error, where it was reported."""
-    cost = item.get("cost")
-    if isinstance(cost, bool) or not isinstance(cost, int | float):
-        return None
-    return float(cost) if 0 <= cost <= MOST_COST_USD else None
+    """USD of a result or of an error; None where none was reported, or none that can be."""
+    return number_in(item.get("cost"), MOST_COST_USD)
 
 
 def _raw_calls(item: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -127,11 +128,6 @@ def _usage(usage: object) -> Usage:
 
 
 def _count(*candidates: object) -> int | None:
-    return next((count for one in candidates if (count := _whole(one)) is not None), None)
-
-
-def _whole(value: object) -> int | None:
-    """A count that a table of 64-bit integers can hold."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if 0 <= value <= MOST_TOKENS and value == int(value) else None
+    """The first of the candidates that is a number of tokens."""
+    counts = (whole_number_in(candidate, MOST_TOKENS) for candidate in candidates)
+    return next((count for count in counts if count is not None), None)

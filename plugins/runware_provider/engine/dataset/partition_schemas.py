@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from runware_provider.engine.dataset.evolution import evolution
 from runware_provider.engine.dataset.schema_text import schema_of_text, schema_text
 from runware_provider.engine.errors import BadInput, PublishConflict, StateUnreadable
-from runware_provider.engine.state_records import damaged, decoded, encoded
+from runware_provider.engine.state_records import damaged, decoded, encoded, understood
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,13 +167,14 @@ def _read(storage: Storage, root: str) -> tuple[list[Known], Version | None]:
         return [], None
     data, version = held
     record = decoded(data, path, newest=FORMAT, remedy=_IF_DAMAGED)
-    try:
+    with understood(path, _IF_DAMAGED):
         known = [
             Known(schema_of_text(entry["schema"]), entry["partition"], entry["since"])
             for entry in record["schemas"]
         ]
-    except (ValueError, KeyError, TypeError):
-        raise damaged(path, _IF_DAMAGED) from None
+        words = [entry[name] for entry in record["schemas"] for name in ("partition", "since")]
+    if not all(isinstance(word, str) for word in words):
+        raise damaged(path, _IF_DAMAGED)
     return known, version
 
 

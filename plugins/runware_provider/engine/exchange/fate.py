@@ -27,6 +27,7 @@ from runware_provider.engine.errors import Unreachable
 from runware_provider.engine.exchange.flight import Flight, Inference, Phase
 from runware_provider.engine.exchange.latencies import Latencies
 from runware_provider.engine.outcome.standing import MOST_SPENT, is_final
+from runware_provider.engine.spending.picodollars import sum_of_known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -399,6 +400,7 @@ class Fates:
         """Whether this verdict is the last word; if not, the next attempt is on its way."""
         if entry.kind is Kind.ERROR:
             one.counted += 1
+            one.errors_usd = sum_of_known([one.errors_usd, entry.cost])
             limits = self._limits
             final = is_final(entry.family, one.counted, limits.attempts, retry_lost=limits.retry_lost)
         elif entry.kind is Kind.SPENT:

@@ -65,6 +65,8 @@ class Inference:
     follow_up: FollowUp | None = field(default=None, repr=False)
     """What this attempt says beside the prompt, where an answer before did not fit."""
     spent: int = 0
+    errors_usd: float | None = None
+    """What the attempts that ended without an answer cost; None where no cost was reported."""
     phase: Phase = Phase.READY
     due: float = 0.0
     deadline: float | None = None

@@ -271,7 +271,9 @@ class BatchFeed:
             return answered
         # What neither the API nor the archive knows was never sent, whatever an earlier process meant to send.
         doubted = inference.doubted_at is not None and not inference.unknown_to_all
-        return self.decider.judge.given_up(inference.counted, inference.task_uuid if doubted else None)
+        return self.decider.judge.given_up(
+            inference.counted, inference.task_uuid if doubted else None, errors_usd=inference.errors_usd
+        )
 
     # the second pass
 

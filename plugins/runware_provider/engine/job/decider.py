@@ -96,14 +96,15 @@ class Decider:
         standing = question.standing
         if not standing.answers:
             (error,) = _told(question)
-            return Earlier(self.judge.judge(entries[error], standing.counted))
+            judgement = self.judge.judge(entries[error], standing.counted, errors_usd=standing.errors_usd)
+            return Earlier(judgement)
         answers: Answers = []
         for attempt in standing.answers:
             entry = entries[attempt]
             answers.append((entry, self.judge.judge(entry, 1)))
         note = ended_with(standing.over.family) if standing.over is not None else None
         judgements = [judgement for _, judgement in answers]
-        return Earlier(last_word(judgements, standing.counted, note), answers)
+        return Earlier(last_word(judgements, standing.counted, note, errors_usd=standing.errors_usd), answers)
 
 
 def _told(question: Question) -> Sequence[Attempt]:

@@ -16,6 +16,7 @@ from runware_provider.engine.job.prepare import changed
 from runware_provider.engine.job.reuse import AnswersElsewhere, reuses
 from runware_provider.engine.job.siblings import Siblings, is_taken_over
 from runware_provider.engine.outcome.rows import Counts
+from runware_provider.engine.plain_text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +77,7 @@ class LookingAhead:
             return None
         counts = await asyncio.to_thread(plan_counts, asked, self.decider)
         if counts.to_pay and different:
-            log.info("%s", _because(counts, different))
+            log.info("%s", printable(_because(counts, different)))
         return await self._within(budget, counts) if budget is not None else None
 
     def _takes_over(self) -> bool:

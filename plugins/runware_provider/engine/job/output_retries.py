@@ -64,10 +64,10 @@ class OutputRetries:
         judgements = [judgement for _, judgement in answers]
         output_retry = output_retry_after(judgements, self.policy)
         if output_retry is None:
-            return last_word(judgements, inference.counted)
+            return last_word(judgements, inference.counted, errors_usd=inference.errors_usd)
         # The budget reaches for nothing more: the answer counts as it is.
         if not may_ask:
-            return last_word(judgements, inference.counted, OUT_OF_BUDGET)
+            return last_word(judgements, inference.counted, OUT_OF_BUDGET, errors_usd=inference.errors_usd)
         self._answers[inference.key] = answers
         return follow_up(output_retry, answers, self.forced)
 
@@ -76,14 +76,15 @@ class OutputRetries:
         answers = self._answers.pop(inference.key, [])
         if not answers:
             return None
-        return last_word([judgement for _, judgement in answers], inference.counted, OUT_OF_BUDGET)
+        judgements = [judgement for _, judgement in answers]
+        return last_word(judgements, inference.counted, OUT_OF_BUDGET, errors_usd=inference.errors_usd)
 
     def __contains__(self, key: Key) -> bool:
         return key in self._answers
 
     def _ended(self, inference: Inference, entry: Entry, answers: Answers) -> Judgement:
         if not answers:
-            return self.judge.judge(entry, inference.counted)
+            return self.judge.judge(entry, inference.counted, errors_usd=inference.errors_usd)
         judgements = [judgement for _, judgement in answers]
         note = None if entry.kind in NEVER_ENDED else ended_with(entry.family)
-        return last_word(judgements, inference.counted, note)
+        return last_word(judgements, inference.counted, note, errors_usd=inference.errors_usd)

@@ -134,6 +134,7 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
     source = stores.open(spec.source, field="source")
     storage = stores.open(spec.destination, field="destination")
     stores.open_beside(storage, spec.state_folder, field="state")
+    storage.keep_private(spec.state_folder)
     if spec.failures is not None:
         stores.open_beside(storage, spec.failures, field="failures")
     with _source_checked(spec):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runware_provider.engine.plain_text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -93,7 +95,7 @@ class Progress:
         parts.append(f"{self.cost:.4f} USD so far{in_all}")
         if self.trouble:
             parts.append(f"no usable answer from the API ({self.trouble})")
-        return ", ".join(parts)
+        return printable(", ".join(parts))
 
     @property
     def _all_under_way(self) -> bool:
@@ -117,7 +119,7 @@ def ending(manifest: Mapping[str, Any]) -> str:
     why = f" ({', '.join(f'{code} {count:,}' for code, count in reasons.items())})" if reasons else ""
     paid = f"this run paid {manifest['paid_usd']:.4f} USD for {manifest['paid_inferences']:,} answers"
     reused = f" and reused {manifest['reused_inferences']:,}" if manifest["reused_inferences"] else ""
-    return f"{', '.join(rows)}{why}; {paid}{reused}; written to {manifest['destination']}"
+    return printable(f"{', '.join(rows)}{why}; {paid}{reused}; written to {manifest['destination']}")
 
 
 def _duration(seconds: float) -> str:

@@ -156,6 +156,7 @@ class Questioner:
             tokens=question.request.tokens,
             attempt=known.attempt,
             counted=known.counted,
+            errors_usd=known.errors_usd,
             spent=known.spent,
             task_uuid=task_uuid(job_id, key, known.attempt),
             phase=Phase.ASK if known.fate_unknown else Phase.READY,

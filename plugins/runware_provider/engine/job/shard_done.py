@@ -6,18 +6,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from runware_provider.engine.dataset.staged_batch import StagedBatch  # noqa: TC001 - pydantic reads the annotations
 from runware_provider.engine.job.split_record import ShardsWish  # noqa: TC001 - pydantic reads the annotations
 from runware_provider.engine.memory.ledger_sums import Totals  # noqa: TC001 - pydantic reads the annotations
 from runware_provider.engine.outcome.rows import Counts  # noqa: TC001 - pydantic reads the annotations
-from runware_provider.engine.state_records import damaged, decoded, encoded
+from runware_provider.engine.state_records import damaged, decoded, encoded, understood
 
 if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Storage
 
 FORMAT = 1
+_LONGEST_NAME = 255
+"""Bytes of a name, where file systems end."""
 _NAME = re.compile(r"done-[0-9a-f]{12}\.json")
 
 
@@ -86,13 +88,21 @@ def staged_of(done: Done) -> list[StagedBatch]:
 
 
 def _of(record: dict[str, Any], path: str) -> Done:
-    try:
+    with understood(path):
         done = _READ.validate_python({name: value for name, value in record.items() if name != "format"})
-    except ValidationError:
-        raise damaged(path) from None
     if sum(batch.rows for batch in done.batches) != done.counts.rows:
         raise damaged(path)
+    if not all(_is_staged(batch.path) for batch in staged_of(done)):
+        raise damaged(path)
     return done
+
+
+def _is_staged(path: str) -> bool:
+    """Whether a path can be one of a staged batch: nothing else is looked at, whatever the record says."""
+    parts = path.split("/")
+    names_fit = all(len(part.encode()) <= _LONGEST_NAME for part in parts)
+    is_below = parts[-3:-2] == ["staged"] and {".", ".."}.isdisjoint(parts[-2:])
+    return is_below and names_fit and "\0" not in path
 
 
 _READ = TypeAdapter(Done)

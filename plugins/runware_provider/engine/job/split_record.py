@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from runware_provider.engine.dataset.source import FileRange  # noqa: TC001 - pydantic reads the annotations
 from runware_provider.engine.errors import Overtaken, StateUnreadable
 from runware_provider.engine.job.prepare import HandOver
 from runware_provider.engine.memory.ledger_sums import Totals
-from runware_provider.engine.state_records import damaged, decoded, encoded
+from runware_provider.engine.state_records import damaged, decoded, encoded, understood
 
 if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Storage, Version
@@ -105,10 +105,8 @@ def read_split(storage: Storage, place: str) -> tuple[Split, Version] | None:
             raise StateUnreadable(f"{path} is missing, but the place has shards; restore it from a backup")
         return None
     record = decoded(read[0], path, newest=FORMAT)
-    try:
+    with understood(path):
         split = _READ.validate_python({name: value for name, value in record.items() if name != "format"})
-    except ValidationError:
-        raise damaged(path) from None
     if not len(split.shards) == len(split.bytes) <= split.folders:
         raise damaged(path)
     return split, read[1]

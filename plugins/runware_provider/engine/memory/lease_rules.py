@@ -11,7 +11,7 @@ import secrets
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runware_provider.engine.state_records import damaged
+from runware_provider.engine.state_records import understood
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,8 @@ REGISTRATION_S = 2.0
 """Seconds that an API may take to know a task that it took on; a UUID that is sent twice within them runs twice."""
 IN_TRANSIT_S = 5.0
 """The same after a process that fell silent: what it sent last may arrive this much later than it should have."""
+LONGEST_S = 86_400.0
+"""Seconds that a lease may last; what claims more is damaged."""
 KERNEL_SHARE = 0.5
 """Of a lease: how long the operating system goes on trying to hand over what a process has written to a connection."""
 
@@ -74,11 +76,26 @@ class Grant:
         Raises:
             StateUnreadable: it is no lease.
         """
-        try:
+        with understood(path, "remove it, once no run is at work on this folder"):
             holder = Holder(**record["holder"])
-            return cls(int(record["number"]), holder, float(record["for_s"]), bool(record["released"]))
-        except (KeyError, TypeError, ValueError):
-            raise damaged(path, "remove it, once no run is at work on this folder") from None
+            grant = cls(int(record["number"]), holder, float(record["for_s"]), bool(record["released"]))
+            _check(grant)
+            return grant
+
+
+def _check(grant: Grant) -> None:
+    """Refuse what no process wrote: a lease without an end would be waited for without one.
+
+    Raises:
+        ValueError: a field holds what it cannot.
+    """
+    holder = grant.holder
+    words = [holder.host, holder.nonce, holder.boot_id or "", holder.pid_namespace or ""]
+    numbers = [holder.pid, holder.started or 0]
+    if not all(isinstance(word, str) for word in words) or not all(type(number) is int for number in numbers):
+        raise ValueError("a holder's fields are of other types")
+    if grant.number < 1 or not 0 < grant.for_s <= LONGEST_S:
+        raise ValueError("a number is out of its range")
 
 
 def may_take(newest: Grant | None, *, unchanged_s: float, ended: bool) -> bool:

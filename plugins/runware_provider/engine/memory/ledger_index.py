@@ -13,6 +13,7 @@ import numpy as np
 from runware_provider.engine.attempt import Attempt, History, Kind
 from runware_provider.engine.memory import entry_columns, ledger_sums
 from runware_provider.engine.memory.entry_columns import EntryColumns, Words, halves_of, inferences_of
+from runware_provider.engine.spending.picodollars import PICO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,6 +42,8 @@ class _Known(NamedTuple):
     family: int
     segment: int
     row: int
+    cost: int
+    """Pico-USD, or `UNKNOWN`."""
 
 
 class LedgerIndex:
@@ -139,7 +142,14 @@ class LedgerIndex:
         return History(
             known[0].generation,
             tuple(
-                Attempt(one.number, _KIND_OF[one.kind], words[one.family] or None, one.segment, one.row)
+                Attempt(
+                    one.number,
+                    _KIND_OF[one.kind],
+                    words[one.family] or None,
+                    one.segment,
+                    one.row,
+                    None if one.cost == entry_columns.UNKNOWN else one.cost / PICO,
+                )
                 for one in known
             ),
         )
@@ -259,6 +269,7 @@ def _told(entries: EntryColumns, chosen: NDArray[np.bool_]) -> Iterable[_Known]:
         entries.family,
         entries.segment,
         entries.row,
+        entries.cost,
     )
     return map(_Known._make, zip(*(column[chosen].tolist() for column in columns), strict=True))
 

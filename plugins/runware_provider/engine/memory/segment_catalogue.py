@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.errors import StateUnreadable
-from runware_provider.engine.state_records import damaged, decoded, encoded
+from runware_provider.engine.state_records import decoded, encoded, understood
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,10 +90,8 @@ def read_base(storage: Storage, folder: str) -> tuple[Base, Version | None]:
         return Base(), None
     data, version = found
     record = decoded(data, path, newest=FORMAT)
-    try:
+    with understood(path):
         return _base(record), version
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise damaged(path) from None
 
 
 def swap_base(storage: Storage, folder: str, base: Base, version: Version | None, now: float) -> bool:
@@ -107,7 +105,7 @@ def swap_base(storage: Storage, folder: str, base: Base, version: Version | None
             {"at": _iso(one.at), "erase": one.erase, "segments": list(one.names)} for one in base.superseded
         ],
     }
-    return storage.replace_if(storage.join(folder, BASE), encoded(record), version)
+    return storage.replace_if(storage.join(folder, BASE), encoded(record, proven=True), version)
 
 
 def finish_erasure(

@@ -171,7 +171,7 @@ def _read(storage: Storage, path: str) -> Keys | None:
     try:
         with storage.open(path) as source:
             return _keys(pq.ParquetFile(source, page_checksum_verification=True))
-    except (OSError, pa.ArrowException, ValueError, KeyError) as error:
+    except (OSError, pa.ArrowException, ValueError, LookupError, OverflowError, RecursionError) as error:
         log.warning("%s is passed over, and what it tells of is asked anew: %s", path, type(error).__name__)
         return None
 
@@ -194,7 +194,7 @@ def _numbers(data: bytes) -> list[int]:
         held: Any = json.loads(data)
         refuse_newer(_SHARED, held["format"], FORMAT)
         return [int(number) for number in held["files"]]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
         return []  # then everything is said once more
 
 

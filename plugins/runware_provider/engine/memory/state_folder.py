@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.errors import StateUnreadable
-from runware_provider.engine.state_records import decoded, encoded
+from runware_provider.engine.state_records import damaged, decoded, encoded
 
 if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Storage
@@ -59,7 +59,9 @@ def find_job(storage: Storage, folder: str) -> JobIdentity | None:
         job_id = b""
     if len(job_id) != JOB_ID_BYTES:
         raise StateUnreadable(f"{path} holds no valid job_id; restore it from a backup")
-    told = {name: str(held.get(name) or "") for name in ("destination", "service")}
+    told = {name: held.get(name) or "" for name in ("destination", "service")}
+    if not all(isinstance(text, str) for text in told.values()):
+        raise damaged(path)
     return JobIdentity(job_id, **told)
 
 
@@ -97,7 +99,7 @@ def open_job(
         "service": service,
         "created_at": created_at,
     }
-    if storage.create_new(storage.join(folder, "job.json"), encoded(record)):
+    if storage.create_new(storage.join(folder, "job.json"), encoded(record, proven=True)):
         return JobIdentity(job_id, destination=destination, service=service)
     won = find_job(storage, folder)
     if won is None:
@@ -116,7 +118,7 @@ def _raise_format(storage: Storage, path: str) -> None:
         raise StateUnreadable(f"{path} has vanished; is somebody clearing the folder?")
     record = decoded(read[0], path, newest=JOB_FORMAT)
     if record["format"] < JOB_FORMAT:
-        storage.replace_if(path, encoded({**record, "format": JOB_FORMAT}), read[1])
+        storage.replace_if(path, encoded({**record, "format": JOB_FORMAT}, proven=True), read[1])
 
 
 def wish_of(refresh: str | None, retry_failed: str | None) -> str | None:

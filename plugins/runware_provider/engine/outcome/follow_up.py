@@ -16,6 +16,7 @@ from runware_provider.engine.api.request_bodies import FollowUp
 from runware_provider.engine.api.results import read_result
 from runware_provider.engine.outcome.answer import without_thinking
 from runware_provider.engine.outcome.rows import Judgement, Outcome
+from runware_provider.engine.spending.picodollars import sum_of_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -136,18 +137,23 @@ def _to_be_shown(one: Judgement) -> bool:
     return one.outcome is Outcome.INVALID and one.facts.get("finish_reason") != "length"
 
 
-def last_word(answers: Sequence[Judgement], errors: int, note: str | None = None) -> Judgement:
+def last_word(
+    answers: Sequence[Judgement], errors: int, note: str | None = None, *, errors_usd: float | None = None
+) -> Judgement:
     """What counts of the answers to one inference, the oldest first: the last that fits, or else the last.
 
     Args:
         answers: at least one; their facts are those of one attempt each.
         errors: attempts that ended without an answer.
         note: why it was not asked further, where it is not the number of times.
+        errors_usd: what the attempts that ended without an answer cost; None where no cost was reported.
     """
     chosen = _chosen(answers)
     facts = {**chosen.facts, "attempts": errors + len(answers), "reasks": len(answers) - 1}
     for name in _SUMMED:
         facts[name] = _sum(one.facts.get(name) for one in answers)
+    # A row's cost is the bill of all its attempts, of those too that brought nothing.
+    facts["cost_usd"] = sum_of_known([facts["cost_usd"], errors_usd])
     if note is not None and chosen.outcome is not Outcome.SUCCEEDED:
         facts["error_message"] = f"{facts.get('error_message') or ''}; {note}"
     return replace(chosen, facts=facts)

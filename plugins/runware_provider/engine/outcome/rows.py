@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 
 from runware_provider.engine.api.error_families import Family
-from runware_provider.engine.api.redact import printable
 from runware_provider.engine.api.replies import decode
 from runware_provider.engine.api.results import Result, read_result
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.dataset.arrow_types import taken
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.outcome.answer import Answer, read_arguments, read_json, read_text
+from runware_provider.engine.plain_text import printable
 from runware_provider.engine.templates.prompt import Skip
 
 if TYPE_CHECKING:
@@ -124,8 +124,15 @@ class Judge:
         self._keep_raw = keep_raw
         self.result_type: pa.DataType = check.arrow_type if check is not None else pa.string()
 
-    def judge(self, entry: Entry, attempts: int) -> Judgement:
-        """The judgement on an inference, by its last verdict."""
+    def judge(self, entry: Entry, attempts: int, *, errors_usd: float | None = None) -> Judgement:
+        """The judgement on an inference, by its last verdict.
+
+        Args:
+            entry: the verdict.
+            attempts: how many there were.
+            errors_usd: where the verdict is an error, what all attempts that ended in one cost, this one included; None
+                for what this one cost.
+        """
         facts: dict[str, Any] = {
             "attempts": attempts,
             "reasks": 0,
@@ -134,7 +141,7 @@ class Judge:
             "prompt_tokens": entry.prompt_tokens,
             "cached_tokens": entry.cached_tokens,
             "completion_tokens": entry.completion_tokens,
-            "cost_usd": entry.cost,
+            "cost_usd": entry.cost if errors_usd is None else errors_usd,
             "latency_s": entry.latency_s,
             "mends": [],
         }
@@ -151,12 +158,15 @@ class Judge:
         facts = {"error_code": skip.code, "error_message": skip.message, "attempts": 0, "model": self._model}
         return Judgement(Outcome.SKIPPED, None, {**facts, "reasks": 0, "mends": []})
 
-    def given_up(self, attempts: int, doubted: str | None = None) -> Judgement:
+    def given_up(
+        self, attempts: int, doubted: str | None = None, *, errors_usd: float | None = None
+    ) -> Judgement:
         """The judgement on a record that the budget did not reach for.
 
         Args:
             attempts: how often it was tried without an answer.
             doubted: the UUID under which it was sent, or may have been, without anybody knowing of it since.
+            errors_usd: what those attempts cost; None where no cost was reported.
         """
         if attempts == 0 and doubted is None:
             return self.skipped(Skip("budget", "the budget was used up before this record was asked"))
@@ -170,6 +180,7 @@ class Judge:
             "task_uuid": doubted,
             "reasks": 0,
             "model": self._model,
+            "cost_usd": errors_usd,
             "mends": [],
         }
         return Judgement(Outcome.FAILED, None, facts)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.api.error_families import FINAL, Family
 from runware_provider.engine.attempt import FORGOTTEN, WITHDRAWN, Kind
+from runware_provider.engine.spending.picodollars import sum_of_known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,8 @@ class Standing:
     """The current attempt was meant to be sent, and never was."""
     sent_again: bool = False
     """Rejected, and perhaps sent since."""
+    errors_usd: float | None = None
+    """What all attempts that ended without an answer cost; None where no cost was reported."""
 
     @property
     def begun(self) -> bool:
@@ -54,16 +57,30 @@ def standing(history: History | None, allowed_attempts: int, *, retry_lost: bool
     used_up = [attempt for attempt in attempts if attempt.kind is Kind.SPENT]
     spent = [attempt for attempt in used_up if attempt.family != FORGOTTEN]
     final = bool(errors) and is_final(errors[-1].family, len(errors), allowed_attempts, retry_lost=retry_lost)
+    errors_usd = sum_of_known(error.cost for error in errors)
     over = _over(answers, errors if final else [], spent)
 
     # Nothing more is asked: its rows show the last answer, or else the error that ended it.
     if over is not None:
         settled = answers[-1] if answers else over
-        return Standing(settled.number, len(errors), len(spent), settled=settled, answers=answers, over=over)
+        return Standing(
+            settled.number,
+            len(errors),
+            len(spent),
+            settled=settled,
+            answers=answers,
+            over=over,
+            errors_usd=errors_usd,
+        )
 
     number = 1 + max((attempt.number for attempt in (*errors, *used_up, *answers)), default=0)
     known = Standing(
-        number, len(errors), len(spent), settled=answers[-1] if answers else None, answers=answers
+        number,
+        len(errors),
+        len(spent),
+        settled=answers[-1] if answers else None,
+        answers=answers,
+        errors_usd=errors_usd,
     )
     current = next((attempt for attempt in attempts if attempt.number == number), None)
     return known if current is None else _with_current(known, current)

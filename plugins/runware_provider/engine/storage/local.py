@@ -27,6 +27,7 @@ import pyarrow as pa
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.storage.port import STALE_S, Entries, Entry
+from runware_provider.engine.storage.private_folders import PrivateFolders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,6 +53,10 @@ class LocalStorage:
     def __init__(self, sync: Callable[[int], None] = os.fsync) -> None:
         self._base = Path.cwd()
         self._sync = sync
+        self._private = PrivateFolders()
+
+    def keep_private(self, folder: str) -> None:
+        self._private.add(self._path(folder))
 
     def list(self, folder: str, *, recursive: bool = True, links: bool = True) -> Entries:
         path = self._path(folder)
@@ -180,6 +185,12 @@ class LocalStorage:
         temporary = _temporary_beside(target)
         try:
             self._link(origin, temporary)
+            # What is published is for its readers; the first name of the file stays behind its folder's rights.
+            if origin in self._private and target not in self._private:
+                temporary.chmod(self._usual_rights(target))
+        except PermissionError:  # somebody else's file
+            temporary.unlink(missing_ok=True)
+            return self._copy_temporary(origin, target)
         except FileNotFoundError:
             origin.stat()  # says which file is missing, should it be the source
             self._make_folder(target.parent)
@@ -189,6 +200,15 @@ class LocalStorage:
                 raise
             return self._copy_temporary(origin, target)
         return temporary
+
+    def _usual_rights(self, target: Path) -> int:
+        """What a new file at this place gets; the umask cannot be asked without changing it for all threads."""
+        probe, descriptor = self._open_temporary(target)
+        try:
+            return stat.S_IMODE(os.fstat(descriptor).st_mode)
+        finally:
+            os.close(descriptor)
+            probe.unlink(missing_ok=True)
 
     def _copy_temporary(self, origin: Path, target: Path) -> Path:
         temporary, descriptor = self._open_temporary(target)
@@ -209,10 +229,18 @@ class LocalStorage:
         """A descriptor; the folder is made only when it turns out to be missing, which is rare."""
         for _ in range(_FOLDER_TRIES):
             try:
-                return os.open(path, flags | os.O_CLOEXEC, 0o666)
+                return self._open(path, flags)
             except FileNotFoundError:
                 self._make_folder(path.parent)
-        return os.open(path, flags | os.O_CLOEXEC, 0o666)
+        return self._open(path, flags)
+
+    def _open(self, path: Path, flags: int) -> int:
+        rights = self._private.rights_of_new(path)
+        descriptor = os.open(path, flags | os.O_CLOEXEC, rights.file)
+        if rights.exact:
+            with suppress(PermissionError):  # a lock file that somebody else made
+                os.fchmod(descriptor, rights.file)
+        return descriptor
 
     def _move_new(self, temporary: Path, target: Path) -> bool:
         try:
@@ -242,10 +270,14 @@ class LocalStorage:
     def _make_folder(self, folder: Path) -> None:
         """Make it and what is missing above; a new folder is durable when the one above is synced."""
         missing = [folder, *folder.parents]
-        missing = missing[: next(n for n, one in enumerate(missing) if one.is_dir())]
-        for one in reversed(missing):
-            one.mkdir(exist_ok=True)
-            self._sync_folder(one.parent)
+        missing = missing[: next(place for place, above in enumerate(missing) if above.is_dir())]
+        for new in reversed(missing):
+            rights = self._private.rights_of_new(new)
+            new.mkdir(mode=rights.folder, exist_ok=True)
+            if rights.exact:
+                with suppress(PermissionError):  # somebody else made it this moment
+                    new.chmod(rights.folder)
+            self._sync_folder(new.parent)
 
     def _sync_folder(self, folder: Path) -> None:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

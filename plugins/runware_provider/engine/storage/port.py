@@ -47,6 +47,13 @@ class Storage(Protocol):
     It is never told as a missing file, an empty listing or a lost race.
     """
 
+    def keep_private(self, folder: str) -> None:
+        """What is made from now on in a folder, and the folder itself, is for its owner alone, where rights are files'.
+
+        A folder that is there keeps the rights that it has, and what is made in it gets them. An object store has no
+        such rights: there, who may read is said by the bucket's policy.
+        """
+
     def list(self, folder: str, *, recursive: bool = True, links: bool = True) -> Entries:
         """The files below a folder, sorted by path, never from a cache; none when there is no such folder.
 

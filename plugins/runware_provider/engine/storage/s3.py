@@ -63,6 +63,9 @@ class S3Storage:
         """Without credentials."""
         return f"S3Storage({self.bucket!r})"
 
+    def keep_private(self, folder: str) -> None:
+        """Nothing: a bucket's policy says who may read what."""
+
     def list(self, folder: str, *, recursive: bool = True, links: bool = True) -> Entries:  # noqa: ARG002 - there are none
         key = self._place(folder).key.rstrip("/")
         prefix = f"{key}/" if key else ""

@@ -47,6 +47,7 @@ _TEXT_FILTERS = frozenset({
     "striptags", "title", "trim", "truncate", "upper", "urlencode", "wordcount", "xmlattr",
 })  # fmt: skip
 """Filters that make a text of whatever they get."""
+_TESTS_OF_EXISTENCE = ("defined", "undefined")
 _UNREPEATABLE = ("random", "lipsum")
 _JOINED = "_joined"
 _SLICED = "_sliced"
@@ -185,6 +186,19 @@ def _guarded(name: str, any_filter: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
+def _test_of_what_is(any_test: Callable[..., Any]) -> Callable[..., Any]:
+    """A test that refuses what there is not: a misspelt field is neither null nor a text, and would choose records."""
+    first = 1 if hasattr(any_test, "jinja_pass_arg") else 0
+
+    @functools.wraps(any_test)
+    def tested(*arguments: Any) -> Any:
+        if isinstance(arguments[first], jinja2.Undefined):
+            check_printable(arguments[first])  # raises
+        return any_test(*arguments)
+
+    return tested
+
+
 def _items(mapping: Any) -> Any:
     """Return the pairs of a mapping; Jinja's own filter finds none in what is undefined."""
     if isinstance(mapping, jinja2.Undefined):
@@ -213,6 +227,10 @@ def _environment() -> Sandbox:
     }
     for name, any_filter in environment.filters.items():
         environment.filters[name] = _guarded(name, any_filter)
+    tests: dict[str, Any] = dict(environment.tests)
+    for name, any_test in tests.items():
+        if name not in _TESTS_OF_EXISTENCE:
+            environment.tests[name] = _test_of_what_is(any_test)
     return environment
 
 

@@ -20,6 +20,7 @@ from runware_provider.testing.api.errors import Refusal
 from runware_provider.testing.api.faults import Fault, read_faults
 from runware_provider.testing.api.reply import Reply, scripted_refusal
 from runware_provider.testing.api.service import Service
+from runware_provider.testing.api.visitors import NoPages
 from runware_provider.testing.api.webhooks import WebhookSender
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def build_app(state: State, connections: Connections) -> Starlette:
     ]
     # The level 1 of gzip costs a tenth of the default 9 and saves nearly as much on JSON.
     gzip = Middleware(GZipMiddleware, minimum_size=GZIP_FROM_BYTES, compresslevel=1)
-    return Starlette(routes=routes, middleware=[gzip], lifespan=lifespan)
+    no_pages = Middleware(NoPages, host=state.settings.host)
+    return Starlette(routes=routes, middleware=[no_pages, gzip], lifespan=lifespan)
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -76,18 +78,15 @@ def bearer(headers: Mapping[str, str]) -> str | None:
 
 
 class _Local:
-    """What only the local server has: its bill and its faults. No key is asked for."""
+    """What only the local server has: its bill and its faults. A key is asked for only by what forgets the bill."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     async def models(self, request: Request) -> Response:
-        key = bearer(request.headers)
-        if key != self._state.settings.key:
-            code = "invalidApiKey" if key else "missingApiKey"
-            return json_response(
-                {"errors": [Refusal(code, "The API key is not valid.", "apiKey").body()]}, 401
-            )
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
         return json_response(
             {"object": "list", "data": [model.listing() for model in self._state.settings.models]}
         )
@@ -112,9 +111,20 @@ class _Local:
         self._state.faults.clear()
         return json_response([])
 
-    async def reset(self, _request: Request) -> Response:
+    async def reset(self, request: Request) -> Response:
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
         self._state.reset()
         return json_response({})
+
+    def _refused(self, request: Request) -> Response | None:
+        """The refusal of a request without the right key; None where it has it."""
+        key = bearer(request.headers)
+        if key == self._state.settings.key:
+            return None
+        code = "invalidApiKey" if key else "missingApiKey"
+        return json_response({"errors": [Refusal(code, "The API key is not valid.", "apiKey").body()]}, 401)
 
 
 class _V1:

@@ -68,6 +68,7 @@ ANSWER_KINDS: Mapping[str, str] = MappingProxyType(
         "no_status": "A finished item has no `status`.",
         "old_usage": "`usage` says `inputTokens` and `outputTokens`.",
         "no_cost": "`cost` is missing although it was asked for; the task is charged.",
+        "number_texts": "`cost` and the numbers of `usage` come as texts.",
     }
 )
 WEBHOOK_KINDS: Mapping[str, str] = MappingProxyType(

@@ -183,6 +183,17 @@ def _misshape(item: dict[str, Any], faults: Mapping[str, Fault]) -> None:
         del item["status"]
     if "no_cost" in faults:
         item.pop("cost", None)
+    if "number_texts" in faults:
+        item["usage"] = {name: _as_text(value) for name, value in item.get("usage", {}).items()}
+        if "cost" in item:
+            item["cost"] = f"{item['cost']:.9f}"
+
+
+def _as_text(value: Any) -> Any:
+    """A number as a text; within an object, too."""
+    if isinstance(value, dict):
+        return {name: _as_text(inner) for name, inner in value.items()}
+    return str(value) if isinstance(value, int | float) else value
 
 
 def _seed(task: Mapping[str, Any]) -> int:
