@@ -64,7 +64,9 @@ def open_file(storage: Storage, file: SourceFile) -> Any:
     except FileNotFoundError:
         raise BadInput("source", f"{file.path} is gone since its footer was read", _REMEDY) from None
     try:
-        parquet = pq.ParquetFile(content, buffer_size=BUFFER_BYTES, page_checksum_verification=True)
+        parquet = pq.ParquetFile(
+            content, buffer_size=BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
+        )
         digest = _digest(content)
     except (pa.ArrowException, OSError) as error:
         content.close()
