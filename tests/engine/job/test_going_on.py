@@ -1,0 +1,117 @@
+"""A job that is half done first asks what is left, and reads what was answered before meanwhile."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from runware_provider.engine.errors import TooManyFailed
+from runware_provider.engine.job.run import run_job
+from runware_provider.engine.storage.local import LocalStorage
+from runware_provider.engine.storage.stores import Stores
+from runware_provider.testing import Fault
+
+if TYPE_CHECKING:
+    from runware_provider.engine.storage.stores import Storage
+
+ROWS, BATCH = 60, 6
+"""Ten batches."""
+LIMITS = {"batch_rows": BATCH}
+ONE_RE_ASK = {"reasks": 1}
+
+
+class Counted(LocalStorage):
+    """Counts how often a segment of the ledger is opened again: for the answers, after it was opened for the index."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: Counter[str] = Counter()
+
+    def open(self, path: str) -> Any:
+        if path.endswith(".segment"):
+            self.opened[path] += 1
+        return super().open(path)
+
+    def again(self) -> int:
+        return self.opened.total() - len(self.opened)
+
+
+class OneStore(Stores):
+    def __init__(self, storage: Storage) -> None:
+        super().__init__()
+        self.storage = storage
+
+    def open(self, url: str, *, field: str = "destination") -> Storage:  # noqa: ARG002 - the same for all
+        return self.storage
+
+
+class NotesAtFirstTask(httpx.AsyncBaseTransport):
+    """Notes how often answers were read when the first task is sent."""
+
+    def __init__(self, storage: Counted) -> None:
+        self.storage = storage
+        self.noted: int | None = None
+        self._network = httpx.AsyncHTTPTransport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.noted is None and b"textInference" in request.content:
+            self.noted = self.storage.again()
+        return await self._network.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._network.aclose()
+
+
+def documents(place: Any, rows: int) -> None:
+    """One in seven of them empty."""
+    place.fill([None if n % 7 == 6 else f"Invoice {n}\nTotal: {n}.50 EUR" for n in range(rows)])
+
+
+async def test_what_is_left_is_asked_before_the_rest_is_gone_through(place: Any) -> None:
+    place.fill(ROWS - BATCH)
+    await place.run(limits=LIMITS, structured=ONE_RE_ASK)
+    place.fill(ROWS)
+    storage = Counted()
+    transport = NotesAtFirstTask(storage)
+    spec = place.spec(limits=LIMITS, structured=ONE_RE_ASK)
+    manifest = await run_job(spec, place.endpoint, stores=OneStore(storage), transport=transport)
+    assert transport.noted is not None
+    # The answers of the first batch or two, however many segments they lie in, and not those of all nine.
+    assert 3 * transport.noted <= storage.again()
+    assert storage.again() >= ROWS // BATCH - 1
+    assert place.executed() == ROWS
+    place.audit(manifest, ROWS)
+
+
+async def test_rows_that_are_gone_through_later_are_counted_once_and_asked_further_where_they_have_to_be(
+    place: Any,
+) -> None:
+    documents(place, ROWS - BATCH)
+    place.server.script(Fault("break_schema", contains="Invoice 40\n"))
+    await place.run(limits=LIMITS)  # nothing is asked further: the answer stays as it is
+    place.server.clear_faults()
+    documents(place, ROWS)
+    manifest = await place.run(limits=LIMITS, structured=ONE_RE_ASK)
+    skipped = ROWS // 7
+    assert manifest["outcomes"] == {"skipped": skipped, "succeeded": ROWS - skipped}
+    assert manifest["reasks"] == 1
+    assert place.executed() == ROWS - skipped + 1
+    assert [row["n"] for row in place.rows()] == list(range(ROWS))
+
+
+async def test_a_job_of_which_too_much_failed_before_stops_before_it_asks_anything_more(place: Any) -> None:
+    """The failures lie in batches that ask nothing."""
+    place.fill(ROWS - BATCH)
+    place.server.script(*(Fault("break_schema", contains=f"Shop {n} ") for n in (20, 21, 30, 31)))
+    await place.run(limits=LIMITS, structured=ONE_RE_ASK)
+    executed = place.executed()
+    place.fill(ROWS)
+    with pytest.raises(TooManyFailed):
+        await place.run(limits=LIMITS, structured=ONE_RE_ASK, max_failed=3)
+    assert place.executed() == executed
+    manifest = await place.run(limits=LIMITS, structured=ONE_RE_ASK, max_failed=4)
+    assert manifest["outcomes"] == {"invalid": 4, "succeeded": ROWS - 4}
+    assert place.executed() == executed + BATCH
