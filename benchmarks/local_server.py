@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from measured import PLUGINS, processor_seconds
 
 if TYPE_CHECKING:
