@@ -1,4 +1,4 @@
-"""A job that is half done first asks what is left, and reads what was answered before meanwhile."""
+"""A job that is half done first asks what is left, and reads what was answered before after that."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Memory is bounded: batches that only wait for stragglers are let go to make room, and read and rendered a second time
 in the end, when the ledger has their answers. So are batches that ask nothing, as far as the ledger's index tells, where
-others ask something: those come first, and the answers of these are read while the API is at work.
+others ask something: those come first, and the answers of these are read when all is asked.
 """
 
 from __future__ import annotations
