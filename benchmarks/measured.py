@@ -181,7 +181,8 @@ class Processes:
             RuntimeError: one of them failed.
         """
         server_before = processor_seconds(self.server.pid)
-        waiting, running, took = list(commands)[::-1], {}, []
+        waiting, took = list(commands)[::-1], []
+        running: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
         with tempfile.TemporaryFile() as said:
             while waiting or running:
                 while waiting and len(running) < at_once:
