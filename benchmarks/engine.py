@@ -14,28 +14,19 @@ import argparse
 import asyncio
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from measured import KEY, SCHEMA, Processes, body, engine, local_server
 
-KEY = "test-key"
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 AT_ONCE = 100
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "label": {"type": "string", "enum": ["bug", "praise", "other"]},
-        "floor": {"type": ["integer", "null"]},
-    },
-    "required": ["label", "floor"],
-    "additionalProperties": False,
-}
 
 
 def main() -> None:
@@ -46,7 +37,11 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--skip-loop", action="store_true", help="measure the engine only")
     parser.add_argument("--loop", metavar="URL", help=argparse.SUPPRESS)
+    parser.add_argument("--write", metavar="FILE", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.write:
+        _write(options.write, options.records)
+        return
     if options.loop:
         asyncio.run(_loop(options.loop, options.records))
         return
@@ -56,57 +51,40 @@ def main() -> None:
 
 def _measure(folder: Path, records: int, *, loop: bool) -> None:
     source = folder / "source.parquet"
-    pq.write_table(pa.table({"id": range(records), "body": [_body(one) for one in range(records)]}), source)
     (folder / "schema.json").write_text(json.dumps(SCHEMA))
-    ready = folder / "ready"
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "runware_provider.testing", "--latency", "0.2", "--capacity", "100000"),
-            *("--key", KEY, "--ready-file", str(ready)),
-        ],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        while not ready.exists():
-            assert server.poll() is None, "the local API server ended"
-            time.sleep(0.05)
-        url = ready.read_text().strip()
-        engine = [sys.executable, "-m", "runware_provider.engine", "run", "--source", str(source)]
-        engine += ["--destination", str(folder / "out"), "--prompt", "Classify: {{ record.body }}"]
-        engine += ["--schema", str(folder / "schema.json"), "--max-outstanding", "5000"]
-        first = _timed("engine, all to pay", engine, url, records)
-        _timed("engine, nothing to pay", engine, url, records)
+    # By a process of its own: what this one holds would count as the peak of those that it starts.
+    subprocess.run([sys.executable, __file__, "--records", str(records), "--write", str(source)], check=True)
+    with local_server(latency_s=0.2) as server:
+        processes = Processes(server)
+        run = engine("run", "--source", str(source), "--destination", str(folder / "out"))
+        run += ["--prompt", "Classify: {{ record.body }}", "--schema", str(folder / "schema.json")]
+        run += ["--max-outstanding", "5000"]
+        first = _timed("engine, all to pay", processes, run, records)
+        _timed("engine, nothing to pay", processes, run, records)
         if loop and importlib.util.find_spec("aiohttp"):
-            bare = _timed("bare aiohttp loop", [*_again(records), "--loop", url], url, records)
+            again = [sys.executable, __file__, "--records", str(records), "--loop", server.url]
+            bare = _timed("bare aiohttp loop", processes, again, records)
             print(f"engine / bare loop, processor time: {first / bare:.2f}")
-    finally:
-        server.terminate()
-        server.wait()
 
 
-def _again(records: int) -> list[str]:
-    return [sys.executable, __file__, "--records", str(records)]
-
-
-def _timed(name: str, command: list[str], url: str, records: int) -> float:
+def _timed(name: str, processes: Processes, command: Sequence[str], records: int) -> float:
     """Processor seconds of a command, printed with its peak memory."""
-    environment = {**os.environ, "RUNWARE_API_KEY": KEY, "RUNWARE_BASE_URL": url}
-    started = time.monotonic()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, f"{name} ended with {process.returncode}"
-    cpu = usage.ru_utime + usage.ru_stime
-    wall = time.monotonic() - started
+    took = processes.run(command)
+    cpu = took.processor_s
     print(
-        f"{name:24} {cpu:7.2f} s processor ({1e6 * cpu / records:6.0f} us a record), {wall:7.2f} s wall,"
-        f" peak {usage.ru_maxrss / 1024:6.0f} MB"
+        f"{name:24} {cpu:7.2f} s processor ({1e6 * cpu / records:6.0f} us a record), {took.wall_s:7.2f} s wall,"
+        f" peak {took.peak_mb:6.0f} MB"
     )
     return cpu
 
 
-def _body(number: int) -> str:
-    return f"Ticket {number}: the printer on floor {number % 40} is broken again, please send somebody"
+def _write(source: str, records: int) -> None:
+    import pyarrow as pa  # noqa: PLC0415 - the process that measures stays small
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    pq.write_table(
+        pa.table({"id": range(records), "body": [body(number) for number in range(records)]}), source
+    )
 
 
 def _task(number: int) -> bytes:
@@ -114,7 +92,7 @@ def _task(number: int) -> bytes:
         "taskType": "textInference",
         "taskUUID": str(uuid.uuid4()),
         "model": "deepseek-v4-pro",
-        "messages": [{"role": "user", "content": f"Classify: {_body(number)}"}],
+        "messages": [{"role": "user", "content": f"Classify: {body(number)}"}],
         "tools": [{"type": "function", "name": "answer", "description": "The answer", "schema": SCHEMA}],
         "toolChoice": {"type": "tool", "name": "answer"},
         "deliveryMethod": "sync",

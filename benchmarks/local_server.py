@@ -24,10 +24,11 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from measured import PLUGINS, processor_seconds
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PLUGINS = Path(__file__).resolve().parents[1] / "plugins"
 CHUNK = 50
 ANSWERS = 1_000
 AT_ONCE = 16
@@ -145,12 +146,6 @@ async def measure(url: str, make: Any, seconds: float) -> int:
             for _ in range(AT_ONCE):
                 group.create_task(worker())
     return done
-
-
-def processor_seconds(pid: int) -> float:
-    """Return the processor time that a process has used (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

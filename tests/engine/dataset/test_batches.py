@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.engine.dataset.footers import open_dataset
+from runware_provider.engine.dataset.footers import BUFFER_BYTES, open_dataset
 from runware_provider.engine.dataset.row_filter import RowFilter
 from runware_provider.engine.dataset.source import Dataset, FileRange, first_rows
 from runware_provider.engine.errors import BadInput
@@ -344,6 +344,44 @@ def test_one_enormous_row_group_is_never_held_whole(storage, tmp_path):
     most, seen = most_allocated(reader(storage, dataset, batch_rows=2000).read(first_rows(dataset)))
     assert seen == rows
     assert most < 20_000_000
+
+
+class Counted(LocalStorage):
+    """Counts the bytes that are read."""
+
+    def __init__(self):
+        super().__init__()
+        self.bytes = 0
+
+    def open(self, path):
+        return pa.PythonFile(_CountedFile(Path(path).open("rb"), self), mode="r")
+
+
+class _CountedFile:
+    def __init__(self, file, storage):
+        self._file = file
+        self._storage = storage
+
+    def read(self, size=-1):
+        content = self._file.read(size)
+        self._storage.bytes += len(content)
+        return content
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+
+def test_the_first_rows_of_an_enormous_row_group_cost_no_more_than_what_is_buffered_of_each_column(tmp_path):
+    rows = 20_000
+    texts = [f"{n:08d} " * 100 for n in range(rows)]
+    table = pa.table({"n": range(rows), "body": texts})
+    path = write(tmp_path / "a.parquet", table, row_group_size=rows, compression="none", use_dictionary=False)
+    storage = Counted()
+    dataset = open_dataset(storage, path)
+    batches = reader(storage, dataset, batch_rows=100).read(first_rows(dataset))
+    assert next(batches)[1]["n"][0].as_py() == 0
+    assert storage.bytes < 4 * BUFFER_BYTES < Path(path).stat().st_size / 4
+    batches.close()
 
 
 class Watched(LocalStorage):

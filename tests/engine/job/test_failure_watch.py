@@ -208,3 +208,19 @@ def test_more_answers_never_lower_the_bound_of_the_window(share: float) -> None:
     assume(share > 1e-6)
     bounds = [bound for bound in _too_many(share)[FEWEST:] if math.isfinite(bound)]
     assert all(before <= after for before, after in pairwise(bounds))
+
+
+@given(
+    max_failed=SHARES | st.integers(0, 30),
+    failed=st.integers(0, 20),
+    fine=st.integers(0, 20),
+    more=st.integers(0, 20),
+    behind=st.integers(0, 20),
+)
+def test_a_watch_bears_as_many_failures_as_do_not_make_it_certain_that_too_much_fails(
+    max_failed: float, failed: int, fine: int, more: int, behind: int
+) -> None:
+    watch = fed(FailureWatch(max_failed, failed + fine + more + behind), failed=failed, fine=fine)
+    bears = watch.bears(more)
+    reason = fed(watch, failed=more).beyond()
+    assert bears == (reason is None or "already" not in reason)

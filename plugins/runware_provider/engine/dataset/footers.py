@@ -172,7 +172,7 @@ def _parquet(content: pa.NativeFile) -> Any:
     Spark's times of the old kind (INT96) have microseconds at most and reach from the year 1 to 9999, which nanoseconds do
     not; the same kind by Hive and Impala, and by Arrow, may have nanoseconds.
     """
-    options = {"buffer_size": BUFFER_BYTES, "page_checksum_verification": True}
+    options = {"buffer_size": BUFFER_BYTES, "pre_buffer": False, "page_checksum_verification": True}
     parquet = pq.ParquetFile(content, **options)
     if not any(map(_has_nanoseconds, parquet.schema_arrow.types)):
         return parquet

@@ -27,7 +27,7 @@ from runware_provider.engine.job.leftovers import Leftovers
 from runware_provider.engine.job.looking_ahead import LookingAhead
 from runware_provider.engine.job.manifest import stopped_manifest
 from runware_provider.engine.job.output_retries import OutputRetries
-from runware_provider.engine.job.prepare import failures_state
+from runware_provider.engine.job.prepare import changed, failures_state
 from runware_provider.engine.job.run_watch import RunWatch
 from runware_provider.engine.job.staged import Staged
 from runware_provider.engine.memory.lease_rules import KERNEL_SHARE
@@ -189,6 +189,15 @@ class _Asking:
             job_id=self.job.identity.job_id,
             may_resend_at=self.job.may_resend_at,
             now=time.monotonic,
+            puts_off=self._may_be_half_done(),
+        )
+
+    def _may_be_half_done(self) -> bool:
+        """Whether some of the records may be answered and others not: the ledger has too few answers, or other requests'."""
+        prepared, known = self.job.prepared, self.job.ledger.totals("all")
+        answers = known.answered + known.reused
+        return answers < prepared.records * prepared.spec.samples or bool(
+            changed(prepared, self.job.published)
         )
 
     def _watch(self, flight: Flight) -> RunWatch:

@@ -1,7 +1,8 @@
 """Brings questions to the exchange, batch by batch, and stages each batch when its last word is in.
 
 Memory is bounded: batches that only wait for stragglers are let go to make room, and read and rendered a second time
-in the end, when the ledger has their answers.
+in the end, when the ledger has their answers. So are batches that ask nothing, as far as the ledger's index tells, where
+others ask something: those come first, and the answers of these are read when all is asked.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class BatchFeed:
     may_resend_at: float
     """When what a process before may have sent may be sent again."""
     now: Callable[[], float]
+    puts_off: bool = False
+    """Whether some batches may ask nothing and others something. It costs those that ask nothing a second rendering."""
     _out_of_budget: list[Inference] = field(default_factory=list, repr=False)
     """Of the batch that is being loaded."""
 
@@ -73,16 +76,18 @@ class BatchFeed:
         has_room = self.in_hand.has_room()
         if self._first_pass is not None:
             return has_room or self.in_hand.can_make_room()
-        # The second pass waits for the stragglers, so that each batch is complete as soon as it is read.
+        if self.in_hand.put_off:
+            return has_room
+        # What was let go waits for the stragglers, so that each batch is complete as soon as it is read.
         return bool(self.in_hand.let_go) and has_room and not len(self.flight)
 
     def all_loaded(self) -> bool:
-        """Whether all batches were loaded once."""
-        return self._first_pass is None
+        """Whether everything that may ask something was loaded."""
+        return self._first_pass is None and not self.in_hand.put_off
 
     def exhausted(self) -> bool:
-        """Whether all batches are loaded, those that were let go for the second time."""
-        return self._first_pass is None and not self.in_hand.let_go
+        """Whether all batches are loaded, those that were let go or put off for the second time."""
+        return self.all_loaded() and not self.in_hand.let_go
 
     def pending(self) -> set[asyncio.Task[None]]:
         """Batches that are being staged; one that failed raises here."""
@@ -90,11 +95,11 @@ class BatchFeed:
 
     async def load(self) -> None:
         """Read the next batch and put what it asks into the flight."""
-        if self._first_pass is None:
-            await self._load_again()
-            return
         if not self.in_hand.has_room():
             self.in_hand.make_room()
+        if self._first_pass is None or self._has_to_know():
+            await self._load_again()
+            return
         chosen = await asyncio.to_thread(next, self._first_pass)
         if chosen.last:
             self._first_pass = None
@@ -141,13 +146,55 @@ class BatchFeed:
     # a batch comes in
 
     async def _take_in(self, work: BatchWork, chosen: Chosen) -> None:
-        """Ask what a batch asks, while it is rendered."""
+        """Ask what a batch asks, while it is rendered; one that asks nothing may be put off."""
         self.in_hand.take_in(work)
         to_read: dict[Key, Question] = {}
+        unasked: list[list[Samples]] = []
+        puts_off, perhaps_failed = self._puts_off_now(), 0
         async for records in self._rendered(work, chosen):
-            self._ask(work, records, to_read)
+            unasked.append(records)
+            failed = self._perhaps_failed_of(records) if puts_off else None
+            # As far as the index tells, the batch asks nothing up to here.
+            if failed is not None:
+                perhaps_failed += failed
+                continue
+            puts_off = False
+            self._ask_all(work, unasked, to_read)
+        # Rows that may have failed are put off only as far as they may fail: a run that is to stop because too much has
+        # failed stops before it pays for anything more.
+        if puts_off and self.watch.bears(self.in_hand.perhaps_failed() + perhaps_failed):
+            self.in_hand.put_off_until_later(work, perhaps_failed)
+            return
+        self._ask_all(work, unasked, to_read)
         self._template.check(work.slots, last=self._first_pass is None)
         await self._decide_loaded(work, to_read)
+
+    def _puts_off_now(self) -> bool:
+        """The first batches are read in any case: they show that requests like these are answered."""
+        return self.puts_off and self.watch.proven and not self.watch.undecided()
+
+    def _has_to_know(self) -> bool:
+        """Whether what was put off may show that too much has failed: then nothing more is paid for before it is read."""
+        in_hand = self.in_hand
+        return bool(in_hand.put_off) and not self.watch.bears(in_hand.perhaps_failed())
+
+    def _perhaps_failed_of(self, records: Sequence[Samples]) -> int | None:
+        """How many rows of some records may have failed; None where any of them has something to ask or to look for.
+
+        An answer that does not fit is asked about further, so that a single one is taken for a good one. Where it is none,
+        that is asked when the answers are read; only one that was cut off or filtered is then a row that has failed.
+        """
+        requests: list[Request] = []
+        for samples in records:
+            requests += [request for request in samples if not isinstance(request, Skip)]
+        perhaps_failed = 0
+        for question in self.decider.questioner.questions(requests):
+            standing = question.standing
+            if standing.settled is None or standing.fate_unknown or question.anew is not None:
+                return None
+            is_good = len(standing.answers) == 1 and self.decider.wish.output_retries.reasks > 0
+            perhaps_failed += not is_good
+        return perhaps_failed
 
     async def _take_in_again(self, work: BatchWork, chosen: Chosen, let_go: LetGo) -> None:
         """The same, once it is clear that its rows are those of before; or rows that changed would be paid for."""
@@ -179,6 +226,12 @@ class BatchFeed:
         await self.give_up(given_up)
         work.loaded = True
         self.in_hand.stage_if_complete(work)
+
+    def _ask_all(self, work: BatchWork, unasked: list[list[Samples]], to_read: dict[Key, Question]) -> None:
+        """Have records ask that were only looked at so far; the list is empty afterwards."""
+        for records in unasked:
+            self._ask(work, records, to_read)
+        unasked.clear()
 
     def _ask(self, work: BatchWork, records: Sequence[Samples], to_read: dict[Key, Question]) -> None:
         """Each sample of some records gets its slot; what the ledger has to be read for is noted, to be read together."""
@@ -278,16 +331,23 @@ class BatchFeed:
     # the second pass
 
     async def _load_again(self) -> None:
-        """Read the next batch that was let go once more; the ledger has its answers by now."""
+        """Read the next batch that was let go or put off once more; the ledger has its answers by now."""
         if self._second_pass is None:
-            in_order = sorted(self.in_hand.let_go.values(), key=lambda let_go: let_go.batch.number)
+            # What was put off waits for nobody, so it comes first.
+            again = self.in_hand.put_off or self.in_hand.let_go
+            in_order = sorted(again.values(), key=lambda let_go: let_go.batch.number)
             batches = [(let_go.batch, let_go.records) for let_go in in_order]
             self._second_pass = chosen_again(self.prepared, self._columns, batches)
-        chosen = await asyncio.to_thread(next, self._second_pass)
-        let_go = self.in_hand.let_go[chosen.batch.number]
-        work = BatchWork(chosen.batch, chosen.records.select(self.prepared.kept), counted=True)
-        await self._take_in_again(work, chosen, let_go)
-        del self.in_hand.let_go[chosen.batch.number]
+        chosen = await asyncio.to_thread(next, self._second_pass, None)
+        if chosen is None:
+            self._second_pass = None
+            return
+        number = chosen.batch.number
+        was_put_off = number in self.in_hand.put_off
+        again = self.in_hand.put_off if was_put_off else self.in_hand.let_go
+        work = BatchWork(chosen.batch, chosen.records.select(self.prepared.kept), counted=not was_put_off)
+        await self._take_in_again(work, chosen, again[number])
+        del again[number]
 
     # the end
 

@@ -96,10 +96,14 @@ class BatchWork:
         """What has to be remembered of it once its rows and answers are dropped."""
         return LetGo(self.batch, self.kept.num_rows, self.asked, self.awaited)
 
+    def put_off(self, perhaps_failed: int) -> LetGo:
+        """What has to be remembered of it where nothing of it was looked at yet: nothing is awaited, and no row counted."""
+        return LetGo(self.batch, self.kept.num_rows, self.asked, Counter(), perhaps_failed)
+
 
 @dataclass
 class LetGo:
-    """A batch that waited for stragglers and made room; it is read and rendered once more in the end."""
+    """A batch that waited for stragglers and made room, or was put off; it is read and rendered once more later."""
 
     batch: Batch
     records: int
@@ -108,6 +112,8 @@ class LetGo:
     """What they asked: `BatchWork.asked`."""
     awaited: Counter[Key] = field(repr=False)
     """What had no last word when it was let go, and has none yet, with the number of rows that wait for it."""
+    perhaps_failed: int = 0
+    """Of one that was put off: rows of which only a reading of their answers tells whether they failed."""
 
     def settle(self, key: Key, judgement: Judgement) -> int:  # noqa: ARG002 - its rows are made of it in the second pass
         """Note that a last word is there; returns how many rows waited for it."""

@@ -31,6 +31,8 @@ class BatchesInHand:
     staging: BatchStaging
     let_go: dict[int, LetGo] = field(default_factory=dict)
     """By the numbers of their batches."""
+    put_off: dict[int, LetGo] = field(default_factory=dict)
+    """Those that ask nothing, in the same way: their answers were not read, nor their rows counted."""
     _works: list[BatchWork] = field(default_factory=list, repr=False)
     """The oldest first."""
     _waiting: dict[Key, list[BatchWork | LetGo]] = field(default_factory=dict, repr=False)
@@ -58,6 +60,15 @@ class BatchesInHand:
         for key in remembered.awaited:
             waiting = self._waiting.get(key, [])
             self._waiting[key] = [remembered if batch is work else batch for batch in waiting]
+
+    def put_off_until_later(self, work: BatchWork, perhaps_failed: int) -> None:
+        """Drop a batch that asks nothing, before its answers are read; what asks something comes first."""
+        self._works.remove(work)
+        self.put_off[work.batch.number] = work.put_off(perhaps_failed)
+
+    def perhaps_failed(self) -> int:
+        """Rows of batches that were put off of which nobody knows yet whether they failed."""
+        return sum(put_off.perhaps_failed for put_off in self.put_off.values())
 
     def take_in(self, work: BatchWork) -> None:
         """Hold one more batch, of which nothing is known yet."""
@@ -120,7 +131,7 @@ class BatchesInHand:
         for work in self._works:
             if not work.staged:
                 done += work.records_done()
-        for remembered in self.let_go.values():
+        for remembered in (*self.let_go.values(), *self.put_off.values()):
             done += remembered.records_done()
         return done
 

@@ -58,7 +58,7 @@ def chosen_again(
     Args:
         prepared: the job.
         columns: the columns to read.
-        batches: each with the number of its records that were chosen; ascending.
+        batches: each with the number of its records that were chosen; those in a row are read in one pass.
 
     Raises:
         BadInput: as for `chosen_records`.

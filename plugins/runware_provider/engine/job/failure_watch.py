@@ -80,6 +80,10 @@ class FailureWatch:
         """Whether too few answers are known yet to tell a prompt that always fails."""
         return bool(self._too_many) and len(self._last) < WINDOW
 
+    def bears(self, rows: int) -> bool:
+        """Whether so many failures more would be allowed, of all rows."""
+        return self._failed + rows <= self._allowed(max(self._rows - self._left_out, self._asked))
+
     def beyond(self) -> str | None:
         """Why to stop now, in a sentence without its full stop; nothing as long as there is no reason.
 

@@ -70,6 +70,10 @@ class RunWatch:
         """Whether the next answers may yet show that the job should stop, so that few should be under way."""
         return self.failures is not None and self.failures.undecided
 
+    def bears(self, rows: int) -> bool:
+        """Whether the job would go on if so many rows more had failed."""
+        return self.failures is None or self.failures.bears(rows)
+
     def saw(self, judgement: Judgement, rows: int) -> None:
         """Some rows have got their outcome."""
         self._last_row_at = self.now()
