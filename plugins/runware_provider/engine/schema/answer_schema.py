@@ -40,8 +40,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
 from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema
@@ -49,16 +47,18 @@ from pydantic.json_schema import GenerateJsonSchema
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.labels import PROPERTY, labels_of
 from runware_provider.engine.schema.arrow_values import UnfitError, converter
+from runware_provider.engine.schema.checkable import checkable
 from runware_provider.engine.schema.checking import checked_by_model, checked_by_schema
 from runware_provider.engine.schema.decimal_asking import asked_decimal
-from runware_provider.engine.schema.formats import FORMATS
+from runware_provider.engine.schema.drafts import as_2020_12
 from runware_provider.engine.schema.hidden_fields import hidden_fields
 from runware_provider.engine.schema.inlining import inlined
-from runware_provider.engine.schema.multiples import DecimalValidator
 from runware_provider.engine.schema.nodes import STRING, list_of
 from runware_provider.engine.schema.number_texts import decimals_as_written, numbers_from_texts
-from runware_provider.engine.schema.problems import MAX_PROBLEMS, Fit, Problem, Refuse, clip, path_of, short
+from runware_provider.engine.schema.problems import MAX_PROBLEMS, Fit, Problem, Refuse, clip, short
 from runware_provider.engine.schema.reading import node_of
+from runware_provider.engine.schema.subschemas import is_deeper
+from runware_provider.engine.schema.well_formed import refuse_malformed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +68,8 @@ if TYPE_CHECKING:
     from runware_provider.engine.schema.nodes import Node
     from runware_provider.engine.spec import Tool, Untyped
 
+MAX_SCHEMA_DEPTH = 180
+"""Objects and lists of a schema in each other; 40 levels of an answer take at most four each."""
 NUMBER_FROM_TEXT, BARE_LABEL = "number_from_text", "bare_label"
 """Mends that need the schema."""
 
@@ -139,7 +141,7 @@ class LabelSchema(OutputSchema):
     def __init__(self, labels: Labels) -> None:
         schema = labels.json_schema()
         node = node_of(schema, Refuse("output_type"))
-        check = checked_by_schema(DecimalValidator(schema))
+        check = checked_by_schema(schema)
         super().__init__(schema, schema, node, check, labels.title)
         self.arrow_type = STRING.arrow
         self._labels = labels
@@ -274,14 +276,15 @@ def _of_json_schema(schema: Mapping[str, Any], wish: _Wish, *, may_be_bare: bool
             wish.field, "the schema is not plain JSON", "Use dicts, lists, texts and numbers"
         ) from None
     refuse = Refuse(wish.field)
-    try:
-        Draft202012Validator.check_schema(plain)
-    except SchemaError as error:
-        refuse("$" + path_of(error.absolute_path)[1:], clip(error.message, 200), "Mend the JSON Schema")
-    wire = inlined(plain, refuse, keep_recursion=wish.as_json)
+    if is_deeper(plain, MAX_SCHEMA_DEPTH):
+        problem = f"it is nested deeper than {MAX_SCHEMA_DEPTH} objects and lists in each other"
+        refuse("$", problem, "Flatten it")
+    stated = as_2020_12(plain, refuse)
+    refuse_malformed(stated, refuse)
+    wire = inlined(stated, refuse, keep_recursion=wish.as_json)
     node = node_of(wire, refuse, may_be_bare=may_be_bare, as_json=wish.as_json)
-    # The inlined schema says the same, and is checked in two thirds of the time.
-    check = checked_by_schema(DecimalValidator(wire, format_checker=FORMATS))
+    # What was asked is checked, and not its inlined form: so no merging of parts can change what is right.
+    check = checked_by_schema(checkable(stated, refuse))
     title = plain.get("title")
     name = title if isinstance(title, str) else "answer"
     return OutputSchema(plain, wire, node, check, name, lenient_numbers=wish.lenient_numbers)
