@@ -34,6 +34,8 @@ MAX_VALUE_DEPTH = 200
 """Levels of nesting of an answer; the validator works on the stack."""
 MAX_EXPLAINED = 10_000
 """Values in an answer of which all problems are told; of a larger one it is the first that the validator meets."""
+_CHARS_OF_A_VALUE = 50
+"""So many characters of texts count like a value."""
 # `json.dumps` would make one per value.
 _STRICT_JSON = json.JSONEncoder(allow_nan=False)
 
@@ -120,7 +122,9 @@ def _is_larger(value: Any, most: int) -> bool:
             if count > most:
                 return True
             left.extend(inner.values() if isinstance(inner, dict) else inner)
-    return False
+        elif isinstance(inner, str):
+            count += len(inner) // _CHARS_OF_A_VALUE
+    return count > most
 
 
 def _holds_written_floats(value: Any, levels: int) -> bool:

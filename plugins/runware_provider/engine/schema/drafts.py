@@ -7,6 +7,7 @@ named, and something in another, is refused: a validator of that draft would pas
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.schema.subschemas import rewritten
@@ -49,16 +50,23 @@ def as_2020_12(document: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
     Raises:
         BadInput: `$schema` names no draft that is known, or a keyword means nothing in the draft.
     """
-    draft = _draft_of(document, refuse)
+    draft = _draft_of(document.get("$schema"), refuse)
     about = {"$schema", "$id", "id"} if draft == 4 else {"$schema", "$id"}
     plain = {keyword: value for keyword, value in document.items() if keyword not in about}
-    modern: dict[str, Any] = rewritten(plain, _Modernizing(draft, refuse).changed)
+    modern: dict[str, Any] = rewritten(
+        plain, _Modernizing(draft, refuse, has_references=_refers(plain)).changed
+    )
     return modern
 
 
-def _draft_of(document: dict[str, Any], refuse: Refuse) -> int | None:
-    """The draft that the document names."""
-    named = document.get("$schema")
+def _refers(document: dict[str, Any]) -> bool:
+    """Whether there may be a reference, whose meaning depends on what the schemas around it are called."""
+    text = json.dumps(document)
+    return any(f'"${kind}":' in text for kind in ("ref", "dynamicRef", "recursiveRef"))
+
+
+def _draft_of(named: Any, refuse: Refuse) -> int | None:
+    """The draft that `$schema` names."""
     if named is None:
         return None
     address = str(named).removeprefix("http://").removeprefix("https://").removesuffix("#")
@@ -79,14 +87,16 @@ def _name(draft: int | None) -> str:
 class _Modernizing:
     """Subschemas of one draft, `None` where none is named."""
 
-    def __init__(self, draft: int | None, refuse: Refuse) -> None:
+    def __init__(self, draft: int | None, refuse: Refuse, *, has_references: bool) -> None:
         self._draft = draft
         self._refuse = refuse
+        self._has_references = has_references
         self._year = 2020 if draft is None else draft
 
     def changed(self, schema: dict[str, Any], path: str) -> dict[str, Any]:
         if "$ref" in schema and self._year <= 7:
             return {keyword: value for keyword, value in schema.items() if keyword in _BESIDE_A_REFERENCE}
+        schema = self._nameless(schema, path)
         self._refuse_unknown(schema, path)
         if self._draft is None or self._draft == 4:
             schema = self._numeric_bounds(schema)
@@ -99,15 +109,17 @@ class _Modernizing:
             self._refuse(path, "`additionalItems` means nothing in 2020-12", "Write `items`")
         return self._dependencies(schema)
 
+    def _nameless(self, schema: dict[str, Any], path: str) -> dict[str, Any]:
+        """Without the draft, where it is the document's, and without names, where nothing refers to them."""
+        if "$schema" in schema and _draft_of(schema["$schema"], self._refuse) != self._draft:
+            self._refuse(path, "`$schema` names another draft than the root's", "Write it at the root only")
+        keyword = "id" if self._year == 4 else "$id"
+        if isinstance(schema.get(keyword), str) and self._has_references:
+            remedy = "Drop it, and use references like '#/definitions/Name'"
+            self._refuse(path, f"`{keyword}` inside of the schema moves its references", remedy)
+        return {name: value for name, value in schema.items() if name not in {keyword, "$schema"}}
+
     def _refuse_unknown(self, schema: dict[str, Any], path: str) -> None:
-        if "$schema" in schema:
-            self._refuse(path, "`$schema` stands inside of the schema", "Write it at the root only")
-        if self._year == 4 and isinstance(schema.get("id"), str):
-            self._refuse(path, "`id` inside of the schema moves its references", "Drop it")
-        if str(schema.get("$id", "")).startswith("#"):
-            self._refuse(
-                path, "`$id` names a place for references", "Use references like '#/definitions/Name'"
-            )
         if self._year == 2019 and "$recursiveAnchor" in schema:
             self._refuse(path, "`$recursiveAnchor` is not supported", "Use references like '#/$defs/Name'")
         for keyword, since in _SINCE.items():

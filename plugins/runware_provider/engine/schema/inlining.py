@@ -85,7 +85,10 @@ class _Inlining:
             return schema
         self._count += 1
         if self._count > MAX_SUBSCHEMAS or len(refs) > MAX_DEPTH:
-            self._refuse(path, "the schema is too large once references are inlined", "Ask for less at once")
+            problem = (
+                f"the schema is too large once references are inlined: more than {MAX_SUBSCHEMAS:,} parts"
+            )
+            self._refuse(path, problem, "Ask for less at once")
         self._only_known_references(schema, path)
         own = self._below(schema, path, refs)
         parts: list[Any] = [own]
