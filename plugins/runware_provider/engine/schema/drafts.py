@@ -51,8 +51,7 @@ def as_2020_12(document: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
         BadInput: `$schema` names no draft that is known, or a keyword means nothing in the draft.
     """
     draft = _draft_of(document.get("$schema"), refuse)
-    about = {"$schema", "$id", "id"} if draft == 4 else {"$schema", "$id"}
-    plain = {keyword: value for keyword, value in document.items() if keyword not in about}
+    plain = {keyword: value for keyword, value in document.items() if keyword not in {"$schema", "$id"}}
     modern: dict[str, Any] = rewritten(
         plain, _Modernizing(draft, refuse, has_references=_refers(plain)).changed
     )
@@ -114,10 +113,10 @@ class _Modernizing:
         if "$schema" in schema and _draft_of(schema["$schema"], self._refuse) != self._draft:
             self._refuse(path, "`$schema` names another draft than the root's", "Write it at the root only")
         keyword = "id" if self._year == 4 else "$id"
-        if isinstance(schema.get(keyword), str) and self._has_references:
+        if path != "$" and isinstance(schema.get(keyword), str) and self._has_references:
             remedy = "Drop it, and use references like '#/definitions/Name'"
             self._refuse(path, f"`{keyword}` inside of the schema moves its references", remedy)
-        return {name: value for name, value in schema.items() if name not in {keyword, "$schema"}}
+        return {name: value for name, value in schema.items() if name not in {"$id", "$schema"}}
 
     def _refuse_unknown(self, schema: dict[str, Any], path: str) -> None:
         if self._year == 2019 and "$recursiveAnchor" in schema:
@@ -146,8 +145,8 @@ class _Modernizing:
         if not isinstance(schema.get("items"), list):
             if "prefixItems" in schema and "additionalItems" in schema:
                 self._refuse(path, "`additionalItems` means nothing beside `prefixItems`", "Write `items`")
-            # Beside `items` that are one schema it never meant anything.
-            return {keyword: value for keyword, value in schema.items() if keyword != "additionalItems"}
+            # `additionalItems` beside `items` that are one schema never meant anything.
+            return schema
         if "prefixItems" in schema:
             self._refuse(
                 path, "`items` is a list beside `prefixItems`", "Write the list as `prefixItems` only"
