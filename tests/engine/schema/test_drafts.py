@@ -146,6 +146,14 @@ def test_a_wide_schema_is_read() -> None:
         ({"type": "object", "required": True}, "at $.properties.x.required: True is not of type 'array'"),
         ({"type": "integer", "minimum": "3"}, "at $.properties.x.minimum: '3' is not of type 'number'"),
         (None, "at $.properties.x: None is not of type"),
+        (
+            {**PAIR, "dependencies": {"a": ["b"]}, "dependentRequired": 3},
+            "dependentRequired: 3 is not of type",
+        ),
+        ({**PAIR, "dependencies": {"a": 3}}, "dependentSchemas.a: 3 is not of type"),
+        ({"items": 3}, "at $.properties.x.items: 3 is not of type"),
+        ({"$ref": 3}, '["$ref"]: 3 is not of type'),
+        ({"allOf": {}}, "at $.properties.x.allOf: {} is not of type 'array'"),
     ],
     ids=str,
 )

@@ -113,7 +113,8 @@ class _Modernizing:
         if "$schema" in schema and _draft_of(schema["$schema"], self._refuse) != self._draft:
             self._refuse(path, "`$schema` names another draft than the root's", "Write it at the root only")
         keyword = "id" if self._year == 4 else "$id"
-        if path != "$" and isinstance(schema.get(keyword), str) and self._has_references:
+        is_root = keyword == "id" and path == "$"  # whose `$id` is dropped already
+        if isinstance(schema.get(keyword), str) and self._has_references and not is_root:
             remedy = "Drop it, and use references like '#/definitions/Name'"
             self._refuse(path, f"`{keyword}` inside of the schema moves its references", remedy)
         return {name: value for name, value in schema.items() if name not in {"$id", "$schema"}}
@@ -171,5 +172,8 @@ class _Modernizing:
         made = {keyword: value for keyword, value in schema.items() if keyword != "dependencies"}
         for name, brought in dependencies.items():
             keyword = "dependentRequired" if isinstance(brought, list) else "dependentSchemas"
-            made[keyword] = {**made.get(keyword, {}), name: brought}
+            known = made.get(keyword, {})
+            if not isinstance(known, dict):  # malformed, as will be said of it
+                return schema
+            made[keyword] = {**known, name: brought}
         return made
