@@ -90,9 +90,10 @@ def checked_by_schema(schema: Mapping[str, Any]) -> Check:
             return value, [_problem(complaint) for complaint in itertools.islice(complaints, MAX_PROBLEMS)]
         except _TooDeepError:
             return None, [Problem("$", f"it is nested deeper than {MAX_VALUE_DEPTH} levels")]
-        except UnicodeEncodeError:
-            return None, [Problem(path_of(_unencodable(value)), NO_ENCODING)]
         except Exception as error:  # noqa: BLE001 - an answer can hold what a library did not expect
+            place = _unencodable(value)
+            if place:
+                return None, [Problem(path_of(place), NO_ENCODING)]
             return None, [Problem("$", f"the value could not be checked: {type(error).__name__}")]
 
     return check
@@ -159,7 +160,7 @@ def _as_doubles(value: Any) -> Any:
 
 
 def _unencodable(value: Any) -> tuple[str | int, ...]:
-    """Where half of a surrogate pair stands."""
+    """Where half of a surrogate pair stands; nothing where there is none."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, below in inner:
         if isinstance(below, str) and not is_encodable(below):

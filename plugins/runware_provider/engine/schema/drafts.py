@@ -109,12 +109,16 @@ class _Modernizing:
         return self._dependencies(schema)
 
     def _nameless(self, schema: dict[str, Any], path: str) -> dict[str, Any]:
-        """Without the draft, where it is the document's, and without names, where nothing refers to them."""
+        """Without the draft, where it is the document's, and without names, where nothing can refer to them.
+
+        Tools that name a draft name all schemas in it, too. Where no draft is named, somebody meant something.
+        """
         if "$schema" in schema and _draft_of(schema["$schema"], self._refuse) != self._draft:
             self._refuse(path, "`$schema` names another draft than the root's", "Write it at the root only")
         keyword = "id" if self._year == 4 else "$id"
         is_root = keyword == "id" and path == "$"  # whose `$id` is dropped already
-        if isinstance(schema.get(keyword), str) and self._has_references and not is_root:
+        may_be_meant = self._has_references or self._draft is None
+        if isinstance(schema.get(keyword), str) and may_be_meant and not is_root:
             remedy = "Drop it, and use references like '#/definitions/Name'"
             self._refuse(path, f"`{keyword}` inside of the schema moves its references", remedy)
         return {name: value for name, value in schema.items() if name not in {"$id", "$schema"}}
