@@ -199,3 +199,30 @@ def test_fields_are_paired_through_structs_and_elements_where_lists_are_as_long(
     assert list(found) == ["a.b", "lines", "lines[].text", "lines[].amount"]
     assert found["lines[].text"].keys.to_pylist() == ["k1", "k1"]
     assert [pair.path for pair in pairs(first, second, pa.array([1, 2]))] == ["a.b", "lines"]
+
+
+def test_maps_are_the_same_whatever_the_order_of_their_names():
+    kind = pa.map_(pa.string(), pa.float64())
+    first = [
+        [("a", 1.0)],
+        [("a", 1.0), ("b", 2.0)],
+        [("a", 1.0)],
+        [("a", 1.0)],
+        [],
+        None,
+        None,
+        [("a", None)],
+    ]
+    second = [
+        [("a", 1.0 + 1e-12)],
+        [("b", 2.0), ("a", 1.0)],
+        [("a", 1.5)],
+        [("b", 1.0)],
+        [],
+        None,
+        [],
+        [("a", None)],
+    ]
+    got = same(pa.array(first, kind), pa.array(second, kind), 0.0).to_pylist()
+    assert got == [True, True, False, False, True, True, False, True]
+    assert same(pa.array(first, kind), pa.array(second, kind), 0.6).to_pylist()[2]

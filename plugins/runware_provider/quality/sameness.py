@@ -159,6 +159,8 @@ def _equal(first: pa.Array, second: pa.Array, tolerance: float) -> pa.BooleanArr
     """Null or false where one of both is null."""
     if pa.types.is_null(first.type) or pa.types.is_null(second.type):
         return pa.array([False] * len(first), pa.bool_())
+    if pa.types.is_map(first.type) and pa.types.is_map(second.type):
+        return _equal_maps(first, second, tolerance)
     kind = kind_of(first.type)
     if kind in _EQUAL_IN_PARTS:
         return _EQUAL_IN_PARTS[kind](first, second, tolerance)
@@ -203,6 +205,28 @@ def _equal_structs(first: pa.Array, second: pa.Array, tolerance: float) -> pa.Bo
     for name in common(first.type, second.type):
         equal = pc.and_(equal, same(_field(first, name), _field(second, name), tolerance))
     return equal
+
+
+def _equal_maps(first: pa.Array, second: pa.Array, tolerance: float) -> pa.BooleanArray:
+    """Whether they have the same names with the same values, in whatever order."""
+    left: list[Any] = []
+    right: list[Any] = []
+    rows: list[int] = []
+    equal: list[bool | None] = []
+    for row, (one, other) in enumerate(zip(first.to_pylist(), second.to_pylist(), strict=True)):
+        if one is None or other is None:
+            equal.append(None)
+            continue
+        ours, theirs = dict(one), dict(other)
+        equal.append(ours.keys() == theirs.keys())
+        if equal[-1]:
+            left += ours.values()
+            right += [theirs[name] for name in ours]
+            rows += [row] * len(ours)
+    values = same(pa.array(left, first.type.item_type), pa.array(right, second.type.item_type), tolerance)
+    for row, is_same in zip(rows, values.to_pylist(), strict=True):
+        equal[row] = equal[row] and is_same
+    return pa.array(equal, pa.bool_())
 
 
 def _as_long(first: pa.Array, second: pa.Array) -> pa.BooleanArray:

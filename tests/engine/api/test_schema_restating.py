@@ -106,6 +106,15 @@ def test_keywords_are_restated_wherever_schemas_stand() -> None:
     assert text.count("It is at least 1.") == 5
 
 
+def test_keywords_are_restated_in_what_stays_a_part_of_its_own() -> None:
+    parts = {"type": "string", "pattern": "a", "allOf": [{"pattern": "b", "minLength": 2}]}
+    assert restated(parts, ["pattern"]) == {
+        "type": "string",
+        "allOf": [{"minLength": 2, "description": "It matches the regular expression `b`."}],
+        "description": "It matches the regular expression `a`.",
+    }
+
+
 def test_without_unsupported_keywords_nothing_changes() -> None:
     schema = {"type": "object", "properties": {"a": {"minimum": 1}}, "additionalProperties": False}
     assert json.dumps(restated(schema, ())) == json.dumps(schema)

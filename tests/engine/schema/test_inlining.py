@@ -72,15 +72,89 @@ def test_the_whole_may_close_what_its_parts_describe() -> None:
         ({"allOf": [{**an_object(a=TEXT), "unevaluatedProperties": False}, an_object(b=TEXT)]}, "splits"),
         ({"allOf": [an_object(a=TEXT), {"unevaluatedProperties": False}]}, "splits"),
         ({"allOf": [an_object(a=TEXT), an_object(a=WHOLE)]}, "at $.a: `allOf` or `$ref` says `type` twice"),
-        (an_object(a={"allOf": [{"pattern": "a"}, {"pattern": "b"}]}), "says `pattern` twice"),
-        ({**an_object(a=TEXT), "allOf": [{"if": {}, "then": {}}, {"if": {}, "else": {}}]}, "splits"),
-        ({**an_object(a=TEXT), "allOf": [True]}, "true or false"),
         (
-            {"anyOf": [an_object(a=TEXT), an_object(b=TEXT)]},
-            'choice: `anyOf`. If all are objects, write "type"',
+            {
+                "allOf": [{**an_object(a=TEXT), "unevaluatedProperties": False}],
+                "anyOf": [an_object("b", b=TEXT), {"required": ["a"]}],
+            },
+            "splits `properties` and `unevaluatedProperties`",
         ),
+        (
+            an_object(a={"type": "array", "items": TEXT, "allOf": [{"unevaluatedItems": False}]}),
+            "at $.a: `allOf` or `$ref` splits `items` and `unevaluatedItems`",
+        ),
+        (
+            an_object(a={"allOf": [{"type": "array", "prefixItems": [TEXT]}, {"items": TEXT}]}),
+            "splits `items` and `prefixItems`",
+        ),
+        ({"allOf": [an_object(a=TEXT), False]}, "at $: nothing fits it"),
+        ({"anyOf": [an_object(a=TEXT), {"required": ["a"]}]}, "choice: `anyOf`. If all are objects, write"),
+        (an_object(a={"$ref": "#/$defs/list/5"}, b=TEXT), "'#/$defs/list/5' leads nowhere"),
+        (an_object(a={"$ref": "#/properties/b/type"}, b=TEXT), "leads to what is no schema"),
         ({"oneOf": [an_object(a=TEXT), {"type": "null"}]}, "else wrap it: an object with one property"),
     ],
 )
 def test_what_means_something_else_in_one_schema_is_refused(document: dict[str, Any], words: str) -> None:
     assert words in refusal(document)
+
+
+NO_TEXT, NO_ZERO = {"not": TEXT}, {"not": {"const": 0}}
+
+
+@pytest.mark.parametrize(
+    ("parts", "whole"),
+    [
+        ([{"not": {"required": ["b"]}}, {"not": {"required": ["c"]}}], None),
+        ([{"pattern": "a"}, {"type": "string", "pattern": "b"}], None),
+        ([{"multipleOf": 2}, {"multipleOf": 3}], None),
+        ([{"enum": [1, 2]}, {"enum": [2, 3]}], None),
+        ([{"if": NO_ZERO, "then": {"minimum": 1}}, {"if": NO_TEXT, "then": {"maximum": 5}}], None),
+        ([{"contains": WHOLE, "minContains": 2}, {"contains": TEXT}], None),
+        ([{"anyOf": [{"required": ["a"]}]}, {"anyOf": [{"required": ["b"]}]}], None),
+        (
+            [{"items": {"type": "integer"}}, {"items": {"minimum": 1}}],
+            {"items": {"type": "integer", "minimum": 1}},
+        ),
+        ([{"type": ["integer", "null"]}, {"type": "number"}], {"type": "integer"}),
+        (
+            [{"type": ["string", "null"]}, {"type": ["null", "boolean", "string"]}],
+            {"type": ["string", "null"]},
+        ),
+        ([{"x-note": "a", "deprecated": True}, {"x-note": "b"}], {"x-note": "b", "deprecated": True}),
+        ([True, {"minimum": 1}], {"minimum": 1}),
+    ],
+    ids=str,
+)
+def test_what_only_restricts_may_be_said_twice(parts: list[Any], whole: dict[str, Any] | None) -> None:
+    merged = flat(an_object(a={"allOf": parts}))["properties"]["a"]
+    first, second = parts
+    if whole is None:
+        kind = {"type": second["type"]} if "type" in second else {}
+        again = {keyword: value for keyword, value in second.items() if keyword != "type"}
+        whole = {**first, **kind, "allOf": [again]}
+    assert merged == whole
+
+
+def test_a_choice_of_objects_is_an_object() -> None:
+    choice = {"anyOf": [an_object(a=TEXT), an_object(b=TEXT)]}
+    assert flat(choice) == {"type": "object", **choice}
+
+
+def test_references_lead_into_lists_and_to_what_allows_nothing() -> None:
+    number = {"anyOf": [WHOLE, {"type": "null"}]}
+    assert flat(an_object(a=number, b={"$ref": "#/properties/a/anyOf/0"}))["properties"]["b"] == WHOLE
+    no = {
+        **an_object(a=TEXT, b={"$ref": "#/$defs/no", "type": "string"}),
+        "$defs": {"no": False, "all": True},
+    }
+    assert flat(no)["properties"]["b"] is False
+    no["properties"]["b"] = {"$ref": "#/$defs/all", "type": "string"}
+    assert flat(no)["properties"]["b"] == TEXT
+
+
+def test_a_closed_part_may_stand_beside_what_describes_no_more() -> None:
+    closed = {**an_object(a=TEXT), "additionalProperties": False}
+    assert flat({"allOf": [closed, {"properties": {"a": {"minLength": 2}}}]}) == {
+        **an_object(a={**TEXT, "minLength": 2}),
+        "additionalProperties": False,
+    }

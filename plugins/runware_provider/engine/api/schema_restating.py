@@ -78,7 +78,7 @@ def _spoken_groups(schema: Mapping[str, Any], unsupported: Collection[str]) -> l
 def _below(keyword: str, value: Any, unsupported: Collection[str]) -> Any:
     if keyword in SCHEMA_MAPS or keyword == "$defs":
         return {name: _sub(sub, unsupported) for name, sub in value.items()}
-    if keyword in SCHEMA_LISTS:
+    if keyword in SCHEMA_LISTS or keyword == "allOf":
         return [_sub(sub, unsupported) for sub in value]
     return _sub(value, unsupported) if keyword in SCHEMAS else value
 

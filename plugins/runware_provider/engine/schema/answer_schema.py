@@ -20,7 +20,8 @@ What becomes what (every field is nullable in Arrow, because a record may have n
 | `enum`, `const`                            | the type of the values                                      |
 | `anyOf`, `oneOf`, a list of types          | the one type that is left without `null`                    |
 | alternatives that are objects              | one struct with the fields of all (see `unions`)            |
-| an open map, no type, several, recursion   | refused, or with `untyped="json"` a string of JSON text     |
+| object with `additionalProperties` alone   | map of string, or with `untyped="json"` JSON text           |
+| no names, no type, several, recursion      | refused, or with `untyped="json"` a string of JSON text     |
 
 A pydantic model is its own check, validators included, on the answer as JSON; what is stored is what
 `model_dump(mode="json")` gives, so under the names that the dump uses: the fields' own, or, where the outermost
@@ -40,8 +41,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
 from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema
@@ -49,16 +48,19 @@ from pydantic.json_schema import GenerateJsonSchema
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.labels import PROPERTY, labels_of
 from runware_provider.engine.schema.arrow_values import UnfitError, converter
+from runware_provider.engine.schema.backtracking import backtracking_patterns
+from runware_provider.engine.schema.checkable import checkable
 from runware_provider.engine.schema.checking import checked_by_model, checked_by_schema
 from runware_provider.engine.schema.decimal_asking import asked_decimal
-from runware_provider.engine.schema.formats import FORMATS
+from runware_provider.engine.schema.drafts import as_2020_12
 from runware_provider.engine.schema.hidden_fields import hidden_fields
 from runware_provider.engine.schema.inlining import inlined
-from runware_provider.engine.schema.multiples import DecimalValidator
 from runware_provider.engine.schema.nodes import STRING, list_of
 from runware_provider.engine.schema.number_texts import decimals_as_written, numbers_from_texts
-from runware_provider.engine.schema.problems import MAX_PROBLEMS, Fit, Problem, Refuse, clip, path_of, short
+from runware_provider.engine.schema.problems import MAX_PROBLEMS, Fit, Problem, Refuse, clip, short
 from runware_provider.engine.schema.reading import node_of
+from runware_provider.engine.schema.subschemas import is_deeper
+from runware_provider.engine.schema.well_formed import refuse_malformed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +70,11 @@ if TYPE_CHECKING:
     from runware_provider.engine.schema.nodes import Node
     from runware_provider.engine.spec import Tool, Untyped
 
+MAX_SCHEMA_DEPTH = 180
+"""Objects and lists of a schema in each other; 40 levels of an answer take at most four each."""
+MAX_LABEL_CHARS = 1_000
+"""Of a text in which a label is looked for; a longer one is one as it stands, or none."""
+_TOO_DEEP = f"the schema is nested deeper than {MAX_SCHEMA_DEPTH} objects and lists in each other"
 NUMBER_FROM_TEXT, BARE_LABEL = "number_from_text", "bare_label"
 """Mends that need the schema."""
 
@@ -139,7 +146,7 @@ class LabelSchema(OutputSchema):
     def __init__(self, labels: Labels) -> None:
         schema = labels.json_schema()
         node = node_of(schema, Refuse("output_type"))
-        check = checked_by_schema(DecimalValidator(schema))
+        check = checked_by_schema(schema)
         super().__init__(schema, schema, node, check, labels.title)
         self.arrow_type = STRING.arrow
         self._labels = labels
@@ -153,7 +160,7 @@ class LabelSchema(OutputSchema):
         if not isinstance(value, str):
             fit = super().fit(value)
             return fit if fit.problems else replace(fit, value=fit.value[PROPERTY])
-        label = self._labels.meant(value)
+        label = self._labels.meant(value) if len(value) <= MAX_LABEL_CHARS else None
         fit = super().fit({PROPERTY: value if label is None else label})
         return fit if fit.problems else Fit(fit.value[PROPERTY], [], (BARE_LABEL,))
 
@@ -206,10 +213,11 @@ def output_schema(
     """Reads what the user asked for.
 
     Args:
-        output_type: a pydantic model, or a JSON Schema (draft 2020-12) whose root is an object; or labels, one
+        output_type: a pydantic model, or a JSON Schema whose root is an object, of the draft that `$schema`
+            names (04, 06, 07, 2019-09 or 2020-12, which is meant where it names none); or labels, one
             of which is the answer: a list of texts, a `Literal`, an Enum, or a JSON Schema that is an `enum`.
-        untyped: what becomes of a place that has no one Arrow type: an open map, recursion, a value of any
-            type or of several. With `json` it is stored as canonical JSON text (keys in order, no blanks;
+        untyped: what becomes of a place that has no one Arrow type: recursion, a value of any type or of
+            several, an object whose names are open. With `json` it, and a map, is stored as canonical JSON text (keys in order, no blanks;
             null is null), and its Arrow field says so by `contentMediaType`.
         lenient_numbers: whether texts that are numbers as English writes them, like `1,234.50`, are read as
             numbers where the value does not fit otherwise.
@@ -269,19 +277,21 @@ def _of_json_schema(schema: Mapping[str, Any], wish: _Wish, *, may_be_bare: bool
     try:
         text = json.dumps(dict(schema), allow_nan=False, ensure_ascii=False)
         plain = json.loads(text.encode())
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError):
         raise BadInput(
             wish.field, "the schema is not plain JSON", "Use dicts, lists, texts and numbers"
         ) from None
+    except RecursionError:
+        raise BadInput(wish.field, _TOO_DEEP, "Flatten it") from None
+    if is_deeper(plain, MAX_SCHEMA_DEPTH):
+        raise BadInput(wish.field, _TOO_DEEP, "Flatten it")
     refuse = Refuse(wish.field)
-    try:
-        Draft202012Validator.check_schema(plain)
-    except SchemaError as error:
-        refuse("$" + path_of(error.absolute_path)[1:], clip(error.message, 200), "Mend the JSON Schema")
-    wire = inlined(plain, refuse, keep_recursion=wish.as_json)
+    stated = as_2020_12(plain, refuse)
+    refuse_malformed(stated, refuse)
+    wire = inlined(stated, refuse, keep_recursion=wish.as_json)
     node = node_of(wire, refuse, may_be_bare=may_be_bare, as_json=wish.as_json)
-    # The inlined schema says the same, and is checked in two thirds of the time.
-    check = checked_by_schema(DecimalValidator(wire, format_checker=FORMATS))
+    # What was asked is checked, and not its inlined form: so no merging of parts can change what is right.
+    check = checked_by_schema(checkable(stated, refuse))
     title = plain.get("title")
     name = title if isinstance(title, str) else "answer"
     return OutputSchema(plain, wire, node, check, name, lenient_numbers=wish.lenient_numbers)
@@ -306,6 +316,10 @@ def _of_model(model: type, wish: _Wish) -> OutputSchema:
             "a secret is stored as asterisks",
             "Annotate a text, or give it a serializer that shows it",
         )
+    for pattern in backtracking_patterns(model):
+        problem = f"the pattern {clip(pattern, 100)!r} is matched by Python's `re`, which can take for ever"
+        remedy = "Give it as a text, without regex_engine='python-re', or check it in a validator of yours"
+        raise BadInput(wish.field, problem, remedy)
     wire = inlined(asked, refuse, keep_recursion=wish.as_json)
     flat = inlined(stored, refuse, keep_recursion=wish.as_json)
     node = node_of(flat, refuse, of_dump=True, as_json=wish.as_json)

@@ -54,7 +54,8 @@ def converter(node: Node) -> Convert:
     if node.kind == "struct":
         return _struct_converter(node)
     if node.item is not None:
-        return _list_converter(converter(node.item))
+        convert_item = converter(node.item)
+        return _map_converter(convert_item) if node.kind == "map" else _list_converter(convert_item)
     if node.kind == "decimal":
         return _decimal_converter(node.arrow.precision, node.arrow.scale)
     return _SCALARS[node.kind]
@@ -99,6 +100,26 @@ def _list_converter(convert_item: Convert) -> Convert:
         if places:
             raise UnfitError(*places)
         return items
+
+    return convert
+
+
+def _map_converter(convert_item: Convert) -> Convert:
+    def convert(value: Any) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            _unfit(f"{short(value)} is no object")
+        entries: list[tuple[str, Any]] = []
+        places: list[tuple[Path, str]] = []
+        for name, item in value.items():
+            try:
+                entries.append((_string(name), convert_item(item)))
+            except UnfitError as error:
+                places += [((name, *path), message) for path, message in error.places]
+        if places:
+            raise UnfitError(*places)
+        return entries
 
     return convert
 

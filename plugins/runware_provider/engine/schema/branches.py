@@ -8,84 +8,66 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jsonschema.exceptions import ValidationError
+from runware_provider.engine.schema.complaints import Complaint
+from runware_provider.engine.schema.problems import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    Branch = tuple[Any, list[ValidationError]]
+    from runware_provider.engine.schema.complaints import Branch
 
 
-def complaints_of_the_meant(error: ValidationError) -> Iterator[ValidationError]:
+def complaints_of_the_meant(complaint: Complaint) -> Iterator[Complaint]:
     """The complaints about what was meant, each of which says what is wrong at its own place.
 
     Args:
-        error: of jsonschema, of any keyword; another keyword's complaint is given back as it is.
+        complaint: of any keyword; one that has no alternatives is given back as it is.
     """
-    branches = _branches(error)
+    branches = [branch for branch in complaint.branches if branch[0] != {"type": "null"}]
     if len(branches) == 1:
         yield from _all_meant(branches[0][1])
         return
     if not branches:
-        yield error
+        yield complaint
         return
-    value: Any = error.instance
+    value = complaint.value
     name = _telling(branches, value)
     if name is not None:
-        yield from _by_discriminator(error, name, branches)
+        yield from _by_discriminator(complaint, name, branches)
         return
-    nearest = min((errors for _, errors in branches), key=lambda errors: _distance(value, errors))
-    if all(_is_other_type(errors) for _, errors in branches):
-        kinds = dict.fromkeys(kind for _, errors in branches for kind in _listed(errors[0].validator_value))
-        error.message = f"{value!r} is not of type {', '.join(repr(kind) for kind in kinds)}"
-        yield error
+    nearest = min(branches, key=lambda branch: _distance(complaint, branch))
+    if all(_is_other_type(complaint, against) for _, against in branches):
+        kinds = dict.fromkeys(kind for _, against in branches for kind in against[0].types)
+        yield _of_the_whole(complaint, f"{short(value)} is not of type {', '.join(map(repr, kinds))}")
         return
-    error.message = f"none of the {len(branches)} alternatives fits; what the nearest one lacks follows"
-    yield error
-    yield from _all_meant(nearest)
+    yield _of_the_whole(
+        complaint, f"none of the {len(branches)} alternatives fits; what the nearest one lacks follows"
+    )
+    yield from _all_meant(nearest[1])
 
 
-def _all_meant(errors: Sequence[ValidationError]) -> Iterator[ValidationError]:
-    for one in errors:
-        yield from complaints_of_the_meant(one)
+def _all_meant(complaints: Sequence[Complaint]) -> Iterator[Complaint]:
+    for complaint in complaints:
+        yield from complaints_of_the_meant(complaint)
 
 
-def _branches(error: ValidationError) -> list[Branch]:
-    """The alternatives besides null, each with its complaints."""
-    if not error.context or error.validator not in {"anyOf", "oneOf"}:
-        return []
-    found: list[Branch] = []
-    schemas: Any = error.validator_value
-    for index, schema in enumerate(schemas):
-        errors = [one for one in error.context if one.relative_schema_path[0] == index]
-        if errors and schema != {"type": "null"}:
-            found.append((schema, errors))
-    return found
+def _of_the_whole(complaint: Complaint, message: str) -> Complaint:
+    return Complaint(complaint.path, complaint.value, complaint.keyword, message)
 
 
-def _by_discriminator(
-    error: ValidationError, name: str, branches: Sequence[Branch]
-) -> Iterator[ValidationError]:
-    value: Any = error.instance
+def _by_discriminator(complaint: Complaint, name: str, branches: Sequence[Branch]) -> Iterator[Complaint]:
+    value = complaint.value
     values = [_values(schema, name) or () for schema, _ in branches]
     if name not in value:
-        error.message = f"{name!r} is a required property; it is one of {_known(values)}"
-        yield error
+        message = f"{name!r} is a required property; it is one of {_known(values)}"
+        yield _of_the_whole(complaint, message)
         return
-    for known, (_, errors) in zip(values, branches, strict=True):
+    for known, (_, against) in zip(values, branches, strict=True):
         if _holds(known, value[name]):
-            yield from _all_meant(errors)
+            yield from _all_meant(against)
             return
-    problem = ValidationError(
-        f"{value[name]!r} is not one of {_known(values)}",
-        path=[name],
-        instance=value[name],
-        validator="enum",
-        validator_value=_known(values),
-    )
-    problem.parent = error.parent
-    problem.relative_path.extendleft(reversed(error.relative_path))
-    yield problem
+    message = f"{short(value[name])} is not one of {_known(values)}"
+    yield Complaint((*complaint.path, name), value[name], "enum", message)
 
 
 def _known(values: Sequence[Sequence[Any]]) -> list[Any]:
@@ -126,18 +108,15 @@ def _values(schema: Any, name: str) -> Sequence[Any] | None:
     return [sub["const"]] if "const" in sub else sub.get("enum")
 
 
-def _listed(kinds: Any) -> Sequence[str]:
-    return [kinds] if isinstance(kinds, str) else kinds
+def _is_other_type(complaint: Complaint, against: Sequence[Complaint]) -> bool:
+    """Whether an alternative is of another type than the value altogether."""
+    return against[0].keyword == "type" and against[0].path == complaint.path
 
 
-def _is_other_type(errors: Sequence[ValidationError]) -> bool:
-    return errors[0].validator == "type" and not errors[0].relative_path
-
-
-def _distance(value: Any, errors: Sequence[ValidationError]) -> tuple[bool, int, int]:
+def _distance(complaint: Complaint, branch: Branch) -> tuple[bool, int, int]:
     """How far away an alternative is: of another type, then by what it misses, then by what it does not share."""
-    shared = 0
-    if isinstance(value, dict) and errors[0].parent is not None:
-        schemas: Any = errors[0].parent.validator_value
-        shared = len(value.keys() & _properties(schemas[errors[0].relative_schema_path[0]]).keys())
-    return _is_other_type(errors), len(errors), -shared
+    schema, against = branch
+    shared = (
+        len(complaint.value.keys() & _properties(schema).keys()) if isinstance(complaint.value, dict) else 0
+    )
+    return _is_other_type(complaint, against), len(against), -shared

@@ -28,7 +28,7 @@ class Field:
 class Node:
     """A subschema's shape; equal nodes convert alike.
 
-    `fields` belong to the kind `struct`, `item` to the kind `list`; the other kinds are scalars.
+    `fields` belong to the kind `struct`, `item` to the kinds `list` and `map`; the other kinds are scalars.
     """
 
     kind: str
@@ -45,6 +45,16 @@ def list_of(item: pa.DataType, metadata: Mapping[bytes, bytes] | None = None) ->
         metadata: of the field that items are, as Arrow has it.
     """
     return pa.list_(pa.field("element", item, metadata=metadata))
+
+
+def map_of(value: pa.DataType, metadata: Mapping[bytes, bytes] | None = None) -> pa.DataType:
+    """A map from texts to values, named as Parquet names them.
+
+    Args:
+        value: the type of a value.
+        metadata: of the field that values are, as Arrow has it.
+    """
+    return pa.map_(pa.string(), pa.field("value", value, metadata=metadata))
 
 
 NUMBERS = {

@@ -58,8 +58,9 @@ def decimals_as_written(schema: Any) -> Mend | None:
 def _everywhere(schema: Any, scalar_of: ScalarOf) -> Mend | None:
     leaves = [leaf for leaf in _leaves(schema) if isinstance(leaf, dict)]
     scalar = scalar_of(leaves)
-    properties, item = _properties(leaves, scalar_of), _items(leaves, scalar_of)
-    return _mend(scalar, properties, item) if scalar or properties or item else None
+    properties, others = _properties(leaves, scalar_of), _others(leaves, scalar_of)
+    item = _items(leaves, scalar_of)
+    return _mend(scalar, properties, others, item) if scalar or properties or others or item else None
 
 
 def _reads_numbers(leaves: Sequence[dict[str, Any]]) -> Mend | None:
@@ -69,10 +70,15 @@ def _reads_numbers(leaves: Sequence[dict[str, Any]]) -> Mend | None:
     return _number if kinds & {"number", "integer"} and "string" not in kinds else None
 
 
-def _mend(scalar: Mend | None, properties: dict[str, Mend], item: Mend | None) -> Mend:
+def _mend(
+    scalar: Mend | None, properties: dict[str, Mend | None], others: Mend | None, item: Mend | None
+) -> Mend:
     def mend(value: Any) -> Any:
-        if isinstance(value, dict) and properties:
-            read = {name: properties[name](one) if name in properties else one for name, one in value.items()}
+        if isinstance(value, dict) and (properties or others):
+            read = {}
+            for name, inner in value.items():
+                mend_inner = properties.get(name, others)
+                read[name] = inner if mend_inner is None else mend_inner(inner)
             return value if all(read[name] is value[name] for name in value) else read
         if isinstance(value, list) and item is not None:
             items = [item(one) for one in value]
@@ -86,13 +92,20 @@ def _same(one: Any, other: Any) -> bool:
     return one is other
 
 
-def _properties(leaves: Iterable[dict[str, Any]], scalar_of: ScalarOf) -> dict[str, Mend]:
+def _properties(leaves: Iterable[dict[str, Any]], scalar_of: ScalarOf) -> dict[str, Mend | None]:
     described: dict[str, list[Any]] = {}
     for leaf in leaves:
         for name, sub in leaf.get("properties", {}).items():
             described.setdefault(name, []).append(sub)
     mends = {name: _everywhere({"anyOf": subs}, scalar_of) for name, subs in described.items()}
-    return {name: mend for name, mend in mends.items() if mend is not None}
+    return mends if any(mends.values()) else {}
+
+
+def _others(leaves: Iterable[dict[str, Any]], scalar_of: ScalarOf) -> Mend | None:
+    """What is done to the values of an open map."""
+    subs = [leaf.get("additionalProperties") for leaf in leaves if "patternProperties" not in leaf]
+    described = [sub for sub in subs if isinstance(sub, dict) and sub]
+    return _everywhere({"anyOf": described}, scalar_of) if described else None
 
 
 def _items(leaves: Iterable[dict[str, Any]], scalar_of: ScalarOf) -> Mend | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from runware_provider.engine.schema.arrow_values import UnfitError, converter
-from runware_provider.engine.schema.formats import FORMATS
-from runware_provider.engine.schema.multiples import DecimalValidator
+from runware_provider.engine.schema.checkable import checkable
+from runware_provider.engine.schema.checking import checked_by_schema
+from runware_provider.engine.schema.merging import SHAPE
 from runware_provider.engine.schema.nodes import (
     DECIMAL,
     DECIMAL_PRECISION,
@@ -23,6 +23,7 @@ from runware_provider.engine.schema.nodes import (
     Field,
     Node,
     list_of,
+    map_of,
 )
 from runware_provider.engine.schema.problems import clip, joined
 from runware_provider.engine.schema.unions import one_shape
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.schema.problems import Refuse
 
-_SHAPE = frozenset({"type", "properties", "items", "prefixItems", "enum", "const", "anyOf", "oneOf"})
 _PYDANTIC_DECIMAL = "^(?!^[-+.]*$)[+-]?0*"
 
 
@@ -78,7 +78,7 @@ def _refuse_twins(node: Node, path: str, refuse: Refuse) -> None:
             refuse(path, problem, "Rename one of them")
         _refuse_twins(field.node, joined(path, field.name), refuse)
     if node.item is not None:
-        _refuse_twins(node.item, f"{path}[]", refuse)
+        _refuse_twins(node.item, f"{path}.*" if node.kind == "map" else f"{path}[]", refuse)
 
 
 class _Reader:
@@ -100,7 +100,6 @@ class _Reader:
             self._refuse(path, f"it is nested deeper than {MAX_DEPTH} levels", "Flatten it")
         if schema.get("nullable") is True:
             self._refuse(path, "`nullable` is not JSON Schema", 'Write "type": ["string", "null"]')
-        self._check_pattern(schema, path)
         if "$ref" in schema:  # what `inlined` leaves refers to itself
             return JSON
         union = self._union(schema, path)
@@ -140,21 +139,15 @@ class _Reader:
         remedy = "Annotate it, and what serializers return" if self._of_dump else "Give it a `type`"
         return self._json_or_refuse(path, "it has no type, so it has no Arrow type", remedy)
 
-    def _check_pattern(self, schema: dict[str, Any], path: str) -> None:
-        try:
-            re.compile(schema.get("pattern", ""))
-        except re.error as error:
-            self._refuse(path, f"`pattern` is no regular expression of Python's: {error}", "Rewrite it")
-
     def _union(self, schema: dict[str, Any], path: str) -> list[Any] | None:
         """The branches, if they say what the value is; branches may also only restrict it."""
         keywords = [keyword for keyword in ("anyOf", "oneOf") if keyword in schema]
         shaping = [
             keyword
             for keyword in keywords
-            if any(not isinstance(branch, dict) or _SHAPE & branch.keys() for branch in schema[keyword])
+            if any(not isinstance(branch, dict) or SHAPE & branch.keys() for branch in schema[keyword])
         ]
-        own = (_SHAPE & schema.keys()) - set(keywords)
+        own = (SHAPE & schema.keys()) - set(keywords)
         if len(shaping) == 1 and own <= {"type", "properties"}:
             rest = {keyword: value for keyword, value in schema.items() if keyword not in keywords}
             return [_extended(rest, branch) if own else branch for branch in schema[shaping[0]]]
@@ -216,6 +209,9 @@ class _Reader:
         return Node("decimal", pa.decimal128(precision, scale))
 
     def _struct(self, schema: dict[str, Any], path: str, depth: int) -> Node:
+        values = _values_of_map(schema, of_dump=self._of_dump)
+        if values and path != "$" and not self._as_json:
+            return self._map(values, path, depth)
         if (opening := _opening(schema)) is not None:
             pairs = "List its properties, ask for an array of objects with `key` and `value`"
             return self._json_or_refuse(path, opening, pairs)
@@ -238,6 +234,14 @@ class _Reader:
                 self._refuse(lost, problem, "Declare it under `properties` of the object itself, too")
         return struct
 
+    def _map(self, values: Sequence[Any], path: str, depth: int) -> Node:
+        below = f"{path}.*"
+        item = self._one_of(values, below, depth + 1)
+        if item is None:
+            self._refuse(below, "it can only be null, so there is nothing to store", "Drop it")
+        told = values[0] if len(values) == 1 else {}
+        return Node("map", map_of(item.arrow, _metadata(told, item)), item=item)
+
     def _refuse_odd_names(self, schema: dict[str, Any], path: str) -> None:
         known = schema["properties"]
         for name in schema.get("required", ()):
@@ -252,10 +256,11 @@ class _Reader:
         value = schema["default"]
         try:
             converter(node)(value)
-            whole = {**schema, "$defs": self._definitions}
-            fits = DecimalValidator(whole, format_checker=FORMATS).is_valid(value)
         except UnfitError:
             fits = False
+        else:
+            whole = checkable({**schema, "$defs": self._definitions}, self._refuse)
+            fits = not checked_by_schema(whole)(value)[1]
         if not fits:
             self._refuse(path, "the default does not fit its own schema", "Mend the default, or drop it")
         return (value,)
@@ -276,10 +281,22 @@ class _Reader:
         return Node("list", list_of(item.arrow, _metadata(told, item)), item=item)
 
 
+def _values_of_map(schema: dict[str, Any], *, of_dump: bool) -> list[Any]:
+    """The schemas of an object's values, where its names are all open and its values all described."""
+    if schema.get("properties"):
+        return []
+    patterns = list(schema.get("patternProperties", {}).values())
+    more = schema.get("additionalProperties", schema.get("unevaluatedProperties", True))
+    if isinstance(more, dict) and more:
+        return [*patterns, more]
+    # A pydantic model lets no other names through, and does not say so.
+    return patterns if more is False or of_dump else []
+
+
 def _opening(schema: dict[str, Any]) -> str | None:
     """Why the names of an object's properties are not known."""
     if schema.get("patternProperties"):
-        return "`patternProperties` is an open map"
+        return "`patternProperties` leaves other names open"
     for keyword in ("additionalProperties", "unevaluatedProperties"):
         more = schema.get(keyword)
         if isinstance(more, dict) and more:

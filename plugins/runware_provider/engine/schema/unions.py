@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from runware_provider.engine.schema.nodes import Field, Node, list_of
+from runware_provider.engine.schema.nodes import Field, Node, list_of, map_of
 from runware_provider.engine.schema.problems import joined
 
 if TYPE_CHECKING:
@@ -38,9 +38,12 @@ def one_shape(nodes: Sequence[Node], path: str, unlike: Unlike) -> Node:
     if kinds == {"struct"}:
         return _struct(nodes, path, unlike)
     items = [node.item for node in nodes if node.item is not None]
-    if len(items) == len(nodes):
+    if len(items) == len(nodes) and kinds == {"list"}:
         item = one_shape(items, f"{path}[]", unlike)
         return Node("list", list_of(item.arrow, nodes[0].arrow.value_field.metadata), item=item)
+    if len(items) == len(nodes) and kinds == {"map"}:
+        item = one_shape(items, f"{path}.*", unlike)
+        return Node("map", map_of(item.arrow, nodes[0].arrow.item_field.metadata), item=item)
     return unlike(nodes, path)
 
 

@@ -29,7 +29,7 @@ def _conditional(schema: Mapping[str, Any]) -> Iterator[Any]:
     for keyword in ("then", "else"):
         yield schema.get(keyword)
     yield from schema.get("dependentSchemas", {}).values()
-    for keyword in ("anyOf", "oneOf"):
+    for keyword in ("anyOf", "oneOf", "allOf"):
         yield from schema.get(keyword, ())
     for names in schema.get("dependentRequired", {}).values():
         yield {"required": names}
