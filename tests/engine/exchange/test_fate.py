@@ -14,9 +14,10 @@ from runware_provider.engine.api.error_families import Family
 from runware_provider.engine.api.replies import Reply, read_archive, read_poll, read_reply
 from runware_provider.engine.attempt import Attempt, Entry, History, Kind
 from runware_provider.engine.errors import BalanceExhausted, KeyRefused, ModelUnknown, Unreachable
-from runware_provider.engine.exchange import fate as fate_module
-from runware_provider.engine.exchange.fate import Effects, Fates, may_be_billed
-from runware_provider.engine.exchange.flight import OUTSTANDING, Flight, Inference, Phase
+from runware_provider.engine.exchange.fate import Fates, may_be_billed
+from runware_provider.engine.exchange.flight import Flight
+from runware_provider.engine.exchange.inference import OUTSTANDING, Inference, Phase
+from runware_provider.engine.exchange.patience import PATIENCE, TRIES_TOGETHER
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.memory.ledger_index import LedgerIndex
 from runware_provider.engine.outcome.standing import MOST_SPENT, standing
@@ -24,6 +25,8 @@ from runware_provider.engine.spec import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from runware_provider.engine.exchange.effects import Effects
 
 JOB = bytes(range(16))
 LIMITS = Limits(attempts=3, deadline_s=60, poll_interval_s=1)
@@ -332,11 +335,11 @@ class Life:
         for key in self.keys:
             known = standing(self.history(key), LIMITS.attempts)
             if key in self.final:
-                assert known.settled is not None
-                assert known.settled.number == self.final[key].attempt
-                assert known.settled.kind == self.final[key].kind
-            elif known.settled is not None:  # durable, but its process died before it heard of that
-                self.final[key] = self.ledger[key, known.settled.number]
+                assert known.shown is not None
+                assert known.shown.number == self.final[key].attempt
+                assert known.shown.kind == self.final[key].kind
+            elif known.shown is not None:  # durable, but its process died before it heard of that
+                self.final[key] = self.ledger[key, known.shown.number]
             else:
                 self.flight.add(self.inference(key, known), self.now)
 
@@ -856,7 +859,7 @@ def test_what_is_in_use_and_whose_answer_nobody_has_is_given_up_and_not_paid_for
     assert may_be_billed(entry)
     assert bench.fates.settled(bench.one, entry, JOB, now)
     known = standing(History(0, (Attempt(1, entry.kind, entry.family, 0, 0),)), LONG.attempts)
-    assert known.over is not None, "nor does the next run pay for it"
+    assert known.ended_by is not None, "nor does the next run pay for it"
 
 
 def test_what_is_in_use_is_collected_wherever_its_answer_is() -> None:
@@ -1002,7 +1005,7 @@ def test_a_request_that_timed_out_is_halved_at_once_and_another_lost_one_later(s
     bench.fates.send_unknown(bench.all, 0.0, split=split)
     assert {one.together for one in bench.all} == ({4} if split else {1_000_000})
     for one in bench.all:
-        one.tries = fate_module.TRIES_TOGETHER
+        one.failed_requests = TRIES_TOGETHER
         bench.flight.move(one, Phase.SENDING, 0)
     bench.fates.send_unknown(bench.all, 0.0, split=False)
     assert {one.together for one in bench.all} == {4}
@@ -1097,7 +1100,7 @@ def test_an_error_that_may_be_the_polls_is_the_tasks_only_after_some_patience(
     status: int, code: str, kind: Kind
 ) -> None:
     bench = Bench().accepted()
-    for _ in range(fate_module.PATIENCE):
+    for _ in range(PATIENCE):
         effects = bench.asked(bench.due, status, errors=[bench.error(code)])
         assert not effects.verdicts
         assert bench.one.phase is Phase.WAITING
@@ -1227,7 +1230,7 @@ def test_what_the_archive_says_of_an_end_is_a_verdict(code: str, kind: Kind) -> 
 def test_a_refusal_in_the_archive_is_believed_after_some_patience() -> None:
     bench = to_look_up(accepted=True)
     stored = {"taskUUID": bench.name, "response": {"errors": [{"code": "rateLimitExceeded"}]}}
-    for _ in range(fate_module.PATIENCE):
+    for _ in range(PATIENCE):
         assert not bench.looked_up(bench.due, data=[stored]).verdicts
     assert only(bench.looked_up(bench.due, data=[stored])).kind is Kind.SPENT
 

@@ -125,6 +125,12 @@ class Reply:
     """Errors that name no task."""
     retry_after_s: float | None = None
 
+    def names(self, name: str) -> bool:
+        """Whether it says anything of the task with this UUID."""
+        return any(
+            name in named for named in (self.results, self.failures, self.acknowledged, self.processing)
+        )
+
     @property
     def throttled(self) -> bool:
         """Whether all that was said is that there is no room now."""

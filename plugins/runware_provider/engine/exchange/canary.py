@@ -13,7 +13,7 @@ from runware_provider.engine.api.error_families import Family
 from runware_provider.engine.api.redact import Redactor
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import RequestRefused
-from runware_provider.engine.exchange.flight import Inference, Phase
+from runware_provider.engine.exchange.inference import Inference, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

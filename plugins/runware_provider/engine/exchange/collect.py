@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.client import Lost, NotSent
-from runware_provider.engine.exchange.fate import Effects
-from runware_provider.engine.exchange.flight import NO_LIMIT
+from runware_provider.engine.exchange.effects import Effects
+from runware_provider.engine.exchange.inference import NO_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.api.client import Client
     from runware_provider.engine.api.replies import Reply
     from runware_provider.engine.exchange.fate import Fates
-    from runware_provider.engine.exchange.flight import Inference
+    from runware_provider.engine.exchange.inference import Inference
 
 
 @dataclass

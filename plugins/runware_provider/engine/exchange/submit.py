@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.client import Client
     from runware_provider.engine.api.replies import Reply
-    from runware_provider.engine.exchange.fate import Effects, Fates
-    from runware_provider.engine.exchange.flight import Flight, Inference
+    from runware_provider.engine.exchange.effects import Effects
+    from runware_provider.engine.exchange.fate import Fates
+    from runware_provider.engine.exchange.flight import Flight
+    from runware_provider.engine.exchange.inference import Inference
     from runware_provider.engine.memory.ledger import Ledger
     from runware_provider.engine.spec import Delivery
 
@@ -53,7 +55,7 @@ class Submitter:
         started = self.now()
         for one in chunk:
             one.sent_at = one.sent_at if one.sent_at is not None else started
-            one.unsent = one.unknown_to_all = False
+            one.can_be_withdrawn = one.found_nowhere = False
         try:
             reply = await self.client.post(request_bodies.body(tasks), self.timeout_s)
         except NotSent as error:
@@ -91,7 +93,7 @@ class Submitter:
             if ahead:
                 missing += self.flight.without_intent(INTENTS_AHEAD - len(missing))
             for one in missing:
-                one.unsent = not one.held_back
+                one.can_be_withdrawn = not one.refused_or_withdrawn
             await self.ledger.commit([one.intent() for one in missing], at_once=True)
             for one in missing:
                 one.intended = True

@@ -14,7 +14,8 @@ from runware_provider.engine.errors import JobStopped
 from runware_provider.engine.exchange.collect import Collector
 from runware_provider.engine.exchange.conversation import Exchange
 from runware_provider.engine.exchange.fate import Fates
-from runware_provider.engine.exchange.flight import OUTSTANDING, Flight
+from runware_provider.engine.exchange.flight import Flight
+from runware_provider.engine.exchange.inference import OUTSTANDING
 from runware_provider.engine.exchange.pace import Pace
 from runware_provider.engine.exchange.polls import Polls
 from runware_provider.engine.exchange.submit import Submitter
