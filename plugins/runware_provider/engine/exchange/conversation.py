@@ -94,6 +94,8 @@ class Exchange:
         self._loads: set[asyncio.Task[None]] = set()
         self._to_withdraw: list[Inference] = []
         """Left the flight for want of money, with intents that are still to be taken back."""
+        self._without_right_since: float | None = None
+        """Since when something is to be sent and this process may not send."""
         self._stopped: JobStopped | None = None
         self._stopped_at = 0.0
 
@@ -148,12 +150,25 @@ class Exchange:
         unreachable = self._reach.stop(now)
         if unreachable is not None:
             self._stop(unreachable)
+        self._look_after_the_right(now)
         if self._stopped is None:
             self._launch_load(feed)
             self._launch_sends(feed, watch, now)
         # Answers are collected after a stop, too, as long as it lasts.
         for source in self._sources:
             self._launch_asks(source, feed, watch, now)
+
+    def _look_after_the_right(self, now: float) -> None:
+        """Nobody waits for ever for the right to send, where the state folder cannot be written."""
+        is_needed = self._right.left_s() <= 0 and self._flight.due(Phase.READY) is not None
+        if not is_needed:
+            self._without_right_since = None
+            return
+        if self._without_right_since is None:
+            self._without_right_since = now
+        waited_s = now - self._without_right_since
+        if waited_s > self._limits.unreachable_s:
+            self._stop(Overtaken(f"its right to send could not be renewed for {waited_s:.0f} seconds"))
 
     def _launch_load(self, feed: Feed) -> None:
         enough = REQUESTS_LOADED * self._sending.per_request

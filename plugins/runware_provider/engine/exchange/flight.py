@@ -115,8 +115,17 @@ class Flight:
         return chunk
 
     def take_to_ask(self, now: float, most: int) -> list[Inference]:
-        """Inferences to ask getResponse for, now BUSY."""
-        return self._busy(self._take(Phase.WAITING, now, most), now)
+        """Inferences to ask getResponse for, now BUSY; one that is asked alone has no others beside it."""
+        alone = False
+
+        def fits(inference: Inference, chosen: int) -> bool:
+            nonlocal alone
+            if chosen and (alone or inference.asked_alone):
+                return False
+            alone = inference.asked_alone
+            return True
+
+        return self._busy(self._take(Phase.WAITING, now, most, fits), now)
 
     def take_to_look_up(self, now: float, most: int) -> list[Inference]:
         """Inferences to look up in the archive, now BUSY."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -80,6 +81,28 @@ class Inference:
     """When it may be sent again at the earliest: another process may have sent it a moment ago."""
     since: float = 0.0
     """When the waiting began; polls become rarer with its age."""
+    no_room_since: float | None = None
+    """Since when the API has no room for it."""
+    verdict_is_a_guess: bool = False
+    """It follows from an error that named nobody, so that it holds only where the archive does not know the attempt."""
+    look_up_at: float = math.inf
+    """When the archive is asked for an answer that getResponse may yet give; each look doubles the wait for the next."""
+    processing: bool = False
+    """getResponse said last that it is at work on it."""
+    said_lost: bool = False
+    """getResponse said last that it has no answer to give."""
+    asked_alone: bool = False
+    """In a getResponse request of its own, so that an error which names nobody can only be about it."""
+    archive_silent_since: float | None = None
+    """Since when the archive brought no word on it; None while the last look-up did."""
+    failed_polls: int = 0
+    """getResponse requests in a row that brought no word on it."""
+    failed_look_ups: int = 0
+    """getTaskDetails requests in a row that brought no word on it."""
+    refused_look_ups: int = 0
+    """Of these, those that the API itself refused."""
+    unanswered_sends: int = 0
+    """Sends in a row without a usable reply."""
     failed_requests: int = 0
     """Requests about it in a row that brought nothing usable, for the back-off."""
     doubtful_errors: int = 0
@@ -96,7 +119,11 @@ class Inference:
         self.not_before = 0.0
         self.accepted = self.rejected = self.withdrawn = self.intended = self.can_be_withdrawn = False
         self.only_look_for = self.found_nowhere = self.unexplained = False
-        self.failed_requests = self.doubtful_errors = 0
+        self.look_up_at = math.inf
+        self.processing = self.said_lost = self.asked_alone = self.verdict_is_a_guess = False
+        self.archive_silent_since = self.no_room_since = None
+        self.failed_polls = self.failed_look_ups = self.refused_look_ups = 0
+        self.failed_requests = self.doubtful_errors = self.unanswered_sends = 0
 
     def say(self, follow_up: FollowUp | None) -> None:
         """Say this beside the prompt, instead of what was said before; only while it is not under way."""

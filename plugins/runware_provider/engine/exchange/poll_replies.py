@@ -11,7 +11,7 @@ from runware_provider.engine.api.error_families import STEPS, Family, Step
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.exchange.effects import Effects
 from runware_provider.engine.exchange.inference import Phase
-from runware_provider.engine.exchange.patience import PATIENCE, PROCESSING_DEADLINES
+from runware_provider.engine.exchange.patience import LOOK_UPS, PATIENCE
 from runware_provider.engine.exchange.transitions import FULL, asking
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TROUBLES = frozenset({Family.RATE, Family.SERVER, Family.TIMEOUT, Family.UNKNOWN})
 """What may be said of a question as well as of its task."""
+OF_A_TASK = frozenset({Family.PROVIDER, Family.PROVIDER_FINAL, Family.SAFETY, Family.TOO_LARGE})
+"""What is never said of a question: an error of these is about one of the tasks that it asks for."""
 
 
 class PollReplies:
@@ -42,6 +44,7 @@ class PollReplies:
             return Effects(full=reply.status in FULL)
         effects = self._moves.effects_of_question(chunk, reply)
         unheard = reply.unheard
+        unnamed = [inference for inference in chunk if not reply.names(inference.task_uuid)]
         for inference in chunk:
             name = inference.task_uuid
             if name in reply.results:
@@ -54,34 +57,85 @@ class PollReplies:
             elif effects.stop is not None:
                 self._moves.wait_on(inference, now)
             elif unheard:
+                self._unnamed_error(inference, len(unnamed), reply)
                 self._no_word(inference, now)
             else:
                 self._not_named(inference, now)
         return effects
 
     def _no_word(self, inference: Inference, now: float) -> None:
-        """The question was not heard, which says nothing of the task."""
+        """The question was not heard, which says nothing of the task. It counts against whoever waits for it."""
         inference.failed_requests += 1
-        pause_s = self._moves.patience.back_off_s(inference)
-        self._moves.flight.move(inference, asking(inference), now + pause_s)
+        inference.failed_polls += 1
+        if self._is_to_be_looked_up(inference, now):
+            self._moves.flight.move(inference, Phase.LOOK_UP, now)
+        else:
+            pause_s = self._moves.patience.back_off_s(inference)
+            self._moves.flight.move(inference, asking(inference), now + pause_s)
+
+    def _is_to_be_looked_up(self, inference: Inference, now: float) -> bool:
+        # Nobody said that it was accepted. The archive may say so, else it is sent again under the same UUID.
+        if not inference.accepted:
+            return inference.failed_polls > LOOK_UPS
+        # Once early: the archive may know of an error that getResponse does not name.
+        if inference.failed_polls == PATIENCE:
+            return True
+        return self._is_time_to_look(inference, now)
+
+    def _is_time_to_look(self, inference: Inference, now: float) -> bool:
+        """Whether an accepted inference was waited for so long that the archive is asked."""
+        return now >= min(inference.look_up_at, self._moves.patience.gives_up_at(inference))
+
+    def _unnamed_error(self, inference: Inference, unnamed: int, reply: Reply) -> None:
+        """An error that names nobody may be about this task, which the reply does not name either."""
+        error = reply.gravest
+        if error is None or reply.question_in_trouble or error.family not in OF_A_TASK:
+            return
+        # It is about one of several. Asked for alone, they are told apart.
+        if unnamed > 1:
+            inference.asked_alone = True
+            return
+        inference.doubtful_errors += 1
+        # If the archive does not know it either, the error is how it ended.
+        is_believed = inference.accepted and inference.doubtful_errors >= PATIENCE
+        if is_believed and inference.verdict_if_not_found is None:
+            inference.verdict_if_not_found = self._moves.error_entry(inference, error)
+            inference.verdict_is_a_guess = True
 
     def _processing(self, inference: Inference, now: float) -> None:
         """The vendor is at work on it."""
         if not inference.accepted:
             self._moves.accept(inference, now)
-        # It has been at work for hours. The archive has the last word.
-        elif now >= inference.since + PROCESSING_DEADLINES * self._moves.limits.deadline_s:
-            self._moves.flight.move(inference, Phase.LOOK_UP, now)
+            inference.processing = True
+            return
+        inference.processing, inference.said_lost = True, False
+        # It takes long. The archive may have the answer already; in the end, it has the last word.
+        if self._is_time_to_look(inference, now):
+            self._look_up(inference, now)
         else:
-            self._moves.wait_on(inference, now)
+            self._wait_on(inference, now)
 
     def _not_named(self, inference: Inference, now: float) -> None:
         """Said of what is unknown, of what is expired, and of what is still running."""
+        inference.processing = inference.said_lost = False
         # Nobody said that it was accepted: unless the archive knows it, it is sent.
-        if not inference.accepted or (inference.deadline is not None and now >= inference.deadline):
-            self._moves.flight.move(inference, Phase.LOOK_UP, now)
+        never_accepted = not inference.accepted
+        # getResponse may have forgotten it.
+        if never_accepted or self._is_time_to_look(inference, now):
+            self._look_up(inference, now)
         else:
-            self._moves.wait_on(inference, now)
+            self._wait_on(inference, now)
+
+    def _wait_on(self, inference: Inference, now: float) -> None:
+        """A word came, and nothing new."""
+        inference.failed_polls = 0
+        self._moves.wait_on(inference, now)
+
+    def _look_up(self, inference: Inference, now: float) -> None:
+        """A word came, and the archive is asked for more."""
+        inference.failed_polls = 0
+        self._moves.heard(inference)
+        self._moves.flight.move(inference, Phase.LOOK_UP, now)
 
     def _failed(
         self, inference: Inference, error: ApiError, reply: Reply, now: float, effects: Effects
@@ -89,10 +143,10 @@ class PollReplies:
         """An error names the task."""
         family = error.family
         # getResponse knows nothing of it, or will not say: the archive is asked before anything is decided.
-        if family is Family.LOST or (
-            not inference.accepted and family in {Family.VALIDATION, Family.UNKNOWN}
-        ):
-            self._moves.flight.move(inference, Phase.LOOK_UP, now)
+        is_refused = not inference.accepted and family in {Family.VALIDATION, Family.UNKNOWN}
+        if family is Family.LOST or is_refused:
+            inference.processing, inference.said_lost = False, family is Family.LOST
+            self._look_up(inference, now)
         elif family is Family.CONFLICT:
             self._in_use(inference, now)
         elif family is Family.RATE or (reply.question_in_trouble and family in TROUBLES):

@@ -46,14 +46,17 @@ class SubmissionReplies:
         """No usable reply came to a request that may have arrived."""
         for inference in chunk:
             self._moves.doubt(inference, now)
-            if split or inference.failed_requests >= TRIES_TOGETHER:
+            if split or inference.unanswered_sends >= TRIES_TOGETHER:
                 inference.together = max(1, len(chunk) // 2)
         return Effects()
 
     def apply(self, chunk: list[Inference], reply: Reply, now: float) -> Effects:
         """A reply came to a chunk of tasks."""
+        if self._moves.is_elsewhere(reply):
+            return self._nothing_arrived(chunk, reply, now)
         throttled = reply.throttled
-        effects = Effects(usable=reply.from_the_api and not throttled, throttled=throttled, chunk=chunk)
+        usable = reply.from_the_api and not throttled and not self._moves.is_hearsay(reply)
+        effects = Effects(usable=usable, throttled=throttled, chunk=chunk)
         unnamed = [inference for inference in chunk if not reply.names(inference.task_uuid)]
         for inference in chunk:
             name = inference.task_uuid
@@ -65,9 +68,24 @@ class SubmissionReplies:
                 self._moves.accept(inference, now)
             else:
                 self._unnamed(inference, len(unnamed), reply, now, effects)
+        # Not one of them got further: whatever else it says, it has no room.
+        if all(inference.rejected and inference.phase is Phase.READY for inference in chunk):
+            effects.usable, effects.throttled = False, True
+        self._moves.reached = self._moves.reached or effects.usable or effects.throttled
         if effects.full or not effects.usable:
             effects.stop = effects.stop or self._too_late(reply)
         return effects
+
+    def _nothing_arrived(self, chunk: list[Inference], reply: Reply, now: float) -> Effects:
+        """There is no API at this address, so that nothing was accepted: the intents are taken back."""
+        for inference in chunk:
+            # What an earlier process may have sent elsewhere stays in doubt.
+            if inference.doubted_at is None:
+                inference.sent_at = None
+                inference.can_be_withdrawn = not inference.refused_or_withdrawn
+            inference.failed_requests += 1
+            self._moves.flight.move(inference, Phase.READY, now + self._moves.patience.back_off_s(inference))
+        return Effects(stop=self._moves.no_api_here(reply, chunk), chunk=chunk)
 
     def _too_late(self, reply: Reply) -> JobStopped | None:
         """Nobody waits longer for room than for an API that does not answer."""
@@ -186,5 +204,5 @@ class SubmissionReplies:
         was_refused_as_a_whole = 400 <= reply.status < 500
         took_too_long = reply.status == 504
         # Sent in smaller requests, those that are well are told from the one that is not.
-        if was_refused_as_a_whole or took_too_long or inference.failed_requests >= TRIES_TOGETHER:
+        if was_refused_as_a_whole or took_too_long or inference.unanswered_sends >= TRIES_TOGETHER:
             inference.together = max(1, unnamed // 2)

@@ -13,10 +13,12 @@ from runware_provider.engine.api.redact import Redactor
 from runware_provider.engine.api.replies import bare_status, encode_item
 from runware_provider.engine.api.results import cost_of, read_result
 from runware_provider.engine.attempt import Kind
+from runware_provider.engine.errors import Unreachable
 from runware_provider.engine.exchange.effects import Effects
 from runware_provider.engine.exchange.inference import Phase
 from runware_provider.engine.exchange.latencies import Latencies
-from runware_provider.engine.exchange.patience import REPLAY_AFTER_S, SETTLE_IN_S, Patience
+from runware_provider.engine.exchange.patience import Patience
+from runware_provider.engine.spec import DEFAULT_BASE_URL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +52,8 @@ class Transitions:
         self.patience = Patience(limits, spread)
         self.latencies = Latencies()
         self.redactor = redactor if redactor is not None else Redactor()
+        self.reached = False
+        """Whether the API spoke to this process."""
 
     # its attempt goes on
 
@@ -62,22 +66,39 @@ class Transitions:
             patience_s: how long, if not as long as any.
         """
         inference.accepted = True
-        inference.failed_requests = inference.doubtful_errors = 0
+        inference.processing = inference.said_lost = False
+        inference.doubtful_errors = inference.unanswered_sends = inference.failed_polls = 0
+        self.heard(inference)
+        inference.no_room_since = None
         inference.since = now
+        inference.look_up_at = now + self.limits.first_look_up_s
         inference.deadline = now + (self.limits.deadline_s if patience_s is None else patience_s)
         self.flight.move(inference, Phase.WAITING, now + self.limits.poll_interval_s)
 
     def wait_on(self, inference: Inference, now: float) -> None:
         """Nothing new: it is asked for again."""
-        inference.failed_requests = inference.doubtful_errors = 0
+        inference.doubtful_errors = 0
+        self.heard(inference)
         self.flight.move(inference, asking(inference), now + self.patience.next_poll_s(inference, now))
 
     def doubt(self, inference: Inference, now: float, at_least_s: float | None = None) -> None:
         """It may have arrived, and nobody said so: it is asked for before it is sent again."""
         inference.failed_requests += 1
+        inference.unanswered_sends += 1
         inference.doubted_at = now if inference.doubted_at is None else inference.doubted_at
-        pause_s = max(REPLAY_AFTER_S, self.patience.back_off_s(inference), at_least_s or 0.0)
+        pause_s = max(self.patience.before_replay_s(inference), at_least_s or 0.0)
         self.flight.move(inference, Phase.ASK, now + pause_s)
+
+    @staticmethod
+    def heard(inference: Inference) -> None:
+        """A question about it brought a word: it is well with the API, so that the next request need not wait."""
+        inference.failed_requests = 0
+
+    def heard_from_archive(self, inference: Inference) -> None:
+        """A look-up brought a word."""
+        self.heard(inference)
+        inference.failed_look_ups = inference.refused_look_ups = 0
+        inference.archive_silent_since = None
 
     def reject(
         self, inference: Inference, error: ApiError, reply: Reply, now: float, effects: Effects
@@ -91,6 +112,8 @@ class Transitions:
             inference.intended = False
         inference.failed_requests += 1
         inference.sent_at = None  # the wait for room is no latency of the API
+        if inference.no_room_since is None:
+            inference.no_room_since = now
         pause_s = max(self.patience.back_off_s(inference), reply.retry_after_s or 0.0)
         self.flight.move(inference, Phase.READY, now + pause_s)
 
@@ -124,8 +147,27 @@ class Transitions:
         lost = inference.entry(Kind.ERROR, family=Family.LOST.value, code="taskLost", message=message)
         self.settle(inference, lost, now, effects)
 
+    def leave_unknown(self, inference: Inference, now: float, effects: Effects) -> None:
+        """Nobody would say what became of it, though it may have been run.
+
+        The archive never said that it does not know it, so that no further attempt is paid for unasked.
+        """
+        # The API said itself how it ended.
+        if inference.verdict_if_not_found is not None and not inference.verdict_is_a_guess:
+            self.settle(inference, inference.verdict_if_not_found, now, effects)
+            return
+        message = (
+            "it may have been run, and neither getResponse nor the archive would say what became of it; it may have been"
+            " billed, so that only retry_failed asks it again"
+        )
+        unknown = inference.entry(
+            Kind.ERROR, family=Family.CONFLICT.value, code="lost", message=message[:MESSAGE_CHARS]
+        )
+        self.settle(inference, unknown, now, effects)
+
     def not_found(self, inference: Inference, now: float, effects: Effects) -> None:
         """Neither getResponse nor the archive knows of it."""
+        self.heard_from_archive(inference)
         verdict = inference.verdict_if_not_found
         # The API said itself how it ended: nothing else is to come.
         if verdict is not None and verdict.family != Family.CONFLICT.value:
@@ -138,22 +180,26 @@ class Transitions:
             self._never_accepted_and_not_found(inference, now, effects)
 
     def _accepted_and_not_found(self, inference: Inference, now: float, effects: Effects) -> None:
-        # The stores of the API may lag behind its acceptance.
-        if now < min(inference.since + SETTLE_IN_S, inference.deadline or now):
-            self.wait_on(inference, now)
+        # It may still be running, and the archive knows only what was run to its end.
+        if now < self.patience.gives_up_at(inference):
+            self.wait_for_next_look(inference, now)
         # Its UUID was in use before it was sent here: no further attempt is paid for unasked.
         elif inference.verdict_if_not_found is not None:
             self.settle(inference, inference.verdict_if_not_found, now, effects)
         else:
             self.lose(inference, "accepted, then never seen again; it may have been billed", now, effects)
 
+    def wait_for_next_look(self, inference: Inference, now: float) -> None:
+        """The archive had nothing: getResponse is asked on, and the archive when it is twice as old."""
+        inference.look_up_at = self.patience.next_look_up_at(inference, now)
+        self.wait_on(inference, now)
+
     def _never_accepted_and_not_found(self, inference: Inference, now: float, effects: Effects) -> None:
-        doubted_at = now if inference.doubted_at is None else inference.doubted_at
         # The process before may have sent it a moment ago, and the API may know it a moment later. It is asked for once
         # more then, so that it is not run twice.
         if now < inference.not_before:
             self.flight.move(inference, Phase.ASK, inference.not_before)
-        elif now >= max(doubted_at, inference.not_before) + self.limits.deadline_s:
+        elif now >= self.patience.resends_until(inference, now):
             self.lose(inference, "sent again and again without a usable reply", now, effects)
         # This run does not want it, and nobody has it: what was meant to be sent is taken back.
         elif inference.only_look_for:
@@ -167,11 +213,38 @@ class Transitions:
 
     def effects_of_question(self, chunk: Sequence[Inference], reply: Reply) -> Effects:
         """What the reply to a question, to getResponse or to the archive, says of the API itself."""
-        return Effects(
-            usable=reply.from_the_api and not reply.question_in_trouble,
+        usable = reply.from_the_api and not reply.question_in_trouble and not self.is_hearsay(reply)
+        effects = Effects(
+            usable=usable,
             full=reply.status in FULL,
             stop=self._stop_of_question(chunk, reply),
+            trouble=None if usable else f"HTTP {reply.status}",
             chunk=chunk,
+        )
+        if self.is_elsewhere(reply):
+            effects.stop = self.no_api_here(reply, chunk)
+        self.reached = self.reached or usable
+        return effects
+
+    def is_hearsay(self, reply: Reply) -> bool:
+        """Whether any server might have said this, and none has been seen to be the API yet."""
+        return reply.is_vague and not self.reached
+
+    def is_elsewhere(self, reply: Reply) -> bool:
+        """Whether a server says that there is nothing at this address, and the API never spoke to this process."""
+        return reply.is_elsewhere and not self.reached
+
+    def no_api_here(self, reply: Reply, chunk: Sequence[Inference]) -> JobStopped:
+        """What ends the job where the base URL is not the API's."""
+        said = ""
+        if reply.gravest is not None and reply.gravest.message:
+            prompts: list[str] = []
+            for inference in chunk:
+                prompts += inference.words
+            said = f" ({self.redactor.said(reply.gravest.message, prompts)})"
+        return Unreachable(
+            f"the base URL answered HTTP {reply.status}{said}: there is a server, but not the API, which is at"
+            f" {DEFAULT_BASE_URL}; nothing was accepted there, and nothing is billed"
         )
 
     def _stop_of_question(self, chunk: Sequence[Inference], reply: Reply) -> JobStopped | None:
