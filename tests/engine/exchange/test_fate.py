@@ -1101,6 +1101,22 @@ def test_an_error_that_names_nobody_is_of_the_task_that_alone_can_be_meant() -> 
     assert {*first, *second} == set(bench.all[:2])
 
 
+@pytest.mark.parametrize("code", ["providerError", "somethingNew", "invalidRequest"])
+def test_an_error_that_names_nobody_is_believed_where_others_are_heard_and_the_archive_knows_nothing(
+    code: str,
+) -> None:
+    bench = Bench(2, limits=LONG).accepted()
+    told = {"code": code, "message": "said so"}
+    effects = bench.asked(1.0, data=[{"taskUUID": bench.all[1].task_uuid, "text": "Hi"}], errors=[told])
+    while bench.one.phase is not Phase.SETTLING:
+        if bench.one.phase is Phase.LOOK_UP:
+            effects = bench.looked_up(bench.due, data=[])
+        else:
+            bench.asked(bench.due, 400, errors=[told])
+    assert only(effects).code == code
+    assert bench.due < 60
+
+
 @pytest.mark.parametrize("code", ["taskNotFound", "taskExpired", "taskFailedOrNotFound", "taskCancelled"])
 def test_a_lost_task_is_looked_up_and_given_up_only_after_it_had_time_to_settle_in(code: str) -> None:
     bench = Bench(limits=Limits(attempts=3, deadline_s=1800)).accepted()

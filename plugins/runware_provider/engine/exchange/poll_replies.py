@@ -5,6 +5,7 @@ A question that was refused is no word on the task that it asked for.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.api.error_families import STEPS, Family, Step
@@ -23,6 +24,8 @@ TROUBLES = frozenset({Family.RATE, Family.SERVER, Family.TIMEOUT, Family.UNKNOWN
 """What may be said of a question as well as of its task."""
 OF_A_TASK = frozenset({Family.PROVIDER, Family.PROVIDER_FINAL, Family.SAFETY, Family.TOO_LARGE})
 """What is never said of a question: an error of these is about one of the tasks that it asks for."""
+NO_END = frozenset({Family.RATE, Family.CONFLICT})
+"""What says that there is no room, or that a UUID is known, and nothing of how a task ended."""
 
 
 class PollReplies:
@@ -30,6 +33,8 @@ class PollReplies:
 
     def __init__(self, moves: Transitions) -> None:
         self._moves = moves
+        self._heard_at = -math.inf
+        """When getResponse last said anything of any task."""
 
     def unanswered(self, chunk: list[Inference], now: float) -> Effects:
         """No usable reply came to a getResponse request."""
@@ -44,6 +49,8 @@ class PollReplies:
             return Effects(full=reply.status in FULL)
         effects = self._moves.effects_of_question(chunk, reply)
         unheard = reply.unheard
+        if reply.names_something:
+            self._heard_at = now
         unnamed = [inference for inference in chunk if not reply.names(inference.task_uuid)]
         for inference in chunk:
             name = inference.task_uuid
@@ -57,7 +64,7 @@ class PollReplies:
             elif effects.stop is not None:
                 self._moves.wait_on(inference, now)
             elif unheard:
-                self._unnamed_error(inference, len(unnamed), reply)
+                self._unnamed_error(inference, len(unnamed), reply, now)
                 self._no_word(inference, now)
             else:
                 self._not_named(inference, now)
@@ -86,10 +93,16 @@ class PollReplies:
         """Whether an accepted inference was waited for so long that the archive is asked."""
         return now >= min(inference.look_up_at, self._moves.patience.gives_up_at(inference))
 
-    def _unnamed_error(self, inference: Inference, unnamed: int, reply: Reply) -> None:
+    def _unnamed_error(self, inference: Inference, unnamed: int, reply: Reply, now: float) -> None:
         """An error that names nobody may be about this task, which the reply does not name either."""
+        if inference.polls_failing_since is None:
+            inference.polls_failing_since = now
         error = reply.gravest
-        if error is None or reply.question_in_trouble or error.family not in OF_A_TASK:
+        if error is None or reply.question_in_trouble or error.family in NO_END:
+            return
+        # Such questions are answered for others, so that it is no error of the question.
+        others_were_heard = self._heard_at >= inference.polls_failing_since
+        if error.family not in OF_A_TASK and not others_were_heard:
             return
         # It is about one of several. Asked for alone, they are told apart.
         if unnamed > 1:
@@ -128,13 +141,12 @@ class PollReplies:
 
     def _wait_on(self, inference: Inference, now: float) -> None:
         """A word came, and nothing new."""
-        inference.failed_polls = 0
+        self._moves.heard_from_polls(inference)
         self._moves.wait_on(inference, now)
 
     def _look_up(self, inference: Inference, now: float) -> None:
         """A word came, and the archive is asked for more."""
-        inference.failed_polls = 0
-        self._moves.heard(inference)
+        self._moves.heard_from_polls(inference)
         self._moves.flight.move(inference, Phase.LOOK_UP, now)
 
     def _failed(

@@ -67,8 +67,8 @@ class Transitions:
         """
         inference.accepted = True
         inference.processing = inference.said_lost = False
-        inference.doubtful_errors = inference.unanswered_sends = inference.failed_polls = 0
-        self.heard(inference)
+        inference.doubtful_errors = inference.unanswered_sends = 0
+        self.heard_from_polls(inference)
         inference.no_room_since = None
         inference.since = now
         inference.look_up_at = now + self.limits.first_look_up_s
@@ -93,6 +93,12 @@ class Transitions:
     def heard(inference: Inference) -> None:
         """A question about it brought a word: it is well with the API, so that the next request need not wait."""
         inference.failed_requests = 0
+
+    def heard_from_polls(self, inference: Inference) -> None:
+        """GetResponse brought a word."""
+        self.heard(inference)
+        inference.failed_polls = 0
+        inference.polls_failing_since = None
 
     def heard_from_archive(self, inference: Inference) -> None:
         """A look-up brought a word."""
