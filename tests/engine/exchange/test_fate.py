@@ -1101,20 +1101,30 @@ def test_an_error_that_names_nobody_is_of_the_task_that_alone_can_be_meant() -> 
     assert {*first, *second} == set(bench.all[:2])
 
 
-@pytest.mark.parametrize("code", ["providerError", "somethingNew", "invalidRequest"])
-def test_an_error_that_names_nobody_is_believed_where_others_are_heard_and_the_archive_knows_nothing(
-    code: str,
+@pytest.mark.parametrize(
+    ("told", "ended", "before_s"),
+    [
+        ("providerError", "providerError", 60),
+        ("taskPending", "taskLost", 1_900),
+        ("invalidRequest", "taskLost", 1_900),
+    ],
+)
+def test_an_error_that_names_nobody_ends_a_task_early_only_if_it_can_be_nothing_but_its_end(
+    told: str, ended: str, before_s: float
 ) -> None:
     bench = Bench(2, limits=LONG).accepted()
-    told = {"code": code, "message": "said so"}
-    effects = bench.asked(1.0, data=[{"taskUUID": bench.all[1].task_uuid, "text": "Hi"}], errors=[told])
+    error = {"code": told, "message": "said so"}
+    effects = bench.asked(1.0, data=[{"taskUUID": bench.all[1].task_uuid, "text": "Hi"}], errors=[error])
+    looks = []
     while bench.one.phase is not Phase.SETTLING:
         if bench.one.phase is Phase.LOOK_UP:
+            looks.append(bench.due)
             effects = bench.looked_up(bench.due, data=[])
         else:
-            bench.asked(bench.due, 400, errors=[told])
-    assert only(effects).code == code
-    assert bench.due < 60
+            bench.asked(bench.due, 400, errors=[error])
+    assert only(effects).code == ended
+    assert looks[0] < 10, "the archive may know its error"
+    assert bench.due < before_s
 
 
 @pytest.mark.parametrize("code", ["taskNotFound", "taskExpired", "taskFailedOrNotFound", "taskCancelled"])

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from runware_provider.engine.attempt import Entry
-    from runware_provider.engine.exchange.canary import Ruling
+    from runware_provider.engine.exchange.canary import LetThrough
     from runware_provider.engine.exchange.effects import Effects
     from runware_provider.engine.exchange.inference import Inference
     from runware_provider.engine.exchange.pace import Pace
@@ -138,7 +138,7 @@ class Exchange:
         if self._busy():
             return False
         if until == "sent" and feed.all_loaded():
-            return all(one.accepted for one in self._flight)
+            return all(inference.accepted for inference in self._flight)
         return not len(self._flight) and feed.exhausted()
 
     def _busy(self) -> set[asyncio.Task[None]]:
@@ -233,13 +233,13 @@ class Exchange:
         now = self._now()
         self._reach.saw(effects, now)
         self._learn(effects, now)
-        ruling = self._canary.rule(effects.verdicts, proven=watch.proven)
-        stop = effects.stop or ruling.stop
+        through = self._canary.let_through(effects.verdicts, proven=watch.proven)
+        stop = effects.stop or through.stop
         if stop is not None:
             self._stop(stop)
-        rejections = effects.rejections + ruling.rejections
-        if ruling.verdicts or rejections:
-            self._start(self._commits, self._commit(feed, watch, ruling, rejections))
+        rejections = effects.rejections + through.rejections
+        if through.verdicts or rejections:
+            self._start(self._commits, self._commit(feed, watch, through, rejections))
 
     def _learn(self, effects: Effects, now: float) -> None:
         """What the pace and the budget learn from a reply."""
@@ -250,9 +250,9 @@ class Exchange:
         is_ours = [self._ledger.is_of_this_run(entry.key, entry.attempt) for _, entry in effects.verdicts]
         self._sending.count(effects.verdicts, is_ours)
 
-    async def _commit(self, feed: Feed, watch: Watch, ruling: Ruling, rejections: list[Entry]) -> None:
+    async def _commit(self, feed: Feed, watch: Watch, through: LetThrough, rejections: list[Entry]) -> None:
         """Make verdicts durable, and only then let them count."""
-        verdicts = ruling.verdicts
+        verdicts = through.verdicts
         others_come = bool(self._flight.outstanding) or self._flight.due(Phase.READY) is not None
         # The answers of a sync reply may be nowhere else: they do not wait for company.
         at_once = self._is_sync or not others_come or self._canary.open or watch.undecided()

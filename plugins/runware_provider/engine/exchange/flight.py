@@ -101,17 +101,17 @@ class Flight:
         size = 0
         limit = most
 
-        def fits(one: Inference, chosen: int) -> bool:
+        def fits(inference: Inference, chosen: int) -> bool:
             nonlocal size, limit
-            limit = min(limit, one.together)
-            if chosen and (chosen >= limit or size + one.size > most_bytes):
+            limit = min(limit, inference.together)
+            if chosen and (chosen >= limit or size + inference.size > most_bytes):
                 return False
-            size += one.size
+            size += inference.size
             return True
 
         chunk = self._take(Phase.READY, now, most, fits)
-        for one in chunk:
-            self.move(one, Phase.SENDING, now)
+        for inference in chunk:
+            self.move(inference, Phase.SENDING, now)
         return chunk
 
     def take_to_ask(self, now: float, most: int) -> list[Inference]:
@@ -138,13 +138,13 @@ class Flight:
         written only when they are sent.
         """
         queue = self._queues[Phase.READY]
-        found = []
-        for _, ticket, one in heapq.nsmallest(most * 2, queue):
-            if one.ticket == ticket and not one.intended and not one.refused_or_withdrawn:
-                found.append(one)
-                if len(found) == most:
+        chosen = []
+        for _, ticket, inference in heapq.nsmallest(most * 2, queue):
+            if inference.ticket == ticket and not inference.intended and not inference.refused_or_withdrawn:
+                chosen.append(inference)
+                if len(chosen) == most:
                     break
-        return found
+        return chosen
 
     def due(self, *phases: Phase) -> float | None:
         """When the next inference of these phases is due."""
@@ -157,8 +157,8 @@ class Flight:
         return len(self._queues[_queued(phase)])
 
     def _busy(self, chunk: list[Inference], now: float) -> list[Inference]:
-        for one in chunk:
-            self.move(one, Phase.BUSY, now)
+        for inference in chunk:
+            self.move(inference, Phase.BUSY, now)
         return chunk
 
     def _take(

@@ -97,8 +97,6 @@ class Inference:
     """Since when the archive brought no word on it; None while the last look-up did."""
     failed_polls: int = 0
     """getResponse requests in a row that brought no word on it."""
-    polls_failing_since: float | None = None
-    """Since when getResponse brought no word on it; None while the last request did."""
     failed_look_ups: int = 0
     """getTaskDetails requests in a row that brought no word on it."""
     refused_look_ups: int = 0
@@ -123,7 +121,7 @@ class Inference:
         self.only_look_for = self.found_nowhere = self.unexplained = False
         self.look_up_at = math.inf
         self.processing = self.said_lost = self.asked_alone = self.verdict_is_a_guess = False
-        self.archive_silent_since = self.polls_failing_since = self.no_room_since = None
+        self.archive_silent_since = self.no_room_since = None
         self.failed_polls = self.failed_look_ups = self.refused_look_ups = 0
         self.failed_requests = self.doubtful_errors = self.unanswered_sends = 0
 

@@ -5,7 +5,6 @@ A question that was refused is no word on the task that it asked for.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.api.error_families import STEPS, Family, Step
@@ -24,8 +23,6 @@ TROUBLES = frozenset({Family.RATE, Family.SERVER, Family.TIMEOUT, Family.UNKNOWN
 """What may be said of a question as well as of its task."""
 OF_A_TASK = frozenset({Family.PROVIDER, Family.PROVIDER_FINAL, Family.SAFETY, Family.TOO_LARGE})
 """What is never said of a question: an error of these is about one of the tasks that it asks for."""
-NO_END = frozenset({Family.RATE, Family.CONFLICT})
-"""What says that there is no room, or that a UUID is known, and nothing of how a task ended."""
 
 
 class PollReplies:
@@ -33,8 +30,6 @@ class PollReplies:
 
     def __init__(self, moves: Transitions) -> None:
         self._moves = moves
-        self._heard_at = -math.inf
-        """When getResponse last said anything of any task."""
 
     def unanswered(self, chunk: list[Inference], now: float) -> Effects:
         """No usable reply came to a getResponse request."""
@@ -49,8 +44,6 @@ class PollReplies:
             return Effects(full=reply.status in FULL)
         effects = self._moves.effects_of_question(chunk, reply)
         unheard = reply.unheard
-        if reply.names_something:
-            self._heard_at = now
         unnamed = [inference for inference in chunk if not reply.names(inference.task_uuid)]
         for inference in chunk:
             name = inference.task_uuid
@@ -64,17 +57,19 @@ class PollReplies:
             elif effects.stop is not None:
                 self._moves.wait_on(inference, now)
             elif unheard:
-                self._unnamed_error(inference, len(unnamed), reply, now)
-                self._no_word(inference, now)
+                self._unnamed_error(inference, len(unnamed), reply)
+                self._no_word(inference, now, was_refused=True)
             else:
                 self._not_named(inference, now)
         return effects
 
-    def _no_word(self, inference: Inference, now: float) -> None:
+    def _no_word(self, inference: Inference, now: float, *, was_refused: bool = False) -> None:
         """The question was not heard, which says nothing of the task. It counts against whoever waits for it."""
         inference.failed_requests += 1
         inference.failed_polls += 1
-        if self._is_to_be_looked_up(inference, now):
+        # Once early: the archive may know of an error that getResponse does not name.
+        looks_early = was_refused and inference.accepted and inference.failed_polls == PATIENCE
+        if looks_early or self._is_to_be_looked_up(inference, now):
             self._moves.flight.move(inference, Phase.LOOK_UP, now)
         else:
             pause_s = self._moves.patience.back_off_s(inference)
@@ -84,25 +79,17 @@ class PollReplies:
         # Nobody said that it was accepted. The archive may say so, else it is sent again under the same UUID.
         if not inference.accepted:
             return inference.failed_polls > LOOK_UPS
-        # Once early: the archive may know of an error that getResponse does not name.
-        if inference.failed_polls == PATIENCE:
-            return True
         return self._is_time_to_look(inference, now)
 
     def _is_time_to_look(self, inference: Inference, now: float) -> bool:
         """Whether an accepted inference was waited for so long that the archive is asked."""
         return now >= min(inference.look_up_at, self._moves.patience.gives_up_at(inference))
 
-    def _unnamed_error(self, inference: Inference, unnamed: int, reply: Reply, now: float) -> None:
+    def _unnamed_error(self, inference: Inference, unnamed: int, reply: Reply) -> None:
         """An error that names nobody may be about this task, which the reply does not name either."""
-        if inference.polls_failing_since is None:
-            inference.polls_failing_since = now
         error = reply.gravest
-        if error is None or reply.question_in_trouble or error.family in NO_END:
-            return
-        # Such questions are answered for others, so that it is no error of the question.
-        others_were_heard = self._heard_at >= inference.polls_failing_since
-        if error.family not in OF_A_TASK and not others_were_heard:
+        # It may be said of the question, or mean that the task still runs: a further attempt could be paid for twice.
+        if error is None or reply.question_in_trouble or error.family not in OF_A_TASK:
             return
         # It is about one of several. Asked for alone, they are told apart.
         if unnamed > 1:

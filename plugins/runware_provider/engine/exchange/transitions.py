@@ -98,7 +98,6 @@ class Transitions:
         """GetResponse brought a word."""
         self.heard(inference)
         inference.failed_polls = 0
-        inference.polls_failing_since = None
 
     def heard_from_archive(self, inference: Inference) -> None:
         """A look-up brought a word."""
