@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from runware_provider.engine.cli_options import PREVIEW_RECORDS, moment_of, parsed, partition_of
-from runware_provider.engine.exchange import canary, conversation
+from runware_provider.engine.exchange import canary, conversation, patience, reach, sending
 from runware_provider.engine.job import failure_watch
 from runware_provider.engine.job.manifest import UNPRICED_SHOWN
-from runware_provider.engine.spec import DEFAULT_MAX_FAILED, Limits
+from runware_provider.engine.spec import DEFAULT_MAX_FAILED, FIRST_LOOK_UP_S, Limits
 from runware_provider.engine.spec_options import spec_of
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.retry_policy import ONLY_WHAT_A_RETRY_MENDS
@@ -56,14 +56,19 @@ def test_each_command_is_one_that_the_command_line_takes(
 
 
 def test_the_numbers_are_those_of_the_code() -> None:
-    under_way = Limits().requests * conversation.SYNC_TASKS_PER_REQUEST
+    under_way = Limits().requests * sending.SYNC_TASKS_PER_REQUEST
     told = (
         f"asks about {NUMBERS[PREVIEW_RECORDS]} records",
         f"The first {NUMBERS[canary.RECORDS]} records go alone",
         f"`max_failed` (default `{DEFAULT_MAX_FAILED}`)",
         f"of the last {failure_watch.WINDOW} answers ({failure_watch.FEWEST} at least)",
         f"for up to {conversation.DRAIN_S:.0f} s",
-        f"`limits.requests` x {conversation.SYNC_TASKS_PER_REQUEST} inferences ({under_way} by default)",
+        f"`limits.requests` x {sending.SYNC_TASKS_PER_REQUEST} inferences ({under_way} by default)",
+        f"| an answer | {FIRST_LOOK_UP_S:.0f} s, {2 * FIRST_LOOK_UP_S:.0f} s, {4 * FIRST_LOOK_UP_S / 60:.0f} min and so on",
+        f"`limits.deadline_s` ({Limits().deadline_s / 60:.0f} min)",
+        f"{patience.PROCESSING_DEADLINES} times `limits.deadline_s`",
+        f"{patience.LOOK_UPS + 1} requests to `getResponse`, {patience.LOOK_UPS + 1} to the archive",
+        f"{reach.FIRST_CONTACT_S:.0f} s where the API never answered",
         f"`unpriced_tasks` names up to {UNPRICED_SHOWN}",
     )
     assert [one for one in told if one not in WORDS] == []

@@ -37,6 +37,8 @@ ONE = "Shop 7 GmbH"
 FIRST = "Shop 0 GmbH"
 SHOWN = "assistant"
 """Stands in a question that shows the model its answer, and in no first one."""
+NOT_MIXED = {"reservation_lapses", "dripping_reply", "unnamed_error"}
+"""Runs twice on purpose; holds each request up for as long as it may take; the archive may be at fault at the same time."""
 MIXTURES = 30
 CODED = {"fail_task", "refuse_request", "refuse_task", "refuse_without_uuid"}
 MAY_COST_ANOTHER = {"fail_task", "never_finish", "forget_result", "archive_overwritten"}
@@ -126,6 +128,10 @@ def request_cases() -> list[Case]:
     for kind in ("cut_before_work", "delay_reply", "half_body", "garbage_body", "fail_after_work"):
         fault = Fault(kind, task_type="getResponse", nth=(1, 2), seconds=TOO_LATE_S)
         cases.append(Case(f"{kind} at two polls", (fault,)))
+    dripping = Fault("dripping_reply", task_type="textInference", nth=2, seconds=0.2)
+    cases.append(Case("dripping_reply at a submission", (dripping,)))
+    dripping = Fault("dripping_reply", task_type="getResponse", nth=1, seconds=0.2)
+    cases.append(Case("dripping_reply at a poll", (dripping,)))
     for status in (400, 408, 429, 500, 503, 504):
         code = {400: "invalidRequest", 429: "rateLimitExceeded"}.get(status, "internalServerError")
         fault = Fault("refuse_request", task_type="getResponse", nth=(1, 2), status=status, code=code)
@@ -208,6 +214,14 @@ def task_cases() -> list[Case]:
     cases.append(Case("never_finish, sync", (never,), "sync", again=1, settings={"sync_window": 0.5}))
     for code in (None, "taskNotFound", "taskFailedOrNotFound"):
         cases.append(Case(f"forget_result {code}", (Fault("forget_result", contains=ONE, code=code),)))
+    refused = Fault("refuse_request", task_type="getTaskDetails", code="unsupportedTaskType")
+    for code in ("providerError", "somethingNew"):
+        unnamed = Fault("unnamed_error", contains=ONE, code=code)
+        cases.append(Case(f"unnamed_error {code}", (unnamed,)))
+        outcomes = one("failed")
+        cases.append(Case(f"unnamed_error {code}, no archive", (unnamed, refused), outcomes=outcomes))
+    forgotten = Fault("forget_result", contains=ONE)
+    cases.append(Case("forget_result, no archive", (forgotten, refused), outcomes=one("failed")))
     window = {"sync_window": 0.3, "latency": 0.6}
     cases.append(Case("the sync window closes", (), "sync", settings=window))
     return cases
@@ -311,7 +325,7 @@ NOT_OURS = {"webhook_lost", "webhook_twice", "webhook_delay", "webhook_shape", "
 def mixture(seed: int) -> Case:
     """Several faults at once, each for a share of the requests or tasks."""
     dice = random.Random(seed)  # noqa: S311 - a test that repeats itself
-    kinds = sorted(set(KINDS) - NOT_OURS - {"reservation_lapses"})
+    kinds = sorted(set(KINDS) - NOT_OURS - NOT_MIXED)
     faults = [
         Fault(
             kind,

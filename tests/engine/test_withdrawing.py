@@ -9,7 +9,7 @@ import pytest
 
 from runware_provider.engine.attempt import WITHDRAWN, Attempt, Entry, History, Kind
 from runware_provider.engine.errors import BudgetExhausted, Interrupted, TooManyFailed
-from runware_provider.engine.exchange.flight import Inference
+from runware_provider.engine.exchange.inference import Inference
 from runware_provider.engine.identity import Key
 from runware_provider.engine.memory.ledger_index import LedgerIndex
 from runware_provider.engine.outcome.standing import Standing, standing

@@ -202,6 +202,10 @@ class ToolChoice(ValueObject):
         return self
 
 
+FIRST_LOOK_UP_S = 30.0
+"""By then most answers are there. What getResponse has forgotten is not waited for much longer."""
+
+
 class Limits(ValueObject):
     """Bounds of a job: on what it holds in memory, has under way, and tries again."""
 
@@ -239,6 +243,11 @@ class Limits(ValueObject):
     """Seconds after which a process that gave no sign is taken for dead, and another run goes on with its work."""
     lease_wait_s: Seconds = 300.0
     """Seconds to wait for another run that is at work on the same dataset, before this one stops."""
+
+    @property
+    def first_look_up_s(self) -> float:
+        """Seconds without an answer after which the archive is asked for it, though `deadline_s` has not passed."""
+        return min(FIRST_LOOK_UP_S, self.deadline_s / 4)
 
 
 class Structured(ValueObject):

@@ -82,6 +82,39 @@ async def test_a_reply_that_takes_too_long_is_lost_by_time(server: LocalServer) 
     assert lost.value.timed_out
 
 
+@pytest.mark.parametrize("request_of", ["post", "ask", "look_up"])
+async def test_a_reply_that_drips_is_lost_by_time_as_a_whole(server: LocalServer, request_of: str) -> None:
+    server.script(Fault("dripping_reply", seconds=0.02))
+    async with client_of(server) as client:
+        with pytest.raises(Lost, match=r"within 0\.3 seconds") as lost:
+            await getattr(client, request_of)(request_bodies.get_response([SOME_UUID]), 0.3)
+    assert lost.value.timed_out
+
+
+async def test_headers_that_drip_are_lost_by_time_too() -> None:
+    """Each read brings a byte, so that no single read takes too long."""
+
+    over = asyncio.Event()
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            writer.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not over.is_set():
+                writer.write(b"x")
+                await writer.drain()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), 0.02)
+        writer.close()
+
+    dripping = await asyncio.start_server(drip, "127.0.0.1", 0)
+    host, port = dripping.sockets[0].getsockname()
+    async with dripping, Client(Endpoint(f"http://{host}:{port}/v1", KEY)) as client:
+        with pytest.raises(Lost) as lost:
+            await client.post(b"[]", 0.3)
+        over.set()
+    assert lost.value.timed_out
+
+
 async def test_a_body_that_is_no_json_is_a_reply_that_cannot_be_read(server: LocalServer) -> None:
     server.script(Fault("garbage_body"))
     async with client_of(server) as client:

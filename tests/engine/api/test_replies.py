@@ -617,3 +617,34 @@ def test_an_item_is_kept_so_that_it_can_be_read_again(text: Any, usage: Any) -> 
 def test_deep_nesting_and_a_text_without_an_end_take_time_that_grows_with_their_length() -> None:
     # Each escaped quotation mark could begin a text that goes on to the end: with a second look, minutes.
     assert decode(b"[" * 5_000 + b'"' + b'\\"' * 400_000) is None
+
+
+def test_an_error_that_the_archive_stores_is_told_from_one_of_the_look_up() -> None:
+    stored = {"taskUUID": "a", "response": {"errors": [{"code": "providerError"}]}}
+    refused = {"taskUUID": "b", "code": "internalServerError", "taskType": "getTaskDetails"}
+    reply = read_archive(200, json.dumps({"data": [stored], "errors": [refused]}).encode())
+    assert reply.failures.keys() == {"a", "b"}
+    assert reply.stored == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "elsewhere"),
+    [
+        (404, b'{"error":{"message":"no","code":null}}', True),
+        (404, b'{"error":{"message":"no","code":"invalid_url"}}', True),
+        (404, b'{"detail":"Not Found"}', True),
+        (405, b"", True),
+        (301, b"<html>", True),
+        (404, b'{"errors":[{"code":"modelNotFound"}]}', False),
+        (404, b'{"errors":[{"code":"x","taskUUID":"a"}]}', False),
+        (400, b'{"error":{"message":"no","code":null}}', False),
+        (200, b"<html>", False),
+        (503, b"", False),
+    ],
+)
+def test_a_server_that_says_that_there_is_nothing_here_is_not_the_api(
+    status: int, body: bytes, *, elsewhere: bool
+) -> None:
+    reply = read_reply(status, body)
+    assert reply.is_elsewhere == elsewhere
+    assert not (reply.is_elsewhere and reply.from_the_api)

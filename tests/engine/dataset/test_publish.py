@@ -26,7 +26,7 @@ from runware_provider.engine.dataset.staged_batch import StagedBatch
 from runware_provider.engine.dataset.staging import Stage
 from runware_provider.engine.errors import BadInput, PublishConflict, StateUnreadable
 from runware_provider.engine.storage.local import LocalStorage
-from runware_provider.engine.storage.port import Entry
+from runware_provider.engine.storage.port import StoredFile
 from runware_provider.engine.storage.stores import STALE_S
 
 SCHEMA = pa.schema({"n": pa.int64(), "result": pa.struct({"total": pa.string()})})
@@ -607,7 +607,9 @@ class OvertakenAtTheMark(LocalStorage):
 )
 def test_who_lost_puts_the_mark_back_that_it_removed_however_late_a_listing_is(places, names_listed):
     def listed(folder: str):
-        return [Entry(f"{folder}/{name}", 1) for name in names_listed] if folder == places.folder else None
+        return (
+            [StoredFile(f"{folder}/{name}", 1) for name in names_listed] if folder == places.folder else None
+        )
 
     run(places, "old", [[1]])
     storage = OvertakenAtTheMark(lambda: run(places, "winner", [[2]]), listed)

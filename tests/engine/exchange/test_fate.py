@@ -14,9 +14,10 @@ from runware_provider.engine.api.error_families import Family
 from runware_provider.engine.api.replies import Reply, read_archive, read_poll, read_reply
 from runware_provider.engine.attempt import Attempt, Entry, History, Kind
 from runware_provider.engine.errors import BalanceExhausted, KeyRefused, ModelUnknown, Unreachable
-from runware_provider.engine.exchange import fate as fate_module
-from runware_provider.engine.exchange.fate import Effects, Fates, may_be_billed
-from runware_provider.engine.exchange.flight import OUTSTANDING, Flight, Inference, Phase
+from runware_provider.engine.exchange.fate import Fates, may_be_billed
+from runware_provider.engine.exchange.flight import Flight
+from runware_provider.engine.exchange.inference import OUTSTANDING, Inference, Phase
+from runware_provider.engine.exchange.patience import PATIENCE, TRIES_TOGETHER
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.memory.ledger_index import LedgerIndex
 from runware_provider.engine.outcome.standing import MOST_SPENT, standing
@@ -24,6 +25,9 @@ from runware_provider.engine.spec import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from runware_provider.engine.exchange.effects import Effects
+
 
 JOB = bytes(range(16))
 LIMITS = Limits(attempts=3, deadline_s=60, poll_interval_s=1)
@@ -332,11 +336,11 @@ class Life:
         for key in self.keys:
             known = standing(self.history(key), LIMITS.attempts)
             if key in self.final:
-                assert known.settled is not None
-                assert known.settled.number == self.final[key].attempt
-                assert known.settled.kind == self.final[key].kind
-            elif known.settled is not None:  # durable, but its process died before it heard of that
-                self.final[key] = self.ledger[key, known.settled.number]
+                assert known.shown is not None
+                assert known.shown.number == self.final[key].attempt
+                assert known.shown.kind == self.final[key].kind
+            elif known.shown is not None:  # durable, but its process died before it heard of that
+                self.final[key] = self.ledger[key, known.shown.number]
             else:
                 self.flight.add(self.inference(key, known), self.now)
 
@@ -557,6 +561,7 @@ class Bench:
     def __init__(self, number: int = 1, *, limits: Limits = LIMITS, **fields: Any) -> None:
         self.flight = Flight()
         self.fates = Fates(self.flight, limits, spread=0.0)
+        self.fates.asked([], read_poll(200, b'{"data":[]}'), 0.0)  # the API spoke to this process before
         self.all = [self.new(one, **fields) for one in range(number)]
         self.one = self.all[0]
         self.name = self.one.task_uuid
@@ -599,6 +604,20 @@ class Bench:
         chunk = self.flight.take_to_look_up(now, 100)
         assert chunk, "nothing to look up"
         return self.fates.looked_up(chunk, read_archive(status, as_json(body)), now)
+
+    def hears_nothing(self, **archived: Any) -> list[float]:
+        """Asked for and looked up in vain until it ends; returns when the archive was asked."""
+        looks, self.verdict = [], None
+        archived = archived or {"data": []}
+        while self.verdict is None:
+            now = self.due
+            if self.one.phase is Phase.LOOK_UP:
+                looks.append(now)
+                effects = self.looked_up(now, **archived)
+            else:
+                effects = self.asked(now, data=[])
+            self.verdict = only(effects) if effects.verdicts else None
+        return looks
 
     def error(self, code: str, **fields: Any) -> dict[str, Any]:
         return {"code": code, "message": "said so", "taskUUID": self.name, **fields}
@@ -847,16 +866,15 @@ def test_an_answer_that_somebody_else_may_have_is_waited_for_as_long_as_answers_
 
 def test_what_is_in_use_and_whose_answer_nobody_has_is_given_up_and_not_paid_for_again() -> None:
     bench = in_use_by_nobody_known()
-    while bench.one.phase is Phase.WAITING:
-        now = bench.due
-        assert not bench.asked(now, data=[]).verdicts
-    assert now == 60.0
-    entry = only(bench.looked_up(now, data=[]))
+    looks = bench.hears_nothing()
+    now, entry = looks[-1], bench.verdict
+    assert looks == [30.0, 60.0]
+    assert entry is not None
     assert (entry.kind, entry.family, entry.code) == (Kind.ERROR, "conflict", "lost")
     assert may_be_billed(entry)
     assert bench.fates.settled(bench.one, entry, JOB, now)
     known = standing(History(0, (Attempt(1, entry.kind, entry.family, 0, 0),)), LONG.attempts)
-    assert known.over is not None, "nor does the next run pay for it"
+    assert known.ended_by is not None, "nor does the next run pay for it"
 
 
 def test_what_is_in_use_is_collected_wherever_its_answer_is() -> None:
@@ -868,6 +886,7 @@ def test_what_is_in_use_is_collected_wherever_its_answer_is() -> None:
     assert only(archived.looked_up(60.0, data=[stored])).kind is Kind.ANSWERED
     running.asked(1.0, data=[{"taskUUID": running.name, "status": "processing"}])
     running.asked(600.0, data=[{"taskUUID": running.name, "status": "processing"}])
+    running.looked_up(600.0, data=[])
     assert running.one.phase is Phase.WAITING, "it is at work, and that takes as long as it takes"
 
 
@@ -1002,7 +1021,7 @@ def test_a_request_that_timed_out_is_halved_at_once_and_another_lost_one_later(s
     bench.fates.send_unknown(bench.all, 0.0, split=split)
     assert {one.together for one in bench.all} == ({4} if split else {1_000_000})
     for one in bench.all:
-        one.tries = fate_module.TRIES_TOGETHER
+        one.unanswered_sends = TRIES_TOGETHER
         bench.flight.move(one, Phase.SENDING, 0)
     bench.fates.send_unknown(bench.all, 0.0, split=False)
     assert {one.together for one in bench.all} == {4}
@@ -1018,6 +1037,8 @@ def test_a_task_that_is_processing_is_asked_for_ever_more_rarely() -> None:
     for _ in range(40):
         bench.asked(now, data=[{"taskUUID": bench.name, "status": "processing"}])
         pauses.append(bench.due - now)
+        if bench.one.phase is Phase.LOOK_UP:
+            bench.looked_up(now, data=[])
         now = bench.due
     assert pauses[0] == 1.0
     assert max(pauses) == 10.0
@@ -1037,17 +1058,73 @@ def test_a_task_that_processes_for_ever_is_given_up_in_the_end() -> None:
     assert 600 <= now < 700
 
 
-def test_an_empty_reply_means_nothing_before_the_deadline_and_a_look_up_after_it() -> None:
-    bench = Bench().accepted()
-    now = bench.due
-    while bench.one.phase is Phase.WAITING:
-        assert not bench.asked(now, data=[]).verdicts
-        now = bench.due
-    assert bench.one.phase is Phase.LOOK_UP
-    assert 60 <= now <= 71
-    entry = only(bench.looked_up(now, data=[]))
+def test_an_empty_reply_means_nothing_before_the_deadline() -> None:
+    bench = Bench(limits=LONG).accepted()
+    assert bench.hears_nothing() == pytest.approx([30, 60, 120, 240, 480, 960, 1_800], abs=10)
+    entry = bench.verdict
+    assert entry is not None
     assert (entry.kind, entry.family, entry.code) == (Kind.ERROR, "lost", "taskLost")
     assert "billed" in (entry.message or "")
+
+
+@pytest.mark.parametrize("said", [[], [{"status": "processing"}]])
+def test_what_the_archive_has_is_not_waited_for_until_the_deadline(said: list[dict[str, Any]]) -> None:
+    bench = Bench(limits=LONG).accepted()
+    while bench.one.phase is Phase.WAITING:
+        now = bench.due
+        bench.asked(now, data=[{"taskUUID": bench.name, **item} for item in said])
+    assert now == pytest.approx(30, abs=10)
+    stored = {"taskUUID": bench.name, "response": {"data": [bench.result()]}}
+    assert only(bench.looked_up(now, data=[stored])).kind is Kind.ANSWERED
+
+
+def test_a_usable_reply_ends_the_back_off_of_a_record() -> None:
+    bench = Bench()
+    for _ in range(6):
+        now = bench.one.due
+        bench.in_doubt(now)
+        assert bench.due - now <= 8.0
+        bench.fates.ask_failed(bench.flight.take_to_ask(bench.due, 1), bench.due)
+        bench.asked(bench.due, data=[])
+        assert bench.one.failed_requests == 0
+        bench.looked_up(bench.due, data=[])
+        bench.send(bench.due)
+
+
+def test_an_error_that_names_nobody_is_of_the_task_that_alone_can_be_meant() -> None:
+    bench = Bench(3, limits=LONG).accepted()
+    told = {"code": "providerError", "message": "said so"}
+    rest = [{"taskUUID": bench.all[2].task_uuid, "status": "processing"}]
+    bench.asked(1.0, data=rest, errors=[told])
+    first, second = bench.flight.take_to_ask(5.0, 10), bench.flight.take_to_ask(5.0, 10)
+    assert [len(first), len(second)] == [1, 1], "those that it may be about are asked for alone"
+    assert {*first, *second} == set(bench.all[:2])
+
+
+@pytest.mark.parametrize(
+    ("told", "ended", "before_s"),
+    [
+        ("providerError", "providerError", 60),
+        ("taskPending", "taskLost", 1_900),
+        ("invalidRequest", "taskLost", 1_900),
+    ],
+)
+def test_an_error_that_names_nobody_ends_a_task_early_only_if_it_can_be_nothing_but_its_end(
+    told: str, ended: str, before_s: float
+) -> None:
+    bench = Bench(2, limits=LONG).accepted()
+    error = {"code": told, "message": "said so"}
+    effects = bench.asked(1.0, data=[{"taskUUID": bench.all[1].task_uuid, "text": "Hi"}], errors=[error])
+    looks = []
+    while bench.one.phase is not Phase.SETTLING:
+        if bench.one.phase is Phase.LOOK_UP:
+            looks.append(bench.due)
+            effects = bench.looked_up(bench.due, data=[])
+        else:
+            bench.asked(bench.due, 400, errors=[error])
+    assert only(effects).code == ended
+    assert looks[0] < 10, "the archive may know its error"
+    assert bench.due < before_s
 
 
 @pytest.mark.parametrize("code", ["taskNotFound", "taskExpired", "taskFailedOrNotFound", "taskCancelled"])
@@ -1097,7 +1174,7 @@ def test_an_error_that_may_be_the_polls_is_the_tasks_only_after_some_patience(
     status: int, code: str, kind: Kind
 ) -> None:
     bench = Bench().accepted()
-    for _ in range(fate_module.PATIENCE):
+    for _ in range(PATIENCE):
         effects = bench.asked(bench.due, status, errors=[bench.error(code)])
         assert not effects.verdicts
         assert bench.one.phase is Phase.WAITING
@@ -1137,17 +1214,18 @@ def test_a_question_that_was_not_heard_says_nothing_of_its_tasks(status: int, ra
         assert not effects.verdicts
         assert effects.stop is None
     late = Bench().accepted()
-    late.asked(100.0, data=[])
-    for _ in range(20):
-        late.looked_up(late.due, status, raw=raw)
-        assert late.one.phase is Phase.LOOK_UP
+    late.hears_nothing(status=status, raw=raw)
+    entry = late.verdict
+    assert entry is not None
+    assert (entry.kind, entry.family, entry.code) == (Kind.ERROR, "conflict", "lost")
+    assert late.fates.settled(late.one, entry, JOB, late.due), "nobody pays for it again unasked"
 
 
 @pytest.mark.parametrize(("status", "raw"), TROUBLES)
 def test_without_an_archive_what_was_never_accepted_is_sent_again_in_the_end(status: int, raw: bytes) -> None:
     bench = Bench().in_doubt()
-    bench.asked(bench.due, data=[])
-    while bench.one.phase is Phase.LOOK_UP:
+    while bench.one.phase is not Phase.READY:
+        bench.asked(bench.due, data=[])
         bench.looked_up(bench.due, status, raw=raw)
     assert (bench.one.phase, bench.one.task_uuid, bench.one.attempt) == (Phase.READY, bench.name, 1)
 
@@ -1224,12 +1302,19 @@ def test_what_the_archive_says_of_an_end_is_a_verdict(code: str, kind: Kind) -> 
     assert effects.stop is None, "it is history, and no word on what comes next"
 
 
-def test_a_refusal_in_the_archive_is_believed_after_some_patience() -> None:
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("rateLimitExceeded", Kind.SPENT),
+        ("internalServerError", Kind.ERROR),
+        ("timeoutProvider", Kind.ERROR),
+        ("somethingNew", Kind.ERROR),
+    ],
+)
+def test_an_error_that_the_archive_stores_is_the_tasks_own(code: str, kind: Kind) -> None:
     bench = to_look_up(accepted=True)
-    stored = {"taskUUID": bench.name, "response": {"errors": [{"code": "rateLimitExceeded"}]}}
-    for _ in range(fate_module.PATIENCE):
-        assert not bench.looked_up(bench.due, data=[stored]).verdicts
-    assert only(bench.looked_up(bench.due, data=[stored])).kind is Kind.SPENT
+    stored = {"taskUUID": bench.name, "response": {"errors": [{"code": code}]}}
+    assert only(bench.looked_up(bench.due, data=[stored])).kind is kind
 
 
 @pytest.mark.parametrize("response", [None, {"errors": [{"code": "conflictTaskUUID"}]}])
@@ -1263,7 +1348,7 @@ def test_a_refused_look_up_is_no_word_on_the_task_that_it_names(code: str) -> No
         bench = to_look_up(accepted=accepted)
         told = bench.error(code, taskType="getTaskDetails")
         assert not bench.looked_up(100.0, 400, errors=[told]).verdicts
-        assert bench.one.phase is (Phase.WAITING if accepted else Phase.LOOK_UP)
+        assert bench.one.phase is (Phase.WAITING if accepted else Phase.ASK)
 
 
 def test_a_stop_from_the_archive_leaves_the_look_up_for_later() -> None:

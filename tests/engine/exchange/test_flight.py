@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from runware_provider.engine.api.error_families import Family
 from runware_provider.engine.attempt import FORGOTTEN, Attempt, History, Kind
-from runware_provider.engine.exchange.flight import OUTSTANDING, Flight, Inference, Phase
+from runware_provider.engine.exchange.flight import Flight
+from runware_provider.engine.exchange.inference import OUTSTANDING, Inference, Phase
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.outcome.standing import MOST_SPENT, is_final, may_have_been_sent, standing
 
@@ -174,12 +175,12 @@ def test_a_new_attempt_knows_nothing_of_the_old_one() -> None:
     one = inference(counted=1, together=3)
     one.accepted = one.rejected = one.intended = True
     one.deadline = one.sent_at = one.doubted_at = 5.0
-    one.otherwise = one.entry(Kind.SPENT)
-    one.tries = 4
+    one.verdict_if_not_found = one.entry(Kind.SPENT)
+    one.failed_requests = 4
     one.start_attempt(JOB, 2)
     assert one.task_uuid == task_uuid(JOB, one.key, 2)
-    assert (one.accepted, one.rejected, one.intended, one.tries) == (False, False, False, 0)
-    assert (one.deadline, one.sent_at, one.doubted_at, one.otherwise) == (None, None, None, None)
+    assert (one.accepted, one.rejected, one.intended, one.failed_requests) == (False, False, False, 0)
+    assert (one.deadline, one.sent_at, one.doubted_at, one.verdict_if_not_found) == (None, None, None, None)
     assert (one.attempt, one.counted, one.together) == (2, 1, 3)
 
 
@@ -233,7 +234,7 @@ SENT, R, AGAIN, S, E, A = (
 def test_of_what_was_never_tried_nothing_is_known() -> None:
     for history in (None, History(0, ())):
         known = standing(history, 3)
-        assert (known.attempt, known.counted, known.spent, known.settled) == (1, 0, 0, None)
+        assert (known.attempt, known.counted, known.spent, known.shown) == (1, 0, 0, None)
         assert not known.fate_unknown
         assert not known.rejected
 
@@ -257,7 +258,7 @@ def test_of_what_was_never_tried_nothing_is_known() -> None:
 def test_the_next_attempt_follows_from_the_verdicts(kinds: list[Kind], expected: tuple[Any, ...]) -> None:
     history = History(0, tuple(attempt(number, kind) for number, kind in enumerate(kinds, 1)))
     known = standing(history, 3)
-    assert known.settled is None
+    assert known.shown is None
     assert (known.attempt, known.counted, known.spent, known.fate_unknown, known.rejected) == expected
     assert known.sent_again == (kinds[-1] is AGAIN)
 
@@ -282,48 +283,50 @@ def test_the_next_attempt_follows_from_the_verdicts(kinds: list[Kind], expected:
 )
 def test_the_last_word_is_known_again(attempts: list[Attempt], settled: int) -> None:
     known = standing(History(0, tuple(attempts)), 3)
-    assert known.settled is not None
-    assert known.settled.number == settled
-    assert known.attempt == (settled if known.over else settled + 1)  # an answer may be asked about further
+    assert known.shown is not None
+    assert known.shown.number == settled
+    assert known.attempt == (
+        settled if known.ended_by else settled + 1
+    )  # an answer may be asked about further
     assert not known.fate_unknown
 
 
 @pytest.mark.parametrize("kind", [SENT, R, AGAIN])
 def test_an_answer_that_is_asked_about_further_is_known_with_what_is_under_way(kind: Kind) -> None:
     known = standing(History(0, (attempt(1, E), attempt(2, A), attempt(3, kind))), 3)
-    assert known.settled == attempt(2, A)
-    assert (known.attempt, known.counted, known.fate_unknown, known.over) == (3, 1, True, None)
+    assert known.shown == attempt(2, A)
+    assert (known.attempt, known.counted, known.fate_unknown, known.ended_by) == (3, 1, True, None)
     assert may_have_been_sent(known) == (kind is not R)
 
 
 def test_errors_after_an_answer_leave_it_the_last_word_once_no_attempt_is_left() -> None:
     answer, errors = attempt(1, A), [attempt(2, E), attempt(3, E)]
     known = standing(History(0, (answer, *errors)), 2)
-    assert (known.settled, known.over) == (answer, errors[-1])
+    assert (known.shown, known.ended_by) == (answer, errors[-1])
     reopened = standing(History(0, (answer, *errors)), 3)
-    assert (reopened.settled, reopened.over, reopened.attempt) == (answer, None, 4)
+    assert (reopened.shown, reopened.ended_by, reopened.attempt) == (answer, None, 4)
 
 
 def test_errors_before_an_answer_do_not_keep_it_from_being_asked_about_further() -> None:
     known = standing(History(0, (attempt(1, E), attempt(2, E), attempt(3, A))), 2)
-    assert (known.over, known.attempt, known.counted) == (None, 4, 2)
+    assert (known.ended_by, known.attempt, known.counted) == (None, 4, 2)
 
 
 def test_what_was_forgotten_is_asked_again_under_a_new_number_and_counts_as_nothing() -> None:
     gone = [attempt(number, S, FORGOTTEN) for number in range(1, MOST_SPENT + 4)]
     known = standing(History(0, tuple(gone)), 3)
-    assert (known.settled, known.counted, known.spent) == (None, 0, 0)
+    assert (known.shown, known.counted, known.spent) == (None, 0, 0)
     assert (known.attempt, known.fate_unknown) == (MOST_SPENT + 4, False)
     others = [attempt(number, S, "conflict") for number in range(10, 10 + MOST_SPENT + 1)]
-    assert standing(History(0, (*gone, *others)), 3).settled == others[-1]
+    assert standing(History(0, (*gone, *others)), 3).shown == others[-1]
 
 
 def test_more_attempts_than_before_reopen_a_failed_record_and_fewer_close_it() -> None:
     history = History(0, (attempt(1, E), attempt(2, E)))
-    assert standing(history, 2).settled is not None
-    assert standing(history, 3).settled is None
+    assert standing(history, 2).shown is not None
+    assert standing(history, 3).shown is None
     assert standing(history, 3).attempt == 3
-    assert standing(history, 1).settled is not None
+    assert standing(history, 1).shown is not None
 
 
 HISTORIES = st.lists(
@@ -346,9 +349,9 @@ def test_the_order_in_which_attempts_are_read_means_nothing(
     assert standing(History(0, tuple(shuffled)), allowed) == known
     answered = [one for one in attempts if one.kind is Kind.ANSWERED]
     if answered:
-        assert known.settled == answered[-1]
+        assert known.shown == answered[-1]
         assert known.answers == tuple(answered)
-    if known.settled is None:
+    if known.shown is None:
         assert all(one.number != known.attempt or one.kind < Kind.SPENT for one in attempts)
         assert known.counted < allowed
         assert known.spent <= MOST_SPENT

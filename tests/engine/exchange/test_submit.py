@@ -9,7 +9,8 @@ import pytest
 
 from runware_provider.engine.api.replies import read_reply
 from runware_provider.engine.exchange.fate import Fates
-from runware_provider.engine.exchange.flight import Flight, Inference, Phase
+from runware_provider.engine.exchange.flight import Flight
+from runware_provider.engine.exchange.inference import Inference, Phase
 from runware_provider.engine.exchange.submit import Submitter
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.memory.ledger import Ledger
@@ -87,7 +88,7 @@ async def test_a_first_send_that_conflicts_is_waited_for_in_full_where_a_twin_me
     async with twin.writing():
         await twin.commit([one.intent()], at_once=True)
     await sent(submitter(ours, conflict(one)), one)
-    assert (one.phase, one.unexplained, one.otherwise, one.deadline) == (
+    assert (one.phase, one.unexplained, one.verdict_if_not_found, one.deadline) == (
         Phase.WAITING,
         False,
         None,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runware_provider.engine.attempt import FORGOTTEN, WITHDRAWN, Attempt, Entry, History, Kind
 from runware_provider.engine.identity import Key
-from runware_provider.engine.job.decision import PAID_FOR, Action, Earlier, Wish, decide, needs_earlier
+from runware_provider.engine.job.decision import PAID_FOR, Action, Earlier, RunWish, decide, needs_reading
 from runware_provider.engine.job.question import Question, Request
 from runware_provider.engine.outcome.follow_up import Policy, last_word
 from runware_provider.engine.outcome.rows import Judgement, Outcome
@@ -23,8 +23,8 @@ FITS = Judgement(Outcome.SUCCEEDED, {"total": 1.0}, {}, answered=True)
 UNFIT = Judgement(Outcome.INVALID, None, {"error_message": "$.total: it is missing"}, answered=True)
 FAILED = Judgement(Outcome.FAILED, None, {"error_code": "providerError"})
 ALLOWED = 3
-NONE, ONE, TWO = Wish(Policy(0)), Wish(Policy(1)), Wish(Policy(2))
-AGAIN = Wish(Policy(1), retry_failed=True, generation=1)
+NONE, ONE, TWO = RunWish(Policy(0)), RunWish(Policy(1)), RunWish(Policy(2))
+AGAIN = RunWish(Policy(1), retry_failed=True, generation=1)
 
 ANSWER, ERROR, INTENT = (Kind.ANSWERED, None), (Kind.ERROR, "provider"), (Kind.INTENT, None)
 FINAL, REFUSED, TAKEN_BACK = (Kind.ERROR, "validation"), (Kind.REJECTED, "rate"), (Kind.REJECTED, WITHDRAWN)
@@ -44,7 +44,7 @@ def stands(generation: int, attempts: Any) -> Any:
 
 def earlier(asked: Question, judgements: list[Judgement]) -> Earlier | None:
     """What was read of a question whose answers are judged so; those left over are not looked at."""
-    if asked.standing.settled is None:
+    if asked.standing.shown is None:
         return None
     answers = asked.standing.answers
     if not answers:
@@ -80,7 +80,7 @@ def earlier(asked: Question, judgements: list[Judgement]) -> Earlier | None:
     ],
 )
 def test_what_is_done_follows_from_history_answers_and_wish(
-    attempts: Any, judged: list[Judgement], wish: Wish, action: Action
+    attempts: Any, judged: list[Judgement], wish: RunWish, action: Action
 ) -> None:
     asked = question(*attempts)
     assert decide(asked, earlier(asked, judged), wish).action is action
@@ -119,13 +119,13 @@ kinds = st.sampled_from(
     ]
 )
 histories = st.lists(kinds, max_size=5)
-wishes = st.builds(Wish, st.builds(Policy, st.integers(0, 3)), st.booleans(), st.integers(0, 1))
+wishes = st.builds(RunWish, st.builds(Policy, st.integers(0, 3)), st.booleans(), st.integers(0, 1))
 judgements = st.lists(st.sampled_from([FITS, UNFIT]), min_size=5, max_size=5)
 
 
 @given(attempts=histories, anew=histories, wish=wishes, judged=judgements, may_ask=st.booleans())
 def test_whatever_happened_before_money_is_spent_only_on_what_was_surely_not_sent(
-    attempts: Any, anew: Any, wish: Wish, judged: list[Judgement], *, may_ask: bool
+    attempts: Any, anew: Any, wish: RunWish, judged: list[Judgement], *, may_ask: bool
 ) -> None:
     asked = question(*attempts, anew=[one for one in anew if one is not ANSWER and one is not FINAL])
     decision = decide(asked, earlier(asked, judged), wish, may_ask=may_ask)
@@ -140,8 +140,8 @@ def test_whatever_happened_before_money_is_spent_only_on_what_was_surely_not_sen
 
 @given(histories, wishes, judgements)
 def test_what_needs_no_reading_is_decided_alike_without_it(
-    attempts: Any, wish: Wish, judged: list[Judgement]
+    attempts: Any, wish: RunWish, judged: list[Judgement]
 ) -> None:
     asked = question(*attempts, anew=[])
-    if not needs_earlier(asked, wish):
+    if not needs_reading(asked, wish):
         assert decide(asked, None, wish).action is decide(asked, earlier(asked, judged), wish).action

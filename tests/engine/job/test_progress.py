@@ -6,6 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runware_provider.engine.exchange.flight import Flight
+from runware_provider.engine.exchange.inference import Inference, Phase
+from runware_provider.engine.exchange.waits import Wait, waits
+from runware_provider.engine.identity import Key
 from runware_provider.engine.job.progress import Progress, ending
 
 
@@ -131,6 +135,38 @@ def test_a_time_is_said_only_where_the_rate_says_something_of_the_rest(
     fields: dict[str, Any], said: str
 ) -> None:
     assert said in progress(**fields).line()
+
+
+def test_what_is_waited_for_is_named_while_no_row_is_done() -> None:
+    told = [Wait("answers", 19, 1_805.0), Wait("replies to what was sent", 1, 40.0)]
+    fields: dict[str, Any] = {"done": 980, "elapsed_s": 3_000, "outstanding": 20, "waits": told}
+    assert (
+        "20 under way, waiting for answers (19, the first for 30 min 5 s), waiting for replies to what was sent"
+        " (1, the first for 40 s), 0.0000 USD" in progress(**fields, quiet_s=1_800).line()
+    )
+    assert "answers" not in progress(**fields, quiet_s=3).line()
+
+
+def test_each_inference_under_way_waits_for_something() -> None:
+    flight = Flight()
+    states: list[dict[str, Any]] = [
+        {"phase": Phase.WAITING, "accepted": True, "since": 10.0},
+        {"phase": Phase.LOOK_UP, "accepted": True, "since": 40.0},
+        {"phase": Phase.ASK, "doubted_at": 60.0},
+        {"phase": Phase.SENDING, "sent_at": 95.0},
+        {"phase": Phase.READY, "no_room_since": 90.0},
+        {"phase": Phase.READY},
+        {"phase": Phase.SETTLING, "accepted": True, "since": 0.0},
+    ]
+    for number, state in enumerate(states):
+        key = Key(number.to_bytes(16, "big"), 0, 0)
+        flight.add(Inference(key, "", 1, 1, 0, str(number), **state), 0.0)
+    assert [(wait.what, wait.inferences, wait.longest_s) for wait in waits(flight, 100.0)] == [
+        ("answers", 2, 90.0),
+        ("word whether they arrived", 1, 40.0),
+        ("room at the API", 1, 10.0),
+        ("replies to what was sent", 1, 5.0),
+    ]
 
 
 @given(

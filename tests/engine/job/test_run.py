@@ -537,6 +537,21 @@ async def test_an_api_that_never_has_room_stops_the_job(place: Any, delivery: st
     place.audit(await place.run(), 3)
 
 
+@pytest.mark.parametrize(
+    "body", ['{"error":{"message":"Invalid URL (POST /v1)","code":null}}', '{"detail":"Not Found"}', "<html>"]
+)
+async def test_a_base_url_of_another_api_stops_the_job_at_once(place: Any, body: str) -> None:
+    place.fill(3)
+    place.server.script(Fault("refuse_request", status=404, body=body, content_type="application/json"))
+    with pytest.raises(Unreachable, match=r"HTTP 404.*https://api\.runware\.ai/v1") as stopped:
+        await place.run()
+    assert place.server.bill_summary()["requests"] == 1
+    assert stopped.value.manifest["still_at_vendor"] == 0
+    assert stopped.value.manifest["maybe_billed"] == 0
+    place.server.clear_faults()
+    place.audit(await place.run(), 3)
+
+
 async def test_an_api_that_wants_to_be_asked_tomorrow_stops_the_job(place: Any) -> None:
     place.fill(3)
     place.server.script(Fault("refuse_request", status=429, retry_after=99_999, times=1))
@@ -587,7 +602,7 @@ async def test_a_model_that_is_in_no_table_is_asked_with_a_warning(
 async def test_an_address_where_the_api_is_not_is_said(place: Any) -> None:
     place.fill(2)
     wrong = place.server.base_url.replace("/v1", "/v2")
-    with pytest.raises(JobStopped, match="the last try ended with HTTP 404") as stopped:
+    with pytest.raises(JobStopped, match="HTTP 404: there is a server, but not the API") as stopped:
         await place.run(base_url=wrong, limits={"unreachable_s": 1.0})
     assert stopped.value.manifest["records_done"] == place.executed() == 0
 

@@ -14,7 +14,8 @@ from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.identity import Key
 from runware_provider.engine.memory.compaction import KEPT_S, compact
-from runware_provider.engine.memory.ledger import MOST_SMALL, Ledger
+from runware_provider.engine.memory.ledger import Ledger
+from runware_provider.engine.memory.ledger_reading import MOST_SMALL
 from runware_provider.engine.storage.local import LocalStorage
 from tests.engine.memory.dying_storage import Dying, Killed
 

@@ -185,7 +185,7 @@ def test_what_is_forgotten_is_asked_again_under_a_new_number_however_often(state
         ledger = open_ledger(state)
         known = standing(ledger.history(key(1).fingerprint, 0, 0), 3)
         ledger.close()
-        assert (known.settled, known.attempt, known.counted, known.spent) == (None, attempt + 1, 0, 0)
+        assert (known.shown, known.attempt, known.counted, known.spent) == (None, attempt + 1, 0, 0)
         assert not known.fate_unknown
     assert totals(state).cost == 9 * 0.25
 

@@ -27,7 +27,7 @@ from runware_provider.engine.memory.lease_rules import (
 )
 from runware_provider.engine.memory.processes import has_ended, holds, holds_no_more, this_process
 from runware_provider.engine.storage.local import LocalStorage
-from runware_provider.engine.storage.port import Entry
+from runware_provider.engine.storage.port import StoredFile
 from tests.forked import nursery
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ class Files:
         self.clock = clock
         self.meanwhile: Callable[[str], None] = lambda _: None
 
-    def list(self, folder: str, **_: Any) -> list[Entry]:
+    def list(self, folder: str, **_: Any) -> list[StoredFile]:
         self.meanwhile("list")
         listed = [
-            Entry(path, len(data), at)
+            StoredFile(path, len(data), at)
             for path, (data, at) in sorted(self.files.items())
             if path.startswith(folder)
         ]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.engine.storage.s3 import S3Storage
-from runware_provider.engine.storage.stores import Entry, Stores
+from runware_provider.engine.storage.stores import StoredFile, Stores
 from tests.s3.server import shared_server
 
 # Everything that a name in a hive partition, or a user, may hold; no control characters, which XML has not.
@@ -214,7 +214,7 @@ def test_a_listing_is_sorted_recursive_and_knows_sizes(storage, folder):
     for name in ("b", "a/z", "a/y/x", "c"):
         storage.create_new(storage.join(folder, name), name.encode())
     paths = [f"{folder}/{name}" for name in ("a/y/x", "a/z", "b", "c")]
-    assert storage.list(folder) == [Entry(path, len(path) - len(folder) - 1) for path in paths]
+    assert storage.list(folder) == [StoredFile(path, len(path) - len(folder) - 1) for path in paths]
     assert storage.list(folder + "/") == storage.list(folder)
     assert [entry.path for entry in storage.list(folder, recursive=False)] == paths[2:]
     assert all(entry.modified for entry in storage.list(folder))
@@ -301,7 +301,7 @@ def test_every_name_comes_back_as_it_was_written(place, names, data):
     fresh = storage.join(folder, uuid.uuid4().hex)
     path = storage.join(fresh, *names)
     assert storage.create_new(path, data)
-    assert storage.list(fresh) == [Entry(path, len(data))]
+    assert storage.list(fresh) == [StoredFile(path, len(data))]
     assert storage.read(storage.list(fresh)[0].path) == data
     assert storage.exists(path)
     copy = storage.join(fresh, *names[:-1], f"{names[-1]} 2")

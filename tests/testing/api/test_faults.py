@@ -363,6 +363,26 @@ def test_a_result_is_forgotten_but_is_in_the_archive(server, client, make, ask):
     assert server.bill_summary()["charged"] == 1
 
 
+def test_an_error_may_name_nobody_though_the_archive_has_the_result(server, client, make, ask):
+    server.script(Fault(kind="unnamed_error", code="providerError"))
+    task = make()
+    client.post("", json=[task])
+    (error,) = client.post("", json=[ask(task)]).json()["errors"]
+    assert (error["code"], "taskUUID" in error) == ("providerError", False)
+    (details,) = client.post("", json=[{**ask(task), "taskType": "getTaskDetails"}]).json()["data"]
+    assert details["response"]["data"][0]["text"]
+    assert server.bill_summary()["charged"] == 1
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_a_reply_drips_without_an_end(server, client, make, encoding):
+    server.script(Fault(kind="dripping_reply", seconds=0, times=1))
+    with client.stream("POST", "", json=[make()], headers={"accept-encoding": encoding}) as reply:
+        pieces = reply.iter_raw()
+        assert [next(pieces)[:1] for _ in range(3)] == [b" "] * 3
+    assert server.bill_summary()["executed"] == 1
+
+
 @pytest.mark.parametrize("code", ["taskNotFound", "taskExpired", "taskFailedOrNotFound", "taskCancelled"])
 def test_a_forgotten_result_may_be_an_error(server, client, make, ask, code):
     server.script(Fault(kind="forget_result", code=code))
@@ -518,8 +538,9 @@ def test_faults_of_one_moment_are_independent_of_the_others(server, client, make
 def test_every_request_kind_lets_the_server_live_on(server, client, make):
     for kind in REQUEST_KINDS:
         server.script(Fault(kind=kind, times=1, seconds=0))
-        with contextlib.suppress(httpx.TransportError):
-            client.post("", json=[make()])
+        with contextlib.suppress(httpx.TransportError), client.stream("POST", "", json=[make()]) as reply:
+            if kind != "dripping_reply":
+                reply.read()
         server.clear_faults()
         assert client.post("", json=[make()]).status_code == 200
 

@@ -23,6 +23,7 @@ from runware_provider.engine.api.redact import Redactor, texts_in, without_key
 from runware_provider.engine.api.replies import decode, read_archive, read_poll, read_reply
 from runware_provider.engine.api.reply_bytes import ACCEPTED, ReplyBroken, ReplyBytes, ReplyTooLarge
 from runware_provider.engine.api.reported_numbers import MOST_PRICE_USD, number_in
+from runware_provider.engine.api.whole_time import CONNECTING, TookTooLong, within
 from runware_provider.engine.errors import BadInput, EngineError, KeyRefused, Unreachable
 from runware_provider.engine.quiet_loggers import our_request, silence_about_us
 from runware_provider.engine.spec import DEFAULT_BASE_URL
@@ -196,10 +197,11 @@ class Client:
     async def prices(self) -> dict[str, tuple[float, float]]:
         """USD per token in and out, by model; empty where the API does not say."""
         try:
-            response = await self._received(
-                "GET", self._endpoint.base_url.rstrip("/") + "/models", CHECK_TIMEOUT_S
-            )
-        except (httpx.HTTPError, ReplyTooLarge, ReplyBroken):
+            async with within(CHECK_TIMEOUT_S):
+                response = await self._received(
+                    "GET", self._endpoint.base_url.rstrip("/") + "/models", CHECK_TIMEOUT_S
+                )
+        except (httpx.HTTPError, TookTooLong, ReplyTooLarge, ReplyBroken):
             return {}
         listed = decode(response.content)
         models = listed.get("data") if isinstance(listed, dict) else listed
@@ -244,11 +246,16 @@ class Client:
     async def _post(
         self, content: bytes, timeout_s: float, *, write_s: float = math.inf, trace: _Trace | None = None
     ) -> _Received:
-        timeout = httpx.Timeout(timeout_s, write=min(timeout_s, write_s), pool=None)
+        timeout = httpx.Timeout(
+            timeout_s, connect=CONNECTING * timeout_s, write=min(timeout_s, write_s), pool=None
+        )
         try:
-            return await self._received("POST", self._endpoint.base_url, timeout, content, trace)
+            async with within(timeout_s):
+                return await self._received("POST", self._endpoint.base_url, timeout, content, trace)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
             raise NotSent(_name(error)) from None
+        except TookTooLong as error:
+            raise Lost(str(error), timed_out=True) from None
         except httpx.TimeoutException as error:
             raise Lost(_name(error), timed_out=True) from None
         except ReplyTooLarge as error:

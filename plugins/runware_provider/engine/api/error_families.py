@@ -131,6 +131,12 @@ def is_known(code: str) -> bool:
     return _plain(code) in _FAMILY_OF
 
 
+def is_telling(code: str) -> bool:
+    """Whether a code is one of the vendor's and explains something: other servers have no such word."""
+    plain = _plain(code)
+    return plain in _FAMILY_OF and plain not in _SAYS_LITTLE
+
+
 def family_of(code: str, status: int | None = None) -> Family:
     """Sort an error code into its family; the HTTP status decides only where the code says nothing.
 

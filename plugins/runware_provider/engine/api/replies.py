@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from runware_provider.engine.api.error_families import STEPS, Family, Step, family_of
+from runware_provider.engine.api.error_families import STEPS, Family, Step, family_of, is_telling
 from runware_provider.engine.api.redact import UNKNOWN_CODE, one_line, plain_code, storable
 from runware_provider.engine.api.request_bodies import encoded
 from runware_provider.engine.api.results import holds_answer, is_finished, objects, status_of
@@ -124,6 +124,14 @@ class Reply:
     unnamed: tuple[ApiError, ...] = ()
     """Errors that name no task."""
     retry_after_s: float | None = None
+    stored: frozenset[str] = frozenset()
+    """Of the failures those that the archive holds as what became of the task itself."""
+
+    def names(self, name: str) -> bool:
+        """Whether it says anything of the task with this UUID."""
+        return any(
+            name in named for named in (self.results, self.failures, self.acknowledged, self.processing)
+        )
 
     @property
     def throttled(self) -> bool:
@@ -147,10 +155,39 @@ class Reply:
             return True
         if not self.readable or self.status >= 500:
             return False
-        if self.results or self.failures or self.acknowledged or self.processing or self.status < 300:
+        if self.names_something or self.status < 300:
             return True
-        known = any(error.family is not Family.UNKNOWN for error in self.unnamed)
-        return known or (bool(self.unnamed) and self.status not in NOT_HERE)
+        # Another server says that there is nothing here; the API would say so in its own words.
+        if self.status in NOT_HERE:
+            return not self.is_vague
+        return bool(self.unnamed)
+
+    @property
+    def is_vague(self) -> bool:
+        """Whether nothing in it shows that it is the API which spoke: it names no task, and no error that the API has."""
+        if self.names_something or self.throttled:
+            return False
+        if not self.unnamed:
+            return self.status >= 300
+        return not any(is_telling(error.spelt) for error in self.unnamed)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it says that there is no API at this address."""
+        return self.status in NOT_HERE and self.is_vague
+
+    @property
+    def names_something(self) -> bool:
+        """Whether it says anything of any task."""
+        return bool(self.results or self.failures or self.acknowledged or self.processing)
+
+    @property
+    def refuses_the_question(self) -> bool:
+        """Whether the API itself will not answer what was asked, and not only for now."""
+        gravest = self.gravest
+        if gravest is None or not self.from_the_api or self.question_in_trouble:
+            return False
+        return gravest.family not in {Family.RATE, Family.SERVER, Family.TIMEOUT}
 
     @property
     def unheard(self) -> bool:
@@ -249,6 +286,7 @@ def read_archive(reply_status: int, content: bytes) -> Reply:
     results: dict[str, Mapping[str, Any]] = {}
     failures: dict[str, ApiError] = {}
     known: set[str] = set()
+    stored: set[str] = set()
     unnamed: list[ApiError] = []
     for item, is_error in _items(decoded):
         name = item.get("taskUUID")
@@ -259,12 +297,16 @@ def read_archive(reply_status: int, content: bytes) -> Reply:
             failures.setdefault(name, _api_error(item))
         else:
             known.add(name)
+            own: dict[str, ApiError] = {}
             for archived, archived_is_error in _archived(item):
-                _sort_archived(name, archived, archived_is_error, results, failures)
+                _sort_archived(name, archived, archived_is_error, results, own)
+            stored |= own.keys()
+            failures |= own
     for name in results:
         failures.pop(name, None)
     return Reply(
         reply_status,
+        stored=frozenset(stored & failures.keys()),
         readable=True,
         processing=frozenset(known - results.keys() - failures.keys()),
         results=results,

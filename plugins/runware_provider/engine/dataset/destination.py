@@ -10,7 +10,7 @@ from runware_provider.engine.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from runware_provider.engine.storage.stores import Entries, Storage
+    from runware_provider.engine.storage.stores import Storage, StoredFiles
 
 SUCCESS = "_SUCCESS"
 LONGEST_NAME = 255
@@ -36,7 +36,7 @@ def check_destination(
     destination: str,
     partition: Mapping[str, str],
     *,
-    own: Callable[[str, Entries], Iterable[str]] | None,
+    own: Callable[[str, StoredFiles], Iterable[str]] | None,
     field: str = "destination",
 ) -> None:
     """Refuse a destination that holds what is not ours, before anything is paid.

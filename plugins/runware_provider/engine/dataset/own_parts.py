@@ -11,10 +11,12 @@ from runware_provider.engine.dataset.staging import stage_folder
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runware_provider.engine.storage.stores import Entry, Storage
+    from runware_provider.engine.storage.stores import Storage, StoredFile
 
 
-def own_files(storage: Storage, folder: str, state_folder: str, entries: Iterable[Entry]) -> dict[str, Entry]:
+def own_files(
+    storage: Storage, folder: str, state_folder: str, entries: Iterable[StoredFile]
+) -> dict[str, StoredFile]:
     """By their names, the files right in the folder that a publish of this job wrote.
 
     That is `_SUCCESS`, what the manifest names as the dataset or as replaced, and what a publish that died had put there

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from runware_provider.engine.storage.stores import Entries, Storage
+    from runware_provider.engine.storage.stores import Storage, StoredFiles
 
 FOLDER = "replaced"
 GRACE_S = 600.0
@@ -45,7 +45,7 @@ def open_part(storage: Storage, folder: str, state_folder: str, name: str) -> pa
             raise error from None
 
 
-def replaced_files(storage: Storage, state_folder: str) -> Entries:
+def replaced_files(storage: Storage, state_folder: str) -> StoredFiles:
     """The parts of a dataset that were replaced, and are still there; nothing that is not ours or behind a link."""
     listed = storage.list(storage.join(state_folder, FOLDER), recursive=False, links=False)
     return [entry for entry in listed if _REPLACED.fullmatch(entry.path.rpartition("/")[2])]

@@ -23,7 +23,7 @@ from runware_provider.engine.errors import StateUnreadable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from runware_provider.engine.storage.stores import Entries, Storage
+    from runware_provider.engine.storage.stores import Storage, StoredFiles
 
 FOLDER = "staged"
 FILE_BYTES = 8_000_000
@@ -152,7 +152,7 @@ def remove_batches(storage: Storage, batches: Iterable[StagedBatch]) -> None:
         storage.sweep(stages)
 
 
-def staged_files(storage: Storage, state_folder: str) -> Entries:
+def staged_files(storage: Storage, state_folder: str) -> StoredFiles:
     """The files that wait in a state folder, those of dead processes too; nothing that is not ours or behind a link."""
     folder = storage.join(state_folder, FOLDER)
     listed = storage.list(folder, links=False)

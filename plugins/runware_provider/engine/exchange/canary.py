@@ -13,7 +13,7 @@ from runware_provider.engine.api.error_families import Family
 from runware_provider.engine.api.redact import Redactor
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import RequestRefused
-from runware_provider.engine.exchange.flight import Inference, Phase
+from runware_provider.engine.exchange.inference import Inference, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ Verdicts = list[tuple[Inference, Entry]]
 
 
 @dataclass(frozen=True)
-class Ruling:
+class LetThrough:
     """What of some verdicts counts now."""
 
     verdicts: Verdicts
@@ -56,28 +56,32 @@ class Canary:
 
     def add(self, chunk: Sequence[Inference]) -> None:
         """Take these in; a record whose first attempt failed may come once more."""
-        self._members += [one for one in chunk if one not in self._members]
+        self._members += [inference for inference in chunk if inference not in self._members]
         self._awaited.update(chunk)
 
     def due_again(self, now: float, most_bytes: int) -> list[Inference]:
         """Members that the API had no room for, or that never reached it, for one request."""
         chunk: list[Inference] = []
         most, size = RECORDS, 0
-        for one in self._members:
-            if one.phase is not Phase.READY or one.due > now:
+        for inference in self._members:
+            if inference.phase is not Phase.READY or inference.due > now:
                 continue
-            most, size = min(most, one.together), size + one.size
+            most, size = min(most, inference.together), size + inference.size
             if chunk and (len(chunk) >= most or size > most_bytes):
                 break
-            chunk.append(one)
+            chunk.append(inference)
         return chunk
 
     def next_due(self, now: float) -> float | None:
         """When the next member will be ready to be sent again."""
-        dues = [one.due for one in self._members if one.phase is Phase.READY and one.due > now]
+        dues = [
+            inference.due
+            for inference in self._members
+            if inference.phase is Phase.READY and inference.due > now
+        ]
         return min(dues, default=None)
 
-    def rule(self, verdicts: Verdicts, *, proven: bool) -> Ruling:
+    def let_through(self, verdicts: Verdicts, *, proven: bool) -> LetThrough:
         """Hold refusals of members back until it is clear whether all of them were refused alike.
 
         Args:
@@ -85,33 +89,35 @@ class Canary:
             proven: whether a request like these was answered before.
         """
         if not self.open:
-            return Ruling(verdicts)
+            return LetThrough(verdicts)
         passed: Verdicts = []
         for inference, entry in verdicts:
             self._awaited.discard(inference)
             if entry.kind is Kind.ANSWERED or proven:
                 self.open = False
             refused = entry.kind is Kind.ERROR and entry.family in FAMILIES
-            held = self._refusals if refused and inference in self._members else passed
-            held.append((inference, entry))
+            group = self._refusals if refused and inference in self._members else passed
+            group.append((inference, entry))
         if self.open and (self._awaited or not self._members):
-            return Ruling(passed)
+            return LetThrough(passed)
         codes = {entry.code for _, entry in self._refusals}
         if self.open and len(codes) == 1 and len(self._refusals) == len(self._members):
-            return Ruling(passed, [_kept(one, entry) for one, entry in self._refusals], self._stop())
+            return LetThrough(
+                passed, [_as_kept(inference, entry) for inference, entry in self._refusals], self._stop()
+            )
         self.open = False
-        return Ruling(passed + self._refusals)
+        return LetThrough(passed + self._refusals)
 
     def _stop(self) -> RequestRefused:
         entry = self._refusals[0][1]
         who = f"all {len(self._refusals)} records" if len(self._refusals) > 1 else "the record"
         said = self._redactor.said(
-            entry.message or "", [text for one, _ in self._refusals for text in one.words]
+            entry.message or "", [text for inference, _ in self._refusals for text in inference.words]
         )
         return RequestRefused(f"the API refused {who} of the first chunk: {entry.code}: {said}")
 
 
-def _kept(one: Inference, entry: Entry) -> Entry:
+def _as_kept(inference: Inference, entry: Entry) -> Entry:
     """An accepted task that failed later keeps its UUID and its error: only a new UUID can fare better."""
-    refused_at_once = one.sent_at is not None and not one.accepted
+    refused_at_once = inference.sent_at is not None and not inference.accepted
     return replace(entry, kind=Kind.REJECTED if refused_at_once else Kind.SPENT)

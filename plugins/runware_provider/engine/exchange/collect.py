@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.client import Lost, NotSent
-from runware_provider.engine.exchange.fate import Effects
-from runware_provider.engine.exchange.flight import NO_LIMIT
+from runware_provider.engine.exchange.effects import Effects
+from runware_provider.engine.exchange.inference import NO_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.api.client import Client
     from runware_provider.engine.api.replies import Reply
     from runware_provider.engine.exchange.fate import Fates
-    from runware_provider.engine.exchange.flight import Inference
+    from runware_provider.engine.exchange.inference import Inference
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Collector:
     timeout_s: float
     now: Callable[[], float]
     together: int = NO_LIMIT
-    """Inferences in one request, at most: halved when the API says that a request is too large."""
+    """Inferences in one request, at most: halved when a request is too large, or its reply takes too long."""
 
     async def ask(self, chunk: list[Inference]) -> Effects:
         """Ask for the results of these inferences."""
@@ -41,7 +41,7 @@ class Collector:
     async def _in_turn(
         self, chunk: list[Inference], request: Callable[[list[Inference]], Awaitable[Effects | None]]
     ) -> Effects:
-        """As many requests as it takes; usually one."""
+        """As many requests as it takes; usually more."""
         whole = Effects()
         rest = chunk
         while rest:
@@ -55,24 +55,35 @@ class Collector:
         return whole
 
     async def _ask(self, chunk: list[Inference]) -> Effects | None:
-        content = request_bodies.get_response([one.task_uuid for one in chunk])
+        content = request_bodies.get_response([inference.task_uuid for inference in chunk])
         try:
             reply = await self.client.ask(content, self.timeout_s)
-        except (NotSent, Lost):
-            return self.fates.ask_failed(chunk, self.now())
+        except NotSent as error:
+            return replace(self.fates.ask_failed(chunk, self.now()), trouble=str(error))
+        except Lost as lost:
+            self._ask_for_less(chunk, lost)
+            return replace(self.fates.ask_failed(chunk, self.now()), trouble=str(lost))
         if _too_large(reply, chunk):
             return None
         return self.fates.asked(chunk, reply, self.now())
 
     async def _look_up(self, chunk: list[Inference]) -> Effects | None:
-        content = request_bodies.get_task_details([one.task_uuid for one in chunk])
+        content = request_bodies.get_task_details([inference.task_uuid for inference in chunk])
         try:
             reply = await self.client.look_up(content, self.timeout_s)
-        except (NotSent, Lost):
-            return self.fates.look_up_failed(chunk, self.now())
+        except NotSent as error:
+            return replace(self.fates.look_up_failed(chunk, self.now()), trouble=str(error))
+        except Lost as lost:
+            self._ask_for_less(chunk, lost)
+            return replace(self.fates.look_up_failed(chunk, self.now()), trouble=str(lost))
         if _too_large(reply, chunk):
             return None
         return self.fates.looked_up(chunk, reply, self.now())
+
+    def _ask_for_less(self, chunk: list[Inference], lost: Lost) -> None:
+        """A reply that took too long may come in time where fewer are asked for."""
+        if lost.timed_out:
+            self.together = max(1, min(self.together, len(chunk)) // 2)
 
 
 def _too_large(reply: Reply, chunk: list[Inference]) -> bool:
@@ -80,10 +91,11 @@ def _too_large(reply: Reply, chunk: list[Inference]) -> bool:
     return reply.status == 413 and not named and len(chunk) > 1
 
 
-def _add(whole: Effects, one: Effects) -> None:
-    whole.verdicts += one.verdicts
-    whole.rejections += one.rejections
-    whole.latencies += one.latencies
-    whole.full = whole.full or one.full
-    whole.usable = whole.usable or one.usable
-    whole.stop = whole.stop or one.stop
+def _add(whole: Effects, more: Effects) -> None:
+    whole.verdicts += more.verdicts
+    whole.rejections += more.rejections
+    whole.latencies += more.latencies
+    whole.full = whole.full or more.full
+    whole.usable = whole.usable or more.usable
+    whole.stop = whole.stop or more.stop
+    whole.trouble = more.trouble or whole.trouble

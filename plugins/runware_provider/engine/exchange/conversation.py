@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Literal
 
-from runware_provider.engine.attempt import Entry, Kind
+from runware_provider.engine.attempt import Kind
 from runware_provider.engine.errors import (
     BalanceExhausted,
     BudgetExhausted,
@@ -18,17 +18,19 @@ from runware_provider.engine.errors import (
     Overtaken,
     StateUnreadable,
     TooManyFailed,
-    Unreachable,
 )
 from runware_provider.engine.exchange.canary import Canary
-from runware_provider.engine.exchange.fate import may_be_billed
-from runware_provider.engine.exchange.flight import Phase
+from runware_provider.engine.exchange.inference import Phase
+from runware_provider.engine.exchange.reach import Reach
+from runware_provider.engine.exchange.sending import Sending
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
-    from runware_provider.engine.exchange.fate import Effects
-    from runware_provider.engine.exchange.flight import Inference
+    from runware_provider.engine.attempt import Entry
+    from runware_provider.engine.exchange.canary import LetThrough
+    from runware_provider.engine.exchange.effects import Effects
+    from runware_provider.engine.exchange.inference import Inference
     from runware_provider.engine.exchange.pace import Pace
     from runware_provider.engine.exchange.ports import Feed, Right, Source, Watch
     from runware_provider.engine.exchange.submit import Submitter
@@ -44,11 +46,8 @@ FINISH_S = 5.0
 TICK_S = 1.0
 MARGIN_S = 1.0
 """Of the right to send, without which no request is begun: it has to be handed over within it."""
-FIRST_CONTACT_S = 30.0
-"""How long an API that never answered is tried, at most: it is rather a wrong address than an outage."""
-SYNC_TASKS_PER_REQUEST = 8
-UNDECIDED = 64
-"""Inferences that may be paid for at most before it is known whether all of them fail."""
+REQUESTS_LOADED = 4
+"""Inferences are loaded until so many requests can be made of those that are ready."""
 
 
 class Exchange:
@@ -79,20 +78,24 @@ class Exchange:
         self._right = right
         self._account = account
         self._when_short = when_short
-        self._per_request = limits.tasks_per_request
         self._is_sync = submitter.delivery == "sync"
-        if self._is_sync:
-            self._per_request = min(self._per_request, SYNC_TASKS_PER_REQUEST)
+        self._canary = Canary(submitter.fates.redactor)
+        self._sending = Sending(
+            flight=self._flight,
+            canary=self._canary,
+            pace=pace,
+            limits=limits,
+            is_sync=self._is_sync,
+            account=account,
+        )
+        self._reach = Reach(limits.unreachable_s)
         self._sends: set[asyncio.Task[None]] = set()
         self._commits: set[asyncio.Task[None]] = set()
         self._loads: set[asyncio.Task[None]] = set()
-        self._canary = Canary(submitter.fates.redactor)
-        self._failing_since: float | None = None
-        self._trouble: str | None = None
-        self._reached = False
-        self._unsettled = 0
-        self._let_go: list[Inference] = []
-        """Given up, and still to be withdrawn."""
+        self._to_withdraw: list[Inference] = []
+        """Left the flight for want of money, with intents that are still to be taken back."""
+        self._without_right_since: float | None = None
+        """Since when something is to be sent and this process may not send."""
         self._stopped: JobStopped | None = None
         self._stopped_at = 0.0
 
@@ -114,7 +117,7 @@ class Exchange:
         try:
             while not self._finished(feed, until):
                 self._launch(feed, watch)
-                watch.tick(self._trouble)
+                watch.tick(self._reach.trouble)
                 await self._wait(stop, feed.pending())
                 if self._right.lost:
                     self._stop(Overtaken("this process was silent for so long that another run took over"))
@@ -135,7 +138,7 @@ class Exchange:
         if self._busy():
             return False
         if until == "sent" and feed.all_loaded():
-            return all(one.accepted for one in self._flight)
+            return all(inference.accepted for inference in self._flight)
         return not len(self._flight) and feed.exhausted()
 
     def _busy(self) -> set[asyncio.Task[None]]:
@@ -144,19 +147,33 @@ class Exchange:
 
     def _launch(self, feed: Feed, watch: Watch) -> None:
         now = self._now()
-        patience_s = self._limits.unreachable_s
-        if not self._reached:
-            patience_s = min(patience_s, FIRST_CONTACT_S)
-        if self._failing_since is not None and now - self._failing_since > patience_s:
-            last = f"; the last try ended with {self._trouble}" if self._trouble else ""
-            self._stop(Unreachable(f"the API gave no usable answer for {patience_s:.0f} seconds{last}"))
+        unreachable = self._reach.stop(now)
+        if unreachable is not None:
+            self._stop(unreachable)
+        self._look_after_the_right(now)
         if self._stopped is None:
-            ready = self._flight.count(Phase.READY)
-            if not self._loads and ready < 4 * self._per_request and feed.wants():
-                self._start(self._loads, feed.load())
+            self._launch_load(feed)
             self._launch_sends(feed, watch, now)
+        # Answers are collected after a stop, too, as long as it lasts.
         for source in self._sources:
             self._launch_asks(source, feed, watch, now)
+
+    def _look_after_the_right(self, now: float) -> None:
+        """Nobody waits for ever for the right to send, where the state folder cannot be written."""
+        is_needed = self._right.left_s() <= 0 and self._flight.due(Phase.READY) is not None
+        if not is_needed:
+            self._without_right_since = None
+            return
+        if self._without_right_since is None:
+            self._without_right_since = now
+        waited_s = now - self._without_right_since
+        if waited_s > self._limits.unreachable_s:
+            self._stop(Overtaken(f"its right to send could not be renewed for {waited_s:.0f} seconds"))
+
+    def _launch_load(self, feed: Feed) -> None:
+        enough = REQUESTS_LOADED * self._sending.per_request
+        if not self._loads and self._flight.count(Phase.READY) < enough and feed.wants():
+            self._start(self._loads, feed.load())
 
     def _launch_asks(self, source: Source, feed: Feed, watch: Watch, now: float) -> None:
         asks = self._asks[source]
@@ -169,135 +186,95 @@ class Exchange:
     def _launch_sends(self, feed: Feed, watch: Watch, now: float) -> None:
         while self._right.left_s() > MARGIN_S and self._requests_open() < self._limits.requests:
             probing = self._canary.open and not watch.proven
-            chunk = self._probe(now) if probing else self._next_chunk(watch, now)
-            paid_for = self._within_budget(chunk, now)
-            if chunk and not paid_for:
-                self._run_short(feed, now)
+            if probing:
+                chosen = self._sending.probe(now)
+            else:
+                chosen = self._sending.next_chunk(now, undecided=watch.undecided())
+            if not chosen:
                 return
-            chunk = paid_for
+            chunk = self._sending.within_budget(chosen, now)
             if not chunk:
+                self._end_of_budget(feed, now)
                 return
-            self._start(
-                self._sends, self._request(feed, watch, self._submitter.send(chunk, ahead=not probing))
-            )
+            # From here on it may be paid for.
+            send = self._submitter.send(chunk, ahead=not probing)
+            self._start(self._sends, self._request(feed, watch, send))
 
     def _requests_open(self) -> int:
         """Requests under way; a sync reply may be the only place of its answers, and counts until they are durable."""
-        return len(self._sends) + (len(self._commits) if self._is_sync else 0)
+        if self._is_sync:
+            return len(self._sends) + len(self._commits)
+        return len(self._sends)
 
-    def _probe(self, now: float) -> list[Inference]:
-        """A part of the first chunk: one that has to be sent again, or one that completes it."""
-        again = self._canary.due_again(now, self._limits.request_bytes)
-        for one in again:
-            self._flight.move(one, Phase.SENDING, now)
-        room = min(self._pace.window - self._flight.outstanding, self._canary.room)
-        if again or room < 1:
-            return again
-        chunk = self._flight.take_to_send(now, room, self._limits.request_bytes)
-        self._canary.add(chunk)
-        return chunk
-
-    def _next_chunk(self, watch: Watch, now: float) -> list[Inference]:
-        most = self._room(watch)
-        return self._flight.take_to_send(now, most, self._limits.request_bytes) if most > 0 else []
-
-    def _within_budget(self, chunk: list[Inference], now: float) -> list[Inference]:
-        """What of a chunk the budget reaches for; the rest is ready again.
-
-        What may have been sent before counts like the rest: it was looked for, and the API knows nothing of it.
-        """
-        if self._account is None or not chunk:
-            return chunk
-        for one in chunk:
-            self._flight.move(one, Phase.READY, one.due)
-        fit = self._account.fits([one.tokens for one in chunk], [one.is_output_retry for one in chunk])
-        for one in chunk[:fit]:
-            self._flight.move(one, Phase.SENDING, now)
-        return chunk[:fit]
-
-    def _run_short(self, feed: Feed, now: float) -> None:
-        """The budget reaches for nothing more now; what is under way may yet cost less than was thought."""
-        account = self._account
-        if account is None or self._flight.outstanding or self._commits or self._sends:
+    def _end_of_budget(self, feed: Feed, now: float) -> None:
+        """The budget reaches for nothing more now."""
+        # What is under way may yet cost less than was thought.
+        if self._account is None or self._flight.outstanding or self._commits or self._sends:
             return
         if self._when_short == "stop":
-            following = (one.tokens for one in self._flight if one.phase is Phase.READY)
-            self._stop(BudgetExhausted(account.reason(next(following, 0))))
+            self._stop(BudgetExhausted(self._account.reason(self._sending.next_tokens())))
             return
-        feed.cut_short()
-        given_up = [one for one in self._flight if one.phase is Phase.READY]
-        for one in given_up:
-            self._flight.move(one, Phase.DONE, now)
+        # Each of the rest gets its row without being paid for.
+        feed.budget_is_used_up()
+        unpaid = self._sending.take_all_ready(now)
         # What was never sent, or is known to nobody, is taken back, so that no later run is in doubt of it.
-        self._let_go += [one for one in given_up if one.unsent or one.unknown_to_all]
-        self._start(self._loads, feed.give_up(given_up))
-
-    def _room(self, watch: Watch) -> int:
-        """Tasks for the next request; it waits until a request is worth it, unless nothing else is under way."""
-        window = self._pace.window
-        free = window - self._flight.outstanding
-        if watch.undecided():  # an answer counts against a job that should stop only once it is durable
-            free = min(window, UNDECIDED) - self._flight.outstanding - self._unsettled
-        worth = min(self._per_request, max(1, window // 10))
-        if free < worth and self._flight.outstanding:
-            return 0
-        return min(free, self._per_request)
+        self._to_withdraw += [
+            inference for inference in unpaid if inference.can_be_withdrawn or inference.found_nowhere
+        ]
+        self._start(self._loads, feed.end_without_budget(unpaid))
 
     def _start(self, group: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         group.add(task)
 
     async def _request(self, feed: Feed, watch: Watch, work: Coroutine[None, None, Effects]) -> None:
+        """Make a request, and see to what its reply brought."""
         effects = await work
         now = self._now()
-        if effects.usable:
-            self._reached, self._failing_since, self._trouble = True, None, None
-        else:
-            self._reached = self._reached or effects.throttled
-            self._failing_since = now if self._failing_since is None else self._failing_since
-            self._trouble = effects.trouble or self._trouble
-        if effects.full:
-            self._pace.refused(now)
-        for latency in effects.latencies:
-            self._pace.answered(latency)
-        if self._account is not None:
-            for one, entry in effects.verdicts:
-                # What another run meant to send is on that run's account, whoever collects it.
-                if may_be_billed(entry) and self._ledger.is_of_this_run(entry.key, entry.attempt):
-                    self._account.paid(one.tokens, entry.cost, entry.prompt_tokens, entry.completion_tokens)
-                if entry.kind is Kind.ANSWERED:
-                    self._account.answered(one.tokens, output_retry=one.is_output_retry)
-        ruling = self._canary.rule(effects.verdicts, proven=watch.proven)
-        stop = effects.stop or ruling.stop
+        self._reach.saw(effects, now)
+        self._learn(effects, now)
+        through = self._canary.let_through(effects.verdicts, proven=watch.proven)
+        stop = effects.stop or through.stop
         if stop is not None:
             self._stop(stop)
-        rejections = effects.rejections + ruling.rejections
-        if ruling.verdicts or rejections:
-            self._start(self._commits, self._commit(feed, watch, ruling.verdicts, rejections))
+        rejections = effects.rejections + through.rejections
+        if through.verdicts or rejections:
+            self._start(self._commits, self._commit(feed, watch, through, rejections))
 
-    async def _commit(
-        self, feed: Feed, watch: Watch, verdicts: list[tuple[Inference, Entry]], rejections: list[Entry]
-    ) -> None:
-        waiting = self._flight.outstanding or self._flight.due(Phase.READY) is not None
-        self._unsettled += len(verdicts)
-        await self._ledger.commit(
-            [entry for _, entry in verdicts] + rejections,
-            # The answers of a sync reply may be nowhere else: they do not wait for company.
-            at_once=self._is_sync or not waiting or self._canary.open or watch.undecided(),
-        )
-        self._unsettled -= len(verdicts)
+    def _learn(self, effects: Effects, now: float) -> None:
+        """What the pace and the budget learn from a reply."""
+        if effects.full:
+            self._pace.refused(now)
+        for latency_s in effects.latencies:
+            self._pace.answered(latency_s)
+        is_ours = [self._ledger.is_of_this_run(entry.key, entry.attempt) for _, entry in effects.verdicts]
+        self._sending.count(effects.verdicts, is_ours)
+
+    async def _commit(self, feed: Feed, watch: Watch, through: LetThrough, rejections: list[Entry]) -> None:
+        """Make verdicts durable, and only then let them count."""
+        verdicts = through.verdicts
+        others_come = bool(self._flight.outstanding) or self._flight.due(Phase.READY) is not None
+        # The answers of a sync reply may be nowhere else: they do not wait for company.
+        at_once = self._is_sync or not others_come or self._canary.open or watch.undecided()
+        self._sending.undurable += len(verdicts)
+        await self._ledger.commit([*(entry for _, entry in verdicts), *rejections], at_once=at_once)
+        self._sending.undurable -= len(verdicts)
         for inference, entry in verdicts:
-            if not self._fates.settled(inference, entry, self._job_id, self._now()):
-                continue
-            tokens, output_retry = inference.tokens, inference.is_output_retry
-            follow_up = feed.settle(inference, entry)
-            # The answer does not fit, or was cut off: one more attempt, which is paid for.
-            if follow_up is not None:
-                self._flight.ask_further(inference, follow_up, self._job_id)
-            # What was kept back for a further attempt is now needed, or free.
-            if self._account is not None and entry.kind is Kind.ANSWERED:
-                beside = inference.tokens - inference.prompt_tokens if follow_up is not None else None
-                self._account.judged(tokens, beside, output_retry=output_retry)
+            is_last = self._fates.settled(inference, entry, self._job_id, self._now())
+            if is_last:
+                self._hand_over(feed, inference, entry)
+
+    def _hand_over(self, feed: Feed, inference: Inference, entry: Entry) -> None:
+        """Give the rows their outcome, unless the answer is asked about once more."""
+        tokens, output_retry = inference.tokens, inference.is_output_retry
+        follow_up = feed.settle(inference, entry)
+        # The answer does not fit, or was cut off: one more attempt, which is paid for.
+        if follow_up is not None:
+            self._flight.ask_further(inference, follow_up, self._job_id)
+        # What was kept back for a further attempt is now needed, or free.
+        if self._account is not None and entry.kind is Kind.ANSWERED:
+            beside = inference.tokens - inference.prompt_tokens if follow_up is not None else None
+            self._account.judged(tokens, beside, output_retry=output_retry)
 
     def _stop(self, stop: JobStopped) -> None:
         if self._stopped is None:
@@ -313,9 +290,9 @@ class Exchange:
             due = source.due()
             if due is not None and len(self._asks[source]) < source.at_once:
                 timeout = min(timeout, max(0.001, due - now))
-        probing = self._canary.open and self._canary.room < 1
-        sends = self._canary.next_due(now) if probing else self._flight.due(Phase.READY)
-        if sends is not None and sends > now:  # what is due and was not sent waits for something to end
+        sends = self._sending.next_due(now, probing=self._canary.open)
+        # What is due and was not sent waits for something to end.
+        if sends is not None and sends > now:
             timeout = min(timeout, sends - now)
         running = self._busy()
         done, _ = await asyncio.wait(
@@ -335,7 +312,7 @@ class Exchange:
             task.cancel()
         self._ledger.hurry()
         results = await asyncio.gather(*running, *self._commits, return_exceptions=True)
-        failures = [one for one in results if isinstance(one, Exception)]
+        failures = [result for result in results if isinstance(result, Exception)]
         await self._withdraw()
         if failures and self._stopped is None:
             raise failures[0]
@@ -348,8 +325,9 @@ class Exchange:
         # Whoever took over, or may have done so by now, may have sent it since.
         if self._right.lost or self._right.left_s() <= 0:
             return
-        unsent = [*self._let_go, *(one for one in self._flight if one.unsent)]
+        never_sent = [inference for inference in self._flight if inference.can_be_withdrawn]
+        withdrawn = [*self._to_withdraw, *never_sent]
         with contextlib.suppress(OSError, StateUnreadable):
-            await self._ledger.commit([one.withdrawal() for one in unsent], at_once=True)
-            for one in unsent:
-                one.unsent = one.intended = False
+            await self._ledger.commit([inference.withdrawal() for inference in withdrawn], at_once=True)
+            for inference in withdrawn:
+                inference.can_be_withdrawn = inference.intended = False

@@ -13,152 +13,18 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from runware_provider.engine.attempt import WITHDRAWN, Entry, Kind
-from runware_provider.engine.identity import Key, task_uuid
-from runware_provider.engine.spending.tokens import estimated_tokens
+from runware_provider.engine.exchange.inference import OUTSTANDING, Inference, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from runware_provider.engine.api.request_bodies import FollowUp
+    from runware_provider.engine.identity import Key
 
-NO_LIMIT = 1_000_000
 FIRST = 0.0
 """When an output retry is due: before everything new, so that its record is soon decided."""
-
-
-class Phase(Enum):
-    """Where an inference stands in this process."""
-
-    READY = "ready"
-    SENDING = "sending"
-    ASK = "ask"
-    WAITING = "waiting"
-    LOOK_UP = "look_up"
-    BUSY = "busy"
-    """In a getResponse or getTaskDetails request."""
-    SETTLING = "settling"
-    DONE = "done"
-
-
-OUTSTANDING = frozenset({Phase.SENDING, Phase.ASK, Phase.WAITING, Phase.LOOK_UP, Phase.BUSY})
-
-
-@dataclass(slots=True, eq=False)
-class Inference:
-    """One request on its way to a verdict."""
-
-    key: Key
-    prompt: str = field(repr=False)
-    size: int
-    """Bytes of the task as sent, about."""
-    attempt: int
-    counted: int
-    """Attempts that ended without an answer, as the policy counts them."""
-    task_uuid: str
-    tokens: int = 0
-    """Of the prompt side, by estimate."""
-    follow_up: FollowUp | None = field(default=None, repr=False)
-    """What this attempt says beside the prompt, where an answer before did not fit."""
-    spent: int = 0
-    errors_usd: float | None = None
-    """What the attempts that ended without an answer cost; None where no cost was reported."""
-    phase: Phase = Phase.READY
-    due: float = 0.0
-    deadline: float | None = None
-    """When to stop waiting for it; none while it is not known to be accepted."""
-    accepted: bool = False
-    rejected: bool = False
-    """This UUID was refused before, so a conflict no longer proves acceptance."""
-    unexplained: bool = False
-    """This UUID was in use when it was sent for the first time, and no intent in the ledger says by whom."""
-    withdrawn: bool = False
-    """An intent of an earlier run was taken back: the next one has to say more than that to hold against it."""
-    intended: bool = False
-    """That it is sent, or sent again after a refusal, is durable."""
-    only_look_for: bool = False
-    """It may have been sent by a run that wanted it. This run collects it if it is there, and never sends it."""
-    unknown_to_all: bool = False
-    """Neither getResponse nor the archive knew of it, and it was not sent since."""
-    unsent: bool = False
-    """Its intent is the only one there ever was, and it was handed to no request: it can be withdrawn."""
-    otherwise: Entry | None = None
-    sent_at: float | None = None
-    doubted_at: float | None = None
-    """When it was first sent without learning what became of it."""
-    not_before: float = 0.0
-    """When it may be sent again at the earliest: another process may have sent it a moment ago."""
-    since: float = 0.0
-    """When the waiting began; polls become rarer with its age."""
-    tries: int = 0
-    """Unsuccessful requests in a row, for the back-off."""
-    blamed: int = 0
-    """Errors in a row that may be about a question as well as about this task."""
-    together: int = NO_LIMIT
-    """With at most so many others in a request: halved when a request was too large or took too long."""
-    ticket: int = 0
-
-    def start_attempt(self, job_id: bytes, number: int) -> None:
-        """Begin the given attempt: a new UUID, of which nothing is known."""
-        self.attempt = number
-        self.task_uuid = task_uuid(job_id, self.key, number)
-        self.deadline = self.sent_at = self.doubted_at = self.otherwise = None
-        self.not_before = 0.0
-        self.accepted = self.rejected = self.withdrawn = self.intended = self.unsent = False
-        self.only_look_for = self.unknown_to_all = self.unexplained = False
-        self.tries = self.blamed = 0
-
-    def say(self, follow_up: FollowUp | None) -> None:
-        """Say this beside the prompt, instead of what was said before; only while it is not under way."""
-        for text in self.follow_up.words if self.follow_up is not None else ():
-            self.size -= len(text.encode(errors="replace"))
-        self.tokens = self.prompt_tokens
-        self.follow_up = follow_up
-        for text in follow_up.words if follow_up is not None else ():
-            self.size += len(text.encode(errors="replace"))
-            self.tokens += estimated_tokens(text)
-
-    @property
-    def is_output_retry(self) -> bool:
-        """Whether it asks again about an answer that does not fit."""
-        return self.follow_up is not None
-
-    @property
-    def prompt_tokens(self) -> int:
-        """Of the prompt side without what is said beside the prompt, by estimate."""
-        beside = self.follow_up.words if self.follow_up is not None else ()
-        return self.tokens - sum(estimated_tokens(text) for text in beside)
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The texts that it sends and that others do not: what an error may quote."""
-        return (self.prompt, *(self.follow_up.words if self.follow_up is not None else ()))
-
-    @property
-    def never_sent(self) -> bool:
-        """Whether, as far as this process knows, its UUID has reached the API in no request yet."""
-        return self.sent_at is None and self.doubted_at is None and not self.rejected
-
-    @property
-    def held_back(self) -> bool:
-        """Whether the ledger says that this attempt was refused or withdrawn."""
-        return self.rejected or self.withdrawn
-
-    def intent(self) -> Entry:
-        """What has to be durable before it is sent."""
-        return self.entry(Kind.SENT_AGAIN if self.held_back else Kind.INTENT)
-
-    def withdrawal(self) -> Entry:
-        """What takes an intent back: as after a refusal, the same attempt may be sent later."""
-        return self.entry(Kind.REJECTED, family=WITHDRAWN)
-
-    def entry(self, kind: Kind, **facts: object) -> Entry:
-        """An entry about the current attempt."""
-        return Entry(self.key, self.attempt, kind, **facts)  # type: ignore[arg-type] # names are checked by Entry
 
 
 def _queued(phase: Phase) -> Phase:
@@ -235,22 +101,31 @@ class Flight:
         size = 0
         limit = most
 
-        def fits(one: Inference, chosen: int) -> bool:
+        def fits(inference: Inference, chosen: int) -> bool:
             nonlocal size, limit
-            limit = min(limit, one.together)
-            if chosen and (chosen >= limit or size + one.size > most_bytes):
+            limit = min(limit, inference.together)
+            if chosen and (chosen >= limit or size + inference.size > most_bytes):
                 return False
-            size += one.size
+            size += inference.size
             return True
 
         chunk = self._take(Phase.READY, now, most, fits)
-        for one in chunk:
-            self.move(one, Phase.SENDING, now)
+        for inference in chunk:
+            self.move(inference, Phase.SENDING, now)
         return chunk
 
     def take_to_ask(self, now: float, most: int) -> list[Inference]:
-        """Inferences to ask getResponse for, now BUSY."""
-        return self._busy(self._take(Phase.WAITING, now, most), now)
+        """Inferences to ask getResponse for, now BUSY; one that is asked alone has no others beside it."""
+        alone = False
+
+        def fits(inference: Inference, chosen: int) -> bool:
+            nonlocal alone
+            if chosen and (alone or inference.asked_alone):
+                return False
+            alone = inference.asked_alone
+            return True
+
+        return self._busy(self._take(Phase.WAITING, now, most, fits), now)
 
     def take_to_look_up(self, now: float, most: int) -> list[Inference]:
         """Inferences to look up in the archive, now BUSY."""
@@ -263,13 +138,13 @@ class Flight:
         written only when they are sent.
         """
         queue = self._queues[Phase.READY]
-        found = []
-        for _, ticket, one in heapq.nsmallest(most * 2, queue):
-            if one.ticket == ticket and not one.intended and not one.held_back:
-                found.append(one)
-                if len(found) == most:
+        chosen = []
+        for _, ticket, inference in heapq.nsmallest(most * 2, queue):
+            if inference.ticket == ticket and not inference.intended and not inference.refused_or_withdrawn:
+                chosen.append(inference)
+                if len(chosen) == most:
                     break
-        return found
+        return chosen
 
     def due(self, *phases: Phase) -> float | None:
         """When the next inference of these phases is due."""
@@ -282,8 +157,8 @@ class Flight:
         return len(self._queues[_queued(phase)])
 
     def _busy(self, chunk: list[Inference], now: float) -> list[Inference]:
-        for one in chunk:
-            self.move(one, Phase.BUSY, now)
+        for inference in chunk:
+            self.move(inference, Phase.BUSY, now)
         return chunk
 
     def _take(

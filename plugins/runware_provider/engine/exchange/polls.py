@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runware_provider.engine.exchange.flight import Phase
+from runware_provider.engine.exchange.inference import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from runware_provider.engine.exchange.collect import Collector
-    from runware_provider.engine.exchange.fate import Effects
-    from runware_provider.engine.exchange.flight import Flight, Inference
+    from runware_provider.engine.exchange.effects import Effects
+    from runware_provider.engine.exchange.flight import Flight
+    from runware_provider.engine.exchange.inference import Inference
     from runware_provider.engine.spec import Limits
 
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from runware_provider.engine.api.request_bodies import FollowUp
     from runware_provider.engine.attempt import Entry
     from runware_provider.engine.errors import JobStopped
-    from runware_provider.engine.exchange.fate import Effects
-    from runware_provider.engine.exchange.flight import Inference
+    from runware_provider.engine.exchange.effects import Effects
+    from runware_provider.engine.exchange.inference import Inference
 
 
 class Feed(Protocol):
@@ -36,10 +36,10 @@ class Feed(Protocol):
     def settle(self, inference: Inference, entry: Entry) -> FollowUp | None:
         """How an attempt ended, durable; returns what to ask further, None if that was the last word."""
 
-    def cut_short(self) -> None:
+    def budget_is_used_up(self) -> None:
         """From now on nothing new is asked: the budget is used up."""
 
-    async def give_up(self, inferences: Sequence[Inference]) -> None:
+    async def end_without_budget(self, inferences: Sequence[Inference]) -> None:
         """These, which the flight has let go, are not asked any more."""
 
 

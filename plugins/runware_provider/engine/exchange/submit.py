@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.client import Client
     from runware_provider.engine.api.replies import Reply
-    from runware_provider.engine.exchange.fate import Effects, Fates
-    from runware_provider.engine.exchange.flight import Flight, Inference
+    from runware_provider.engine.exchange.effects import Effects
+    from runware_provider.engine.exchange.fate import Fates
+    from runware_provider.engine.exchange.flight import Flight
+    from runware_provider.engine.exchange.inference import Inference
     from runware_provider.engine.memory.ledger import Ledger
     from runware_provider.engine.spec import Delivery
 
@@ -46,14 +48,20 @@ class Submitter:
         """
         await self._intend(chunk, ahead=ahead)
         tasks = [
-            self.template.task(one.prompt, one.key.sample, one.task_uuid, self.delivery, one.follow_up)
-            for one in chunk
+            self.template.task(
+                inference.prompt,
+                inference.key.sample,
+                inference.task_uuid,
+                self.delivery,
+                inference.follow_up,
+            )
+            for inference in chunk
         ]
-        fresh = [one for one in chunk if one.never_sent]
+        fresh = [inference for inference in chunk if inference.never_sent]
         started = self.now()
-        for one in chunk:
-            one.sent_at = one.sent_at if one.sent_at is not None else started
-            one.unsent = one.unknown_to_all = False
+        for inference in chunk:
+            inference.sent_at = inference.sent_at if inference.sent_at is not None else started
+            inference.can_be_withdrawn = inference.found_nowhere = False
         try:
             reply = await self.client.post(request_bodies.body(tasks), self.timeout_s)
         except NotSent as error:
@@ -75,23 +83,23 @@ class Submitter:
             fresh: what was sent for the first time.
             reply: to that.
         """
-        in_use = [one for one in fresh if reply.says_in_use(one.task_uuid)]
+        in_use = [inference for inference in fresh if reply.says_in_use(inference.task_uuid)]
         if not in_use:
             return
-        told = await self.ledger.told_by_others([(one.key, one.attempt) for one in in_use])
-        for one in in_use:
-            one.unexplained = (one.key, one.attempt) not in told
+        told = await self.ledger.told_by_others([(inference.key, inference.attempt) for inference in in_use])
+        for inference in in_use:
+            inference.unexplained = (inference.key, inference.attempt) not in told
 
     async def _intend(self, chunk: list[Inference], *, ahead: bool) -> None:
         """Make durable that these will be sent; other senders wait, since their intents may be in the same write."""
         async with self.intents:
-            missing = [one for one in chunk if not one.intended]
+            missing = [inference for inference in chunk if not inference.intended]
             if not missing:
                 return
             if ahead:
                 missing += self.flight.without_intent(INTENTS_AHEAD - len(missing))
-            for one in missing:
-                one.unsent = not one.held_back
-            await self.ledger.commit([one.intent() for one in missing], at_once=True)
-            for one in missing:
-                one.intended = True
+            for inference in missing:
+                inference.can_be_withdrawn = not inference.refused_or_withdrawn
+            await self.ledger.commit([inference.intent() for inference in missing], at_once=True)
+            for inference in missing:
+                inference.intended = True

@@ -14,10 +14,12 @@ from runware_provider.engine.errors import JobStopped
 from runware_provider.engine.exchange.collect import Collector
 from runware_provider.engine.exchange.conversation import Exchange
 from runware_provider.engine.exchange.fate import Fates
-from runware_provider.engine.exchange.flight import OUTSTANDING, Flight
+from runware_provider.engine.exchange.flight import Flight
+from runware_provider.engine.exchange.inference import OUTSTANDING
 from runware_provider.engine.exchange.pace import Pace
 from runware_provider.engine.exchange.polls import Polls
 from runware_provider.engine.exchange.submit import Submitter
+from runware_provider.engine.exchange.waits import waits
 from runware_provider.engine.job.batch_feed import BatchFeed
 from runware_provider.engine.job.batch_staging import BatchStaging
 from runware_provider.engine.job.batches_in_hand import BatchesInHand
@@ -214,6 +216,7 @@ class _Asking:
             outstanding=lambda: flight.outstanding,
             report_to=self.report,
             now=time.monotonic,
+            waits=lambda: waits(flight, time.monotonic()),
         )
 
     def _writer(self, decider: Decider) -> BatchWriter:

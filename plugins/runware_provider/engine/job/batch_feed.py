@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.request_bodies import FollowUp
     from runware_provider.engine.attempt import Entry
-    from runware_provider.engine.exchange.flight import Flight, Inference
+    from runware_provider.engine.exchange.flight import Flight
+    from runware_provider.engine.exchange.inference import Inference
     from runware_provider.engine.identity import Key
     from runware_provider.engine.job.batch_work import LetGo
     from runware_provider.engine.job.batches_in_hand import BatchesInHand
@@ -123,11 +124,11 @@ class BatchFeed:
             return None
         return following
 
-    def cut_short(self) -> None:
+    def budget_is_used_up(self) -> None:
         """From now on nothing new is asked: the budget is used up."""
         self.decider.may_ask = False
 
-    async def give_up(self, inferences: Sequence[Inference]) -> None:
+    async def end_without_budget(self, inferences: Sequence[Inference]) -> None:
         """The budget does not reach for these, and the flight has let them go.
 
         What was answered before counts, in an older generation, too.
@@ -190,7 +191,7 @@ class BatchFeed:
         perhaps_failed = 0
         for question in self.decider.questioner.questions(requests):
             standing = question.standing
-            if standing.settled is None or standing.fate_unknown or question.anew is not None:
+            if standing.shown is None or standing.fate_unknown or question.anew is not None:
                 return None
             is_good = len(standing.answers) == 1 and self.decider.wish.output_retries.reasks > 0
             perhaps_failed += not is_good
@@ -223,7 +224,7 @@ class BatchFeed:
     async def _decide_loaded(self, work: BatchWork, to_read: dict[Key, Question]) -> None:
         await self._decide_read(work, to_read)
         given_up, self._out_of_budget = self._out_of_budget, []
-        await self.give_up(given_up)
+        await self.end_without_budget(given_up)
         work.loaded = True
         self.in_hand.stage_if_complete(work)
 
@@ -257,7 +258,7 @@ class BatchFeed:
             if same is not None and self.flight.get(same.key) is not None:
                 self.in_hand.wait(work, same.key, 1)
                 return same.key
-        if question.standing.settled is not None:
+        if question.standing.shown is not None:
             to_read[question.key] = question
             return question.key
         decision = self.decider.decide(question)
@@ -323,7 +324,7 @@ class BatchFeed:
         if answered is not None:
             return answered
         # What neither the API nor the archive knows was never sent, whatever an earlier process meant to send.
-        doubted = inference.doubted_at is not None and not inference.unknown_to_all
+        doubted = inference.doubted_at is not None and not inference.found_nowhere
         return self.decider.judge.given_up(
             inference.counted, inference.task_uuid if doubted else None, errors_usd=inference.errors_usd
         )

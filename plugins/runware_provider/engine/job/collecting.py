@@ -15,7 +15,8 @@ from runware_provider.engine.errors import Unreachable
 from runware_provider.engine.exchange.collect import Collector
 from runware_provider.engine.exchange.conversation import Exchange
 from runware_provider.engine.exchange.fate import Fates
-from runware_provider.engine.exchange.flight import Flight, Inference, Phase
+from runware_provider.engine.exchange.flight import Flight
+from runware_provider.engine.exchange.inference import Inference, Phase
 from runware_provider.engine.exchange.pace import Pace
 from runware_provider.engine.exchange.polls import Polls
 from runware_provider.engine.exchange.submit import Submitter
@@ -148,10 +149,10 @@ class _InDoubt:
     def settle(self, inference: Inference, entry: Entry) -> FollowUp | None:  # noqa: ARG002 - the end is in the ledger
         return None
 
-    def cut_short(self) -> None:
+    def budget_is_used_up(self) -> None:
         """There is no budget."""
 
-    async def give_up(self, inferences: Sequence[Inference]) -> None:
+    async def end_without_budget(self, inferences: Sequence[Inference]) -> None:
         """There is no budget."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runware_provider.engine.job.decision import Decision, Earlier, Wish, decide, needs_earlier
+from runware_provider.engine.job.decision import Decision, Earlier, RunWish, decide, needs_reading
 from runware_provider.engine.job.questioner import Questioner, Shared
 from runware_provider.engine.outcome.follow_up import ended_with, last_word
 from runware_provider.engine.outcome.rows import Judge
@@ -40,7 +40,7 @@ class Decider:
     questioner: Questioner
     ledger: Ledger
     judge: Judge
-    wish: Wish
+    wish: RunWish
     may_ask: bool = True
 
     @classmethod
@@ -69,19 +69,19 @@ class Decider:
         judge = Judge(
             prepared.forced, prepared.check, model=spec.model, job_id=job_id, keep_raw=spec.keep_raw
         )
-        wish = Wish(prepared.follow_ups, retry_failed=spec.retry_failed is not None, generation=generation)
+        wish = RunWish(prepared.follow_ups, retry_failed=spec.retry_failed is not None, generation=generation)
         return cls(questioner, ledger, judge, wish)
 
-    def needs_earlier(self, question: Question) -> bool:
+    def needs_reading(self, question: Question) -> bool:
         """Whether `decide` needs what `read` gives."""
-        return needs_earlier(question, self.wish)
+        return needs_reading(question, self.wish)
 
     def decide(self, question: Question, earlier: Earlier | None = None) -> Decision:
         """What is to be done about a question; see `decision.decide`."""
         return decide(question, earlier, self.wish, may_ask=self.may_ask)
 
     def read(self, questions: Sequence[Question]) -> list[Earlier]:
-        """What the ledger holds of settled questions. Safe to call from another thread.
+        """What the ledger holds of questions that have something to show. Safe to call from another thread.
 
         Raises:
             StateUnreadable: a segment of the ledger cannot be read.
@@ -101,15 +101,18 @@ class Decider:
         answers: Answers = []
         for attempt in standing.answers:
             entry = entries[attempt]
+            # Each answer is judged as one attempt of its own; `last_word` adds the attempts up.
             answers.append((entry, self.judge.judge(entry, 1)))
-        note = ended_with(standing.over.family) if standing.over is not None else None
+        note = ended_with(standing.ended_by.family) if standing.ended_by is not None else None
         judgements = [judgement for _, judgement in answers]
         return Earlier(last_word(judgements, standing.counted, note, errors_usd=standing.errors_usd), answers)
 
 
 def _told(question: Question) -> Sequence[Attempt]:
-    """The attempts that say what is known of a settled question: its answers, or else the error that ended it."""
+    """The attempts that say what is known of a question: its answers, or else the error that ended it."""
     standing = question.standing
     if standing.answers:
         return standing.answers
-    return () if standing.settled is None else (standing.settled,)
+    if standing.shown is None:
+        return ()
+    return (standing.shown,)

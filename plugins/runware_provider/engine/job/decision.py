@@ -50,8 +50,8 @@ IN_DOUBT = frozenset({Action.LOOK_FOR, Action.ONLY_LOOK_FOR})
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What this run wants of questions that were asked before."""
+class RunWish:
+    """What the user wishes this run to do about questions that were asked before."""
 
     output_retries: Policy
     retry_failed: bool = False
@@ -65,10 +65,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What the ledger holds of a settled question, read and judged."""
+    """What the ledger holds of a question that has something to show, read and judged."""
 
     judgement: Judgement
-    """Its last word so far."""
+    """What its rows show if nothing more is asked."""
     answers: Answers = field(default_factory=list, repr=False)
     """None where it ended in errors alone."""
 
@@ -86,30 +86,38 @@ class Decision:
     """What its next attempt says beside the prompt."""
 
 
-def needs_earlier(question: Question, wish: Wish) -> bool:
+def needs_reading(question: Question, wish: RunWish) -> bool:
     """Whether the answers to a question have to be read before anybody can say what is to be done about it."""
     standing = question.standing
+    # There is nothing to read: it is asked, or ended in errors, whatever they were.
     if not standing.answers:
         return False
+    # Only the answers say whether it succeeded, so that it is not paid for once more.
     if wish.asks_again(question):
         return True
-    if standing.over is not None:
+    # Nothing more is asked, whatever the answers are.
+    if standing.ended_by is not None:
         return False
-    return may_have_been_sent(standing) or not wish.output_retries.asks_nothing
+    # A next attempt may be at the vendor. Whether this run wants it depends on the answers before it.
+    if may_have_been_sent(standing):
+        return True
+    # An answer that does not fit may be asked about once more.
+    return not wish.output_retries.asks_nothing
 
 
-def decide(question: Question, earlier: Earlier | None, wish: Wish, *, may_ask: bool = True) -> Decision:
+def decide(question: Question, earlier: Earlier | None, wish: RunWish, *, may_ask: bool = True) -> Decision:
     """Say what is to be done about a question.
 
     Args:
         question: and where it stands by the ledger.
-        earlier: what the ledger holds of it, if it is settled; None where `needs_earlier` says that it does not matter.
+        earlier: what the ledger holds of it, if it has something to show; None where `needs_reading` says that it does not matter.
         wish: of this run.
         may_ask: whether the budget reaches for more.
     """
     standing = question.standing
-    if standing.settled is None:
-        return _decide_unsettled(question, may_ask=may_ask)
+    # Neither an answer nor an error that ended it: it is asked for the first time, or once more after an error.
+    if standing.shown is None:
+        return _decide_to_ask(question, may_ask=may_ask)
 
     judgement = earlier.judgement if earlier is not None else None
     # Asked again in a new generation: the user pays for what did not succeed once more.
@@ -117,47 +125,53 @@ def decide(question: Question, earlier: Earlier | None, wish: Wish, *, may_ask: 
         return _decide_anew(question, question.anew, judgement, may_ask=may_ask)
 
     # Errors used up the attempts. Nothing more is asked, whatever was answered before them.
-    if standing.over is not None:
+    if standing.ended_by is not None:
         return Decision(Action.ANSWERED, question, judgement)
     return _decide_answered(question, earlier, wish, may_ask=may_ask)
 
 
-def _decide_answered(question: Question, earlier: Earlier | None, wish: Wish, *, may_ask: bool) -> Decision:
-    standing = question.standing
-    judgement = earlier.judgement if earlier is not None else None
-    judgements = [answer for _, answer in earlier.answers] if earlier is not None else []
-    output_retry = output_retry_after(judgements, wish.output_retries)
-    # A run that wanted more output retries may have sent one that would help here. It may be billed, so it is looked
-    # for; but this run does not want to pay for it.
-    if output_retry is None and may_have_been_sent(standing) and _would_be_retried(judgements, wish):
-        return Decision(Action.ONLY_LOOK_FOR, question, judgement)
-    if output_retry is None:
-        return Decision(Action.ANSWERED, question, judgement)
-
-    # The same retry may have been sent by a process that died.
-    if standing.fate_unknown:
-        return Decision(Action.LOOK_FOR, question, judgement, output_retry)
-    if not may_ask:
-        return Decision(Action.SKIP, question, judgement)
-    return Decision(Action.RETRY_OUTPUT, question, judgement, output_retry)
-
-
-def _decide_unsettled(question: Question, *, may_ask: bool) -> Decision:
-    # Looking is free, so that the budget does not matter here.
+def _decide_to_ask(question: Question, *, may_ask: bool) -> Decision:
+    # An earlier process may have sent it. Looking costs nothing, so that the budget does not matter here.
     if question.standing.fate_unknown:
         return Decision(Action.LOOK_FOR, question)
+    # It was never sent, and the budget reaches for nothing more.
     if not may_ask:
         return Decision(Action.SKIP, question)
     return Decision(Action.ASK, question)
 
 
+def _decide_answered(
+    question: Question, earlier: Earlier | None, wish: RunWish, *, may_ask: bool
+) -> Decision:
+    standing = question.standing
+    judgement = earlier.judgement if earlier is not None else None
+    judgements = [answer for _, answer in earlier.answers] if earlier is not None else []
+    output_retry = output_retry_after(judgements, wish.output_retries)
+    if output_retry is None:
+        # A run that allowed more output retries than this one may have sent the next before it died. What it sent is
+        # billed, so that its answer is collected. This run does not want it, so that it never sends it.
+        if may_have_been_sent(standing) and _may_need_an_output_retry(judgements, wish):
+            return Decision(Action.ONLY_LOOK_FOR, question, judgement)
+        # The answer fits, or may not be asked about any more. Nothing is paid.
+        return Decision(Action.ANSWERED, question, judgement)
+
+    # The same output retry may have been sent by a process that died: it is not paid for twice.
+    if standing.fate_unknown:
+        return Decision(Action.LOOK_FOR, question, judgement, output_retry)
+    # The rows show the answer that does not fit.
+    if not may_ask:
+        return Decision(Action.SKIP, question, judgement)
+    return Decision(Action.RETRY_OUTPUT, question, judgement, output_retry)
+
+
 def _decide_anew(
     question: Question, anew: Question, judgement: Judgement | None, *, may_ask: bool
 ) -> Decision:
-    # A process that died may have sent it in this run's generation already.
+    # A process of this run that died may have sent it in this run's generation. It is that attempt which is looked for,
+    # whatever the budget says: looking costs nothing.
     if anew.standing.fate_unknown:
         return Decision(Action.LOOK_FOR, anew, judgement)
-    # The rows keep what they had.
+    # The decision is about the question of before, so that its rows keep what they had.
     if not may_ask:
         return Decision(Action.SKIP, question, judgement)
     return Decision(Action.ASK_ANEW, anew, judgement)
@@ -170,7 +184,11 @@ def _did_not_succeed(question: Question, judgement: Judgement | None) -> bool:
     return judgement.outcome in FAILED
 
 
-def _would_be_retried(judgements: Sequence[Judgement], wish: Wish) -> bool:
-    """Whether the answers do not fit, so that a run that allows enough output retries asks once more."""
-    allowed = replace(wish.output_retries, reasks=max(wish.output_retries.reasks, len(judgements)))
-    return output_retry_after(judgements, allowed) is not None
+def _may_need_an_output_retry(judgements: Sequence[Judgement], wish: RunWish) -> bool:
+    """Whether the answers do not fit, so that a run with enough output retries asks once more.
+
+    How many an earlier run allowed is written nowhere. As many as there are answers is enough for one more than there
+    were; whether that run did send one, the ledger says.
+    """
+    enough = replace(wish.output_retries, reasks=max(wish.output_retries.reasks, len(judgements)))
+    return output_retry_after(judgements, enough) is not None

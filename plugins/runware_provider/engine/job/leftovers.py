@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.exchange.collect import Collector
-from runware_provider.engine.exchange.fate import Effects, Fates
-from runware_provider.engine.exchange.flight import Flight, Inference, Phase
+from runware_provider.engine.exchange.effects import Effects
+from runware_provider.engine.exchange.fate import Fates
+from runware_provider.engine.exchange.flight import Flight
+from runware_provider.engine.exchange.inference import Inference, Phase
 from runware_provider.engine.identity import task_uuid
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.api.forcing import Forced
     from runware_provider.engine.api.request_bodies import FollowUp
     from runware_provider.engine.attempt import Entry
-    from runware_provider.engine.exchange.flight import Inference
+    from runware_provider.engine.exchange.inference import Inference
     from runware_provider.engine.identity import Key
     from runware_provider.engine.job.decision import Answers, Decision
     from runware_provider.engine.outcome.follow_up import Policy

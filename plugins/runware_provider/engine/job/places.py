@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.spec import Spec
-    from runware_provider.engine.storage.stores import Entries, Version
+    from runware_provider.engine.storage.stores import StoredFiles, Version
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +63,8 @@ def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None
     return published
 
 
-def _own(prepared: Prepared, state_folder: str) -> Callable[[str, Entries], Iterable[str]]:
-    def own(folder: str, entries: Entries) -> Iterable[str]:
+def _own(prepared: Prepared, state_folder: str) -> Callable[[str, StoredFiles], Iterable[str]]:
+    def own(folder: str, entries: StoredFiles) -> Iterable[str]:
         return own_files(prepared.storage, folder, state_folder, entries)
 
     return own

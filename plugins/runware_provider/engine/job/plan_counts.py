@@ -87,10 +87,10 @@ def _count_at_sight(counts: PlanCounts, decider: Decider, questions: list[Questi
     for question, is_new in zip(questions, first_seen, strict=True):
         if not is_new:
             continue
-        settled = question.standing.settled
-        if settled is not None and settled.kind is Kind.ANSWERED and len(counts.answers) < MOST_ANSWERS:
-            counts.answers.append(settled)
-        if decider.needs_earlier(question):
+        shown = question.standing.shown
+        if shown is not None and shown.kind is Kind.ANSWERED and len(counts.answers) < MOST_ANSWERS:
+            counts.answers.append(shown)
+        if decider.needs_reading(question):
             to_read.append(question)
         else:
             _count(counts, decider.decide(question), None)
@@ -109,8 +109,8 @@ def _count_read(counts: PlanCounts, decider: Decider, to_read: list[Question]) -
 def _count(counts: PlanCounts, decision: Decision, earlier: Earlier | None) -> None:
     question = decision.question
     if decision.action is Action.ANSWERED:
-        settled = question.standing.settled
-        if settled is not None and settled.kind is Kind.ANSWERED:
+        shown = question.standing.shown
+        if shown is not None and shown.kind is Kind.ANSWERED:
             counts.answered += 1
         else:
             counts.failed += 1

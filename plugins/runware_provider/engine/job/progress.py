@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from runware_provider.engine.plain_text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from runware_provider.engine.exchange.waits import Wait
 
 FORESEEN_FROM = 5
 """Rows from which on their cost says something of the rest's: those of the canary."""
@@ -39,6 +41,8 @@ class Progress:
     """How much of the cost this process paid; None where nobody knows, and all rows done count as having cost alike."""
     quiet_s: float = 0.0
     """Since a row was done."""
+    waits: Sequence[Wait] = ()
+    """What is waited for, while no row is done."""
 
     @property
     def worked(self) -> int:
@@ -90,6 +94,8 @@ class Progress:
             parts += self._waited_for()
         if self.outstanding:
             parts.append(f"{self.outstanding:,} under way")
+        if self.rest and self.quiet_s >= QUIET_S:
+            parts += map(_described, self.waits)
         foreseen = self.foreseen_cost
         in_all = f", about {foreseen:.{2 if foreseen >= 1 else 4}f} in all" if foreseen is not None else ""
         parts.append(f"{self.cost:.4f} USD so far{in_all}")
@@ -120,6 +126,10 @@ def ending(manifest: Mapping[str, Any]) -> str:
     paid = f"this run paid {manifest['paid_usd']:.4f} USD for {manifest['paid_inferences']:,} answers"
     reused = f" and reused {manifest['reused_inferences']:,}" if manifest["reused_inferences"] else ""
     return printable(f"{', '.join(rows)}{why}; {paid}{reused}; written to {manifest['destination']}")
+
+
+def _described(wait: Wait) -> str:
+    return f"waiting for {wait.what} ({wait.inferences:,}, the first for {_duration(wait.longest_s)})"
 
 
 def _duration(seconds: float) -> str:

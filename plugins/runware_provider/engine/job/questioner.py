@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.api.request_bodies import encoded
-from runware_provider.engine.exchange.flight import Inference, Phase
+from runware_provider.engine.exchange.inference import Inference, Phase
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.job.question import Question, Request
 from runware_provider.engine.outcome.standing import Standing, may_have_been_sent, standing
@@ -106,7 +106,7 @@ class Questioner:
             )
         key = Key(request.fingerprint, request.sample, history.generation)
         question = Question(key, request, self._standing(history))
-        if question.standing.settled is not None or key.generation <= self.at_least:
+        if question.standing.shown is not None or key.generation <= self.at_least:
             return question
         return self._older(question, self.at_least) or question
 
@@ -118,14 +118,14 @@ class Questioner:
         ) is not None:
             key = replace(key, generation=history.generation)
             older = Question(key, question.request, self._standing(history))
-            if older.standing.settled is not None:
+            if older.standing.shown is not None:
                 return older
             begun = begun or (older if older.standing.begun else None)
         return begun
 
     def _may_be_asked_again(self, question: Question) -> bool:
-        settled = question.standing.settled is not None
-        return settled and self.retry_failed and question.key.generation < self.generation
+        has_ended = question.standing.shown is not None
+        return has_ended and self.retry_failed and question.key.generation < self.generation
 
     def _anew(self, question: Question) -> Question:
         """The same question in this run's generation, where it may have been under way already."""
@@ -139,7 +139,7 @@ class Questioner:
         key = inference.key
         request = Request(inference.prompt, key.fingerprint, key.sample, inference.tokens)
         older = self._older(Question(key, request, self._standing(None)), 0)
-        return older if older is not None and older.standing.settled is not None else None
+        return older if older is not None and older.standing.shown is not None else None
 
     def _standing(self, history: History | None) -> Standing:
         return standing(history, self.limits.attempts, retry_lost=self.limits.retry_lost)

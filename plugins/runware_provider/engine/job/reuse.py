@@ -1,7 +1,7 @@
 """Takes over what other partitions of the dataset answered already (docs/decisions/0007), before a run asks anything.
 
 Every prompt is rendered once; what has no history of its own is compared with the fingerprints that the partitions
-wrote down, and only the ledgers of those with hits are opened. Their answers are copied with the number of their
+wrote down, and only the ledgers of those with answers are opened. Their answers are copied with the number of their
 generation and attempt, and with their partition's job_id as `origin`, so that they keep the UUID that was billed.
 
 Whatever goes wrong with another partition is a warning: reuse is a saving, not a need.
@@ -66,7 +66,7 @@ class Unanswered:
 
 
 @dataclass
-class Hits:
+class PartitionAnswers:
     """Where one partition may have answers."""
 
     job_id: bytes
@@ -154,8 +154,8 @@ class AnswersElsewhere:
         if newest == 0:
             return
         wanted = self._unanswered()
-        for partition, hits in self._hits(wanted, newest).items():
-            yield from self._answers_of(wanted, partition, hits)
+        for partition, answers in self._hits(wanted, newest).items():
+            yield from self._answers_of(wanted, partition, answers)
 
     def _newest(self) -> int:
         try:
@@ -177,25 +177,25 @@ class AnswersElsewhere:
                 place += 1
         return wanted
 
-    def _hits(self, wanted: Unanswered, newest: int) -> dict[str, Hits]:
+    def _hits(self, wanted: Unanswered, newest: int) -> dict[str, PartitionAnswers]:
         """By partition, the one that shared last first."""
         storage, root = self.prepared.storage, self.prepared.spec.state_folder
         own = below(root, self.prepared.state_folder)
         asked = prefixes(wanted.fingerprints())
-        hits: dict[str, Hits] = {}
+        answers: dict[str, PartitionAnswers] = {}
         for keys in newest_first(storage, root, newest) if len(asked) else ():
             places = pc.indices_nonzero(pc.is_in(asked, keys.prefixes))
             if keys.partition == own or len(places) == 0:
                 continue
-            found = hits.setdefault(keys.partition, Hits(keys.job_id))
+            found = answers.setdefault(keys.partition, PartitionAnswers(keys.job_id))
             if found.job_id == keys.job_id:  # else of a state folder that was removed and begun anew
                 found.places.append(places)
-        return hits
+        return answers
 
     # what is taken
 
-    def _answers_of(self, wanted: Unanswered, partition: str, hits: Hits) -> Iterator[Found]:
-        places = pc.unique(pa.chunked_array(hits.places))
+    def _answers_of(self, wanted: Unanswered, partition: str, answers: PartitionAnswers) -> Iterator[Found]:
+        places = pc.unique(pa.chunked_array(answers.places))
         with contextlib.ExitStack() as opened:
             other: Ledger | None = None
             for start in range(0, len(places), ENTRIES_PER_SEGMENT):
@@ -203,7 +203,7 @@ class AnswersElsewhere:
                 if not asked:
                     continue
                 if other is None:
-                    other = self._open(partition, hits.job_id)
+                    other = self._open(partition, answers.job_id)
                     if other is None:
                         return
                     opened.callback(other.close)
@@ -211,7 +211,7 @@ class AnswersElsewhere:
                 if entries is None:
                     return
                 if entries:
-                    yield Found(hits.job_id, other, entries)
+                    yield Found(answers.job_id, other, entries)
 
     def _still_unanswered(self, wanted: Unanswered, places: Sequence[int]) -> list[tuple[bytes, int]]:
         """Without those that a partition before gave, and each once."""

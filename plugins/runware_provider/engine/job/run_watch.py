@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.errors import TooManyFailed
-from runware_provider.engine.job.progress import Progress
+from runware_provider.engine.job.progress import QUIET_S, Progress
 from runware_provider.engine.outcome.rows import FAILED, Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from runware_provider.engine.errors import JobStopped
+    from runware_provider.engine.exchange.waits import Wait
     from runware_provider.engine.job.failure_watch import FailureWatch
     from runware_provider.engine.outcome.rows import Judgement
 
@@ -34,6 +35,7 @@ class RunWatch:
         outstanding: inferences under way at the vendor.
         report_to: gets the progress about once a second; None where nobody wants it.
         now: seconds, from any moment.
+        waits: what is waited for.
     """
 
     failures: FailureWatch | None
@@ -43,6 +45,7 @@ class RunWatch:
     outstanding: Callable[[], int]
     report_to: Callable[[Progress], None] | None
     now: Callable[[], float]
+    waits: Callable[[], Sequence[Wait]] = tuple
     proven: bool = False
     """Whether a request like these was answered before, so that there is no need to probe."""
     seen: Counts = field(default_factory=Counts)
@@ -113,6 +116,7 @@ class RunWatch:
         total = self.records * self.samples
         done = min(self.seen.rows, total)
         now, paid = self._reported_at, self.paid()
+        quiet_s = now - self._last_row_at
         self.report_to(
             Progress(
                 done=done,
@@ -123,6 +127,7 @@ class RunWatch:
                 reused=min(self.reused, done),
                 trouble=trouble,
                 cost_here=paid - self._paid_before,
-                quiet_s=now - self._last_row_at,
+                quiet_s=quiet_s,
+                waits=self.waits() if quiet_s >= QUIET_S else (),
             )
         )

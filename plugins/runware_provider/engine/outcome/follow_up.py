@@ -117,24 +117,29 @@ def output_retry_after(answers: Sequence[Judgement], policy: Policy) -> OutputRe
     It is worked out from the first answer on, so that it is the same in every process, and bounded by what the
     policy says now and not by what it said when they were asked for.
     """
+    # Never answered: what is asked next is no output retry.
+    if not answers:
+        return None
     output_retry, reasks = OutputRetry(), 0
     for place, answer in enumerate(answers):
-        # An answer that was cut off is asked for with more room, as long as there is more to be had.
         longer = policy.longer(output_retry.max_tokens) if answer.cut else None
+        # An answer that was cut off is asked for with more room, as long as there is more to be had: paid for.
         if longer is not None:
             output_retry = replace(output_retry, max_tokens=longer)
-        # One that does not fit is shown to the model, as often as the user allows.
+        # One that does not fit is shown to the model, as often as the user allows: paid for.
         elif _to_be_shown(answer) and reasks < policy.reasks:
             reasks += 1
             output_retry = replace(output_retry, shows=place)
+        # This one is the last: it fits, or nothing more is allowed. Its rows show the best of the answers.
         else:
             return None
-    return output_retry if answers else None
+    return output_retry
 
 
-def _to_be_shown(one: Judgement) -> bool:
+def _to_be_shown(answer: Judgement) -> bool:
     """Whether seeing its errors may help: with no more room than before it would be cut off again."""
-    return one.outcome is Outcome.INVALID and one.facts.get("finish_reason") != "length"
+    was_cut_off = answer.facts.get("finish_reason") == "length"
+    return answer.outcome is Outcome.INVALID and not was_cut_off
 
 
 def last_word(
@@ -151,7 +156,7 @@ def last_word(
     chosen = _chosen(answers)
     facts = {**chosen.facts, "attempts": errors + len(answers), "reasks": len(answers) - 1}
     for name in _SUMMED:
-        facts[name] = _sum(one.facts.get(name) for one in answers)
+        facts[name] = _sum(answer.facts.get(name) for answer in answers)
     # A row's cost is the bill of all its attempts, of those too that brought nothing.
     facts["cost_usd"] = sum_of_known([facts["cost_usd"], errors_usd])
     if note is not None and chosen.outcome is not Outcome.SUCCEEDED:
@@ -161,9 +166,9 @@ def last_word(
 
 def _chosen(answers: Sequence[Judgement]) -> Judgement:
     for wished in (Outcome.SUCCEEDED, Outcome.INVALID):
-        found = [one for one in answers if one.outcome is wished]
-        if found:
-            return found[-1]
+        with_it = [answer for answer in answers if answer.outcome is wished]
+        if with_it:
+            return with_it[-1]
     return answers[-1]
 
 

@@ -25,12 +25,13 @@ class Standing:
     attempt: int
     counted: int
     spent: int
-    settled: Attempt | None = None
-    """The attempt whose verdict is the last word, unless it is an answer that is to be asked about further."""
+    shown: Attempt | None = None
+    """What its rows show if nothing more is asked: the last answer, or else the error that ended it; None where neither
+    is there yet, so that it has to be asked."""
     answers: tuple[Attempt, ...] = ()
     """All answers, the oldest first."""
-    over: Attempt | None = None
-    """The error after which nothing more is asked."""
+    ended_by: Attempt | None = None
+    """The error that used up its attempts. Nothing more is asked then, also where an answer before it does not fit."""
     fate_unknown: bool = False
     rejected: bool = False
     withdrawn: bool = False
@@ -43,14 +44,14 @@ class Standing:
     @property
     def begun(self) -> bool:
         """Whether anything of it was sent, or may have been."""
-        return self.fate_unknown or self.attempt > 1 or self.settled is not None
+        return self.fate_unknown or self.attempt > 1 or self.shown is not None
 
 
 def standing(history: History | None, allowed_attempts: int, *, retry_lost: bool = True) -> Standing:
     """What is known of an inference, and what its next attempt would be."""
     if history is not None and len(history.attempts) == 1 and history.attempts[0].kind is Kind.ANSWERED:
         answer = history.attempts[0]  # nearly always
-        return Standing(answer.number + 1, 0, 0, settled=answer, answers=(answer,))
+        return Standing(answer.number + 1, 0, 0, shown=answer, answers=(answer,))
     attempts = sorted(history.attempts, key=lambda attempt: attempt.number) if history else []
     answers = tuple(attempt for attempt in attempts if attempt.kind is Kind.ANSWERED)
     errors = [attempt for attempt in attempts if attempt.kind is Kind.ERROR]
@@ -58,18 +59,18 @@ def standing(history: History | None, allowed_attempts: int, *, retry_lost: bool
     spent = [attempt for attempt in used_up if attempt.family != FORGOTTEN]
     final = bool(errors) and is_final(errors[-1].family, len(errors), allowed_attempts, retry_lost=retry_lost)
     errors_usd = sum_of_known(error.cost for error in errors)
-    over = _over(answers, errors if final else [], spent)
+    ended_by = _ended_by(answers, errors if final else [], spent)
 
     # Nothing more is asked: its rows show the last answer, or else the error that ended it.
-    if over is not None:
-        settled = answers[-1] if answers else over
+    if ended_by is not None:
+        shown = answers[-1] if answers else ended_by
         return Standing(
-            settled.number,
+            shown.number,
             len(errors),
             len(spent),
-            settled=settled,
+            shown=shown,
             answers=answers,
-            over=over,
+            ended_by=ended_by,
             errors_usd=errors_usd,
         )
 
@@ -78,7 +79,7 @@ def standing(history: History | None, allowed_attempts: int, *, retry_lost: bool
         number,
         len(errors),
         len(spent),
-        settled=answers[-1] if answers else None,
+        shown=answers[-1] if answers else None,
         answers=answers,
         errors_usd=errors_usd,
     )
@@ -86,7 +87,7 @@ def standing(history: History | None, allowed_attempts: int, *, retry_lost: bool
     return known if current is None else _with_current(known, current)
 
 
-def _over(
+def _ended_by(
     answers: Sequence[Attempt], final_errors: Sequence[Attempt], spent: Sequence[Attempt]
 ) -> Attempt | None:
     """The attempt after which nothing more is asked; an answer that came later asks further by itself."""

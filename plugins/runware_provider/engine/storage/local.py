@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import pyarrow as pa
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.storage.port import STALE_S, Entries, Entry
+from runware_provider.engine.storage.port import STALE_S, StoredFile, StoredFiles
 from runware_provider.engine.storage.private_folders import PrivateFolders
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class LocalStorage:
     def keep_private(self, folder: str) -> None:
         self._private.add(self._path(folder))
 
-    def list(self, folder: str, *, recursive: bool = True, links: bool = True) -> Entries:
+    def list(self, folder: str, *, recursive: bool = True, links: bool = True) -> StoredFiles:
         path = self._path(folder)
         mode = _mode(path)
         if mode is None or (not links and path.is_symlink()):
@@ -343,7 +343,7 @@ def _mode(path: Path) -> int | None:
 
 def _walk(
     folder: str, spelled: str, *, recursive: bool, links: bool, above: frozenset[tuple[int, int]]
-) -> Iterator[Entry]:
+) -> Iterator[StoredFile]:
     """Follows links, if it may, but never into a folder that it is inside of already."""
     try:
         status = Path(folder).stat()
@@ -365,14 +365,14 @@ def _walk(
             yield from _entry(child, path)
 
 
-def _entry(child: os.DirEntry[str], path: str) -> Iterator[Entry]:
+def _entry(child: os.DirEntry[str], path: str) -> Iterator[StoredFile]:
     try:
         status = child.stat()
     except FileNotFoundError:
         if child.is_symlink():  # leads nowhere: somebody counts on that file
             raise
         return  # deleted since the folder was read
-    yield Entry(path, status.st_size, status.st_mtime)
+    yield StoredFile(path, status.st_size, status.st_mtime)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ STALE_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredFile:
     """A file in a listing."""
 
     path: str
@@ -34,7 +34,7 @@ class Entry:
     """Seconds since the epoch, where the store knows."""
 
 
-Entries: TypeAlias = list[Entry]
+StoredFiles: TypeAlias = list[StoredFile]
 
 
 class Storage(Protocol):
@@ -54,7 +54,7 @@ class Storage(Protocol):
         such rights: there, who may read is said by the bucket's policy.
         """
 
-    def list(self, folder: str, *, recursive: bool = True, links: bool = True) -> Entries:
+    def list(self, folder: str, *, recursive: bool = True, links: bool = True) -> StoredFiles:
         """The files below a folder, sorted by path, never from a cache; none when there is no such folder.
 
         Args:

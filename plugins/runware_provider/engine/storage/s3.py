@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import pyarrow as pa
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.storage.port import Entries, Entry
+from runware_provider.engine.storage.port import StoredFile, StoredFiles
 from runware_provider.engine.storage.s3_client import S3Client
 from runware_provider.engine.storage.s3_place import S3Place, is_s3, s3_place
 from runware_provider.engine.storage.s3_reader import S3Reader
@@ -66,12 +66,14 @@ class S3Storage:
     def keep_private(self, folder: str) -> None:
         """Nothing: a bucket's policy says who may read what."""
 
-    def list(self, folder: str, *, recursive: bool = True, links: bool = True) -> Entries:  # noqa: ARG002 - there are none
+    def list(self, folder: str, *, recursive: bool = True, links: bool = True) -> StoredFiles:  # noqa: ARG002 - there are none
         key = self._place(folder).key.rstrip("/")
         prefix = f"{key}/" if key else ""
         spelled = folder.rstrip("/")
         found = [
-            Entry(f"{spelled}/{item['Key'][len(prefix) :]}", item["Size"], item["LastModified"].timestamp())
+            StoredFile(
+                f"{spelled}/{item['Key'][len(prefix) :]}", item["Size"], item["LastModified"].timestamp()
+            )
             for page in self._client.pages(prefix, folder, **({} if recursive else {"Delimiter": "/"}))
             for item in page.get("Contents", [])
             if not item["Key"].endswith("/")  # what some tools write to show an empty folder

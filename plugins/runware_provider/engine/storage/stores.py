@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.storage.local import LocalStorage, local_path
-from runware_provider.engine.storage.port import STALE_S, Bytes, Entries, Entry, Storage, Version
+from runware_provider.engine.storage.port import STALE_S, Bytes, Storage, StoredFile, StoredFiles, Version
 from runware_provider.engine.storage.s3_place import is_s3, s3_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["STALE_S", "Bytes", "Entries", "Entry", "Storage", "Stores", "Version"]
+__all__ = ["STALE_S", "Bytes", "Storage", "StoredFile", "StoredFiles", "Stores", "Version"]
 
 
 class Stores:

@@ -204,6 +204,8 @@ class _V1:
             await self._cut(scope, receive)
         elif "fail_after_work" in faults:
             await self._send(_scripted_response(faults["fail_after_work"]), scope, receive, send)
+        elif "dripping_reply" in faults:
+            await self._drip(response, faults["dripping_reply"].seconds, scope, receive, send)
         elif "half_body" in faults:
             await self._send_half(response, scope, receive, send)
         elif "garbage_body" in faults:
@@ -226,12 +228,30 @@ class _V1:
         await send({"type": "http.response.body", "body": half, "more_body": True})
         await self._cut(scope, receive)
 
+    async def _drip(
+        self, response: Response, seconds: float, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Send blanks until the client has had enough, or the server is reset."""
+        kept = [header for header in response.raw_headers if header[0] != b"content-length"]
+        # Packed, the blanks would wait for company.
+        headers = [*kept, (b"content-encoding", b"identity")]
+        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        gone = asyncio.create_task(_disconnected(receive))
+        while not gone.done() and not await self._wait(seconds):
+            await send({"type": "http.response.body", "body": b" ", "more_body": True})
+        gone.cancel()
+        await self._cut(scope, receive)
+
     async def _cut(self, scope: Scope, receive: Receive) -> None:
         transport = self._connections.open.get(tuple(scope["client"]))
         if transport is not None:
             transport.close()
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await _disconnected(receive)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _scripted_response(fault: Fault) -> Response:

@@ -29,6 +29,7 @@ REQUEST_KINDS: Mapping[str, str] = MappingProxyType(
         "cut_after_work": "Everything is done; the connection is cut without a reply.",
         "fail_after_work": "Everything is done; the reply is `status` with error `code`, or the plain `body`.",
         "delay_reply": "Everything is done; the reply comes `seconds` later.",
+        "dripping_reply": "Everything is done; the reply's headers come, then a blank every `seconds`, and never a body.",
         "half_body": "Everything is done; half of the reply's body is sent, then the connection is cut.",
         "garbage_body": "Everything is done; the reply is HTTP 200 with `body`, which is not JSON.",
         "duplicate_items": "Every item of `data` comes twice.",
@@ -45,6 +46,8 @@ SUBMIT_KINDS: Mapping[str, str] = MappingProxyType(
         'as `status: "error"` inside `data`. It is charged only with `charge`, and says its `cost` then.',
         "never_finish": "The task is accepted and charged, and stays `processing`.",
         "forget_result": "The task is done and charged; getResponse knows nothing, or answers error `code`.",
+        "unnamed_error": "The task is done and charged; getResponse says nothing of it but error `code`, which names no "
+        "`taskUUID`.",
         "delay_task": "The task takes `seconds` longer.",
         "slow_registration": "The task is accepted; for `seconds` its UUID is unknown to polls and archive, and one that "
         "is sent again is no duplicate: it runs, and is charged, again.",

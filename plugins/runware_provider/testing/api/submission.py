@@ -155,6 +155,11 @@ def _run(state: State, accepted: Task, given: Submission) -> None:
         return
     accepted.items = inference.items
     state.charge(accepted, inference.cost_nano, inference.usage)
+    unnamed = given.faults.get("unnamed_error")
+    if unnamed is not None:
+        accepted.lost = True
+        error = scripted_refusal(unnamed, "providerError").body("textInference")
+        accepted.lost_error = msgspec.Raw(_encode(error))
     forgotten = given.faults.get("forget_result")
     if forgotten is not None:
         accepted.lost = True

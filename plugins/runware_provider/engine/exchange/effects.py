@@ -1,0 +1,35 @@
+"""What a reply brought, beside the phases that it changed. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runware_provider.engine.attempt import Entry
+    from runware_provider.engine.errors import JobStopped
+    from runware_provider.engine.exchange.inference import Inference
+
+
+@dataclass
+class Effects:
+    """What a reply brought, beside the phases that it changed."""
+
+    verdicts: list[tuple[Inference, Entry]] = field(default_factory=list)
+    """To be made durable, then to be settled."""
+    rejections: list[Entry] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
+    """Seconds from sending to the answer, of each answer."""
+    full: bool = False
+    """The API said that it has no room."""
+    usable: bool = False
+    """The API said something that could be understood, other than that it has no room."""
+    throttled: bool = False
+    """It said that it has no room, and nothing else: it is there, and does nothing."""
+    stop: JobStopped | None = None
+    trouble: str | None = None
+    """What went wrong where nothing usable came, for a person."""
+    chunk: Sequence[Inference] = field(default=(), repr=False)
+    """What the reply was about: its messages may quote their prompts."""

@@ -1,0 +1,109 @@
+"""How long is waited, for what, and when it is looked at again: every bound of the exchange on one inference. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runware_provider.engine.api.error_families import back_off_s
+
+if TYPE_CHECKING:
+    from runware_provider.engine.exchange.inference import Inference
+    from runware_provider.engine.spec import Limits
+
+REPLAY_AFTER_S = 1.0
+"""The vendor's SDK waits at least a second before it replays a task."""
+REJECTED_POLL_S = 10.0
+"""How long a conflicting UUID is polled that had been refused before and was never sent without a reply."""
+SETTLE_IN_S = 60.0
+"""How long an accepted task may be unknown to everybody: stores may lag behind the acceptance."""
+PATIENCE = 3
+"""Errors in a row that may be about a question or about its task, until they are taken for the task's."""
+LOOK_UPS = 5
+"""Failed look-ups in a row, until a task that was never accepted is sent again, under the same UUID; and failed polls in a
+row, until it is looked up."""
+REFUSED_LOOK_UPS = 3
+"""Look-ups in a row that the API refused, until its archive counts as one that will not say anything."""
+OUTAGES = 2
+"""How many times longer than an API that gives no answer at all one inference is unheard, until it is given up: where
+nobody hears anything, the job stops before that, and keeps it."""
+TRIES_TOGETHER = 3
+"""Sends in a row without a usable reply, until the inferences of a request are told apart."""
+PROCESSING_DEADLINES = 10
+"""After how many deadlines a task that is said to be processing is given up."""
+LONGEST_POLL_S = 10.0
+LONGEST_REPLAY_S = 8.0
+"""The longest pause before a task is sent again, where only its sends go wrong."""
+POLLS_PER_AGE = 0.2
+"""Of the time that an inference has been waited for: the pause until it is asked for again."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """The bounds of one job.
+
+    Args:
+        limits: of the job.
+        spread: 0 to 1, different in each process, so that many clients do not come back together.
+    """
+
+    limits: Limits
+    spread: float
+
+    def back_off_s(self, inference: Inference) -> float:
+        """Seconds before the next request about an inference after some that brought nothing usable."""
+        return back_off_s(inference.failed_requests - 1, spread=self.spread)
+
+    def before_replay_s(self, inference: Inference) -> float:
+        """Seconds until what a send came to is asked for, and then sent again where it came to nothing."""
+        of_sends = back_off_s(inference.unanswered_sends - 1, longest_s=LONGEST_REPLAY_S, spread=self.spread)
+        return max(REPLAY_AFTER_S, self.back_off_s(inference), of_sends)
+
+    def gives_up_at(self, inference: Inference) -> float:
+        """When an accepted inference that nobody has an answer of is given up."""
+        deadline = inference.since if inference.deadline is None else inference.deadline
+        # The vendor says that it is at work on it.
+        if inference.processing:
+            return inference.since + PROCESSING_DEADLINES * self.limits.deadline_s
+        # getResponse has nothing to give; the archive may lag behind the acceptance.
+        if inference.said_lost:
+            return min(inference.since + SETTLE_IN_S, deadline)
+        return deadline
+
+    def resends_until(self, inference: Inference, now: float) -> float:
+        """How long an inference that was never accepted is sent again and again."""
+        doubted_at = now if inference.doubted_at is None else inference.doubted_at
+        return max(doubted_at, inference.not_before) + self.limits.deadline_s
+
+    def next_look_up_at(self, inference: Inference, now: float) -> float:
+        """When the archive is asked the next time for an inference that was accepted: when it is twice as old."""
+        return now + max(self.limits.first_look_up_s, now - inference.since)
+
+    def is_unheard_for_good(self, inference: Inference, now: float) -> bool:
+        """Whether the archive will not say what became of an inference, however often it is asked."""
+        if inference.refused_look_ups >= REFUSED_LOOK_UPS:
+            return True
+        since = inference.archive_silent_since
+        silent_s = 0.0 if since is None else now - since
+        return inference.failed_look_ups > LOOK_UPS and silent_s > OUTAGES * self.limits.unreachable_s
+
+    def before_next_look_s(self, inference: Inference) -> float:
+        """Seconds until an inference is asked for again, and then looked up, after look-ups that brought no word."""
+        return back_off_s(inference.failed_look_ups - 1, spread=self.spread)
+
+    def before_next_attempt_s(self, counted: int) -> float:
+        """Seconds between an attempt that ended in an error and the next.
+
+        Args:
+            counted: attempts that have ended without an answer by now.
+        """
+        return back_off_s(counted - 1, spread=self.spread)
+
+    def next_poll_s(self, inference: Inference, now: float) -> float:
+        """Seconds until an inference that is waited for is asked for again: the older, the rarer."""
+        interval = self.limits.poll_interval_s
+        pause = max(interval, min(LONGEST_POLL_S, POLLS_PER_AGE * (now - inference.since)))
+        for moment in (inference.deadline, inference.look_up_at):
+            if moment is not None and moment > now:
+                pause = min(pause, max(interval, moment - now))
+        return pause

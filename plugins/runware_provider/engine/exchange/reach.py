@@ -1,0 +1,49 @@
+"""How long an API is tried that gives no usable answer. Pure: time comes as a number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runware_provider.engine.errors import Unreachable
+
+if TYPE_CHECKING:
+    from runware_provider.engine.exchange.effects import Effects
+
+FIRST_CONTACT_S = 30.0
+"""How long an API that never answered is tried, at most: it is rather a wrong address than an outage."""
+
+
+class Reach:
+    """Whether the API can be reached.
+
+    Args:
+        unreachable_s: how long it may give no usable answer, once it gave one.
+    """
+
+    def __init__(self, unreachable_s: float) -> None:
+        self._unreachable_s = unreachable_s
+        self._was_there = False
+        self._failing_since: float | None = None
+        self.trouble: str | None = None
+        """What is wrong while no usable answer comes, for a person."""
+
+    def saw(self, effects: Effects, now: float) -> None:
+        """A request ended."""
+        if effects.usable:
+            self._was_there, self._failing_since, self.trouble = True, None, None
+            return
+        self._was_there = self._was_there or effects.throttled
+        if self._failing_since is None:
+            self._failing_since = now
+        if effects.trouble:
+            self.trouble = effects.trouble
+
+    def stop(self, now: float) -> Unreachable | None:
+        """Why the job should stop, if no usable answer came for too long."""
+        patience_s = self._unreachable_s
+        if not self._was_there:
+            patience_s = min(patience_s, FIRST_CONTACT_S)
+        if self._failing_since is None or now - self._failing_since <= patience_s:
+            return None
+        last = f"; the last try ended with {self.trouble}" if self.trouble else ""
+        return Unreachable(f"the API gave no usable answer for {patience_s:.0f} seconds{last}")
