@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.api import request_bodies
@@ -58,8 +58,9 @@ class Collector:
         content = request_bodies.get_response([one.task_uuid for one in chunk])
         try:
             reply = await self.client.ask(content, self.timeout_s)
-        except (NotSent, Lost):
-            return self.fates.ask_failed(chunk, self.now())
+        except (NotSent, Lost) as error:
+            effects = self.fates.ask_failed(chunk, self.now())
+            return replace(effects, trouble=str(error), remedy=error.remedy)
         if _too_large(reply, chunk):
             return None
         return self.fates.asked(chunk, reply, self.now())
@@ -68,8 +69,9 @@ class Collector:
         content = request_bodies.get_task_details([one.task_uuid for one in chunk])
         try:
             reply = await self.client.look_up(content, self.timeout_s)
-        except (NotSent, Lost):
-            return self.fates.look_up_failed(chunk, self.now())
+        except (NotSent, Lost) as error:
+            effects = self.fates.look_up_failed(chunk, self.now())
+            return replace(effects, trouble=str(error), remedy=error.remedy)
         if _too_large(reply, chunk):
             return None
         return self.fates.looked_up(chunk, reply, self.now())
@@ -87,3 +89,5 @@ def _add(whole: Effects, one: Effects) -> None:
     whole.full = whole.full or one.full
     whole.usable = whole.usable or one.usable
     whole.stop = whole.stop or one.stop
+    if one.trouble:
+        whole.trouble, whole.remedy = one.trouble, one.remedy

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Literal
 
 from runware_provider.engine.attempt import Entry, Kind
@@ -35,12 +36,16 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Limits, WhenShort
     from runware_provider.engine.spending.budget import Account
 
+log = logging.getLogger(__name__)
+
 Until = Literal["settled", "sent"]
 DRAIN_S = 30.0
 """After a stop that leaves the API well: how long answers that are on their way are still collected."""
 DRAINED = (BalanceExhausted, TooManyFailed)
 FINISH_S = 5.0
 """After a stop: how long requests that are under way may take."""
+FINISH_INTERRUPTED_S = 2.0
+"""The same where somebody asked to stop: Airflow kills a task five seconds after it asked, and its last words take time."""
 TICK_S = 1.0
 MARGIN_S = 1.0
 """Of the right to send, without which no request is begun: it has to be handed over within it."""
@@ -89,6 +94,9 @@ class Exchange:
         self._canary = Canary(submitter.fates.redactor)
         self._failing_since: float | None = None
         self._trouble: str | None = None
+        self._remedy = ""
+        """What to do about the trouble; empty where nothing is known to help."""
+        self._told_of_trouble = False
         self._reached = False
         self._unsettled = 0
         self._let_go: list[Inference] = []
@@ -148,8 +156,9 @@ class Exchange:
         if not self._reached:
             patience_s = min(patience_s, FIRST_CONTACT_S)
         if self._failing_since is not None and now - self._failing_since > patience_s:
-            last = f"; the last try ended with {self._trouble}" if self._trouble else ""
-            self._stop(Unreachable(f"the API gave no usable answer for {patience_s:.0f} seconds{last}"))
+            last = f"; the last try: {self._trouble}" if self._trouble else ""
+            reason = f"the API gave no usable answer for {patience_s:.0f} seconds{last}"
+            self._stop(Unreachable(reason, remedy=self._remedy or None))
         if self._stopped is None:
             ready = self._flight.count(Phase.READY)
             if not self._loads and ready < 4 * self._per_request and feed.wants():
@@ -250,12 +259,7 @@ class Exchange:
     async def _request(self, feed: Feed, watch: Watch, work: Coroutine[None, None, Effects]) -> None:
         effects = await work
         now = self._now()
-        if effects.usable:
-            self._reached, self._failing_since, self._trouble = True, None, None
-        else:
-            self._reached = self._reached or effects.throttled
-            self._failing_since = now if self._failing_since is None else self._failing_since
-            self._trouble = effects.trouble or self._trouble
+        self._note_contact(effects, now)
         if effects.full:
             self._pace.refused(now)
         for latency in effects.latencies:
@@ -299,6 +303,27 @@ class Exchange:
                 beside = inference.tokens - inference.prompt_tokens if follow_up is not None else None
                 self._account.judged(tokens, beside, output_retry=output_retry)
 
+    def _note_contact(self, effects: Effects, now: float) -> None:
+        """Whether the API is there, and what is wrong if it is not."""
+        if effects.usable:
+            self._reached, self._failing_since, self._trouble = True, None, None
+            return
+        self._reached = self._reached or effects.throttled
+        self._failing_since = now if self._failing_since is None else self._failing_since
+        if effects.trouble:
+            self._trouble, self._remedy = effects.trouble, effects.remedy
+            self._tell_of_trouble()
+
+    def _tell_of_trouble(self) -> None:
+        """Say what is wrong when nothing was reached yet: it is rather a wrong address than an outage."""
+        if self._reached or self._told_of_trouble:
+            return
+        self._told_of_trouble = True
+        log.warning("No usable answer from the API: %s.", self._trouble)
+        if self._remedy:
+            log.warning("%s", self._remedy)
+        log.warning("It is tried for %.0f s.", min(self._limits.unreachable_s, FIRST_CONTACT_S))
+
     def _stop(self, stop: JobStopped) -> None:
         if self._stopped is None:
             self._stopped = stop
@@ -330,7 +355,8 @@ class Exchange:
         """Let what is under way end for a moment, then give it up: intents cover whatever was sent."""
         running = self._busy() - self._commits
         if running:
-            await asyncio.wait(running, timeout=FINISH_S)
+            interrupted = isinstance(self._stopped, Interrupted)
+            await asyncio.wait(running, timeout=FINISH_INTERRUPTED_S if interrupted else FINISH_S)
         for task in running:
             task.cancel()
         self._ledger.hurry()
