@@ -586,7 +586,7 @@ async def test_a_model_that_is_in_no_table_is_asked_with_a_warning(
 async def test_an_address_where_the_api_is_not_is_said(place: Any) -> None:
     place.fill(2)
     wrong = place.server.base_url.replace("/v1", "/v2")
-    with pytest.raises(JobStopped, match="the last try ended with HTTP 404") as stopped:
+    with pytest.raises(JobStopped, match="the last try: HTTP 404") as stopped:
         await place.run(base_url=wrong, limits={"unreachable_s": 1.0})
     assert stopped.value.manifest["records_done"] == place.executed() == 0
 
