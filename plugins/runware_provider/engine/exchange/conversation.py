@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Literal
 
 from runware_provider.engine.attempt import Kind
@@ -37,12 +38,16 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Limits, WhenShort
     from runware_provider.engine.spending.budget import Account
 
+log = logging.getLogger(__name__)
+
 Until = Literal["settled", "sent"]
 DRAIN_S = 30.0
 """After a stop that leaves the API well: how long answers that are on their way are still collected."""
 DRAINED = (BalanceExhausted, TooManyFailed)
 FINISH_S = 5.0
 """After a stop: how long requests that are under way may take."""
+FINISH_INTERRUPTED_S = 2.0
+"""The same where somebody asked to stop: Airflow kills a task five seconds after it asked, and its last words take time."""
 TICK_S = 1.0
 MARGIN_S = 1.0
 """Of the right to send, without which no request is begun: it has to be handed over within it."""
@@ -231,7 +236,7 @@ class Exchange:
         """Make a request, and see to what its reply brought."""
         effects = await work
         now = self._now()
-        self._reach.saw(effects, now)
+        self._note_contact(effects, now)
         self._learn(effects, now)
         through = self._canary.let_through(effects.verdicts, proven=watch.proven)
         stop = effects.stop or through.stop
@@ -276,6 +281,12 @@ class Exchange:
             beside = inference.tokens - inference.prompt_tokens if follow_up is not None else None
             self._account.judged(tokens, beside, output_retry=output_retry)
 
+    def _note_contact(self, effects: Effects, now: float) -> None:
+        """Whether the API is there, and what a person is told if it never was."""
+        self._reach.saw(effects, now)
+        for line in self._reach.first_trouble():
+            log.warning("%s", line)
+
     def _stop(self, stop: JobStopped) -> None:
         if self._stopped is None:
             self._stopped = stop
@@ -307,7 +318,8 @@ class Exchange:
         """Let what is under way end for a moment, then give it up: intents cover whatever was sent."""
         running = self._busy() - self._commits
         if running:
-            await asyncio.wait(running, timeout=FINISH_S)
+            interrupted = isinstance(self._stopped, Interrupted)
+            await asyncio.wait(running, timeout=FINISH_INTERRUPTED_S if interrupted else FINISH_S)
         for task in running:
             task.cancel()
         self._ledger.hurry()

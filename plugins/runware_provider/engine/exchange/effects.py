@@ -31,5 +31,7 @@ class Effects:
     stop: JobStopped | None = None
     trouble: str | None = None
     """What went wrong where nothing usable came, for a person."""
+    remedy: str = ""
+    """What to do about that, in a sentence; empty where nothing is known to help."""
     chunk: Sequence[Inference] = field(default=(), repr=False)
     """What the reply was about: its messages may quote their prompts."""

@@ -65,10 +65,11 @@ class Submitter:
         try:
             reply = await self.client.post(request_bodies.body(tasks), self.timeout_s)
         except NotSent as error:
-            return replace(self.fates.not_sent(chunk, self.now()), trouble=str(error))
+            effects = self.fates.not_sent(chunk, self.now())
+            return replace(effects, trouble=str(error), remedy=error.remedy)
         except Lost as lost:
             effects = self.fates.send_unknown(chunk, self.now(), split=lost.timed_out)
-            return replace(effects, trouble=str(lost))
+            return replace(effects, trouble=str(lost), remedy=lost.remedy)
         await self._explain(fresh, reply)
         effects = self.fates.sent(chunk, reply, self.now())
         if effects.usable:
