@@ -16,7 +16,6 @@ from runware_provider.engine.errors import (
     StateUnreadable,
     how_far,
 )
-
 from runware_provider.engine.plain_text import printable
 
 if TYPE_CHECKING:
