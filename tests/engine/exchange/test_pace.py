@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.engine.exchange.pace import OPENING, START, STEP, Learnt, Pace
+from runware_provider.engine.exchange.pace import OPENING, START, Pace
+from runware_provider.engine.memory.learnt_pace import Learnt
 from tests.engine.exchange.simulated_vendor import (
     Fixed,
     Simulation,
@@ -172,7 +173,6 @@ def test_nothing_is_widened_that_is_not_used() -> None:
     for _ in range(5):
         wave(USUAL_S, most=30)
     assert pace.learnt == Learnt(100, USUAL_S)
-    assert STEP > 1
 
 
 @given(

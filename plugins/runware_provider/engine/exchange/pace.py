@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Literal
 
 from runware_provider.engine.exchange.ceiling import Ceiling
 from runware_provider.engine.exchange.cohort import Cohort
+from runware_provider.engine.memory.learnt_pace import Learnt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,14 +59,6 @@ MEASURED_AGAIN = 0.3
 DRIFT = 0.05
 SHORTEST_S = 0.05
 """Latencies below this are noise of the network."""
-
-
-@dataclass(frozen=True)
-class Learnt:
-    """What a process came to know of the API, where the next one begins."""
-
-    window: int
-    latency_s: float
 
 
 @dataclass(frozen=True)
