@@ -211,8 +211,8 @@ class Limits(ValueObject):
 
     requests: Annotated[WholeNumber, Field(ge=1, le=64)] = 4
     """HTTP requests under way at once."""
-    max_outstanding: Annotated[WholeNumber, Field(ge=1, le=100_000)] = 500
-    """Inferences under way at the vendor at once; the number in use adapts below this."""
+    max_outstanding: Annotated[WholeNumber, Field(ge=1, le=100_000)] = 10_000
+    """Inferences under way at the vendor at once, at most: how many fit, the job finds out by itself."""
     tasks_per_request: Annotated[WholeNumber, Field(ge=1, le=1000)] = 50
     """Tasks in one POST; with sync delivery at most 8, since the reply waits for the slowest."""
     request_bytes: Annotated[WholeNumber, Field(ge=10_000)] = 4_000_000

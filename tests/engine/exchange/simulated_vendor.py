@@ -254,7 +254,9 @@ class Simulation:
     def _plan_work(self) -> None:
         self._worker += 1
         if self._work:
-            self._at(self.now + (self._work[0][0] - self._work_done) / self._speed(), "work_event", self._worker)
+            self._at(
+                self.now + (self._work[0][0] - self._work_done) / self._speed(), "work_event", self._worker
+            )
 
     def _work_event(self, worker: int) -> None:
         if worker != self._worker:

@@ -84,6 +84,8 @@ class Exchange:
         self._account = account
         self._when_short = when_short
         self._is_sync = submitter.delivery == "sync"
+        if self._is_sync:
+            submitter.on_sending = self._sync_sending
         self._canary = Canary(submitter.fates.redactor)
         self._sending = Sending(
             flight=self._flight,
@@ -152,6 +154,7 @@ class Exchange:
 
     def _launch(self, feed: Feed, watch: Watch) -> None:
         now = self._now()
+        self._pace.look(now)
         unreachable = self._reach.stop(now)
         if unreachable is not None:
             self._stop(unreachable)
@@ -246,12 +249,18 @@ class Exchange:
         if through.verdicts or rejections:
             self._start(self._commits, self._commit(feed, watch, through, rejections))
 
+    def _sync_sending(self, count: int, now: float) -> None:
+        """A sync request is accepted by nothing but its answers: it counts from when it is sent."""
+        self._pace.accepted(count, self._flight.outstanding, now)
+
     def _learn(self, effects: Effects, now: float) -> None:
         """What the pace and the budget learn from a reply."""
-        if effects.full:
-            self._pace.refused(now)
+        if effects.accepted:
+            self._pace.accepted(effects.accepted, self._flight.arrived, now)
+        if effects.refused:
+            self._pace.refused(effects.refused, self._flight.arrived, now)
         for latency_s in effects.latencies:
-            self._pace.answered(latency_s)
+            self._pace.answered(latency_s, now)
         is_ours = [self._ledger.is_of_this_run(entry.key, entry.attempt) for _, entry in effects.verdicts]
         self._sending.count(effects.verdicts, is_ours)
 

@@ -21,7 +21,12 @@ class Effects:
     """To be made durable, then to be settled."""
     rejections: list[Entry] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
-    """Seconds from sending to the answer, of each answer."""
+    """Seconds from acceptance to the answer, of each answer to what this process sent; with sync delivery, which has no
+    acceptance, from sending."""
+    accepted: int = 0
+    """Tasks that the API has taken now."""
+    refused: int = 0
+    """Tasks for which it had no room."""
     full: bool = False
     """The API said that it has no room."""
     usable: bool = False

@@ -226,7 +226,8 @@ class Pace:
         self._rest = self._next_rest
         self._next_rest = min(LONGEST_REST, 2 * self._next_rest)
         self._move(
-            min(change.window, self._window / slower * USUAL + 1), "more under way brought nothing but latency"
+            min(change.window, self._window / slower * USUAL + 1),
+            "more under way brought nothing but latency",
         )
 
     def _is_slow_by_itself(self, change: Change, median_s: float) -> bool:

@@ -37,6 +37,8 @@ class Submitter:
     delivery: Delivery
     timeout_s: float
     now: Callable[[], float]
+    on_sending: Callable[[int, float], None] = lambda _count, _now: None
+    """Called with the number of tasks of a request and the time, when it is handed over."""
     intents: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def send(self, chunk: list[Inference], *, ahead: bool) -> Effects:
@@ -59,6 +61,7 @@ class Submitter:
         ]
         fresh = [inference for inference in chunk if inference.never_sent]
         started = self.now()
+        self.on_sending(len(chunk), started)
         for inference in chunk:
             inference.sent_at = inference.sent_at if inference.sent_at is not None else started
             inference.can_be_withdrawn = inference.found_nowhere = False

@@ -134,7 +134,7 @@ class Transitions:
         result = read_result(item)
         latency = now - inference.sent_at if inference.sent_at is not None else None
         if latency is not None:
-            effects.latencies.append(latency)
+            effects.latencies.append(now - inference.since if inference.accepted else latency)
             self.latencies.saw(latency)
         entry = inference.entry(
             Kind.ANSWERED,

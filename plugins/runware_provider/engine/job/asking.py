@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import random
 import time
 from dataclasses import dataclass
@@ -32,12 +34,12 @@ from runware_provider.engine.job.output_retries import OutputRetries
 from runware_provider.engine.job.prepare import changed, failures_state
 from runware_provider.engine.job.run_watch import RunWatch
 from runware_provider.engine.job.staged import Staged
+from runware_provider.engine.memory.learnt_pace import read_pace, write_pace
 from runware_provider.engine.memory.lease_rules import KERNEL_SHARE
 from runware_provider.engine.outcome.batch_writer import BatchWriter
 from runware_provider.engine.outcome.rows import Counts
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from runware_provider.engine.api.client import Transport
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
     from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.spec import Endpoint
     from runware_provider.engine.spending.budget import Account
+
+
+log = logging.getLogger(__name__)
 
 
 async def ask(
@@ -146,7 +151,8 @@ class _Asking:
         decider, flight, account = await self._looked_ahead()
         feed = self._feed(flight, decider)
         async with self._kept_on_failure(feed, flight):
-            await self._exchange(flight, account).run(feed, feed.watch, stop)
+            async with self._paced() as pace:
+                await self._exchange(flight, account, pace).run(feed, feed.watch, stop)
             await self._leftovers().ask(self.job.ledger.unsettled())
             await feed.finish()
         feed.watch.report()
@@ -160,7 +166,8 @@ class _Asking:
         decider, flight, account = await self._looked_ahead()
         feed = self._feed(flight, decider)
         async with self._kept_on_failure(feed, flight):
-            await self._exchange(flight, account).run(feed, feed.watch, stop, until="sent")
+            async with self._paced() as pace:
+                await self._exchange(flight, account, pace).run(feed, feed.watch, stop, until="sent")
             await feed.in_hand.staging.abandon()
         feed.watch.report()
         return len(flight)
@@ -186,7 +193,21 @@ class _Asking:
             await feed.in_hand.staging.abandon()
             raise
 
-    def _exchange(self, flight: Flight, account: Account | None) -> Exchange:
+    @contextlib.asynccontextmanager
+    async def _paced(self) -> AsyncIterator[Pace]:
+        """Begin with the window that the last process of this place found, and leave the own one to the next."""
+        prepared = self.job.prepared
+        storage, place, model = prepared.storage, prepared.place_state, prepared.spec.model
+        before = await asyncio.to_thread(read_pace, storage, place, model)
+        pace = Pace(prepared.spec.limits.max_outstanding, before, log.debug)
+        try:
+            yield pace
+        finally:
+            learnt = pace.learnt
+            if learnt is not None and learnt != before:
+                await asyncio.to_thread(write_pace, storage, place, model, learnt)
+
+    def _exchange(self, flight: Flight, account: Account | None, pace: Pace) -> Exchange:
         job, client = self.job, self.client
         spec, limits = job.prepared.spec, job.prepared.spec.limits
         redactor = client.redactor(job.prepared.template.fields(0))
@@ -198,7 +219,7 @@ class _Asking:
         return Exchange(
             submitter,
             [Polls(Collector(client, fates, limits.request_timeout_s, time.monotonic), flight, limits)],
-            pace=Pace(limits.max_outstanding),
+            pace=pace,
             limits=limits,
             job_id=job.identity.job_id,
             right=job.lease,
