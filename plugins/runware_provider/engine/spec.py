@@ -230,7 +230,8 @@ class Limits(ValueObject):
     retry_lost: bool = True
     """Whether an accepted inference that never showed up, and may have been billed, gets a further attempt."""
     poll_interval_s: Seconds = 1.0
-    """Seconds from acceptance to the first look at a result; later looks become rarer with its age."""
+    """Seconds from acceptance to the first look at a result, until it is known how long answers take; from then on
+    the least between two looks, which become rarer with its age."""
     deadline_s: Seconds = 1_800.0
     """Seconds after which an inference that never showed up is looked for in the archive, then given up."""
     request_timeout_s: Seconds = 60.0
