@@ -12,6 +12,7 @@ from from_code.markdown import code, described, sentence
 from from_code.types import told
 from runware_provider.engine import spec
 from runware_provider.engine.spec_options import field_docstrings
+from runware_provider.engine.value_object import ValueObject
 from runware_provider.quality.spec import Report
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 INHERITED = ("self", "kwargs")
 NEEDED = "needed"
-OBJECTS: list[type[spec.ValueObject]] = [*spec.ValueObject.__subclasses__(), Report]
+OBJECTS: list[type[ValueObject]] = [*ValueObject.__subclasses__(), Report]
 KINDS = {kind.__name__: kind for kind in OBJECTS}
 
 
@@ -61,7 +62,7 @@ def _default(field: FieldInfo) -> str:
     held: Any = field.default_factory() if field.default_factory else field.default  # type: ignore[call-arg] # none takes data
     if held is PydanticUndefined:
         return NEEDED
-    return _by_default(f"{type(held).__name__}()" if isinstance(held, spec.ValueObject) else repr(held))
+    return _by_default(f"{type(held).__name__}()" if isinstance(held, ValueObject) else repr(held))
 
 
 def _default_in_source(written: object) -> str:

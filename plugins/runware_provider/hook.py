@@ -10,8 +10,9 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from runware_provider.engine.address import whole_address
+from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.spec import Endpoint, Limits, Spec
+from runware_provider.engine.spec import Limits, Spec
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

@@ -44,13 +44,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
+    from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.filters import Filter
     from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.output_types import OutputType
     from runware_provider.engine.spec import (
         Budget,
         Delivery,
-        Endpoint,
         Forcing,
         IfExists,
         IfSchemaBreaks,

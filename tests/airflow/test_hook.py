@@ -7,13 +7,14 @@ import pytest
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from runware_provider.engine.endpoint import DEFAULT_BASE_URL
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.spec import DEFAULT_BASE_URL, Limits, Spec
+from runware_provider.engine.spec import Limits, Spec
 from runware_provider.hook import RunwareHook, base_url
 from runware_provider.testing import LocalServer, ServerSettings
 
 if TYPE_CHECKING:
-    from runware_provider.engine.spec import Endpoint
+    from runware_provider.engine.endpoint import Endpoint
 
 KEY = "key-of-the-tests-0123456789"
 

@@ -18,13 +18,15 @@ from runware_provider.engine import errors
 from runware_provider.engine.cli_options import INSTEAD
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.job.progress import Progress
-from runware_provider.engine.spec import Endpoint, Settings, Spec, Tool
+from runware_provider.engine.spec import Settings, Spec, Tool
 from runware_provider.engine.spec_options import spec_options
 from runware_provider.operators import TextInferenceOperator
 
 if TYPE_CHECKING:
     import asyncio
     from pathlib import Path
+
+    from runware_provider.engine.endpoint import Endpoint
 
 KEY = "key-of-the-tests-0123456789"
 MANIFEST = {

@@ -11,8 +11,9 @@ import jsonschema
 import pytest
 
 from runware_provider import configuration, hook
+from runware_provider.engine.endpoint import DEFAULT_BASE_URL
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.spec import DEFAULT_BASE_URL, Limits, Spec
+from runware_provider.engine.spec import Limits, Spec
 from runware_provider.provider_info import OPTIONS, SECTION, get_provider_info
 
 PROJECT = Path(__file__).parents[2]

@@ -35,9 +35,10 @@ import runware_provider
 from runware_provider.decorators import text_inference_task
 from runware_provider.engine.api.replies import read_reply
 from runware_provider.engine.cli import main
+from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import BadInput, JobStopped, PublishConflict
 from runware_provider.engine.job.run import run_job
-from runware_provider.engine.spec import Budget, Endpoint, Settings, Spec, Tool
+from runware_provider.engine.spec import Budget, Settings, Spec, Tool
 from runware_provider.engine.storage.s3 import S3Storage
 from runware_provider.engine.storage.stores import Stores
 from runware_provider.hook import RunwareHook

@@ -18,10 +18,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from runware_provider.engine.attempt import Kind
+from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.job.plan import plan
 from runware_provider.engine.job.run import run_job
-from runware_provider.engine.spec import Endpoint, Limits, Spec
+from runware_provider.engine.spec import Limits, Spec
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 from tests.answers import total_of
 from tests.forked import PLUGINS, CommandLine

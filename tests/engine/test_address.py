@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from runware_provider.engine.address import whole_address
+from runware_provider.engine.endpoint import DEFAULT_BASE_URL, Endpoint
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.spec import DEFAULT_BASE_URL, Endpoint
 
 
 @pytest.mark.parametrize("written", ["", " ", "api.runware.ai", "https://api.runware.ai", "api.runware.ai/"])

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
+from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import BadInput, StateUnreadable
-from runware_provider.engine.spec import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

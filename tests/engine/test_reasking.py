@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import random
+import shutil
 import signal
 import threading
 from typing import TYPE_CHECKING, Annotated, Any

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 import runware_provider
+from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.spec import Endpoint, Limits, Settings, Spec, Tool, ToolChoice
+from runware_provider.engine.spec import Limits, Settings, Spec, Tool, ToolChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable

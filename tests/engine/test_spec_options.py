@@ -17,9 +17,10 @@ from runware_provider.engine.cli_options import parsed, typed
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filters import COMPARISONS, MEMBERSHIPS, NULL_TESTS
 from runware_provider.engine.option_forms import BY_HAND, REPEATABLE
-from runware_provider.engine.spec import Limits, Spec, Tool, ToolChoice, ValueObject
+from runware_provider.engine.spec import Limits, Spec, Tool, ToolChoice
 from runware_provider.engine.spec_options import Option, spec_of, spec_options
 from runware_provider.engine.traits import ModelTraits
+from runware_provider.engine.value_object import ValueObject
 
 NEEDED = ("--source=in", "--destination=out", "--prompt={{ record.body }}")
 

@@ -47,6 +47,7 @@ from runware_provider.engine.dataset.published_manifest import (  # noqa: E402
     replaced_names,
 )
 from runware_provider.engine.dataset.source import first_rows  # noqa: E402
+from runware_provider.engine.endpoint import Endpoint  # noqa: E402
 from runware_provider.engine.errors import EngineError  # noqa: E402
 from runware_provider.engine.job.inferring import infer_shard  # noqa: E402
 from runware_provider.engine.job.run import run_job  # noqa: E402
@@ -65,7 +66,7 @@ from runware_provider.engine.memory.segment_catalogue import (  # noqa: E402
 from runware_provider.engine.memory.state_folder import expected_generation, find_job  # noqa: E402
 from runware_provider.engine.outcome.answer import read_arguments, read_json  # noqa: E402
 from runware_provider.engine.schema.answer_schema import output_schema  # noqa: E402
-from runware_provider.engine.spec import Endpoint, Limits, Spec  # noqa: E402
+from runware_provider.engine.spec import Limits, Spec  # noqa: E402
 from runware_provider.engine.storage.local import LocalStorage  # noqa: E402
 from runware_provider.testing import LocalServer, ServerSettings  # noqa: E402
 

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Mapping
     from pathlib import Path
 
-    from runware_provider.engine.spec import Endpoint, Spec
+    from runware_provider.engine.endpoint import Endpoint
+    from runware_provider.engine.spec import Spec
     from runware_provider.engine.storage.stores import Bytes, Storage, Version
 
 TOLD = "told.txt"

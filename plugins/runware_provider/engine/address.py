@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from runware_provider.engine.spec import DEFAULT_BASE_URL, is_loopback
+from runware_provider.engine.endpoint import DEFAULT_BASE_URL, is_loopback
 
 _DEFAULT_PATH: Final = urlsplit(DEFAULT_BASE_URL).path
 

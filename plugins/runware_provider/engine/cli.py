@@ -29,6 +29,7 @@ from runware_provider.engine.cli_options import (
     typed,
 )
 from runware_provider.engine.dataset.destination import dataset_folder
+from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import (
     BadInput,
     EngineError,
@@ -45,7 +46,6 @@ from runware_provider.engine.job.publishing_shards import publish_shards
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.job.splitting import split_shards
 from runware_provider.engine.plain_text import printable, printable_lines
-from runware_provider.engine.spec import Endpoint
 from runware_provider.engine.spec_options import spec_of
 from runware_provider.engine.spending.forecast import forecast
 from runware_provider.engine.storage.stores import Stores

@@ -9,11 +9,11 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from runware_provider.engine.endpoint import DEFAULT_BASE_URL
 from runware_provider.engine.errors import BadInput, how_far, note_how_far
 from runware_provider.engine.option_forms import NEW_WISH
 from runware_provider.engine.option_values import pairs
 from runware_provider.engine.plain_text import printable_lines
-from runware_provider.engine.spec import DEFAULT_BASE_URL
 from runware_provider.engine.spec_options import add_spec_options, as_option
 
 if TYPE_CHECKING:

@@ -9,19 +9,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sized
-from dataclasses import dataclass, field, fields
-from ipaddress import ip_address
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -29,9 +23,10 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.filters import NOT_WHERE, Filters, normal_form
+from runware_provider.engine.filters import Filters, normal_form
 from runware_provider.engine.output_types import OutputType, understood
 from runware_provider.engine.traits import ModelTraits
+from runware_provider.engine.value_object import ValueObject, shown
 
 Delivery = Literal["poll", "sync"]
 Forcing = Literal["auto", "json_schema", "tool", "prompt"]
@@ -44,9 +39,9 @@ Reuse = Literal["partition", "dataset"]
 Untyped = Literal["refuse", "json"]
 
 PARTITION_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-MOST_SHOWN = 10**30
-DEFAULT_BASE_URL = "https://api.runware.ai/v1"
 DEFAULT_MODEL = "deepseek-v4-pro"
+MOST_TOKENS_OF_THE_DEFAULT = 100_000
+"""Of one answer, by the vendor's page of the model."""
 DEFAULT_MAX_FAILED = 0.1
 
 
@@ -104,23 +99,6 @@ OWN_FIELDS = {
     "seed": "seed",
 }
 """The API's names of settings that have an argument here."""
-
-
-class ValueObject(BaseModel):
-    """Frozen, compared by value, with a repr that is the same in every process and holds no secret."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        populate_by_name=True,
-        hide_input_in_errors=True,  # pydantic's error stays the context of ours
-    )
-
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise bad_input(error, type(self).__name__) from None
 
 
 class Settings(ValueObject):
@@ -298,7 +276,7 @@ def _count_or_share(value: object) -> object:
         return value
     raise BadInput(
         "max_failed",
-        f"{_shown(value)} is neither a count nor a share",
+        f"{shown(value)} is neither a count nor a share",
         "Give a whole number of rows, a share such as 0.1, or None for no bound",
     )
 
@@ -434,50 +412,69 @@ class Spec(ValueObject):
         return {"type": choice} if choice in {"auto", "any", "none"} else {"type": "tool", "name": choice}
 
     @model_validator(mode="after")
-    def _parts_fit_each_other(self) -> Self:
-        names = [tool.name for tool in self.tools if tool.type == "function"]
-        repeated = sorted({str(name) for name in names if names.count(name) > 1})
-        if repeated:
-            raise BadInput("tools", f"the name {repeated[0]!r} is used twice", "Give each tool its own name")
-        _refuse_twins([str(name) for name in names])
+    def _tools_can_be_told_apart(self) -> Self:
+        names = [str(tool.name) for tool in self.tools if tool.type == "function"]
+        for name in sorted(names):
+            if names.count(name) > 1:
+                raise BadInput("tools", f"the name {name!r} is used twice", "Give each tool its own name")
+        _refuse_twins(names)
+        return self
+
+    @model_validator(mode="after")
+    def _a_result_is_either_an_object_or_calls(self) -> Self:
         if self.tools and self.output_type is not None:
             raise BadInput(
                 "tools", "output_type and tools exclude each other: a result is either", "Drop one of them"
-            )
-        if self.tool_choice is not None and not self.tools:
-            raise BadInput("tool_choice", "there are no tools to choose from", "Add tools, or drop it")
-        if self.tool_choice is not None and self.tool_choice.name not in {None, *names}:
-            known = ", ".join(sorted(str(name) for name in names)) or "none with a name"
-            raise BadInput(
-                "tool_choice", f"there is no tool {self.tool_choice.name!r}", f"Choose from: {known}"
-            )
-        if self.refresh is not None and self.retry_failed is not None:
-            raise BadInput(
-                "retry_failed", "refresh asks everything anew, the failed records too", "Drop one of them"
             )
         if self.flatten and self.output_type is None:
             called = "a list of calls" if self.tools else "a text"
             raise BadInput(
                 "flatten", f"the result is {called}, which has no fields", "Ask for an object, or drop it"
             )
-        if self.output_type is None and self.forcing != "auto":
+        if self.forcing != "auto" and self.output_type is None:
             raise BadInput(
                 "forcing",
                 f"{self.forcing!r} needs an output_type to force",
                 "Add an output_type, or leave it at 'auto'",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_choice_is_one_of_the_tools(self) -> Self:
+        if self.tool_choice is None:
+            return self
+        if not self.tools:
+            raise BadInput("tool_choice", "there are no tools to choose from", "Add tools, or drop it")
+        chosen = self.tool_choice.name
+        names = sorted(str(tool.name) for tool in self.tools if tool.type == "function")
+        if chosen is not None and chosen not in names:
+            known = ", ".join(names) or "none with a name"
+            raise BadInput("tool_choice", f"there is no tool {chosen!r}", f"Choose from: {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_wish_to_ask_anew(self) -> Self:
+        if self.refresh is not None and self.retry_failed is not None:
+            raise BadInput(
+                "retry_failed", "refresh asks everything anew, the failed records too", "Drop one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _answers_are_as_long_as_the_model_can(self) -> Self:
+        wished = self.settings.max_tokens or 0
         most = self.structured.traits.max_tokens if self.structured.traits is not None else None
-        if most is not None and (self.settings.max_tokens or 0) > most:
+        if most is not None and wished > most:
             raise BadInput(
                 "settings.max_tokens",
-                f"it is {self.settings.max_tokens}, and the model's traits say at most {most}",
+                f"it is {wished}, and the model's traits say at most {most}",
                 f"Choose 1 to {most}",
             )
-        if self.model == DEFAULT_MODEL and (self.settings.max_tokens or 0) > 100_000:
+        if self.model == DEFAULT_MODEL and wished > MOST_TOKENS_OF_THE_DEFAULT:
             raise BadInput(
                 "settings.max_tokens",
-                f"it is {self.settings.max_tokens}, and {self.model} takes at most 100000",
-                "Choose 1 to 100000",
+                f"it is {wished}, and {self.model} takes at most {MOST_TOKENS_OF_THE_DEFAULT}",
+                f"Choose 1 to {MOST_TOKENS_OF_THE_DEFAULT}",
             )
         return self
 
@@ -486,7 +483,9 @@ class Spec(ValueObject):
         """As far as it is known here; what the table of models says comes when the job is prepared."""
         name, wished = "structured.max_tokens_if_truncated", self.structured.max_tokens_if_truncated
         traits, first = self.structured.traits, self.settings.max_tokens
-        takes = (traits.max_tokens if traits else None) or (100_000 if self.model == DEFAULT_MODEL else None)
+        takes = (traits.max_tokens if traits else None) or (
+            MOST_TOKENS_OF_THE_DEFAULT if self.model == DEFAULT_MODEL else None
+        )
         if wished is not None and takes is not None and wished > takes:
             raise BadInput(
                 name, f"it is {wished}, and {self.model} takes at most {takes}", f"Choose at most {takes}"
@@ -514,134 +513,3 @@ class Spec(ValueObject):
         )
 
     __str__ = __repr__
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host's name or address always means this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where the API answers and the key that opens it.
-
-    Raises:
-        BadInput: the URL could send the key in clear text over a network, or there is no key.
-    """
-
-    base_url: str = DEFAULT_BASE_URL
-    key: str = field(default="", repr=False)
-
-    def __post_init__(self) -> None:
-        like = f"Write it like {DEFAULT_BASE_URL}"
-        try:
-            url = urlsplit(self.base_url)
-            host, _ = url.hostname, url.port
-        except ValueError:
-            raise BadInput("base URL", "it cannot be read", like) from None
-        if url.scheme not in {"https", "http"} or not host or re.search(r"\s", self.base_url):
-            raise BadInput("base URL", "it is no https address of a host", like)
-        if "@" in url.netloc:
-            raise BadInput("base URL", "it holds a user or a password", "Give the key as the API key instead")
-        if url.scheme == "http" and not is_loopback(host):
-            raise BadInput("base URL", "http would send the key in clear text", "Use https")
-        if not self.key.strip():
-            raise BadInput(
-                "API key", "it is missing", "Set RUNWARE_API_KEY, or the password of the Airflow connection"
-            )
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether it is this machine that answers."""
-        return is_loopback(urlsplit(self.base_url).hostname or "")
-
-    @property
-    def service(self) -> str:
-        """The host, without its port: who answers."""
-        return (urlsplit(self.base_url).hostname or "").rstrip(".")
-
-
-def bad_input(error: ValidationError, kind: str) -> BadInput:
-    """Pydantic's first complaint as one sentence for the person who wrote the DAG."""
-    first = error.errors(include_url=False)[0]
-    path = [part for part in (_prefix(kind), *(str(part) for part in first["loc"])) if part]
-    field = ".".join(path) or kind
-    value, bounds = first.get("input"), first.get("ctx") or {}
-    if first["type"] == "missing":
-        return BadInput(field, "it is missing", "Give it; there is no default")
-    if first["type"] == "extra_forbidden" and field == "where":
-        return BadInput(field, "there is no such argument any more", NOT_WHERE)
-    if first["type"] == "extra_forbidden":
-        return BadInput(field, "there is no such argument", f"{kind} takes: {_fields(kind)}")
-    if first["type"] == "unexpected_keyword_argument":
-        known = ", ".join(one.name for one in fields(ModelTraits))
-        return BadInput(field, "there is no such trait", f"There are: {known}")
-    if first["type"] in _BOUNDS:
-        problem, remedy = _BOUNDS[first["type"]]
-        size = len(value) if isinstance(value, Sized) else 0
-        shown = {"value": _shown(value), "size": size, **bounds}
-        return BadInput(field, problem.format(**shown), remedy.format(**shown))
-    problem = f"{_shown(value)} does not fit"
-    wanted = next((said for ending, said in _WANTED.items() if first["type"].startswith(ending)), None)
-    if first["type"] == "model_type":
-        wanted = f"Give a {bounds['class_name']}, or a dict of its arguments"
-    return BadInput(field, problem, wanted or f"{first['msg'].rstrip('.')}")
-
-
-_BOUNDS = {
-    "greater_than_equal": ("{value} is too small", "Choose {ge} or more"),
-    "less_than_equal": ("{value} is too large", "Choose {le} or less"),
-    "greater_than": ("{value} is too small", "Choose more than {gt}"),
-    "finite_number": ("{value} is no number to count with", "Give a finite number"),
-    "string_too_short": ("it is empty", "Give a text, or leave it out"),
-    "string_too_long": ("it has {size} characters", "Shorten it to at most {max_length}"),
-    "too_long": ("it has {actual_length} entries", "Keep at most {max_length}"),
-    "string_pattern_mismatch": (
-        "{value} is no name that the API takes",
-        "Use 1 to 64 letters, digits, hyphens and underscores",
-    ),
-    "literal_error": ("{value} is not one of its values", "Choose {expected}"),
-}
-"""Problem and remedy by pydantic's type of error."""
-_WANTED = {
-    "bool": "Give True or False",
-    "int": "Give a whole number",
-    "float": "Give a number",
-    "string": "Give a text",
-    "dict": "Give a dict",
-    "tuple": "Give a list or a tuple",
-}
-
-
-def _prefix(kind: str) -> str:
-    names = {
-        "Settings": "settings",
-        "Limits": "limits",
-        "Budget": "budget",
-        "Structured": "structured",
-        "Report": "report",
-        "Tool": "tools",
-        "ToolChoice": "tool_choice",
-    }
-    return names.get(kind, "")
-
-
-def _shown(value: object) -> str:
-    """A value where it is short and plain; else its kind, since it may hold what no log should."""
-    if isinstance(value, int) and abs(value) > MOST_SHOWN:
-        return "a number of very many digits"
-    if isinstance(value, int | float) or (isinstance(value, str) and len(value) <= 60):
-        return repr(value)
-    return f"a {type(value).__name__}"
-
-
-def _fields(kind: str) -> str:
-    kinds = {one.__name__: one for one in ValueObject.__subclasses__()}
-    if kind not in kinds:
-        return "the documented arguments only"
-    return ", ".join(field.alias or name for name, field in kinds[kind].model_fields.items())

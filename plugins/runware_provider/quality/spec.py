@@ -7,7 +7,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.spec import Text, ValueObject
+from runware_provider.engine.spec import Text
+from runware_provider.engine.value_object import ValueObject
 
 
 class Report(ValueObject):

@@ -16,8 +16,8 @@ import pytest
 
 from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.client import Client, Lost, NotSent
+from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import BadInput, BalanceExhausted, KeyRefused, Unreachable
-from runware_provider.engine.spec import Endpoint
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 
 if TYPE_CHECKING:

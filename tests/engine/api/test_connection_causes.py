@@ -18,8 +18,8 @@ from cryptography.x509.oid import NameOID
 
 from runware_provider.engine.api.client import Client, Lost, NotSent
 from runware_provider.engine.api.connection_causes import cause_of
+from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import Unreachable
-from runware_provider.engine.spec import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

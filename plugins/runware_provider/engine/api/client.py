@@ -25,9 +25,9 @@ from runware_provider.engine.api.replies import decode, read_archive, read_poll,
 from runware_provider.engine.api.reply_bytes import ACCEPTED, ReplyBroken, ReplyBytes, ReplyTooLarge
 from runware_provider.engine.api.reported_numbers import MOST_PRICE_USD, number_in
 from runware_provider.engine.api.whole_time import CONNECTING, TookTooLong, within
+from runware_provider.engine.endpoint import DEFAULT_BASE_URL
 from runware_provider.engine.errors import BadInput, EngineError, KeyRefused, Unreachable
 from runware_provider.engine.quiet_loggers import our_request, silence_about_us
-from runware_provider.engine.spec import DEFAULT_BASE_URL
 
 if TYPE_CHECKING:
     import ssl
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from runware_provider.engine.api.replies import Reply
-    from runware_provider.engine.spec import Endpoint
+    from runware_provider.engine.endpoint import Endpoint
 
 _Trace: TypeAlias = "Callable[[str, Mapping[str, Any]], Awaitable[None]]"
 Transport: TypeAlias = httpx.AsyncBaseTransport

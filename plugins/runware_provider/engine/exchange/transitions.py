@@ -13,12 +13,12 @@ from runware_provider.engine.api.redact import Redactor
 from runware_provider.engine.api.replies import bare_status, encode_item
 from runware_provider.engine.api.results import cost_of, read_result
 from runware_provider.engine.attempt import Kind
+from runware_provider.engine.endpoint import DEFAULT_BASE_URL
 from runware_provider.engine.errors import Unreachable
 from runware_provider.engine.exchange.effects import Effects
 from runware_provider.engine.exchange.inference import Phase
 from runware_provider.engine.exchange.latencies import Latencies
 from runware_provider.engine.exchange.patience import Patience
-from runware_provider.engine.spec import DEFAULT_BASE_URL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from runware_provider.engine.api.client import Transport
+    from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.job.opening import OpenedJob
     from runware_provider.engine.job.progress import Progress
-    from runware_provider.engine.spec import Endpoint
     from runware_provider.engine.spending.budget import Account
 
 

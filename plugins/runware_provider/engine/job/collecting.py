@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.api.request_bodies import FollowUp
     from runware_provider.engine.attempt import Entry
+    from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.errors import JobStopped
     from runware_provider.engine.identity import Key
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.memory.lease import Lease
     from runware_provider.engine.memory.ledger import Ledger
-    from runware_provider.engine.spec import Endpoint
 
 
 async def collect(  # noqa: PLR0913 - each a fact of its own

@@ -32,11 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runware_provider.engine.api.client import Transport
+    from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.job.opening import Place
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.job.staged import Staged
-    from runware_provider.engine.spec import Budget, Endpoint, Spec
+    from runware_provider.engine.spec import Budget, Spec
     from runware_provider.engine.storage.stores import Storage, Stores
 
 SHORT = "budget"

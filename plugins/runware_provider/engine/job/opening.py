@@ -26,9 +26,10 @@ from runware_provider.engine.storage.stores import Stores
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.memory.state_folder import JobIdentity
-    from runware_provider.engine.spec import Endpoint, Spec
+    from runware_provider.engine.spec import Spec
     from runware_provider.engine.storage.stores import Version
 
     Published = tuple[dict[str, Any], Version]

@@ -30,11 +30,12 @@ from runware_provider.engine.outcome.rows import FAILED, Counts, Outcome
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.job.opening import Place
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.job.shard_done import Done
     from runware_provider.engine.memory.ledger_sums import Of, Totals
-    from runware_provider.engine.spec import Endpoint, Spec
+    from runware_provider.engine.spec import Spec
     from runware_provider.engine.storage.stores import Stores
 
 

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runware_provider.engine.api.client import Transport
+    from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.job.opening import OpenedJob, Place
     from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.job.split_record import Split
     from runware_provider.engine.job.staged import Staged
-    from runware_provider.engine.spec import Endpoint, Spec
+    from runware_provider.engine.spec import Spec
     from runware_provider.engine.storage.stores import Stores
 
 

@@ -26,9 +26,10 @@ from runware_provider.engine.memory.ledger_sums import Totals
 
 if TYPE_CHECKING:
     from runware_provider.engine.api.client import Transport
+    from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.job.opening import Place
     from runware_provider.engine.job.prepare import Prepared
-    from runware_provider.engine.spec import Budget, Endpoint, Spec
+    from runware_provider.engine.spec import Budget, Spec
     from runware_provider.engine.storage.stores import Stores
 
 SHARDS = 16

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runware_provider.engine.api.client import Transport
+    from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.job.split_record import Split
-    from runware_provider.engine.spec import Budget, Endpoint
+    from runware_provider.engine.spec import Budget
 
 NEXT_TO_NOTHING_USD = 1e-12
 
