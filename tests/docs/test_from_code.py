@@ -17,6 +17,7 @@ from from_code import PLACE, fill, made
 from from_code.arguments import INHERITED, KINDS
 from from_code.command_line import commands, options
 from runware_provider.engine import errors, spec
+from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.outcome.rows import INFERENCE_TYPE
 from runware_provider.engine.traits import ModelTraits
@@ -118,9 +119,9 @@ async def test_every_key_of_a_manifest_is_listed(tmp_path: Path, project: Path) 
         limit=3,
     )
     with LocalServer(ServerSettings(latency=0)) as server:
-        published = await run_job(job, spec.Endpoint(server.base_url, server.key))
+        published = await run_job(job, Endpoint(server.base_url, server.key))
         with pytest.raises(errors.KeyRefused) as refused:
-            await run_job(job.model_copy(update={"limit": 4}), spec.Endpoint(server.base_url, "another-key"))
+            await run_job(job.model_copy(update={"limit": 4}), Endpoint(server.base_url, "another-key"))
     listed = set(
         re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (.*?) \|", made("manifest"), re.MULTILINE)))
     )
