@@ -208,6 +208,8 @@ def test_many_problems_are_counted_and_long_ones_cut() -> None:
     @dataclass
     class Unfit:
         value: Any = None
+        mends: tuple[str, ...] = ()
+        doubt: str | None = None
         problems: list[Wrong] = field(
             default_factory=lambda: [Wrong(f"$.a{n}", "\ud800" * 10) for n in range(15)]
         )
@@ -217,6 +219,9 @@ def test_many_problems_are_counted_and_long_ones_cut() -> None:
 
         def fit(self, _value: Any) -> Unfit:
             return Unfit()
+
+        described: frozenset[str] = frozenset()
+        parameters: dict[str, frozenset[str]] = {}
 
     judge = Judge(Forced("json"), Never(), model="m", job_id=JOB, keep_raw=False)
     said = judge.judge(answered(text="{}"), 1)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from runware_provider.engine.api.replies import decode
 from runware_provider.engine.api.request_bodies import FollowUp
 from runware_provider.engine.api.results import read_result
-from runware_provider.engine.outcome.answer import without_thinking
 from runware_provider.engine.outcome.rows import Judgement, Outcome
+from runware_provider.engine.outcome.thinking import without_thinking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -133,6 +133,8 @@ def output_retry_after(answers: Sequence[Judgement], policy: Policy) -> OutputRe
 
 def _to_be_shown(one: Judgement) -> bool:
     """Whether seeing its errors may help: with no more room than before it would be cut off again."""
+    if one.doubt is not None:
+        return True
     return one.outcome is Outcome.INVALID and one.facts.get("finish_reason") != "length"
 
 
@@ -186,7 +188,7 @@ def follow_up(
     entry, judgement = answers[output_retry.shows]
     item = decode(entry.item or b"{}")
     result = read_result(item if isinstance(item, dict) else {})
-    problem = str(judgement.facts.get("error_message") or "it does not fit")
+    problem = str(judgement.doubt or judgement.facts.get("error_message") or "it does not fit")
     return FollowUp(_shown(result), _complaint(problem, forced), output_retry.max_tokens)
 
 
