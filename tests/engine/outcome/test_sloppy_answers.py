@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - the marks of models are written in such letters
 """What real models say in the place of an answer: which of it is read, and which is shown to them again."""
 
 from __future__ import annotations
@@ -78,9 +79,9 @@ def called(*arguments: Any, name: str = "answer", **item: Any) -> dict[str, Any]
         pytest.param(TEXT + "}", ["repaired"], id="a brace too many around what is flat"),
         pytest.param(TEXT.replace("}", ",}"), ["repaired"], id="a trailing comma"),
         pytest.param(TEXT.replace('"', "'"), ["repaired"], id="single quotes"),
-        pytest.param(TEXT.replace('"', "\u201d"), ["repaired"], id="smart quotes"),
+        pytest.param("{“vendor”: “Acme”, “total”: 12.5}", ["repaired"], id="smart quotes"),
         pytest.param("{vendor: 'Acme', total: 12.5}", ["repaired"], id="JavaScript"),
-        pytest.param(f"<thinking>maybe {{\"vendor\": \"X\"}}?</thinking>{TEXT}", ["think"], id="thinking"),
+        pytest.param(f'<thinking>maybe {{"vendor": "X"}}?</thinking>{TEXT}', ["think"], id="thinking"),
         pytest.param(f"<Reasoning>so {{</Reasoning>\n<answer>{TEXT}</answer>", ["think", "surrounding_text"], id="reasoning"),
         pytest.param(f"[THINK]{{}}[/THINK]{TEXT}", ["think"], id="Magistral's thoughts"),
         pytest.param(f"◁think▷{{}}◁/think▷{TEXT}", ["think"], id="Kimi's thoughts"),
@@ -157,7 +158,7 @@ def test_a_call_that_is_written_into_the_text_is_read_as_one(text: str) -> None:
         pytest.param({"text": f'{TEXT} or {{"vendor": "B"}}'}, "more than one", id="two objects"),
         pytest.param({"text": '{"total": 1} {"total": true}'}, "more than one", id="1 and true"),
         pytest.param({"text": f'{TEXT} ["a"]'}, "more than one", id="an object and a list"),
-        pytest.param({"text": "<vendor>Acme</vendor><tax>{\"total\": 1}</tax>"}, "markup", id="XML"),
+        pytest.param({"text": '<vendor>Acme</vendor><tax>{"total": 1}</tax>'}, "markup", id="XML"),
         pytest.param({"text": DSML.replace("12.5", "twelve")}, "cannot be read", id="DSML that is no JSON"),
         pytest.param({"text": DSML.replace('"false">12.5', '"false">{"total": 1}').replace("</｜DSML｜invoke>", "")}, "cannot be read", id="DSML that is cut"),
         pytest.param({"text": '<function_calls><invoke name="answer"><parameter name="tax">{"total": 1}</parameter></invoke></function_calls>'}, "cannot be read", id="markup without types"),
@@ -173,7 +174,7 @@ def test_a_call_that_is_written_into_the_text_is_read_as_one(text: str) -> None:
         pytest.param({"text": "[" * 50_000}, "nested too deeply", id="deep"),
         pytest.param(called(json.loads("[" * 150 + "]" * 150)), "not an object", id="deep arguments that are a list"),
         pytest.param(called({"vendor": json.loads("[" * 150 + "]" * 150)}), "nested too deeply", id="deep arguments"),
-        pytest.param({"text": " " * (MAX_CHARS + 1)}, "are read", id="long"),
+        pytest.param({"text": "x" * (MAX_CHARS + 1)}, "are read", id="long"),
     ],
 )  # fmt: skip
 def test_what_does_not_answer_is_shown_to_the_model_and_kept(item: dict[str, Any], says: str) -> None:

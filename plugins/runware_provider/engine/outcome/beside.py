@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - the marks of models are written in such letters
 """What may stand beside the JSON of an answer: prose, citations, harmless tags. What looks like data or like a call may not.
 
 All of it is found in one pass, by expressions that look a bounded number of characters ahead.

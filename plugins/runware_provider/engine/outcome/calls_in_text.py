@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - the marks of models are written in such letters
 """Tool calls that a model writes into its text, in the forms in which models are trained to write them.
 
 Read are the forms that say of each argument whether it is a text or JSON: those of Hermes and Qwen (`<tool_call>`), DeepSeek

@@ -21,14 +21,16 @@ from runware_provider.engine.schema.written_numbers import SURE_DIGITS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_CHARS = 200_000
-"""Longer texts are not mended: the library needs some four microseconds a character."""
+MAX_CHARS = 8_000
+"""Longer texts are left to the model, but for commas that trail and characters that have to be escaped: of some texts, the
+library's time grows with the square of their length."""
 MAX_INNER_QUOTES = 20
 """Quotes that neither open nor end a string, after which a text is given up: the library reads on from each of them."""
 
 _ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\'\\/bfnrt]))')
 _NO_ESCAPE = re.compile(r'(?<!\\)(?:\\\\)*\\(?!u[0-9a-fA-F]{4}|["\'\\/bfnrt])')
 _ANY_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_STRING_OR_TRAILING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|,(?=\s*+[}\]])', re.DOTALL)
 _CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _BARE_KEY = re.compile(r"([{,]\s*)([A-Za-z_][A-Za-z0-9_]*)(\s*:)")
 _TOKEN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|[A-Za-z0-9_]+|[^\s,]")
@@ -55,13 +57,14 @@ def repaired(text: str) -> tuple[Any] | None:
         text: it begins and ends with the brackets of one object or array, and is not JSON.
     """
     # Who writes `C:\data` with one backslash writes `C:\new` so, too, and means no line break by it.
-    if len(text) > MAX_CHARS or _STRAY_COMMA.search(text) or _NO_ESCAPE.search(text):
+    if _STRAY_COMMA.search(text) or _NO_ESCAPE.search(text):
         return None
     # An apostrophe needs no backslash, and means the same with one; line breaks in strings are what they are.
-    value, fault = with_raw_controls(_ANY_ESCAPE.sub(_apostrophe, text))
+    plain = _ANY_ESCAPE.sub(_apostrophe, text)
+    value, fault = with_raw_controls(_STRING_OR_TRAILING.sub(_without_trailing, plain))
     if fault is None:
         return (value,)
-    if _has_many_inner_quotes(text):
+    if len(text) > MAX_CHARS or _has_many_inner_quotes(text):
         return None
     try:
         value = json_repair.loads(text, skip_json_loads=True, strict=True)
@@ -76,6 +79,10 @@ def _has_many_inner_quotes(text: str) -> bool:
     """Whether many quotes stand neither behind an opening nor in front of a closing; apostrophes in words are none."""
     inner = (quote for quote in _QUOTE_IN_PLACE.finditer(text) if quote["inner"])
     return next(itertools.islice(inner, MAX_INNER_QUOTES, None), None) is not None
+
+
+def _without_trailing(piece: re.Match[str]) -> str:
+    return "" if piece[0] == "," else piece[0]
 
 
 def _apostrophe(escape: re.Match[str]) -> str:
@@ -136,7 +143,7 @@ def _quotes_in_pairs(string: str, delimiters: str) -> bool:
     opens = True
     for place in places:
         before, behind = string[place - 1 : place], string[place + 1 : place + 2]
-        if opens and not (before == "" or before in _BEFORE_OPENING) or (opens and behind.isspace()):
+        if (opens and not (before == "" or before in _BEFORE_OPENING)) or (opens and behind.isspace()):
             return False
         if not opens and (before.isspace() or not (behind == "" or behind in _BEHIND_CLOSING)):
             return False

@@ -47,8 +47,8 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.labels import PROPERTY, labels_of
-from runware_provider.engine.schema.arrow_values import UnfitError, converter
 from runware_provider.engine.schema.arrival import UNKNOWN_KEYS, arrived
+from runware_provider.engine.schema.arrow_values import UnfitError, converter
 from runware_provider.engine.schema.checking import checked_by_schema
 from runware_provider.engine.schema.decimal_asking import asked_decimal
 from runware_provider.engine.schema.formats import FORMATS

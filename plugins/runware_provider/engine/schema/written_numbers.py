@@ -35,7 +35,7 @@ def as_whole(number: WrittenFloat) -> int | WrittenFloat:
     if not number.is_integer() or abs(number) > _MOST_WHOLE:
         return number
     exact = Decimal(number.text)
-    return int(exact) if exact == exact.to_integral_value(_exact(number)) else number
+    return int(exact) if exact == exact.to_integral_value(context=_exact(number)) else number
 
 
 def written_text(number: WrittenFloat) -> str:
