@@ -16,14 +16,10 @@ _CALL = r"""(?: <[|｜]?/?(?:｜?DSML｜)?(?:tool_|tool▁|function_|antml:|invo
               | \[/?TOOL_(?:CALLS?|REQUEST)\] | \bfunctools\[ | \bto=functions\. | <｜DSML｜ )"""
 CALL_MARK = re.compile(_CALL, re.VERBOSE | re.IGNORECASE)
 """How models begin a call that they write into the text."""
-_HARMLESS_TAGS = frozenset(
-    # what models put around an answer
-    "answer final final_answer json output result response object data reply solution"
-    # what is HTML for the eye
-    " a b blockquote br code details div em hr i li ol p pre small span strong sub summary sup table tbody td th thead tr u ul"
-    # what templates leave
-    " s start_of_turn end_of_turn eos bos".split()
-)
+_AROUND_ANSWERS = "answer final final_answer json output result response object data reply solution"
+_FOR_THE_EYE = "a b blockquote br code details div em hr i li ol p pre small span strong sub summary sup table tbody td th thead tr u ul"
+_OF_TEMPLATES = "s start_of_turn end_of_turn eos bos"
+_HARMLESS_TAGS = frozenset(f"{_AROUND_ANSWERS} {_FOR_THE_EYE} {_OF_TEMPLATES}".split())
 _PIECE = re.compile(
     rf"""(?P<call> {_CALL} )
        | (?P<harmless>

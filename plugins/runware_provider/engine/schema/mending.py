@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.schema.formats import read_naive
 from runware_provider.engine.schema.json_text import whole
-from runware_provider.engine.schema.places import NO_TEXTS
+from runware_provider.engine.schema.places import ANYTHING, NO_TEXTS
 
 if TYPE_CHECKING:
     from runware_provider.engine.schema.places import Place
@@ -40,25 +40,25 @@ class _Mending:
         self._assume_utc = assume_utc
 
     def at(self, place: Place, value: Any) -> Any:
+        """The value of this place, mended."""
         match value:
             case str():
                 return self._text(place, value)
             case [dict() as inner] if "array" not in place.kinds and "object" in place.kinds:
                 return self._noted(LIST_OF_ONE, self.at(place, inner))
             case list():
-                item = place.item
-                return value if item is None else [self.at(item, inner) for inner in value]
+                return [self.at(place.item or ANYTHING, inner) for inner in value]
             case dict():
                 properties = place.properties
-                return {
-                    key: self.at(properties[key], inner) if key in properties else inner
-                    for key, inner in value.items()
-                }
-            case bool() | None:
-                return value
-            case int() if place.words is not None and place.kinds.isdisjoint(_NUMBERS):
-                return self._noted(SPELLING, str(value)) if str(value) in place.words else value
+                return {key: self.at(properties.get(key, ANYTHING), inner) for key, inner in value.items()}
+            case int() if not isinstance(value, bool):
+                return self._number(place, value)
         return value
+
+    def _number(self, place: Place, number: int) -> Any:
+        """The word that a number is, where only words may stand."""
+        is_word = place.words is not None and str(number) in place.words
+        return self._noted(SPELLING, str(number)) if is_word and place.kinds.isdisjoint(_NUMBERS) else number
 
     def _noted(self, mend: str, value: Any) -> Any:
         self._notes[mend] = None

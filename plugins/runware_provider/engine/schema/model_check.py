@@ -106,17 +106,19 @@ def _misread(place: Place, value: Any, path: str) -> Iterator[Problem]:
                 yield from _misread(place.item, inner, f"{path}[{index}]")
         case bool() if "boolean" not in place.kinds and not place.kinds.isdisjoint(_NUMBERS):
             yield Problem(path, "true and false are no numbers")
-        case str() if place.forms and place.forms <= _TIMES.keys():
-            if not any(_TIMES[form].match(value) for form in place.forms):
-                yield Problem(path, _no_time(place, value))
-        case int() | float() if place.forms and place.forms <= _TIMES.keys():
-            if place.kinds.isdisjoint(_NUMBERS):
-                yield Problem(path, _no_time(place, value))
+        case str() | int() | float() if _is_no_time(place, value):
+            form = min(place.forms)
+            told = f"{short(value)} is no {form}; write it like {EXAMPLES.get(form, 'PT1H30M')}"
+            yield Problem(path, told)
 
 
-def _no_time(place: Place, value: Any) -> str:
-    form = min(place.forms)
-    return f"{short(value)} is no {form}; write it like {EXAMPLES.get(form, 'PT1H30M')}"
+def _is_no_time(place: Place, value: str | float) -> bool:
+    """Whether only a time may stand there, and the value does not even begin like one."""
+    if not place.forms or not place.forms <= _TIMES.keys():
+        return False
+    if isinstance(value, str):
+        return not any(_TIMES[form].match(value) for form in place.forms)
+    return place.kinds.isdisjoint(_NUMBERS)
 
 
 def _complaint(value: Any, complaint: Any) -> Problem:
