@@ -278,7 +278,8 @@ class _Reader:
         if item is None:
             self._refuse(below, "it can only be null, so there is nothing to store", "Drop it")
         told = rest if len(parts) == 1 and isinstance(rest, dict) else {}
-        return Node("list", list_of(item.arrow, _metadata(told, item)), item=item)
+        is_set = schema.get("x-set") is True
+        return Node("list", list_of(item.arrow, _metadata(told, item)), item=item, is_set=is_set)
 
 
 def _values_of_map(schema: dict[str, Any], *, of_dump: bool) -> list[Any]:
