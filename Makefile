@@ -90,13 +90,16 @@ clean: ## Remove what the demo, Airflow and the checks left; the virtual environ
 	rm -rf .demo .airflow .nox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* build dist
 	find plugins dags tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
-# uv, where it can be had, because it is many times faster. Compiled bytecode halves Airflow's start.
+# uv, where it can be had, because it is many times faster. Compiled bytecode halves Airflow's start. uv does not read
+# pip's configuration: where that names a company's index or certificate, uv fails, and pip does it.
 define install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null || true
-	@if $(BIN)/python -m uv --version >/dev/null 2>&1; \
-	then $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --compile-bytecode --resolution $(2) -r $(1); \
-	elif [ $(2) != highest ]; then echo "Only uv can install the $(2) versions, and it cannot be had here."; exit 1; \
-	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(1); fi
+	@if $(BIN)/python -m uv --version >/dev/null 2>&1 && \
+		$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --compile-bytecode --resolution $(2) -r $(1); \
+	then true; \
+	elif [ $(2) != highest ]; then echo "Only uv can install the $(2) versions, and it cannot here."; exit 1; \
+	else echo "uv cannot install the packages here; pip does it, which takes longer ..."; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(1); fi
 	@touch $@
 endef
 

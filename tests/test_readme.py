@@ -64,7 +64,7 @@ def free_port() -> str:
 
 def run(script: str, folder: Path, env: dict[str, str]) -> str:
     ran = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
+        ["sh", "-eu", "-c", script],
         cwd=folder,
         env=env,
         capture_output=True,

@@ -15,7 +15,9 @@ from airflow.sdk.bases.decorator import DecoratedOperator, task_decorator_factor
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.spec import Spec
 from runware_provider.mapped_tasks import PLACE
-from runware_provider.operators import LATER, Later, TextInferenceOperator, as_text, unstored, waits
+from runware_provider.operators import TextInferenceOperator
+from runware_provider.unstored import unstored
+from runware_provider.values_of_a_run import LATER, Later, as_text, waits
 
 if TYPE_CHECKING:
     import os
@@ -79,14 +81,14 @@ class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
                 "Write it with a plain def",
             )
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def carry_out(self, context: Context) -> dict[str, Any]:
         """Call the function, then run the job; returns the manifest.
 
         Raises:
             BadInput: what the function returned cannot work; nothing was sent, nothing is paid.
         """
         self._take(self._asked(context))
-        return cast("dict[str, Any]", super().execute(context))
+        return super().carry_out(context)
 
     def make_spec(self, context: Context) -> Spec:
         """What this task instance asks for; a `Spec` that the function returned gets the run's variables beside."""
@@ -97,7 +99,7 @@ class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
     def _asked(self, context: Context) -> Any:
         """What the function returns.
 
-        A method of its own, so that no frame of `execute` holds what the function was called with: where local
+        A method of its own, so that no frame of `carry_out` holds what the function was called with: where local
         variables are shown beside an error, a job that fails later shows none of them.
         """
         variables = {**context, **self.op_kwargs}

@@ -103,7 +103,8 @@ class RunwareHook(BaseHook):
     def _how_to_make_it(self) -> str:
         variable = f"AIRFLOW_CONN_{self.runware_conn_id.upper()}"
         return (
-            "Make it in Airflow's UI (Admin, Connections; the type may be Generic), or set the environment variable "
+            "Make it in Airflow's UI (Admin, Connections; type Runware, or Generic where only the plugin was copied),"
+            " or set the environment variable "
             f'{variable}=\'{{"conn_type": "runware", "password": "<API key>"}}\''
         )
 

@@ -13,8 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from runware_provider.engine.errors import how_far, note_how_far
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -36,14 +39,15 @@ class JobThread(Generic[T]):
         """The job's result, or what it raised.
 
         An exception that reaches the waiting main thread (a timeout, Ctrl-C) asks the job to stop, and is
-        raised once it has.
+        raised once it has; it then says how far the job came (`errors.how_far`).
         """
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="runware-job") as thread:
             result = thread.submit(copy_context().run, asyncio.run, self._main())
             try:
                 return result.result()
-            except BaseException:
+            except BaseException as interruption:
                 self.stop()
+                note_how_far(interruption, _known_of(result))
                 raise
 
     def stop(self) -> None:
@@ -60,3 +64,12 @@ class JobThread(Generic[T]):
         if self._stop_asked:  # asked before there was a loop to tell
             self._stop.set()
         return await self._job(self._stop)
+
+
+def _known_of(job: Future[Any]) -> Mapping[str, Any]:
+    """How far a job came that was asked to stop, once it has: its error says so, or its manifest if it ended well."""
+    error = job.exception()
+    if error is not None:
+        return how_far(error)
+    manifest = job.result()
+    return manifest if isinstance(manifest, dict) else {}

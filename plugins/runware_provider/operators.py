@@ -6,10 +6,6 @@ since the DAG processor imports this module at every parse.
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import json
-import os
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,9 +13,9 @@ from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from runware_provider import configuration, lookup
-from runware_provider.engine.errors import BadInput, EngineError, JobStopped, NothingToDo
+from runware_provider.engine.errors import BadInput, EngineError, NothingToDo, note_how_far
 from runware_provider.engine.filters import NOT_WHERE, normal_form
-from runware_provider.engine.job.progress import ending
+from runware_provider.engine.job.endings import ending, wrapped
 from runware_provider.engine.spec import (
     DEFAULT_MAX_FAILED,
     DEFAULT_MODEL,
@@ -31,13 +27,17 @@ from runware_provider.engine.spec import (
 from runware_provider.engine.templates.prompt import check_syntax as check_prompt
 from runware_provider.hook import DEFAULT_CONN_ID, RunwareHook
 from runware_provider.job_thread import JobThread
+from runware_provider.last_words import ON_PURPOSE, last_words
 from runware_provider.mapped_tasks import refuse_shared_place
 from runware_provider.object_stores import airflow_stores
 from runware_provider.quality.spec import Report
 from runware_provider.retry_policy import ONLY_WHAT_A_RETRY_MENDS
+from runware_provider.unstored import stored, unstored
+from runware_provider.values_of_a_run import Later, as_text, keys_only, shape_waits, waits, wished
 
 if TYPE_CHECKING:
     import asyncio
+    import os
     from collections.abc import Coroutine, Mapping, Sequence
     from pathlib import Path
 
@@ -68,55 +68,6 @@ _STAND_INS: Final[dict[str, Any]] = {"source": "later", "destination": "later", 
 """Valid values for what a template renders later, while the rest is checked."""
 
 _PROMPT_STAND_IN: Final = "{{ record.later }}"
-
-
-_PRIVATE: Final = ("prompt", "system_prompt", "output_type", "tools", "settings")
-"""Arguments that may hold what no serialized DAG should."""
-
-
-class Unstored:
-    """An argument of a mapped task, which Airflow would store as it is in the serialized DAG.
-
-    It stores a class by its source, labels and descriptions included, and what it does not know by `str()`, so a
-    digest stands there: another text is another DAG version.
-    """
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __repr__(self) -> str:
-        named = isinstance(self.value, type)
-        text = _source_of(self.value) if named else json.dumps(self.value, default=str)
-        name = f"class {self.value.__name__}" if named else type(self.value).__name__
-        return f"<{name} {hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}>"
-
-
-def _source_of(cls: type) -> str:
-    try:
-        return inspect.getsource(cls)
-    except (OSError, TypeError):  # made by a function, or typed into a prompt
-        return f"{cls.__module__}.{cls.__qualname__}"
-
-
-def _stored(value: Any) -> Any:
-    return value.value if isinstance(value, Unstored) else value
-
-
-def unstored(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments, with those wrapped that may hold what no serialized DAG should."""
-    given = {name: arguments[name] for name in _PRIVATE if arguments.get(name) is not None}
-    hidden = {name: Unstored(value) for name, value in given.items() if not isinstance(value, Unstored)}
-    return {**arguments, **hidden}
-
-
-class Later:
-    """Stands for an argument that a decorated function gives when the task runs."""
-
-    def __repr__(self) -> str:
-        return "<when the task runs>"
-
-
-LATER: Final = Later()
 
 
 class TextInferenceOperator(BaseOperator):
@@ -197,6 +148,8 @@ class TextInferenceOperator(BaseOperator):
 
     _job: JobThread[dict[str, Any]] | None = None
     _killed = False
+    _progress: Progress | None = None
+    """The newest."""
     _next_report_s = 0.0
     _report_every_s = 30.0
 
@@ -247,12 +200,12 @@ class TextInferenceOperator(BaseOperator):
         self.state = as_text(state)
         self.partition = partition
         self.model = model
-        self.prompt = _stored(prompt)
-        self.system_prompt = _stored(system_prompt)
-        self.output_type: OutputType = _stored(output_type)
-        self.tools = _stored(tools)
+        self.prompt = stored(prompt)
+        self.system_prompt = stored(system_prompt)
+        self.output_type: OutputType = stored(output_type)
+        self.tools = stored(tools)
         self.tool_choice = tool_choice
-        self.settings = _stored(settings)
+        self.settings = stored(settings)
         self.limits = limits
         self.delivery = delivery
         self.samples = samples
@@ -290,9 +243,27 @@ class TextInferenceOperator(BaseOperator):
 
         Raises:
             BadInput: nothing was sent, nothing is paid.
-            JobStopped: the message says what is kept, what is still billed, and what a retry does.
+            JobStopped: it ended before all rows had their outcome. What was paid, what is kept, what is still billed
+                and what to do stands in the log; the error's `manifest` has it as numbers.
             AirflowSkipException: the source holds no record and `on_empty` is `"skip"`.
         """
+        try:
+            return self.carry_out(context)
+        except AirflowSkipException:
+            raise
+        except BaseException as error:
+            self._say_last_words(error)
+            if isinstance(error, ON_PURPOSE):
+                raise error.with_traceback(None) from None
+            raise
+
+    def _say_last_words(self, error: BaseException) -> None:
+        state, timeout = self._state_folder(), self.execution_timeout
+        for line in last_words(error, state=state, timeout=timeout, policy=self.retry_policy):
+            self.log.error("%s", line)
+
+    def carry_out(self, context: Context) -> dict[str, Any]:
+        """What `execute` does, without its last words where it ends badly."""
         refuse_shared_place(context, self._given_place)
         hook = RunwareHook(self.runware_conn_id)
         endpoint = hook.get_endpoint()
@@ -308,10 +279,18 @@ class TextInferenceOperator(BaseOperator):
             manifest = self._job.run()
         except NothingToDo as nothing:
             raise AirflowSkipException(str(nothing) or "The source holds no record.") from None
-        except JobStopped as stopped:
-            raise explained(stopped, spec).with_traceback(stopped.__traceback__) from None
         finally:
             self._job = None
+        try:
+            return self._finished(manifest, wish, spec, context)
+        except BaseException as error:
+            note_how_far(error, {**manifest, "still_at_vendor": 0})
+            raise
+
+    def _finished(
+        self, manifest: dict[str, Any], wish: Report | None, spec: Spec, context: Context
+    ) -> dict[str, Any]:
+        """Tell of a dataset that was published, and look at its quality; returns the manifest."""
         self.log.info("%s", ending(manifest))
         if wish is not None:
             manifest = {**manifest, **self._kept_report(wish, spec)}
@@ -323,8 +302,14 @@ class TextInferenceOperator(BaseOperator):
     def on_kill(self) -> None:
         """Ask the job to stop: it keeps what was answered, and a retry goes on from there."""
         self._killed = True
-        if self._job is not None:
-            self._job.stop()
+        if self._job is None:
+            return
+        self._job.stop()
+        # Airflow gives it a few seconds before it kills the process, last words or not.
+        so_far = f" So far: {self._progress.line()}." if self._progress is not None else ""
+        told = f"it was asked to stop; every answer until now is kept.{so_far}"
+        for line in wrapped("Stopping", told):
+            self.log.warning("%s", line)
 
     def start_job(
         self, spec: Spec, endpoint: Endpoint, stop: asyncio.Event
@@ -370,8 +355,8 @@ class TextInferenceOperator(BaseOperator):
             prompt=_text("prompt", self.prompt, lookup.PROMPT_ENDINGS, folders),
             system_prompt=_text("system_prompt", self.system_prompt, lookup.SYSTEM_PROMPT_ENDINGS, folders),
             output_type=self._schema(folders),
-            refresh=run if _wished("refresh", self.refresh) else None,
-            retry_failed=run if _wished("retry_failed", self.retry_failed) else None,
+            refresh=run if wished("refresh", self.refresh) else None,
+            retry_failed=run if wished("retry_failed", self.retry_failed) else None,
             run=run,
             variables=_variables(context),
         )
@@ -381,10 +366,16 @@ class TextInferenceOperator(BaseOperator):
         named = {**_variables(context), **spec.variables}
         return spec.model_copy(update={"run": spec.run or _run_of(context), "variables": named})
 
+    def _state_folder(self) -> str:
+        """Where the answers are kept, as far as the arguments say it by now."""
+        if self.state or isinstance(self.destination, Later):
+            return str(self.state or "")
+        return f"{str(self.destination).rstrip('/')}.state"
+
     def _check_what_is_known(self) -> None:
         """Fail the DAG's import, rather than the task, for what no rendering and no file can mend."""
         _check_prompt(self.prompt)
-        if not _shape_waits(self.filters):
+        if not shape_waits(self.filters):
             normal_form(self.filters)
         _report_wish(self.report)
         if isinstance(self.output_type, str) and not lookup.names_a_file(
@@ -397,12 +388,12 @@ class TextInferenceOperator(BaseOperator):
             )
         ready = {name: value for name, value in self._templated().items() if not waits(value)}
         wishes: dict[str, Any] = {
-            name: "later" if not waits(value) and _wished(name, value) else None
+            name: "later" if not waits(value) and wished(name, value) else None
             for name, value in (("refresh", self.refresh), ("retry_failed", self.retry_failed))
         }
         Spec(
             **wishes,
-            **(_STAND_INS | ready | {"partition": _keys_only(self.partition)}),
+            **(_STAND_INS | ready | {"partition": keys_only(self.partition)}),
             **self._fixed(),
             prompt=_PROMPT_STAND_IN if isinstance(self.prompt, Later) else self.prompt,
             system_prompt=self.system_prompt,
@@ -451,6 +442,7 @@ class TextInferenceOperator(BaseOperator):
 
     def _report(self, progress: Progress) -> None:
         """Log often at first, then as rarely as configured: a night's job should not fill the log."""
+        self._progress = progress
         if progress.elapsed_s >= self._next_report_s or progress.done == progress.total:
             self._next_report_s = progress.elapsed_s + min(
                 self._report_every_s, max(1.0, progress.elapsed_s / 4)
@@ -484,95 +476,9 @@ def _why_no_report(error: Exception) -> str:
     )
 
 
-def explained(stopped: JobStopped, spec: Spec) -> JobStopped:
-    """The same error, saying also what is kept, what is still billed, and what another try will do."""
-    known = stopped.manifest
-    told = type(stopped)(
-        f"{stopped.reason.rstrip('.')}. {_kept(known, spec)} {_spending(known)} {stopped.remedy}"
-        " In Airflow, to run again is a retry or a cleared task."
-    )
-    told.manifest = known
-    return told
-
-
-def _kept(known: Mapping[str, Any], spec: Spec) -> str:
-    where = f"kept in {known.get('state', spec.state_folder)}"
-    if "records_done" not in known:
-        return f"What was answered is {where}."
-    return (
-        f"{known['records_done']:,} of {known['records']:,} records are finished, and every answer is {where};"
-        f" this run paid {known['paid_usd']:.4f} USD."
-    )
-
-
-def _spending(known: Mapping[str, Any]) -> str:
-    under_way = known.get("still_at_vendor")
-    if under_way == 0:
-        return "Nothing is under way at the API any more, so nothing more is billed."
-    number = "What" if under_way is None else f"{under_way:,} inferences that"
-    return (
-        f"{number} the API may have accepted by then it still finishes and bills;"
-        " the next try collects that first and does not pay for it again."
-    )
-
-
-def _wished(field: str, value: object) -> bool:
-    """Yes or no, also as the text that a template renders to: asking anew by mistake would be paid for."""
-    said = {
-        "true": True,
-        "yes": True,
-        "1": True,
-        "false": False,
-        "no": False,
-        "0": False,
-        "": False,
-        "none": False,
-    }
-    wish = said.get(str(value).strip().lower())
-    if wish is None or not isinstance(value, bool | str | None):
-        raise BadInput(
-            field,
-            f"{value!r:.60} is neither yes nor no",
-            "Give True, False, or a template that renders to one",
-        )
-    return wish
-
-
-def as_text(path: Any) -> Any:
-    """A path as the text that the engine takes; anything else as it is."""
-    return os.fspath(path) if isinstance(path, os.PathLike) else path
-
-
-def waits(value: object) -> bool:
-    """Whether a template field gets its value only when the task runs."""
-    if isinstance(value, Later):
-        return True
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value
-    if isinstance(value, dict):
-        return any(waits(part) for part in value.values())
-    if isinstance(value, list | tuple):
-        return any(waits(part) for part in value)
-    return hasattr(value, "resolve")
-
-
-def _shape_waits(filters: object) -> bool:
-    """Whether filters get more than the texts inside of them when the task runs."""
-    if isinstance(filters, list | tuple):
-        return any(_shape_waits(part) for part in filters if not isinstance(part, str))
-    return waits(filters)
-
-
 def _refuse_where(arguments: Mapping[str, Any]) -> None:
     if "where" in arguments:
         raise BadInput("where", "there is no such argument any more", NOT_WHERE)
-
-
-def _keys_only(partition: Any) -> Any:
-    """The partition with stand-ins for the values that a template renders later."""
-    if not isinstance(partition, dict):
-        return {} if partition is None or waits(partition) else partition
-    return {key: "later" if waits(value) else value for key, value in partition.items()}
 
 
 def _check_prompt(prompt: object) -> None:

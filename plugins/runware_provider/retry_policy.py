@@ -23,6 +23,12 @@ _HOPELESS: Final[dict[type[errors.EngineError], str]] = {
     errors.StateUnreadable: "the state folder cannot be read; somebody has to look at it",
 }
 
+
+def is_hopeless(error: BaseException) -> bool:
+    """Whether another try would find the same."""
+    return isinstance(error, tuple(_HOPELESS))
+
+
 ONLY_WHAT_A_RETRY_MENDS: Final = ExceptionRetryPolicy(
     rules=[
         RetryRule(exception=error, action=RetryAction.FAIL, reason=f"No retry: {why}.")

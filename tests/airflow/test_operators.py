@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import inspect
 import json
 import os
+import re
 import signal
+import traceback
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +15,12 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 from pydantic import BaseModel
 
 from runware_provider.engine import errors
+from runware_provider.engine.cli_options import INSTEAD
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.job.progress import Progress
 from runware_provider.engine.spec import Endpoint, Settings, Spec, Tool
-from runware_provider.operators import TextInferenceOperator, explained
+from runware_provider.engine.spec_options import spec_options
+from runware_provider.operators import TextInferenceOperator
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,6 +35,15 @@ MANIFEST = {
     "paid_inferences": 2,
     "reused_inferences": 0,
     "destination": "out",
+}
+KNOWN = {
+    "records": 2000,
+    "records_done": 1500,
+    "outcomes": {"succeeded": 1500},
+    "paid_usd": 0.25,
+    "paid_inferences": 1500,
+    "state": "out.state/ds=1",
+    "still_at_vendor": 64,
 }
 WEATHER = {"name": "get_weather", "schema": {"type": "object"}}
 
@@ -72,7 +86,9 @@ class WaitsForStop(TextInferenceOperator):
         if self.kill_by_signal:
             os.kill(os.getpid(), signal.SIGTERM)
         await stop.wait()
-        raise errors.Interrupted("asked to stop")
+        stopped = errors.Interrupted("asked to stop")
+        errors.note_how_far(stopped, KNOWN)
+        raise stopped
 
 
 @pytest.fixture(autouse=True)
@@ -414,46 +430,67 @@ def test_an_empty_source_skips_the_task_when_asked_to(run_task: Any) -> None:
     assert run_task(a_dag(on_empty="skip"), "ask").state == "skipped"
 
 
-def test_a_stopped_job_says_what_is_kept_what_is_billed_and_what_a_retry_does(run_task: Any) -> None:
+def last_words(capfd: pytest.CaptureFixture[str]) -> str:
+    """What the task said at level error before Airflow told of the error itself, in one line."""
+    told = "".join(capfd.readouterr()).partition("Task failed with exception")[0]
+    lines = re.findall(r"\[error +\] (.*?) +\[airflow\.task\.operators\.", told)
+    assert all(len(line) <= 100 for line in lines)
+    return " ".join(line.strip() for line in lines)
+
+
+def test_a_stopped_job_says_all_that_a_person_needs_before_the_error_which_is_short(
+    run_task: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
     Told.outcome = errors.Unreachable("the API did not answer for 300 s")
-    message = str(run_task(a_dag(), "ask").error)
-    assert "300 s" in message
-    assert "kept in out.state" in message
-    assert "bills" in message
-    assert errors.Unreachable.remedy in message
-    assert "retry" in message
+    errors.note_how_far(Told.outcome, KNOWN)
+    ran = run_task(a_dag(), "ask")
+    assert str(ran.error) == "the API did not answer for 300 s"
+    assert ran.error.manifest == KNOWN
+    assert last_words(capfd) == (
+        "Stopped: the API did not answer for 300 s."
+        " Paid: 0.2500 USD for 1,500 answers by this run, all its tries together."
+        " Kept: 1,500 of 2,000 records are finished (1,500 succeeded); all answers are in out.state/ds=1."
+        " Nothing was published."
+        " Still billed: up to 64 inferences that may be under way at the API."
+        " The next run collects them and does not pay for them again."
+        f" To do: {errors.Unreachable.remedy}"
+        " In Airflow that is a retry, which comes by itself while some are left, or a cleared task."
+    )
 
 
-@pytest.mark.parametrize(
-    ("still_at_vendor", "told"),
-    [(0, "nothing more is billed"), (1200, "1,200 inferences that the API may have")],
-)
-def test_a_stopped_job_says_how_far_it_came(still_at_vendor: int, told: str) -> None:
-    stopped = errors.BalanceExhausted("no credit left")
-    stopped.manifest = {
-        "records": 2000,
-        "records_done": 1500,
-        "paid_usd": 0.25,
-        "state": "out.state/ds=1",
-        "still_at_vendor": still_at_vendor,
-    }
-    message = str(explained(stopped, Spec(source="in", destination="out", prompt="{{ record.body }}")))
-    assert "1,500 of 2,000 records are finished" in message
-    assert "out.state/ds=1" in message
-    assert "0.2500 USD" in message
-    assert told in message
+ENDS: dict[str, tuple[BaseException, str]] = {
+    "refused input": (
+        errors.BadInput("prompt", "it is empty", "Write one"),
+        "Kept: whatever earlier runs have paid for, in out.state. Still billed: nothing by this try. To do: Write one.",
+    ),
+    "a key": (
+        errors.KeyRefused("invalidApiKey"),
+        "Airflow does not retry this: clear the task when that is done.",
+    ),
+    "a twin": (errors.AtWork("another run is at work"), "In Airflow that is a retry"),
+    "a damaged state": (errors.StateUnreadable("it is damaged"), "Error: it is damaged."),
+    "a store": (OSError(28, "No space left"), "Stopped: the store failed ([Errno 28] No space left)."),
+    "a mistake of ours": (
+        AssertionError("a value"),
+        "Error: an error that nobody foresaw, AssertionError; its words",
+    ),
+}
 
 
-def _kinds(root: type[errors.JobStopped]) -> list[type[errors.JobStopped]]:
-    return [root, *(kind for child in root.__subclasses__() for kind in _kinds(child))]
+@pytest.mark.parametrize("end", ENDS)
+def test_whatever_ends_a_task_is_told_alike(
+    run_task: Any, capfd: pytest.CaptureFixture[str], end: str
+) -> None:
+    Told.outcome, said = ENDS[end]
+    ran = run_task(a_dag(), "ask")
+    assert ran.error is Told.outcome
+    assert said in last_words(capfd)
 
 
-@pytest.mark.parametrize("kind", _kinds(errors.JobStopped))
-def test_every_kind_of_stop_can_be_explained(kind: type[errors.JobStopped]) -> None:
-    spec = Spec(source="in", destination="out", prompt="{{ record.body }}")
-    told = explained(kind("a reason"), spec)
-    assert type(told) is kind
-    assert "a reason" in str(told)
+def test_an_error_on_purpose_shows_no_inside_of_the_engine(run_task: Any) -> None:
+    Told.outcome = errors.TooManyFailed("too many")
+    functions = [frame.name for frame in traceback.extract_tb(run_task(a_dag(), "ask").error.__traceback__)]
+    assert functions[-1] == "execute"
 
 
 def test_a_missing_connection_says_how_to_make_one(run_task: Any, api: Any) -> None:
@@ -463,20 +500,56 @@ def test_a_missing_connection_says_how_to_make_one(run_task: Any, api: Any) -> N
     assert "AIRFLOW_CONN_RUNWARE_DEFAULT" in str(ran.error)
 
 
+# The command line
+
+
+def test_every_argument_has_an_option_of_the_command_line_or_a_word_on_what_to_write_instead() -> None:
+    names = set(inspect.signature(TextInferenceOperator.__init__).parameters) - {"self", "kwargs"}
+    written = {f"--{name.replace('_', '-')}" for name in names}
+    assert written - {option.flag for option in spec_options()} - INSTEAD.keys() == {"--settings"}
+
+
 # Stopping
 
 
-def test_a_kill_stops_the_job_gracefully_and_it_can_be_retried(run_task: Any) -> None:
+def test_a_kill_stops_the_job_gracefully_and_it_can_be_retried(
+    run_task: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
     ran = run_task(a_dag(WaitsForStop), "ask")
     assert (ran.state, type(ran.error)) == ("up_for_retry", errors.Interrupted)
+    told = "".join(capfd.readouterr())
+    assert "Stopping: it was asked to stop; every answer until now is kept." in told
+    assert told.index("Stopping: ") < told.index("Stopped: ") < told.index("Task failed with exception")
 
 
-def test_an_execution_timeout_stops_the_job_gracefully(run_task: Any) -> None:
+def test_an_execution_timeout_stops_the_job_gracefully_and_is_told_like_a_kill(
+    run_task: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
     class WaitsForTimeout(WaitsForStop):
         kill_by_signal = False
 
     ran = run_task(a_dag(WaitsForTimeout, execution_timeout=timedelta(seconds=0.2)), "ask")
     assert (ran.state, type(ran.error)) == ("up_for_retry", AirflowTaskTimeout)
+    told = last_words(capfd)
+    assert "Stopped: the task's execution_timeout of 0:00:00.200000 is over." in told
+    assert "Paid: 0.2500 USD for 1,500 answers" in told
+    assert "up to 64 inferences" in told
+    assert "a longer execution_timeout" in told
+
+
+def test_a_timeout_that_came_as_the_job_ended_says_that_it_is_published(
+    run_task: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class EndsAllTheSame(Told):
+        def start_job(self, spec: Spec, endpoint: Endpoint, stop: asyncio.Event) -> Any:  # noqa: ARG002 - the signature is given
+            async def job() -> dict[str, Any]:
+                await stop.wait()
+                return {**KNOWN, "status": "published", "still_at_vendor": 0}
+
+            return job()
+
+    run_task(a_dag(EndsAllTheSame, execution_timeout=timedelta(seconds=0.2)), "ask")
+    assert "The dataset was published nevertheless." in last_words(capfd)
 
 
 def test_a_kill_before_the_job_began_is_not_forgotten(run_task: Any) -> None:

@@ -150,6 +150,7 @@ async def test_a_changed_prompt_says_how_much_is_to_be_paid_and_why(
     fill(place, 7)
     await place.run()
     await place.run()
-    assert "to be paid" not in caplog.text
+    assert "Why: " not in caplog.text
     await place.run(prompt="The total, please:\n{{ record.body }}")
-    assert "7 inferences are to be paid, because since the last publish the prompt changed" in caplog.text
+    assert "To ask: 7 inferences." in caplog.text
+    assert "Why: since the last publish the prompt changed." in caplog.text

@@ -31,9 +31,14 @@ def call(
     def run(command: str = "run", /, **options: Any) -> tuple[int, Any, str]:
         code = main(place.arguments(command, **{"delivery": "sync", **options}))
         out, told = capsys.readouterr()
-        return code, json.loads(out) if out else None, told
+        return code, json.loads(out) if out else None, unwrapped(told)
 
     return run
+
+
+def unwrapped(told: str) -> str:
+    """What was said, each label with its sentences in one line."""
+    return told.replace("\n  ", " ")
 
 
 # as a process
@@ -191,7 +196,8 @@ def test_a_wrong_key_exits_with_3_and_the_right_one_goes_on(
     assert manifest["reason"].startswith("the API answered invalidApiKey")
     assert "RUNWARE_API_KEY" in manifest["remedy"]
     assert (manifest["still_at_vendor"], manifest["records_done"]) == (0, 0)
-    assert "Nothing is under way at the vendor." in told
+    assert "Still billed: nothing; no inference is under way at the API." in told
+    assert "Paid: nothing by this run." in told
     assert "somebody-else" not in told + json.dumps(manifest)
     monkeypatch.setenv("RUNWARE_API_KEY", KEY)
     code, manifest, _ = call()
@@ -256,7 +262,8 @@ def test_a_store_that_fails_exits_with_3(place: Any, call: Callable[..., Any]) -
     (place.state / "staged").write_text("in the way", encoding="utf-8")
     code, manifest, told = call()
     assert (code, manifest["status"]) == (3, "stopped")
-    assert told.startswith("Stopped: the store failed")
+    assert "\nStopped: the store failed" in told
+    assert "all answers that could be written are in " in told
     assert place.executed() == 2
 
 
@@ -462,7 +469,12 @@ def test_a_run_says_first_what_a_change_costs_and_why(place: Any, call: Callable
     assert call()[0] == 0
     code, _, told = call(prompt="How much is it?\n{{ record.body }}")
     assert code == 0
-    assert re.search(r"4 .* the prompt", told.splitlines()[0])
+    asks, writes, to_ask, why, cost = told.splitlines()[:5]
+    assert asks == f"Asks: deepseek-v4-pro, about 4 records of {place.source}."
+    assert writes == f"Writes: {place.destination}."
+    assert to_ask == "To ask: 4 inferences."
+    assert why == "Why: since the last publish the prompt changed."
+    assert re.fullmatch(r"Cost: about 0\.\d{4} USD, at most \d+\.\d+ USD\.", cost)
 
 
 def test_forgetting_nothing_in_particular_is_refused(place: Any) -> None:

@@ -125,8 +125,9 @@ async def test_more_reasks_than_before_ask_the_further_ones_and_the_plan_says_so
     place.server.clear_faults()
     with caplog.at_level("INFO", "runware_provider"):
         manifest = await place.run(**REASK)
-    told = "1 inferences are to be paid, because since the last publish the reasks changed; 1 are answered already"
-    assert f"{told}; 1 were answered with what does not fit." in caplog.text
+    told = " ".join(record.getMessage().strip() for record in caplog.records)
+    assert "To ask: 1 inference; 1 of them since the answer does not fit; 1 answered already." in told
+    assert "Why: since the last publish the reasks changed." in told
     assert manifest["outcomes"] == {"succeeded": 2}
     assert (manifest["paid_inferences"], place.executed()) == (1, 3)
     assert place.plan(**REASK)["to_pay"] == 0

@@ -317,6 +317,6 @@ def test_the_option_that_filters_replace_says_so(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit):
         parsed(["run", *NEEDED, "--where", "record.total > 100"])
     assert (
-        "--where is gone: choose records with --filter, such as --filter 'total > 100'"
+        "there is no option --where here: choose records with --filter, such as --filter 'total > 100'"
         in capsys.readouterr().err
     )

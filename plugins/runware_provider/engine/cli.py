@@ -16,7 +16,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from runware_provider.engine.address import whole_address
@@ -32,14 +32,15 @@ from runware_provider.engine.dataset.destination import dataset_folder
 from runware_provider.engine.errors import (
     BadInput,
     EngineError,
-    JobStopped,
+    Interrupted,
     NothingToDo,
-    PublishConflict,
+    how_far,
+    note_how_far,
 )
+from runware_provider.engine.job.endings import bad_end, can_go_on, ending, remedy_of, what_happened
 from runware_provider.engine.job.forget_place import forget_place
 from runware_provider.engine.job.inferring import infer_shard
 from runware_provider.engine.job.plan import plan
-from runware_provider.engine.job.progress import ending
 from runware_provider.engine.job.publishing_shards import publish_shards
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.job.splitting import split_shards
@@ -75,25 +76,18 @@ def execute(options: argparse.Namespace) -> int:
 def _main(options: argparse.Namespace) -> int:
     try:
         _print(asyncio.run(_command(options)))
-    except JobStopped as stopped:
-        remedy = stopped.remedy + _how_to_go_on(options)
-        _say(f"Stopped: {stopped.reason.rstrip('.')}. {_at_vendor(stopped.manifest)}{remedy}")
-        _print({**stopped.manifest, "remedy": remedy})
-        return RESUMABLE
-    except KeyboardInterrupt:
-        return _stopped("it was asked to stop before it began", "Run the same command again.")
-    except PublishConflict as conflict:
-        remedy = f"Run again: nothing has to be paid again.{_how_to_go_on(options)}"
-        return _stopped(f"not published: {conflict}", remedy)
     except NothingToDo as nothing:
         _say(f"Nothing to do: {nothing}.")
         _print({"format": 1, "status": "skipped", "reason": str(nothing)})
-    except EngineError as error:
-        _say(f"Error: {typed(error) if isinstance(error, BadInput) else error}")
-        return BAD_INPUT
-    except OSError as error:
-        remedy = f"Mend that, then run again: what was paid for is kept.{_how_to_go_on(options)}"
-        return _stopped(f"the store failed ({error})", remedy)
+    except KeyboardInterrupt:
+        return _ended(Interrupted("it was asked to stop before it began"), options)
+    except BadInput as error:
+        return _ended(typed(error), options)
+    except (EngineError, OSError) as error:
+        return _ended(error, options)
+    except Exception as error:
+        _ended(error, options)
+        raise
     return OK
 
 
@@ -102,6 +96,26 @@ class _Plain(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return printable_lines(super().format(record)) if record.exc_info else printable(record.getMessage())
+
+
+def _ended(error: BaseException, options: argparse.Namespace) -> int:
+    """Tell a person, and a program where there is a manifest; returns the exit status."""
+    resumable = can_go_on(error)
+    then = _how_to_go_on(options) if resumable else ""
+    asks = options.command in {"run", "preview", "shards"}
+    for line in bad_end(error, state=_state_folder(options), then=then, asks=asks):
+        _say(line)
+    if not resumable:
+        return BAD_INPUT
+    told = {"format": 1, "status": "stopped", "reason": what_happened(error), **how_far(error)}
+    _print({**told, "remedy": f"{remedy_of(error)} {then}".strip()})
+    return RESUMABLE
+
+
+def _state_folder(options: argparse.Namespace) -> str:
+    """Where the answers are kept, as far as the options say it."""
+    destination = getattr(options, "destination", None) or ""
+    return getattr(options, "state", None) or (destination and destination.rstrip("/") + ".state")
 
 
 @contextlib.contextmanager
@@ -120,13 +134,6 @@ def _listening() -> Iterator[None]:
         engine.setLevel(level)
 
 
-def _stopped(reason: str, remedy: str) -> int:
-    """Say so where there is no manifest of the job's own."""
-    _say(f"Stopped: {reason}. {remedy}")
-    _print({"format": 1, "status": "stopped", "reason": reason, "remedy": remedy})
-    return RESUMABLE
-
-
 async def _command(options: argparse.Namespace) -> dict[str, Any] | list[dict[str, Any]]:
     if options.command == "forget":
         return await asyncio.to_thread(_forget, options)
@@ -141,7 +148,7 @@ async def _command(options: argparse.Namespace) -> dict[str, Any] | list[dict[st
 
 
 def _forget(options: argparse.Namespace) -> dict[str, Any]:
-    root = options.state or options.destination.rstrip("/") + ".state"
+    root = _state_folder(options)
     storage = Stores().open(root, field="state")
     storage.keep_private(root)
     told = forget_place(
@@ -210,7 +217,11 @@ async def _preview(spec: Spec, endpoint: Endpoint) -> dict[str, Any]:
     few = spec.limit if spec.limit is not None else PREVIEW_RECORDS
     whole = spec.model_copy(update={"limit": None})
     shown = await _run(whole, endpoint, preview=few)
-    rest = await _plan(whole)
+    try:
+        rest = await _plan(whole)
+    except Exception as error:
+        note_how_far(error, {**shown, "still_at_vendor": 0})
+        raise
     priced = shown.pop("priced")
     told: dict[str, Any] = {"to_pay": rest["to_pay"]}
     if priced:
@@ -242,13 +253,12 @@ def _reporter() -> Iterator[Callable[[Progress], None]]:
     if not console.is_terminal:
         yield _lines()
         return
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
 
         def update(progress: Progress) -> None:
-            text = f"{progress.rate:,.1f} rows/s, {progress.cost:.4f} USD"
-            bar.update(task, completed=progress.done, total=progress.total, description=text)
+            bar.update(task, completed=progress.done, total=progress.total, description=progress.short_line())
 
         yield update
 
@@ -277,17 +287,7 @@ def _how_to_go_on(options: argparse.Namespace) -> str:
         return ""
     option = f"--{options.wish.replace('_', '-')}"
     name = getattr(options, options.wish)
-    return f" But name the wish: {option} {name}. A plain {option} would ask anew once more."
-
-
-def _at_vendor(manifest: dict[str, Any]) -> str:
-    outstanding = manifest.get("still_at_vendor", 0)
-    if not outstanding:
-        return "Nothing is under way at the vendor. "
-    return (
-        f"Up to {outstanding} of the inferences that were sent may be under way at the vendor; those that are will be billed,"
-        " and the next run collects them. "
-    )
+    return f"But name the wish: {option} {name}. A plain {option} would ask anew once more."
 
 
 def _say(line: str) -> None:

@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runware_provider.engine.errors import BadInput
+from runware_provider.engine.errors import BadInput, how_far, note_how_far
 from runware_provider.engine.option_forms import NEW_WISH
 from runware_provider.engine.option_values import pairs
 from runware_provider.engine.plain_text import printable_lines
@@ -17,11 +17,24 @@ from runware_provider.engine.spec import DEFAULT_BASE_URL
 from runware_provider.engine.spec_options import add_spec_options, as_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     AddCommands = Callable[[Any], None]
     """Gets what `ArgumentParser.add_subparsers` returned, whose type argparse keeps to itself."""
 
+INSTEAD: Mapping[str, str] = {
+    "--where": "choose records with --filter, such as --filter 'total > 100'",
+    "--filters": "write --filter for each, such as --filter 'total > 100'",
+    "--output-type": "write --schema FILE.json or --labels A,B,C",
+    "--budget": "write --budget-usd, --budget-tokens or both",
+    "--limits": "each of its fields is an option, such as --max-outstanding or --attempts",
+    "--structured": "each of its fields is an option, such as --reasks or --untyped",
+    "--variables": "write --variable for each, such as --variable ds=2026-01-01",
+    "--report": "make the report of the published dataset afterwards, with the command `report`",
+    "--runware-conn-id": "set RUNWARE_API_KEY, and RUNWARE_BASE_URL for another address than the vendor's",
+    "--retry-policy": "nothing runs a command again by itself; the exit status says whether another run helps",
+}
+"""What is done on the command line in the place of the operator's other arguments, and of what earlier versions had."""
 BAD_INPUT = 1
 PREVIEW_RECORDS = 5
 
@@ -49,13 +62,16 @@ def parsed(arguments: Sequence[str] | None, *further: AddCommands) -> argparse.N
 
 
 def typed(error: BadInput) -> BadInput:
-    """Bad input under the name of its option, where there is one."""
-    return BadInput(as_option(error.field), error.problem, error.remedy)
+    """Bad input under the name of its option, where there is one; what it says of how far the job came stays."""
+    named = BadInput(as_option(error.field), error.problem, error.remedy)
+    note_how_far(named, how_far(error))
+    return named
 
 
 def _no_such_option(word: str, options: argparse.Namespace) -> str:
-    if word.partition("=")[0] == "--where":  # which earlier versions had
-        return "--where is gone: choose records with --filter, such as --filter 'total > 100'"
+    instead = INSTEAD.get(word.partition("=")[0])
+    if instead is not None:
+        return f"there is no option {word.partition('=')[0]} here: {instead}"
     flags = [f"--{name.replace('_', '-')}" for name in vars(options)]
     near = difflib.get_close_matches(word.partition("=")[0], flags, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""

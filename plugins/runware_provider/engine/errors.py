@@ -20,7 +20,10 @@ EngineError
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 from runware_provider.engine.plain_text import MOST_CHARS, printable
 
@@ -33,6 +36,23 @@ class EngineError(Exception):
 
     def __init__(self, *told: str) -> None:
         super().__init__(*(printable(str(text), MOST_CHARS) for text in told))
+
+
+def note_how_far(error: BaseException, known: Mapping[str, Any]) -> None:
+    """Let an error, whosever it is, say how far the job came; what it says already stays.
+
+    Args:
+        error: that ends the job.
+        known: as the manifest of a job that stopped.
+    """
+    if not how_far(error):
+        error.__dict__["manifest"] = dict(known)
+
+
+def how_far(error: BaseException) -> Mapping[str, Any]:
+    """What an error says of how far the job came; empty where the process sent nothing before it."""
+    known = getattr(error, "manifest", None)
+    return known if isinstance(known, dict) else {}
 
 
 class BadInput(EngineError):  # noqa: N818 - the name says what it is; the tree above is the reference
@@ -119,9 +139,19 @@ class BudgetExhausted(JobStopped):
 
 
 class Unreachable(JobStopped):
-    """The API did not answer, again and again."""
+    """The API did not answer, again and again.
+
+    Args:
+        reason: as of `JobStopped`.
+        remedy: what to do about this very trouble, in a sentence; None where nobody knows.
+    """
 
     remedy = "Check the base URL and the network, then run again."
+
+    def __init__(self, reason: str, *, remedy: str | None = None) -> None:
+        super().__init__(reason)
+        if remedy is not None:
+            self.remedy = f"{remedy} Then run again."
 
 
 class Interrupted(JobStopped):

@@ -10,7 +10,7 @@ from runware_provider.engine.exchange.flight import Flight
 from runware_provider.engine.exchange.inference import Inference, Phase
 from runware_provider.engine.exchange.waits import Wait, waits
 from runware_provider.engine.identity import Key
-from runware_provider.engine.job.progress import Progress, ending
+from runware_provider.engine.job.progress import Progress
 
 
 def progress(**fields: Any) -> Progress:
@@ -181,29 +181,32 @@ def test_the_time_left_is_never_shorter_than_the_silence_so_far(
     assert told.left_s is None or told.left_s >= quiet_s
 
 
+def test_rows_that_are_never_sent_are_no_work_and_cost_nothing() -> None:
+    """Three are skipped at sight, five are answered, and all others of the batch are under way."""
+    told = progress(
+        done=8, total=240, skipped=3, elapsed_s=2.5, outstanding=232, cost=0.0012, cost_here=0.0012
+    )
+    assert told.rate == 2.0
+    assert told.foreseen_cost == pytest.approx(0.0012 + 232 * (1 - 3 / 240) * 0.00024)
+    assert told.left_s == pytest.approx(232 * (1 - 3 / 240) / 2)
+
+
+def test_of_a_source_of_which_half_is_skipped_half_of_the_rest_is_foreseen() -> None:
+    told = progress(done=500, total=1_000, skipped=250, elapsed_s=25, cost=2.5)
+    assert told.foreseen_cost == pytest.approx(2.5 + 2.5)
+    assert told.left_s == pytest.approx(25)
+
+
+@given(st.integers(0, 1_000), st.integers(0, 1_000), st.integers(0, 1_000), st.integers(0, 1_000))
+def test_less_is_never_foreseen_than_was_paid(reused: int, skipped: int, worked: int, rest: int) -> None:
+    done = reused + skipped + worked
+    told = progress(
+        done=done, total=done + rest, reused=reused, skipped=skipped, elapsed_s=9, cost=2, cost_here=1
+    )
+    assert 0 <= told.to_ask <= told.rest
+    assert told.foreseen_cost is None or told.foreseen_cost >= 2
+    assert told.left_s is None or told.left_s >= 0
+
+
 def test_a_bill_of_dollars_is_foreseen_in_cents() -> None:
     assert progress(done=500, cost=6.1234).line().endswith("6.1234 USD so far, about 12.25 in all")
-
-
-def test_the_end_says_what_became_of_the_rows_what_it_cost_and_where_it_is() -> None:
-    manifest: dict[str, Any] = {
-        "outcomes": {"invalid": 4, "skipped": 1_003, "succeeded": 233},
-        "reasons": {"empty": 1_003, "schema": 4},
-        "paid_usd": 0.13011,
-        "paid_inferences": 237,
-        "reused_inferences": 12,
-        "destination": "lake/invoices",
-    }
-    assert ending(manifest) == (
-        "4 invalid, 1,003 skipped, 233 succeeded (empty 1,003, schema 4); this run paid 0.1301 USD for 237 answers"
-        " and reused 12; written to lake/invoices"
-    )
-    nothing = {
-        **manifest,
-        "outcomes": {},
-        "reasons": {},
-        "paid_usd": 0.0,
-        "paid_inferences": 0,
-        "reused_inferences": 0,
-    }
-    assert ending(nothing) == "no rows; this run paid 0.0000 USD for 0 answers; written to lake/invoices"

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from runware_provider.engine.api import request_bodies
+from runware_provider.engine.api.connection_causes import Cause, cause_of
 from runware_provider.engine.api.error_families import STEPS, Step, stop_for
 from runware_provider.engine.api.redact import Redactor, texts_in, without_key
 from runware_provider.engine.api.replies import decode, read_archive, read_poll, read_reply
@@ -49,19 +50,31 @@ silence_about_us("httpx")
 
 
 class NotSent(EngineError):  # noqa: N818 - says what is known
-    """The connection could not be opened: no task of this request can have been accepted."""
+    """The connection could not be opened: no task of this request can have been accepted.
+
+    Args:
+        reason: why, in some words.
+        remedy: what to do about it, in a sentence; empty where nothing is known to help.
+    """
+
+    def __init__(self, reason: str, *, remedy: str = "") -> None:
+        self.remedy = remedy
+        super().__init__(reason)
 
 
 class Lost(EngineError):  # noqa: N818 - says what is known
     """The request may have arrived; no whole reply did.
 
     Args:
+        reason: why, in some words.
         timed_out: whether it was given up for taking too long, or the reply for being too large, so that a smaller
             request may fare better.
+        remedy: as of `NotSent`.
     """
 
-    def __init__(self, reason: str, *, timed_out: bool) -> None:
+    def __init__(self, reason: str, *, timed_out: bool, remedy: str = "") -> None:
         self.timed_out = timed_out
+        self.remedy = remedy
         super().__init__(reason)
 
 
@@ -125,7 +138,7 @@ class Client:
             # The proxy's address may hold a password, so neither it nor the error's text is told.
             raise BadInput(
                 "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY",
-                f"the proxy that the environment names cannot be used ({_name(error)})",
+                f"the proxy that the environment names cannot be used ({type(error).__name__})",
                 "Write it like http://host:port, or unset it",
             ) from None
 
@@ -175,7 +188,8 @@ class Client:
             key = _sendable(self._endpoint.key)
             response = await self._post(request_bodies.authentication(key), CHECK_TIMEOUT_S)
         except (NotSent, Lost) as error:
-            raise Unreachable(f"{self._endpoint.base_url} did not answer ({error})") from None
+            reason = f"{self._endpoint.base_url} did not answer: {error}"
+            raise Unreachable(reason, remedy=error.remedy or None) from None
         reply = read_reply(response.status_code, self._body(response))
         redactor = self.redactor({})
         for told in reply.unnamed + tuple(reply.failures.values()):
@@ -253,18 +267,25 @@ class Client:
             async with within(timeout_s):
                 return await self._received("POST", self._endpoint.base_url, timeout, content, trace)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
-            raise NotSent(_name(error)) from None
+            cause = self._cause(error)
+            raise NotSent(cause.what, remedy=cause.remedy) from None
         except TookTooLong as error:
             raise Lost(str(error), timed_out=True) from None
         except httpx.TimeoutException as error:
-            raise Lost(_name(error), timed_out=True) from None
+            cause = self._cause(error)
+            raise Lost(cause.what, timed_out=True, remedy=cause.remedy) from None
         except ReplyTooLarge as error:
             # A question about fewer tasks brings less.
             raise Lost(str(error), timed_out=True) from None
         except ReplyBroken as error:
             raise Lost(str(error), timed_out=False) from None
         except httpx.HTTPError as error:
-            raise Lost(_name(error), timed_out=False) from None
+            cause = self._cause(error)
+            raise Lost(cause.what, timed_out=False, remedy=cause.remedy) from None
+
+    def _cause(self, error: httpx.HTTPError) -> Cause:
+        """Why there was no reply; the error's own text could quote a URL."""
+        return cause_of(error, urlsplit(self._endpoint.base_url).netloc)
 
     async def _received(
         self,
@@ -332,11 +353,6 @@ def _sendable(key: str) -> str:
             "Copy it again; it is one word of letters, digits and signs",
         )
     return stripped
-
-
-def _name(error: Exception) -> str:
-    """The kind of a transport error; its text could quote a URL."""
-    return type(error).__name__
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:

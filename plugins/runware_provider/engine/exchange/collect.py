@@ -59,10 +59,12 @@ class Collector:
         try:
             reply = await self.client.ask(content, self.timeout_s)
         except NotSent as error:
-            return replace(self.fates.ask_failed(chunk, self.now()), trouble=str(error))
+            effects = self.fates.ask_failed(chunk, self.now())
+            return replace(effects, trouble=str(error), remedy=error.remedy)
         except Lost as lost:
             self._ask_for_less(chunk, lost)
-            return replace(self.fates.ask_failed(chunk, self.now()), trouble=str(lost))
+            effects = self.fates.ask_failed(chunk, self.now())
+            return replace(effects, trouble=str(lost), remedy=lost.remedy)
         if _too_large(reply, chunk):
             return None
         return self.fates.asked(chunk, reply, self.now())
@@ -72,10 +74,12 @@ class Collector:
         try:
             reply = await self.client.look_up(content, self.timeout_s)
         except NotSent as error:
-            return replace(self.fates.look_up_failed(chunk, self.now()), trouble=str(error))
+            effects = self.fates.look_up_failed(chunk, self.now())
+            return replace(effects, trouble=str(error), remedy=error.remedy)
         except Lost as lost:
             self._ask_for_less(chunk, lost)
-            return replace(self.fates.look_up_failed(chunk, self.now()), trouble=str(lost))
+            effects = self.fates.look_up_failed(chunk, self.now())
+            return replace(effects, trouble=str(lost), remedy=lost.remedy)
         if _too_large(reply, chunk):
             return None
         return self.fates.looked_up(chunk, reply, self.now())
@@ -98,4 +102,5 @@ def _add(whole: Effects, more: Effects) -> None:
     whole.full = whole.full or more.full
     whole.usable = whole.usable or more.usable
     whole.stop = whole.stop or more.stop
-    whole.trouble = more.trouble or whole.trouble
+    if more.trouble:
+        whole.trouble, whole.remedy = more.trouble, more.remedy

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Literal
 
 from runware_provider.engine.attempt import Kind
@@ -37,12 +38,16 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Limits, WhenShort
     from runware_provider.engine.spending.budget import Account
 
+log = logging.getLogger(__name__)
+
 Until = Literal["settled", "sent"]
 DRAIN_S = 30.0
 """After a stop that leaves the API well: how long answers that are on their way are still collected."""
 DRAINED = (BalanceExhausted, TooManyFailed)
 FINISH_S = 5.0
 """After a stop: how long requests that are under way may take."""
+FINISH_INTERRUPTED_S = 2.0
+"""The same where somebody asked to stop: Airflow kills a task five seconds after it asked, and its last words take time."""
 TICK_S = 1.0
 MARGIN_S = 1.0
 """Of the right to send, without which no request is begun: it has to be handed over within it."""
@@ -79,6 +84,8 @@ class Exchange:
         self._account = account
         self._when_short = when_short
         self._is_sync = submitter.delivery == "sync"
+        if self._is_sync:
+            submitter.on_sending = self._sync_sending
         self._canary = Canary(submitter.fates.redactor)
         self._sending = Sending(
             flight=self._flight,
@@ -147,6 +154,7 @@ class Exchange:
 
     def _launch(self, feed: Feed, watch: Watch) -> None:
         now = self._now()
+        self._pace.look(now)
         unreachable = self._reach.stop(now)
         if unreachable is not None:
             self._stop(unreachable)
@@ -231,7 +239,7 @@ class Exchange:
         """Make a request, and see to what its reply brought."""
         effects = await work
         now = self._now()
-        self._reach.saw(effects, now)
+        self._note_contact(effects, now)
         self._learn(effects, now)
         through = self._canary.let_through(effects.verdicts, proven=watch.proven)
         stop = effects.stop or through.stop
@@ -241,12 +249,18 @@ class Exchange:
         if through.verdicts or rejections:
             self._start(self._commits, self._commit(feed, watch, through, rejections))
 
+    def _sync_sending(self, count: int, now: float) -> None:
+        """A sync request is accepted by nothing but its answers: it counts from when it is sent."""
+        self._pace.accepted(count, self._flight.outstanding, now)
+
     def _learn(self, effects: Effects, now: float) -> None:
         """What the pace and the budget learn from a reply."""
-        if effects.full:
-            self._pace.refused(now)
+        if effects.accepted:
+            self._pace.accepted(effects.accepted, self._flight.arrived, now)
+        if effects.refused:
+            self._pace.refused(effects.refused, self._flight.arrived, now)
         for latency_s in effects.latencies:
-            self._pace.answered(latency_s)
+            self._pace.answered(latency_s, now)
         is_ours = [self._ledger.is_of_this_run(entry.key, entry.attempt) for _, entry in effects.verdicts]
         self._sending.count(effects.verdicts, is_ours)
 
@@ -275,6 +289,12 @@ class Exchange:
         if self._account is not None and entry.kind is Kind.ANSWERED:
             beside = inference.tokens - inference.prompt_tokens if follow_up is not None else None
             self._account.judged(tokens, beside, output_retry=output_retry)
+
+    def _note_contact(self, effects: Effects, now: float) -> None:
+        """Whether the API is there, and what a person is told if it never was."""
+        self._reach.saw(effects, now)
+        for line in self._reach.first_trouble():
+            log.warning("%s", line)
 
     def _stop(self, stop: JobStopped) -> None:
         if self._stopped is None:
@@ -307,7 +327,8 @@ class Exchange:
         """Let what is under way end for a moment, then give it up: intents cover whatever was sent."""
         running = self._busy() - self._commits
         if running:
-            await asyncio.wait(running, timeout=FINISH_S)
+            interrupted = isinstance(self._stopped, Interrupted)
+            await asyncio.wait(running, timeout=FINISH_INTERRUPTED_S if interrupted else FINISH_S)
         for task in running:
             task.cancel()
         self._ledger.hurry()

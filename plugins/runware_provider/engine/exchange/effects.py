@@ -21,7 +21,12 @@ class Effects:
     """To be made durable, then to be settled."""
     rejections: list[Entry] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
-    """Seconds from sending to the answer, of each answer."""
+    """Seconds from acceptance to the answer, of each answer to what this process sent; with sync delivery, which has no
+    acceptance, from sending."""
+    accepted: int = 0
+    """Tasks that the API has taken now."""
+    refused: int = 0
+    """Tasks for which it had no room."""
     full: bool = False
     """The API said that it has no room."""
     usable: bool = False
@@ -31,5 +36,7 @@ class Effects:
     stop: JobStopped | None = None
     trouble: str | None = None
     """What went wrong where nothing usable came, for a person."""
+    remedy: str = ""
+    """What to do about that, in a sentence; empty where nothing is known to help."""
     chunk: Sequence[Inference] = field(default=(), repr=False)
     """What the reply was about: its messages may quote their prompts."""

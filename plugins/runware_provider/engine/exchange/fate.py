@@ -47,6 +47,11 @@ class Fates:
         self._archive = ArchiveReplies(self._moves)
         self.redactor = self._moves.redactor
 
+    @property
+    def shortest_poll_s(self) -> float:
+        """Seconds between two looks at an inference at least."""
+        return self._moves.patience.shortest_poll_s()
+
     def not_sent(self, chunk: list[Inference], now: float) -> Effects:
         """The connection for a chunk of tasks could not be opened: nothing was sent."""
         return self._submissions.not_sent(chunk, now)

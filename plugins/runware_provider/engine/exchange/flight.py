@@ -15,7 +15,7 @@ import heapq
 import itertools
 from typing import TYPE_CHECKING, Protocol
 
-from runware_provider.engine.exchange.inference import OUTSTANDING, Inference, Phase
+from runware_provider.engine.exchange.inference import ARRIVED, OUTSTANDING, Inference, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,6 +55,8 @@ class Flight:
         }
         self._tickets = itertools.count(1)
         self.outstanding = 0
+        self.arrived = 0
+        """Of these, what the API has, as far as is known."""
 
     def __len__(self) -> int:
         return len(self._held)
@@ -84,6 +86,7 @@ class Flight:
         """Put an inference into a phase, to be acted on at the given time."""
         before, after = inference.phase in OUTSTANDING, phase in OUTSTANDING
         self.outstanding += after - before
+        self.arrived += (phase in ARRIVED) - (inference.phase in ARRIVED)
         if self._meter is not None and before != after:
             tell = self._meter.sent if after else self._meter.ended
             tell(inference.tokens, output_retry=inference.is_output_retry)

@@ -32,6 +32,8 @@ class Phase(Enum):
 
 
 OUTSTANDING = frozenset({Phase.SENDING, Phase.ASK, Phase.WAITING, Phase.LOOK_UP, Phase.BUSY})
+ARRIVED = frozenset({Phase.WAITING, Phase.LOOK_UP, Phase.BUSY})
+"""The API has it, as far as is known."""
 
 
 @dataclass(slots=True, eq=False)

@@ -9,6 +9,7 @@ from runware_provider.engine.api.error_families import back_off_s
 
 if TYPE_CHECKING:
     from runware_provider.engine.exchange.inference import Inference
+    from runware_provider.engine.exchange.latencies import Latencies
     from runware_provider.engine.spec import Limits
 
 REPLAY_AFTER_S = 1.0
@@ -34,6 +35,10 @@ PROCESSING_DEADLINES = 10
 LONGEST_POLL_S = 10.0
 LONGEST_REPLAY_S = 8.0
 """The longest pause before a task is sent again, where only its sends go wrong."""
+SHORTEST_POLL_S = 0.1
+"""However fast the answers come, nothing is asked for more often, unless `limits.poll_interval_s` is shorter."""
+SOONER = 0.9
+"""Of the time after which the fast answers were seen: if they are there by then, the next look comes sooner still."""
 POLLS_PER_AGE = 0.2
 """Of the time that an inference has been waited for: the pause until it is asked for again."""
 
@@ -45,10 +50,12 @@ class Patience:
     Args:
         limits: of the job.
         spread: 0 to 1, different in each process, so that many clients do not come back together.
+        latencies: of late.
     """
 
     limits: Limits
     spread: float
+    latencies: Latencies
 
     def back_off_s(self, inference: Inference) -> float:
         """Seconds before the next request about an inference after some that brought nothing usable."""
@@ -99,9 +106,23 @@ class Patience:
         """
         return back_off_s(counted - 1, spread=self.spread)
 
+    def first_poll_s(self) -> float:
+        """Seconds from the acceptance to the first look: about as long as fast answers take."""
+        fast_s = self.latencies.fast_s
+        if fast_s is None:
+            return self.limits.poll_interval_s
+        return max(self.shortest_poll_s(), SOONER * fast_s)
+
+    def shortest_poll_s(self) -> float:
+        """Seconds between two looks at least."""
+        fast_s = self.latencies.fast_s
+        if fast_s is None:
+            return self.limits.poll_interval_s
+        return min(self.limits.poll_interval_s, max(SHORTEST_POLL_S, POLLS_PER_AGE * fast_s))
+
     def next_poll_s(self, inference: Inference, now: float) -> float:
         """Seconds until an inference that is waited for is asked for again: the older, the rarer."""
-        interval = self.limits.poll_interval_s
+        interval = self.shortest_poll_s()
         pause = max(interval, min(LONGEST_POLL_S, POLLS_PER_AGE * (now - inference.since)))
         for moment in (inference.deadline, inference.look_up_at):
             if moment is not None and moment > now:

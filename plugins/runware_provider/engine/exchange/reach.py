@@ -26,6 +26,9 @@ class Reach:
         self._failing_since: float | None = None
         self.trouble: str | None = None
         """What is wrong while no usable answer comes, for a person."""
+        self._remedy = ""
+        """What to do about it; empty where nothing is known to help."""
+        self._told = False
 
     def saw(self, effects: Effects, now: float) -> None:
         """A request ended."""
@@ -36,7 +39,17 @@ class Reach:
         if self._failing_since is None:
             self._failing_since = now
         if effects.trouble:
-            self.trouble = effects.trouble
+            self.trouble, self._remedy = effects.trouble, effects.remedy
+
+    def first_trouble(self) -> list[str]:
+        """Lines for a person, once, when the API was never reached: it is rather a wrong address than an outage."""
+        if self.trouble is None or self._was_there or self._told:
+            return []
+        self._told = True
+        lines = [f"No usable answer from the API: {self.trouble}."]
+        if self._remedy:
+            lines.append(self._remedy)
+        return [*lines, f"It is tried for {min(self._unreachable_s, FIRST_CONTACT_S):.0f} s."]
 
     def stop(self, now: float) -> Unreachable | None:
         """Why the job should stop, if no usable answer came for too long."""
@@ -45,5 +58,6 @@ class Reach:
             patience_s = min(patience_s, FIRST_CONTACT_S)
         if self._failing_since is None or now - self._failing_since <= patience_s:
             return None
-        last = f"; the last try ended with {self.trouble}" if self.trouble else ""
-        return Unreachable(f"the API gave no usable answer for {patience_s:.0f} seconds{last}")
+        last = f"; the last try: {self.trouble}" if self.trouble else ""
+        reason = f"the API gave no usable answer for {patience_s:.0f} seconds{last}"
+        return Unreachable(reason, remedy=self._remedy or None)

@@ -65,6 +65,7 @@ class SubmissionReplies:
             elif name in reply.failures:
                 self._refused(inference, reply.failures[name], reply, now, effects)
             elif name in reply.acknowledged or name in reply.processing:
+                effects.accepted += 1
                 self._moves.accept(inference, now)
             else:
                 self._unnamed(inference, len(unnamed), reply, now, effects)
@@ -110,6 +111,7 @@ class SubmissionReplies:
         # No room: it was not run, and is no attempt. The same UUID is sent again.
         elif step is Step.WAIT:
             effects.full = True
+            effects.refused += 1
             self._moves.reject(inference, error, reply, now, effects)
         elif step is Step.POLL:
             self._in_use(inference, now)
@@ -117,7 +119,7 @@ class SubmissionReplies:
         elif error.family is Family.TIMEOUT or reply.status >= 500 or step is Step.LOOK_UP:
             inference.verdict_if_not_found = self._moves.error_entry(inference, error)
             self._moves.doubt(inference, now)
-            effects.full = effects.full or reply.status in NO_ROOM
+            self._count_if_no_room(reply, effects)
         # It was not run. Its family says whether a new attempt is paid for, or the row fails or is refused.
         else:
             self._moves.settle(inference, self._moves.error_entry(inference, error), now, effects)
@@ -196,10 +198,16 @@ class SubmissionReplies:
             return True
         return bool(reply.unnamed) and reply.from_the_api
 
+    @staticmethod
+    def _count_if_no_room(reply: Reply, effects: Effects) -> None:
+        if reply.status in NO_ROOM:
+            effects.full = True
+            effects.refused += 1
+
     def _unclear(
         self, inference: Inference, unnamed: int, reply: Reply, now: float, effects: Effects
     ) -> None:
-        effects.full = effects.full or reply.status in NO_ROOM
+        self._count_if_no_room(reply, effects)
         self._moves.doubt(inference, now, reply.retry_after_s)
         was_refused_as_a_whole = 400 <= reply.status < 500
         took_too_long = reply.status == 504

@@ -37,6 +37,8 @@ class Submitter:
     delivery: Delivery
     timeout_s: float
     now: Callable[[], float]
+    on_sending: Callable[[int, float], None] = lambda _count, _now: None
+    """Called with the number of tasks of a request and the time, when it is handed over."""
     intents: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def send(self, chunk: list[Inference], *, ahead: bool) -> Effects:
@@ -59,16 +61,18 @@ class Submitter:
         ]
         fresh = [inference for inference in chunk if inference.never_sent]
         started = self.now()
+        self.on_sending(len(chunk), started)
         for inference in chunk:
             inference.sent_at = inference.sent_at if inference.sent_at is not None else started
             inference.can_be_withdrawn = inference.found_nowhere = False
         try:
             reply = await self.client.post(request_bodies.body(tasks), self.timeout_s)
         except NotSent as error:
-            return replace(self.fates.not_sent(chunk, self.now()), trouble=str(error))
+            effects = self.fates.not_sent(chunk, self.now())
+            return replace(effects, trouble=str(error), remedy=error.remedy)
         except Lost as lost:
             effects = self.fates.send_unknown(chunk, self.now(), split=lost.timed_out)
-            return replace(effects, trouble=str(lost))
+            return replace(effects, trouble=str(lost), remedy=lost.remedy)
         await self._explain(fresh, reply)
         effects = self.fates.sent(chunk, reply, self.now())
         if effects.usable:

@@ -49,8 +49,8 @@ class Transitions:
     def __init__(self, flight: Flight, limits: Limits, *, spread: float, redactor: Redactor | None) -> None:
         self.flight = flight
         self.limits = limits
-        self.patience = Patience(limits, spread)
         self.latencies = Latencies()
+        self.patience = Patience(limits, spread, self.latencies)
         self.redactor = redactor if redactor is not None else Redactor()
         self.reached = False
         """Whether the API spoke to this process."""
@@ -73,7 +73,7 @@ class Transitions:
         inference.since = now
         inference.look_up_at = now + self.limits.first_look_up_s
         inference.deadline = now + (self.limits.deadline_s if patience_s is None else patience_s)
-        self.flight.move(inference, Phase.WAITING, now + self.limits.poll_interval_s)
+        self.flight.move(inference, Phase.WAITING, now + self.patience.first_poll_s())
 
     def wait_on(self, inference: Inference, now: float) -> None:
         """Nothing new: it is asked for again."""
@@ -134,7 +134,7 @@ class Transitions:
         result = read_result(item)
         latency = now - inference.sent_at if inference.sent_at is not None else None
         if latency is not None:
-            effects.latencies.append(latency)
+            effects.latencies.append(now - inference.since if inference.accepted else latency)
             self.latencies.saw(latency)
         entry = inference.entry(
             Kind.ANSWERED,

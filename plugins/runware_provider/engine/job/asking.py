@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import random
 import time
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.api.client import Client
 from runware_provider.engine.dataset.staging import Stage
-from runware_provider.engine.errors import JobStopped
+from runware_provider.engine.errors import note_how_far
 from runware_provider.engine.exchange.collect import Collector
 from runware_provider.engine.exchange.conversation import Exchange
 from runware_provider.engine.exchange.fate import Fates
@@ -32,18 +34,22 @@ from runware_provider.engine.job.output_retries import OutputRetries
 from runware_provider.engine.job.prepare import changed, failures_state
 from runware_provider.engine.job.run_watch import RunWatch
 from runware_provider.engine.job.staged import Staged
+from runware_provider.engine.memory.learnt_pace import read_pace, write_pace
 from runware_provider.engine.memory.lease_rules import KERNEL_SHARE
 from runware_provider.engine.outcome.batch_writer import BatchWriter
+from runware_provider.engine.outcome.rows import Counts
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.job.opening import OpenedJob
     from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.spec import Endpoint
     from runware_provider.engine.spending.budget import Account
+
+
+log = logging.getLogger(__name__)
 
 
 async def ask(
@@ -68,8 +74,9 @@ async def ask(
         JobStopped: with a `manifest` attribute that says how far it came; what was staged is removed.
         StateUnreadable: the state folder cannot be read.
     """
-    async with _client(job, endpoint, transport) as client, job.ledger.writing():
-        return await _Asking(job, client, report).run(stop)
+    with _says_what_was_paid(job):
+        async with _client(job, endpoint, transport) as client, job.ledger.writing():
+            return await _Asking(job, client, report).run(stop)
 
 
 async def ask_until_sent(
@@ -92,8 +99,33 @@ async def ask_until_sent(
         JobStopped: with a `manifest` attribute that says how far it came.
         StateUnreadable: the state folder cannot be read.
     """
-    async with _client(job, endpoint, transport) as client, job.ledger.writing():
-        return await _Asking(job, client, report).send(stop)
+    with _says_what_was_paid(job):
+        async with _client(job, endpoint, transport) as client, job.ledger.writing():
+            return await _Asking(job, client, report).send(stop)
+
+
+@contextlib.contextmanager
+def _says_what_was_paid(job: OpenedJob) -> Iterator[None]:
+    """Whatever ends the job inside of this block says what the ledger knows, if it says nothing yet.
+
+    Before the first question is asked that is what earlier processes did; after the last, how far it came is not counted.
+    """
+    try:
+        yield
+    except Exception as error:
+        known = stopped_manifest(
+            job.prepared,
+            job.ledger,
+            Counts(),
+            job.clock(),
+            error,
+            generation=job.generation,
+            records=job.prepared.records,
+            records_done=None,
+            still_at_vendor=len(job.ledger.unsettled()),
+        )
+        note_how_far(error, known)
+        raise
 
 
 def _client(job: OpenedJob, endpoint: Endpoint, transport: Transport | None) -> Client:
@@ -119,7 +151,8 @@ class _Asking:
         decider, flight, account = await self._looked_ahead()
         feed = self._feed(flight, decider)
         async with self._kept_on_failure(feed, flight):
-            await self._exchange(flight, account).run(feed, feed.watch, stop)
+            async with self._paced() as pace:
+                await self._exchange(flight, account, pace).run(feed, feed.watch, stop)
             await self._leftovers().ask(self.job.ledger.unsettled())
             await feed.finish()
         feed.watch.report()
@@ -133,7 +166,8 @@ class _Asking:
         decider, flight, account = await self._looked_ahead()
         feed = self._feed(flight, decider)
         async with self._kept_on_failure(feed, flight):
-            await self._exchange(flight, account).run(feed, feed.watch, stop, until="sent")
+            async with self._paced() as pace:
+                await self._exchange(flight, account, pace).run(feed, feed.watch, stop, until="sent")
             await feed.in_hand.staging.abandon()
         feed.watch.report()
         return len(flight)
@@ -146,18 +180,34 @@ class _Asking:
 
     @contextlib.asynccontextmanager
     async def _kept_on_failure(self, feed: BatchFeed, flight: Flight) -> AsyncIterator[None]:
-        """What is staged goes, what was answered is in the ledger, and who stopped on purpose says how far it came."""
+        """What is staged goes, what was answered is in the ledger, and the error says how far the job came."""
         try:
             yield
-        except JobStopped as stopped:
-            await feed.in_hand.staging.abandon()
-            stopped.manifest = self._manifest(feed, stopped, flight)
+        except Exception as error:
+            note_how_far(error, self._manifest(feed, error, flight))
+            # Where the store has failed, a later run removes what is staged.
+            with contextlib.suppress(OSError):
+                await feed.in_hand.staging.abandon()
             raise
         except BaseException:
             await feed.in_hand.staging.abandon()
             raise
 
-    def _exchange(self, flight: Flight, account: Account | None) -> Exchange:
+    @contextlib.asynccontextmanager
+    async def _paced(self) -> AsyncIterator[Pace]:
+        """Begin with the window that the last process of this place found, and leave the own one to the next."""
+        prepared = self.job.prepared
+        storage, place, model = prepared.storage, prepared.place_state, prepared.spec.model
+        before = await asyncio.to_thread(read_pace, storage, place, model)
+        pace = Pace(prepared.spec.limits.max_outstanding, before, log.debug)
+        try:
+            yield pace
+        finally:
+            learnt = pace.learnt
+            if learnt is not None and learnt != before:
+                await asyncio.to_thread(write_pace, storage, place, model, learnt)
+
+    def _exchange(self, flight: Flight, account: Account | None, pace: Pace) -> Exchange:
         job, client = self.job, self.client
         spec, limits = job.prepared.spec, job.prepared.spec.limits
         redactor = client.redactor(job.prepared.template.fields(0))
@@ -169,7 +219,7 @@ class _Asking:
         return Exchange(
             submitter,
             [Polls(Collector(client, fates, limits.request_timeout_s, time.monotonic), flight, limits)],
-            pace=Pace(limits.max_outstanding),
+            pace=pace,
             limits=limits,
             job_id=job.identity.job_id,
             right=job.lease,
@@ -244,14 +294,14 @@ class _Asking:
             now=time.monotonic,
         )
 
-    def _manifest(self, feed: BatchFeed, stopped: JobStopped, flight: Flight) -> dict[str, Any]:
+    def _manifest(self, feed: BatchFeed, error: Exception, flight: Flight) -> dict[str, Any]:
         job = self.job
         return stopped_manifest(
             job.prepared,
             job.ledger,
             feed.watch.seen,
             job.clock(),
-            stopped,
+            error,
             generation=job.generation,
             records=feed.watch.records,
             records_done=feed.in_hand.records_done(),

@@ -77,8 +77,17 @@ class FailureWatch:
 
     @property
     def undecided(self) -> bool:
-        """Whether too few answers are known yet to tell a prompt that always fails."""
-        return bool(self._too_many) and len(self._last) < WINDOW
+        """Whether too few answers are known yet to tell a prompt that fails far too often.
+
+        Twenty answers of which no more fail than may are enough: of a prompt that fails in every second answer, where
+        one in ten may, one job in five thousand passes them.
+        """
+        seen = len(self._last)
+        if not self._too_many or seen == WINDOW:
+            return False
+        if seen < FEWEST:
+            return True
+        return self._failed_last > self._allowed(seen)
 
     def bears(self, rows: int) -> bool:
         """Whether so many failures more would be allowed, of all rows."""

@@ -17,7 +17,7 @@ from runware_provider.engine.job.opening import (
     check_run,
     check_service,
 )
-from runware_provider.engine.job.publishing import LedgerAccounts
+from runware_provider.engine.job.publishing import LedgerAccounts, Publication
 from runware_provider.engine.job.shard_done import Done, done_path, is_done, staged_of, write_done
 from runware_provider.engine.job.siblings import is_taken_over
 from runware_provider.engine.job.split_record import Split, shard_folder
@@ -99,7 +99,8 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
         job = await asyncio.to_thread(_opened, place, current, shard, lease, identity.job_id)
         try:
             staged = await ask(job, endpoint, report=report, stop=stop, transport=transport)
-            return await asyncio.to_thread(_finish, job, staged, current, shard, wanted)
+            with Publication.of(job).says_how_far(staged.counts, publishing=False):
+                return await asyncio.to_thread(_finish, job, staged, current, shard, wanted)
         finally:
             job.close()
 

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 from runware_provider.engine.errors import BadInput, BudgetExhausted
 from runware_provider.engine.job.account_opening import open_account, price_of
 from runware_provider.engine.job.asked import asked_by
+from runware_provider.engine.job.beginning import counted_lines, job_lines, uncounted_lines
+from runware_provider.engine.job.cutting import bytes_of
+from runware_provider.engine.job.estimate import estimate_of
 from runware_provider.engine.job.manifest import stopped_manifest
 from runware_provider.engine.job.plan_counts import plan_counts
 from runware_provider.engine.job.prepare import changed
@@ -33,6 +36,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SMALL_ROWS = 5_000
+SMALL_BYTES = 16_000_000
+"""As Parquet has them. What is smaller than both is counted before it is asked, whether or not somebody has to know."""
+
 
 @dataclass
 class LookingAhead:
@@ -51,7 +58,7 @@ class LookingAhead:
     leftovers: Leftovers
 
     async def account(self) -> Account | None:
-        """Say what is to be paid, and why, where that may be more than the user foresaw.
+        """Say what is to be asked and paid, as far as that is known before all is rendered.
 
         Returns:
             What the budget has paid already; None without a budget.
@@ -64,8 +71,11 @@ class LookingAhead:
         different = changed(prepared, self.job.published)
         budget, reusing = prepared.spec.budget, reuses(prepared.spec)
         takes_over = await asyncio.to_thread(self._takes_over)
-        # Nobody wants to know: the source is not read twice.
-        if budget is None and not different and not reusing and not takes_over:
+        counting = budget is not None or bool(different) or self._is_small()
+        self._tell(job_lines(prepared.spec, prepared.folder, prepared.records))
+        # Nobody has to know, and it would take a while: the source is not read twice.
+        if not counting and not reusing and not takes_over:
+            self._tell(uncounted_lines(prepared.spec, prepared.records, ledger.statistics()))
             return None
         asked = await asyncio.to_thread(asked_by, prepared, self.decider.questioner)
         if takes_over:
@@ -73,23 +83,36 @@ class LookingAhead:
         if reusing:
             questioner, service = self.decider.questioner, self.job.identity.service
             await AnswersElsewhere(prepared, asked, ledger, questioner, service).run()
-        if budget is None and not different:
+        if not counting:
+            self._tell(uncounted_lines(prepared.spec, prepared.records, ledger.statistics()))
             return None
         counts = await asyncio.to_thread(plan_counts, asked, self.decider)
-        if counts.to_pay and different:
-            log.info("%s", printable(_because(counts, different)))
-        return await self._within(budget, counts) if budget is not None else None
+        in_usd = budget is not None and budget.usd is not None
+        listed = await self.client.prices() if in_usd else {}
+        price = await asyncio.to_thread(self._price, listed, counts)
+        estimate = estimate_of(counts, ledger.statistics(), price, prepared.follow_ups)
+        self._tell(counted_lines(counts, estimate, budget, different))
+        return await self._within(budget, price, counts) if budget is not None else None
+
+    def _is_small(self) -> bool:
+        """Whether a walk through the whole source is over in a moment: one batch, of no great size."""
+        prepared = self.job.prepared
+        rows, size = prepared.records, bytes_of(prepared.ranges, prepared.dataset.files)
+        return rows <= SMALL_ROWS and size <= SMALL_BYTES
+
+    @staticmethod
+    def _tell(lines: Sequence[str]) -> None:
+        for line in lines:
+            log.info("%s", printable(line))
 
     def _takes_over(self) -> bool:
         """Whether other ledgers of the place have to be gone through, which is done once for each hand-over."""
         prepared = self.job.prepared
         return not is_taken_over(prepared, prepared.state_folder, prepared.ranges)
 
-    async def _within(self, budget: Budget, counts: PlanCounts) -> Account:
+    async def _within(self, budget: Budget, price: KnownPrices | None, counts: PlanCounts) -> Account:
         """The budget's account, if the estimate stays within it or the job may go as far as it gets."""
         ledger = self.job.ledger
-        listed = await self.client.prices() if budget.usd is not None else {}
-        price = self._price(listed, counts)
         uncovered = [attempt for attempt in ledger.unsettled("fresh") if attempt[0] not in counts.doubted]
         in_doubt = await self.leftovers.ask(uncovered)
         account = open_account(
@@ -136,12 +159,3 @@ class LookingAhead:
             still_at_vendor=counts.unknown,
         )
         return {**told, "to_pay": counts.to_pay}
-
-
-def _because(counts: PlanCounts, different: Sequence[str]) -> str:
-    known = f"; {counts.answered:,} are answered already" if counts.answered else ""
-    shown = f"; {counts.to_reask:,} were answered with what does not fit" if counts.to_reask else ""
-    what = different[0]
-    if len(different) > 1:
-        what = f"{', '.join(different[:-1])} and {different[-1]}"
-    return f"{counts.to_pay:,} inferences are to be paid, because since the last publish the {what} changed{known}{shown}."

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from runware_provider import __version__
 from runware_provider.engine.dataset.schema_text import schema_text
+from runware_provider.engine.job.endings import remedy_of, what_happened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runware_provider.engine.errors import JobStopped
     from runware_provider.engine.job.prepare import Prepared
-    from runware_provider.engine.memory.ledger import Ledger
     from runware_provider.engine.memory.ledger_sums import Of, Totals
     from runware_provider.engine.outcome.rows import Counts
 
@@ -84,25 +83,25 @@ def manifest_of(  # noqa: PLR0913 - each a fact of its own
 
 def stopped_manifest(  # noqa: PLR0913 - keywords, each a fact of its own
     prepared: Prepared,
-    ledger: Ledger,
+    sums: Sums,
     counts: Counts,
     clock: Clock,
-    stopped: JobStopped,
+    error: BaseException,
     *,
     generation: int,
     records: int,
-    records_done: int,
+    records_done: int | None,
     still_at_vendor: int,
 ) -> dict[str, Any]:
-    """What a run tells that stopped before its end; nothing was published."""
-    held = manifest_of(prepared, ledger, counts, clock, status="stopped", generation=generation)
+    """What a run tells that an error ended; `records_done` is None where they were not counted."""
+    known = manifest_of(prepared, sums, counts, clock, status="stopped", generation=generation)
     return {
-        **held,
+        **known,
         "records": records,
         "records_left_out": prepared.records - records,
         "records_done": records_done,
-        "reason": stopped.reason,
-        "remedy": stopped.remedy,
+        "reason": what_happened(error),
+        "remedy": remedy_of(error),
         "still_at_vendor": still_at_vendor,
     }
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.job.account_opening import open_account, price_of
 from runware_provider.engine.job.asked import asked_by
 from runware_provider.engine.job.decider import Decider
+from runware_provider.engine.job.estimate import estimate_of
 from runware_provider.engine.job.places import check_published, check_schemas
 from runware_provider.engine.job.plan_counts import plan_counts
 from runware_provider.engine.job.prepare import changed, check_empty, prepare
@@ -16,16 +17,12 @@ from runware_provider.engine.job.siblings import Siblings
 from runware_provider.engine.job.split_record import present_split
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.state_folder import expected_generation, find_job, wish_of
-from runware_provider.engine.outcome.follow_up import ceiling
-from runware_provider.engine.spending.pricing import ASSUMED_COMPLETION_TOKENS
 from runware_provider.engine.storage.stores import Stores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runware_provider.engine.job.plan_counts import PlanCounts
-    from runware_provider.engine.memory.ledger_sums import Statistics
-    from runware_provider.engine.outcome.follow_up import Policy
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.spending.pricing import KnownPrices
 
@@ -71,7 +68,7 @@ def plan(
         different = changed(prepared, published[0] if published else {})
         same_model = published is not None and "model" not in different
         price = price_of(spec, prices or {}, ledger, counts.answers, same_model=same_model)
-        estimate = _estimate(counts, ledger.statistics(), price, prepared.follow_ups)
+        estimate = estimate_of(counts, ledger.statistics(), price, prepared.follow_ups)
         budget = _budget(spec, counts, price, ledger)
     finally:
         ledger.close()
@@ -95,38 +92,6 @@ def plan(
         "budget": budget,
         "warnings": [*prepared.warnings, *schema_changes],
     }
-
-
-def _estimate(
-    counts: PlanCounts, known: Statistics, price: KnownPrices | None, policy: Policy
-) -> dict[str, Any]:
-    """What it will probably cost, and what it may cost at most."""
-    each = known.mean_completion_tokens
-    if each is None:
-        mean = min(ASSUMED_COMPLETION_TOKENS, policy.max_tokens)
-    else:
-        mean = min(each, policy.most_tokens or policy.max_tokens)
-    completion_tokens = round(mean * counts.to_pay)
-    most = ceiling(policy, *counts.chargeable)
-    return {
-        "prompt_tokens": counts.prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "completion_tokens_each": round(mean),
-        "based_on": "an assumption, not a measurement"
-        if each is None
-        else "taken from the answers of this job",
-        "cost_usd": _cost(price, counts.prompt_tokens, completion_tokens),
-        "priced_by": price.said_by if price is not None else None,
-        "at_most": {
-            **asdict(most),
-            "max_tokens_each": policy.most_tokens or policy.max_tokens,
-            "cost_usd": _cost(price, most.prompt_tokens, most.completion_tokens),
-        },
-    }
-
-
-def _cost(price: KnownPrices | None, prompt_tokens: int, completion_tokens: int) -> float | None:
-    return round(price.prices.of(prompt_tokens, completion_tokens), 6) if price is not None else None
 
 
 def _budget(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runware_provider.engine.plain_text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from runware_provider.engine.exchange.waits import Wait
 
@@ -35,6 +35,8 @@ class Progress:
     """USD paid by this run so far, by all its tries, as far as the API reported it."""
     reused: int = 0
     """Of the rows done, those that were answered before this process began."""
+    skipped: int = 0
+    """Of the rows done, those that are never sent, which took no time and cost nothing."""
     trouble: str | None = None
     """What is wrong, while the API gives no usable answer."""
     cost_here: float | None = None
@@ -47,12 +49,18 @@ class Progress:
     @property
     def worked(self) -> int:
         """Rows done that this process worked for."""
-        return self.done - self.reused
+        return self.done - self.reused - self.skipped
 
     @property
     def rest(self) -> int:
         """Rows that have no outcome yet."""
         return self.total - self.done
+
+    @property
+    def to_ask(self) -> float:
+        """Of the rest, about how many rows are asked, if as many are skipped as of the rows that were read by now."""
+        read = self.done + self.outstanding
+        return self.rest * (1 - self.skipped / read) if self.skipped else self.rest
 
     @property
     def rate(self) -> float:
@@ -68,17 +76,17 @@ class Progress:
         few = self.rest <= STRAGGLERS * self.worked
         if self.rate <= 0 or (few and self._all_under_way):
             return None
-        left = self.rest / self.rate
+        left = self.to_ask / self.rate
         return left if left >= self.quiet_s else None
 
     @property
     def foreseen_cost(self) -> float | None:
         """USD that this run will have paid in the end, if the rest is asked, and like what was done; None at its ends."""
-        rows = self.done if self.cost_here is None else self.worked
+        rows = self.done - self.skipped if self.cost_here is None else self.worked
         paid = self.cost if self.cost_here is None else self.cost_here
         if rows < FORESEEN_FROM or not self.rest or not paid:
             return None
-        return self.cost + self.rest * paid / rows
+        return self.cost + self.to_ask * paid / rows
 
     def line(self) -> str:
         """One line for a log."""
@@ -86,12 +94,7 @@ class Progress:
         parts = [f"{self.done:,} of {self.total:,} rows done{share}"]
         if self.reused:
             parts.append(f"{self.reused:,} of them answered before")
-        if self.rate:
-            parts.append(
-                f"{self.rate:,.1f} a second" if self.rate >= 1 else f"{60 * self.rate:,.1f} a minute"
-            )
-        if self.rest:
-            parts += self._waited_for()
+        parts += self._pace()
         if self.outstanding:
             parts.append(f"{self.outstanding:,} under way")
         if self.rest and self.quiet_s >= QUIET_S:
@@ -102,6 +105,20 @@ class Progress:
         if self.trouble:
             parts.append(f"no usable answer from the API ({self.trouble})")
         return printable(", ".join(parts))
+
+    def short_line(self) -> str:
+        """What a bar does not show already."""
+        parts = [*self._pace(), f"{self.cost:.4f} USD"]
+        return ", ".join([*parts, self.trouble] if self.trouble else parts)
+
+    def _pace(self) -> list[str]:
+        """The rate, and how long the rest will take, or what can be said in place of that."""
+        parts = []
+        if self.rate >= 1:
+            parts.append(f"{self.rate:,.1f} a second")
+        elif self.rate:
+            parts.append(f"{60 * self.rate:,.1f} a minute")
+        return parts + self._waited_for() if self.rest else parts
 
     @property
     def _all_under_way(self) -> bool:
@@ -116,16 +133,6 @@ class Progress:
         if self._all_under_way:
             return [f"waiting{since} for the last {self.rest:,}"]
         return [f"no row{since}"] if since else []
-
-
-def ending(manifest: Mapping[str, Any]) -> str:
-    """One line for a log: what became of the rows of a published dataset, what it cost, and where it is."""
-    reasons = manifest["reasons"]
-    rows = [f"{count:,} {outcome}" for outcome, count in manifest["outcomes"].items()] or ["no rows"]
-    why = f" ({', '.join(f'{code} {count:,}' for code, count in reasons.items())})" if reasons else ""
-    paid = f"this run paid {manifest['paid_usd']:.4f} USD for {manifest['paid_inferences']:,} answers"
-    reused = f" and reused {manifest['reused_inferences']:,}" if manifest["reused_inferences"] else ""
-    return printable(f"{', '.join(rows)}{why}; {paid}{reused}; written to {manifest['destination']}")
 
 
 def _described(wait: Wait) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -9,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from runware_provider.engine.dataset.publish import publish
 from runware_provider.engine.dataset.replaced_parts import GRACE_S
 from runware_provider.engine.dataset.schema_text import schema_text
-from runware_provider.engine.errors import Overtaken
+from runware_provider.engine.errors import BadInput, JobStopped, Overtaken, PublishConflict, note_how_far
 from runware_provider.engine.identity import task_uuid
-from runware_provider.engine.job.manifest import Sums, manifest_of, unpriced
+from runware_provider.engine.job.manifest import Sums, manifest_of, stopped_manifest, unpriced
 from runware_provider.engine.job.places import note_schemas, warn_of_nothing_answered
 from runware_provider.engine.job.prepare import failures_state
 from runware_provider.engine.memory.ledger_sums import LedgerSums
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from runware_provider.engine.dataset.staged_batch import StagedBatch
     from runware_provider.engine.job.manifest import Clock
@@ -93,6 +94,34 @@ class Publication:
             clock=job.clock,
             publish_id=job.publish_id,
         )
+
+    @contextlib.contextmanager
+    def says_how_far(self, counts: Counts, *, publishing: bool) -> Iterator[None]:
+        """Whatever ends the job inside of this block says that all rows have their outcome, and what they cost.
+
+        Args:
+            counts: of all rows.
+            publishing: whether the dataset may be half replaced then.
+        """
+        try:
+            yield
+        except Exception as error:
+            known = stopped_manifest(
+                self.prepared,
+                self.accounts,
+                counts,
+                self.clock(),
+                error,
+                generation=self.generation,
+                records=counts.records,
+                records_done=counts.records,
+                still_at_vendor=0,
+            )
+            # These are raised before anything of a dataset is touched; but the one of failures comes second.
+            refused = isinstance(error, BadInput | JobStopped | PublishConflict)
+            untouched = refused and self.prepared.failures_folder is None
+            note_how_far(error, {**known, "publishing": publishing and not untouched})
+            raise
 
     def manifest(self, counts: Counts, status: str) -> dict[str, Any]:
         """What a finished run tells."""

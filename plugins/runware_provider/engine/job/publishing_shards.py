@@ -79,7 +79,6 @@ def _publish(place: Place, split: str, began: float) -> dict[str, Any]:
     for done in dones:
         counts.add(done.counts)
     _check_rows(prepared, counts)
-    _check_failed(prepared.spec, counts)
     published = check_published(prepared)
     failures = read_manifest(storage, failures_state(prepared)) if prepared.failures_folder else None
     publication = Publication(
@@ -95,7 +94,9 @@ def _publish(place: Place, split: str, began: float) -> dict[str, Any]:
     )
     batches = [batch for done in dones for batch in done.batches]
     failed = [batch for done in dones for batch in done.failed_batches]
-    return publish_staged(publication, Staged(batches, failed, counts))
+    with publication.says_how_far(counts, publishing=True):
+        _check_failed(prepared.spec, counts)
+        return publish_staged(publication, Staged(batches, failed, counts))
 
 
 def _accounts(prepared: Prepared, current: Split, dones: Sequence[Done]) -> _AccountsOfShards:

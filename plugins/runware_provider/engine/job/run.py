@@ -59,7 +59,8 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
     Raises:
         BadInput: nothing was sent.
         NothingToDo: the source is empty and `on_empty` is `skip`.
-        JobStopped: with a `manifest` attribute that says how far it came; empty if nothing was begun.
+        JobStopped: before every record had its outcome. Like every error here it says how far the job came
+            (`errors.how_far`); nothing where nothing was sent.
         StateUnreadable: the state folder cannot be read.
         PublishConflict: somebody else published meanwhile.
     """
@@ -96,8 +97,10 @@ def _going_on(place: Place, left: Split) -> Place:
 
 
 def _published(job: OpenedJob, staged: Staged) -> dict[str, Any]:
+    publication = Publication.of(job)
     try:
-        manifest = publish_staged(Publication.of(job), staged)
+        with publication.says_how_far(staged.counts, publishing=True):
+            manifest = publish_staged(publication, staged)
     finally:
         staged.discard(job.prepared.storage)
     if not job.lease.lost:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.errors import TooManyFailed
 from runware_provider.engine.job.progress import QUIET_S, Progress
-from runware_provider.engine.outcome.rows import FAILED, Counts
+from runware_provider.engine.outcome.rows import FAILED, Counts, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,6 +125,7 @@ class RunWatch:
                 outstanding=self.outstanding(),
                 cost=paid,
                 reused=min(self.reused, done),
+                skipped=min(self.seen.outcomes[Outcome.SKIPPED], done - min(self.reused, done)),
                 trouble=trouble,
                 cost_here=paid - self._paid_before,
                 quiet_s=quiet_s,

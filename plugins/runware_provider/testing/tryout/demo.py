@@ -34,8 +34,8 @@ EXPECTED: Final = PROJECT / "include" / "documents-expected.parquet"
 RECORDS_OF_THE_REAL_SERVICE: Final = 10
 """Documents that are sent where they cost money, unless `RECORDS` says otherwise."""
 
-OURS: Final = re.compile(r"^\S+ \[\w+ *\] (?P<text>.*?) +\[airflow\.task\.operators\.runware_provider\b")
-"""A line of the operator in Airflow's log; everything else there is Airflow's."""
+OURS: Final = re.compile(r"^\S+ \[\w+ *\] (?P<text>.*?) +\[(?:airflow\.task\.operators\.)?runware_provider\b")
+"""A line of the operator or of its engine in Airflow's log; everything else there is Airflow's."""
 
 OUR_ERROR: Final = re.compile(r"^runware_provider\.engine\.errors\.\w+: (.*)$", re.MULTILINE)
 """The last line of a traceback that ends in an error which the engine raises on purpose."""

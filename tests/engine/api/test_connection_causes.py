@@ -1,0 +1,156 @@
+"""Why a request did not get through: each cause is brought about over a real socket, where this machine can."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import errno
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from runware_provider.engine.api.client import Client, Lost, NotSent
+from runware_provider.engine.api.connection_causes import cause_of
+from runware_provider.engine.errors import Unreachable
+from runware_provider.engine.spec import Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@contextlib.asynccontextmanager
+async def listening(says: bytes = b"", tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A server that reads a little, says this, and closes; yields its port."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            await reader.read(10)
+            writer.write(says)
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def told_of(base_url: str, timeout_s: float = 5) -> NotSent | Lost:
+    async with Client(Endpoint(base_url, "some-key")) as client:
+        with pytest.raises((NotSent, Lost)) as failed:
+            await client.post(b"[]", timeout_s)
+        with pytest.raises(Unreachable) as unreachable:
+            await client.check_key()
+    assert str(failed.value) in unreachable.value.reason
+    assert failed.value.remedy in unreachable.value.remedy
+    return failed.value
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + dt.timedelta(days=1))
+    certificate = builder.sign(key, hashes.SHA256())
+    path = folder / "server.pem"
+    plain = serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    path.write_bytes(pem + certificate.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
+
+
+async def test_nobody_listens() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    told = await told_of(f"http://127.0.0.1:{port}/v1")
+    assert str(told) == f"connection refused: nobody listens at 127.0.0.1:{port}"
+    assert "host and port" in told.remedy
+
+
+async def test_a_name_that_nobody_knows() -> None:
+    told = await told_of("https://api.runware.invalid/v1")
+    assert str(told) == "the name api.runware.invalid cannot be resolved"
+    assert "DNS" in told.remedy
+
+
+async def test_a_certificate_that_nobody_trusts(tmp_path: Path) -> None:
+    async with listening(tls=self_signed(tmp_path)) as port:
+        told = await told_of(f"https://127.0.0.1:{port}/v1")
+    assert str(told).startswith(f"TLS: the certificate of 127.0.0.1:{port} is not trusted (self")
+    assert "SSL_CERT_FILE" in told.remedy
+
+
+async def test_a_server_without_tls() -> None:
+    async with listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        told = await told_of(f"https://127.0.0.1:{port}/v1")
+    assert f"TLS: no secure connection to 127.0.0.1:{port} (" in str(told)
+    assert "http or https" in told.remedy
+
+
+async def test_a_connection_that_is_closed_without_a_word() -> None:
+    async with listening() as port:
+        told = await told_of(f"http://127.0.0.1:{port}/v1")
+    assert str(told) == f"127.0.0.1:{port} closed the connection without a whole reply"
+    assert "proxy" in told.remedy
+
+
+def raised(names: str, cause: BaseException | None = None) -> BaseException:
+    """An error of the HTTP library's class of this name, below others, and what brought it about."""
+    kind: Any = Exception
+    for name in names.split():
+        kind = type(name, (kind,), {})
+    error: BaseException = kind("https://somebody:secret@api.example/v1")
+    error.__cause__ = cause
+    return error
+
+
+def nested(depth: int) -> BaseException:
+    error: BaseException = ConnectionRefusedError()
+    for _ in range(depth):
+        error = raised("Other", error)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (raised("TimeoutException ConnectTimeout"), "no connection to api.example in time"),
+        (
+            raised("TimeoutException ConnectTimeout", ssl.SSLWantReadError()),
+            "no connection to api.example in time",
+        ),
+        (raised("TimeoutException ReadTimeout"), "no whole reply from api.example in time"),
+        (raised("ProxyError"), "the proxy does not let this through to api.example"),
+        (raised("ConnectError", OSError(errno.ENETUNREACH, "")), "there is no route to api.example"),
+        (
+            raised("ReadError", ConnectionResetError()),
+            "api.example closed the connection without a whole reply",
+        ),
+        (
+            raised("ConnectError", ExceptionGroup("both", [OSError(errno.EADDRINUSE, ""), nested(1)])),
+            "connection refused: nobody listens at api.example",
+        ),
+        (raised("Unheard"), "Unheard"),
+        (nested(1_000), "Other"),
+    ],
+)
+def test_what_cannot_be_brought_about_here_is_told_by_its_causes(error: BaseException, what: str) -> None:
+    cause = cause_of(error, "api.example")
+    assert cause.what == what
+    assert "secret" not in cause.what + cause.remedy
+    assert len(cause.remedy) <= 100
+
+
+def test_causes_that_go_round_in_a_circle_end() -> None:
+    error = raised("Unheard")
+    error.__cause__ = raised("Other", error)
+    assert cause_of(error, "api.example").what == "Unheard"
