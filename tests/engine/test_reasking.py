@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import shutil
 import signal
 import threading
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,6 +65,7 @@ async def test_a_row_shows_what_all_its_attempts_cost_also_those_that_ended_in_e
     assert [(one["outcome"], one["attempts"]) for one in facts_of(place)] == [(outcome, 3)]
     check_bill(place, manifest)
     # A run that finds all of it in the ledger writes the same.
+    shutil.rmtree(place.destination)
     (place.state / "manifest.json").unlink()
     check_bill(place, await place.run(keep_raw=True))
 
