@@ -157,6 +157,18 @@ def test_the_one_label_that_an_explanation_ends_with_is_taken(words: str, label:
     assert Labels(("billing", "delivery")).at_the_end(words) == label
 
 
+def test_a_label_is_looked_for_in_short_texts_only() -> None:
+    made = output_schema(["billing", "delivery"])
+    short, long = ("Label:" + " " * blanks + "Billing" for blanks in (900, 1_000))
+    for words in (short, {"label": short}):
+        assert made.fit(words).value == "billing"
+    for words in (long, {"label": long}):
+        assert made.fit(words).problems
+    assert made.fit_in_prose(f"It is so.\n{short}").value == "billing"
+    assert made.fit_in_prose(f"It is so.\n{long}") is None
+    assert output_schema(["b" * 2_000, "c"]).fit("b" * 2_000).value == "b" * 2_000
+
+
 @pytest.mark.parametrize("words", ["not billing", "billing or delivery", "billings", "Label:", "", "."])
 def test_words_that_are_no_label_are_none(words: str) -> None:
     assert output_schema(["billing", "delivery"]).fit(words).problems

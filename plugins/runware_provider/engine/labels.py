@@ -19,6 +19,8 @@ from runware_provider.engine.errors import BadInput
 
 PROPERTY = "label"
 """Of the object that the model answers with, since tools and JSON mode give objects."""
+MOST_CHARS = 1_000
+"""Of words in which a label is looked for; longer ones are one as they stand, or none."""
 _ANNOUNCED = re.compile(r"\s*label\s*:", re.IGNORECASE)
 MOST_EXPLAINED = 10_000
 """Characters of an explanation that ends with a label."""
@@ -57,6 +59,8 @@ class Labels:
         """
         if words in self.names:
             return words
+        if len(words) > MOST_CHARS:
+            return None
         folded = _folded(_ANNOUNCED.sub("", words))
         found = [name for name in self.names if folded and _folded(name) == folded]
         return found[0] if len(found) == 1 else None
