@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from datetime import date, datetime, time, timedelta
@@ -60,6 +61,85 @@ def test_a_value_is_mended_where_nothing_has_to_be_guessed(
     assert fit.value == {"x": kept}
 
 
+LINE = {
+    "type": "object",
+    "properties": {"vendor_name": {"type": "string"}, "total": {"type": "number"}},
+    "required": ["vendor_name", "total"],
+}
+SLOPPY = {"vendorName": "Acme", "Total": "12.5", "note": "paid"}
+MENDS = {"key_style", "unknown_keys", "number_from_text"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "given"),
+    [
+        (LINE, SLOPPY),
+        (LINE, [SLOPPY]),
+        (LINE, json.dumps(SLOPPY)),
+        ({"allOf": [{"$ref": "#/$defs/line"}, {"properties": {"total": {"minimum": 1}}}]}, SLOPPY),
+        ({"$ref": "#/$defs/line", "description": "One line."}, SLOPPY),
+        ({"type": "object", "properties": {"vendor_name": {}}, "anyOf": [LINE]}, SLOPPY),
+        ({"type": "array", "prefixItems": [{"$ref": "#/$defs/line"}], "items": False}, [SLOPPY]),
+        ({"type": "object", "additionalProperties": LINE}, {"A b": SLOPPY}),
+        ({"type": "object", "unevaluatedProperties": LINE}, {"A b": SLOPPY}),
+        ({"type": "object", "patternProperties": {"^A": LINE}, "additionalProperties": False}, {"A b": SLOPPY}),
+        (
+            {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": LINE}},
+            {"A": {"A b": json.dumps([SLOPPY])}},
+        ),
+    ],
+)  # fmt: skip
+def test_a_value_is_mended_wherever_its_schema_stands(schema: Any, given: Any) -> None:
+    made = output_schema({"type": "object", "properties": {"x": schema}, "$defs": {"line": LINE}})
+    fit = made.fit({"x": given})
+    assert fit.problems == []
+    assert set(fit.mends) >= MENDS
+    kept = {"vendor_name": "Acme", "total": 12.5}
+    assert fit.value["x"] in (kept, [kept], [("A b", kept)], [("A", [("A b", kept)])])
+
+
+def test_the_list_that_an_older_draft_calls_items_is_mended_too() -> None:
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "definitions": {"line": LINE},
+        "properties": {"x": {"type": "array", "items": [{"$ref": "#/definitions/line"}]}},
+    }
+    fit = output_schema({**schema, "type": "object"}, untyped="json").fit({"X": [SLOPPY]})
+    assert (fit.problems, set(fit.mends)) == ([], MENDS)
+
+
+@pytest.mark.parametrize(
+    "alternatives",
+    [
+        [LINE, {"type": "object", "additionalProperties": {"type": "boolean"}}],
+        [LINE, {"type": "object"}],
+        [{**LINE, "additionalProperties": False}, {"type": "object", "additionalProperties": {}}],
+    ],
+)
+def test_where_an_object_may_also_be_a_map_none_of_its_names_is_meant(alternatives: Any) -> None:
+    made = output_schema({"type": "object", "properties": {"x": {"anyOf": alternatives}}}, untyped="json")
+    fit = made.fit({"x": {"Vendor Name": True, "Total": False}})
+    assert (fit.problems, fit.mends) == ([], ())
+    assert fit.value == {"x": '{"Total":false,"Vendor Name":true}'}
+
+
+class Basket(BaseModel):
+    lines: dict[str, Times] = {}
+    tags: dict[str, set[int]] = {}
+
+
+def test_a_model_guesses_nothing_in_the_values_of_a_map() -> None:
+    made = output_schema(Basket)
+    (problem,) = made.fit({"lines": {"a": {"at": "2024"}}}).problems
+    assert problem.path == "$.lines.a.at"
+    (problem,) = made.fit({"lines": {"a": {"total": True}}}).problems
+    assert problem.path == "$.lines.a.total"
+    fit = made.fit({"Lines": {"a": {"Count": 1, "at": "null"}}, "tags": {"b": [30, 2, 10]}})
+    assert (fit.problems, set(fit.mends)) == ([], {"key_style", "empty_as_null"})
+    assert fit.value["tags"] == [("b", [2, 10, 30])]
+    assert fit.value["lines"][0][1]["count"] == 1
+
+
 @pytest.mark.parametrize(
     ("schema", "given"),
     [
@@ -106,6 +186,36 @@ def test_an_integer_that_is_written_as_a_fraction_keeps_its_digits(text: str, ke
 
     for wanted in (Count, {"properties": {"x": {"type": "integer"}}}):
         assert output_schema(wanted).fit(read_json(text).value).value == {"x": kept}
+
+
+def test_digits_are_kept_whoever_checks_them_and_wherever_they_stand() -> None:
+    whole = {"type": "integer", "minimum": 2**53 + 1, "multipleOf": 1}
+    for schema, value in (
+        (whole, "9007199254740993.0"),
+        ({"type": "object", "additionalProperties": whole}, '{"a": 9007199254740993.0}'),
+        ({"type": "object", "unevaluatedProperties": whole}, '{"a": 9007199254740993.0}'),
+        (
+            {"type": "object", "patternProperties": {"^a": whole}, "additionalProperties": False},
+            '{"a": 9007199254740993.0}',
+        ),
+        ({"allOf": [{"type": "number"}, whole]}, "9007199254740993.0"),
+    ):
+        made = output_schema({"type": "object", "properties": {"x": schema}})
+        fit = made.fit(read_json(f'{{"x": {value}}}').value)
+        assert fit.problems == []
+        assert fit.value["x"] in (9007199254740993, [("a", 9007199254740993)])
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [{"type": ["integer", "number"]}, {"anyOf": [{"type": "number"}, {"type": ["integer", "null"]}]}],
+)
+def test_an_integer_that_may_be_a_number_is_never_rounded(schema: Any) -> None:
+    made = output_schema({"type": "object", "properties": {"x": schema}})
+    for text in ("9007199254740993", "9007199254740993.0"):
+        assert made.fit(read_json(f'{{"x": {text}}}').value).problems
+    assert made.fit({"x": 0.5}).value == {"x": 0.5}
+    assert made.fit({"x": 2**53}).value == {"x": 2.0**53}
 
 
 def test_an_integer_of_a_union_with_numbers_is_never_rounded() -> None:

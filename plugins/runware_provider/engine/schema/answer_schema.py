@@ -50,7 +50,7 @@ from runware_provider.engine.schema.arrival import UNKNOWN_KEYS, arrived
 from runware_provider.engine.schema.arrow_values import UnfitError, converter
 from runware_provider.engine.schema.backtracking import backtracking_patterns
 from runware_provider.engine.schema.checkable import checkable
-from runware_provider.engine.schema.checking import checked_by_schema
+from runware_provider.engine.schema.checking import TOO_DEEP, checked_by_schema
 from runware_provider.engine.schema.decimal_asking import asked_decimal
 from runware_provider.engine.schema.drafts import as_2020_12
 from runware_provider.engine.schema.hidden_fields import hidden_fields
@@ -73,19 +73,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runware_provider.engine.labels import Labels
+    from runware_provider.engine.schema.arrival import Arrival
     from runware_provider.engine.schema.checking import Check
     from runware_provider.engine.schema.nodes import Node
     from runware_provider.engine.spec import Tool, Untyped
 
 MAX_SCHEMA_DEPTH = 180
 """Objects and lists of a schema in each other; 40 levels of an answer take at most four each."""
-MAX_LABEL_CHARS = 1_000
-"""Of a text in which a label is looked for; a longer one is one as it stands, or none."""
 _TOO_DEEP = f"the schema is nested deeper than {MAX_SCHEMA_DEPTH} objects and lists in each other"
 BARE_LABEL = "bare_label"
 """The mend of a label that comes without the object around it."""
 LABEL_IN_PROSE = "label_in_prose"
 EMPTY_OBJECT = "empty_object"
+_ROUNDS = 3
+"""Of mends: what a text or a list of one holds may have keys of another style, and texts in it that are numbers."""
 _EMPTY = (
     "the object is empty: give what was asked for, or the empty object again if really nothing of it is known"
 )
@@ -149,30 +150,38 @@ class OutputSchema:
         try:
             return self._as_it_is_or_mended(value)
         except RecursionError:
-            return Fit(None, [Problem("$", "the value is nested too deeply")])
+            return Fit(None, [TOO_DEEP])
 
     def _as_it_is_or_mended(self, value: Any) -> Fit:
-        as_it_is = self._fitted(value)
-        if not as_it_is.problems:
-            return as_it_is
-        notes: dict[str, None] = {}
-        value = mended(self._place, value, notes, assume_utc=self._assume_utc)
-        if self._read_numbers is not None:
-            numbered = self._read_numbers(value)
-            if numbered is not value:
-                notes[NUMBER_FROM_TEXT] = None
-            value = numbered
-        if not notes:
-            return as_it_is
-        fit = self._fitted(value)
+        arrival = arrived(self._place, value)
+        as_it_is = fit = self._fitted(arrival)
+        mends = dict(arrival.notes)
+        for _ in range(_ROUNDS):
+            if not fit.problems:
+                break
+            notes: dict[str, None] = {}
+            value = self._mended(arrival.value, notes)
+            if not notes:
+                break
+            arrival = arrived(self._place, value)
+            fit = self._fitted(arrival)
+            mends.update({**arrival.notes, **notes})
         if not fit.problems:
-            return replace(fit, mends=(*fit.mends, *notes))
+            return replace(fit, mends=tuple(mends | dict.fromkeys(fit.mends)))
         # What is told is wrong with the model's own words, and is left once they are mended.
         left = [problem for problem in as_it_is.problems if problem in fit.problems]
         return Fit(None, left or as_it_is.problems)
 
-    def _fitted(self, value: Any) -> Fit:
-        arrival = arrived(self._place, value)
+    def _mended(self, value: Any, notes: dict[str, None]) -> Any:
+        value = mended(self._place, value, notes, assume_utc=self._assume_utc)
+        if self._read_numbers is None:
+            return value
+        numbered = self._read_numbers(value)
+        if numbered is not value:
+            notes[NUMBER_FROM_TEXT] = None
+        return numbered
+
+    def _fitted(self, arrival: Arrival) -> Fit:
         value = arrival.value
         for keep in self._keep_digits:
             value = keep(value)
@@ -186,7 +195,7 @@ class OutputSchema:
         # An empty object may say that nothing is known, or be what a model says that did not try.
         if not value and not any(inner is not None for inner in converted.values()):
             return Fit(converted, [], (EMPTY_OBJECT,), doubt=_EMPTY)
-        return Fit(converted, [], tuple(arrival.notes))
+        return Fit(converted, [])
 
 
 class LabelSchema(OutputSchema):
@@ -244,9 +253,7 @@ class LabelSchema(OutputSchema):
         """The label that is meant, or the value where there is none."""
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value) if str(value) in self._labels.names else value
-        # Nothing is looked for in a text without a bound.
-        is_word = isinstance(value, str) and len(value) <= MAX_LABEL_CHARS
-        label = self._labels.meant(value) if is_word else None
+        label = self._labels.meant(value) if isinstance(value, str) else None
         return value if label is None else label
 
 

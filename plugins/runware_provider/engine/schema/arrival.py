@@ -49,17 +49,16 @@ def _read(place: Place, value: Any, path: str, arrival: Arrival) -> Any:
     if isinstance(value, list) and place.item is not None:
         item = place.item
         return [_read(item, inner, f"{path}[{index}]", arrival) for index, inner in enumerate(value)]
-    if not isinstance(value, dict) or place.names is None:
+    if not isinstance(value, dict) or (place.names is None and place.others is None):
         return value
-    if not value.keys() <= place.names:
+    if place.names is not None and not value.keys() <= place.names:
         value = _with_described_keys(place, value, path, arrival)
-    properties = place.properties
-    return {
-        key: _read(properties[key], inner, joined(path, key), arrival)
-        if isinstance(inner, dict | list) and key in properties
-        else inner
-        for key, inner in value.items()
-    }
+    read = dict(value)
+    for key, inner in value.items():
+        below = place.below(key) if isinstance(inner, dict | list) else None
+        if below is not None:
+            read[key] = _read(below, inner, joined(path, key), arrival)
+    return read
 
 
 def _with_described_keys(place: Place, value: dict[str, Any], path: str, arrival: Arrival) -> dict[str, Any]:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     Check = Callable[[Any], tuple[Any, list[Problem]]]
 
 MAX_VALUE_DEPTH = 200
-"""Levels of nesting of an answer; the validator works on the stack."""
+"""Levels of nesting of a value; the validator works on the stack. Texts are read up to half of it, and what a text holds
+that is read as JSON may be as deep again."""
+TOO_DEEP = Problem("$", f"it is nested deeper than {MAX_VALUE_DEPTH} levels")
 MAX_EXPLAINED = 10_000
 """Values in an answer of which all problems are told; of a larger one it is the first that the validator meets."""
 _CHARS_OF_A_VALUE = 50
@@ -82,7 +84,7 @@ def checked_by_schema(schema: Mapping[str, Any]) -> Check:
             )
             return value, [_problem(complaint) for complaint in itertools.islice(complaints, MAX_PROBLEMS)]
         except _TooDeepError:
-            return None, [Problem("$", f"it is nested deeper than {MAX_VALUE_DEPTH} levels")]
+            return None, [TOO_DEEP]
         except Exception as error:  # noqa: BLE001 - an answer can hold what a library did not expect
             place = _unencodable(value)
             if place:

@@ -49,8 +49,7 @@ class _Mending:
             case list():
                 return [self.at(place.item or ANYTHING, inner) for inner in value]
             case dict():
-                properties = place.properties
-                return {key: self.at(properties.get(key, ANYTHING), inner) for key, inner in value.items()}
+                return {key: self.at(place.below(key) or ANYTHING, inner) for key, inner in value.items()}
             case int() if not isinstance(value, bool):
                 return self._number(place, value)
         return value

@@ -99,8 +99,9 @@ def _misread(place: Place, value: Any, path: str) -> Iterator[Problem]:
     match value:
         case dict():
             for key, inner in value.items():
-                if key in place.properties:
-                    yield from _misread(place.properties[key], inner, joined(path, key))
+                below = place.below(key)
+                if below is not None:
+                    yield from _misread(below, inner, joined(path, key))
         case list() if place.item is not None:
             for index, inner in enumerate(value):
                 yield from _misread(place.item, inner, f"{path}[{index}]")

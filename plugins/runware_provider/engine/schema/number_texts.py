@@ -117,8 +117,11 @@ def _properties(leaves: Iterable[dict[str, Any]], scalar_of: ScalarOf) -> dict[s
 
 def _others(leaves: Iterable[dict[str, Any]], scalar_of: ScalarOf) -> Mend | None:
     """What is done to the values of an open map."""
-    subs = [leaf.get("additionalProperties") for leaf in leaves if "patternProperties" not in leaf]
-    described = [sub for sub in subs if isinstance(sub, dict) and sub]
+    described: list[Any] = []
+    for leaf in leaves:
+        more = (leaf.get("additionalProperties"), leaf.get("unevaluatedProperties"))
+        subs = (*leaf.get("patternProperties", {}).values(), *more)
+        described += [sub for sub in subs if isinstance(sub, dict) and sub]
     return _everywhere({"anyOf": described}, scalar_of) if described else None
 
 

@@ -27,6 +27,8 @@ class Place:
     properties: Mapping[str, Place] = field(default_factory=dict)
     names: frozenset[str] | None = None
     """The keys that are read; None where an object may have any."""
+    others: Place | None = None
+    """Of a map: what stands at any other name; None where an object is no map."""
     item: Place | None = None
     words: tuple[str, ...] | None = None
     """The only texts that may stand there; None where there are others."""
@@ -36,6 +38,10 @@ class Place:
     """Whether none of the texts that stand for null fits as a text."""
     by_style: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The described keys by what is left of them without case and style."""
+
+    def below(self, key: str) -> Place | None:
+        """What may stand at a key; None where nothing says so."""
+        return self.properties.get(key, self.others)
 
 
 ANYTHING = Place()
@@ -50,19 +56,29 @@ def place_of(schema: Any) -> Place:
     if not shaping:
         return ANYTHING
     kinds = frozenset(kind for leaf in shaping for kind in _kinds(leaf) or ())
-    properties = _properties(leaves)
+    properties, others = _properties(leaves), _others(leaves)
+    # Either a map or an object with properties, stored as JSON: nobody knows which of them a key belongs to.
+    if others is not None and properties and len(shaping) > 1:
+        properties, others = {}, ANYTHING
     items = [sub for leaf in leaves for sub in (leaf.get("items"), *leaf.get("prefixItems", ())) if sub]
     texts = [leaf for leaf in shaping if "string" in (_kinds(leaf) or ())]
     return Place(
         kinds,
         properties,
-        _names(leaves, properties),
-        place_of({"anyOf": items}) if items else None,
+        _names(leaves, properties) if others is None else None,
+        others,
+        _place_of_any(items) if items else None,
         _words(texts),
         _forms(texts),
         all(map(_refuses_no_texts, texts)),
         _by_style(properties),
     )
+
+
+def _place_of_any(alternatives: Sequence[Any]) -> Place:
+    if any(sub is True or sub == {} for sub in alternatives):
+        return ANYTHING
+    return place_of(alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives})
 
 
 def style_of(key: str) -> str:
@@ -109,17 +125,27 @@ def _properties(leaves: Iterable[Mapping[str, Any]]) -> dict[str, Place]:
     for leaf in leaves:
         for name, sub in leaf.get("properties", {}).items():
             described.setdefault(name, []).append(sub)
-    return {
-        name: place_of(subs[0] if len(subs) == 1 else {"anyOf": subs}) for name, subs in described.items()
-    }
+    return {name: _place_of_any(subs) for name, subs in described.items()}
+
+
+def _others(leaves: Iterable[Mapping[str, Any]]) -> Place | None:
+    """What stands at the names that are open; None where none is."""
+    values = [value for leaf in leaves for value in _values(leaf)]
+    return _place_of_any(values) if values else None
+
+
+def _values(leaf: Mapping[str, Any]) -> list[Any]:
+    """The schemas of an object's values at names that are open."""
+    more = (leaf.get("additionalProperties"), leaf.get("unevaluatedProperties"))
+    values = [*leaf.get("patternProperties", {}).values(), *(sub for sub in more if isinstance(sub, dict))]
+    says_nothing = not values and not leaf.keys() & {"properties", "anyOf", "oneOf"}
+    is_free = says_nothing and "object" in (_kinds(leaf) or ()) and False not in more
+    return [True] if is_free else values
 
 
 def _names(leaves: Iterable[Mapping[str, Any]], properties: Mapping[str, Place]) -> frozenset[str] | None:
     names = set(properties)
     for leaf in leaves:
-        is_map = isinstance(leaf.get("additionalProperties"), dict) or leaf.get("patternProperties")
-        if is_map:
-            return None
         names.update(leaf.get("x-also-read", ()))
     return frozenset(names) if properties else None
 
