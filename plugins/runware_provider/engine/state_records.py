@@ -80,7 +80,7 @@ def encoded(record: Mapping[str, Any], *, proven: bool = False) -> bytes:
     Args:
         record: what it says.
         proven: whether it carries a proof of its content, which `decoded` checks: where one wrong digit would lose what was
-            paid for (docs/decisions/0017).
+            paid for (docs/decisions/0013).
 
     Raises:
         ValueError: the record holds what JSON cannot say, such as NaN.

@@ -8,6 +8,7 @@
       staged/<publish id>/     batches that wait for the publish
       replaced/                parts of the publish before, for readers of its manifest
       manifest.json            what the current publish holds
+      pace.json                how much was under way at last, a hint for the next process
 
 One state folder belongs to one destination, or to one partition of it.
 """
