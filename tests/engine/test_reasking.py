@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import random
 import shutil
 import signal
@@ -66,7 +65,6 @@ async def test_a_row_shows_what_all_its_attempts_cost_also_those_that_ended_in_e
     assert [(one["outcome"], one["attempts"]) for one in facts_of(place)] == [(outcome, 3)]
     check_bill(place, manifest)
     # A run that finds all of it in the ledger writes the same.
-    shutil.rmtree(place.destination)
     (place.state / "manifest.json").unlink()
     shutil.rmtree(place.destination)
     check_bill(place, await place.run(keep_raw=True))
