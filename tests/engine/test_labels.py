@@ -120,6 +120,55 @@ def test_a_label_is_taken_as_written_before_any_other_is_looked_for() -> None:
     assert schema.fit("BUG").problems  # which of the two?
 
 
+@pytest.mark.parametrize(
+    ("value", "label", "mends"),
+    [
+        ({"label": "Billing"}, "billing", ("spelling",)),
+        ({"Label": "billing"}, "billing", ("key_style",)),
+        ({"label": "billing", "confidence": 0.9}, "billing", ("unknown_keys",)),
+        ({"label": 3}, "3", ("spelling",)),
+        (3, "3", ("bare_label",)),
+        (["billing"], "billing", ("bare_label", "list_of_one")),
+        ([{"label": "billing"}], "billing", ("list_of_one",)),
+    ],
+)
+def test_a_label_is_taken_where_nothing_has_to_be_guessed(
+    value: Any, label: str, mends: tuple[str, ...]
+) -> None:
+    fit = output_schema(["billing", "delivery", "3"]).fit(value)
+    assert (fit.value, fit.problems, fit.mends) == (label, [], mends)
+
+
+@pytest.mark.parametrize(
+    ("words", "label"),
+    [
+        ("It asks about an invoice, so the category is:\n\n- **billing**", "billing"),
+        ("It is about money.\nLabel: Billing.", "billing"),
+        ("The category is **billing**.", "billing"),
+        ("The category is not **billing**.", None),
+        ("It could be delivery, but the category is **billing**", None),
+        ("billing\nthat is what it is about", None),
+        ("**billing** or so", None),
+        ("x" * 20_000 + "\nbilling", None),
+        ("", None),
+    ],
+)
+def test_the_one_label_that_an_explanation_ends_with_is_taken(words: str, label: str | None) -> None:
+    assert Labels(("billing", "delivery")).at_the_end(words) == label
+
+
+def test_a_label_is_looked_for_in_short_texts_only() -> None:
+    made = output_schema(["billing", "delivery"])
+    short, long = ("Label:" + " " * blanks + "Billing" for blanks in (900, 1_000))
+    for words in (short, {"label": short}):
+        assert made.fit(words).value == "billing"
+    for words in (long, {"label": long}):
+        assert made.fit(words).problems
+    assert made.fit_in_prose(f"It is so.\n{short}").value == "billing"
+    assert made.fit_in_prose(f"It is so.\n{long}") is None
+    assert output_schema(["b" * 2_000, "c"]).fit("b" * 2_000).value == "b" * 2_000
+
+
 @pytest.mark.parametrize("words", ["not billing", "billing or delivery", "billings", "Label:", "", "."])
 def test_words_that_are_no_label_are_none(words: str) -> None:
     assert output_schema(["billing", "delivery"]).fit(words).problems
@@ -129,14 +178,15 @@ def test_words_that_are_no_label_are_none(words: str) -> None:
     "value",
     [
         {"label": "other"},
-        {"label": "Billing"},
+        {"label": "Billings"},
         {"label": None},
         {},
         "other",
         None,
         3,
-        ["billing"],
-        {"label": "billing", "sure": True},
+        ["billing", "billing"],
+        {"label": "billing", "Label": "delivery"},
+        {"category": "billing"},
     ],
 )
 def test_another_label_is_a_problem(value: Any) -> None:

@@ -19,7 +19,14 @@ from runware_provider.engine.errors import BadInput
 
 PROPERTY = "label"
 """Of the object that the model answers with, since tools and JSON mode give objects."""
+MOST_CHARS = 1_000
+"""Of words in which a label is looked for; longer ones are one as they stand, or none."""
 _ANNOUNCED = re.compile(r"\s*label\s*:", re.IGNORECASE)
+MOST_EXPLAINED = 10_000
+"""Characters of an explanation that ends with a label."""
+_BOLD_END = re.compile(r"\*\*([^*]{1,200})\*\*[\s.!]*$")
+_DENIAL = re.compile(r"\b(?:not|no|never|neither|nor|isn't|cannot)\b", re.IGNORECASE)
+_AROUND = " \t-*#>`'\"_.:"
 _MAY_STAND_BESIDE = {"enum", "type", "title", "description", "$schema"}
 
 
@@ -52,9 +59,33 @@ class Labels:
         """
         if words in self.names:
             return words
+        if len(words) > MOST_CHARS:
+            return None
         folded = _folded(_ANNOUNCED.sub("", words))
         found = [name for name in self.names if folded and _folded(name) == folded]
         return found[0] if len(found) == 1 else None
+
+    def at_the_end(self, text: str) -> str | None:
+        """The one label that an explanation ends with: alone in its last line, or bold; nothing if it names another.
+
+        Args:
+            text: what the model said in place of an object.
+        """
+        lines = text[-MOST_EXPLAINED:].splitlines()
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        bold = _BOLD_END.search(last)
+        is_denied = bold is not None and _DENIAL.search(last) is not None
+        words = last.strip(_AROUND) if bold is None else bold[1]
+        label = None if is_denied or len(text) > MOST_EXPLAINED else self.meant(words)
+        if label is None:
+            return None
+        folded = text.casefold()
+        others = (
+            name.casefold()
+            for name in self.names
+            if name != label and name.casefold() not in label.casefold()
+        )
+        return None if any(re.search(rf"\b{re.escape(other)}\b", folded) for other in others) else label
 
 
 def _folded(text: str) -> str:

@@ -115,8 +115,11 @@ def _remarks_on_answers(figures: Figures) -> Iterator[str]:
         yield f"{asked}; that helped {percentage(figures.mended_by_model, figures.reasked)} of them."
     elif figures.asked_again >= OFTEN * figures.rows:
         yield f"{percentage(figures.asked_again, figures.rows)} of the rows took more than one attempt."
+    dropped = figures.mends["unknown_keys"]
+    if dropped:
+        yield f"{counted(dropped, 'row')} lost keys that the schema does not describe: mend `unknown_keys`."
     for mend, rows in sorted(figures.mends.items()):
-        if rows >= OFTEN * figures.rows:
+        if mend != "unknown_keys" and rows >= OFTEN * figures.rows:
             yield f"{percentage(rows, figures.rows)} of the rows had their answer mended: {code(mend)}."
     cut = figures.finishes["length"]
     if cut:

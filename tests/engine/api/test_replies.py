@@ -516,7 +516,7 @@ def test_a_result_is_read_in_full() -> None:
         usage={"promptTokens": 10, "completionTokens": 5, "totalTokens": 15, "cachedTokens": 4},
         reasoningContent=["first", "second"],
     )
-    assert read == Result("Hi", (), "stop", Usage(10, 4, 5), 0.00012)
+    assert read == Result("Hi", (), "stop", Usage(10, 4, 5), 0.00012, "firstsecond")
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,8 @@ def test_truncation_is_told_of_arguments_and_of_thoughts() -> None:
         ('{"a": "x "y" z"}', {"a": 'x "y" z'}),
         ('{"a": "he said \\"hi\\", twice",}', {"a": 'he said "hi", twice'}),
         (r'{"a": "C:\\data", "b": "\u00e9\n!",}', {"a": "C:\\data", "b": "é\n!"}),
+        (r'{"a": "a line break at the end\n",}', {"a": "a line break at the end\n"}),
+        (r'{"a": "it\'s"}', {"a": "it's"}),
         ("{a: 1, b_2: 'x'}", {"a": 1, "b_2": "x"}),
         ("{“a”: “b”}", {"a": "b"}),
         ('{"a": "it\'s", "b": 1.50, "c": 1e2, "d": -7,}', {"a": "it's", "b": 1.5, "c": 100.0, "d": -7}),
@@ -222,7 +224,6 @@ def test_broken_syntax_is_repaired_and_recorded(text: str, value: object) -> Non
         '{"a": 1, "b"}',
         r'{"a": "C:\data\new",}',
         r"{'a': '\x07'}",
-        r'{"a": "a line break at the end\n",}',
         '{"a": "b" "c"}',
         '{"a": "b", "c d": "e"; f", "g": "h"}',
         '{"a": [1,,2]}',
@@ -243,7 +244,7 @@ def test_broken_syntax_is_repaired_and_recorded(text: str, value: object) -> Non
         '{"a": 1,} or {"a": 2,}',
         '{"a": "b"; "c": "d"}',
         "{,}",
-        '{"a": "' + "x" * 600_000 + '",}',
+        "{'a': '" + "x" * 10_000 + "'}",
     ],
 )
 def test_what_a_repair_would_have_to_guess_stays_a_problem(text: str) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -29,7 +30,7 @@ from runware_provider.engine.spec import Tool, ToolChoice
 from runware_provider.engine.templates.prompt import Skip
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 JOB = bytes(range(16))
 KEY = Key(bytes(16), 0, 0)
@@ -208,6 +209,8 @@ def test_many_problems_are_counted_and_long_ones_cut() -> None:
     @dataclass
     class Unfit:
         value: Any = None
+        mends: tuple[str, ...] = ()
+        doubt: str | None = None
         problems: list[Wrong] = field(
             default_factory=lambda: [Wrong(f"$.a{n}", "\ud800" * 10) for n in range(15)]
         )
@@ -217,6 +220,9 @@ def test_many_problems_are_counted_and_long_ones_cut() -> None:
 
         def fit(self, _value: Any) -> Unfit:
             return Unfit()
+
+        described: frozenset[str] = frozenset()
+        parameters: Mapping[str, frozenset[str]] = MappingProxyType({})
 
     judge = Judge(Forced("json"), Never(), model="m", job_id=JOB, keep_raw=False)
     said = judge.judge(answered(text="{}"), 1)

@@ -153,7 +153,6 @@ def test_a_schema_has_one_arrow_type_and_its_values_are_stored(
         ({"type": "string", "format": "date"}, "20260131", "write it like 2026-01-31"),
         ({"type": "string", "format": "date"}, "2026-02-30", "write it like 2026-01-31"),
         ({"type": "string", "format": "date"}, "\uff12\uff10\uff12\uff16-01-31", "write it like 2026-01-31"),
-        ({"type": "string", "format": "date-time"}, "2026-01-31T12:00:00", "with an offset"),
         ({"type": "string", "format": "date-time"}, "0001-01-01T00:00:00+10:00", "with an offset"),
         ({"type": "string", "format": "time"}, "12:00:00+02:00", "without an offset"),
         ({"type": "string", "format": "time"}, "25:00:00", "without an offset"),
@@ -163,7 +162,7 @@ def test_a_schema_has_one_arrow_type_and_its_values_are_stored(
         ({"type": "string", "format": "uuid"}, "f81d4fae", "not a 'uuid'"),
         ({"type": "string", "format": "email"}, "nobody", "not a 'email'"),
         ({"enum": ["a", "b"]}, "c", "not one of ['a', 'b']"),
-        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "3", "not of type 'integer'"),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "three", "not of type 'integer'"),
         ({"properties": {"y": {"type": "string"}}}, "text", "no object"),
     ],
 )

@@ -67,6 +67,8 @@ class Result:
     usage: Usage
     cost: float | None
     """USD."""
+    reasoning: str | None = field(default=None, repr=False)
+    """What the model thought, where the API tells it apart from the text."""
 
 
 def read_result(item: Mapping[str, Any]) -> Result:
@@ -78,7 +80,14 @@ def read_result(item: Mapping[str, Any]) -> Result:
         finish_reason=one_line(finish, MOST_FINISH_CHARS) if finish is not None else None,
         usage=_usage(item.get("usage")),
         cost=cost_of(item),
+        reasoning=_reasoning_of(item.get("reasoningContent")),
     )
+
+
+def _reasoning_of(reasoning: object) -> str | None:
+    """A text, or a list of texts."""
+    pieces = reasoning if isinstance(reasoning, list) else [reasoning]
+    return "".join(piece for piece in pieces if isinstance(piece, str)) or None
 
 
 def _text_of(text: object) -> str | None:

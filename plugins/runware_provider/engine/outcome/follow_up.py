@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from runware_provider.engine.api.replies import decode
 from runware_provider.engine.api.request_bodies import FollowUp
 from runware_provider.engine.api.results import read_result
-from runware_provider.engine.outcome.answer import without_thinking
 from runware_provider.engine.outcome.rows import Judgement, Outcome
+from runware_provider.engine.outcome.thinking import without_thinking
 from runware_provider.engine.spending.picodollars import sum_of_known
 
 if TYPE_CHECKING:
@@ -138,6 +138,9 @@ def output_retry_after(answers: Sequence[Judgement], policy: Policy) -> OutputRe
 
 def _to_be_shown(answer: Judgement) -> bool:
     """Whether seeing its errors may help: with no more room than before it would be cut off again."""
+    # It fits, and may be a slip all the same: its author may say it again.
+    if answer.doubt is not None:
+        return True
     was_cut_off = answer.facts.get("finish_reason") == "length"
     return answer.outcome is Outcome.INVALID and not was_cut_off
 
@@ -197,7 +200,7 @@ def follow_up(
     entry, judgement = answers[output_retry.shows]
     item = decode(entry.item or b"{}")
     result = read_result(item if isinstance(item, dict) else {})
-    problem = str(judgement.facts.get("error_message") or "it does not fit")
+    problem = str(judgement.doubt or judgement.facts.get("error_message") or "it does not fit")
     return FollowUp(_shown(result), _complaint(problem, forced), output_retry.max_tokens)
 
 

@@ -16,18 +16,23 @@ from runware_provider.engine.api.results import Result, read_result
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.dataset.arrow_types import taken
 from runware_provider.engine.identity import Key, task_uuid
-from runware_provider.engine.outcome.answer import Answer, read_arguments, read_json, read_text
+from runware_provider.engine.outcome.answer import read_text
+from runware_provider.engine.outcome.result_reading import ResultReader
 from runware_provider.engine.plain_text import printable
+from runware_provider.engine.schema.answer_schema import LabelSchema
+from runware_provider.engine.schema.problems import Fit, Problem
 from runware_provider.engine.templates.prompt import Skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from runware_provider.engine.api.forcing import Forced
+    from runware_provider.engine.outcome.answer import Answer
     from runware_provider.engine.outcome.flattening import ResultColumns
-    from runware_provider.engine.schema.problems import Fit, Problem
 
 INFERENCE = "inference"
+MAX_BYTES = 8_000_000
+"""Of an answer as it came; longer ones are kept, and not read."""
 MESSAGE_CHARS = 2_000
 PROBLEMS_SHOWN = 10
 AROUND_A_LABEL = " \t\r\n`'\"*."
@@ -80,6 +85,14 @@ class Check(Protocol):
     def arrow_type(self) -> pa.DataType:
         """The type of a checked value."""
 
+    @property
+    def described(self) -> frozenset[str]:
+        """The keys of an answer's outermost object that are described; none of calls."""
+
+    @property
+    def parameters(self) -> Mapping[str, frozenset[str]]:
+        """What each of the user's tools can be given, by its name."""
+
     def fit(self, value: Any) -> Fit:
         """A value as Arrow takes it, or what is wrong with it."""
 
@@ -96,6 +109,8 @@ class Judgement:
     """Whether the model said something, fit or not."""
     cut: bool = False
     """Whether it was cut off, so that room for more tokens may help."""
+    doubt: str | None = field(default=None, repr=False)
+    """Why an answer that fits is shown to the model all the same, which may say it again."""
 
     @property
     def sent(self) -> bool:
@@ -119,6 +134,9 @@ class Judge:
     ) -> None:
         self._forced = forced
         self._check = check
+        described = check.described if check is not None else frozenset()
+        parameters = check.parameters if check is not None else {}
+        self._reader = ResultReader(forced, described, parameters)
         self._model = model
         self._job_id = job_id
         self._keep_raw = keep_raw
@@ -187,87 +205,58 @@ class Judge:
 
     def _answered(self, entry: Entry, facts: dict[str, Any]) -> Judgement:
         raw = entry.item or b"{}"
+        # Nothing of a stranger's text is looked at without a bound.
+        if len(raw) > MAX_BYTES:
+            told = f"the answer has {len(raw)} bytes; at most {MAX_BYTES} are read"
+            facts.update(error_code="unreadable", error_message=told, raw=_text(raw))
+            return Judgement(Outcome.INVALID, None, facts, answered=True)
         item = decode(raw)
         result = read_result(item if isinstance(item, dict) else {})
         facts["finish_reason"] = result.finish_reason
-        answer = self._read(result)
+        answer = self._reader.read(result)
         facts["mends"] = list(answer.mends)
         if self._keep_raw:
             facts["raw"] = _text(raw)
         if result.finish_reason == "content_filter":
             facts.update(error_code="content_filter", error_message="the model's answer was filtered")
             return Judgement(Outcome.REFUSED, None, {**facts, "raw": _text(raw)}, answered=True)
-        value, problem, code, mends = self._fitted(answer, result)
-        facts["mends"] += mends
-        if problem is not None:
+        fit, code = self._fitted(answer, result)
+        facts["mends"] += [mend for mend in fit.mends if mend not in facts["mends"]]
+        if fit.problems:
             stopped = result.finish_reason == "length"
             code = "truncated" if stopped else code
-            facts.update(error_code=code, error_message=printable(problem[:MESSAGE_CHARS]), raw=_text(raw))
+            told = printable(_listed(fit.problems)[:MESSAGE_CHARS])
+            facts.update(error_code=code, error_message=told, raw=_text(raw))
             cut = stopped or answer.truncated
             return Judgement(Outcome.INVALID, None, facts, answered=True, cut=cut)
-        if self._forced.reading == "calls" and not value:
-            facts["raw"] = _text(raw)  # the model answered in words instead, and they were paid for
+        # The model answered in words instead, or with nothing at all, and that was paid for.
+        is_empty = fit.doubt is not None or (self._forced.reading == "calls" and not fit.value)
+        if is_empty:
+            facts["raw"] = _text(raw)
         # What was checked as a whole is whole; a text, or a list of calls, may lack its end.
         unchecked = self._check is None or self._forced.reading == "calls"
         cut = unchecked and result.finish_reason == "length"
-        return Judgement(Outcome.SUCCEEDED, value, facts, answered=True, cut=cut)
+        return Judgement(Outcome.SUCCEEDED, fit.value, facts, answered=True, cut=cut, doubt=fit.doubt)
 
-    def _fitted(self, answer: Answer, result: Result) -> tuple[Any, str | None, str, Sequence[str]]:
-        """The value as Arrow takes it, or what is wrong with it and the code for that; and what was mended."""
+    def _fitted(self, answer: Answer, result: Result) -> tuple[Fit, str]:
+        """The value as Arrow takes it, or what is wrong with it, and the code for that."""
         if answer.problem is not None:
             label = self._label_in_words(result)
             if label is not None:
-                return label.value, None, "", label.mends
-            return None, answer.problem, "unreadable", ()
+                return label, ""
+            return Fit(None, [Problem("", answer.problem)]), "unreadable"
         if self._check is None:
-            return answer.value, None, "", ()
-        fit = self._check.fit(answer.value)
-        if fit.problems:
-            return None, _listed(fit.problems), "schema", ()
-        return fit.value, None, "", fit.mends
+            return Fit(answer.value, []), ""
+        return self._check.fit(answer.value), "schema"
 
     def _label_in_words(self, result: Result) -> Fit | None:
-        """The label that a text consists of, though it is no JSON; only the answer to labels is a text."""
-        if self._check is None or not pa.types.is_string(self._check.arrow_type):
+        """The label that a text consists of, though it is no JSON, or that it ends with; of labels alone."""
+        if not isinstance(self._check, LabelSchema):
             return None
         words = str(read_text(result.text).value or "")
         fits = (self._check.fit(words.strip(around)) for around in (None, AROUND_A_LABEL))
-        return next((fit for fit in fits if not fit.problems), None)
-
-    def _read(self, result: Result) -> Answer:
-        match self._forced.reading:
-            case "text":
-                return read_text(result.text)
-            case "json":
-                return read_json(result.text)
-            case "calls":
-                return self._read_calls(result)
-            case "arguments":
-                return self._read_arguments(result)
-
-    def _read_arguments(self, result: Result) -> Answer:
-        named = [arguments for name, arguments in result.calls if name == self._forced.tool_name]
-        if named:
-            return _mended(read_arguments(named[0]), *(["further_calls"] if len(result.calls) > 1 else []))
-        if result.calls:
-            wrong = ", ".join(sorted({name for name, _ in result.calls}))
-            return Answer(None, (), f"the model called {wrong[:200]!r} instead of {self._forced.tool_name!r}")
-        if result.text:
-            return _mended(read_json(result.text), "text_instead_of_call")
-        return Answer(None, (), "the answer is empty: neither a tool call nor text")
-
-    def _read_calls(self, result: Result) -> Answer:
-        if not result.calls and self._forced.calls_required:
-            return Answer(None, (), "the model called no tool")
-        calls = []
-        mends: list[str] = []
-        for name, arguments in result.calls:
-            answer = read_arguments(arguments)
-            if answer.problem is not None:
-                return Answer(None, tuple(mends), f"the call of {name!r}: {answer.problem}")
-            mends += [mend for mend in answer.mends if mend not in mends]
-            calls.append((name, answer.value))
-        return Answer(calls, tuple(mends), None)
+        alone = next((fit for fit in fits if not fit.problems), None)
+        return alone or self._check.fit_in_prose(words)
 
 
 @dataclass
@@ -346,13 +335,9 @@ def assemble(
     return pa.Table.from_arrays(arrays, schema=output_schema_of(kept.schema, columns)), counts
 
 
-def _mended(answer: Answer, *mends: str) -> Answer:
-    return Answer(answer.value, (*mends, *answer.mends), answer.problem)
-
-
 def _listed(problems: Iterable[Problem]) -> str:
     held = list(problems)
-    lines = [f"{one.path}: {one.message}" for one in held[:PROBLEMS_SHOWN]]
+    lines = [f"{one.path}: {one.message}" if one.path else one.message for one in held[:PROBLEMS_SHOWN]]
     if len(held) > PROBLEMS_SHOWN:
         lines.append(f"and {len(held) - PROBLEMS_SHOWN} more")
     return "; ".join(lines)

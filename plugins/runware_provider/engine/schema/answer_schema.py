@@ -32,7 +32,6 @@ model has `serialize_by_alias`, their aliases at every level. Beyond the table: 
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
 import re
@@ -47,16 +46,24 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.labels import PROPERTY, labels_of
+from runware_provider.engine.schema.arrival import UNKNOWN_KEYS, arrived
 from runware_provider.engine.schema.arrow_values import UnfitError, converter
 from runware_provider.engine.schema.backtracking import backtracking_patterns
 from runware_provider.engine.schema.checkable import checkable
-from runware_provider.engine.schema.checking import checked_by_model, checked_by_schema
+from runware_provider.engine.schema.checking import TOO_DEEP, checked_by_schema
 from runware_provider.engine.schema.decimal_asking import asked_decimal
 from runware_provider.engine.schema.drafts import as_2020_12
 from runware_provider.engine.schema.hidden_fields import hidden_fields
 from runware_provider.engine.schema.inlining import inlined
+from runware_provider.engine.schema.mending import LIST_OF_ONE, NUMBER_FROM_TEXT, SPELLING, mended
+from runware_provider.engine.schema.model_check import checked_by_model, names_read
 from runware_provider.engine.schema.nodes import STRING, list_of
-from runware_provider.engine.schema.number_texts import decimals_as_written, numbers_from_texts
+from runware_provider.engine.schema.number_texts import (
+    decimals_as_written,
+    integers_as_written,
+    numbers_from_texts,
+)
+from runware_provider.engine.schema.places import place_of
 from runware_provider.engine.schema.problems import MAX_PROBLEMS, Fit, Problem, Refuse, clip, short
 from runware_provider.engine.schema.reading import node_of
 from runware_provider.engine.schema.subschemas import is_deeper
@@ -66,17 +73,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runware_provider.engine.labels import Labels
+    from runware_provider.engine.schema.arrival import Arrival
     from runware_provider.engine.schema.checking import Check
     from runware_provider.engine.schema.nodes import Node
     from runware_provider.engine.spec import Tool, Untyped
 
 MAX_SCHEMA_DEPTH = 180
 """Objects and lists of a schema in each other; 40 levels of an answer take at most four each."""
-MAX_LABEL_CHARS = 1_000
-"""Of a text in which a label is looked for; a longer one is one as it stands, or none."""
 _TOO_DEEP = f"the schema is nested deeper than {MAX_SCHEMA_DEPTH} objects and lists in each other"
-NUMBER_FROM_TEXT, BARE_LABEL = "number_from_text", "bare_label"
-"""Mends that need the schema."""
+BARE_LABEL = "bare_label"
+"""The mend of a label that comes without the object around it."""
+LABEL_IN_PROSE = "label_in_prose"
+EMPTY_OBJECT = "empty_object"
+_ROUNDS = 3
+"""Of mends: what a text or a list of one holds may have keys of another style, and texts in it that are numbers."""
+_EMPTY = (
+    "the object is empty: give what was asked for, or the empty object again if really nothing of it is known"
+)
 
 
 class OutputSchema:
@@ -104,9 +117,25 @@ class OutputSchema:
         self._wire = wire
         self._check = check
         self._convert = converter(node)
+        of_model = read_as is not None
         read_as = wire if read_as is None else read_as
+        self._place = place_of(read_as)
         self._read_numbers = numbers_from_texts(read_as) if lenient_numbers else None
-        self._keep_digits = decimals_as_written(read_as)
+        self._keep_digits = [
+            keep for keep in (decimals_as_written(read_as), integers_as_written(read_as)) if keep
+        ]
+        # Of a model's moments, pydantic knows which may have no offset.
+        self._assume_utc = not of_model
+
+    @property
+    def described(self) -> frozenset[str]:
+        """The keys of an answer's outermost object that are described."""
+        return frozenset(self._place.properties)
+
+    @property
+    def parameters(self) -> Mapping[str, frozenset[str]]:
+        """None: these are no tools."""
+        return {}
 
     def wire(self) -> dict[str, Any]:
         """The JSON Schema that is sent: references are inlined, the order of properties is kept."""
@@ -118,26 +147,55 @@ class OutputSchema:
         Args:
             value: what a JSON text holds, as Python.
         """
-        if self._keep_digits is not None:
-            with contextlib.suppress(RecursionError):  # the check says so
-                value = self._keep_digits(value)
-        fit = self._fitted(value)
-        if not fit.problems or self._read_numbers is None:
-            return fit
         try:
-            mended = self._read_numbers(value)
+            return self._as_it_is_or_mended(value)
         except RecursionError:
-            return fit
-        return fit if mended is value else replace(self._fitted(mended), mends=(NUMBER_FROM_TEXT,))
+            return Fit(None, [TOO_DEEP])
 
-    def _fitted(self, value: Any) -> Fit:
+    def _as_it_is_or_mended(self, value: Any) -> Fit:
+        arrival = arrived(self._place, value)
+        as_it_is = fit = self._fitted(arrival)
+        mends = dict(arrival.notes)
+        for _ in range(_ROUNDS):
+            if not fit.problems:
+                break
+            notes: dict[str, None] = {}
+            value = self._mended(arrival.value, notes)
+            if not notes:
+                break
+            arrival = arrived(self._place, value)
+            fit = self._fitted(arrival)
+            mends.update({**arrival.notes, **notes})
+        if not fit.problems:
+            return replace(fit, mends=tuple(mends | dict.fromkeys(fit.mends)))
+        # What is told is wrong with the model's own words, and is left once they are mended.
+        left = [problem for problem in as_it_is.problems if problem in fit.problems]
+        return Fit(None, left or as_it_is.problems)
+
+    def _mended(self, value: Any, notes: dict[str, None]) -> Any:
+        value = mended(self._place, value, notes, assume_utc=self._assume_utc)
+        if self._read_numbers is None:
+            return value
+        numbered = self._read_numbers(value)
+        if numbered is not value:
+            notes[NUMBER_FROM_TEXT] = None
+        return numbered
+
+    def _fitted(self, arrival: Arrival) -> Fit:
+        value = arrival.value
+        for keep in self._keep_digits:
+            value = keep(value)
         checked, problems = self._check(value)
-        if problems:
-            return Fit(None, problems)
+        if problems or arrival.misfits:
+            return Fit(None, [*arrival.misfits, *problems][:MAX_PROBLEMS])
         try:
-            return Fit(self._convert(checked), [])
+            converted = self._convert(checked)
         except UnfitError as error:
             return Fit(None, error.problems())
+        # An empty object may say that nothing is known, or be what a model says that did not try.
+        if not value and not any(inner is not None for inner in converted.values()):
+            return Fit(converted, [], (EMPTY_OBJECT,), doubt=_EMPTY)
+        return Fit(converted, [])
 
 
 class LabelSchema(OutputSchema):
@@ -157,12 +215,46 @@ class LabelSchema(OutputSchema):
         Args:
             value: what a JSON text holds, as Python.
         """
-        if not isinstance(value, str):
-            fit = super().fit(value)
-            return fit if fit.problems else replace(fit, value=fit.value[PROPERTY])
-        label = self._labels.meant(value) if len(value) <= MAX_LABEL_CHARS else None
-        fit = super().fit({PROPERTY: value if label is None else label})
+        match value:
+            case [inner]:
+                fit = self.fit(inner)
+                return replace(fit, mends=(*fit.mends, LIST_OF_ONE))
+            case dict():
+                return self._in_its_object(value)
+        fit = super().fit({PROPERTY: self._word(value)})
         return fit if fit.problems else Fit(fit.value[PROPERTY], [], (BARE_LABEL,))
+
+    def fit_in_prose(self, words: str) -> Fit | None:
+        """The label that an explanation ends with, if it names no other.
+
+        Args:
+            words: of a text that is no JSON.
+        """
+        label = self._labels.at_the_end(words)
+        return None if label is None else Fit(label, [], (LABEL_IN_PROSE,))
+
+    def _in_its_object(self, value: dict[str, Any]) -> Fit:
+        """The label of an object; whatever else stands there is left out, since it is no label."""
+        arrival = arrived(self._place, value)
+        if PROPERTY not in arrival.value or UNKNOWN_KEYS not in arrival.notes:
+            alone = arrival.value
+        else:
+            alone = {PROPERTY: arrival.value[PROPERTY]}
+        given = alone.get(PROPERTY)
+        word = self._word(given)
+        fit = super().fit({**alone, PROPERTY: word} if PROPERTY in alone else alone)
+        problems = fit.problems or arrival.misfits
+        if problems:
+            return Fit(None, problems)
+        spelling = () if word == given else (SPELLING,)
+        return Fit(fit.value[PROPERTY], [], (*arrival.notes, *fit.mends, *spelling))
+
+    def _word(self, value: Any) -> Any:
+        """The label that is meant, or the value where there is none."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value) if str(value) in self._labels.names else value
+        label = self._labels.meant(value) if isinstance(value, str) else None
+        return value if label is None else label
 
 
 class ToolSchema:
@@ -181,6 +273,16 @@ class ToolSchema:
             fields.append(pa.field("arguments", pa.struct(arguments)))
         self.arrow_type: pa.DataType = list_of(pa.struct(fields))
 
+    @property
+    def described(self) -> frozenset[str]:
+        """None: an answer is a list of calls."""
+        return frozenset()
+
+    @property
+    def parameters(self) -> Mapping[str, frozenset[str]]:
+        """What each tool can be given, by its name."""
+        return {name: tool.described for name, tool in self._tools.items()}
+
     def fit(self, value: Sequence[tuple[str, Any]]) -> Fit:
         """Checks tool calls and converts them.
 
@@ -197,7 +299,8 @@ class ToolSchema:
                 continue
             fit = self._tools[name].fit(arguments)
             problems += [problem.below(f"$[{index}].arguments") for problem in fit.problems]
-            mends.update(dict.fromkeys(fit.mends))
+            # A tool may well be called with nothing that it could be given.
+            mends.update(dict.fromkeys(mend for mend in fit.mends if mend != EMPTY_OBJECT))
             converted.append(self._row(name, fit.value))
         return Fit(None if problems else converted, problems[:MAX_PROBLEMS], tuple(mends))
 
@@ -323,8 +426,8 @@ def _of_model(model: type, wish: _Wish) -> OutputSchema:
     wire = inlined(asked, refuse, keep_recursion=wish.as_json)
     flat = inlined(stored, refuse, keep_recursion=wish.as_json)
     node = node_of(flat, refuse, of_dump=True, as_json=wish.as_json)
-    check = checked_by_model(model, by_alias=by_alias)
     read_as = inlined(read, refuse, keep_recursion=wish.as_json)
+    check = checked_by_model(model, place_of(read_as), by_alias=by_alias)
     lenient = wish.lenient_numbers
     return OutputSchema(asked, wire, node, check, model.__name__, read_as=read_as, lenient_numbers=lenient)
 
@@ -350,6 +453,18 @@ class _Read(_Asked):
     def decimal_schema(self, schema: Any) -> dict[str, Any]:  # noqa: ARG002 - pydantic's signature
         return {"type": "string", "format": "decimal"}
 
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        return {**super().model_schema(schema), "x-also-read": sorted(names_read(schema["cls"]))}
+
+    def function_before_schema(self, schema: Any) -> dict[str, Any]:
+        return {**super().function_before_schema(schema), "x-reads-itself": True}
+
+    def function_wrap_schema(self, schema: Any) -> dict[str, Any]:
+        return {**super().function_wrap_schema(schema), "x-reads-itself": True}
+
+    def function_plain_schema(self, schema: Any) -> dict[str, Any]:
+        return {**super().function_plain_schema(schema), "x-reads-itself": True}
+
 
 class _Stored(_Asked):
     """The schema of a dump, with what JSON Schema cannot say about it and Arrow can."""
@@ -357,6 +472,12 @@ class _Stored(_Asked):
     def decimal_schema(self, schema: Any) -> dict[str, Any]:
         limits = {"x-precision": schema.get("max_digits"), "x-scale": schema.get("decimal_places")}
         return {"type": "string", "format": "decimal", **limits}
+
+    def set_schema(self, schema: Any) -> dict[str, Any]:
+        return {**super().set_schema(schema), "x-set": True}
+
+    def frozenset_schema(self, schema: Any) -> dict[str, Any]:
+        return {**super().frozenset_schema(schema), "x-set": True}
 
     def ser_schema(self, schema: Any) -> dict[str, Any] | None:
         if schema["type"] in {"function-plain", "function-wrap"} and schema.get("return_schema") is None:

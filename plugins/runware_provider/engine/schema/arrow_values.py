@@ -17,6 +17,7 @@ from runware_provider.engine.schema.formats import (
     read_time,
 )
 from runware_provider.engine.schema.problems import MAX_PROBLEMS, NO_ENCODING, Problem, path_of, short
+from runware_provider.engine.schema.written_numbers import WrittenFloat, as_whole, written_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,9 @@ def converter(node: Node) -> Convert:
         return _struct_converter(node)
     if node.item is not None:
         convert_item = converter(node.item)
-        return _map_converter(convert_item) if node.kind == "map" else _list_converter(convert_item)
+        if node.kind == "map":
+            return _map_converter(convert_item)
+        return _list_converter(convert_item, in_order=not node.is_set)
     if node.kind == "decimal":
         return _decimal_converter(node.arrow.precision, node.arrow.scale)
     return _SCALARS[node.kind]
@@ -84,12 +87,16 @@ def _struct_converter(node: Node) -> Convert:
     return convert
 
 
-def _list_converter(convert_item: Convert) -> Convert:
+def _list_converter(convert_item: Convert, *, in_order: bool) -> Convert:
+    """Items in the answer's order; those of a set, which Python gives in another order in each process, sorted."""
+
     def convert(value: Any) -> Any:
         if value is None:
             return None
         if not isinstance(value, list):
             _unfit(f"{short(value)} is no array")
+        if not in_order:
+            value = _sorted(value)
         items: list[Any] = []
         places: list[tuple[Path, str]] = []
         for index, item in enumerate(value):
@@ -102,6 +109,13 @@ def _list_converter(convert_item: Convert) -> Convert:
         return items
 
     return convert
+
+
+def _sorted(items: list[Any]) -> list[Any]:
+    try:
+        return sorted(items)
+    except TypeError:  # objects, or of several types
+        return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
 
 
 def _map_converter(convert_item: Convert) -> Convert:
@@ -137,6 +151,8 @@ def _string(value: Any) -> Any:
 def _integer(value: Any) -> Any:
     if value is None:
         return None
+    if isinstance(value, WrittenFloat):
+        value = as_whole(value)
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not whole:
         _unfit(f"{short(value)} is no integer")
@@ -159,6 +175,17 @@ def _number(value: Any) -> Any:
     return number
 
 
+def _integer_or_number(value: Any) -> Any:
+    """A double that stands for an integer, too, since other alternatives of the union are numbers."""
+    number = _number(value)
+    exact = as_whole(value) if isinstance(value, WrittenFloat) else value
+    if isinstance(exact, int) and int(number) != exact:
+        _unfit(
+            "the integer has more digits than a double holds, which is what integers and numbers are stored as"
+        )
+    return number
+
+
 def _boolean(value: Any) -> Any:
     if value is not None and not isinstance(value, bool):
         _unfit(f"{short(value)} is neither true nor false")
@@ -170,9 +197,25 @@ def _json_text(value: Any) -> Any:
     if value is None:
         return None
     try:
-        return _string(_CANONICAL.encode(value))
+        return _string(_canonical(value))
     except (TypeError, ValueError, RecursionError):
         _unfit(f"{short(value)} is not JSON; NaN and Infinity are not, either")
+
+
+def _canonical(value: Any) -> str:
+    """The encoder's text, but that numbers keep the digits that they were written with."""
+    if isinstance(value, WrittenFloat):
+        return written_text(value)
+    if isinstance(value, dict) and any(map(_may_hold_digits, value.values())):
+        members = (f"{_CANONICAL.encode(key)}:{_canonical(inner)}" for key, inner in sorted(value.items()))
+        return f"{{{','.join(members)}}}"
+    if isinstance(value, list) and any(map(_may_hold_digits, value)):
+        return f"[{','.join(map(_canonical, value))}]"
+    return _CANONICAL.encode(value)
+
+
+def _may_hold_digits(value: Any) -> bool:
+    return isinstance(value, WrittenFloat | dict | list)
 
 
 def _parsed(parse: Callable[[str], Any], form: str) -> Convert:
@@ -214,6 +257,7 @@ _SCALARS: dict[str, Convert] = {
     "string": _string,
     "int64": _integer,
     "float64": _number,
+    "widened": _integer_or_number,
     "bool": _boolean,
     "json": _json_text,
     "date": _parsed(read_date, "date"),

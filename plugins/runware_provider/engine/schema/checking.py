@@ -1,17 +1,14 @@
-"""Who checks a value, the JSON Schema or the pydantic model, and their complaints, told as problems.
+"""The check of a value by its JSON Schema, and the complaints, told as problems.
 
-A schema is checked by jsonschema-rs: in time that grows with the value, whatever its texts are.
+jsonschema-rs checks in time that grows with the value, whatever its texts are.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
-from pydantic import ValidationError
 
 from runware_provider.engine.encodable import is_encodable
 from runware_provider.engine.schema.branches import complaints_of_the_meant
@@ -24,20 +21,18 @@ from runware_provider.engine.schema.written_numbers import WrittenFloat
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from pydantic import BaseModel
-
     from runware_provider.engine.schema.complaints import Complaint
 
     Check = Callable[[Any], tuple[Any, list[Problem]]]
 
 MAX_VALUE_DEPTH = 200
-"""Levels of nesting of an answer; the validator works on the stack."""
+"""Levels of nesting of a value; the validator works on the stack. Texts are read up to half of it, and what a text holds
+that is read as JSON may be as deep again."""
+TOO_DEEP = Problem("$", f"it is nested deeper than {MAX_VALUE_DEPTH} levels")
 MAX_EXPLAINED = 10_000
 """Values in an answer of which all problems are told; of a larger one it is the first that the validator meets."""
 _CHARS_OF_A_VALUE = 50
 """So many characters of texts count like a value."""
-# `json.dumps` would make one per value.
-_STRICT_JSON = json.JSONEncoder(allow_nan=False)
 
 
 def validator_of(schema: Mapping[str, Any], *, formats: bool = True) -> jsonschema_rs.Draft202012Validator:
@@ -89,7 +84,7 @@ def checked_by_schema(schema: Mapping[str, Any]) -> Check:
             )
             return value, [_problem(complaint) for complaint in itertools.islice(complaints, MAX_PROBLEMS)]
         except _TooDeepError:
-            return None, [Problem("$", f"it is nested deeper than {MAX_VALUE_DEPTH} levels")]
+            return None, [TOO_DEEP]
         except Exception as error:  # noqa: BLE001 - an answer can hold what a library did not expect
             place = _unencodable(value)
             if place:
@@ -176,47 +171,3 @@ def _problem(complaint: Complaint) -> Problem:
     return Problem(
         path_of(complaint.path), clip(complaint.message, 500 if complaint.keyword == "enum" else 200)
     )
-
-
-def checked_by_model(model: type[BaseModel], *, by_alias: bool) -> Check:
-    """A check that gives the model's dump, or its complaints; a strict model needs pydantic's JSON mode, too."""
-
-    def check(value: Any) -> tuple[Any, list[Problem]]:
-        try:
-            text = _STRICT_JSON.encode(value)
-        except (TypeError, ValueError, RecursionError):
-            return None, [Problem("$", "the value is not JSON; NaN and Infinity are not, either")]
-        try:
-            instance = model.model_validate_json(text)
-            return instance.model_dump(mode="json", by_alias=by_alias, warnings=False), []
-        except ValidationError as error:
-            complaints = error.errors(include_url=False, include_context=False, include_input=False)
-            return None, [_complaint(value, one) for one in complaints[:MAX_PROBLEMS]]
-        except Exception as error:  # noqa: BLE001 - a user's validator can raise anything
-            return None, [Problem("$", f"the value could not be checked: {type(error).__name__}")]
-
-    return check
-
-
-def _complaint(value: Any, complaint: Any) -> Problem:
-    """A complaint of pydantic; its location also names branches and validators, which the value has not."""
-    parts: list[str | int] = []
-    *path, last = complaint["loc"] or [None]
-    for part in path:
-        if _holds(value, part):
-            value = value[part]
-            parts.append(part)
-    if last is not None and (complaint["type"] == "missing" or _holds(value, last)):
-        parts.append(last)
-    if complaint["type"] == "json_invalid" and re.search("surrogate|hex escape", complaint["msg"]):
-        return Problem("$", NO_ENCODING)
-    message = complaint["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return Problem(path_of(parts), clip(message, 200))
-
-
-def _holds(value: Any, part: str | int) -> bool:
-    try:
-        value[part]
-    except (LookupError, TypeError):
-        return False
-    return True

@@ -35,6 +35,8 @@ class Node:
     arrow: pa.DataType
     fields: tuple[Field, ...] = ()
     item: Node | None = None
+    is_set: bool = False
+    """Of a list: whether its items have no order of their own."""
 
 
 def list_of(item: pa.DataType, metadata: Mapping[bytes, bytes] | None = None) -> pa.DataType:
@@ -63,6 +65,8 @@ NUMBERS = {
     "boolean": Node("bool", pa.bool_()),
 }
 """By JSON Schema's `type`."""
+WIDENED = Node("widened", pa.float64())
+"""A number that may be an integer of another alternative, all of whose digits have to be kept."""
 STRING = Node("string", pa.string())
 JSON = Node("json", pa.string())
 """JSON text, for what has no one Arrow type."""

@@ -11,7 +11,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from runware_provider.engine.schema.written_numbers import WrittenFloat
+from runware_provider.engine.schema.written_numbers import SURE_DIGITS, WrittenFloat, as_whole, read_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,6 +53,20 @@ def decimals_as_written(schema: Any) -> Mend | None:
         Nothing if the schema wants no decimal anywhere.
     """
     return _everywhere(schema, lambda leaves: _digits_as_written if any(map(_is_decimal, leaves)) else None)
+
+
+def integers_as_written(schema: Any) -> Mend | None:
+    """A function that gives a value with the integers that were written as fractions, like `9007199254740993.0`.
+
+    It gives the very value back where there are none.
+
+    Args:
+        schema: an inlined JSON Schema.
+
+    Returns:
+        Nothing if the schema wants no integer anywhere.
+    """
+    return _everywhere(schema, lambda leaves: _whole if any(map(_may_be_integer, leaves)) else None)
 
 
 def _everywhere(schema: Any, scalar_of: ScalarOf) -> Mend | None:
@@ -103,8 +117,11 @@ def _properties(leaves: Iterable[dict[str, Any]], scalar_of: ScalarOf) -> dict[s
 
 def _others(leaves: Iterable[dict[str, Any]], scalar_of: ScalarOf) -> Mend | None:
     """What is done to the values of an open map."""
-    subs = [leaf.get("additionalProperties") for leaf in leaves if "patternProperties" not in leaf]
-    described = [sub for sub in subs if isinstance(sub, dict) and sub]
+    described: list[Any] = []
+    for leaf in leaves:
+        more = (leaf.get("additionalProperties"), leaf.get("unevaluatedProperties"))
+        subs = (*leaf.get("patternProperties", {}).values(), *more)
+        described += [sub for sub in subs if isinstance(sub, dict) and sub]
     return _everywhere({"anyOf": described}, scalar_of) if described else None
 
 
@@ -147,6 +164,14 @@ def _digits_as_written(value: Any) -> Any:
     return value.text if isinstance(value, WrittenFloat) else value
 
 
+def _may_be_integer(leaf: dict[str, Any]) -> bool:
+    return "integer" in _kinds(leaf)
+
+
+def _whole(value: Any) -> Any:
+    return as_whole(value) if isinstance(value, WrittenFloat) else value
+
+
 def _plain_digits(value: Any) -> Any:
     digits = _digits(value)
     return value if digits is None or digits == value else digits
@@ -156,5 +181,7 @@ def _number(value: Any) -> Any:
     digits = _digits(value)
     if digits is None:
         return value
-    number = float(digits) if set(digits) & set(".eE") else int(digits)
+    number = read_float(digits) if set(digits) & set(".eE") else int(digits)
+    if isinstance(number, WrittenFloat) and len(digits) <= SURE_DIGITS:
+        number = float(number)
     return number if math.isfinite(number) else value

@@ -48,6 +48,8 @@ class Fit:
     problems: list[Problem]
     mends: tuple[str, ...] = ()
     """What was mended in the value for it to fit, by name."""
+    doubt: str | None = field(default=None, repr=False)
+    """Why the value may be a slip though it fits; for its author, who may say it again."""
 
 
 @dataclass(frozen=True, slots=True)

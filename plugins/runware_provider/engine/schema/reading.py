@@ -20,6 +20,7 @@ from runware_provider.engine.schema.nodes import (
     NUMBERS,
     STRING,
     TEXTS,
+    WIDENED,
     Field,
     Node,
     list_of,
@@ -121,7 +122,7 @@ class _Reader:
             return self._struct(schema, path, depth)
         if kind == "array":
             return self._list(schema, path, depth)
-        return self._text(schema, path) if kind == "string" else NUMBERS[kind]
+        return self._text(schema, path) if kind == "string" else _number(schema, kind)
 
     def _json_or_refuse(self, path: str, problem: str, remedy: str) -> Node:
         if path == "$":  # an answer is never JSON text as a whole
@@ -278,7 +279,14 @@ class _Reader:
         if item is None:
             self._refuse(below, "it can only be null, so there is nothing to store", "Drop it")
         told = rest if len(parts) == 1 and isinstance(rest, dict) else {}
-        return Node("list", list_of(item.arrow, _metadata(told, item)), item=item)
+        is_set = self._of_dump and schema.get("x-set") is True
+        return Node("list", list_of(item.arrow, _metadata(told, item)), item=item, is_set=is_set)
+
+
+def _number(schema: dict[str, Any], kind: str) -> Node:
+    """The shape of a number or a boolean; of a number that may be an integer, no digit of the integer is lost."""
+    may_be_integer = "integer" in schema.get("type", ())
+    return WIDENED if kind == "number" and may_be_integer else NUMBERS[kind]
 
 
 def _values_of_map(schema: dict[str, Any], *, of_dump: bool) -> list[Any]:

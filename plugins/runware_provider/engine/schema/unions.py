@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from runware_provider.engine.schema.nodes import Field, Node, list_of, map_of
+from runware_provider.engine.schema.nodes import WIDENED, Field, Node, list_of, map_of
 from runware_provider.engine.schema.problems import joined
 
 if TYPE_CHECKING:
@@ -33,14 +33,16 @@ def one_shape(nodes: Sequence[Node], path: str, unlike: Unlike) -> Node:
     if all(node == nodes[0] for node in nodes):
         return nodes[0]
     kinds = {node.kind for node in nodes}
-    if kinds == {"int64", "float64"}:
-        return next(node for node in nodes if node.kind == "float64")
+    if kinds <= {"int64", "float64", "widened"}:
+        return WIDENED
     if kinds == {"struct"}:
         return _struct(nodes, path, unlike)
     items = [node.item for node in nodes if node.item is not None]
     if len(items) == len(nodes) and kinds == {"list"}:
         item = one_shape(items, f"{path}[]", unlike)
-        return Node("list", list_of(item.arrow, nodes[0].arrow.value_field.metadata), item=item)
+        metadata = nodes[0].arrow.value_field.metadata
+        is_set = any(node.is_set for node in nodes)
+        return Node("list", list_of(item.arrow, metadata), item=item, is_set=is_set)
     if len(items) == len(nodes) and kinds == {"map"}:
         item = one_shape(items, f"{path}.*", unlike)
         return Node("map", map_of(item.arrow, nodes[0].arrow.item_field.metadata), item=item)

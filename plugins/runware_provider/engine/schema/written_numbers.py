@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-_SURE_DIGITS = 15
+from decimal import Context, Decimal
+
+SURE_DIGITS = 15
+"""Of a decimal fraction, those that a double always holds."""
+_MOST_WHOLE = 2.0**64
+"""Larger numbers fit no integer column, and may have any number of digits."""
 
 
 class WrittenFloat(float):
@@ -18,8 +23,27 @@ def read_float(text: str) -> float:
     Args:
         text: as JSON writes numbers; what is beyond a double's range becomes infinite.
     """
-    if len(text) <= _SURE_DIGITS:
+    if len(text) <= SURE_DIGITS and "e" not in text and "E" not in text:
         return float(text)
     number = WrittenFloat(text)
     number.text = text
     return number
+
+
+def as_whole(number: WrittenFloat) -> int | WrittenFloat:
+    """The integer that was written as a fraction, like `9007199254740993.0`, with all its digits; else the number."""
+    if not number.is_integer() or abs(number) > _MOST_WHOLE:
+        return number
+    exact = Decimal(number.text)
+    return int(exact) if exact == exact.to_integral_value(context=_exact(number)) else number
+
+
+def written_text(number: WrittenFloat) -> str:
+    """The number as JSON, with the digits that a double does not hold; equal numbers are equal texts."""
+    if Decimal(number.text) == Decimal(float.__repr__(number)):
+        return float.__repr__(number)
+    return str(Decimal(number.text).normalize(_exact(number)))
+
+
+def _exact(number: WrittenFloat) -> Context:
+    return Context(prec=len(number.text))
