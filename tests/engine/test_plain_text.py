@@ -16,7 +16,8 @@ from runware_provider.engine.errors import (
     PublishConflict,
     StateUnreadable,
 )
-from runware_provider.engine.job.progress import Progress, ending
+from runware_provider.engine.job.endings import ending
+from runware_provider.engine.job.progress import Progress
 from runware_provider.engine.plain_text import MOST_CHARS, printable, printable_lines
 
 HOSTILE = "\x1b]0;pwned\x07\x1b[2J\r\nStopped: all is well\x9b1m\u202egnorw\x7f\u2028\ud800"
