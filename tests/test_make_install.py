@@ -28,7 +28,15 @@ def install(
     python.chmod(0o755)
     (folder / "requirements.txt").write_text("something\n", encoding="utf-8")
     ran = subprocess.run(
-        ["make", "-f", MAKEFILE, "VENV=venv", f"RESOLUTION={resolution}", "venv/.installed"],
+        [
+            "make",
+            "--no-print-directory",
+            "-f",
+            MAKEFILE,
+            "VENV=venv",
+            f"RESOLUTION={resolution}",
+            "venv/.installed",
+        ],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -66,7 +66,7 @@ async def test_a_prompt_that_fails_on_every_chosen_record_is_refused_whichever_b
     place: Any,
 ) -> None:
     fill(place)
-    with pytest.raises(BadInput, match="for any of the first 5 records"):
+    with pytest.raises(BadInput, match="for any of the first 13 records"):
         await place.run(prompt="{{ record.n.x.y }}", filters=[("n", ">=", 7)], limits={"batch_rows": 5})
     assert place.executed() == 0
 

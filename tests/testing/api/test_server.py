@@ -53,7 +53,13 @@ def test_reset_forgets_tasks_but_keeps_the_script(server, client, make):
 
 def request_of_somebody_who_leaves(server, task) -> None:
     url, body = urlsplit(server.base_url), json.dumps([task]).encode()
-    head = f"POST /v1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.key}\r\nContent-Length: {len(body)}\r\n\r\n"
+    lines = [
+        "POST /v1 HTTP/1.1",
+        f"Host: {url.netloc}",
+        f"Authorization: Bearer {server.key}",
+        f"Content-Length: {len(body)}",
+    ]
+    head = "\r\n".join([*lines, "", ""])
     with socket.create_connection((url.hostname, url.port)) as connection:
         connection.sendall(head.encode() + body)
 

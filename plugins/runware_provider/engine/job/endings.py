@@ -171,4 +171,4 @@ def ending(manifest: Mapping[str, Any]) -> str:
     why = f" ({', '.join(f'{code} {count:,}' for code, count in reasons.items())})" if reasons else ""
     paid = f"this run paid {manifest['paid_usd']:.4f} USD for {manifest['paid_inferences']:,} answers"
     reused = f" and reused {manifest['reused_inferences']:,}" if manifest["reused_inferences"] else ""
-    return f"{', '.join(rows)}{why}; {paid}{reused}; written to {manifest['destination']}"
+    return printable(f"{', '.join(rows)}{why}; {paid}{reused}; written to {manifest['destination']}")
