@@ -175,9 +175,17 @@ class MortalTransport(httpx.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         number = self._boundaries.reach()
         response = await super().handle_async_request(request)
-        await response.aread()
+        try:
+            whole = b"".join([piece async for piece in cast("httpx.AsyncByteStream", response.stream)])
+        finally:
+            await response.aclose()
         self._boundaries.leave(number)
-        return response
+        return httpx.Response(
+            response.status_code,
+            headers=response.headers,
+            stream=httpx.ByteStream(whole),
+            extensions=response.extensions,
+        )
 
 
 def obey(orders: Orders) -> None:
