@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from runware_provider.engine.errors import BadInput, BudgetExhausted, Unreachable
+from runware_provider.engine.errors import BadInput, BudgetExhausted, RequestRefused, Unreachable
 from runware_provider.engine.job.run import run_job
 from runware_provider.testing import Fault
 
@@ -284,3 +284,14 @@ async def test_runs_at_once_under_one_name_share_its_budget(
     ends = await asyncio.gather(*(place.run(prompt=one, **same) for one in asked), return_exceptions=True)
     assert any(isinstance(one, dict) for one in ends)
     assert 0.008 < spent(place) < 0.011, "each of them alone would have spent all of it"
+
+
+async def test_a_budget_that_ends_within_the_first_chunk_leaves_nobody_waiting_for_the_rest_of_it(
+    place: Any,
+) -> None:
+    place.fill(20)
+    place.server.script(Fault("fail_task", code="providerBadRequest", charge=True))
+    two = {"usd": 2e-7, "usd_per_million": CHEAP}
+    with pytest.raises(RequestRefused, match="all 2 records"):
+        await asyncio.wait_for(place.run(budget={**two, **PARTIAL}), 20)
+    assert place.executed() == 2

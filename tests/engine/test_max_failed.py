@@ -175,3 +175,19 @@ async def test_the_command_line_ends_with_the_status_of_a_job_that_can_go_on(pla
     assert ended.stderr.count("Stopped:") == 1
     assert place.call(*place.arguments(max_failed="none", reasks="0")).returncode == 0
     assert place.executed() == 30
+
+
+async def test_rows_that_cannot_be_rendered_count_before_more_is_paid_in_a_run_that_is_half_done(
+    place: Any,
+) -> None:
+    changes = {
+        "prompt": "{{ record.body }}{% if 'broken' in record.body %}{{ record.body.nope.nope }}{% endif %}",
+        "limits": {"batch_rows": 10},
+    }
+    bodies = [f"Total: {n}.50 EUR" for n in range(60)]
+    place.fill(bodies[:30])
+    await place.run(**changes)
+    place.fill([*bodies[:20], *(f"broken {n}" for n in range(10)), *bodies[30:]])
+    with pytest.raises(TooManyFailed):
+        await place.run(max_failed=5, **changes)
+    assert place.executed() == 30

@@ -660,7 +660,7 @@ def test_a_result_in_the_reply_is_a_verdict_with_its_facts() -> None:
     assert (entry.prompt_tokens, entry.cached_tokens, entry.completion_tokens) == (3, 1, 2)
     assert json.loads(entry.item or b"") == item
     assert bench.one.phase is Phase.SETTLING
-    assert effects.latencies == [4.0]
+    assert [ended.latency_s for ended in effects.answered] == [4.0]
     assert bench.fates.settled(bench.one, entry, JOB, 5.0)
     assert not len(bench.flight)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.engine.exchange.pace import OPENING, START, Pace
+from runware_provider.engine.exchange.pace import FIRST_COHORT, OPENING, START, Pace
 from runware_provider.engine.memory.learnt_pace import Learnt
 from tests.engine.exchange.simulated_vendor import (
     Fixed,
@@ -291,3 +291,25 @@ def test_a_lone_refusal_is_made_up_for_within_a_few_latencies() -> None:
         )
 
     assert job(_request(4)) <= job(lambda _request: False) + 8 * USUAL_S
+
+
+def test_half_of_the_tasks_may_end_in_errors_and_the_window_finds_its_size_nevertheless() -> None:
+    pace, now = Pace(10_000), 0.0
+    for _ in range(60):
+        window = pace.window
+        pace.accepted(window, window, now)
+        now += USUAL_S
+        for number in range(window):
+            tell = pace.answered if number % 3 == 0 else pace.ended_otherwise
+            tell(USUAL_S, now)
+    assert pace.window > 1_000
+
+
+def test_a_first_cohort_that_is_never_answered_is_not_waited_for() -> None:
+    pace = Pace(10_000)
+    pace.accepted(FIRST_COHORT, FIRST_COHORT, 0.0)
+    for wave in range(1, 30):
+        pace.accepted(START - FIRST_COHORT, START, wave * USUAL_S)
+        for _ in range(START - FIRST_COHORT):
+            pace.answered(USUAL_S, (wave + 1) * USUAL_S)
+    assert pace.window > START

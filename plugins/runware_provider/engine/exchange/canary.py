@@ -108,6 +108,12 @@ class Canary:
         self.open = False
         return LetThrough(passed + self._refusals)
 
+    def gives_up(self, unpaid: Sequence[Inference]) -> LetThrough:
+        """These are not sent after all, for want of money: whoever waits for their verdicts waits no longer."""
+        self._members = [inference for inference in self._members if inference not in unpaid]
+        self._awaited.difference_update(unpaid)
+        return self.let_through([], proven=False)
+
     def _stop(self) -> RequestRefused:
         entry = self._refusals[0][1]
         who = f"all {len(self._refusals)} records" if len(self._refusals) > 1 else "the record"

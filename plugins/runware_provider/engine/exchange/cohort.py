@@ -18,6 +18,8 @@ class Cohort:
 
     def __init__(self) -> None:
         self.size = 0
+        self.taken_in = 0
+        """As many, and those that ended without an answer."""
         self.closed = False
         """Whether no more are taken in."""
         self.filled_window = False
@@ -42,20 +44,31 @@ class Cohort:
     def take_in(self, count: int, now: float) -> None:
         """So many were accepted now."""
         self.size += count
+        self.taken_in += count
         self._accepted_at.append(now)
         self._unanswered.append(count)
         self._youngest = len(self._unanswered) - 1
 
     def saw(self, latency_s: float, now: float) -> None:
         """An answer came so many seconds after its acceptance; it may be of another cohort."""
+        if self._ended(latency_s, now):
+            bisect.insort(self._latencies, latency_s)
+
+    def lost(self, latency_s: float, now: float) -> None:
+        """One ended without an answer so many seconds after its acceptance; if it was of these, it no longer is."""
+        if self._ended(latency_s, now):
+            self.size -= 1
+
+    def _ended(self, latency_s: float, now: float) -> bool:
+        """Count one that is under way no longer; whether it is of these."""
         accepted_at = now - latency_s
         index = bisect.bisect_left(self._accepted_at, accepted_at - ROUNDING_S)
         if index == len(self._accepted_at) or self._accepted_at[index] > accepted_at + ROUNDING_S:
-            return
-        bisect.insort(self._latencies, latency_s)
+            return False
         self._unanswered[index] -= 1
         while self._youngest >= 0 and self._unanswered[self._youngest] <= 0:
             self._youngest -= 1
+        return True
 
     def median_s(self, now: float) -> float | None:
         """Seconds that half of them took at most; None as long as that is not sure."""

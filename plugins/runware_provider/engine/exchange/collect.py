@@ -98,7 +98,8 @@ def _too_large(reply: Reply, chunk: list[Inference]) -> bool:
 def _add(whole: Effects, more: Effects) -> None:
     whole.verdicts += more.verdicts
     whole.rejections += more.rejections
-    whole.latencies += more.latencies
+    whole.answered += more.answered
+    whole.ended_otherwise += more.ended_otherwise
     whole.full = whole.full or more.full
     whole.usable = whole.usable or more.usable
     whole.stop = whole.stop or more.stop

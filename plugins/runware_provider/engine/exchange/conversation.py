@@ -202,7 +202,7 @@ class Exchange:
                 return
             chunk = self._sending.within_budget(chosen, now)
             if not chunk:
-                self._end_of_budget(feed, now)
+                self._end_of_budget(feed, watch, now)
                 return
             # From here on it may be paid for.
             send = self._submitter.send(chunk, ahead=not probing)
@@ -214,7 +214,7 @@ class Exchange:
             return len(self._sends) + len(self._commits)
         return len(self._sends)
 
-    def _end_of_budget(self, feed: Feed, now: float) -> None:
+    def _end_of_budget(self, feed: Feed, watch: Watch, now: float) -> None:
         """The budget reaches for nothing more now."""
         # What is under way may yet cost less than was thought.
         if self._account is None or self._flight.outstanding or self._commits or self._sends:
@@ -230,6 +230,8 @@ class Exchange:
             inference for inference in unpaid if inference.can_be_withdrawn or inference.found_nowhere
         ]
         self._start(self._loads, feed.end_without_budget(unpaid))
+        # Nothing is under way whose verdict could show more: what was held back counts now.
+        self._see_to(feed, watch, self._canary.gives_up(unpaid), [])
 
     def _start(self, group: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -242,10 +244,15 @@ class Exchange:
         self._note_contact(effects, now)
         self._learn(effects, now)
         through = self._canary.let_through(effects.verdicts, proven=watch.proven)
-        stop = effects.stop or through.stop
-        if stop is not None:
-            self._stop(stop)
-        rejections = effects.rejections + through.rejections
+        if effects.stop is not None:
+            self._stop(effects.stop)
+        self._see_to(feed, watch, through, effects.rejections)
+
+    def _see_to(self, feed: Feed, watch: Watch, through: LetThrough, rejections: list[Entry]) -> None:
+        """Make durable what counts now."""
+        if through.stop is not None:
+            self._stop(through.stop)
+        rejections = rejections + through.rejections
         if through.verdicts or rejections:
             self._start(self._commits, self._commit(feed, watch, through, rejections))
 
@@ -256,11 +263,14 @@ class Exchange:
     def _learn(self, effects: Effects, now: float) -> None:
         """What the pace and the budget learn from a reply."""
         if effects.accepted:
-            self._pace.accepted(effects.accepted, self._flight.arrived, now)
+            self._pace.accepted(effects.accepted, self._flight.arrived, effects.accepted_at)
         if effects.refused:
             self._pace.refused(effects.refused, self._flight.arrived, now)
-        for latency_s in effects.latencies:
-            self._pace.answered(latency_s, now)
+        # The pace knows each again by when it was accepted, so that it gets the times of the reply, and none of its own.
+        for ended in effects.ended_otherwise:
+            self._pace.ended_otherwise(ended.latency_s, ended.at)
+        for ended in effects.answered:
+            self._pace.answered(ended.latency_s, ended.at)
         is_ours = [self._ledger.is_of_this_run(entry.key, entry.attempt) for _, entry in effects.verdicts]
         self._sending.count(effects.verdicts, is_ours)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from runware_provider.engine.exchange.inference import Inference
 
 
+class Ended(NamedTuple):
+    """An inference that is under way no longer. Who is told of it knows it again by the exact time of its acceptance."""
+
+    accepted_at: float
+    """With sync delivery, which has no acceptance, when it was sent."""
+    at: float
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds between the two."""
+        return self.at - self.accepted_at
+
+
 @dataclass
 class Effects:
     """What a reply brought, beside the phases that it changed."""
@@ -20,11 +33,14 @@ class Effects:
     verdicts: list[tuple[Inference, Entry]] = field(default_factory=list)
     """To be made durable, then to be settled."""
     rejections: list[Entry] = field(default_factory=list)
-    latencies: list[float] = field(default_factory=list)
-    """Seconds from acceptance to the answer, of each answer to what this process sent; with sync delivery, which has no
-    acceptance, from sending."""
+    answered: list[Ended] = field(default_factory=list)
+    """Each answer to what this process sent."""
+    ended_otherwise: list[Ended] = field(default_factory=list)
+    """Each of the others that the API is done with: they ended in an error."""
     accepted: int = 0
     """Tasks that the API has taken now."""
+    accepted_at: float = 0.0
+    """When that was, as each of them has it in `Inference.since`."""
     refused: int = 0
     """Tasks for which it had no room."""
     full: bool = False

@@ -54,6 +54,8 @@ COHORT_SHARE = 0.25
 """Of a window: the cohort that decides on it."""
 PATIENCE = 2.0
 """Times the usual latency, after which half of a cohort should be back."""
+OTHERS_FASTER = 8
+"""Times the first cohort: when so many others are done, it is not waited for any longer."""
 LONGEST_REST = 4
 MEASURED_AGAIN = 0.3
 DRIFT = 0.05
@@ -129,8 +131,16 @@ class Pace:
     def answered(self, latency_s: float, now: float) -> None:
         """An answer came so many seconds after its task was accepted."""
         self._ceiling.answered()
-        self._answers += 1
+        self._done += 1
         self._cohort.saw(latency_s, now)
+        self.look(now)
+
+    def ended_otherwise(self, latency_s: float, now: float) -> None:
+        """A task ended without an answer so many seconds after it was accepted: nobody waits for it, and its slot is free."""
+        self._done += 1
+        self._cohort.lost(latency_s, now)
+        if self._cohort.closed and self._cohort.size < 1:
+            self._begin_cohort(now)
         self.look(now)
 
     def refused(self, count: int, under_way: int, now: float) -> None:
@@ -149,6 +159,14 @@ class Pace:
             self._decide(max(SHORTEST_S, median_s), now)
             return
         last = self._cohort.last
+        # The first ones may never be answered. Nothing says yet how long is too long, but many others were faster.
+        if (
+            self._usual_s is None
+            and self._cohort.closed
+            and self._done >= OTHERS_FASTER * self._cohort.taken_in
+        ):
+            self._begin_cohort(now)
+            return
         if self._usual_s is not None and last is not None and self._cohort.closed:
             waited_s = now - last
             if waited_s > PATIENCE * self._tolerance() / SLOWER * self._usual_s:
@@ -170,7 +188,8 @@ class Pace:
     def _begin_cohort(self, now: float) -> None:
         self._cohort = Cohort()
         self._cohort_began = now
-        self._answers = 0
+        self._done = 0
+        """Answered, or ended otherwise, since it began."""
 
     def _tolerance(self) -> float:
         """How much slower than usual is slow: more, as long as few answers were measured."""
@@ -243,7 +262,7 @@ class Pace:
         self._move(max(HEADROOM * fitting, fitting + 1), f"answers take {slower:.1f} times as long as usual")
 
     def _narrow_for_the_late(self, usual_s: float, waited_s: float, now: float) -> None:
-        delivered = self._answers / max(SHORTEST_S, now - self._cohort_began)
+        delivered = self._done / max(SHORTEST_S, now - self._cohort_began)
         enough = max(HEADROOM * delivered * usual_s + 1, self._window / 3)
         if self._change is not None and self._change.kind == "widened":
             enough = max(enough, self._change.window)

@@ -56,7 +56,7 @@ class SubmissionReplies:
             return self._nothing_arrived(chunk, reply, now)
         throttled = reply.throttled
         usable = reply.from_the_api and not throttled and not self._moves.is_hearsay(reply)
-        effects = Effects(usable=usable, throttled=throttled, chunk=chunk)
+        effects = Effects(usable=usable, throttled=throttled, accepted_at=now, chunk=chunk)
         unnamed = [inference for inference in chunk if not reply.names(inference.task_uuid)]
         for inference in chunk:
             name = inference.task_uuid

@@ -15,7 +15,7 @@ from runware_provider.engine.api.results import cost_of, read_result
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.endpoint import DEFAULT_BASE_URL
 from runware_provider.engine.errors import Unreachable
-from runware_provider.engine.exchange.effects import Effects
+from runware_provider.engine.exchange.effects import Effects, Ended
 from runware_provider.engine.exchange.inference import Phase
 from runware_provider.engine.exchange.latencies import Latencies
 from runware_provider.engine.exchange.patience import Patience
@@ -128,13 +128,17 @@ class Transitions:
         """Its attempt has ended, as soon as that is durable."""
         self.flight.move(inference, Phase.SETTLING, now)
         effects.verdicts.append((inference, entry))
+        begun = inference.since if inference.accepted else inference.sent_at
+        # What another process sent says nothing of how much this one has under way.
+        if begun is not None and inference.sent_at is not None:
+            ends = effects.answered if entry.kind is Kind.ANSWERED else effects.ended_otherwise
+            ends.append(Ended(begun, now))
 
     def answer(self, inference: Inference, item: Mapping[str, Any], now: float, effects: Effects) -> None:
         """It was answered."""
         result = read_result(item)
         latency = now - inference.sent_at if inference.sent_at is not None else None
         if latency is not None:
-            effects.latencies.append(now - inference.since if inference.accepted else latency)
             self.latencies.saw(latency)
         entry = inference.entry(
             Kind.ANSWERED,

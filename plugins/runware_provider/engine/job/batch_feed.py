@@ -16,6 +16,7 @@ from runware_provider.engine.job.batch_work import BatchWork, records_of
 from runware_provider.engine.job.chosen_records import chosen_again, chosen_records
 from runware_provider.engine.job.decider import READ_AT_ONCE
 from runware_provider.engine.job.decision import Action
+from runware_provider.engine.job.run_watch import UNRENDERED
 from runware_provider.engine.job.template_check import TemplateCheck
 from runware_provider.engine.outcome.rows import Judgement
 from runware_provider.engine.templates.prompt import Skip
@@ -186,9 +187,13 @@ class BatchFeed:
         that is asked when the answers are read; only one that was cut off or filtered is then a row that has failed.
         """
         requests: list[Request] = []
+        perhaps_failed = 0
         for samples in records:
             requests += [request for request in samples if not isinstance(request, Skip)]
-        perhaps_failed = 0
+            # These have failed for certain, as the watch will see.
+            perhaps_failed += sum(
+                request.code == UNRENDERED for request in samples if isinstance(request, Skip)
+            )
         for question in self.decider.questioner.questions(requests):
             standing = question.standing
             if standing.shown is None or standing.fate_unknown or question.anew is not None:
