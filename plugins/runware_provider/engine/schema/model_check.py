@@ -81,12 +81,15 @@ def checked_by_model(model: type[BaseModel], place: Place, *, by_alias: bool) ->
 
 
 def names_read(model: type[BaseModel]) -> set[str]:
-    """The keys that a model reads: its fields' names and aliases."""
+    """The keys that a model reads: its fields' aliases, and their names where it reads by them."""
+    config = model.model_config
+    by_name = bool(config.get("populate_by_name") or config.get("validate_by_name"))
     names: set[str] = set()
     for name, field in model.model_fields.items():
         alias = field.validation_alias
         choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-        names.add(name)
+        if by_name or alias is None:
+            names.add(name)
         for choice in choices:
             first = choice.path[0] if isinstance(choice, AliasPath) else choice
             if isinstance(first, str):
