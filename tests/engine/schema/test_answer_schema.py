@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import (
     AfterValidator,
+    AliasPath,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -577,6 +578,33 @@ def test_a_models_complaints_are_problems_at_their_place() -> None:
     value = {**VALUE, "issued": "2026-13-01", "lines": [{"amount": "x"}], "kind": "c"}
     assert set(problems(INVOICE, value)) == {"$.issued", "$.lines[0].lineName", "$.lines[0].amount", "$.kind"}
     assert set(problems(INVOICE, [1])) == {"$"}
+
+
+def test_a_models_complaints_are_about_the_alternative_that_its_literal_names() -> None:
+    class Transfer(BaseModel):
+        kind: Literal["transfer"]
+        iban: str
+
+    class Card(BaseModel):
+        kind: Literal["card"]
+        digits: int
+
+    class Paid(BaseModel):
+        by: Transfer | Card
+        way: Literal["in", "out"] = "in"
+        city: str | None = Field(default=None, validation_alias=AliasPath("place", "city"))
+        all: list[Transfer | Card] = []
+
+    paid = output_schema(Paid)
+    card = {"kind": "card", "digits": "x"}
+    assert [problem.path for problem in paid.fit({"by": card, "all": [card]}).problems] == [
+        "$.by.digits",
+        "$.all[0].digits",
+    ]
+    assert set(problems(paid, {"by": card, "way": "up", "place": {"city": 1}})) >= {"$.by.digits", "$.way"}
+    told = [str(problem) for problem in paid.fit({"by": {"kind": "cash"}}).problems]
+    assert "transfer" in told[0]
+    assert any("card" in one for one in told)
 
 
 def test_a_users_validator_speaks_in_problems() -> None:
