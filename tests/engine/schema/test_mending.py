@@ -265,3 +265,15 @@ def test_a_set_is_in_the_same_order_in_each_process() -> None:
         env={"PYTHONHASHSEED": "7", "PYTHONPATH": "plugins"},
     )
     assert run.stdout.strip() == "{'tags': ['a', 'b', 'c'], 'ids': [9, 10]}"
+
+
+def test_what_is_told_of_an_answer_is_what_is_left_once_it_is_mended() -> None:
+    schema = {
+        "properties": {"k": {"enum": ["x", "y"]}, "v": {"type": "number", "minimum": 10}},
+        "if": {"properties": {"k": {"const": "x"}}},
+        "then": {"required": ["v"]},
+    }
+    (missing,) = output_schema(schema).fit({"k": "X"}).problems
+    assert "'v' is a required property" in missing.message
+    (low,) = output_schema(schema).fit({"k": "y", "v": "5"}).problems
+    assert "minimum" in low.message

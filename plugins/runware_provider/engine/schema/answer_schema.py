@@ -170,9 +170,9 @@ class OutputSchema:
             mends.update({**arrival.notes, **notes})
         if not fit.problems:
             return replace(fit, mends=tuple(mends | dict.fromkeys(fit.mends)))
-        # What is told is wrong with the model's own words, and is left once they are mended.
+        # What is told is left once the answer is mended, and is wrong with the model's own words where they show it.
         left = [problem for problem in as_it_is.problems if problem in fit.problems]
-        return Fit(None, left or as_it_is.problems)
+        return Fit(None, left or fit.problems)
 
     def _mended(self, value: Any, notes: dict[str, None]) -> Any:
         of_schema = not self._of_model
