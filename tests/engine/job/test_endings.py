@@ -105,6 +105,11 @@ TOLD: dict[str, tuple[BaseException, dict[str, Any], str]] = {
         {"records_done": None},
         "Kept: all answers that could be written, in out.state/ds=1. Nothing was published.",
     ),
+    "why rows failed": (
+        errors.TooManyFailed("too many"),
+        {"outcomes": {"failed": 37}, "reasons": {"internalServerError": 30, "taskLost": 7}},
+        "37 of 240 records are finished (37 failed; internalServerError 30, taskLost 7);",
+    ),
     "nothing under way": (
         errors.TooManyFailed("too many"),
         {"still_at_vendor": 0},

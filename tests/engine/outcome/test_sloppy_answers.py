@@ -292,3 +292,8 @@ def test_any_text_holds_calls_or_none_or_a_fault(text: str, mark: str) -> None:
 def test_the_levels_that_are_read_are_counted() -> None:
     assert read_json("[" * MAX_DEPTH + "]" * MAX_DEPTH).problem is None
     assert "nested too deeply" in str(read_json("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)).problem)
+
+
+@pytest.mark.parametrize("item", [{"text": "null"}, called("null")])
+def test_null_is_a_row_that_does_not_fit(item: dict[str, Any]) -> None:
+    assert judged(item).outcome is Outcome.INVALID

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import (
     AfterValidator,
+    AliasPath,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -414,6 +415,11 @@ def test_a_root_that_is_no_object_is_refused(schema: dict[str, Any]) -> None:
     assert "the root is no object" in refusal(schema)
 
 
+@pytest.mark.parametrize("root", [{}, {"type": "object"}])
+def test_null_in_the_place_of_an_object_is_a_problem_whatever_the_schema_says(root: dict[str, Any]) -> None:
+    assert set(problems(output_schema({**root, "properties": {"a": {"type": "string"}}}), None)) == {"$"}
+
+
 @pytest.mark.parametrize("schema", [{"a": {1, 2}}, {"const": math.nan}, {"title": "\ud800"}])
 def test_a_schema_that_is_not_json_is_refused(schema: dict[str, Any]) -> None:
     assert "not plain JSON" in refusal(schema)
@@ -554,10 +560,51 @@ def test_a_model_that_dumps_by_alias_is_stored_by_alias() -> None:
     assert stored(output_schema(Aliased), {"fullName": "x"}) == {"fullName": "x"}
 
 
+def test_a_name_that_a_model_does_not_read_by_is_an_unknown_key() -> None:
+    class ByAlias(BaseModel):
+        vendor: str
+        issued: dt.date | None = Field(default=None, alias="invoice_date")
+
+    class ByName(ByAlias):
+        model_config = ConfigDict(populate_by_name=True)
+
+    answer = {"vendor": "Acme", "issued": "2026-01-31"}
+    ignored, read = output_schema(ByAlias).fit(answer), output_schema(ByName).fit(answer)
+    assert (ignored.value["issued"], ignored.mends) == (None, ("unknown_keys",))
+    assert (read.value["issued"], read.mends) == (dt.date(2026, 1, 31), ())
+
+
 def test_a_models_complaints_are_problems_at_their_place() -> None:
     value = {**VALUE, "issued": "2026-13-01", "lines": [{"amount": "x"}], "kind": "c"}
     assert set(problems(INVOICE, value)) == {"$.issued", "$.lines[0].lineName", "$.lines[0].amount", "$.kind"}
     assert set(problems(INVOICE, [1])) == {"$"}
+
+
+def test_a_models_complaints_are_about_the_alternative_that_its_literal_names() -> None:
+    class Transfer(BaseModel):
+        kind: Literal["transfer"]
+        iban: str
+
+    class Card(BaseModel):
+        kind: Literal["card"]
+        digits: int
+
+    class Paid(BaseModel):
+        by: Transfer | Card
+        way: Literal["in", "out"] = "in"
+        city: str | None = Field(default=None, validation_alias=AliasPath("place", "city"))
+        all: list[Transfer | Card] = []
+
+    paid = output_schema(Paid)
+    card = {"kind": "card", "digits": "x"}
+    assert [problem.path for problem in paid.fit({"by": card, "all": [card]}).problems] == [
+        "$.by.digits",
+        "$.all[0].digits",
+    ]
+    assert set(problems(paid, {"by": card, "way": "up", "place": {"city": 1}})) >= {"$.by.digits", "$.way"}
+    told = [str(problem) for problem in paid.fit({"by": {"kind": "cash"}}).problems]
+    assert "transfer" in told[0]
+    assert any("card" in one for one in told)
 
 
 def test_a_users_validator_speaks_in_problems() -> None:

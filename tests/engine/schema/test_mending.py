@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -158,6 +159,21 @@ def test_what_would_have_to_be_guessed_is_a_problem(schema: Any, given: Any) -> 
     assert output_schema({"type": "object", "properties": {"x": schema}}).fit({"x": given}).problems
 
 
+@pytest.mark.parametrize("written", ["12", "1.1", "-0.00001", "1.1000000000000000", "123456789012345678"])
+def test_a_number_is_the_decimal_that_its_digits_are(written: str) -> None:
+    answer: Any = read_json(f'{{"x": {written}}}').value
+    for kinds in ("string", ["string", "null"]):
+        schema = {"properties": {"x": {"type": kinds, "format": "decimal"}}}
+        assert output_schema(schema).fit(answer).value == {"x": Decimal(written)}
+        beside = {"properties": {**schema["properties"], "y": {"type": "integer"}}}
+        assert output_schema(beside).fit({**answer, "y": "5"}).value == {"x": Decimal(written), "y": 5}
+    assert (
+        output_schema({"properties": {"x": {"type": "string", "format": "decimal"}}})
+        .fit({"x": True})
+        .problems
+    )
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -249,3 +265,15 @@ def test_a_set_is_in_the_same_order_in_each_process() -> None:
         env={"PYTHONHASHSEED": "7", "PYTHONPATH": "plugins"},
     )
     assert run.stdout.strip() == "{'tags': ['a', 'b', 'c'], 'ids': [9, 10]}"
+
+
+def test_what_is_told_of_an_answer_is_what_is_left_once_it_is_mended() -> None:
+    schema = {
+        "properties": {"k": {"enum": ["x", "y"]}, "v": {"type": "number", "minimum": 10}},
+        "if": {"properties": {"k": {"const": "x"}}},
+        "then": {"required": ["v"]},
+    }
+    (missing,) = output_schema(schema).fit({"k": "X"}).problems
+    assert "'v' is a required property" in missing.message
+    (low,) = output_schema(schema).fit({"k": "y", "v": "5"}).problems
+    assert "minimum" in low.message

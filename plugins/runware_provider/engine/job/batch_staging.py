@@ -23,6 +23,8 @@ class BatchStaging:
 
     writer: BatchWriter
     ledger: Ledger
+    records: int = 0
+    """Of the batches that are `staged`. The writer counts them a moment earlier, in its thread."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
 
     def begin(self, work: BatchWork) -> None:
@@ -56,3 +58,4 @@ class BatchStaging:
         self.ledger.mark_used(work.used)
         await asyncio.to_thread(self.writer.write, work.batch.number, work.kept, work.slots, work.judged)
         work.staged = True
+        self.records += work.kept.num_rows

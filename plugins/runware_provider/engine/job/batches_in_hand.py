@@ -127,7 +127,7 @@ class BatchesInHand:
 
     def records_done(self) -> int:
         """Records of which every sample has its last word, or needs none."""
-        done = self.staging.writer.counts.records
+        done = self.staging.records
         for work in self._works:
             if not work.staged:
                 done += work.records_done()

@@ -139,7 +139,9 @@ def _finished(known: Mapping[str, Any]) -> str:
         never = f" ({skipped:,} skipped, which are never sent)" if skipped else ""
         return f"none of {number_of(records, 'record')} is answered{never}"
     named = ", ".join(f"{rows:,} {outcome}" for outcome, rows in outcomes.items())
-    return f"{done:,} of {number_of(records, 'record')} are finished ({named})"
+    reasons = ", ".join(f"{code} {rows:,}" for code, rows in known.get("reasons", {}).items())
+    why = f"; {reasons}" if reasons else ""
+    return f"{done:,} of {number_of(records, 'record')} are finished ({named}{why})"
 
 
 def _answered(known: Mapping[str, Any]) -> bool:

@@ -91,6 +91,8 @@ _EMPTY = (
     "the object is empty: give what was asked for, or the empty object again if really nothing of it is known"
 )
 
+_NO_OBJECT = "null is no object; give what was asked for"
+
 
 class OutputSchema:
     """A pydantic model or JSON Schema; made by `output_schema`.
@@ -124,8 +126,8 @@ class OutputSchema:
         self._keep_digits = [
             keep for keep in (decimals_as_written(read_as), integers_as_written(read_as)) if keep
         ]
-        # Of a model's moments, pydantic knows which may have no offset.
-        self._assume_utc = not of_model
+        # Of a model's moments, pydantic knows which may have no offset; for its decimals it takes numbers.
+        self._of_model = of_model
 
     @property
     def described(self) -> frozenset[str]:
@@ -168,12 +170,13 @@ class OutputSchema:
             mends.update({**arrival.notes, **notes})
         if not fit.problems:
             return replace(fit, mends=tuple(mends | dict.fromkeys(fit.mends)))
-        # What is told is wrong with the model's own words, and is left once they are mended.
+        # What is told is left once the answer is mended, and is wrong with the model's own words where they show it.
         left = [problem for problem in as_it_is.problems if problem in fit.problems]
-        return Fit(None, left or as_it_is.problems)
+        return Fit(None, left or fit.problems)
 
     def _mended(self, value: Any, notes: dict[str, None]) -> Any:
-        value = mended(self._place, value, notes, assume_utc=self._assume_utc)
+        of_schema = not self._of_model
+        value = mended(self._place, value, notes, assume_utc=of_schema, write_decimals=of_schema)
         if self._read_numbers is None:
             return value
         numbered = self._read_numbers(value)
@@ -192,6 +195,9 @@ class OutputSchema:
             converted = self._convert(checked)
         except UnfitError as error:
             return Fit(None, error.problems())
+        # A schema that names no type at its root lets null pass, which is no answer.
+        if not isinstance(converted, dict):
+            return Fit(None, [Problem("$", _NO_OBJECT)])
         # An empty object may say that nothing is known, or be what a model says that did not try.
         if not value and not any(inner is not None for inner in converted.values()):
             return Fit(converted, [], (EMPTY_OBJECT,), doubt=_EMPTY)

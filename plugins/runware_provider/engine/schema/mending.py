@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runware_provider.engine.schema.formats import read_naive
 from runware_provider.engine.schema.json_text import whole
 from runware_provider.engine.schema.places import ANYTHING, NO_TEXTS
+from runware_provider.engine.schema.written_numbers import WrittenFloat
 
 if TYPE_CHECKING:
     from runware_provider.engine.schema.places import Place
@@ -22,7 +23,14 @@ _NUMBERS = frozenset({"number", "integer"})
 _MAX_NUMBER_CHARS = 100
 
 
-def mended(place: Place, value: Any, notes: dict[str, None], *, assume_utc: bool = False) -> Any:
+def mended(
+    place: Place,
+    value: Any,
+    notes: dict[str, None],
+    *,
+    assume_utc: bool = False,
+    write_decimals: bool = False,
+) -> Any:
     """The value with what can be mended; the names of the mends are added to the notes.
 
     Args:
@@ -30,14 +38,16 @@ def mended(place: Place, value: Any, notes: dict[str, None], *, assume_utc: bool
         value: JSON; not changed.
         notes: gets the names of the mends.
         assume_utc: whether a moment without an offset is taken for UTC.
+        write_decimals: whether a number is written as the text that is asked for where a decimal is.
     """
-    return _Mending(notes, assume_utc=assume_utc).at(place, value)
+    return _Mending(notes, assume_utc=assume_utc, write_decimals=write_decimals).at(place, value)
 
 
 class _Mending:
-    def __init__(self, notes: dict[str, None], *, assume_utc: bool) -> None:
+    def __init__(self, notes: dict[str, None], *, assume_utc: bool, write_decimals: bool) -> None:
         self._notes = notes
         self._assume_utc = assume_utc
+        self._write_decimals = write_decimals
 
     def at(self, place: Place, value: Any) -> Any:
         """The value of this place, mended."""
@@ -50,12 +60,16 @@ class _Mending:
                 return [self.at(place.item or ANYTHING, inner) for inner in value]
             case dict():
                 return {key: self.at(place.below(key) or ANYTHING, inner) for key, inner in value.items()}
-            case int() if not isinstance(value, bool):
+            case int() | float() if not isinstance(value, bool):
                 return self._number(place, value)
         return value
 
-    def _number(self, place: Place, number: int) -> Any:
-        """The word that a number is, where only words may stand."""
+    def _number(self, place: Place, number: float) -> Any:
+        """The word that a number is, where only words may stand, or the decimal, where only decimals may."""
+        if isinstance(number, WrittenFloat):  # whose digits are kept already
+            return number
+        if self._write_decimals and place.forms == {"decimal"} and place.kinds <= {"string", "null"}:
+            return self._noted(SPELLING, str(number))
         is_word = place.words is not None and str(number) in place.words
         return self._noted(SPELLING, str(number)) if is_word and place.kinds.isdisjoint(_NUMBERS) else number
 

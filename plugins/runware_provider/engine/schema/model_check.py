@@ -26,7 +26,7 @@ from runware_provider.engine.schema.problems import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from pydantic import BaseModel
 
@@ -73,7 +73,8 @@ def checked_by_model(model: type[BaseModel], place: Place, *, by_alias: bool) ->
             return instance.model_dump(mode="json", by_alias=by_alias, warnings=False), []
         except ValidationError as error:
             complaints = error.errors(include_url=False, include_context=False, include_input=False)
-            return None, [_complaint(value, complaint) for complaint in complaints[:MAX_PROBLEMS]]
+            meant = _of_the_meant(value, complaints)
+            return None, [_complaint(value, complaint) for complaint in meant[:MAX_PROBLEMS]]
         except Exception as error:  # noqa: BLE001 - a user's validator can raise anything
             return None, [Problem("$", f"the value could not be checked: {type(error).__name__}")]
 
@@ -81,12 +82,15 @@ def checked_by_model(model: type[BaseModel], place: Place, *, by_alias: bool) ->
 
 
 def names_read(model: type[BaseModel]) -> set[str]:
-    """The keys that a model reads: its fields' names and aliases."""
+    """The keys that a model reads: its fields' aliases, and their names where it reads by them."""
+    config = model.model_config
+    by_name = bool(config.get("populate_by_name") or config.get("validate_by_name"))
     names: set[str] = set()
     for name, field in model.model_fields.items():
         alias = field.validation_alias
         choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-        names.add(name)
+        if by_name or alias is None:
+            names.add(name)
         for choice in choices:
             first = choice.path[0] if isinstance(choice, AliasPath) else choice
             if isinstance(first, str):
@@ -120,6 +124,31 @@ def _is_no_time(place: Place, value: str | float) -> bool:
     if isinstance(value, str):
         return not any(_TIMES[form].match(value) for form in place.forms)
     return place.kinds.isdisjoint(_NUMBERS)
+
+
+def _of_the_meant(value: Any, complaints: Sequence[Any]) -> list[Any]:
+    """The complaints without those of a union's alternatives that a `Literal` rules out, where it leaves others."""
+    branches = [_branch(value, complaint["loc"]) for complaint in complaints]
+    ruled_out = {
+        branch
+        for branch, complaint in zip(branches, complaints, strict=True)
+        if branch and complaint["type"] == "literal_error" and len(complaint["loc"]) == len(branch) + 1
+    }
+    left = {branch[:-1] for branch in branches if branch and branch not in ruled_out}
+    return [
+        complaint
+        for branch, complaint in zip(branches, complaints, strict=True)
+        if branch not in ruled_out or branch[:-1] not in left
+    ]
+
+
+def _branch(value: Any, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """The path to an alternative, which is the first step that the value has not; empty where there is none."""
+    for number, part in enumerate(path[:-1]):
+        if not _holds(value, part):
+            return path[: number + 1]
+        value = value[part]
+    return ()
 
 
 def _complaint(value: Any, complaint: Any) -> Problem:
