@@ -39,12 +39,19 @@ def plain(kind: pa.DataType) -> pa.DataType:
     return with_inner(without_views(kind), plain)
 
 
+_IS_UNSURE_OF_VIEWS = int(pa.__version__.split(".")[0]) < 25
+
+
 def writable(kind: pa.DataType) -> pa.DataType:
-    """The type that holds the same values, and that Arrow writes into Parquet: it slices no view in a struct in a list."""
+    """The type that holds the same values, and that Arrow writes into Parquet.
+
+    It slices no view in a struct in a list. Releases before 25 end the process where they write a slice of a list of views,
+    and the oldest does not know how large a slice of views is: with these, no column has views.
+    """
     if is_list_view(kind):
         return kind  # which it does not cast
     item = kind.item_type if pa.types.is_map(kind) else getattr(kind, "value_type", None)
-    if item is not None and _is_struct_with_views(item):
+    if _IS_UNSURE_OF_VIEWS or (item is not None and _is_struct_with_views(item)):
         return without_views(kind)
     return with_inner(kind, writable)
 
@@ -74,10 +81,11 @@ def _is_struct_with_views(kind: pa.DataType) -> bool:
     if not pa.types.is_struct(kind):
         return False
     types = [field.type for field in kind]
-    views = (pa.types.is_string_view, pa.types.is_binary_view)
-    return any(is_view(inner) for is_view in views for inner in types) or any(
-        map(_is_struct_with_views, types)
-    )
+    return any(map(_is_view, types)) or any(map(_is_struct_with_views, types))
+
+
+def _is_view(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string_view(kind) or pa.types.is_binary_view(kind))
 
 
 def with_inner(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
