@@ -712,7 +712,7 @@ def test_a_rate_limit_sends_the_same_task_again_later_and_counts_nothing(named: 
     bench = Bench()
     told = bench.error("rateLimitExceeded") if named else {"code": "rateLimitExceeded"}
     effects = bench.sent(1.0, 429, errors=[told], retry_after_s=7.0)
-    assert effects.full
+    assert effects.refused == 1
     assert [entry.kind for entry in effects.rejections] == [Kind.REJECTED]
     assert (bench.one.phase, bench.due) == (Phase.READY, 8.0)
     assert (bench.one.task_uuid, bench.one.counted, bench.one.spent) == (bench.name, 0, 0)
@@ -921,7 +921,7 @@ def test_a_reply_that_is_not_the_apis_leaves_the_fate_open(status: int, raw: byt
     assert bench.due >= 1.0
     assert not effects.usable
     assert not effects.verdicts
-    assert effects.full == (status in {503, 504})
+    assert effects.refused == (status in {503, 504})
 
 
 def test_a_lost_reply_is_asked_for_then_looked_up_then_sent_again_as_it_was() -> None:
@@ -1178,7 +1178,6 @@ def test_an_error_that_may_be_the_polls_is_the_tasks_only_after_some_patience(
         effects = bench.asked(bench.due, status, errors=[bench.error(code)])
         assert not effects.verdicts
         assert bench.one.phase is Phase.WAITING
-        assert effects.full == (status in {429, 504} or code == "rateLimitExceeded")
     bench.asked(bench.due, status, errors=[bench.error(code)])
     assert bench.one.phase is Phase.LOOK_UP
     assert only(bench.looked_up(bench.due, data=[])).kind is kind

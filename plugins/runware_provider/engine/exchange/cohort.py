@@ -25,7 +25,7 @@ class Cohort:
         self.filled_window = False
         """Whether as much was under way as was allowed: only then a wider window would have been used."""
         self._accepted_at: list[float] = []
-        """In order; at the same index, how many of then are not answered."""
+        """In order; at the same index, how many of them are not answered."""
         self._unanswered: list[int] = []
         self._youngest = -1
         """Index of the last acceptance of which some are not answered."""

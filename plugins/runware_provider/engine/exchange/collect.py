@@ -100,7 +100,6 @@ def _add(whole: Effects, more: Effects) -> None:
     whole.rejections += more.rejections
     whole.answered += more.answered
     whole.ended_otherwise += more.ended_otherwise
-    whole.full = whole.full or more.full
     whole.usable = whole.usable or more.usable
     whole.stop = whole.stop or more.stop
     if more.trouble:

@@ -43,8 +43,6 @@ class Effects:
     """When that was, as each of them has it in `Inference.since`."""
     refused: int = 0
     """Tasks for which it had no room."""
-    full: bool = False
-    """The API said that it has no room."""
     usable: bool = False
     """The API said something that could be understood, other than that it has no room."""
     throttled: bool = False

@@ -37,19 +37,24 @@ START = 64
 """Inferences under way before anything is known."""
 OPENED_AT_LEAST = 8
 OPENED_BY = 1.5
+"""Times what was accepted at once: more is not sent before that was accepted."""
 OPENING = 16.0
 """How much wider the window becomes after good answers, while nothing is known of a limit."""
 STEP = 1.3
 LEAP = 2.0
 """After a step that paid."""
 SLOWER = 1.5
+"""Times the usual latency, from which on the window is too wide."""
 USUAL = 1.15
 """Up to here latency says nothing of load."""
 NEARLY_USUAL = 1.3
+"""Times the usual latency, up to which a slower cohort is taken for a drift of it."""
 HEADROOM = 1.2
 """Of a window that was brought down: a queue that keeps the slots busy between two looks at the results."""
 FIRST_COHORT = 5
+"""Answers of the canary, which give the first measure."""
 FEWEST = 20
+"""Answers of any later cohort: the median of fewer is chance."""
 COHORT_SHARE = 0.25
 """Of a window: the cohort that decides on it."""
 PATIENCE = 2.0
@@ -57,8 +62,11 @@ PATIENCE = 2.0
 OTHERS_FASTER = 8
 """Times the first cohort: when so many others are done, it is not waited for any longer."""
 LONGEST_REST = 4
+"""Cohorts between two tries to widen a window whose slots may be full."""
 MEASURED_AGAIN = 0.3
+"""Of the way to a faster median that the usual latency goes at once."""
 DRIFT = 0.05
+"""The same to a slower one."""
 SHORTEST_S = 0.05
 """Latencies below this are noise of the network."""
 
@@ -107,8 +115,10 @@ class Pace:
     @property
     def window(self) -> int:
         """Inferences that may be under way now; at least one."""
+        if not self._most_accepted:
+            return max(1, int(self._window))
         opened = max(OPENED_AT_LEAST, OPENED_BY * self._most_accepted)
-        return max(1, int(min(self._window, opened) if self._most_accepted else self._window))
+        return max(1, int(min(self._window, opened)))
 
     @property
     def learnt(self) -> Learnt | None:
@@ -159,18 +169,16 @@ class Pace:
             self._decide(max(SHORTEST_S, median_s), now)
             return
         last = self._cohort.last
-        # The first ones may never be answered. Nothing says yet how long is too long, but many others were faster.
-        if (
-            self._usual_s is None
-            and self._cohort.closed
-            and self._done >= OTHERS_FASTER * self._cohort.taken_in
-        ):
-            self._begin_cohort(now)
+        if last is None or not self._cohort.closed:
             return
-        if self._usual_s is not None and last is not None and self._cohort.closed:
-            waited_s = now - last
-            if waited_s > PATIENCE * self._tolerance() / SLOWER * self._usual_s:
-                self._narrow_for_the_late(self._usual_s, waited_s, now)
+        # The first ones may never be answered. Nothing says yet how long is too long, but many others were faster.
+        if self._usual_s is None:
+            if self._done >= OTHERS_FASTER * self._cohort.taken_in:
+                self._begin_cohort(now)
+            return
+        waited_s = now - last
+        if waited_s > PATIENCE * self._tolerance() / SLOWER * self._usual_s:
+            self._narrow_for_the_late(self._usual_s, waited_s, now)
 
     def _is_large_enough(self, cohort: Cohort, now: float) -> bool:
         if self._usual_s is None:
@@ -188,8 +196,8 @@ class Pace:
     def _begin_cohort(self, now: float) -> None:
         self._cohort = Cohort()
         self._cohort_began = now
+        # Answered, or ended otherwise, since it began.
         self._done = 0
-        """Answered, or ended otherwise, since it began."""
 
     def _tolerance(self) -> float:
         """How much slower than usual is slow: more, as long as few answers were measured."""
@@ -244,10 +252,8 @@ class Pace:
         self._paid_off = False
         self._rest = self._next_rest
         self._next_rest = min(LONGEST_REST, 2 * self._next_rest)
-        self._move(
-            min(change.window, self._window / slower * USUAL + 1),
-            "more under way brought nothing but latency",
-        )
+        fitting = self._window / slower * USUAL + 1
+        self._move(min(change.window, fitting), "more under way brought nothing but latency")
 
     def _is_slow_by_itself(self, change: Change, median_s: float) -> bool:
         return change.times > 1 and self._window < 0.6 * change.window and median_s > 0.75 * change.latency_s
@@ -278,7 +284,12 @@ class Pace:
         if ceiling is not None and self._window >= ceiling:
             self._probe(now)
             return
-        factor = OPENING if self._opening else LEAP if self._paid_off else STEP
+        if self._opening:
+            factor = OPENING
+        elif self._paid_off:
+            factor = LEAP
+        else:
+            factor = STEP
         if slower > USUAL and not self._opening:
             # The slots may be full already: a careful step, now and then.
             if self._rest > 0:

@@ -12,7 +12,7 @@ from runware_provider.engine.attempt import Kind
 from runware_provider.engine.exchange.effects import Effects
 from runware_provider.engine.exchange.inference import Phase
 from runware_provider.engine.exchange.patience import LOOK_UPS, PATIENCE
-from runware_provider.engine.exchange.transitions import FULL, asking
+from runware_provider.engine.exchange.transitions import asking
 
 if TYPE_CHECKING:
     from runware_provider.engine.api.replies import ApiError, Reply
@@ -41,7 +41,7 @@ class PollReplies:
         """A reply came to getResponse."""
         if not reply.readable:
             self.unanswered(chunk, now)
-            return Effects(full=reply.status in FULL)
+            return Effects()
         effects = self._moves.effects_of_question(chunk, reply)
         unheard = reply.unheard
         unnamed = [inference for inference in chunk if not reply.names(inference.task_uuid)]
@@ -149,7 +149,7 @@ class PollReplies:
         elif family is Family.CONFLICT:
             self._in_use(inference, now)
         elif family is Family.RATE or (reply.question_in_trouble and family in TROUBLES):
-            self._of_poll_or_task(inference, error, now, effects)
+            self._of_poll_or_task(inference, error, now)
         elif STEPS[family] is Step.STOP:
             self._stopped(inference, error, reply, now, effects)
         # It was run, and ended so. Its family says whether a new attempt is paid for, or the row fails or is refused.
@@ -176,12 +176,11 @@ class PollReplies:
             entry = self._moves.error_entry(inference, error, kind=Kind.SPENT)
             self._moves.settle(inference, entry, now, effects)
 
-    def _of_poll_or_task(self, inference: Inference, error: ApiError, now: float, effects: Effects) -> None:
+    def _of_poll_or_task(self, inference: Inference, error: ApiError, now: float) -> None:
         """Was it the poll that was refused, or the task? Only the archive can tell; ask it after some patience."""
         inference.failed_requests += 1
         inference.doubtful_errors += 1
         is_full = error.family is Family.RATE
-        effects.full = effects.full or is_full
         phase = asking(inference)
         if inference.doubtful_errors > PATIENCE:
             phase = Phase.LOOK_UP

@@ -73,7 +73,7 @@ class SubmissionReplies:
         if all(inference.rejected and inference.phase is Phase.READY for inference in chunk):
             effects.usable, effects.throttled = False, True
         self._moves.reached = self._moves.reached or effects.usable or effects.throttled
-        if effects.full or not effects.usable:
+        if effects.refused or not effects.usable:
             effects.stop = effects.stop or self._too_late(reply)
         return effects
 
@@ -110,7 +110,6 @@ class SubmissionReplies:
             effects.stop = effects.stop or self._moves.stop_for(error, effects.chunk)
         # No room: it was not run, and is no attempt. The same UUID is sent again.
         elif step is Step.WAIT:
-            effects.full = True
             effects.refused += 1
             self._moves.reject(inference, error, reply, now, effects)
         elif step is Step.POLL:
@@ -201,7 +200,6 @@ class SubmissionReplies:
     @staticmethod
     def _count_if_no_room(reply: Reply, effects: Effects) -> None:
         if reply.status in NO_ROOM:
-            effects.full = True
             effects.refused += 1
 
     def _unclear(

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Limits
 
 MESSAGE_CHARS = 500
-FULL = frozenset({429, 503, 504})
-"""HTTP statuses of a question that was refused for want of room."""
 
 
 class Transitions:
@@ -225,7 +223,6 @@ class Transitions:
         usable = reply.from_the_api and not reply.question_in_trouble and not self.is_hearsay(reply)
         effects = Effects(
             usable=usable,
-            full=reply.status in FULL,
             stop=self._stop_of_question(chunk, reply),
             trouble=None if usable else f"HTTP {reply.status}",
             chunk=chunk,
