@@ -114,7 +114,7 @@ async def test_a_run_with_nothing_to_do_touches_no_part_and_asks_for_little(clou
     output = re.compile(r"lake(/|$)|lake\.state/(manifest|staged|replaced)")
     assert (
         sum(output.match(request.key or request.query.get("prefix", "")) is not None for request in asked)
-        <= 18
+        <= 16
     )
 
 

@@ -113,7 +113,9 @@ def names(folder) -> list[str]:
 
 def own(places):
     """What tells which files the job knows for its own."""
-    return lambda folder, entries: own_files(LocalStorage(), folder, places.state, entries)
+    current = read_manifest(LocalStorage(), places.state)
+    manifest = None if current is None else current[0]
+    return lambda folder, entries: own_files(LocalStorage(), folder, places.state, entries, manifest)
 
 
 # Where

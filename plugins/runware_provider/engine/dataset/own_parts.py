@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.dataset.destination import SUCCESS, is_part
-from runware_provider.engine.dataset.published_manifest import read_manifest
 from runware_provider.engine.dataset.staging import stage_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from runware_provider.engine.storage.stores import Storage, StoredFile
 
 
 def own_files(
-    storage: Storage, folder: str, state_folder: str, entries: Iterable[StoredFile]
+    storage: Storage,
+    folder: str,
+    state_folder: str,
+    entries: Iterable[StoredFile],
+    manifest: Mapping[str, Any] | None,
 ) -> dict[str, StoredFile]:
     """By their names, the files right in the folder that a publish of this job wrote.
 
@@ -27,9 +30,7 @@ def own_files(
         folder: the dataset's.
         state_folder: the job's, or that of its dataset of failures.
         entries: as listed.
-
-    Raises:
-        StateUnreadable: the manifest is damaged.
+        manifest: of the current publish; None before the first one.
     """
     named = {entry.path.rpartition("/")[2]: entry for entry in entries}
     shaped = {
@@ -39,9 +40,9 @@ def own_files(
     }
     if shaped.keys() <= {SUCCESS}:
         return shaped
-    current = read_manifest(storage, state_folder)
-    manifest = current[0] if current is not None else {"files": [], "replaced": []}
-    told = {SUCCESS, *manifest["replaced"], *(file["path"] for file in manifest["files"])}
+    told = {SUCCESS}
+    if manifest is not None:
+        told.update(manifest["replaced"], (file["path"] for file in manifest["files"]))
     return {
         name: entry
         for name, entry in shaped.items()

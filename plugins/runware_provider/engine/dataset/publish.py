@@ -299,7 +299,9 @@ class _Publish:
     def _listed(self) -> dict[str, int]:
         """The bytes of the files of all publishes in the dataset's folder, by their names; never those of others."""
         entries = self.storage.list(self.folder, recursive=False)
-        own = own_files(self.storage, self.folder, self.state_folder, entries)
+        current = read_manifest(self.storage, self.state_folder)
+        manifest = None if current is None else current[0]
+        own = own_files(self.storage, self.folder, self.state_folder, entries, manifest)
         return {name: entry.size for name, entry in own.items()}
 
     def _file(self, part: Part) -> dict[str, Any]:

@@ -44,15 +44,16 @@ def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None
         known = find_job(storage, folder)
         if known is not None and spec.state is not None:
             _check_state_is_ours(prepared, known)
+        published = read_manifest(storage, folder)
         check_destination(
             storage,
             spec.destination,
             spec.partition,
-            own=_own(prepared, folder) if known is not None else None,
+            own=_own(prepared, folder, published) if known is not None else None,
         )
-        published = read_manifest(storage, folder)
         if spec.failures is not None:
-            own = _own(prepared, failures_state(prepared)) if known is not None else None
+            state = failures_state(prepared)
+            own = _own(prepared, state, read_manifest(storage, state)) if known is not None else None
             check_destination(storage, spec.failures, spec.partition, own=own, field="failures")
     if published is not None and spec.if_exists == "error":
         raise BadInput(
@@ -63,9 +64,13 @@ def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None
     return published
 
 
-def _own(prepared: Prepared, state_folder: str) -> Callable[[str, StoredFiles], Iterable[str]]:
+def _own(
+    prepared: Prepared, state_folder: str, published: tuple[dict[str, Any], Version] | None
+) -> Callable[[str, StoredFiles], Iterable[str]]:
+    manifest = None if published is None else published[0]
+
     def own(folder: str, entries: StoredFiles) -> Iterable[str]:
-        return own_files(prepared.storage, folder, state_folder, entries)
+        return own_files(prepared.storage, folder, state_folder, entries, manifest)
 
     return own
 
