@@ -1,0 +1,43 @@
+"""What a task tells of the dataset that it has published: in its log, to its outlets, and as what it returns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset
+
+from runware_provider.engine.errors import note_how_far
+from runware_provider.engine.job.endings import ending
+from runware_provider.report_wish import kept_report
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+    from runware_provider.engine.spec import Spec
+    from runware_provider.job_task import JobTask
+
+
+def told_of(manifest: Mapping[str, Any], task: JobTask, spec: Spec, context: Context) -> dict[str, Any]:
+    """Log how the dataset came out, keep the report if one is wished for, and give every asset its event.
+
+    Args:
+        manifest: of the dataset.
+        task: that published it.
+        spec: what was asked.
+        context: of the task instance.
+
+    Returns:
+        The manifest, with where the report is.
+    """
+    try:
+        task.log.info("%s", ending(manifest))
+        told = {**manifest, **kept_report(task.report, spec, task.log)}
+        for outlet in task.outlets:
+            if isinstance(outlet, Asset):
+                context["outlet_events"][outlet].extra = told
+    except BaseException as error:
+        note_how_far(error, {**manifest, "still_at_vendor": 0})
+        raise
+    return told

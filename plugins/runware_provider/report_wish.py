@@ -1,0 +1,77 @@
+"""The report on quality that a task is asked for: what is wished, whether it can be, and what came of it."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine.errors import BadInput, EngineError
+from runware_provider.object_stores import airflow_stores
+from runware_provider.quality.spec import Report
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import Logger
+
+    from runware_provider.engine.spec import Spec
+
+
+def report_wish(given: object) -> Report | None:
+    """The report that is wished for; None where none is.
+
+    Raises:
+        BadInput: it is something else.
+    """
+    if given is None or isinstance(given, bool):
+        return Report() if given else None
+    if isinstance(given, Report):
+        return given
+    if not isinstance(given, dict):
+        raise BadInput("report", f"a {type(given).__name__} is no report", "Write True or Report(...)")
+    return Report(**given)
+
+
+def check_report_wish(given: object, spec: Spec) -> None:
+    """Before anything is paid: whether the expected values go with what the job will write.
+
+    Raises:
+        BadInput: they do not.
+    """
+    wish = report_wish(given)
+    if wish is None or wish.expected is None:
+        return
+    from runware_provider.engine.job.prepare import prepare  # noqa: PLC0415 - heavy: pyarrow
+    from runware_provider.quality.keeping import check_report  # noqa: PLC0415 - heavy: pyarrow
+
+    stores = airflow_stores()
+    prepared = prepare(spec, stores)
+    check_report(wish, prepared.kept_schema, prepared.result_type, stores)
+
+
+def kept_report(given: object, spec: Spec, log: Logger) -> dict[str, Any]:
+    """Where the report on a published dataset is, for its manifest; empty without one.
+
+    Where there should be one and is none, the task succeeds all the same, since the dataset stands.
+    """
+    wish = report_wish(given)
+    if wish is None:
+        return {}
+    try:
+        from runware_provider.quality.keeping import report_on  # noqa: PLC0415 - heavy: pyarrow
+
+        paths = report_on(wish, spec.destination, spec.partition, spec.state, airflow_stores())
+    except Exception as error:  # noqa: BLE001 - a task that has published and paid must not fail over its report
+        log.warning("The dataset is published, but there is no report: %s", _why_no_report(error))
+        return {}
+    log.info("The report on its quality is %s", paths["html"])
+    return {"report": paths}
+
+
+def _why_no_report(error: Exception) -> str:
+    """The reason, for a log: no error's words but our own and a store's, since others may quote a value."""
+    if isinstance(error, EngineError | OSError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"{type(error).__name__} in {place.name}, line {place.lineno} of {place.filename}."
+        " `python -m runware_provider report` says it in full"
+    )
