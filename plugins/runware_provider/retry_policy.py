@@ -13,6 +13,7 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from runware_provider.engine import errors
 
 _HOPELESS: Final[dict[type[errors.EngineError], str]] = {
+    errors.SplitOutdated: "the source has to be cut into shards again; trying again would find the same",
     errors.BadInput: "the task asks for what cannot be done; trying again would find the same",
     errors.KeyRefused: "the API refuses the key; trying again would be refused as well",
     errors.BalanceExhausted: "the account has no credit left; trying again would be refused as well",

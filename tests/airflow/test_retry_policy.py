@@ -14,6 +14,7 @@ from runware_provider.retry_policy import ONLY_WHAT_A_RETRY_MENDS
 
 HOPELESS = [
     errors.BadInput("a", "b", "c"),
+    errors.SplitOutdated("a", "b", "c"),
     errors.KeyRefused("x"),
     errors.BalanceExhausted("x"),
     errors.ModelUnknown("x"),

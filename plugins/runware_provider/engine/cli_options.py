@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from runware_provider.engine.endpoint import DEFAULT_BASE_URL
 from runware_provider.engine.errors import BadInput, how_far, note_how_far
+from runware_provider.engine.job.shard_counts import LEAST_ROWS, SHARDS
 from runware_provider.engine.option_forms import NEW_WISH
 from runware_provider.engine.option_values import pairs
 from runware_provider.engine.plain_text import printable_lines
@@ -134,14 +135,18 @@ def _add_shards(commands: Any) -> None:
         add_spec_options(verb)
         if name == "split":
             verb.add_argument(
-                "--shards", type=int, default=16, metavar="N", help="shards, at most (default: 16)"
+                "--shards",
+                type=int,
+                default=SHARDS,
+                metavar="N",
+                help=f"shards, at most (default: {SHARDS})",
             )
             verb.add_argument(
                 "--least-rows",
                 type=int,
-                default=50_000,
+                default=LEAST_ROWS,
                 metavar="N",
-                help="rows that are worth a shard of their own (default: 50000)",
+                help=f"rows that are worth a shard of their own (default: {LEAST_ROWS})",
             )
         else:
             verb.add_argument("--split", required=True, metavar="ID", help="as split printed it")

@@ -2,6 +2,7 @@
 
 EngineError
 ├── BadInput            the user's wish cannot be carried out; nothing was sent, nothing is paid
+│   └── SplitOutdated   the source has to be cut into shards again
 ├── NothingToDo         the source is empty and the user asked for a skip
 ├── JobStopped          the job stopped, keeps what it paid for and can be resumed
 │   ├── KeyRefused      the API key is wrong, missing or blocked
@@ -73,6 +74,10 @@ class BadInput(EngineError):  # noqa: N818 - the name says what it is; the tree 
 
     def __reduce__(self) -> tuple[type[BadInput], tuple[str, str, str]]:
         return type(self), (self.field, self.problem, self.remedy)
+
+
+class SplitOutdated(BadInput):
+    """The source, or what is asked, is not what it was when the source was cut into shards; it has to be cut again."""
 
 
 class NothingToDo(EngineError):  # noqa: N818 - named by what is the case, as the tree above

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.dataset.source import FileRange, SourceFile, joined
-from runware_provider.engine.job.cutting import NEAR_ENOUGH, bytes_of, cut, number_of_shards, split_id
+from runware_provider.engine.job.cutting import NEAR_ENOUGH, bytes_of, cut, split_id
+from runware_provider.engine.job.shard_counts import number_of_shards
 
 
 def files_of(*rows: int, each: int = 100) -> list[SourceFile]:

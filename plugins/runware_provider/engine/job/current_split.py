@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runware_provider.engine.errors import BadInput
+from runware_provider.engine.errors import BadInput, SplitOutdated
 from runware_provider.engine.job.cutting import split_id
 from runware_provider.engine.job.prepare import digest_of, digest_of_rows
 from runware_provider.engine.job.shard_done import read_done
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.job.shard_done import Done
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.storage.stores import Storage
-
-SPLIT_AGAIN = "Split again"
 
 
 def wish_for(prepared: Prepared, at: str) -> ShardsWish:
@@ -46,24 +44,29 @@ def current_split(prepared: Prepared, split: str, shard: int) -> Split:
     """The split, if it is that one, is ready, and fits what is asked and the source.
 
     Raises:
-        BadInput: it does not.
+        SplitOutdated: it does not.
+        BadInput: it has no such shard.
     """
     present = present_split(prepared.storage, prepared.place_state)
     if present is None or present.split != split:
-        raise BadInput("split", f"{prepared.place_state} has no split {split!r:.20} (any more)", SPLIT_AGAIN)
+        raise _outdated("split", f"{prepared.place_state} has no split {split!r:.20} (any more)")
     if present.state != "ready":
         who = (
             "a plain run took over" if present.state == "left" else "a split was interrupted, or is under way"
         )
-        raise BadInput("split", f"{split} is not to be worked on: {who}", SPLIT_AGAIN)
+        raise _outdated("split", f"{split} is not to be worked on: {who}")
     if not 0 <= shard < len(present.shards):
         raise BadInput("shard", f"it is {shard}", f"The split has the shards 0 to {len(present.shards) - 1}")
     if split_id(prepared.dataset.files, present.shards) != split:
-        raise BadInput("source", f"{prepared.spec.source} changed since it was cut into shards", SPLIT_AGAIN)
+        raise _outdated("source", f"{prepared.spec.source} changed since it was cut into shards")
     wish = present.wish
     if (wish.request, wish.rows) != (prepared.digests, digest_of_rows(prepared.spec)):
-        raise BadInput("split", "what is asked changed since the source was cut into shards", SPLIT_AGAIN)
+        raise _outdated("split", "what is asked changed since the source was cut into shards")
     return present
+
+
+def _outdated(field: str, problem: str) -> SplitOutdated:
+    return SplitOutdated(field, problem, "Split again")
 
 
 def budget_digest(spec: Spec) -> str:

@@ -17,19 +17,6 @@ if TYPE_CHECKING:
 
 NEAR_ENOUGH = 0.2
 """Of a shard: how far from its even share it may end so that a file is not cut."""
-LEAST_ROWS = 50_000
-"""Rows that are worth a worker of their own."""
-
-
-def number_of_shards(rows: int, most: int, least_rows: int = LEAST_ROWS) -> int:
-    """Into how many shards so many rows are cut; at least one.
-
-    Args:
-        rows: of the source.
-        most: shards that are wished, at most.
-        least_rows: of a shard, about.
-    """
-    return max(1, min(most, -(-rows // least_rows)))
 
 
 def cut(ranges: Sequence[FileRange], files: Sequence[SourceFile], shards: int) -> list[tuple[FileRange, ...]]:

@@ -14,25 +14,28 @@ from typing import TYPE_CHECKING, Any
 from runware_provider.engine.dataset.source import rows_in
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.job.current_split import budget_digest, wish_for
-from runware_provider.engine.job.cutting import LEAST_ROWS, bytes_of, cut, number_of_shards, split_id
+from runware_provider.engine.job.cutting import bytes_of, cut, split_id
 from runware_provider.engine.job.opening import (
     check_run,
     check_still_the_same,
 )
+from runware_provider.engine.job.shard_counts import LEAST_ROWS, SHARDS, check_counts, number_of_shards
 from runware_provider.engine.job.split_record import PLACE, Allowance, Split, present_split, set_split
 from runware_provider.engine.job.taking_over import TakingOver, paid_by_run, rest_of_budget, summed
 from runware_provider.engine.memory.lease_keeping import held
 from runware_provider.engine.memory.ledger_sums import Totals
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runware_provider.engine.api.client import Transport
+    from runware_provider.engine.dataset.source import FileRange
     from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.job.opening import Place
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.spec import Budget, Spec
     from runware_provider.engine.storage.stores import Stores
 
-SHARDS = 16
 LABEL_CHARS = 60
 
 
@@ -58,7 +61,8 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
         transport: carries the HTTP requests; a real network by default.
 
     Returns:
-        Of each shard a small dict: `split`, `shard` (its number) and a `label` for a person.
+        Of each shard a small dict: `split`, `shard` (its number, from 0), `rows` (of the source) and a `label` for a
+        person.
 
     Raises:
         BadInput: nothing was sent.
@@ -67,7 +71,8 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
         StateUnreadable: the state folder cannot be read.
     """
     stop = stop or asyncio.Event()
-    _check_shards(spec, shards, least_rows)
+    check_counts(shards=shards, least_rows=least_rows)
+    _check_choice(spec)
     place = await asyncio.to_thread(check_run, spec, endpoint, preview=None, stores=stores)
     async with held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited:
         if waited:
@@ -83,15 +88,17 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
         split = await asyncio.to_thread(_with_allowances, split, present, place.prepared)
         set_split(place.prepared.storage, place.prepared.state_folder, split)
     return [
-        {"split": split.split, "shard": number, "label": _label(split, number, spec.source)}
-        for number in range(len(split.shards))
+        {
+            "split": split.split,
+            "shard": number,
+            "rows": rows_in(ranges),
+            "label": _label(ranges, spec.source),
+        }
+        for number, ranges in enumerate(split.shards)
     ]
 
 
-def _check_shards(spec: Spec, shards: int, least_rows: int) -> None:
-    for name, number in (("shards", shards), ("least_rows", least_rows)):
-        if number < 1:
-            raise BadInput(name, f"it is {number}", "Give 1 or more")
+def _check_choice(spec: Spec) -> None:
     if spec.limit is not None and spec.filters:
         raise BadInput(
             "limit",
@@ -162,9 +169,8 @@ def _allowance(rest: Budget, share: float, paid: Totals) -> Allowance:
     return Allowance(usd, tokens)
 
 
-def _label(split: Split, number: int, source: str) -> str:
+def _label(ranges: Sequence[FileRange], source: str) -> str:
     """What a person sees of a shard: its files, as they lie below the source, and its rows."""
-    ranges = split.shards[number]
     if not ranges:
         return "no rows"
     folder = f"{source.rstrip('/')}/"
