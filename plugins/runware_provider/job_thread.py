@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from runware_provider.engine.errors import how_far, note_how_far
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 T = TypeVar("T")
+
+LOOK_S: Final = 0.5
+"""After which the waiting thread looks for a signal, at the latest."""
 
 
 class JobThread(Generic[T]):
@@ -44,6 +47,9 @@ class JobThread(Generic[T]):
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="runware-job") as thread:
             result = thread.submit(copy_context().run, asyncio.run, self._main())
             try:
+                # A signal that comes just as this thread goes to sleep does not wake it.
+                while not wait([result], timeout=LOOK_S).done:
+                    pass
                 return result.result()
             except BaseException as interruption:
                 self.stop()

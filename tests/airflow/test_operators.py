@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import os
@@ -23,7 +24,6 @@ from runware_provider.engine.spec_options import spec_options
 from runware_provider.operators import TextInferenceOperator
 
 if TYPE_CHECKING:
-    import asyncio
     from pathlib import Path
 
     from runware_provider.engine.endpoint import Endpoint
@@ -522,6 +522,20 @@ def test_a_kill_stops_the_job_gracefully_and_it_can_be_retried(
     told = "".join(capfd.readouterr())
     assert "Stopping: it was asked to stop; every answer until now is kept." in told
     assert told.index("Stopping: ") < told.index("Stopped: ") < told.index("Task failed with exception")
+
+
+def test_a_kill_that_does_not_wake_the_waiting_thread_is_heard_all_the_same(run_task: Any) -> None:
+    class KilledInItsThread(WaitsForStop):
+        kill_by_signal = False
+
+        async def _wait(self, stop: asyncio.Event) -> dict[str, Any]:
+            signal.raise_signal(
+                signal.SIGTERM
+            )  # to this thread alone, as if it came while the other fell asleep
+            async with asyncio.timeout(60):
+                return await super()._wait(stop)
+
+    assert type(run_task(a_dag(KilledInItsThread), "ask").error) is errors.Interrupted
 
 
 def test_an_execution_timeout_stops_the_job_gracefully_and_is_told_like_a_kill(
