@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
-from runware_provider.engine.errors import EngineError, Interrupted, how_far, note_how_far
+from runware_provider.engine.errors import (
+    EngineError,
+    Interrupted,
+    SplitOutdated,
+    how_far,
+    note_how_far,
+)
 from runware_provider.engine.job.endings import bad_end
 from runware_provider.retry_policy import ONLY_WHAT_A_RETRY_MENDS, is_hopeless
 
@@ -38,7 +44,13 @@ def last_words(
     elif isinstance(error, KeyboardInterrupt | SystemExit):
         told = Interrupted("it was interrupted")
         note_how_far(told, how_far(error))
-    then = "In Airflow that is a retry, which comes by itself while some are left, or a cleared task."
-    if policy is ONLY_WHAT_A_RETRY_MENDS and is_hopeless(error):
-        then = "Airflow does not retry this: clear the task when that is done."
-    return bad_end(told, state=state, then=then)
+    return bad_end(told, state=state, then=_then(error, policy))
+
+
+def _then(error: BaseException, policy: RetryPolicy | None) -> str:
+    """What Airflow does next, and what a person has to do for it to do more."""
+    if policy is not ONLY_WHAT_A_RETRY_MENDS or not is_hopeless(error):
+        return "In Airflow that is a retry, which comes by itself while some are left, or a cleared task."
+    if isinstance(error, SplitOutdated):  # which names another task that is to be cleared
+        return "Airflow does not retry this."
+    return "Airflow does not retry this: clear the task when that is done."

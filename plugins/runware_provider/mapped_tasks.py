@@ -38,7 +38,8 @@ def refuse_shared_place(context: Context, given: Mapping[str, Any]) -> None:
         "destination",
         f"it is {given['destination']!r:.200} for each of the mapped tasks, so that each would replace the rows of the others",
         "Give each its own: expand destination or partition too, or write {{ ti.map_index }} into one of them."
-        " Or let one task read all files, as a folder or a glob",
+        " Or make one dataset of all files: as a folder or a glob, which one task reads, or which"
+        " runware_provider.groups.text_inference_group(...) cuts into shards for many",
     )
 
 

@@ -67,6 +67,10 @@ class ExecutionApi:
     retries_left: bool = True
     xcoms: list[Any] = field(default_factory=list)
     states: list[dict[str, Any]] = field(default_factory=list)
+    pushed: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    """What tasks returned, by DAG, run, task and key; of mapped tasks the last."""
+    labels: list[str] = field(default_factory=list)
+    """What a person sees in the place of the number of a mapped task."""
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.strip("/").split("/")
@@ -76,8 +80,13 @@ class ExecutionApi:
             self.states.append(_json(request))
         elif path[0] == "connections":
             return self._connection(path[1])
+        elif path[0] == "task-instances" and path[-1] == "rendered-map-index":
+            self.labels.append(_json(request))
         elif path[0] == "xcoms" and request.method == "POST":
             self.xcoms.append(_json(request))
+            self.pushed[tuple(path[1:])] = self.xcoms[-1]
+        elif path[0] == "xcoms" and tuple(path[1:]) in self.pushed:
+            return httpx.Response(200, json={"key": path[-1], "value": self.pushed[tuple(path[1:])]})
         return httpx.Response(200, json={"ok": True})
 
     def _connection(self, conn_id: str) -> httpx.Response:

@@ -14,6 +14,7 @@ from airflow.sdk import DAG, Asset
 from airflow.serialization.serialized_objects import DagSerialization
 from runware_provider.engine.spec import Limits, Settings, Tool
 from runware_provider.decorators import text_inference_task
+from runware_provider.groups import text_inference_group
 from runware_provider.operators import TextInferenceOperator
 
 with DAG("dag", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)) as dag:
@@ -26,6 +27,11 @@ with DAG("dag", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.u
         task_id="mapped", destination="out", prompt="p.j2", settings=Settings(seed=3, extra={"k": 1}),
         limits=Limits(attempts=2), tools=[Tool(name="t", schema={"type": "object"})], tool_choice="t",
     ).expand(source=["a", "b"])
+    text_inference_group(
+        group_id="shared", source="in", destination="out3", prompt="Secret prompt {{ record.body }}",
+        system_prompt="Secret prompt", settings=Settings(seed=3), tools=[Tool(name="t", description="Secret prompt",
+        schema={"type": "object"})], tool_choice="t", partition={"ds": "{{ ds }}"}, outlets=[Asset("file:///out3")],
+    )
 serialized = DagSerialization.serialize_dag(dag)
 serialized.pop("fileloc", None)
 """
@@ -59,6 +65,7 @@ import enum
 from typing import Literal
 from pydantic import BaseModel
 from runware_provider.engine.spec import Structured
+from runware_provider.groups import text_inference_group
 from runware_provider.engine.traits import ModelTraits
 from runware_provider.operators import TextInferenceOperator
 
@@ -75,6 +82,7 @@ with DAG("dag", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.u
     TextInferenceOperator.partial(
         task_id="ask", destination="out", prompt="p.j2", output_type=Invoice
     ).expand(source=["a"])
+    text_inference_group(group_id="shared", source="in", destination="out", prompt="p.j2", output_type=Invoice)
     for name, output_type in {"list": LABELS, "enum": Topic, "literal": Literal[tuple(LABELS)]}.items():
         TextInferenceOperator.partial(
             task_id=name, destination="out", prompt="p.j2", output_type=output_type,
@@ -87,7 +95,8 @@ print(json.dumps({
     "tasks": sorted(dag.task_ids),
     "serialized": serialized,
     "template_fields": list(read.get_task("plain").template_fields),
-    "is_mapped": read.get_task("mapped").is_mapped,
+    "are_mapped": [read.get_task(name).is_mapped for name in ("mapped", "shared.infer", "shared.publish")],
+    "of_the_group": sorted(read.task_group_dict["shared"].children),
     "from_the_file": DagSerialization.serialize_dag(bag.dags["dag"])["tasks"],
 }))
 """
@@ -107,7 +116,8 @@ def told(fresh_python: Any, tmp_path_factory: pytest.TempPathFactory) -> list[di
 
 
 def test_parsing_a_dag_imports_neither_httpx_nor_pyarrow(told: list[dict[str, Any]]) -> None:
-    assert told[0]["tasks"] == ["decorated", "mapped", "plain"]
+    group = ["shared.infer", "shared.publish", "shared.split"]
+    assert told[0]["tasks"] == ["decorated", "mapped", "plain", *group]
 
 
 def test_two_processes_serialize_the_same_dag(told: list[dict[str, Any]]) -> None:
@@ -125,7 +135,24 @@ def test_a_serialized_dag_is_read_back(told: list[dict[str, Any]]) -> None:
         *("source", "destination", "state", "partition", "failures", "model", "filters", "limit"),
         *("refresh", "retry_failed"),
     ]
-    assert told[0]["is_mapped"] is True
+    assert told[0]["are_mapped"] == [True, True, False]
+    assert told[0]["of_the_group"] == ["shared.infer", "shared.publish", "shared.split"]
+
+
+def test_a_serialized_group_says_how_its_mapped_task_is_tried_again_and_how_many_at_once(
+    told: list[dict[str, Any]],
+) -> None:
+    tasks = {task["__var"]["task_id"]: task["__var"] for task in told[0]["serialized"]["tasks"]}
+    kept = tasks["shared.infer"]["partial_kwargs"]
+    assert (kept["retries"], kept["max_active_tis_per_dagrun"]) == (2, 4)
+    assert kept["retry_delay"] == {"__type": "timedelta", "__var": 10.0}
+    assert [
+        bool(task.get("outlets")) for name, task in sorted(tasks.items()) if name.startswith("shared.")
+    ] == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_a_mapped_task_with_a_pydantic_model_is_serialized_the_same_twice(

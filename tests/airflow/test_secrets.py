@@ -41,6 +41,7 @@ from runware_provider.engine.job.run import run_job
 from runware_provider.engine.spec import Budget, Settings, Spec, Tool
 from runware_provider.engine.storage.s3 import S3Storage
 from runware_provider.engine.storage.stores import Stores
+from runware_provider.groups import text_inference_group
 from runware_provider.hook import RunwareHook
 from runware_provider.object_stores import StoreOptions, options_of
 from runware_provider.operators import TextInferenceOperator
@@ -557,6 +558,23 @@ def test_a_failing_decorated_task_leaves_no_secret(bench: Bench) -> None:
     assert leaks(bench.left(ran.error)) == []
 
 
+@pytest.mark.parametrize("task", ["split", "infer", "publish"])
+def test_a_failing_task_of_a_group_leaves_no_secret(bench: Bench, task: str) -> None:
+    given = bench.arguments()
+    del given["task_id"]
+    with DAG("dag", schedule=None, params={"style": text("zqparam")}) as dag:
+        text_inference_group(group_id="read", shards=2, least_rows=1, **given)
+    if task != "split":
+        assert bench.run_task(dag, "read.split").state == "success"
+    if task == "infer":
+        bench.server.script(*refused("invalidMessages", f"Bad value: {EVERYTHING}!"))
+    else:
+        (bench.root / "in" / "a.parquet").unlink()
+    ran = bench.run_task(dag, f"read.{task}", map_index=0 if task == "infer" else -1)
+    assert type(ran.error).__name__ == ("RequestRefused" if task == "infer" else "BadInput")
+    assert leaks(bench.left(ran.error)) == []
+
+
 def test_a_lost_race_to_publish_leaves_no_secret(bench: Bench) -> None:
     class Loser(TextInferenceOperator):
         def start_job(self, spec: Spec, endpoint: Endpoint, stop: asyncio.Event) -> Any:
@@ -664,6 +682,16 @@ def test_a_dag_with_a_mapped_task_is_stored_without_its_prompts(bench: Bench) ->
     fixed = {name: given.pop(name) for name in ("task_id", "prompt", "system_prompt", "tools", "limits")}
     with DAG("dag", schedule=None, params={"style": text("zqparam")}) as dag:
         TextInferenceOperator.partial(**fixed).expand(source=[given["source"]], destination=["a"])
+    assert leaks({"serialized DAG": json.dumps(DagSerialization.to_dict(dag))}) == []
+
+
+def test_a_dag_with_a_group_is_stored_without_its_prompts(bench: Bench) -> None:
+    given = bench.arguments(
+        output_type=None, tools=[Tool(**A_TOOL)], settings=Settings(extra={"note": SYSTEM})
+    )
+    del given["task_id"]
+    with DAG("dag", schedule=None, params={"style": text("zqparam")}) as dag:
+        text_inference_group(group_id="read", **given)
     assert leaks({"serialized DAG": json.dumps(DagSerialization.to_dict(dag))}) == []
 
 
