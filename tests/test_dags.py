@@ -17,7 +17,7 @@ from jinja2 import meta
 PROJECT = Path(__file__).resolve().parents[1]
 DAGS = PROJECT / "dags"
 INCLUDE = PROJECT / "include"
-EXAMPLES = {"extract_invoices", "classify_text", "call_a_tool"}
+EXAMPLES = {"extract_invoices", "classify_text", "call_a_tool", "sharded_extraction"}
 
 PARSE = """
 import builtins, json, runpy, sys
@@ -75,8 +75,8 @@ def dag(request, bag):
 
 @pytest.fixture
 def operator(dag):
-    (task,) = dag.tasks
-    return task
+    """The task that has the arguments; in a group it is the first one."""
+    return dag.tasks[0]
 
 
 def test_every_dag_file_is_imported_without_an_error(bag):
@@ -183,9 +183,18 @@ def test_a_classified_day_is_the_runs_own_unless_a_parameter_says_otherwise(bag)
         rendered(params={"day": None})
 
 
-@pytest.mark.parametrize("dag_id", ["extract_invoices", "call_a_tool"])
+def test_the_sharded_example_is_cut_into_several_shards_and_published_once(bag):
+    tasks = bag.dags["sharded_extraction"].task_dict
+    split, infer, publish = (tasks[f"invoices.{name}"] for name in ("split", "infer", "publish"))
+    rows = sum(pq.ParquetFile(path).metadata.num_rows for path in Path(split.source).glob("*.parquet"))
+    assert split.shards * split.least_rows <= rows
+    assert infer.max_active_tis_per_dagrun == split.shards
+    assert [len(task.outlets) for task in (split, infer, publish)] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("dag_id", ["extract_invoices", "call_a_tool", "sharded_extraction"])
 def test_a_limit_is_a_number_or_nothing(bag, dag_id):
-    task = bag.dags[dag_id].task_dict[dag_id]
+    task = bag.dags[dag_id].tasks[0]
     assert task.render_template(task.limit, {"params": {"limit": 5}}) == "5"
     assert task.render_template(task.limit, {"params": {"limit": None}}) == "None"
 
@@ -199,4 +208,4 @@ def test_the_output_goes_where_the_environment_says(environment):
         check=True,
         env=environment | {"RUNWARE_OUTPUT": "s3://lake/demo"},
     )
-    assert shown.stdout.splitlines()[-3:] == ["s3://lake/demo"] * 3
+    assert shown.stdout.splitlines()[-4:] == ["s3://lake/demo"] * 4

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from from_code.airflow import configuration, connection_fields
-from from_code.arguments import operator_arguments, value_object, value_objects
+from from_code.arguments import function_arguments, operator_arguments, value_object, value_objects
 from from_code.codes import codes_by_family
 from from_code.command_line import command_line
 from from_code.errors import errors
@@ -49,5 +49,6 @@ _TABLES: dict[str, Callable[[str], str]] = {
     "configuration": lambda _: configuration(),
     "connection": lambda _: connection_fields(),
     "errors": lambda _: errors(),
+    "function": function_arguments,
     "manifest": lambda _: manifest(),
 }

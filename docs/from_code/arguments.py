@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticUndefined
 
+import runware_provider
 from from_code.docstrings import arguments_of, source_of
 from from_code.markdown import code, described, sentence
 from from_code.types import told
@@ -16,9 +18,12 @@ from runware_provider.engine.value_object import ValueObject
 from runware_provider.quality.spec import Report
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import ModuleType
+
     from pydantic.fields import FieldInfo
 
-INHERITED = ("self", "kwargs")
+INHERITED = ("self", "kwargs", "arguments")
 NEEDED = "needed"
 OBJECTS: list[type[ValueObject]] = [*ValueObject.__subclasses__(), Report]
 KINDS = {kind.__name__: kind for kind in OBJECTS}
@@ -26,14 +31,23 @@ KINDS = {kind.__name__: kind for kind in OBJECTS}
 
 def operator_arguments(name: str) -> str:
     """The arguments of an operator (by its dotted name): name, type, default, meaning."""
-    said = arguments_of(name)
+    return _described(source_of(name)["__init__"].parameters, arguments_of(name), spec)
+
+
+def function_arguments(name: str) -> str:
+    """The arguments of a function (by its dotted name), as those of an operator."""
+    module = import_module(f"{runware_provider.__name__}.{name.rpartition('.')[0]}")
+    return _described(source_of(name).parameters, arguments_of(name), module)
+
+
+def _described(parameters: Iterable[Any], said: Mapping[str, str], constants: ModuleType) -> str:
     return "\n\n".join(
         described(
             one.name,
-            (code(str(one.annotation).removesuffix(" | None")), _default_in_source(one.default)),
+            (code(str(one.annotation).removesuffix(" | None")), _default_in_source(one.default, constants)),
             sentence(said.get(one.name, "")),
         )
-        for one in source_of(name)["__init__"].parameters
+        for one in parameters
         if one.name not in INHERITED
     )
 
@@ -65,11 +79,11 @@ def _default(field: FieldInfo) -> str:
     return _by_default(f"{type(held).__name__}()" if isinstance(held, ValueObject) else repr(held))
 
 
-def _default_in_source(written: object) -> str:
-    """As it is written, or the value of the constant that is named there."""
+def _default_in_source(written: object, constants: ModuleType) -> str:
+    """As it is written, or the value of the constant of that module that is named there."""
     if written is None:
         return NEEDED
-    value = getattr(spec, str(written), None)
+    value = getattr(constants, str(written), None)
     return _by_default(str(written) if value is None or isinstance(value, type) else repr(value))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import TaskGroup
@@ -20,11 +19,12 @@ from runware_provider.shard_operators import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
 
 SHARDS_AT_ONCE: Final = 4
 LEAST_RETRIES: Final = 2
 """Airflow fails a task before it has begun where its API server is slow at that moment; only a retry helps then."""
-RETRY_DELAY: Final = timedelta(seconds=10)
+RETRY_DELAY_S: Final = 10.0
 LABEL: Final = "{{ task.shard_label }}"
 
 OF_ONE_TASK: Final = {
@@ -51,7 +51,7 @@ def text_inference_group(  # noqa: PLR0913 - by keyword, each a fact of its own
     shards_at_once: int = SHARDS_AT_ONCE,
     least_rows: int = LEAST_ROWS,
     retries: int | None = None,
-    retry_delay: timedelta | float = RETRY_DELAY,
+    retry_delay: timedelta | float = RETRY_DELAY_S,
     **arguments: Any,
 ) -> TaskGroup:
     """Ask the model about every record of a large dataset, in shards: the task group `split`, `infer`, `publish`.
@@ -65,7 +65,7 @@ def text_inference_group(  # noqa: PLR0913 - by keyword, each a fact of its own
         shards_at_once: how many of them are at work at the same time. They share `limits.max_outstanding`.
         least_rows: rows that are worth a shard of their own; a source of fewer is one shard.
         retries: of each task; by default 2, or what `default_args` say, if that is more.
-        retry_delay: between two tries of a task, whatever `default_args` say.
+        retry_delay: seconds, or a timedelta, between two tries of a task, whatever `default_args` say.
         arguments: those of `TextInferenceOperator`, with the same meaning, and Airflow's own, which all three tasks get.
             `outlets`, `inlets` and `do_xcom_push` are those of `publish` alone, `trigger_rule` is that of `split`.
 

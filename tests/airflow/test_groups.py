@@ -433,6 +433,21 @@ def test_shards_of_an_earlier_split_are_refused_once_the_source_was_cut_anew(gro
     assert group.executed == 0
 
 
+def test_the_shards_of_an_earlier_run_stop_once_another_run_has_cut_the_source(group: Group) -> None:
+    dag = group.dag()
+    group.split(dag)
+    group.infer(dag, 0)
+    earlier = dict(group.api.pushed)
+    group.api.run_id = "run-2"
+    manifest = group.all_three(dag)
+    group.api.run_id, group.api.pushed = "run-1", earlier
+    for ran in (group.infer(dag, 1), group.publish(dag)):
+        assert type(ran.error) is errors.SplitOutdated
+        assert "what is asked changed since" in str(ran.error)
+    assert manifest["outcomes"] == {"succeeded": RECORDS}
+    assert group.executed == RECORDS
+
+
 # Ends that a retry mends, and others
 
 

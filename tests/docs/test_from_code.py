@@ -21,6 +21,7 @@ from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.outcome.rows import INFERENCE_TYPE
 from runware_provider.engine.traits import ModelTraits
+from runware_provider.groups import text_inference_group
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.testing import LocalServer, ServerSettings
 
@@ -44,6 +45,12 @@ def undescribed(made: str, names: set[str]) -> set[str]:
 def test_every_argument_of_the_operator_is_described_in_its_docstring() -> None:
     names = set(inspect.signature(TextInferenceOperator.__init__).parameters) - set(INHERITED)
     assert undescribed(made("operator operators.TextInferenceOperator"), names) == set()
+
+
+def test_every_argument_of_the_group_is_described_in_its_docstring() -> None:
+    names = set(inspect.signature(text_inference_group).parameters) - set(INHERITED)
+    assert len(names) == 6
+    assert undescribed(made("function groups.text_inference_group"), names) == set()
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -76,6 +83,7 @@ def test_every_table_has_its_place_on_a_page(docs: Path) -> None:
         "configuration",
         "connection",
         "errors",
+        "function",
         "manifest",
         "object",
         "objects",

@@ -89,7 +89,7 @@ def loaded(deployment: Deployment) -> dict[str, object]:
 
 @pytest.mark.parametrize(
     ("project", "runs"),
-    [("plain", []), ("astro", ["dags test classify_text 2026-01-02"])],
+    [("plain", []), ("astro", ["dags test classify_text 2026-01-02", "dags test sharded_extraction"])],
     indirect=["project"],
 )
 def test_a_copy_of_plugins_is_one_plugin_and_runs_the_examples(project: Deployment, runs: list[str]) -> None:
@@ -103,7 +103,12 @@ def test_a_copy_of_plugins_is_one_plugin_and_runs_the_examples(project: Deployme
     }
     ran = project.airflow("dags list --local --output json", *runs)
     shown, _ = json.JSONDecoder().raw_decode(ran.stdout[ran.stdout.index("[{") :])
-    assert {dag["dag_id"] for dag in shown} == {"extract_invoices", "classify_text", "call_a_tool"}
+    assert {dag["dag_id"] for dag in shown} == {
+        "extract_invoices",
+        "classify_text",
+        "call_a_tool",
+        "sharded_extraction",
+    }
     assert (ran.stdout + ran.stderr).count("state=success") >= len(runs)
     assert complaints(ran) == []
 
