@@ -44,6 +44,7 @@ FIRST = (
     "tests/engine/job/test_run.py",
     "tests/test_real_receipts.py",
     "tests/airflow/test_operators_end_to_end.py",
+    "tests/airflow/test_groups.py",
     "tests/airflow/test_secrets.py",
     "tests/engine/test_job_on_s3.py",
     "tests/engine/memory/test_compaction.py",

@@ -51,17 +51,17 @@ def body_of(number: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def one_server() -> Iterator[LocalServer]:
+def server_of_all() -> Iterator[LocalServer]:
     with LocalServer(ServerSettings(key=KEY, latency=0, answers=total_of)) as running:
         yield running
 
 
 @pytest.fixture
-def server(api: Any, one_server: LocalServer) -> LocalServer:
-    one_server.clear_faults()
-    one_server.reset()
-    api.connections["runware_default"] = {"host": one_server.base_url, "password": KEY}
-    return one_server
+def server(api: Any, server_of_all: LocalServer) -> LocalServer:
+    server_of_all.clear_faults()
+    server_of_all.reset()
+    api.connections["runware_default"] = {"host": server_of_all.base_url, "password": KEY}
+    return server_of_all
 
 
 @dataclass
