@@ -10,7 +10,8 @@ from urllib.parse import unquote
 from jsonschema_rs import ValidationErrorKind as Kind
 
 from runware_provider.engine.schema.formats import EXAMPLES
-from runware_provider.engine.schema.problems import short
+from runware_provider.engine.schema.linear_patterns import AS_WRITTEN
+from runware_provider.engine.schema.problems import SHOWN, clip, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,7 +55,8 @@ def complaint_of(error: ValidationError, whole: Any, document: Mapping[str, Any]
         value = value[step]
     kind = error.kind
     keyword = str(error.schema_path[-1]) if error.schema_path else ""
-    complaint = Complaint(path, value, keyword, words_for(error, value))
+    words = words_against_pattern(error, value, document) or words_for(error, value)
+    complaint = Complaint(path, value, keyword, words)
     if isinstance(kind, Kind.Type):
         complaint.types = kind.types
     if isinstance(kind, Kind.AnyOf | Kind.OneOfNotValid):
@@ -85,6 +87,19 @@ def words_for(error: ValidationError, value: Any) -> str:
         case _:
             words = str(error.message).replace(MASK, short(value))
     return words
+
+
+def words_against_pattern(error: ValidationError, value: Any, document: Mapping[str, Any]) -> str | None:
+    """What is wrong with a text or a name that does not match, with the pattern as its author wrote it; None for the rest."""
+    if error.schema_path[-1:] not in (["pattern"], ["not"]):
+        return None
+    part = schema_at(document, error.schema_path[:-1])
+    pattern = part.get(AS_WRITTEN) if isinstance(part, dict) else None
+    if pattern is None:
+        return None
+    is_name = isinstance(error.kind, Kind.PropertyNames)
+    subject = str(error.message).rpartition(" does not match ")[0] if is_name else short(value)
+    return f"{clip(subject, SHOWN)} does not match {clip(pattern, SHOWN)!r}"
 
 
 def schema_at(document: Any, path: Sequence[str | int]) -> Any:
