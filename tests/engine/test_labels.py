@@ -8,7 +8,8 @@ import pytest
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.labels import Labels, labels_of
-from runware_provider.engine.schema.answer_schema import LabelSchema, output_schema
+from runware_provider.engine.schema.answer_schema import output_schema
+from runware_provider.engine.schema.label_answers import LabelSchema
 
 
 class Topic(enum.StrEnum):

@@ -29,12 +29,15 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from runware_provider.engine.schema.answer_schema import OutputSchema, ToolSchema, output_schema, tool_schema
+from runware_provider.engine.schema.answer_schema import output_schema, tool_schema
 from runware_provider.engine.spec import Tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from runware_provider.engine.schema.object_answers import OutputSchema
+    from runware_provider.engine.schema.tool_answers import ToolSchema
 
 # ---------------------------------------------------------------- the readers
 

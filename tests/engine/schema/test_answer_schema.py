@@ -9,7 +9,7 @@ import pathlib
 import uuid
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,9 +32,13 @@ from pydantic import (
 )
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.schema.answer_schema import OutputSchema, ToolSchema, output_schema, tool_schema
+from runware_provider.engine.schema.answer_schema import output_schema, tool_schema
 from runware_provider.engine.schema.problems import Problem
 from runware_provider.engine.spec import Tool
+
+if TYPE_CHECKING:
+    from runware_provider.engine.schema.object_answers import OutputSchema
+    from runware_provider.engine.schema.tool_answers import ToolSchema
 
 
 def of(**properties: Any) -> OutputSchema:

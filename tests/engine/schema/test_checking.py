@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.schema.answer_schema import OutputSchema, output_schema
+from runware_provider.engine.schema.answer_schema import output_schema
 from runware_provider.engine.schema.checking import checked_by_schema
 from runware_provider.engine.schema.written_numbers import read_float
+
+if TYPE_CHECKING:
+    from runware_provider.engine.schema.object_answers import OutputSchema
 
 LONG = read_float("0.12345678901234567890")
 AMOUNT = {"type": "number", "multipleOf": 0.01}

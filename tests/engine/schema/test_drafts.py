@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.schema.answer_schema import OutputSchema, output_schema
+from runware_provider.engine.schema.answer_schema import output_schema
+
+if TYPE_CHECKING:
+    from runware_provider.engine.schema.object_answers import OutputSchema
 
 OLD = "http://json-schema.org/draft-{:02}/schema#"
 D4, D6, D7 = (OLD.format(number) for number in (4, 6, 7))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 from hypothesis import given
@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.schema.answer_schema import OutputSchema, output_schema
+from runware_provider.engine.schema.answer_schema import output_schema
 from runware_provider.engine.schema.ecma_patterns import LooksAroundError, PatternError
 from runware_provider.engine.schema.linear_patterns import linear
+
+if TYPE_CHECKING:
+    from runware_provider.engine.schema.object_answers import OutputSchema
 
 
 def matching(pattern: str) -> OutputSchema:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import duckdb
 import polars as pl
@@ -13,7 +13,10 @@ from pydantic import BaseModel, Field
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.outcome.answer import read_json
-from runware_provider.engine.schema.answer_schema import OutputSchema, output_schema
+from runware_provider.engine.schema.answer_schema import output_schema
+
+if TYPE_CHECKING:
+    from runware_provider.engine.schema.object_answers import OutputSchema
 
 NUMBER, TEXT = {"type": "number"}, {"type": "string"}
 PRICES = {"type": "object", "additionalProperties": NUMBER}

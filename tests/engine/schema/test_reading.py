@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.schema.answer_schema import OutputSchema, output_schema, tool_schema
+from runware_provider.engine.schema.answer_schema import output_schema, tool_schema
 from runware_provider.engine.spec import Tool
+
+if TYPE_CHECKING:
+    from runware_provider.engine.schema.object_answers import OutputSchema
 
 TEXT_MADE_OF_JSON = {b"contentMediaType": b"application/json"}
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import io
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,7 +10,10 @@ import pytest
 from pydantic import BaseModel, Field
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.schema.answer_schema import OutputSchema, output_schema
+from runware_provider.engine.schema.answer_schema import output_schema
+
+if TYPE_CHECKING:
+    from runware_provider.engine.schema.object_answers import OutputSchema
 
 
 class Card(BaseModel):

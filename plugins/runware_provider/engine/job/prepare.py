@@ -23,7 +23,8 @@ from runware_provider.engine.errors import BadInput
 from runware_provider.engine.outcome.flattening import RESULT, ResultColumns, result_columns
 from runware_provider.engine.outcome.follow_up import DEFAULT_MAX_TOKENS, Policy
 from runware_provider.engine.outcome.rows import INFERENCE, output_schema_of
-from runware_provider.engine.schema.answer_schema import OutputSchema, output_schema, tool_schema
+from runware_provider.engine.schema.answer_schema import output_schema, tool_schema
+from runware_provider.engine.schema.object_answers import OutputSchema
 from runware_provider.engine.storage.refusals import refusal
 from runware_provider.engine.templates.prompt import Prompt
 

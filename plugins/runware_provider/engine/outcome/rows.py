@@ -19,7 +19,7 @@ from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.outcome.answer import read_text
 from runware_provider.engine.outcome.result_reading import ResultReader
 from runware_provider.engine.plain_text import printable
-from runware_provider.engine.schema.answer_schema import LabelSchema
+from runware_provider.engine.schema.label_answers import LabelSchema
 from runware_provider.engine.schema.problems import Fit, Problem
 from runware_provider.engine.templates.prompt import Skip
 
