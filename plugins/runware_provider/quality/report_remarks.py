@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 REMARKS = 8
 OFTEN = 0.05
 """Of the rows: what happens to so many stands out."""
+_LOSSES = {
+    "unknown_keys": "keys that the schema does not describe",
+    "omitted_items": "items of lists that do not fit, as the model wishes",
+}
+"""What rows lost with these mends, however few they are."""
 RARELY_FILLED = 0.05
 RIGHT_ENOUGH = 0.8
 STRAGGLER = 5
@@ -115,11 +120,11 @@ def _remarks_on_answers(figures: Figures) -> Iterator[str]:
         yield f"{asked}; that helped {percentage(figures.mended_by_model, figures.reasked)} of them."
     elif figures.asked_again >= OFTEN * figures.rows:
         yield f"{percentage(figures.asked_again, figures.rows)} of the rows took more than one attempt."
-    dropped = figures.mends["unknown_keys"]
-    if dropped:
-        yield f"{counted(dropped, 'row')} lost keys that the schema does not describe: mend `unknown_keys`."
+    for mend, lost in _LOSSES.items():
+        if figures.mends[mend]:
+            yield f"{counted(figures.mends[mend], 'row')} lost {lost}: mend `{mend}`."
     for mend, rows in sorted(figures.mends.items()):
-        if mend != "unknown_keys" and rows >= OFTEN * figures.rows:
+        if mend not in _LOSSES and rows >= OFTEN * figures.rows:
             yield f"{percentage(rows, figures.rows)} of the rows had their answer mended: {code(mend)}."
     cut = figures.finishes["length"]
     if cut:

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     AliasPath,
     AwareDatetime,
     BaseModel,
@@ -596,7 +597,9 @@ def test_a_models_complaints_are_about_the_alternative_that_its_literal_names() 
     class Paid(BaseModel):
         by: Transfer | Card
         way: Literal["in", "out"] = "in"
-        city: str | None = Field(default=None, validation_alias=AliasPath("place", "city"))
+        city: str | None = Field(
+            default=None, validation_alias=AliasChoices("city", AliasPath("place", "city"))
+        )
         all: list[Transfer | Card] = []
 
     paid = output_schema(Paid)

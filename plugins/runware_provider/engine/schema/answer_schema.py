@@ -49,7 +49,8 @@ from runware_provider.engine.schema.drafts import as_2020_12
 from runware_provider.engine.schema.hidden_fields import hidden_fields
 from runware_provider.engine.schema.inlining import inlined
 from runware_provider.engine.schema.label_answers import LabelSchema
-from runware_provider.engine.schema.model_check import checked_by_model
+from runware_provider.engine.schema.model_check import ModelCheck
+from runware_provider.engine.schema.model_fields import stored_twice
 from runware_provider.engine.schema.model_schemas import AskedSchema, ReadSchema, StoredSchema
 from runware_provider.engine.schema.object_answers import OutputSchema
 from runware_provider.engine.schema.places import place_of
@@ -184,10 +185,14 @@ def _of_model(model: type, wish: _Wish) -> OutputSchema:
         problem = f"the pattern {clip(pattern, 100)!r} is matched by Python's `re`, which can take for ever"
         remedy = "Give it as a text, without regex_engine='python-re', or check it in a validator of yours"
         raise BadInput(wish.field, problem, remedy)
+    if by_alias:
+        for called, name in stored_twice(model.__pydantic_core_schema__):
+            problem = f"two fields of {called} are both stored as {name!r}"
+            raise BadInput(wish.field, problem, "Give each a serialization alias of its own")
     wire = inlined(asked, refuse, keep_recursion=wish.as_json)
     flat = inlined(stored, refuse, keep_recursion=wish.as_json)
     node = node_of(flat, refuse, of_dump=True, as_json=wish.as_json)
     read_as = inlined(read, refuse, keep_recursion=wish.as_json)
-    check = checked_by_model(model, place_of(read_as), by_alias=by_alias)
+    check = ModelCheck(model, place_of(read_as), by_alias=by_alias)
     lenient = wish.lenient_numbers
     return OutputSchema(asked, wire, node, check, model.__name__, read_as=read_as, lenient_numbers=lenient)

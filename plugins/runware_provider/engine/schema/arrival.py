@@ -1,4 +1,4 @@
-"""Which keys of an answer are described: read in another case or style, left out, or not there at all.
+"""Which keys of an answer are described: by another name that a model reads, in another case or style, or not at all.
 
 An object of which nothing is described holds no answer, though a schema that requires nothing lets it pass: an envelope,
 the schema itself, an error. It is a misfit, as is a key for which two stand.
@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.schema.places import style_of
-from runware_provider.engine.schema.problems import Problem, clip, joined
+from runware_provider.engine.schema.problems import UNKNOWN_KEYS, Problem, clip, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from runware_provider.engine.schema.places import Place
 
-KEY_STYLE, UNKNOWN_KEYS = "key_style", "unknown_keys"
+KEY_STYLE = "key_style"
 _SHOWN_KEYS = 8
 _SHOWN_CHARS = 40
 
@@ -51,8 +51,8 @@ def _read(place: Place, value: Any, path: str, arrival: Arrival) -> Any:
         return [_read(item, inner, f"{path}[{index}]", arrival) for index, inner in enumerate(value)]
     if not isinstance(value, dict) or (place.names is None and place.others is None):
         return value
-    if place.names is not None and not value.keys() <= place.names:
-        value = _with_described_keys(place, value, path, arrival)
+    if place.names is not None and not value.keys() <= place.properties.keys():
+        value = _with_described_keys(place, place.names, value, path, arrival)
     read = dict(value)
     for key, inner in value.items():
         below = place.below(key) if isinstance(inner, dict | list) else None
@@ -61,37 +61,54 @@ def _read(place: Place, value: Any, path: str, arrival: Arrival) -> Any:
     return read
 
 
-def _with_described_keys(place: Place, value: dict[str, Any], path: str, arrival: Arrival) -> dict[str, Any]:
-    names = place.names or frozenset()
-    claims: dict[str, list[str]] = {}
-    for key in value:
-        described = place.by_style.get(style_of(key), ()) if key not in names else ()
-        # Two described keys of the same style: nobody knows which one is meant.
-        if len(described) == 1:
-            claims.setdefault(described[0], []).append(key)
+def _with_described_keys(
+    place: Place, names: Mapping[str, str], value: dict[str, Any], path: str, arrival: Arrival
+) -> dict[str, Any]:
     renamed: dict[str, str] = {}
-    for described_key, keys in claims.items():
-        if described_key not in value and len(keys) == 1:
-            renamed[keys[0]] = described_key
-        elif _differ(value, [*keys, described_key]):
-            told = _listed(keys if described_key not in value else [described_key, *keys])
+    repeated: set[str] = set()
+    for described_key, spellings in _spellings(place, names, value).items():
+        is_styled = any(key not in names for key in spellings)
+        # A model that reads several keys for a field says itself which of them counts.
+        if len(spellings) > 1 and not is_styled:
+            continue
+        if _differ(value, spellings):
+            told = _listed(spellings)
             arrival.misfits.append(Problem(path, f"{told} are the same key but for its style; give it once"))
-    read = {renamed.get(key, key): inner for key, inner in value.items()}
-    if renamed:
-        arrival.notes[KEY_STYLE] = None
+            continue
+        if is_styled:
+            arrival.notes[KEY_STYLE] = None
+        if spellings[0] != described_key:
+            renamed[spellings[0]] = described_key
+        repeated.update(spellings[1:])
+    read = {renamed.get(key, key): inner for key, inner in value.items() if key not in repeated}
     unknown = [key for key in read if key not in names]
     if unknown:
         arrival.notes[UNKNOWN_KEYS] = None
-        arrival.misfits += _misfits(place, read, unknown, path)
+        arrival.misfits += _misfits(place, names, read, unknown, path)
     return read
 
 
-def _misfits(place: Place, read: dict[str, Any], unknown: list[str], path: str) -> Iterable[Problem]:
+def _spellings(place: Place, names: Mapping[str, str], value: dict[str, Any]) -> dict[str, list[str]]:
+    """The keys that stand for each described one, where there are others than itself; itself comes first."""
+    spellings: dict[str, list[str]] = {}
+    for key in value:
+        meant = (names[key],) if key in names else place.by_style.get(style_of(key), ())
+        # Two described keys of the same style: nobody knows which one is meant.
+        if len(meant) != 1 or meant[0] == key:
+            continue
+        itself = [meant[0]] if meant[0] in value else []
+        spellings.setdefault(meant[0], itself).append(key)
+    return spellings
+
+
+def _misfits(
+    place: Place, names: Mapping[str, str], read: dict[str, Any], unknown: list[str], path: str
+) -> Iterable[Problem]:
     """Signs that the answer stands elsewhere."""
     if len(unknown) == len(read):
         yield Problem(path, f"it holds {_listed(unknown)}, which nobody asked for; {_wanted(place)}")
         return
-    missing = place.properties.keys() - read.keys()
+    missing = place.properties.keys() - {names[key] for key in read if key in names}
     for key in unknown:
         inner = read[key]
         if isinstance(inner, dict) and not missing.isdisjoint(inner):

@@ -15,7 +15,7 @@ from runware_provider.engine.schema.branches import complaints_of_the_meant
 from runware_provider.engine.schema.complaints import MASK, complaint_of
 from runware_provider.engine.schema.formats import FORMATS
 from runware_provider.engine.schema.linear_patterns import ENGINE
-from runware_provider.engine.schema.problems import MAX_PROBLEMS, NO_ENCODING, Problem, clip, path_of
+from runware_provider.engine.schema.problems import MAX_PROBLEMS, NO_ENCODING, Checked, Problem, clip, path_of
 from runware_provider.engine.schema.written_numbers import WrittenFloat
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.schema.complaints import Complaint
 
-    Check = Callable[[Any], tuple[Any, list[Problem]]]
+    Check = Callable[[Any], Checked]
 
 MAX_VALUE_DEPTH = 200
 """Levels of nesting of a value; the validator works on the stack. Texts are read up to half of it, and what a text holds
@@ -72,24 +72,25 @@ def checked_by_schema(schema: Mapping[str, Any]) -> Check:
     """
     validator = validator_of(schema)
 
-    def check(value: Any) -> tuple[Any, list[Problem]]:
+    def check(value: Any) -> Checked:
         try:
             checked = _as_doubles(value) if _holds_written_floats(value, MAX_VALUE_DEPTH) else value
             if validator.is_valid(checked):
-                return value, []
+                return Checked(value, [])
             complaints = (
                 meant
                 for error in _errors(validator, checked)
                 for meant in complaints_of_the_meant(complaint_of(error, checked, schema))
             )
-            return value, [_problem(complaint) for complaint in itertools.islice(complaints, MAX_PROBLEMS)]
+            told = itertools.islice(complaints, MAX_PROBLEMS)
+            return Checked(value, [_problem(complaint) for complaint in told])
         except _TooDeepError:
-            return None, [TOO_DEEP]
+            return Checked(None, [TOO_DEEP])
         except Exception as error:  # noqa: BLE001 - an answer can hold what a library did not expect
             place = _unencodable(value)
             if place:
-                return None, [Problem(path_of(place), NO_ENCODING)]
-            return None, [Problem("$", f"the value could not be checked: {type(error).__name__}")]
+                return Checked(None, [Problem(path_of(place), NO_ENCODING)])
+            return Checked(None, [Problem("$", f"the value could not be checked: {type(error).__name__}")])
 
     return check
 

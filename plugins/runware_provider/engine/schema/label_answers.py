@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.labels import PROPERTY
-from runware_provider.engine.schema.arrival import UNKNOWN_KEYS, arrived
+from runware_provider.engine.schema.arrival import arrived
 from runware_provider.engine.schema.checking import checked_by_schema
 from runware_provider.engine.schema.mending import LIST_OF_ONE, SPELLING
 from runware_provider.engine.schema.nodes import STRING
 from runware_provider.engine.schema.object_answers import OutputSchema
-from runware_provider.engine.schema.problems import Fit, Refuse
+from runware_provider.engine.schema.problems import UNKNOWN_KEYS, Fit, Refuse
 from runware_provider.engine.schema.reading import node_of
 
 if TYPE_CHECKING:

@@ -12,12 +12,17 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from pydantic import AliasChoices, AliasPath, ValidationError
+from pydantic import ValidationError
 
 from runware_provider.engine.schema.formats import EXAMPLES
+from runware_provider.engine.schema.model_losses import Losses
+from runware_provider.engine.schema.model_watching import watch_of
 from runware_provider.engine.schema.problems import (
     MAX_PROBLEMS,
     NO_ENCODING,
+    OMITTED_ITEMS,
+    UNKNOWN_KEYS,
+    Checked,
     Problem,
     clip,
     joined,
@@ -26,19 +31,20 @@ from runware_provider.engine.schema.problems import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pydantic import BaseModel
 
+    from runware_provider.engine.schema.model_fields import Path
     from runware_provider.engine.schema.places import Place
-
-    Check = Callable[[Any], tuple[Any, list[Problem]]]
 
 NOTHING_ARRIVED = "nothing that was asked for is in it"
 
 # `json.dumps` would make one per value.
 _STRICT_JSON = json.JSONEncoder(allow_nan=False)
 
+_MAX_TRIED = 8
+"""Keys of one answer of which it is tried whether anybody read them; each takes a validation."""
 _NUMBERS = frozenset({"number", "integer"})
 _TIMES = {
     "date": re.compile(r"\s*\d{4}-\d{2}-\d{2}", re.ASCII),
@@ -49,8 +55,8 @@ _TIMES = {
 """How a text of each of these formats begins."""
 
 
-def checked_by_model(model: type[BaseModel], place: Place, *, by_alias: bool) -> Check:
-    """A check that gives the model's dump, or its complaints; a strict model needs pydantic's JSON mode, too.
+class ModelCheck:
+    """Gives the model's dump of a value, or its complaints; a strict model needs pydantic's JSON mode, too.
 
     Args:
         model: with all that it refers to defined.
@@ -58,44 +64,72 @@ def checked_by_model(model: type[BaseModel], place: Place, *, by_alias: bool) ->
         by_alias: whether the dump uses aliases.
     """
 
-    def check(value: Any) -> tuple[Any, list[Problem]]:
-        misread = list(itertools.islice(_misread(place, value, "$"), MAX_PROBLEMS))
+    def __init__(self, model: type[BaseModel], place: Place, *, by_alias: bool) -> None:
+        self._model = model
+        self._place = place
+        self._by_alias = by_alias
+        self._watch = watch_of(model)
+
+    def __call__(self, value: Any) -> Checked:
+        """The value as it is stored, or what is wrong with it."""
+        misread = list(itertools.islice(_misread(self._place, value, "$"), MAX_PROBLEMS))
         if misread:
-            return None, misread
+            return Checked(None, misread)
         try:
             text = _STRICT_JSON.encode(value)
         except (TypeError, ValueError, RecursionError):
-            return None, [Problem("$", "the value is not JSON; NaN and Infinity are not, either")]
+            return Checked(None, [Problem("$", "the value is not JSON; NaN and Infinity are not, either")])
         try:
-            instance = model.model_validate_json(text)
-            if value and not instance.model_fields_set:
-                return None, [Problem("$", NOTHING_ARRIVED)]
-            return instance.model_dump(mode="json", by_alias=by_alias, warnings=False), []
+            return self._kept(value, self._model.model_validate_json(text))
         except ValidationError as error:
             complaints = error.errors(include_url=False, include_context=False, include_input=False)
             meant = _of_the_meant(value, complaints)
-            return None, [_complaint(value, complaint) for complaint in meant[:MAX_PROBLEMS]]
+            return Checked(None, [_complaint(value, complaint) for complaint in meant[:MAX_PROBLEMS]])
         except Exception as error:  # noqa: BLE001 - a user's validator can raise anything
-            return None, [Problem("$", f"the value could not be checked: {type(error).__name__}")]
+            return Checked(None, [Problem("$", f"the value could not be checked: {type(error).__name__}")])
 
-    return check
+    def _kept(self, value: Any, made: BaseModel) -> Checked:
+        """What the model keeps of a value, with what it lost of it."""
+        if value and not made.model_fields_set:
+            return Checked(None, [Problem("$", NOTHING_ARRIVED)])
+        dump = self._dump(made)
+        if self._watch is None:
+            return Checked(dump, [])
+        losses = Losses()
+        self._watch.look(made, value, (), losses, certain=True)
+        if losses.misfits:
+            return Checked(None, losses.misfits[:MAX_PROBLEMS])
+        notes = [OMITTED_ITEMS] if losses.omitted else []
+        if losses.unread or self._makes_no_difference(losses.doubtful, value, dump):
+            notes.append(UNKNOWN_KEYS)
+        return Checked(dump, [], tuple(notes))
+
+    def _dump(self, made: BaseModel) -> Any:
+        return made.model_dump(mode="json", by_alias=self._by_alias, warnings=False)
+
+    def _makes_no_difference(self, doubtful: Sequence[Path], value: Any, dump: Any) -> bool:
+        """Whether one of these keys can be left out: nobody read it then, not even a validator that sees all."""
+        for path in doubtful[:_MAX_TRIED]:
+            try:
+                made = self._model.model_validate_json(_STRICT_JSON.encode(_without(value, path)))
+                is_same = self._dump(made) == dump
+            except Exception:  # noqa: BLE001 - a user's validator can raise anything
+                is_same = False
+            if is_same:
+                return True
+        return False
 
 
-def names_read(model: type[BaseModel]) -> set[str]:
-    """The keys that a model reads: its fields' aliases, and their names where it reads by them."""
-    config = model.model_config
-    by_name = bool(config.get("populate_by_name") or config.get("validate_by_name"))
-    names: set[str] = set()
-    for name, field in model.model_fields.items():
-        alias = field.validation_alias
-        choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-        if by_name or alias is None:
-            names.add(name)
-        for choice in choices:
-            first = choice.path[0] if isinstance(choice, AliasPath) else choice
-            if isinstance(first, str):
-                names.add(first)
-    return names
+def _without(value: Any, path: Path) -> Any:
+    """A copy of the value, without what stands at the path."""
+    first, *further = path
+    if isinstance(value, list):
+        return [
+            _without(inner, tuple(further)) if index == first else inner for index, inner in enumerate(value)
+        ]
+    if not further:
+        return {key: inner for key, inner in value.items() if key != first}
+    return {key: _without(inner, tuple(further)) if key == first else inner for key, inner in value.items()}
 
 
 def _misread(place: Place, value: Any, path: str) -> Iterator[Problem]:

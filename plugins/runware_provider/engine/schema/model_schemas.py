@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from runware_provider.engine.errors import BadInput
 from runware_provider.engine.schema.decimal_asking import asked_decimal
-from runware_provider.engine.schema.model_check import names_read
+from runware_provider.engine.schema.model_fields import fields_read
+from runware_provider.engine.schema.places import OPENED_KEYS, READ_KEYS, READS_ITSELF
+
+if TYPE_CHECKING:
+    from runware_provider.engine.schema.model_fields import ReadField
 
 
 class AskedSchema(GenerateJsonSchema):
@@ -32,16 +37,52 @@ class ReadSchema(AskedSchema):
         return {"type": "string", "format": "decimal"}
 
     def model_schema(self, schema: Any) -> dict[str, Any]:
-        return {**super().model_schema(schema), "x-also-read": sorted(names_read(schema["cls"]))}
+        return _with_keys(super().model_schema(schema), schema)
+
+    def dataclass_schema(self, schema: Any) -> dict[str, Any]:
+        return _with_keys(super().dataclass_schema(schema), schema)
+
+    def typed_dict_schema(self, schema: Any) -> dict[str, Any]:
+        return _with_keys(super().typed_dict_schema(schema), schema)
 
     def function_before_schema(self, schema: Any) -> dict[str, Any]:
-        return {**super().function_before_schema(schema), "x-reads-itself": True}
+        return {**super().function_before_schema(schema), READS_ITSELF: True}
 
     def function_wrap_schema(self, schema: Any) -> dict[str, Any]:
-        return {**super().function_wrap_schema(schema), "x-reads-itself": True}
+        return {**super().function_wrap_schema(schema), READS_ITSELF: True}
 
     def function_plain_schema(self, schema: Any) -> dict[str, Any]:
-        return {**super().function_plain_schema(schema), "x-reads-itself": True}
+        return {**super().function_plain_schema(schema), READS_ITSELF: True}
+
+
+def _with_keys(described: dict[str, Any], schema: Any) -> dict[str, Any]:
+    """The JSON Schema of a class, with all keys that its fields read, each with the property that it stands for.
+
+    Raises:
+        BadInput: what is asked for is not what is read.
+    """
+    read = fields_read(schema)
+    properties = described.get("properties")
+    if read is None or properties is None:
+        return described
+    keys: dict[str, str] = {}
+    opened: list[str] = []
+    for field in read.fields:
+        asked = next((name for name in field.asked_as if name in properties), None)
+        if asked is None:  # the user has hidden it
+            continue
+        if asked not in field.keys:
+            _refuse_unread(schema["cls"].__name__, field, asked)
+        keys.update(dict.fromkeys(field.keys, asked))
+        opened += field.opened
+    return {**described, READ_KEYS: keys, OPENED_KEYS: opened}
+
+
+def _refuse_unread(called: str, field: ReadField, asked: str) -> NoReturn:
+    places = " or ".join(repr(".".join(map(str, path))) for path in field.paths)
+    problem = f"{called}.{field.name} is asked for as {asked!r}, and read from {places}"
+    remedy = f"Let it be read from {asked!r}, too, as with AliasChoices, or describe what it is read from as a model"
+    raise BadInput("output_type", problem, remedy)
 
 
 class StoredSchema(AskedSchema):

@@ -132,7 +132,7 @@ class OutputSchema:
         value = arrival.value
         for keep in self._keep_digits:
             value = keep(value)
-        checked, problems = self._check(value)
+        checked, problems, notes = self._check(value)
         if problems or arrival.misfits:
             return Fit(None, [*arrival.misfits, *problems][:MAX_PROBLEMS])
         try:
@@ -145,4 +145,4 @@ class OutputSchema:
         # An empty object may say that nothing is known, or be what a model says that did not try.
         if not value and not any(inner is not None for inner in converted.values()):
             return Fit(converted, [], (EMPTY_OBJECT,), doubt=_EMPTY)
-        return Fit(converted, [])
+        return Fit(converted, [], notes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +14,12 @@ NO_TEXTS = frozenset({"", "null", "none"})
 """What models write for null where they write texts, in lower case."""
 _FORMS = frozenset({"date", "date-time", "time", "decimal", "uuid", "email"})
 """Formats that are checked: none of them takes one of `NO_TEXTS`."""
+READ_KEYS = "x-keys-that-are-read"
+"""Where the schema of a model's answers says which keys its fields read whole, each with the property asked for."""
+OPENED_KEYS = "x-keys-that-are-read-in-part"
+"""Where it says of which further keys fields read a part."""
+READS_ITSELF = "x-read-by-a-validator"
+"""Where a validator of the user's reads what comes, whatever it is."""
 _BETWEEN_WORDS = re.compile(r"[\s_.-]+")
 _ANY_KIND = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 
@@ -25,8 +31,10 @@ class Place:
     kinds: frozenset[str] = _ANY_KIND
     """JSON Schema's types of what may stand there."""
     properties: Mapping[str, Place] = field(default_factory=dict)
-    names: frozenset[str] | None = None
-    """The keys that are read; None where an object may have any."""
+    names: Mapping[str, str] | None = None
+    """The keys that are read, each with the property that it stands for; None where an object may have any.
+
+    A model reads further keys than those that it asks for: the names of its fields, or several aliases."""
     others: Place | None = None
     """Of a map: what stands at any other name; None where an object is no map."""
     item: Place | None = None
@@ -37,7 +45,7 @@ class Place:
     refuses_no_texts: bool = False
     """Whether none of the texts that stand for null fits as a text."""
     by_style: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The described keys by what is left of them without case and style."""
+    """The properties by what is left, without case and style, of each key that stands for them."""
 
     def below(self, key: str) -> Place | None:
         """What may stand at a key; None where nothing says so."""
@@ -49,36 +57,46 @@ ANYTHING = Place()
 
 def place_of(schema: Any) -> Place:
     """The places of an inlined JSON Schema; what a reference leads to, which only recursion leaves, is anything."""
-    leaves = [leaf for leaf in _leaves(schema) if isinstance(leaf, dict)]
-    if not leaves or any("$ref" in leaf or "x-reads-itself" in leaf for leaf in leaves):
+    alternatives = list(_alternatives(schema))
+    shaping = [alternative for alternative in alternatives if _kinds(alternative) is not None]
+    if not shaping or any(alternative.keys() & {"$ref", READS_ITSELF} for alternative in alternatives):
         return ANYTHING
-    shaping = [leaf for leaf in leaves if _kinds(leaf) is not None]
-    if not shaping:
-        return ANYTHING
-    kinds = frozenset(kind for leaf in shaping for kind in _kinds(leaf) or ())
-    properties, others = _properties(leaves), _others(leaves)
-    # Either a map or an object with properties, stored as JSON: nobody knows which of them a key belongs to.
-    if others is not None and properties and len(shaping) > 1:
-        properties, others = {}, ANYTHING
-    items = [sub for leaf in leaves for sub in (leaf.get("items"), *leaf.get("prefixItems", ())) if sub]
-    texts = [leaf for leaf in shaping if "string" in (_kinds(leaf) or ())]
-    return Place(
-        kinds,
-        properties,
-        _names(leaves, properties) if others is None else None,
-        others,
-        _place_of_any(items) if items else None,
-        _words(texts),
-        _forms(texts),
-        all(map(_refuses_no_texts, texts)),
-        _by_style(properties),
+    texts = [alternative for alternative in shaping if "string" in (_kinds(alternative) or ())]
+    place = Place(
+        kinds=frozenset(kind for alternative in shaping for kind in _kinds(alternative) or ()),
+        item=_item(alternatives),
+        words=_words(texts),
+        forms=_forms(texts),
+        refuses_no_texts=all(map(_refuses_no_texts, texts)),
     )
+    properties = _properties(alternatives)
+    others = _others(alternatives)
+    if others is None:
+        return _with_names(place, properties, alternatives) if properties else place
+    # Either a map or an object with properties, stored as JSON: nobody knows which of them a key belongs to.
+    if properties and len(shaping) > 1:
+        return replace(place, others=ANYTHING)
+    return replace(place, properties=properties, others=others)
 
 
-def _place_of_any(alternatives: Sequence[Any]) -> Place:
-    if any(sub is True or sub == {} for sub in alternatives):
+def _with_names(
+    place: Place, properties: Mapping[str, Place], alternatives: Iterable[Mapping[str, Any]]
+) -> Place:
+    """The place of an object of which only these properties are kept."""
+    read: list[tuple[str, str]] = [(name, name) for name in properties]
+    opened: dict[str, str] = {}
+    for alternative in alternatives:
+        read += alternative.get(READ_KEYS, {}).items()
+        opened.update({key: key for key in alternative.get(OPENED_KEYS, ())})
+    # Of two properties that a key may stand for in two alternatives, the first; its own before others.
+    names = {**opened, **dict(reversed(read))}
+    return replace(place, properties=properties, names=names, by_style=_by_style(read))
+
+
+def _place_of_any(schemas: Sequence[Any]) -> Place:
+    if any(schema is True or schema == {} for schema in schemas):
         return ANYTHING
-    return place_of(alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives})
+    return place_of(schemas[0] if len(schemas) == 1 else {"anyOf": schemas})
 
 
 def style_of(key: str) -> str:
@@ -86,29 +104,29 @@ def style_of(key: str) -> str:
     return _BETWEEN_WORDS.sub("", unicodedata.normalize("NFC", key)).casefold()
 
 
-def _leaves(schema: Any) -> Iterator[Any]:
+def _alternatives(schema: Any) -> Iterator[dict[str, Any]]:
     """A schema and its alternatives, each of which may say what stands there."""
     if not isinstance(schema, dict):
         return
     choices = [schema[keyword] for keyword in ("anyOf", "oneOf") if keyword in schema]
-    if not choices or _kinds(schema) is not None or "x-reads-itself" in schema:
+    if not choices or _kinds(schema) is not None or READS_ITSELF in schema:
         yield schema
     for choice in choices:
         for branch in choice:
-            yield from _leaves(branch)
+            yield from _alternatives(branch)
 
 
-def _kinds(leaf: Mapping[str, Any]) -> frozenset[str] | None:
+def _kinds(alternative: Mapping[str, Any]) -> frozenset[str] | None:
     """The types that a schema names by itself; None where it names none."""
-    named = leaf.get("type")
+    named = alternative.get("type")
     if named is not None:
         return frozenset([named] if isinstance(named, str) else named)
-    if "const" in leaf or "enum" in leaf:
-        values = [leaf["const"]] if "const" in leaf else leaf["enum"]
+    if "const" in alternative or "enum" in alternative:
+        values = [alternative["const"]] if "const" in alternative else alternative["enum"]
         return frozenset(_json_type(value) for value in values)
-    if "properties" in leaf:
+    if "properties" in alternative:
         return frozenset({"object"})
-    if "items" in leaf or "prefixItems" in leaf:
+    if "items" in alternative or "prefixItems" in alternative:
         return frozenset({"array"})
     return None
 
@@ -120,64 +138,72 @@ def _json_type(value: Any) -> str:
     return kinds[type(value)]
 
 
-def _properties(leaves: Iterable[Mapping[str, Any]]) -> dict[str, Place]:
+def _item(alternatives: Iterable[Mapping[str, Any]]) -> Place | None:
+    """What stands in an array; None where nothing says so."""
+    items: list[Any] = []
+    for alternative in alternatives:
+        items += [sub for sub in (alternative.get("items"), *alternative.get("prefixItems", ())) if sub]
+    return _place_of_any(items) if items else None
+
+
+def _properties(alternatives: Iterable[Mapping[str, Any]]) -> dict[str, Place]:
     described: dict[str, list[Any]] = {}
-    for leaf in leaves:
-        for name, sub in leaf.get("properties", {}).items():
+    for alternative in alternatives:
+        for name, sub in alternative.get("properties", {}).items():
             described.setdefault(name, []).append(sub)
     return {name: _place_of_any(subs) for name, subs in described.items()}
 
 
-def _others(leaves: Iterable[Mapping[str, Any]]) -> Place | None:
+def _others(alternatives: Iterable[Mapping[str, Any]]) -> Place | None:
     """What stands at the names that are open; None where none is."""
-    values = [value for leaf in leaves for value in _values(leaf)]
+    values = [value for alternative in alternatives for value in _values(alternative)]
     return _place_of_any(values) if values else None
 
 
-def _values(leaf: Mapping[str, Any]) -> list[Any]:
+def _values(alternative: Mapping[str, Any]) -> list[Any]:
     """The schemas of an object's values at names that are open."""
-    more = (leaf.get("additionalProperties"), leaf.get("unevaluatedProperties"))
-    values = [*leaf.get("patternProperties", {}).values(), *(sub for sub in more if isinstance(sub, dict))]
-    says_nothing = not values and not leaf.keys() & {"properties", "anyOf", "oneOf"}
-    is_free = says_nothing and "object" in (_kinds(leaf) or ()) and False not in more
+    more = (alternative.get("additionalProperties"), alternative.get("unevaluatedProperties"))
+    values = [
+        *alternative.get("patternProperties", {}).values(),
+        *(sub for sub in more if isinstance(sub, dict)),
+    ]
+    says_nothing = not values and not alternative.keys() & {"properties", "anyOf", "oneOf"}
+    is_free = says_nothing and "object" in (_kinds(alternative) or ()) and False not in more
     return [True] if is_free else values
-
-
-def _names(leaves: Iterable[Mapping[str, Any]], properties: Mapping[str, Place]) -> frozenset[str] | None:
-    names = set(properties)
-    for leaf in leaves:
-        names.update(leaf.get("x-also-read", ()))
-    return frozenset(names) if properties else None
 
 
 def _words(texts: Iterable[Mapping[str, Any]]) -> tuple[str, ...] | None:
     words: dict[str, None] = {}
-    for leaf in texts:
-        if "enum" not in leaf and "const" not in leaf:
+    for alternative in texts:
+        if "enum" not in alternative and "const" not in alternative:
             return None
-        values = [leaf["const"]] if "const" in leaf else leaf["enum"]
+        values = [alternative["const"]] if "const" in alternative else alternative["enum"]
         words.update(dict.fromkeys(value for value in values if isinstance(value, str)))
     return tuple(words) or None
 
 
 def _forms(texts: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    has_free_text = any("format" not in leaf for leaf in texts)
-    return frozenset() if has_free_text else frozenset(str(leaf["format"]) for leaf in texts)
+    has_free_text = any("format" not in alternative for alternative in texts)
+    return frozenset() if has_free_text else frozenset(str(alternative["format"]) for alternative in texts)
 
 
-def _refuses_no_texts(leaf: Mapping[str, Any]) -> bool:
+def _refuses_no_texts(alternative: Mapping[str, Any]) -> bool:
     """Whether it is certain that an empty text, or the word null, is none of the texts that are wanted."""
-    if leaf.get("format") in _FORMS:
+    if alternative.get("format") in _FORMS:
         return True
-    if "const" in leaf or "enum" in leaf:
-        values = [leaf["const"]] if "const" in leaf else leaf["enum"]
+    if "const" in alternative or "enum" in alternative:
+        values = [alternative["const"]] if "const" in alternative else alternative["enum"]
         return not any(isinstance(value, str) and value.strip().lower() in NO_TEXTS for value in values)
     return False
 
 
-def _by_style(properties: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    names: dict[str, tuple[str, ...]] = {}
-    for name in properties:
-        style = style_of(name)
-        names[style] = (*names.get(style, ()), name)
-    return names
+def _by_style(keys: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """The properties that may be meant by what is left of a key without case and style.
+
+    Args:
+        keys: those that are read, each with its property.
+    """
+    meant: dict[str, dict[str, None]] = {}
+    for key, name in keys:
+        meant.setdefault(style_of(key), {})[name] = None
+    return {style: tuple(names) for style, names in meant.items()}

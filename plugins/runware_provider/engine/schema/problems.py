@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from runware_provider.engine.errors import BadInput
 
@@ -19,6 +19,8 @@ MAX_PROBLEMS = 20
 """Problems told of one value."""
 SHOWN = 100
 """Characters of a value that a message quotes."""
+UNKNOWN_KEYS, OMITTED_ITEMS = "unknown_keys", "omitted_items"
+"""What is noted of an answer of which something was left out."""
 NO_ENCODING = "a string holds half of a surrogate pair, which no encoding can store"
 
 
@@ -38,6 +40,14 @@ class Problem:
     def below(self, path: str) -> Problem:
         """The same problem, of a value that holds this one at `path`."""
         return Problem(path + self.path.removeprefix("$"), self.message)
+
+
+class Checked(NamedTuple):
+    """A value as its check gives it, the problems that it has, and what was noted on the way."""
+
+    value: Any
+    problems: list[Problem]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
