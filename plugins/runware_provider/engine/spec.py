@@ -22,6 +22,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+# Whoever runs a job needs both, and finds them here since before the endpoint had a module of its own.
+from runware_provider.engine.endpoint import Endpoint as Endpoint  # noqa: PLC0414 - named on purpose
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filters import Filters, normal_form
 from runware_provider.engine.output_types import OutputType, understood
