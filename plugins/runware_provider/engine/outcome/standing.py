@@ -47,62 +47,84 @@ class Standing:
         return self.fate_unknown or self.attempt > 1 or self.shown is not None
 
 
+@dataclass(frozen=True)
+class _Past:
+    """The attempts at an inference that the ledger knows, in order, and apart by what became of them."""
+
+    attempts: Sequence[Attempt]
+    answers: tuple[Attempt, ...]
+    errors: Sequence[Attempt]
+    used_up: Sequence[Attempt]
+    """Attempts whose UUID is gone, without an answer or an error of their own."""
+    spent: Sequence[Attempt]
+    """Of these, those that count: the vendor did not just forget them."""
+
+
 def standing(history: History | None, allowed_attempts: int, *, retry_lost: bool = True) -> Standing:
     """What is known of an inference, and what its next attempt would be."""
+    # Nearly always there is one attempt, and it was answered.
     if history is not None and len(history.attempts) == 1 and history.attempts[0].kind is Kind.ANSWERED:
-        answer = history.attempts[0]  # nearly always
+        answer = history.attempts[0]
         return Standing(answer.number + 1, 0, 0, shown=answer, answers=(answer,))
-    attempts = sorted(history.attempts, key=lambda attempt: attempt.number) if history else []
-    answers = tuple(attempt for attempt in attempts if attempt.kind is Kind.ANSWERED)
-    errors = [attempt for attempt in attempts if attempt.kind is Kind.ERROR]
-    used_up = [attempt for attempt in attempts if attempt.kind is Kind.SPENT]
-    spent = [attempt for attempt in used_up if attempt.family != FORGOTTEN]
-    final = bool(errors) and is_final(errors[-1].family, len(errors), allowed_attempts, retry_lost=retry_lost)
-    errors_usd = sum_of_known(error.cost for error in errors)
-    ended_by = _ended_by(answers, errors if final else [], spent)
-
+    past = _past(history)
+    ended_by = _ended_by(past, allowed_attempts, retry_lost=retry_lost)
     # Nothing more is asked: its rows show the last answer, or else the error that ended it.
     if ended_by is not None:
-        shown = answers[-1] if answers else ended_by
-        return Standing(
-            shown.number,
-            len(errors),
-            len(spent),
-            shown=shown,
-            answers=answers,
-            ended_by=ended_by,
-            errors_usd=errors_usd,
-        )
+        shown = past.answers[-1] if past.answers else ended_by
+        return replace(_known(past, shown.number), shown=shown, ended_by=ended_by)
+    finished = (*past.errors, *past.used_up, *past.answers)
+    number = 1 + max((attempt.number for attempt in finished), default=0)
+    known = _known(past, number)
+    current = next((attempt for attempt in past.attempts if attempt.number == number), None)
+    # Nothing of the next attempt was ever meant to be sent.
+    if current is None:
+        return known
+    return _with_current(known, current)
 
-    number = 1 + max((attempt.number for attempt in (*errors, *used_up, *answers)), default=0)
-    known = Standing(
-        number,
-        len(errors),
-        len(spent),
-        shown=answers[-1] if answers else None,
-        answers=answers,
-        errors_usd=errors_usd,
+
+def _past(history: History | None) -> _Past:
+    attempts = sorted(history.attempts, key=lambda attempt: attempt.number) if history else []
+    used_up = [attempt for attempt in attempts if attempt.kind is Kind.SPENT]
+    return _Past(
+        attempts=attempts,
+        answers=tuple(attempt for attempt in attempts if attempt.kind is Kind.ANSWERED),
+        errors=[attempt for attempt in attempts if attempt.kind is Kind.ERROR],
+        used_up=used_up,
+        spent=[attempt for attempt in used_up if attempt.family != FORGOTTEN],
     )
-    current = next((attempt for attempt in attempts if attempt.number == number), None)
-    return known if current is None else _with_current(known, current)
 
 
-def _ended_by(
-    answers: Sequence[Attempt], final_errors: Sequence[Attempt], spent: Sequence[Attempt]
-) -> Attempt | None:
+def _known(past: _Past, number: int) -> Standing:
+    """Where an inference stands before its attempt of this number; what it shows is the last answer, if there is one."""
+    return Standing(
+        number,
+        len(past.errors),
+        len(past.spent),
+        shown=past.answers[-1] if past.answers else None,
+        answers=past.answers,
+        errors_usd=sum_of_known(error.cost for error in past.errors),
+    )
+
+
+def _ended_by(past: _Past, allowed_attempts: int, *, retry_lost: bool) -> Attempt | None:
     """The attempt after which nothing more is asked; an answer that came later asks further by itself."""
-    last_answer = answers[-1].number if answers else 0
-    if final_errors and final_errors[-1].number > last_answer:
-        return final_errors[-1]
-    if len(spent) > MOST_SPENT and spent[-1].number > last_answer:
-        return spent[-1]
+    last_answer = past.answers[-1].number if past.answers else 0
+    if past.errors:
+        error = past.errors[-1]
+        ends = is_final(error.family, len(past.errors), allowed_attempts, retry_lost=retry_lost)
+        # The vendor's last word, or as many errors as are allowed.
+        if ends and error.number > last_answer:
+            return error
+    # Its UUIDs are used up without a word, again and again.
+    if len(past.spent) > MOST_SPENT and past.spent[-1].number > last_answer:
+        return past.spent[-1]
     return None
 
 
 def _with_current(known: Standing, current: Attempt) -> Standing:
     """What is known of the attempt that comes next: an earlier process meant to send it, or did."""
-    # It was taken back before anybody got it: it is sent as if nothing had been.
-    if current.kind is Kind.REJECTED and current.family == WITHDRAWN:
+    # It is sent as if nothing had been.
+    if _is_withdrawn(current):
         return replace(known, withdrawn=True)
     # Whatever else is known of it, it is asked for before it is sent.
     return replace(
@@ -115,9 +137,14 @@ def _with_current(known: Standing, current: Attempt) -> Standing:
 
 def never_begun(history: History | None) -> bool:
     """Whether nothing of an inference was ever sent, or refused: what was withdrawn is none."""
-    return history is None or all(
-        one.kind is Kind.REJECTED and one.family == WITHDRAWN for one in history.attempts
-    )
+    if history is None:
+        return True
+    return all(_is_withdrawn(attempt) for attempt in history.attempts)
+
+
+def _is_withdrawn(attempt: Attempt) -> bool:
+    """Whether an attempt was taken back before anybody got it."""
+    return attempt.kind is Kind.REJECTED and attempt.family == WITHDRAWN
 
 
 def may_have_been_sent(known: Standing) -> bool:
