@@ -420,6 +420,12 @@ def test_a_root_that_is_no_object_is_refused(schema: dict[str, Any]) -> None:
     assert "the root is no object" in refusal(schema)
 
 
+def test_a_root_whose_only_type_is_in_a_list_is_an_object() -> None:
+    made = output_schema({"type": ["object"], "properties": {"a": {"type": "string"}}})
+    assert made.wire()["type"] == "object"
+    assert made.fit({"a": "x"}).value == {"a": "x"}
+
+
 @pytest.mark.parametrize("root", [{}, {"type": "object"}])
 def test_null_in_the_place_of_an_object_is_a_problem_whatever_the_schema_says(root: dict[str, Any]) -> None:
     assert set(problems(output_schema({**root, "properties": {"a": {"type": "string"}}}), None)) == {"$"}

@@ -117,6 +117,32 @@ def test_a_draft_is_sent_as_the_words_of_2020_12() -> None:
     }
 
 
+def test_where_the_root_names_no_draft_the_one_that_its_parts_name_is_meant() -> None:
+    pair = {
+        **PAIR,
+        "$schema": D4,
+        "properties": {"a": {**WHOLE, "minimum": 1, "exclusiveMinimum": True}, "b": WHOLE},
+    }
+    made = of(None, {"$ref": "#/definitions/pair"}, definitions={"pair": pair})
+    assert made.fit({"x": {"a": 2}}).problems == []
+    assert made.fit({"x": {"a": 1}}).problems
+    with pytest.raises(BadInput, match="`const` means nothing in draft-04"):
+        of(None, {"$ref": "#/definitions/pair"}, definitions={"pair": {**pair, "not": {"const": 1}}})
+    with pytest.raises(BadInput, match="names another draft than the root's"):
+        of(None, {**PAIR, "$schema": D4}, definitions={"pair": {**WHOLE, "$schema": D7}})
+
+
+def test_a_name_of_a_part_counts_where_it_moves_references_only() -> None:
+    named = {**TEXT, "$id": "https://example.org/text"}
+    made = of(D7, {"$ref": "#/definitions/text"}, definitions={"text": named})
+    assert made.fit({"x": "a"}).problems == []
+    around = {"$id": "https://example.org/around", "allOf": [{"$ref": "#/definitions/text"}]}
+    with pytest.raises(BadInput, match="`\\$id` inside of the schema moves its references"):
+        of(D7, {"$ref": "#/definitions/around"}, definitions={"text": TEXT, "around": around})
+    with pytest.raises(BadInput, match="leads out of the schema"):
+        of(D7, {"$ref": "https://example.org/text"}, definitions={"text": named})
+
+
 def test_properties_that_are_called_like_keywords_are_properties() -> None:
     names = ("dependencies", "items", "id", "$id", "$schema", "$ref", "prefixItems", "const")
     schema = {"type": "object", "properties": dict.fromkeys(names, WHOLE)}

@@ -51,6 +51,7 @@ def test_what_only_a_condition_names_is_refused_before_it_is_paid_for(
         {"if": IF, "then": {"required": ["to"], "properties": {"to": {"minItems": 1}}}},
         {"if": IF, "then": {"properties": {"card": False}}},
         {"dependentRequired": {"kind": ["to"]}},
+        {"dependentRequired": {"nobody": ["asked"]}, "dependentSchemas": {"nobody": IBAN}},
         {"not": {"required": ["card"]}},
     ],
 )

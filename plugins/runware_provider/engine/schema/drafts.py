@@ -1,6 +1,6 @@
 """A JSON Schema of an older draft, written as 2020-12 says the same.
 
-`$schema` names the draft. Without it a schema is read as 2020-12, except for what 2020-12 has no meaning for and an older
+`$schema` names the draft, at the root, or alike in all parts that name one. Without it a schema is read as 2020-12, except for what 2020-12 has no meaning for and an older
 draft has one: `dependencies`, a list as `items`, `exclusiveMinimum: true`. What means nothing in the draft that is
 named, and something in another, is refused: a validator of that draft would pass over it in silence.
 """
@@ -50,17 +50,28 @@ def as_2020_12(document: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
     Raises:
         BadInput: `$schema` names no draft that is known, or a keyword means nothing in the draft.
     """
-    draft = _draft_of(document.get("$schema"), refuse)
+    draft = _draft_of(document.get("$schema", _only_draft_inside(document)), refuse)
     plain = {keyword: value for keyword, value in document.items() if keyword not in {"$schema", "$id"}}
-    modern: dict[str, Any] = rewritten(
-        plain, _Modernizing(draft, refuse, has_references=_refers(plain)).changed
-    )
+    modern: dict[str, Any] = rewritten(plain, _Modernizing(draft, refuse).changed)
     return modern
 
 
-def _refers(document: dict[str, Any]) -> bool:
-    """Whether there may be a reference, whose meaning depends on what the schemas around it are called."""
-    text = json.dumps(document)
+def _only_draft_inside(document: dict[str, Any]) -> Any:
+    """What `$schema` says in the parts of a document; None where it says nothing, or this and that."""
+    named: set[str] = set()
+
+    def noted(part: dict[str, Any], path: str) -> dict[str, Any]:  # noqa: ARG001 - as `rewritten` calls it
+        if "$schema" in part:
+            named.add(str(part["$schema"]))
+        return part
+
+    rewritten(document, noted)
+    return named.pop() if len(named) == 1 else None
+
+
+def _refers(schema: dict[str, Any]) -> bool:
+    """Whether there may be a reference inside, whose meaning depends on what the schemas around it are called."""
+    text = json.dumps(schema)
     return any(f'"${kind}":' in text for kind in ("ref", "dynamicRef", "recursiveRef"))
 
 
@@ -86,10 +97,9 @@ def _name(draft: int | None) -> str:
 class _Modernizing:
     """Subschemas of one draft, `None` where none is named."""
 
-    def __init__(self, draft: int | None, refuse: Refuse, *, has_references: bool) -> None:
+    def __init__(self, draft: int | None, refuse: Refuse) -> None:
         self._draft = draft
         self._refuse = refuse
-        self._has_references = has_references
         self._year = 2020 if draft is None else draft
 
     def changed(self, schema: dict[str, Any], path: str) -> dict[str, Any]:
@@ -109,15 +119,16 @@ class _Modernizing:
         return self._dependencies(schema)
 
     def _nameless(self, schema: dict[str, Any], path: str) -> dict[str, Any]:
-        """Without the draft, where it is the document's, and without names, where nothing can refer to them.
+        """Without the draft, where it is the document's, and without a name, where it moves no reference inside.
 
-        Tools that name a draft name all schemas in it, too. Where no draft is named, somebody meant something.
+        Tools that name a draft name all schemas in it, too; where no draft is named, somebody meant something. A reference to
+        such a name leads out of what is understood here, and is refused as such.
         """
         if "$schema" in schema and _draft_of(schema["$schema"], self._refuse) != self._draft:
             self._refuse(path, "`$schema` names another draft than the root's", "Write it at the root only")
         keyword = "id" if self._year == 4 else "$id"
         is_root = keyword == "id" and path == "$"  # whose `$id` is dropped already
-        may_be_meant = self._has_references or self._draft is None
+        may_be_meant = self._draft is None or _refers(schema)
         if isinstance(schema.get(keyword), str) and may_be_meant and not is_root:
             remedy = "Drop it, and use references like '#/definitions/Name'"
             self._refuse(path, f"`{keyword}` inside of the schema moves its references", remedy)

@@ -50,6 +50,8 @@ def inlined(document: dict[str, Any], refuse: Refuse, *, keep_recursion: bool = 
             'If all are objects, write "type": "object" beside it; else wrap it: an object with one property'
         )
         refuse("$", f"the root is no object, but a choice: `{choice}`", remedy)
+    if flat.get("type") == ["object"]:
+        flat = {**flat, "type": "object"}
     if flat.get("type") != "object":
         refuse("$", "the root is no object", "Wrap it: an object with one property, say `items`")
     definitions = inlining.definitions()

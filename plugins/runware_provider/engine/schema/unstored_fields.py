@@ -20,19 +20,24 @@ def unstored(schema: Mapping[str, Any], node: Node, path: str) -> Iterator[str]:
         node: the struct that stores it.
         path: where it stands.
     """
-    for part in _conditional(schema):
+    for part in _conditional(schema, node):
         yield from _demanded(part, node, path)
 
 
-def _conditional(schema: Mapping[str, Any]) -> Iterator[Any]:
+def _conditional(schema: Mapping[str, Any], node: Node) -> Iterator[Any]:
     """The parts that hold for some of the values only."""
     for keyword in ("then", "else"):
         yield schema.get(keyword)
-    yield from schema.get("dependentSchemas", {}).values()
     for keyword in ("anyOf", "oneOf", "allOf"):
         yield from schema.get(keyword, ())
-    for names in schema.get("dependentRequired", {}).values():
-        yield {"required": names}
+    # What depends on a property that nobody described demands nothing of what was asked for.
+    stored = {field.name for field in node.fields}
+    for name, part in schema.get("dependentSchemas", {}).items():
+        if name in stored:
+            yield part
+    for name, names in schema.get("dependentRequired", {}).items():
+        if name in stored:
+            yield {"required": names}
 
 
 def _demanded(part: Any, node: Node, path: str) -> Iterator[str]:
@@ -49,5 +54,5 @@ def _demanded(part: Any, node: Node, path: str) -> Iterator[str]:
             yield joined(path, name)
         elif name in described:
             yield from _demanded(described[name], stored[name], joined(path, name))
-    for inner in _conditional(part):
+    for inner in _conditional(part, node):
         yield from _demanded(inner, node, path)
