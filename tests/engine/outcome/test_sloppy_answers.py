@@ -60,6 +60,14 @@ def judged(item: dict[str, Any], forcing: Any = "tool", schema: Any = OPEN) -> J
     return judge_of(forcing, schema).judge(entry, 1)
 
 
+def offered(item: dict[str, Any]) -> Judgement:
+    """What becomes of an answer where the user's own tools may be called."""
+    judge = Judge(
+        offer_tools(TOOLS, None, None), tool_schema(TOOLS), model="m", job_id=bytes(16), keep_raw=False
+    )
+    return judge.judge(Entry(KEY, 1, Kind.ANSWERED, item=json.dumps(item).encode()), 1)
+
+
 def called(*arguments: Any, name: str = "answer", **item: Any) -> dict[str, Any]:
     return {"tools": [{"name": name, "input": one} for one in arguments], **item}
 
@@ -93,6 +101,8 @@ def called(*arguments: Any, name: str = "answer", **item: Any) -> dict[str, Any]
         pytest.param(f"[{TEXT}]", ["list_of_one"], id="a list of one"),
         pytest.param(json.dumps(TEXT), ["json_string"], id="a string"),
         pytest.param('{"Vendor": "Acme", "TOTAL": 12.5}', ["key_style"], id="keys in another case"),
+        pytest.param('{"ｖｅｎｄｏｒ": "Acme", "to\u200btal\ufeff": 12.5}', ["key_style"], id="keys of another width, and with what has none"),
+        pytest.param('{"vendor": "Acme", "Vendor": "Acme", "total": 12.5}', ["key_style"], id="a key in two styles that say the same"),
         pytest.param('{"vendor": "Acme", "total": "12.5"}', ["number_from_text"], id="a number as text"),
         pytest.param('{"vendor": "Acme", "total": 12.5, "tax": "{}", "note": 1}', ["unknown_keys", "json_text"], id="an object as text"),
     ],
@@ -142,6 +152,8 @@ def test_a_call_that_is_written_into_the_text_is_read_as_one(text: str) -> None:
         pytest.param(called({"data": [ACME]}), "`data`", id="an envelope with a list"),
         pytest.param({"text": json.dumps({"name": "other", "arguments": ACME})}, "`name`", id="the envelope of another tool"),
         pytest.param(called({"vendor": "ok", "data": {"vendor": "Acme", "total": 1}}), "inside of `data`", id="half an envelope"),
+        pytest.param(called({"vendor": None, "total": None, "Invoice": ACME}), "inside of `Invoice`", id="an envelope beside nulls"),
+        pytest.param(called({"vendor": "A", "invoices": [ACME]}), "inside of `invoices`", id="an envelope with a list beside a part"),
         pytest.param(called({"type": "object", "properties": OPEN["properties"]}), "nobody asked", id="the schema"),
         pytest.param({"text": '{"error": "The document is empty."}'}, "`error`", id="an error"),
         pytest.param(called({"vendor": "A", "tax": {"Tax": {"rate": 5}}}), "$.tax", id="an envelope inside"),
@@ -230,40 +242,55 @@ def test_an_empty_object_is_shown_to_the_model_which_may_say_it_again() -> None:
         ('<tool_call>{"name": "book", "arguments": {"city": "Bern"}}</tool_call>', ["book"], ["call_in_text"]),
         ('[{"name": "book", "arguments": {"city": "Bern"}}, {"name": "cancel", "arguments": {}}]', ["book", "cancel"], ["call_in_text"]),
         ("I would not call anything.", [], []),
+        ("You could call book(city) here.", [], []),
         ('{"name": "Acme"}', [], []),
+        ('{"city": "Bern", "mood": "good"}', [], []),
+        ("{}", [], []),
     ],
 )  # fmt: skip
 def test_calls_of_own_tools_are_read_from_the_text_too(text: str, calls: list[str], mends: list[str]) -> None:
-    judge = Judge(
-        offer_tools(TOOLS, None, None), tool_schema(TOOLS), model="m", job_id=bytes(16), keep_raw=False
-    )
-    said = judge.judge(Entry(KEY, 1, Kind.ANSWERED, item=json.dumps({"text": text}).encode()), 1)
+    said = offered({"text": text})
     assert (said.outcome, [call["name"] for call in said.result]) == (Outcome.SUCCEEDED, calls)
     assert said.facts["mends"] == mends
 
 
-@pytest.mark.parametrize("text", ["<tool_call>{", DSML, 'book(city="Bern")', "<|python_tag|>book.call(1)"])
-def test_a_call_of_own_tools_that_cannot_be_read_is_no_answer_in_words(text: str) -> None:
-    judge = Judge(
-        offer_tools(TOOLS, None, None), tool_schema(TOOLS), model="m", job_id=bytes(16), keep_raw=False
-    )
-    said = judge.judge(Entry(KEY, 1, Kind.ANSWERED, item=json.dumps({"text": text}).encode()), 1)
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("<tool_call>{", "cannot be read"),
+        (DSML, "'answer' is no tool"),
+        ('book(city="Bern")', "cannot be read"),
+        ("<|python_tag|>book.call(1)", "cannot be read"),
+        ('{"name": "cook", "arguments": {"city": "Bern"}}', "'cook' is no tool"),
+        ('```json\n{"city": "Bern"}\n```', "call the tool"),
+    ],
+)
+def test_a_call_of_own_tools_that_cannot_be_read_is_no_answer_in_words(text: str, says: str) -> None:
+    said = offered({"text": text})
     assert (said.outcome, said.result) == (Outcome.INVALID, None)
+    assert says in said.facts["error_message"]
+
+
+def test_a_further_call_that_is_written_beside_those_that_were_made_is_not_lost() -> None:
+    made = [{"name": "book", "input": {"city": "Bern"}}]
+    bern, rome = (json.dumps({"name": "book", "arguments": {"city": city}}) for city in ("Bern", "Rome"))
+    for text in ("Done.", f"<tool_call>{bern}</tool_call>", bern):
+        said = offered({"tools": made, "text": text})
+        assert (said.outcome, len(said.result)) == (Outcome.SUCCEEDED, 1)
+    for text in (f"<tool_call>{rome}</tool_call>", rome, "<tool_call>{"):
+        assert offered({"tools": made, "text": text}).outcome is Outcome.INVALID
 
 
 @pytest.mark.parametrize("given", ["", " ", "null", {}, "{}"])
 def test_a_tool_without_parameters_needs_no_arguments(given: Any) -> None:
-    judge = Judge(
-        offer_tools(TOOLS, None, None), tool_schema(TOOLS), model="m", job_id=bytes(16), keep_raw=False
-    )
-    item = {"tools": [{"name": "cancel", "input": given}]}
-    said = judge.judge(Entry(KEY, 1, Kind.ANSWERED, item=json.dumps(item).encode()), 1)
+    said = offered({"tools": [{"name": "cancel", "input": given}]})
     assert said.result == [{"name": "cancel", "arguments": None}]
-    asked = {"tools": [{"name": "book", "input": given}]}
-    assert (
-        judge.judge(Entry(KEY, 1, Kind.ANSWERED, item=json.dumps(asked).encode()), 1).outcome
-        is Outcome.INVALID
-    )
+    assert offered({"tools": [{"name": "book", "input": given}]}).outcome is Outcome.INVALID
+
+
+def test_what_a_tool_without_parameters_is_given_all_the_same_is_counted_as_left_out() -> None:
+    said = offered({"tools": [{"name": "cancel", "input": {"reason": "rain"}}]})
+    assert (said.result, said.facts["mends"]) == ([{"name": "cancel", "arguments": None}], ["unknown_keys"])
 
 
 PIECES = (

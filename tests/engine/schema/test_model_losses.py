@@ -483,3 +483,14 @@ def test_no_value_of_a_union_vanishes_without_a_word(model: Any, inner: dict[str
     dumped = TypeAdapter(model).dump_python(TypeAdapter(model).validate_python({"u": inner}))["u"]
     stored = {key: value for key, value in fit.value["u"].items() if value is not None}
     assert stored.keys() == {key for key, value in inner.items() if value is not None}, dumped
+
+
+class Defaults(BaseModel):
+    city: str = "Bern"
+
+
+@pytest.mark.parametrize("asked", [Defaults, {"properties": {"city": {"type": "string", "default": "Bern"}}}])
+def test_what_defaults_alone_say_nobody_said(asked: Any) -> None:
+    fit = output_schema(asked).fit({})
+    assert (fit.value, fit.mends, fit.doubt is not None) == ({"city": "Bern"}, ("empty_object",), True)
+    assert output_schema(asked).fit({"city": "Bern"}).doubt is None

@@ -50,31 +50,32 @@ def call_of(value: Any) -> Call | None:
     return name, arguments
 
 
-def calls_in(text: str, tools: Collection[str]) -> list[Call] | Fault | None:
+def calls_in(text: str, tools: Collection[str], *, of_any: bool = False) -> list[Call] | Fault | None:
     """The calls that a text consists of, a fault if it holds calls that cannot be read, or nothing if it holds none.
 
     Args:
         text: what the model said.
         tools: the names of those that it could call.
+        of_any: whether plain JSON that looks like a call is one also where no tool has its name.
     """
     rest = behind_thinking(text)
     if CALL_MARK.search(rest) is not None:
         return _marked(rest)
     plain = without_fence(rest).strip()
     if plain.startswith(("{", "[")):
-        return _as_json(plain, tools)
+        return _as_json(plain, tools, of_any=of_any)
     # Python's way to write a call says nothing that is JSON.
     is_python = any(plain.startswith(f"{name}(") for name in tools)
     return _UNREADABLE if is_python else None
 
 
-def _as_json(plain: str, tools: Collection[str]) -> list[Call] | Fault | None:
+def _as_json(plain: str, tools: Collection[str], *, of_any: bool) -> list[Call] | Fault | None:
     value, fault = whole(plain)
     if fault is not None:
         is_python = any(plain.startswith(f"[{name}(") for name in tools)
         return _UNREADABLE if is_python else None
     calls = [call_of(each) for each in (value if isinstance(value, list) else [value])]
-    known = [call for call in calls if call is not None and call[0] in tools]
+    known = [call for call in calls if call is not None and (of_any or call[0] in tools)]
     return known if known and len(known) == len(calls) else None
 
 

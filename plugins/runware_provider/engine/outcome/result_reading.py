@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.api.forcing import Forced
     from runware_provider.engine.api.results import Result
 
+_NO_CALL = Fault("what a tool would be given is written into the text; call the tool")
 _DIFFERENT = "there is more than one answer, and they differ; give one"
 
 
@@ -134,16 +135,13 @@ class ResultReader:
         return Answer(None, (), _DIFFERENT)
 
     def _calls(self, result: Result) -> Answer:
-        calls: Sequence[tuple[str, Any]] = result.calls
-        mends: dict[str, None] = {}
-        if not calls:
-            written = calls_in(result.text or "", self._tools)
-            if isinstance(written, Fault):
-                return Answer(None, (), written.problem)
-            if written:
-                calls, mends = written, {"call_in_text": None}
+        written = self._written_calls(result.text)
+        if isinstance(written, Fault):
+            return Answer(None, (), written.problem)
+        calls: Sequence[tuple[str, Any]] = result.calls or written
         if not calls and self._forced.calls_required:
             return Answer(None, (), "the model called no tool")
+        mends = {} if result.calls or not written else {"call_in_text": None}
         read: list[tuple[str, Any]] = []
         for name, arguments in calls:
             answer = self._of_own_tool(name, arguments)
@@ -151,7 +149,26 @@ class ResultReader:
                 return Answer(None, tuple(mends), f"the call of {name!r}: {answer.problem}")
             mends.update(dict.fromkeys(answer.mends))
             read.append((name, answer.value))
+        # A call that was made may be written out, too; another one would be lost.
+        if result.calls and any(not self._is_among(call, read) for call in written):
+            return Answer(None, tuple(mends), f"{_DIFFERENT}: a further call is written into the text")
         return Answer(read, tuple(mends), None)
+
+    def _written_calls(self, text: str | None) -> list[tuple[str, Any]] | Fault:
+        """The calls in a text; a fault where it holds what a tool would be given, and does not say which tool."""
+        calls = calls_in(text or "", self._tools, of_any=True)
+        if calls is not None:
+            return calls
+        said = read_json(text).value if text and text.lstrip().startswith(("{", "`")) else None
+        looks_given = (
+            isinstance(said, dict) and said and any(said.keys() <= keys for keys in self._tools.values())
+        )
+        return _NO_CALL if looks_given else []
+
+    def _is_among(self, call: tuple[str, Any], calls: Sequence[tuple[str, Any]]) -> bool:
+        name, arguments = call
+        value = self._of_own_tool(name, arguments).value
+        return any(called == name and is_same(value, given) for called, given in calls)
 
     def _of_own_tool(self, name: str, arguments: Any) -> Answer:
         is_nothing = arguments is None or (isinstance(arguments, str) and arguments.strip() in {"", "null"})

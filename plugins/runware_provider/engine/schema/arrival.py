@@ -108,12 +108,21 @@ def _misfits(
     if len(unknown) == len(read):
         yield Problem(path, f"it holds {_listed(unknown)}, which nobody asked for; {_wanted(place)}")
         return
-    missing = place.properties.keys() - {names[key] for key in read if key in names}
+    # What is null may well be what stands elsewhere.
+    given = {names[key] for key, inner in read.items() if key in names and inner is not None}
+    missing = place.properties.keys() - given
     for key in unknown:
-        inner = read[key]
-        if isinstance(inner, dict) and not missing.isdisjoint(inner):
-            stray = sorted(missing & inner.keys())
+        inside = _inside(read[key])
+        stray = [name for name in place.properties if name in missing and inside.get(name) is not None]
+        if stray:
             yield Problem(path, f"{_listed(stray)} stands inside of {_listed([key])}, which nobody asked for")
+
+
+def _inside(value: Any) -> Mapping[str, Any]:
+    """What an object holds, or the first object of a list."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    return value if isinstance(value, dict) else {}
 
 
 def _differ(value: dict[str, Any], keys: list[str]) -> bool:

@@ -143,6 +143,6 @@ class OutputSchema:
         if not isinstance(converted, dict):
             return Fit(None, [Problem("$", _NO_OBJECT)])
         # An empty object may say that nothing is known, or be what a model says that did not try.
-        if not value and not any(inner is not None for inner in converted.values()):
+        if not value:
             return Fit(converted, [], (EMPTY_OBJECT,), doubt=_EMPTY)
         return Fit(converted, [], notes)

@@ -20,7 +20,8 @@ OPENED_KEYS = "x-keys-that-are-read-in-part"
 """Where it says of which further keys fields read a part."""
 READS_ITSELF = "x-read-by-a-validator"
 """Where a validator of the user's reads what comes, whatever it is."""
-_BETWEEN_WORDS = re.compile(r"[\s_.-]+")
+_BETWEEN_WORDS = re.compile(r"[\s_.\-\u00ad\u200b-\u200f\u2060\ufeff]+")
+"""What may stand between the words of a key, or be in it without being seen."""
 _ANY_KIND = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 
 
@@ -100,8 +101,11 @@ def _place_of_any(schemas: Sequence[Any]) -> Place:
 
 
 def style_of(key: str) -> str:
-    """What is left of a key without its case and style: `vendorName`, `vendor_name` and `Vendor Name` are the same."""
-    return _BETWEEN_WORDS.sub("", unicodedata.normalize("NFC", key)).casefold()
+    """What is left of a key without its case and style: `vendorName`, `vendor_name` and `Vendor Name` are the same.
+
+    So are letters of another width or composition, and what has no width.
+    """
+    return _BETWEEN_WORDS.sub("", unicodedata.normalize("NFKC", key)).casefold()
 
 
 def _alternatives(schema: Any) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from runware_provider.engine.schema.nodes import list_of
 from runware_provider.engine.schema.object_answers import EMPTY_OBJECT
-from runware_provider.engine.schema.problems import MAX_PROBLEMS, Fit, Problem, short
+from runware_provider.engine.schema.problems import MAX_PROBLEMS, UNKNOWN_KEYS, Fit, Problem, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +60,9 @@ class ToolSchema:
             problems += [problem.below(f"$[{index}].arguments") for problem in fit.problems]
             # A tool may well be called with nothing that it could be given.
             mends.update(dict.fromkeys(mend for mend in fit.mends if mend != EMPTY_OBJECT))
+            # Of one that can be given nothing, nothing is stored.
+            if name not in self._stored and arguments:
+                mends[UNKNOWN_KEYS] = None
             converted.append(self._row(name, fit.value))
         return Fit(None if problems else converted, problems[:MAX_PROBLEMS], tuple(mends))
 
