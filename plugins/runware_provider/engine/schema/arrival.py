@@ -71,7 +71,7 @@ def _with_described_keys(
         # A model that reads several keys for a field says itself which of them counts.
         if len(spellings) > 1 and not is_styled:
             continue
-        if _differ(value, spellings):
+        if len(spellings) > 1 and _differ(value, spellings):
             told = _listed(spellings)
             arrival.misfits.append(Problem(path, f"{told} are the same key but for its style; give it once"))
             continue
@@ -126,8 +126,7 @@ def _inside(value: Any) -> Mapping[str, Any]:
 
 
 def _differ(value: dict[str, Any], keys: list[str]) -> bool:
-    given = [json.dumps(value[key], sort_keys=True) for key in keys if key in value]
-    return len(set(given)) > 1
+    return len({json.dumps(value[key], sort_keys=True) for key in keys}) > 1
 
 
 def _wanted(place: Place) -> str:

@@ -8,6 +8,7 @@ what it was made from, wherever something can be lost that way; most models have
 
 from __future__ import annotations
 
+import itertools
 import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -83,16 +84,16 @@ class Fields(Watch):
     def __init__(self, cls: type | None, read: FieldsRead, *, unseen: bool) -> None:
         self.cls = cls
         self._read = read
-        self._below: dict[str, Watch] = {}
+        self._below: list[tuple[ReadField, Watch]] = []
         self.keys = frozenset(key for each in read.fields for key in (*each.keys, *each.opened))
         self._parts = _parts(read.fields)
-        has_choices = any(len(each.paths) > 1 for each in read.fields)
-        self.may_lose = unseen or has_choices or bool(self._parts)
+        self._of_several = [each for each in read.fields if len(each.paths) > 1]
+        self.may_lose = unseen or bool(self._of_several) or bool(self._parts)
 
-    def add(self, name: str, watch: Watch) -> None:
+    def add(self, read: ReadField, watch: Watch) -> None:
         """Adds what looks after the value of a field."""
         if watch.may_lose:
-            self._below[name] = watch
+            self._below.append((read, watch))
             self.may_lose = True
 
     def takes(self, made: Any) -> bool:
@@ -119,14 +120,13 @@ class Fields(Watch):
         if not isinstance(value, dict) or not self.takes(made):
             return
         certain = certain and not self._read.validated_before
-        self._note_unread([(key,) for key in self.unread(value)], path, losses, certain=certain)
-        self._note_unread(list(self._unread_parts(value)), path, losses, certain=certain)
-        for each in self._read.fields:
-            given = list(_given(each, value))
-            self._note_second(given, path, losses, certain=certain)
-            watch = self._below.get(each.name)
-            if watch is not None and given:
-                place, inner = given[0]
+        unread = [(key,) for key in self.unread(value)]
+        if unread or self._parts:
+            self._note_unread([*unread, *self._unread_parts(value)], path, losses, certain=certain)
+        for each in self._of_several:
+            self._note_second(list(_given(each, value)), path, losses, certain=certain)
+        for each, watch in self._below:
+            for place, inner in itertools.islice(_given(each, value), 1):
                 inside = made.get(each.name) if self.cls is None else getattr(made, each.name, None)
                 watch.look(inside, inner, (*path, *place), losses, certain=certain)
 

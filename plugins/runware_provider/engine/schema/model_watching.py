@@ -118,7 +118,7 @@ class _Making:
         for each in read.fields:
             below = self.watch(each.schema)
             if below is not None:
-                watch.add(each.name, below)
+                watch.add(each, below)
         return watch
 
     def choice(self, schema: CoreSchema) -> Watch | None:
