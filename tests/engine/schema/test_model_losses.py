@@ -33,6 +33,7 @@ from typing_extensions import TypedDict
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.schema.answer_schema import output_schema
 from runware_provider.engine.schema.model_watching import watch_of
+from runware_provider.engine.schema.problems import MAX_PROBLEMS
 
 UNKNOWN = ("unknown_keys",)
 STYLE = ("key_style",)
@@ -121,6 +122,11 @@ def test_a_key_that_another_alternative_would_have_kept_is_a_misfit(model: Any, 
 def test_the_model_that_answers_is_told_what_the_other_alternative_lacks() -> None:
     (problem,) = output_schema(OfModels).fit({"u": {"x": 1, "y": "unknown"}}).problems
     assert "$.y: Input should be a valid integer" in problem.message
+
+
+def test_of_many_misfits_as_many_are_told_as_of_any_value() -> None:
+    fit = output_schema(InAList).fit({"u": [{"x": 1, "y": "unknown"}] * 1_000})
+    assert len(fit.problems) == MAX_PROBLEMS
 
 
 class Ends(BaseModel):

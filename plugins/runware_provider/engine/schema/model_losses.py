@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from runware_provider.engine.schema.json_text import is_same
-from runware_provider.engine.schema.problems import Problem, clip, path_of
+from runware_provider.engine.schema.problems import MAX_PROBLEMS, Problem, clip, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -196,7 +196,9 @@ class Choice(Watch):
         taken = next((each for each in self._alternatives if each.takes(made)), None)
         if taken is None:
             return
-        if isinstance(taken, Fields) and isinstance(value, dict) and certain and not self._is_told:
+        # Each misfit takes a validation, and more are not told.
+        is_guessed = certain and not self._is_told and len(losses.misfits) < MAX_PROBLEMS
+        if is_guessed and isinstance(taken, Fields) and isinstance(value, dict):
             self._note_others(taken, value, path, losses)
         taken.look(made, value, path, losses, certain=certain)
 
