@@ -25,6 +25,10 @@ _ANNOUNCED = re.compile(r"\s*label\s*:", re.IGNORECASE)
 MOST_EXPLAINED = 10_000
 """Characters of an explanation that ends with a label."""
 _BOLD_END = re.compile(r"\*\*([^*]{1,200})\*\*[\s.!]*$")
+_ANNOUNCED_END = re.compile(
+    r"\b(?:label|category|class|classification|answer|result|output|topic)(?: is)?\s{0,9}:\s{0,9}([^:*]{1,200})$",
+    re.IGNORECASE,
+)
 _DENIAL = re.compile(r"\b(?:not|no|never|neither|nor|isn't|cannot)\b", re.IGNORECASE)
 _AROUND = " \t-*#>`'\"_.:"
 _MAY_STAND_BESIDE = {"enum", "type", "title", "description", "$schema"}
@@ -66,16 +70,18 @@ class Labels:
         return found[0] if len(found) == 1 else None
 
     def at_the_end(self, text: str) -> str | None:
-        """The one label that an explanation ends with: alone in its last line, or bold; nothing if it names another.
+        """The one label that an explanation ends with: alone in its last line, bold, or behind `Category:` and its like.
+
+        Nothing if it names another.
 
         Args:
             text: what the model said in place of an object.
         """
         lines = text[-MOST_EXPLAINED:].splitlines()
         last = next((line for line in reversed(lines) if line.strip()), "")
-        bold = _BOLD_END.search(last)
-        is_denied = bold is not None and _DENIAL.search(last) is not None
-        words = last.strip(_AROUND) if bold is None else bold[1]
+        told = _BOLD_END.search(last) or _ANNOUNCED_END.search(last)
+        is_denied = told is not None and _DENIAL.search(last) is not None
+        words = last.strip(_AROUND) if told is None else told[1]
         label = None if is_denied or len(text) > MOST_EXPLAINED else self.meant(words)
         if label is None:
             return None
