@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    Json,
     OnErrorOmit,
     RootModel,
     StringConstraints,
@@ -431,6 +432,18 @@ def test_behind_a_validator_of_a_field_too() -> None:
     made = output_schema(AroundCleaned)
     assert made.fit({"inner": [], "listed": {"items": [{"x": 1}]}}).mends == ()
     assert made.fit({"inner": [], "listed": [{"x": 1, "y": 2}]}).mends == UNKNOWN
+
+
+class OfText(BaseModel):
+    made: Json[Inner]
+
+
+def test_what_a_text_of_json_holds_is_looked_after_as_well() -> None:
+    made = output_schema(OfText)
+    assert made.fit({"made": '{"p": 1}'}).mends == ()
+    assert made.fit({"made": '{"p": 1, "q": 2}'}).mends == UNKNOWN
+    (problem,) = made.fit({"made": '{"p": 1, "p": 2}'}).problems
+    assert "occurs twice" in problem.message
 
 
 class Tree(BaseModel):

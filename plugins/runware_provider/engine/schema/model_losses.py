@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from runware_provider.engine.schema.json_text import is_same
+from runware_provider.engine.schema.json_text import is_same, whole
 from runware_provider.engine.schema.problems import MAX_PROBLEMS, Problem, clip, path_of
 
 if TYPE_CHECKING:
@@ -294,6 +294,29 @@ class Validated(Watch):
 
     def look(self, made: Any, value: Any, path: Path, losses: Losses, *, certain: bool) -> None:  # noqa: ARG002
         self._inner.look(made, value, path, losses, certain=False)
+
+
+class InText(Watch):
+    """What is made of a text that is JSON (`Json[...]`)."""
+
+    def __init__(self, inner: Watch) -> None:
+        self._inner = inner
+        self.has_fields = inner.has_fields
+        self.may_lose = inner.may_lose
+
+    def takes(self, made: Any) -> bool:
+        return self._inner.takes(made)
+
+    def look(self, made: Any, value: Any, path: Path, losses: Losses, *, certain: bool) -> None:
+        if not isinstance(value, str):
+            return
+        inside, fault = whole(value)
+        # Of two equal keys pydantic takes the last.
+        if fault is not None:
+            losses.misfits.append(Problem(path_of(path), fault.problem))
+        else:
+            # What a text holds has no path that could be left out.
+            self._inner.look(made, inside, path, losses, certain=certain)
 
 
 class Again(Watch):

@@ -11,6 +11,7 @@ from runware_provider.engine.schema.model_losses import (
     Again,
     Choice,
     Fields,
+    InText,
     Items,
     Positions,
     Root,
@@ -133,6 +134,12 @@ class _Making:
         is_told = schema["type"] == "tagged-union" or schema.get("mode") == "left_to_right"
         return Choice(alternatives, is_told=is_told) if alternatives else None
 
+    def in_text(self, schema: CoreSchema) -> Watch | None:
+        """What looks after what a text of JSON holds."""
+        with self._where_nobody_sees():
+            inner = self.watch(schema.get("schema") or {"type": "any"})
+        return None if inner is None else InText(inner)
+
     def map(self, schema: CoreSchema) -> Watch | None:
         """What looks after a map."""
         value = schema.get("values_schema")
@@ -163,6 +170,7 @@ _MAKERS: dict[str, Callable[[_Making, CoreSchema], Watch | None]] = {
     **dict.fromkeys(("model", "dataclass", "typed-dict"), _Making.object),
     **dict.fromkeys(("union", "tagged-union"), _Making.choice),
     "dict": _Making.map,
+    "json": _Making.in_text,
     "tuple": _Making.tuple,
     **dict.fromkeys(("list", "set", "frozenset", "generator"), _Making.array),
 }
