@@ -175,20 +175,7 @@ def _of_model(model: type, wish: _Wish) -> OutputSchema:
         problem = f"{model.__name__} has no JSON Schema: {clip(error.message.splitlines()[0], 300)}"
         raise BadInput(wish.field, problem, "Use types that JSON has") from None
     refuse = Refuse(wish.field)
-    for hidden in hidden_fields(model):
-        refuse(
-            hidden,
-            "a secret is stored as asterisks",
-            "Annotate a text, or give it a serializer that shows it",
-        )
-    for pattern in backtracking_patterns(model):
-        problem = f"the pattern {clip(pattern, 100)!r} is matched by Python's `re`, which can take for ever"
-        remedy = "Give it as a text, without regex_engine='python-re', or check it in a validator of yours"
-        raise BadInput(wish.field, problem, remedy)
-    if by_alias:
-        for called, name in stored_twice(model.__pydantic_core_schema__):
-            problem = f"two fields of {called} are both stored as {name!r}"
-            raise BadInput(wish.field, problem, "Give each a serialization alias of its own")
+    _refuse_what_would_be_lost(model, refuse, by_alias=by_alias)
     wire = inlined(asked, refuse, keep_recursion=wish.as_json)
     flat = inlined(stored, refuse, keep_recursion=wish.as_json)
     node = node_of(flat, refuse, of_dump=True, as_json=wish.as_json)
@@ -196,3 +183,17 @@ def _of_model(model: type, wish: _Wish) -> OutputSchema:
     check = ModelCheck(model, place_of(read_as), by_alias=by_alias)
     lenient = wish.lenient_numbers
     return OutputSchema(asked, wire, node, check, model.__name__, read_as=read_as, lenient_numbers=lenient)
+
+
+def _refuse_what_would_be_lost(model: type[BaseModel], refuse: Refuse, *, by_alias: bool) -> None:
+    """Refuses what a dump would hide or lose, and patterns that can take for ever."""
+    for hidden in hidden_fields(model):
+        remedy = "Annotate a text, or give it a serializer that shows it"
+        refuse(hidden, "a secret is stored as asterisks", remedy)
+    for pattern in backtracking_patterns(model):
+        problem = f"the pattern {clip(pattern, 100)!r} is matched by Python's `re`, which can take for ever"
+        remedy = "Give it as a text, without regex_engine='python-re', or check it in a validator of yours"
+        raise BadInput(refuse.argument, problem, remedy)
+    for called, name in stored_twice(model.__pydantic_core_schema__) if by_alias else ():
+        problem = f"two fields of {called} are both stored as {name!r}"
+        raise BadInput(refuse.argument, problem, "Give each a serialization alias of its own")
