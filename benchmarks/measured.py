@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 PLUGINS = Path(__file__).resolve().parents[1] / "plugins"
 KEY = "test-key"
@@ -115,6 +115,13 @@ def engine(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "runware_provider.engine", *arguments]
 
 
+@dataclass
+class _Running:
+    process: subprocess.Popen[bytes]
+    started: float
+    killed: bool = False
+
+
 @dataclass(frozen=True)
 class Processes:
     """Runs processes against a local API server, and says what they took.
@@ -174,36 +181,47 @@ class Processes:
             told=json.loads(output) if output and not killed else None,
         )
 
-    def run_all(self, commands: Sequence[Sequence[str]], *, at_once: int) -> list[Took]:
-        """Run many processes, some at a time; the server's time is that of all of them, and stands with the last.
+    def run_all(self, commands: Sequence[Sequence[str]], *, at_once: int) -> Took:
+        """Run many processes, some at a time.
+
+        Returns:
+            Processor time in sum, the wall from the first start to the last end, the highest peak of one process; killed
+            if one of them took too long.
 
         Raises:
             RuntimeError: one of them failed.
         """
-        server_before = processor_seconds(self.server.pid)
-        waiting, took = list(commands)[::-1], []
-        running: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
+        server_before, began = processor_seconds(self.server.pid), time.monotonic()
+        waiting, ended = list(commands)[::-1], []
+        running: dict[int, _Running] = {}
         with tempfile.TemporaryFile() as said:
             while waiting or running:
                 while waiting and len(running) < at_once:
                     process = self._start(waiting.pop(), subprocess.DEVNULL, said)
-                    running[process.pid] = process, time.monotonic()
+                    running[process.pid] = _Running(process, time.monotonic())
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
                 if pid not in running:
                     time.sleep(LOOK_EVERY_S)
+                    self._kill_late(running.values())
                     continue
-                process, started = running.pop(pid)
+                process, killed = running[pid].process, running.pop(pid).killed
                 process.returncode = os.waitstatus_to_exitcode(status)
-                if process.returncode:
+                if process.returncode and not killed:
                     raise RuntimeError(f"a process ended with {process.returncode}: {_tail(said)}")
-                server_s = (
-                    processor_seconds(self.server.pid) - server_before if not waiting and not running else 0.0
-                )
-                wall_s = time.monotonic() - started
-                took.append(
-                    Took(usage.ru_utime + usage.ru_stime, wall_s, usage.ru_maxrss / 1024, server_s=server_s)
-                )
-        return took
+                ended.append((usage, killed))
+        return Took(
+            processor_s=sum(usage.ru_utime + usage.ru_stime for usage, _ in ended),
+            wall_s=time.monotonic() - began,
+            peak_mb=max(usage.ru_maxrss for usage, _ in ended) / 1024,
+            server_s=processor_seconds(self.server.pid) - server_before,
+            ended=not any(killed for _, killed in ended),
+        )
+
+    def _kill_late(self, running: Iterable[_Running]) -> None:
+        for late in running:
+            if not late.killed and time.monotonic() - late.started > self.most_s:
+                late.killed = True
+                os.kill(late.process.pid, signal.SIGKILL)
 
     def _start(self, command: Sequence[str], told: Any, said: Any) -> subprocess.Popen[bytes]:
         environment = {

@@ -12,7 +12,8 @@ its processor time, the seconds of the wall and its peak memory, and the process
 - `many`: records of 250 bytes, a tenth of them and all of them: asked; gone over again; and, in another job, killed
   (SIGKILL) when half were executed, and resumed.
 - `shards`: the same records by one process, by 16 shards of which two processes are at work at a time, and by 16 at once;
-  then cut into 8, which take over what the 16 know.
+  the same processes again, which find all done, so that one sees what starting takes; then cut into 8 shards, which take
+  over what the 16 know.
 - `plan`: `plan` of a tenth, three tenths and all of the records, of which nothing was asked yet.
 
 Seconds depend on the machine and on who shares it; what is to be compared is the ratios within one run of this script. With
@@ -177,42 +178,63 @@ def shards(bench: Bench) -> None:
     source = bench.write("records", records)
     with local_server() as server:
         plain = bench.on(server).run(bench.job("run", source=source, out="out-plain"))
+        _check_rows(plain, records)
         bench.tell("shards", "one process", records, plain)
     for at_once in (2, SHARDS):
         with local_server() as server:
-            together = _in_shards(bench, bench.on(server), source, at_once)
-            bench.compare("shards", f"{SHARDS} shards, {at_once} at a time / one process", together, plain)
+            _InShards(bench, bench.on(server), source, at_once).compare(plain)
             _check_bill(server, records)
 
 
-def _in_shards(bench: Bench, processes: Processes, source: Path, at_once: int) -> Took:
-    """A job in shards, then the same cut anew; returns what the processes of the first ones took together."""
-    records, out = bench.options.shard_records, f"out-shards-{at_once}"
+@dataclass(frozen=True)
+class _InShards:
+    """A job in shards, of which some processes are at work at a time."""
 
-    def command(*verb: str) -> list[str]:
-        return bench.job("shards", *verb, source=source, out=out)
+    bench: Bench
+    processes: Processes
+    source: Path
+    at_once: int
 
-    def infer_all(number: int, at_once: int) -> tuple[str, Took]:
-        cut = processes.run([*command("split"), "--shards", str(number), "--least-rows", "1"])
-        bench.tell("shards", f"split into {number}", records, cut)
-        split = cut.told[0]["split"]
-        commands = [
-            [*command("infer"), "--split", split, "--shard", str(shard)] for shard in range(len(cut.told))
-        ]
-        together = _together(processes.run_all(commands, at_once=at_once))
-        bench.tell("shards", f"{number} shards, {at_once} at a time", records, together)
-        return split, together
+    def compare(self, plain: Took) -> None:
+        """Ask in 16 shards, publish, look what the start of a process takes alone, and cut it anew."""
+        split = self._split(SHARDS)
+        what = f"{SHARDS} shards, {self.at_once} at a time"
+        asked = self._infer_all(split, SHARDS, what)
+        self._publish(split)
+        # Each finds its shard done, and has nothing to do but to find that.
+        started = self._infer_all(split, SHARDS, "the same again, all done")
+        self.bench.compare("shards", f"{what} / one process", asked, plain)
+        beyond = (asked.processor_s - started.processor_s) / (
+            plain.processor_s - started.processor_s / SHARDS
+        )
+        self.bench.rows.append({"case": "shards", "what": what, "beyond_starting": beyond})
+        print(
+            f"shards    {what} / one process, beyond what starting takes: {beyond:.2f} processor", flush=True
+        )
+        split = self._split(SHARDS // 2)
+        self._infer_all(split, SHARDS // 2, f"{SHARDS // 2} shards take over from {SHARDS}")
+        self._publish(split)
 
-    def publish(split: str) -> None:
-        published = processes.run([*command("publish"), "--split", split])
-        _check_rows(published, records)
-        bench.tell("shards", "publish", records, published)
+    def _split(self, number: int) -> str:
+        command = [*self._verb("split"), "--shards", str(number), "--least-rows", "1"]
+        cut = self._tell(f"split into {number}", self.processes.run(command))
+        assert len(cut.told) == number, "the source was cut otherwise"
+        return str(cut.told[0]["split"])
 
-    split, together = infer_all(SHARDS, at_once)
-    publish(split)
-    split, _ = infer_all(SHARDS // 2, at_once)
-    publish(split)
-    return together
+    def _infer_all(self, split: str, number: int, what: str) -> Took:
+        infer = [*self._verb("infer"), "--split", split]
+        commands = [[*infer, "--shard", str(shard)] for shard in range(number)]
+        return self._tell(what, self.processes.run_all(commands, at_once=self.at_once))
+
+    def _publish(self, split: str) -> None:
+        published = self._tell("publish", self.processes.run([*self._verb("publish"), "--split", split]))
+        _check_rows(published, self.bench.options.shard_records)
+
+    def _verb(self, verb: str) -> list[str]:
+        return self.bench.job("shards", verb, source=self.source, out=f"out-shards-{self.at_once}")
+
+    def _tell(self, what: str, took: Took) -> Took:
+        return self.bench.tell("shards", what, self.bench.options.shard_records, took)
 
 
 def plan(bench: Bench) -> None:
@@ -232,16 +254,6 @@ def plan(bench: Bench) -> None:
 CASES: dict[str, Callable[[Bench], None]] = {
     case.__name__: case for case in (files, tail, document, many, shards, plan)
 }
-
-
-def _together(took: Sequence[Took]) -> Took:
-    """Processor time in sum, the longest wall of one process, the highest peak of one process."""
-    return Took(
-        processor_s=sum(one.processor_s for one in took),
-        wall_s=max(one.wall_s for one in took),
-        peak_mb=max(one.peak_mb for one in took),
-        server_s=took[-1].server_s,
-    )
 
 
 def _check_rows(took: Took, records: int) -> None:
