@@ -68,16 +68,24 @@ class Combination:
 
 @dataclass(frozen=True)
 class Kill:
-    """When a process dies: at a boundary, or so many seconds after its start."""
+    """When a process dies: at a boundary, or so many seconds after its start.
+
+    Args:
+        boundary: counted from 1.
+        after: whether it dies when that is done, or before.
+        of: among the boundaries of this name; among all where there is none.
+        seconds: where no boundary is named.
+    """
 
     boundary: int | None = None
     after: bool = False
+    of: str = ""
     seconds: float | None = None
 
     def __str__(self) -> str:
         if self.boundary is None:
             return f"after {self.seconds:.3f} s"
-        return f"{'after' if self.after else 'before'} boundary {self.boundary}"
+        return f"{'after' if self.after else 'before'} {self.of or 'boundary'} {self.boundary}"
 
 
 @dataclass
@@ -86,6 +94,8 @@ class Sums:
 
     jobs: int = 0
     kills: int = 0
+    missed: int = 0
+    """Kills that a process would have died of, had it not ended before."""
     runs: int = 0
     overtaken: int = 0
     rows_lost: int = 0
@@ -95,7 +105,16 @@ class Sums:
     violations: list[str] = field(default_factory=list)
 
     def add(self, other: Sums) -> None:
-        for name in ("jobs", "kills", "runs", "overtaken", "rows_lost", "executed_twice", "charged_twice"):
+        for name in (
+            "jobs",
+            "kills",
+            "missed",
+            "runs",
+            "overtaken",
+            "rows_lost",
+            "executed_twice",
+            "charged_twice",
+        ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.longest_s = max(self.longest_s, other.longest_s)
         self.violations += other.violations
@@ -177,7 +196,7 @@ class Scene:
         self, kill: Kill | None = None, errand: Errand = RUN, *, run: str | None = None
     ) -> ForkServerProcess:
         """A victim on its way."""
-        fatal = (kill.boundary, kill.after) if kill is not None else (None, False)
+        fatal = (kill.boundary, kill.of, kill.after) if kill is not None else ()
         orders = Orders(self.spec(run), self.place.endpoint, self._options, self.place.root, errand, *fatal)
         process = nursery().Process(target=obey, args=(orders,))
         with FAMILY:
@@ -188,6 +207,7 @@ class Scene:
     def kill(self, kill: Kill) -> bool:
         """Run a victim; whether it was killed, or had come to its end before."""
         killed = self.end(self.start(kill), kill.seconds)
+        self.sums.missed += not killed
         self.check_foretold()
         return killed
 
@@ -297,7 +317,11 @@ def tortured(scene: Scene, kills: tuple[Kill, ...]) -> Sums:
     with scene:
         try:
             for kill in kills:
-                scene.kill(kill)
+                killed = scene.kill(kill)
+                # Those after it may be missed: the more a run does at once, the fewer there are of a name.
+                is_always_there = bool(kill.of) and kill.boundary == 1 and kill is kills[0]
+                if is_always_there and not killed:
+                    scene.sums.violations.append("it never came there")
             scene.judge(scene.finish())
         except Exception as error:  # noqa: BLE001 - whatever went wrong is this scene's finding, and the others go on
             scene.sums.violations.append(f"{type(error).__name__}: {error}")

@@ -52,7 +52,7 @@ def undisturbed(scene: Scene, shards: int) -> dict[str, Extent]:
     def carry_out(errand: Errand) -> Any:
         scene.exit_code(scene.start(errand=errand, run=SHARDED), None, {0})
         account = scene.account(errand)
-        extents[errand.verb] = Extent(account["boundaries"], account["seconds"])
+        extents[errand.verb] = Extent(sum(account["boundaries"].values()), account["seconds"])
         return account["returned"]
 
     with scene:

@@ -12,6 +12,7 @@ from tests.torture.exposure import exposure
 from tests.torture.ordeals import BESIDE, MISHAPS, MOST_STANDSTILLS, STANDSTILLS, Extent, ordeals
 from tests.torture.scene import LIMITS, Combination, Kill, Sums
 from tests.torture.torture import DELIVERIES, STORES, Torture, every_boundary, random_moments
+from tests.torture.victim import name_of
 
 COMBINATIONS = [Combination(delivery, store) for delivery in DELIVERIES for store in STORES]
 MOMENTS = 5
@@ -32,9 +33,10 @@ def torture(tmp_path_factory: pytest.TempPathFactory) -> Torture:
 @pytest.fixture(scope="module", params=COMBINATIONS, ids=str)
 def found(request: pytest.FixtureRequest, torture: Torture) -> Sums:
     combination = request.param
-    boundaries, seconds, sums = torture.undisturbed(combination)
-    scripts = every_boundary(boundaries)[::EVERY]
-    scripts += random_moments(MOMENTS, boundaries, seconds, f"{combination}")
+    alone = torture.undisturbed(combination)
+    scripts = every_boundary(alone.boundaries)[::EVERY]
+    scripts += random_moments(MOMENTS, alone.extent, f"{combination}")
+    sums = alone.sums
     sums.add(torture.carry_out(combination, scripts))
     return sums
 
@@ -106,9 +108,38 @@ def test_nothing_is_lost_where_the_api_keeps_sync_answers(torture: Torture) -> N
     assert (found.again, found.lost) == (0, 0)
 
 
+def test_a_boundary_has_the_same_name_in_every_run() -> None:
+    first = [
+        "state/ledger/00000002.segment",
+        "out/part-00000-6ab2c88c7726.parquet",
+        "state/done-0f3e5a6b7c8d.json",
+    ]
+    second = [
+        "state/ledger/00000013.segment",
+        "out/part-00000-aa386a3ed587.parquet",
+        "state/done-1a2b3c4d5e6f.json",
+    ]
+    names = [name_of("create", path) for path in first]
+    assert names == [name_of("create", path) for path in second]
+    assert len(set(names)) == 3
+
+
+def test_every_boundary_is_met_before_and_after() -> None:
+    scripts = every_boundary({"create .segment": 2, "POST getResponse": 1})
+    assert {(kill.of, kill.boundary, kill.after) for kills in scripts for kill in kills} == {
+        ("create .segment", 1, False),
+        ("create .segment", 1, True),
+        ("create .segment", 2, False),
+        ("create .segment", 2, True),
+        ("POST getResponse", 1, False),
+        ("POST getResponse", 1, True),
+    }
+
+
 def test_moments_are_the_same_for_the_same_seed() -> None:
-    scripts = random_moments(20, 50, 1.0, "1")
-    assert scripts == random_moments(20, 50, 1.0, "1")
+    run = Extent(boundaries=50, seconds=1.0)
+    scripts = random_moments(20, run, "1")
+    assert scripts == random_moments(20, run, "1")
     assert sum(map(len, scripts)) == 20
     assert all(isinstance(kill, Kill) for script in scripts for kill in script)
 

@@ -14,6 +14,7 @@ import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ from tests.torture.scene import Combination, Kill, Scene, Sums, tortured  # noqa
 from tests.torture.sharded import PATIENCE_S, RECORDS_PER_SHARD, SLOW, suffered, undisturbed  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 DELIVERIES = ("poll", "sync")
 STORES = ("local", "s3")
@@ -40,6 +41,27 @@ MIXTURES_TOGETHER = 100
 """Each has a server of its own for as long as its batch runs."""
 EXPOSED_JOBS = 12
 CHAPTERS = ("kills", "mixtures", "twins", "shards", "exposure")
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run that nobody kills.
+
+    Args:
+        boundaries: how many of each name, by their names.
+        seconds: of the whole process.
+        at_work_s: of these, since the job began.
+        sums: its own.
+    """
+
+    boundaries: Mapping[str, int]
+    seconds: float
+    at_work_s: float
+    sums: Sums
+
+    @property
+    def extent(self) -> Extent:
+        return Extent(sum(self.boundaries.values()), self.seconds)
 
 
 class Torture:
@@ -57,12 +79,14 @@ class Torture:
             root = self._folder / f"job-{self._made}"
         return Scene(root, combination, self._s3 if combination.store == "s3" else None, **settings)
 
-    def undisturbed(self, combination: Combination) -> tuple[int, float, Sums]:
-        """Boundaries and seconds of a run that nobody kills, and its sums."""
+    def undisturbed(self, combination: Combination) -> Undisturbed:
+        """What a run comes to that nobody kills."""
         with self.scene(combination) as scene:
             account = scene.finish()
             scene.judge(account)
-        return account["boundaries"], account["returned"]["duration_s"], scene.sums
+        return Undisturbed(
+            account["boundaries"], account["seconds"], account["returned"]["duration_s"], scene.sums
+        )
 
     def twins(self, combination: Combination, count: int, seconds: float, seed: str) -> Sums:
         """The same job in two processes, so often; some side by side."""
@@ -100,12 +124,21 @@ class Torture:
         return whole
 
 
-def every_boundary(count: int) -> list[tuple[Kill, ...]]:
-    """Before and after each."""
-    return [(Kill(number, after),) for number in range(1, count + 1) for after in (False, True)]
+def every_boundary(by_name: Mapping[str, int]) -> list[tuple[Kill, ...]]:
+    """Before and after each.
+
+    Args:
+        by_name: how many there are of each name.
+    """
+    return [
+        (Kill(number, after, name),)
+        for name, count in by_name.items()
+        for number in range(1, count + 1)
+        for after in (False, True)
+    ]
 
 
-def random_moments(count: int, boundaries: int, seconds: float, seed: str) -> list[tuple[Kill, ...]]:
+def random_moments(count: int, run: Extent, seed: str) -> list[tuple[Kill, ...]]:
     """So many kills, up to three in a row in one job; half of them by the clock."""
     dice = random.Random(seed)  # noqa: S311 - moments that can be had again
     scripts: list[tuple[Kill, ...]] = []
@@ -117,9 +150,9 @@ def random_moments(count: int, boundaries: int, seconds: float, seed: str) -> li
         shares = [dice.random() * (1.0 if nth == 0 else 0.5) for nth in range(row)]
         scripts.append(
             tuple(
-                Kill(seconds=share * seconds)
+                Kill(seconds=share * run.seconds)
                 if dice.random() < 0.5
-                else Kill(1 + int(share * boundaries), dice.random() < 0.5)
+                else Kill(1 + int(share * run.boundaries), dice.random() < 0.5)
                 for share in shares
             )
         )
@@ -162,20 +195,33 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-HEAD = ("delivery", "store", "what", "jobs", "kills", "runs", "rows lost", "executed twice", "charged twice")
+HEAD = (
+    ("delivery", "store", "what"),
+    ("jobs", "kills", "missed", "runs", "rows lost", "executed twice", "charged twice"),
+)
+WIDTHS = (6, 6, 7, 6, 11, 16, 15)
 
 
 def line(delivery: str, store: str, what: str, sums: Sums) -> str:
     """A row of the table."""
-    figures = (sums.jobs, sums.kills, sums.runs, sums.rows_lost, sums.executed_twice, sums.charged_twice)
-    told = "".join(f"{figure:>{width}}" for figure, width in zip(figures, (6, 6, 6, 11, 16, 15), strict=True))
+    figures = (
+        sums.jobs,
+        sums.kills,
+        sums.missed,
+        sums.runs,
+        sums.rows_lost,
+        sums.executed_twice,
+        sums.charged_twice,
+    )
+    told = "".join(f"{figure:>{width}}" for figure, width in zip(figures, WIDTHS, strict=True))
     return f"{delivery:<9} {store:<6} {what:<12}{told}{sums.longest_s:>9.1f} s"
 
 
 def head() -> str:
     """The table's first line."""
-    names = "".join(f"{name:>{width}}" for name, width in zip(HEAD[3:], (6, 6, 6, 11, 16, 15), strict=True))
-    return f"{HEAD[0]:<9} {HEAD[1]:<6} {HEAD[2]:<12}{names}{'longest':>11}"
+    (delivery, store, what), figures = HEAD
+    names = "".join(f"{name:>{width}}" for name, width in zip(figures, WIDTHS, strict=True))
+    return f"{delivery:<9} {store:<6} {what:<12}{names}{'longest':>11}"
 
 
 def told(found: Exposure) -> str:
@@ -229,19 +275,21 @@ def _processes(torture: Torture, given: argparse.Namespace, chapters: Sequence[s
             found.append(sums)
             _tell(combination.delivery, combination.store, what, sums)
 
-        boundaries, seconds, first = torture.undisturbed(combination)
+        alone = torture.undisturbed(combination)
         seed = f"{given.seed} {combination.delivery} {combination.store}"
-        add("undisturbed", first)
+        add("undisturbed", alone.sums)
         if "kills" in chapters:
-            add("boundaries", torture.carry_out(combination, every_boundary(boundaries)))
-            moments = random_moments(given.moments, boundaries, seconds, seed)
+            add("boundaries", torture.carry_out(combination, every_boundary(alone.boundaries)))
+            moments = random_moments(given.moments, alone.extent, seed)
             add("moments", torture.carry_out(combination, moments))
         if "twins" in chapters:
             share = len(range(number, given.twins, len(combinations)))
-            add("twins", torture.twins(combination, share, seconds, seed))
+            add("twins", torture.twins(combination, share, alone.at_work_s, seed))
         if "shards" in chapters:
-            run = Extent(boundaries, seconds)
-            add("shards", torture.shards(combination, given.ordeals, given.shards, run, seed))
+            add(
+                "shards",
+                torture.shards(combination, given.ordeals, given.shards, alone.extent, seed),
+            )
     return found
 
 

@@ -2,6 +2,9 @@
 
 A boundary is every write to a store and every request to the API. What the engine does lies between two of them, so
 that "before the n-th" and "after the n-th", for every n, are all the moments that differ for whoever comes after.
+
+How many requests and segments a run takes is never quite the same: the slower the store and the busier the machine, the
+more of them. So that each boundary is met all the same, whatever came before it, it is counted among those of its name.
 """
 
 from __future__ import annotations
@@ -10,10 +13,12 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -64,7 +69,7 @@ class Errand:
 
     @property
     def account(self) -> str:
-        """The file in which a process that came to its end says how many boundaries and seconds there were, and what it returned."""
+        """The file in which a process that came to its end says how many boundaries of each name and seconds there were, and what it returned."""
         return f"{str(self).replace(' ', '-')}.json"
 
 
@@ -78,7 +83,8 @@ class Orders:
         options: the S3 store's options; nothing for local files.
         folder: where `TOLD` and the account go.
         errand: the verb.
-        boundary: the one at which it dies, counted from 1 over writes and requests alike; nothing to live.
+        boundary: the one at which it dies, counted from 1; None to live.
+        of: among those of this name; among writes and requests alike where there is none.
         after: whether it dies when that is done, or before.
     """
 
@@ -88,28 +94,37 @@ class Orders:
     folder: Path
     errand: Errand = Errand()
     boundary: int | None = None
+    of: str = ""
     after: bool = False
 
 
 class Boundaries:
-    """Counts them, from any thread, and dies at the one that was ordered."""
+    """Counts them by their names, from any thread, and dies at the one that was ordered."""
 
-    def __init__(self, fatal: int | None = None, *, after: bool = False) -> None:
-        self.count = 0
+    def __init__(self, fatal: int | None = None, of: str = "", *, after: bool = False) -> None:
+        self.by_name: Counter[str] = Counter()
         self._fatal = fatal
+        self._of = of
         self._after = after
         self._lock = threading.Lock()
 
-    def reach(self) -> int:
+    @contextlib.contextmanager
+    def crossing(self, name: str) -> Iterator[None]:
+        """Around what is done at one of them; nothing is left of one that fails."""
         with self._lock:
-            self.count += 1
-            if self.count == self._fatal and not self._after:
+            self.by_name[name] += 1
+            number = self.by_name[name] if self._of else self.by_name.total()
+            is_fatal = number == self._fatal and self._of in {"", name}
+            if is_fatal and not self._after:
                 _die()
-            return self.count
-
-    def leave(self, number: int) -> None:
-        if number == self._fatal and self._after:
+        yield
+        if is_fatal and self._after:
             _die()
+
+
+def name_of(verb: str, path: str) -> str:
+    """What is written, without numbers and ids: all segments of the ledger have one name."""
+    return f"{verb} {re.sub('[0-9a-f]{12}|[0-9]+', '', path.rpartition('/')[2])}"
 
 
 class MortalStorage:
@@ -123,33 +138,25 @@ class MortalStorage:
         return getattr(self._store, name)
 
     def create_new(self, path: str, data: Bytes) -> bool:
-        number = self._boundaries.reach()
-        created = self._store.create_new(path, data)
-        self._boundaries.leave(number)
-        return created
+        with self._boundaries.crossing(name_of("create", path)):
+            return self._store.create_new(path, data)
 
     def replace_if(self, path: str, data: Bytes, version: Version | None) -> bool:
-        number = self._boundaries.reach()
-        replaced = self._store.replace_if(path, data, version)
-        self._boundaries.leave(number)
-        return replaced
+        with self._boundaries.crossing(name_of("replace", path)):
+            return self._store.replace_if(path, data, version)
 
     @contextlib.contextmanager
     def writing(self, path: str) -> Iterator[BinaryIO]:
-        number = self._boundaries.reach()
-        with self._store.writing(path) as file:
+        with self._boundaries.crossing(name_of("write", path)), self._store.writing(path) as file:
             yield file
-        self._boundaries.leave(number)
 
     def copy(self, source: str, target: str) -> None:
-        number = self._boundaries.reach()
-        self._store.copy(source, target)
-        self._boundaries.leave(number)
+        with self._boundaries.crossing(name_of("copy to", target)):
+            self._store.copy(source, target)
 
     def delete(self, path: str) -> None:
-        number = self._boundaries.reach()
-        self._store.delete(path)
-        self._boundaries.leave(number)
+        with self._boundaries.crossing(name_of("delete", path)):
+            self._store.delete(path)
 
 
 class MortalStores(Stores):
@@ -173,13 +180,12 @@ class MortalTransport(httpx.AsyncHTTPTransport):
         self._boundaries = boundaries
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        number = self._boundaries.reach()
-        response = await super().handle_async_request(request)
-        try:
-            whole = b"".join([piece async for piece in cast("httpx.AsyncByteStream", response.stream)])
-        finally:
-            await response.aclose()
-        self._boundaries.leave(number)
+        with self._boundaries.crossing(f"POST {_task_type(request)}"):
+            response = await super().handle_async_request(request)
+            try:
+                whole = b"".join([piece async for piece in cast("httpx.AsyncByteStream", response.stream)])
+            finally:
+                await response.aclose()
         return httpx.Response(
             response.status_code,
             headers=response.headers,
@@ -188,19 +194,24 @@ class MortalTransport(httpx.AsyncHTTPTransport):
         )
 
 
+def _task_type(request: httpx.Request) -> str:
+    tasks: list[dict[str, str]] = json.loads(request.content)
+    return tasks[0]["taskType"]
+
+
 def obey(orders: Orders) -> None:
     """Do the errand in this process, and die, stop, or leave an account."""
     began = time.monotonic()
     told = os.open(orders.folder / TOLD, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(told, sys.stderr.fileno())
-    boundaries = Boundaries(orders.boundary, after=orders.after)
+    boundaries = Boundaries(orders.boundary, orders.of, after=orders.after)
     try:
         returned = asyncio.run(_done(orders, boundaries))
     except (JobStopped, PublishConflict, BadInput) as ended:
         sys.stderr.write(f"{orders.errand}: {type(ended).__name__}: {ended}\n")
         sys.exit(REFUSED if isinstance(ended, BadInput) else STOPPED)
     seconds = time.monotonic() - began
-    account = {"boundaries": boundaries.count, "seconds": seconds, "returned": returned}
+    account = {"boundaries": boundaries.by_name, "seconds": seconds, "returned": returned}
     (orders.folder / orders.errand.account).write_text(json.dumps(account), encoding="utf-8")
 
 
