@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runware_provider.engine.errors import AtWork, BadInput, Interrupted, StateUnreadable
+from runware_provider.engine.errors import AtWork, BadInput, Interrupted, Overtaken, StateUnreadable
 from runware_provider.engine.job.asking import ask
 from runware_provider.engine.job.opening import check_run, open_run
 from runware_provider.engine.job.run import run_job
@@ -244,8 +244,9 @@ def test_a_lapsed_lease_is_looked_at_before_something_is_published(tmp_path: Pat
     other = Lease(storage, str(tmp_path), clock=lambda: now[0], holder=Holder("there", 2))
     assert mine.try_to_take() is None
     now[0] = 70.0
-    assert mine.still_mine()
+    mine.check_still_mine()
     assert other.try_to_take() is not None
     now[0] = 140.0
     assert other.try_to_take() is None
-    assert not mine.still_mine()
+    with pytest.raises(Overtaken, match="silent for so long"):
+        mine.check_still_mine()

@@ -6,16 +6,20 @@ import asyncio
 import contextlib
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from runware_provider.engine.errors import BadInput, NothingToDo, Overtaken, TooManyFailed
+from runware_provider.engine.errors import BadInput, NothingToDo, Overtaken, TooManyFailed, how_far
+from runware_provider.engine.job.current_split import LEAVE, WhyUnwanted
 from runware_provider.engine.job.forget_place import forget_place
 from runware_provider.engine.job.inferring import infer_shard
+from runware_provider.engine.job.opening import check_run
 from runware_provider.engine.job.publishing_shards import publish_shards
+from runware_provider.engine.job.split_record import present_split, set_split
 from runware_provider.engine.job.splitting import split_shards
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
@@ -225,8 +229,11 @@ async def test_a_plain_run_stops_the_shards_and_a_late_shard_is_told_so(
     assert place.executed() == RECORDS
 
 
-async def test_a_shard_that_is_at_work_stops_when_the_source_is_cut_anew(
-    new_place: Callable[..., Any],
+@pytest.mark.parametrize(
+    ("second", "told"), [("split", "the source was cut anew"), ("plain", "or a plain run takes over")]
+)
+async def test_a_shard_that_is_at_work_stops_when_another_verb_takes_over_and_says_which(
+    new_place: Callable[..., Any], second: str, told: str
 ) -> None:
     place = new_place(latency=0.2)
     place.server.script(Fault("delay_task", contains="Shop 7 ", seconds=6.0))
@@ -237,12 +244,39 @@ async def test_a_shard_that_is_at_work_stops_when_the_source_is_cut_anew(
     async with asyncio.timeout(60):
         while not place.executed():  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.01)
-    anew = await split(place, 3, **quick)
-    with pytest.raises(Overtaken):
+    if second == "split":
+        manifest = await all_three(place, 3, **quick)
+    else:
+        manifest = await place.run(**quick)
+    with pytest.raises(Overtaken, match=told) as stopped:
         await working
-    await asyncio.gather(*(infer(place, shard, **quick) for shard in anew))
-    assert (await publish(place, anew, **quick))["outcomes"] == {"succeeded": RECORDS}
+    assert stopped.value.remedy == LEAVE
+    assert how_far(stopped.value)["still_at_vendor"]
+    assert manifest["outcomes"] == {"succeeded": RECORDS}
     assert place.executed() == RECORDS
+
+
+async def test_who_took_over_a_split_is_told(new_place: Callable[..., Any]) -> None:
+    place = new_place()
+    place.fill(RECORDS)
+    prepared = check_run(place.spec(), place.endpoint, preview=None, stores=None).prepared
+    storage, folder = prepared.storage, prepared.state_folder
+    await split(place, 2)
+    current = present_split(storage, folder)
+    assert current is not None
+    why_unwanted = WhyUnwanted(storage, folder, current)
+    assert why_unwanted() is None
+    told = {}
+    for state in ("preparing", "left"):
+        set_split(storage, folder, replace(current, state=state))
+        told[state] = str(why_unwanted())
+    await split(place, 3)
+    told["another"] = str(why_unwanted())
+    assert told == {
+        "preparing": "the source is being cut anew, or a plain run takes over",
+        "left": "a plain run took over",
+        "another": "the source was cut anew",
+    }
 
 
 async def test_too_many_failures_are_counted_over_all_shards(new_place: Callable[..., Any]) -> None:

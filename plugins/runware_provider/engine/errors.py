@@ -14,7 +14,7 @@ EngineError
 │   ├── Unreachable     the API did not answer, again and again
 │   ├── Interrupted     somebody asked the process to stop
 │   ├── AtWork          another run is at work on the same dataset
-│   └── Overtaken       this process was silent for so long that another one took over
+│   └── Overtaken       another process took over: this one was silent for too long, or its work is not wished any more
 ├── StateUnreadable     the state folder cannot be read, or was written by a newer version
 └── PublishConflict     another run published the same dataset meanwhile
 """
@@ -170,11 +170,21 @@ class AtWork(JobStopped):
 
 
 class Overtaken(JobStopped):
-    """This process was silent for so long that another one took over; what it had received is kept."""
+    """Another process took over; what this one had received is kept.
+
+    Args:
+        reason: as of `JobStopped`.
+        remedy: what to do where the work is not wished any more, in sentences; None where it may be run again.
+    """
 
     remedy = (
         "The other run goes on with what is here. Run again when it has ended: no answer is paid for twice."
     )
+
+    def __init__(self, reason: str, *, remedy: str | None = None) -> None:
+        super().__init__(reason)
+        if remedy is not None:
+            self.remedy = remedy
 
 
 class StateUnreadable(EngineError):  # noqa: N818 - named by what is the case, as the tree above

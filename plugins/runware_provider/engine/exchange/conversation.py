@@ -126,8 +126,8 @@ class Exchange:
                 self._launch(feed, watch)
                 watch.tick(self._reach.trouble)
                 await self._wait(stop, feed.pending())
-                if self._right.lost:
-                    self._stop(Overtaken("this process was silent for so long that another run took over"))
+                if self._right.why_lost is not None:
+                    self._stop(self._right.why_lost)
                 if interrupted.is_set():
                     self._stop(Interrupted("it was asked to stop"))
                 if (failing := watch.failing()) is not None:
@@ -354,7 +354,7 @@ class Exchange:
         Where that cannot be written, it stays in doubt, and a later run asks before it sends.
         """
         # Whoever took over, or may have done so by now, may have sent it since.
-        if self._right.lost or self._right.left_s() <= 0:
+        if self._right.why_lost is not None or self._right.left_s() <= 0:
             return
         never_sent = [inference for inference in self._flight if inference.can_be_withdrawn]
         withdrawn = [*self._to_withdraw, *never_sent]

@@ -78,8 +78,8 @@ class Right(Protocol):
     """The right to send, of one process at a time."""
 
     @property
-    def lost(self) -> bool:
-        """Whether another process has it now."""
+    def why_lost(self) -> JobStopped | None:
+        """Why this process has it no more; None while it may have it."""
 
     def left_s(self) -> float:
         """Seconds for which this process may go on sending; 0 or less when it may not."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.api.client import Client
-from runware_provider.engine.errors import Unreachable
+from runware_provider.engine.errors import JobStopped, Unreachable
 from runware_provider.engine.exchange.collect import Collector
 from runware_provider.engine.exchange.conversation import Exchange
 from runware_provider.engine.exchange.fate import Fates
@@ -94,8 +94,8 @@ class _OnlyToAsk:
     lease: Lease
 
     @property
-    def lost(self) -> bool:
-        return self.lease.lost
+    def why_lost(self) -> JobStopped | None:
+        return self.lease.why_lost
 
     def left_s(self) -> float:
         return 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runware_provider.engine.errors import BadInput, SplitOutdated
+from runware_provider.engine.errors import BadInput, Overtaken, SplitOutdated
 from runware_provider.engine.job.cutting import split_id
 from runware_provider.engine.job.prepare import digest_of, digest_of_rows
 from runware_provider.engine.job.shard_done import read_done
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.storage.stores import Storage
 
+LEAVE = "Leave this split: whoever took over goes on with what is here, and pays for no answer a second time."
+
 
 def wish_for(prepared: Prepared, at: str) -> ShardsWish:
     """What the shards are to do, in the generation that is open, or is opened now, for the user's wish to ask anew."""
@@ -28,16 +30,29 @@ def wish_for(prepared: Prepared, at: str) -> ShardsWish:
 
 
 @dataclass(frozen=True)
-class StillWanted:
-    """Whether a shard's work is still wished; it is not once the place is cut anew, or left by a plain run."""
+class WhyUnwanted:
+    """Looks why nobody wants the work on a split any more: the place is cut anew, or left by a plain run."""
 
     storage: Storage
     place: str
     split: Split
 
-    def __call__(self) -> bool:
+    def __call__(self) -> Overtaken | None:
+        """None while it is wanted.
+
+        Raises:
+            StateUnreadable: the split is damaged, or of a newer format.
+        """
         present = present_split(self.storage, self.place)
-        return present is not None and (present.split, present.state) == (self.split.split, "ready")
+        if present is None:
+            return Overtaken("the place was emptied", remedy=LEAVE)
+        if present.split != self.split.split:
+            return Overtaken("the source was cut anew", remedy=LEAVE)
+        if present.state == "left":
+            return Overtaken("a plain run took over", remedy=LEAVE)
+        if present.state != "ready":
+            return Overtaken("the source is being cut anew, or a plain run takes over", remedy=LEAVE)
+        return None
 
 
 def current_split(prepared: Prepared, split: str, shard: int) -> Split:

@@ -9,9 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.dataset.staging import staged_files
-from runware_provider.engine.errors import Overtaken
 from runware_provider.engine.job.asking import ask
-from runware_provider.engine.job.current_split import StillWanted, current_split, done_as_wished
+from runware_provider.engine.job.current_split import WhyUnwanted, current_split, done_as_wished
 from runware_provider.engine.job.opening import (
     OpenedJob,
     check_run,
@@ -86,12 +85,12 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
     if done is not None and _reached(done, current):
         return _told(done, asked=False)
     lease = Lease(storage, folder, for_s=spec.limits.lease_s)
-    wanted = StillWanted(storage, prepared.state_folder, current)
+    why_unwanted = WhyUnwanted(storage, prepared.state_folder, current)
     identity = await asyncio.to_thread(
         open_job, storage, folder, spec.destination, place.started_at, service=endpoint.service
     )
     check_service(identity, endpoint, folder)
-    async with held(lease, most_s=spec.limits.lease_wait_s, stop=stop, wanted=wanted):
+    async with held(lease, most_s=spec.limits.lease_wait_s, stop=stop, why_unwanted=why_unwanted):
         # While this one waited, the split may have been replaced, or another process may have done the shard.
         current = await asyncio.to_thread(current_split, prepared, split, shard)
         done = await asyncio.to_thread(done_as_wished, storage, folder, current)
@@ -101,7 +100,7 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
         try:
             staged = await ask(job, endpoint, report=report, stop=stop, transport=transport)
             with Publication.of(job).says_how_far(staged.counts, publishing=False):
-                return await asyncio.to_thread(_finish, job, staged, current, shard, wanted)
+                return await asyncio.to_thread(_finish, job, staged, current, shard, why_unwanted)
         finally:
             job.close()
 
@@ -150,12 +149,13 @@ def _reached(done: Done, current: Split) -> bool:
 
 
 def _finish(
-    job: OpenedJob, staged: Staged, current: Split, shard: int, wanted: StillWanted
+    job: OpenedJob, staged: Staged, current: Split, shard: int, why_unwanted: WhyUnwanted
 ) -> dict[str, Any]:
     storage, folder = job.prepared.storage, job.prepared.state_folder
-    if job.lease.lost or not wanted():
+    overtaken = job.lease.why_lost or why_unwanted()
+    if overtaken is not None:
         staged.discard(storage)
-        raise Overtaken("the source was cut anew, or another run took over; what was answered is kept")
+        raise overtaken
     accounts = LedgerAccounts(job.ledger, job.identity.job_id)
     done = Done(
         split=current.split,

@@ -76,7 +76,7 @@ class Publication:
     generation: int
     accounts: Accounts
     clock: Callable[[], Clock]
-    still_wanted: Callable[[], bool] = lambda: True
+    why_unwanted: Callable[[], Overtaken | None] = lambda: None
     """Looked at directly before the swap."""
     publish_id: str = field(default_factory=lambda: secrets.token_hex(6))
 
@@ -193,11 +193,7 @@ class _Publishing:
         manifest: dict[str, Any],
         previous: Version | None,
     ) -> dict[str, Any]:
-        # Another run is at work on what this one left, and publishes it.
-        if not self.job.lease.still_mine() or not self.job.still_wanted():
-            raise Overtaken(
-                "this process was silent for so long that another run took over; nothing was published"
-            )
+        self._check_not_overtaken()
         return publish(
             self.job.prepared.storage,
             folder=folder,
@@ -209,3 +205,14 @@ class _Publishing:
             # Who wants answers to be gone after a time wants no copies of them.
             grace_s=GRACE_S if self.job.prepared.spec.retention_days is None else 0,
         )
+
+    def _check_not_overtaken(self) -> None:
+        """Another run is at work on what this one left, and publishes it.
+
+        Raises:
+            Overtaken: it is so.
+        """
+        self.job.lease.check_still_mine()
+        overtaken = self.job.why_unwanted()
+        if overtaken is not None:
+            raise overtaken

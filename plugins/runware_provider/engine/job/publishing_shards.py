@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.dataset.published_manifest import read_manifest
 from runware_provider.engine.errors import BadInput, StateUnreadable, TooManyFailed
-from runware_provider.engine.job.current_split import StillWanted, current_split, done_as_wished
+from runware_provider.engine.job.current_split import WhyUnwanted, current_split, done_as_wished
 from runware_provider.engine.job.failure_watch import FailureWatch
 from runware_provider.engine.job.manifest import Clock
 from runware_provider.engine.job.opening import (
@@ -91,7 +91,7 @@ def _publish(place: Place, split: str, began: float) -> dict[str, Any]:
         generation=current.wish.generation,
         accounts=_accounts(prepared, current, dones),
         clock=lambda: Clock(place.started_at, timestamp(), round(time.monotonic() - began, 3)),
-        still_wanted=StillWanted(storage, prepared.state_folder, current),
+        why_unwanted=WhyUnwanted(storage, prepared.state_folder, current),
     )
     batches = [batch for done in dones for batch in done.batches]
     failed = [batch for done in dones for batch in done.failed_batches]

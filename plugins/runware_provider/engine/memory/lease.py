@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.errors import Overtaken, StateUnreadable
 from runware_provider.engine.memory.lease_rules import Grant, Holder, may_resend_after_s, may_take
 from runware_provider.engine.memory.processes import has_ended, holds, holds_no_more, this_process
 from runware_provider.engine.state_records import decoded, encoded
@@ -27,6 +27,7 @@ KEPT_S = 600.0
 """Seconds for which old lease files stay: a process that looked before and creates after must not find a hole."""
 SWEPT_EVERY = 40
 """Renewals."""
+SILENT = "this process was silent for so long that another run took over"
 _LOOKS = 5
 _NAME = re.compile(r"(\d{8,})\.lease")
 
@@ -72,8 +73,8 @@ class Lease:
         self.folder = folder
         self.for_s = for_s
         self.holder = holder if holder is not None else this_process()
-        self.lost = False
-        """Whether another process took over: this one neither sends, stages nor publishes any more."""
+        self.why_lost: Overtaken | None = None
+        """Why this process neither sends, stages nor publishes any more; None while it may."""
         self.may_resend_after_s = 0.0
         """Seconds after it was taken within which nothing is sent that the process before may have sent."""
         self._renewing = threading.Lock()
@@ -85,6 +86,11 @@ class Lease:
         self._renewals = 0
         self._seen: Grant | None = None
         self._seen_at = 0.0
+
+    @property
+    def lost(self) -> bool:
+        """Whether this process neither sends, stages nor publishes any more."""
+        return self.why_lost is not None
 
     def left_s(self) -> float:
         """Seconds for which this process may go on sending; 0 or less when it may not."""
@@ -131,16 +137,18 @@ class Lease:
 
     # keeping it
 
-    def still_mine(self) -> bool:
-        """Whether this process has it, after a look where it has lapsed.
+    def check_still_mine(self) -> None:
+        """See that this process has it, with a look where it has lapsed.
 
         Raises:
+            Overtaken: it has it no more.
             StateUnreadable: a lease file is damaged, or of a newer format.
             OSError: the store failed.
         """
         if self.left_s() <= 0:
             self.renew()
-        return self.left_s() > 0
+        if self.left_s() <= 0:
+            raise self.why_lost or Overtaken(SILENT)
 
     def renew(self) -> None:
         """Have it for longer; `lost` says whether somebody else has it. Safe to call from any thread.
@@ -183,12 +191,12 @@ class Lease:
         newest = self._newest()
         return newest is not None and newest.holder == self.holder
 
-    def end_early(self) -> None:
+    def end_early(self, why: Overtaken) -> None:
         """Send nothing more, since nobody wants this work any more; to give it back is still to be done."""
-        self.lost = True
+        self.why_lost = why
 
     def _lose(self) -> None:
-        self.lost = True
+        self.why_lost = Overtaken(SILENT)
         self._number = 0
         holds_no_more(self.holder.nonce)
 

@@ -14,6 +14,7 @@ from runware_provider.engine.errors import AtWork, Interrupted, StateUnreadable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from runware_provider.engine.errors import Overtaken
     from runware_provider.engine.memory.lease import InTheWay, Lease
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,11 @@ class _Wait:
 
 @contextlib.asynccontextmanager
 async def held(
-    lease: Lease, *, most_s: float, stop: asyncio.Event, wanted: Callable[[], bool] = lambda: True
+    lease: Lease,
+    *,
+    most_s: float,
+    stop: asyncio.Event,
+    why_unwanted: Callable[[], Overtaken | None] = lambda: None,
 ) -> AsyncIterator[bool]:
     """Take a lease, keep it, and give it back in the end; says whether it had to be waited for.
 
@@ -70,7 +75,8 @@ async def held(
         lease: not yet taken.
         most_s: seconds to wait for it.
         stop: when set, the waiting ends.
-        wanted: looked at with each renewal; where it says no, the lease counts as lost.
+        why_unwanted: looked at with each renewal; where it says why nobody wants this work any more, the lease counts as
+            lost.
 
     Raises:
         AtWork: another process had it for all that time.
@@ -87,7 +93,7 @@ async def held(
                 await asyncio.wait_for(stop.wait(), pause_s)
             if stop.is_set():
                 raise Interrupted("it was asked to stop while it waited for another run")
-        with _kept(lease, wanted):
+        with _kept(lease, why_unwanted):
             yield waited
     finally:
         await asyncio.to_thread(lease.release)
@@ -103,17 +109,17 @@ def held_meanwhile(lease: Lease, *, most_s: float) -> Iterator[bool]:
         while (pause_s := wait.look()) is not None:
             waited = True
             pause.wait(pause_s)
-        with _kept(lease, lambda: True):
+        with _kept(lease, lambda: None):
             yield waited
     finally:
         lease.release()
 
 
 @contextlib.contextmanager
-def _kept(lease: Lease, wanted: Callable[[], bool]) -> Iterator[None]:
+def _kept(lease: Lease, why_unwanted: Callable[[], Overtaken | None]) -> Iterator[None]:
     """Renew it from a thread of its own: an event loop or a publish may be busy for longer than a lease lasts."""
     over = threading.Event()
-    keeper = threading.Thread(target=_renew, args=(lease, wanted, over), name="lease", daemon=True)
+    keeper = threading.Thread(target=_renew, args=(lease, why_unwanted, over), name="lease", daemon=True)
     keeper.start()
     try:
         yield
@@ -122,14 +128,14 @@ def _kept(lease: Lease, wanted: Callable[[], bool]) -> Iterator[None]:
         keeper.join()
 
 
-def _renew(lease: Lease, wanted: Callable[[], bool], over: threading.Event) -> None:
+def _renew(lease: Lease, why_unwanted: Callable[[], Overtaken | None], over: threading.Event) -> None:
     usual_s = lease.for_s / RENEWALS
     pause_s, failing = usual_s, False
     while not over.wait(pause_s):
         try:
             lease.renew()
-            if not wanted():
-                lease.end_early()
+            if not lease.lost and (why := why_unwanted()) is not None:
+                lease.end_early(why)
         except (OSError, StateUnreadable) as error:
             if not failing:
                 log.warning(
