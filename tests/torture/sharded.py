@@ -120,6 +120,7 @@ class _Sharded:
         """Start a process and wait for its end, which may be a kill; how it ended."""
         process = self._scene.start(kill, errand, run=run)
         code = self._scene.exit_code(process, kill.seconds if kill is not None else None, expected)
+        self._scene.sums.missed += kill is not None and code != KILLED
         if code == KILLED:
             self._scene.sums.kills += 1
             self._check_foretold()

@@ -197,9 +197,9 @@ def _made(folder: Path) -> Path:
 
 HEAD = (
     ("delivery", "store", "what"),
-    ("jobs", "kills", "missed", "runs", "rows lost", "executed twice", "charged twice"),
+    ("jobs", "kills", "missed", "overtaken", "runs", "rows lost", "executed twice", "charged twice"),
 )
-WIDTHS = (6, 6, 7, 6, 11, 16, 15)
+WIDTHS = (6, 6, 7, 10, 6, 11, 16, 15)
 
 
 def line(delivery: str, store: str, what: str, sums: Sums) -> str:
@@ -208,6 +208,7 @@ def line(delivery: str, store: str, what: str, sums: Sums) -> str:
         sums.jobs,
         sums.kills,
         sums.missed,
+        sums.overtaken,
         sums.runs,
         sums.rows_lost,
         sums.executed_twice,
