@@ -19,6 +19,7 @@ from runware_provider.engine.memory.lease import Lease
 from runware_provider.engine.memory.lease_keeping import held, held_meanwhile
 from runware_provider.engine.memory.lease_rules import Holder
 from runware_provider.engine.storage.local import LocalStorage
+from runware_provider.engine.storage.stores import Stores
 from runware_provider.testing import Fault
 
 if TYPE_CHECKING:
@@ -236,6 +237,52 @@ async def test_an_output_retry_that_this_run_does_not_want_is_not_taken_back_bef
     again = await asyncio.to_thread(place.call, *place.arguments("run", reasks=0))
     assert again.returncode == 0, again.stderr
     place.audit(json.loads(again.stdout), 10, reasks=1)
+
+
+class Interleaved(LocalStorage):
+    """Before a folder is listed for the first time, something else happens."""
+
+    def __init__(self, folder: str, meanwhile: Callable[[], Any]) -> None:
+        super().__init__()
+        self._folder = folder
+        self._meanwhile: Callable[[], Any] | None = meanwhile
+
+    def list(self, folder: str, *, recursive: bool = True, links: bool = True) -> Any:
+        if folder == self._folder and self._meanwhile is not None:
+            meanwhile, self._meanwhile = self._meanwhile, None
+            meanwhile()
+        return super().list(folder, recursive=recursive, links=links)
+
+
+class OneStore(Stores):
+    def __init__(self, storage: LocalStorage) -> None:
+        super().__init__()
+        self._storage = storage
+
+    def open(self, url: str, *, field: str = "destination") -> Any:  # noqa: ARG002 - the real one's
+        return self._storage
+
+
+@pytest.mark.parametrize("published_before", [False, True])
+async def test_what_another_run_publishes_while_this_one_looks_is_not_taken_for_somebody_elses(
+    new_place: Callable[..., Any],
+    published_before: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    place = new_place()
+    if published_before:
+        place.fill(10)
+        await place.run()
+    place.fill(RECORDS)
+    spec = place.spec()
+    storage = Interleaved(
+        str(place.destination), lambda: asyncio.run(run_job(spec, place.endpoint, stores=None))
+    )
+    looked = await asyncio.to_thread(check_run, spec, place.endpoint, preview=None, stores=OneStore(storage))
+    assert looked.published is not None
+    assert looked.published[0]["outcomes"] == {"succeeded": RECORDS}
+    (place.destination / "part-00000-0123456789ab.parquet").touch()
+    with pytest.raises(BadInput, match="did not write"):
+        await place.run()
 
 
 def test_a_lapsed_lease_is_looked_at_before_something_is_published(tmp_path: Path) -> None:

@@ -39,28 +39,39 @@ def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None
         BadInput: there are foreign files, or a dataset that must not be overwritten.
         StateUnreadable: the state folder cannot be read.
     """
-    spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
+    spec = prepared.spec
     with places_checked(spec):
-        known = find_job(storage, folder)
-        if known is not None and spec.state is not None:
-            _check_state_is_ours(prepared, known)
-        published = read_manifest(storage, folder)
-        check_destination(
-            storage,
-            spec.destination,
-            spec.partition,
-            own=_own(prepared, folder, published) if known is not None else None,
-        )
-        if spec.failures is not None:
-            state = failures_state(prepared)
-            own = _own(prepared, state, read_manifest(storage, state)) if known is not None else None
-            check_destination(storage, spec.failures, spec.partition, own=own, field="failures")
+        try:
+            published = _seen(prepared)
+        except BadInput:
+            # Another run may have published between two looks, so that its parts were listed and its manifest was not
+            # read. What is foreign is so the next time, too.
+            published = _seen(prepared)
     if published is not None and spec.if_exists == "error":
         raise BadInput(
             "destination",
             f"{prepared.folder} is published already",
             "Choose another one, or if_exists='overwrite'",
         )
+    return published
+
+
+def _seen(prepared: Prepared) -> tuple[dict[str, Any], Version] | None:
+    spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
+    known = find_job(storage, folder)
+    if known is not None and spec.state is not None:
+        _check_state_is_ours(prepared, known)
+    published = read_manifest(storage, folder)
+    check_destination(
+        storage,
+        spec.destination,
+        spec.partition,
+        own=_own(prepared, folder, published) if known is not None else None,
+    )
+    if spec.failures is not None:
+        state = failures_state(prepared)
+        own = _own(prepared, state, read_manifest(storage, state)) if known is not None else None
+        check_destination(storage, spec.failures, spec.partition, own=own, field="failures")
     return published
 
 
