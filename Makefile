@@ -45,24 +45,34 @@ wheel: $(VENV)/.installed-dev ## Build the wheel and the source distribution int
 
 LONG := tests/whole_airflow tests/torture tests/packaging
 
-test: $(VENV)/.installed-dev ## Run all tests but the long ones
+# Microsoft's emulator of Azure's store is an npm package. Without npm its tests are skipped, and say so.
+AZURITE := .azurite/node_modules/azurite/package.json
+AZURITE_VERSION := 3.37.0
+
+$(AZURITE):
+	@if command -v npm >/dev/null && command -v node >/dev/null; then \
+		echo "Installing Azurite $(AZURITE_VERSION), which stands in for Azure's store ..."; \
+		npm install --silent --no-audit --no-fund --prefix .azurite azurite@$(AZURITE_VERSION); \
+	else echo "There is no npm here, so the tests against Azure's store are skipped."; fi
+
+test: $(VENV)/.installed-dev $(AZURITE) ## Run all tests but the long ones
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(LONG:%=--ignore %)
 
-test-long: $(VENV)/.installed-dev ## Run the long ones: a whole Airflow, kills everywhere, the plugin copied and as a wheel
+test-long: $(VENV)/.installed-dev $(AZURITE) ## Run the long ones: a whole Airflow, kills everywhere, the plugin copied and as a wheel
 	$(BIN)/python -m pytest -n 3 --dist loadfile $(LONG)
 
-test-lowest: ## Run the tests with the oldest versions that requirements.txt allows
+test-lowest: $(AZURITE) ## Run the tests with the oldest versions that requirements.txt allows
 	$(MAKE) VENV=.venv-lowest RESOLUTION=lowest-direct .venv-lowest/.installed-dev
 	.venv-lowest/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests/engine tests/airflow tests/test_dags.py
 
-coverage: $(VENV)/.installed-dev ## Run all tests but the long ones and show which code they reach; pages in build/coverage
+coverage: $(VENV)/.installed-dev $(AZURITE) ## Run all tests but the long ones and show which code they reach; pages in build/coverage
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(LONG:%=--ignore %) \
 		--cov --cov-report=term --cov-report=html:build/coverage
 
-matrix: $(VENV)/.installed-dev ## Run the tests with every Python at hand, newest and oldest dependencies
+matrix: $(VENV)/.installed-dev $(AZURITE) ## Run the tests with every Python at hand, newest and oldest dependencies
 	$(BIN)/nox
 
-torture: $(VENV)/.installed-dev ## Kill, double and mistreat jobs everywhere and compare with the bill; takes half an hour or more
+torture: $(VENV)/.installed-dev $(AZURITE) ## Kill, double and mistreat jobs everywhere and compare with the bill; takes half an hour or more
 	$(BIN)/python tests/torture/torture.py
 
 damages: $(VENV)/.installed-dev ## Damage state, sources, replies and answers 100,000 times; takes half an hour or so

@@ -13,7 +13,7 @@ from runware_provider.engine.cli_options import parsed
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.spec_options import spec_of
 from runware_provider.engine.storage import s3_client
-from runware_provider.engine.storage.s3_place import is_s3, s3_place
+from runware_provider.engine.storage.object_place import is_object_url, object_place
 from runware_provider.engine.storage.stores import STALE_S, Stores
 from runware_provider.operators import TextInferenceOperator
 
@@ -34,7 +34,7 @@ def test_each_python_example_makes_an_operator_whose_places_go_together(code: st
     stores = Stores(lambda _: OPTIONS)
     destination = stores.open(made.destination)
     stores.open_beside(destination, f"{made.destination}.state", field="state")
-    assert s3_place(made.source).conn_id == "lake_reader"
+    assert object_place(made.source).conn_id == "lake_reader"
 
 
 def test_the_command_is_one_that_the_command_line_takes() -> None:
@@ -47,13 +47,13 @@ def test_the_command_is_one_that_the_command_line_takes() -> None:
     ]
     for line in lines:
         spec = spec_of(parsed(shlex.split(line)[3:]))
-        assert is_s3(spec.source)
-        assert is_s3(spec.destination)
+        assert is_object_url(spec.source)
+        assert is_object_url(spec.destination)
     assert lines
 
 
 def test_a_whole_bucket_is_no_destination_and_another_connection_is_another_store() -> None:
-    stores = Stores(lambda conn_id: {**OPTIONS, "key": conn_id or "environment"})
+    stores = Stores(lambda place: {**OPTIONS, "key": place.conn_id or "environment"})
     with pytest.raises(BadInput, match="destination's store"):
         stores.open_beside(stores.open("s3://bucket"), "s3://bucket.state", field="state")
     with pytest.raises(BadInput, match="destination's store"):

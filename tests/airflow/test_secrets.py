@@ -491,7 +491,7 @@ class Impatient(TextInferenceOperator):
     """Gives up a store that fails after half a second of tries, not after a minute."""
 
     def start_job(self, spec: Spec, endpoint: Endpoint, stop: asyncio.Event) -> Any:
-        stores = Stores(lambda conn_id: StoreOptions(options_of(str(conn_id)), give_up_s="0.5"))
+        stores = Stores(lambda place: StoreOptions(options_of(place), give_up_s="0.5"))
         return run_job(spec, endpoint, stop=stop, stores=stores)
 
 

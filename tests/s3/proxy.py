@@ -1,10 +1,11 @@
-"""A real socket in front of an S3 server that does to chosen requests what networks and stores do.
+"""A real socket in front of a server of an object store that does to chosen requests what networks and stores do.
 
     with FaultProxy(server.endpoint_url) as proxy:
         proxy.add(LoseReply(), method="PUT", times=1)
         storage = open_storage(f"s3://{bucket}/x", options=server.options(endpoint=proxy.endpoint_url))
 
-Host and signature pass through as the client made them; `seen` is what it asked for, in order.
+Host and signature pass through as the client made them; `seen` is what it asked for, in order. What a fault says itself,
+a refusal or a listing, it says in S3's words, which are Google's too; Azure's refusals have the same form.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 import socket
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Protocol, Self
@@ -24,10 +25,11 @@ from xml.sax.saxutils import escape
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-CONDITIONS = frozenset({"if-match", "if-none-match"})
+CONDITIONS = frozenset({"if-match", "if-none-match", "x-goog-if-generation-match"})
 _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 _STATUS = {
+    401: ("AuthenticationRequired", "Unauthorized"),
     403: ("AccessDenied", "Forbidden"),
     409: ("ConditionalRequestConflict", "Conflict"),
     500: ("InternalError", "Internal Server Error"),
@@ -47,14 +49,20 @@ class Request:
     """Path and query, as they came."""
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    below: str = ""
+    """What precedes the bucket in the path."""
 
     @property
     def bucket(self) -> str:
-        return unquote(urlsplit(self.target).path).lstrip("/").partition("/")[0]
+        return self._path.partition("/")[0]
 
     @property
     def key(self) -> str:
-        return unquote(urlsplit(self.target).path).lstrip("/").partition("/")[2]
+        return self._path.partition("/")[2]
+
+    @property
+    def _path(self) -> str:
+        return unquote(urlsplit(self.target).path).removeprefix(self.below).lstrip("/")
 
     @property
     def query(self) -> dict[str, str]:
@@ -63,7 +71,8 @@ class Request:
 
     @property
     def is_listing(self) -> bool:
-        return self.method == "GET" and not self.key and "list-type" in self.query
+        asks = "list-type" in self.query or self.query.get("comp") == "list"
+        return self.method == "GET" and not self.key and asks
 
     @property
     def is_conditional(self) -> bool:
@@ -150,7 +159,16 @@ class IgnoreConditions:
 
     def answer(self, proxy: FaultProxy, request: Request) -> Reply | None:
         kept = tuple(pair for pair in request.headers if pair[0].lower() not in CONDITIONS)
-        return proxy.forward(Request(request.method, request.target, kept, request.body))
+        return proxy.forward(replace(request, headers=kept))
+
+
+class SeemsEmpty:
+    """To a HEAD, an object has no bytes yet."""
+
+    def answer(self, proxy: FaultProxy, request: Request) -> Reply | None:
+        reply = proxy.forward(request)
+        kept = tuple(pair for pair in reply.headers if pair[0].lower() != "content-length")
+        return Reply(reply.status, (*kept, ("Content-Length", "0")), reply.body)
 
 
 class Hold:
@@ -252,9 +270,11 @@ class FaultProxy:
 
     Args:
         upstream: the server's URL.
+        below: what precedes the bucket in the paths that it is asked for, such as Azure's account.
     """
 
     upstream: str
+    below: str = ""
     endpoint_url: str = ""
     seen: list[Seen] = field(default_factory=list)
 
@@ -416,8 +436,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        request = Request(self.command, self.path, tuple(self.headers.items()), body)
-        reply = self.server.proxy.answer(request)
+        proxy = self.server.proxy
+        request = Request(self.command, self.path, tuple(self.headers.items()), body, proxy.below)
+        reply = proxy.answer(request)
         self.close_connection = self.close_connection or reply is None
         if reply is not None:
             self._send(reply)
@@ -452,6 +473,8 @@ def _page(request: Request, objects: Sequence[Listed], most: int) -> bytes:
     query = request.query
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     after = unquote(query.get("continuation-token", "")) or query.get("start-after", "")
+    encoded = query.get("encoding-type") == "url"
+    spell = quote if encoded else escape
     rows: dict[str, str] = {}
     for one in objects:
         if not one.key.startswith(prefix):
@@ -459,25 +482,25 @@ def _page(request: Request, objects: Sequence[Listed], most: int) -> bytes:
         folder, found, _ = one.key[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
         name = prefix + folder + delimiter if found else one.key
         if name > after:
-            rows[name] = _folder_row(name) if found else _row(one)
+            rows[name] = _folder_row(spell(name)) if found else _row(one, spell(one.key))
     names = list(rows)[: min(most, int(query.get("max-keys", "1000")))]
     more = len(names) < len(rows)
     token = f"<NextContinuationToken>{quote(names[-1], safe='')}</NextContinuationToken>" if more else ""
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
         f'<ListBucketResult xmlns="{_NAMESPACE[1:-1]}"><Name>{request.bucket}</Name>'
-        f"<Prefix>{escape(quote(prefix))}</Prefix><KeyCount>{len(names)}</KeyCount>"
-        f"<EncodingType>url</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>"
+        f"<Prefix>{spell(prefix)}</Prefix><KeyCount>{len(names)}</KeyCount>"
+        f"{'<EncodingType>url</EncodingType>' if encoded else ''}<IsTruncated>{str(more).lower()}</IsTruncated>"
         f"{token}{''.join(rows[name] for name in names)}</ListBucketResult>"
     ).encode()
 
 
-def _row(one: Listed) -> str:
+def _row(one: Listed, spelled: str) -> str:
     return (
-        f"<Contents><Key>{quote(one.key)}</Key><LastModified>{one.modified}</LastModified>"
+        f"<Contents><Key>{spelled}</Key><LastModified>{one.modified}</LastModified>"
         f"<ETag>{escape(one.etag)}</ETag><Size>{one.size}</Size><StorageClass>STANDARD</StorageClass></Contents>"
     )
 
 
-def _folder_row(name: str) -> str:
-    return f"<CommonPrefixes><Prefix>{quote(name)}</Prefix></CommonPrefixes>"
+def _folder_row(spelled: str) -> str:
+    return f"<CommonPrefixes><Prefix>{spelled}</Prefix></CommonPrefixes>"

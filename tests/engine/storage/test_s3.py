@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.storage.object_reader import BLOCK_BYTES, TAIL_BYTES, ObjectReader
 from runware_provider.engine.storage.s3 import S3Storage
 from runware_provider.engine.storage.s3_client import S3Client
-from runware_provider.engine.storage.s3_reader import BLOCK_BYTES, TAIL_BYTES, S3Reader
 from tests.s3.proxy import (
     CutBody,
     FaultProxy,
@@ -498,7 +498,7 @@ def long_object() -> Iterator[tuple[S3Client, bytes]]:
 )
 def test_any_range_is_what_it_is_in_the_whole(long_object, reads):
     client, data = long_object
-    reader = S3Reader(client, "long", "long")
+    reader = ObjectReader(client, "long", "long")
     for start, length in reads:
         reader.seek(start)
         assert reader.read(length) == data[start : start + length]

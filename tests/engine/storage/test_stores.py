@@ -7,6 +7,7 @@ import string
 import threading
 import time
 import uuid
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +19,7 @@ from runware_provider.engine.errors import BadInput
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.engine.storage.s3 import S3Storage
 from runware_provider.engine.storage.stores import StoredFile, Stores
-from tests.s3.server import shared_server
+from tests.store_servers import SERVERS, server_of
 
 # Everything that a name in a hive partition, or a user, may hold; no control characters, which XML has not.
 NAMES = st.text(
@@ -32,14 +33,14 @@ NAMES = st.text(
 )
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["local", *SERVERS])
 def place(request, tmp_path):
     """A store and a folder in it that is not there yet."""
     if request.param == "local":
         return LocalStorage(), str(tmp_path / "state")
-    server = shared_server()
-    bucket = server.new_bucket()
-    return S3Storage(bucket, server.options()), f"s3://{bucket}/state"
+    server = server_of(request.param)
+    folder = f"{server.new_place()}/state"
+    return Stores(lambda _: server.options()).open(folder), folder
 
 
 @pytest.fixture
@@ -289,7 +290,7 @@ def test_a_path_is_the_same_place_in_whatever_way_its_slashes_are_written(storag
 
 
 def test_a_place_elsewhere_is_no_place_here(storage, folder):
-    for elsewhere in ("s3://other-bucket/state", "gs://bucket/state"):
+    for elsewhere in ("s3://other-bucket/state", "gs://bucket/state", "abfs://bucket/state"):
         assert storage.canonical(elsewhere) == elsewhere
         assert not storage.canonical(elsewhere).startswith(storage.canonical(folder))
 
@@ -337,7 +338,7 @@ def test_a_file_stays_open_for_a_second_reader(storage, folder):
 
 
 @pytest.mark.parametrize(
-    "url", ["gs://bucket", "GS:/bucket", "s3:/bucket", "https://host/file", "s3b://bucket/key"]
+    "url", ["GS:/bucket", "s3:/bucket", "https://host/file", "s3b://bucket/key", "wasb://bucket/key"]
 )
 def test_other_stores_are_refused_by_the_name_that_the_user_knows(url):
     with pytest.raises(BadInput, match=r"source: .*:// is not supported"):
@@ -377,9 +378,9 @@ def test_options_that_are_no_use_are_refused_without_quoting_them(options):
 def test_stores_open_each_bucket_with_its_options_once():
     asked: list[str | None] = []
 
-    def options_for(conn_id: str | None) -> dict[str, str]:
-        asked.append(conn_id)
-        return {"region": "eu-west-1" if conn_id == "europe" else "us-east-1"}
+    def options_for(place: Any) -> dict[str, str]:
+        asked.append(place.conn_id)
+        return {"region": "eu-west-1" if place.conn_id == "europe" else "us-east-1"}
 
     stores = Stores(options_for)
     lake = stores.open("s3://lake/a")

@@ -1,1 +1,1 @@
-"""Where bytes lie: a small port, and the local file system and S3 behind it."""
+"""Where bytes lie: a small port, and the local file system and object stores behind it."""

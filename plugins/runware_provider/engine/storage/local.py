@@ -317,7 +317,7 @@ def local_path(url: str, field: str) -> str:
         raise BadInput(
             field,
             f"{scheme}:// is not supported here ({url!r})",
-            "Give a path, a file:// URL, or s3://bucket/folder",
+            "Give a path, or a file://, s3://, gs:// or abfs:// URL",
         )
     if rest.startswith("//"):
         host, _, rest = rest[2:].partition("/")

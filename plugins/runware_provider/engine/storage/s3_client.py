@@ -6,26 +6,31 @@ import base64
 import errno
 import hashlib
 import io
-import logging
 import os
 import threading
 from contextlib import closing
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar, cast
 
 import botocore.session
-import tenacity
 from botocore.config import Config
 from botocore.loaders import create_loader
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.quiet_loggers import our_request, silence_about_us
+from runware_provider.engine.storage.object_client import (
+    CONNECT_TIMEOUT_S,
+    READ_TIMEOUT_S,
+    Content,
+    Listed,
+)
 from runware_provider.engine.storage.s3_errors import EXPIRED, FOREIGN, as_os_error, code, passes
+from runware_provider.engine.storage.tries import BACK_OFF, bounded_tries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    import tenacity
     from botocore.loaders import Loader
     from types_boto3_s3 import S3Client as Boto
     from types_boto3_s3.type_defs import (
@@ -34,19 +39,14 @@ if TYPE_CHECKING:
         ListObjectsV2OutputTypeDef,
     )
 
+    from runware_provider.engine.storage.object_client import Span
+    from runware_provider.engine.storage.port import Version
+
 T = TypeVar("T")
 
-GIVE_UP_S: Final = 60.0
-"""Seconds after which no further try of a request begins."""
-CONNECT_TIMEOUT_S: Final = 10.0
-READ_TIMEOUT_S: Final = 30.0
-"""Seconds that a try waits for the next bytes."""
 CONNECTIONS: Final = 64
 
 _ENDPOINT_VARIABLES: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-_BACK_OFF: Final = tenacity.wait_random_exponential(multiplier=0.2, max=8)
-
-log = logging.getLogger(__name__)
 
 silence_about_us(
     *(
@@ -66,26 +66,8 @@ silence_about_us(
 )
 
 
-def _tell_pause(state: tenacity.RetryCallState) -> None:
-    """By name and code only: what a store says at length may repeat parts of a credential."""
-    error = state.outcome.exception() if state.outcome else None
-    if error is not None and state.next_action is not None:
-        told = code(error) or type(error).__name__
-        log.debug("The store is asked again in %.1f s: %s", state.next_action.sleep, told)
-
-
-@dataclass(frozen=True)
-class Content:
-    """An object, or a range of it."""
-
-    data: bytes
-    etag: str
-    size: int
-    """Bytes of the whole object."""
-
-
 class S3Client:
-    """Safe to use from many threads.
+    """An `ObjectClient`; its errors are those of `as_os_error`.
 
     Args:
         bucket: its name.
@@ -104,72 +86,46 @@ class S3Client:
         options: Mapping[str, str],
         *,
         renew: Callable[[], Mapping[str, str]] | None = None,
-        back_off: tenacity.wait.wait_base = _BACK_OFF,
+        back_off: tenacity.wait.wait_base = BACK_OFF,
     ) -> None:
         self.bucket = bucket
         self._renew = renew
         self._renewing = threading.Lock()
         self._boto = _connect(bucket, options)
-        self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(passes),
-            wait=back_off,
-            stop=tenacity.stop_before_delay(float(options.get("give_up_s", GIVE_UP_S))),
-            before_sleep=_tell_pause,
-            reraise=True,
-        )
+        self._retrying = bounded_tries(passes, code, options, back_off)
 
     def __repr__(self) -> str:
         """Without credentials."""
         return f"S3Client({self.bucket!r})"
 
-    def get(self, key: str, path: str, *, span: str = "", etag: str = "") -> Content:
-        """An object, or a range of it.
+    def get(self, key: str, path: str, *, span: Span | None = None, version: Version = "") -> Content:
+        wanted: dict[str, Any] = {}
+        if span is not None:
+            wanted["Range"] = f"bytes={span[0]}-{span[1] - 1}"
+        if version:
+            wanted["IfMatch"] = version
+        return self._get(key, path, wanted)
 
-        Args:
-            key: in the bucket.
-            path: what the user calls it, for errors.
-            span: a `Range` header's value, all of it if empty.
-            etag: what it must still be, anything if empty.
+    def tail(self, key: str, path: str, length: int) -> Content:
+        return self._get(key, path, {"Range": f"bytes=-{length}"})
 
-        Raises:
-            FileNotFoundError: there is no such object.
-            FileExistsError: it is another one by now.
-            OSError: see `as_os_error`.
-        """
-        wanted: dict[str, Any] = {"Range": span} if span else {}
-        if etag:
-            wanted["IfMatch"] = etag
-        return self._ask(
-            path, lambda boto: _content(boto.get_object(Bucket=self.bucket, Key=key, **wanted), path)
-        )
+    def has(self, key: str, path: str) -> bool:
+        try:
+            self._ask(path, lambda boto: boto.head_object(Bucket=self.bucket, Key=key))
+        except FileNotFoundError:
+            # This answer has no body that says whether it is the bucket that is missing; a listing's has.
+            self._page(path, Prefix=key, MaxKeys=1)
+            return False
+        return True
 
-    def size(self, key: str, path: str) -> int:
-        """Bytes of an object.
+    def create(self, key: str, path: str, data: bytes) -> None:
+        self.put(key, path, data, IfNoneMatch="*")
 
-        Raises:
-            FileNotFoundError: there is no such object, or no such bucket: this answer has no body that says which.
-            OSError: see `as_os_error`.
-        """
-        return self._ask(
-            path, lambda boto: int(boto.head_object(Bucket=self.bucket, Key=key)["ContentLength"])
-        )
+    def replace(self, key: str, path: str, data: bytes, version: Version) -> None:
+        self.put(key, path, data, IfMatch=version)
 
     def put(self, key: str, path: str, data: bytes | BinaryIO, **condition: str) -> None:
-        """Write an object, perhaps under a condition: `IfNoneMatch="*"` or `IfMatch=<ETag>`.
-
-        It may have been written by an earlier try of this very call when the condition is said not to hold.
-
-        Args:
-            key: in the bucket.
-            path: what the user calls it, for errors.
-            data: the content, or a file that holds it, which is read from its start.
-            condition: what must hold; without one, what was there is replaced.
-
-        Raises:
-            FileExistsError: the condition does not hold.
-            FileNotFoundError: `IfMatch` meets no object.
-            OSError: see `as_os_error`.
-        """
+        """Write an object, perhaps under a condition: `IfNoneMatch="*"` or `IfMatch=<ETag>`."""
         body = io.BytesIO(data) if isinstance(data, bytes) else data
         # Every store knows this checksum; the newer ones that the client would add, not every one does.
         digest = base64.b64encode(_md5_of(body)).decode()
@@ -182,44 +138,34 @@ class S3Client:
         self._ask(path, send)
 
     def copy(self, key: str, other: str, path: str) -> None:
-        """Have the store copy an object to another key, in the place of what is there.
-
-        Args:
-            key: of the source.
-            other: of the target.
-            path: what the user calls the source, for errors.
-
-        Raises:
-            FileNotFoundError: there is no source.
-            OSError: see `as_os_error`.
-        """
         source: CopySourceTypeDef = {"Bucket": self.bucket, "Key": key}
         self._ask(path, lambda boto: boto.copy_object(Bucket=self.bucket, Key=other, CopySource=source))
 
     def delete(self, key: str, path: str) -> None:
-        """Remove an object, if there is one.
-
-        Raises:
-            OSError: see `as_os_error`.
-        """
         self._ask(path, lambda boto: boto.delete_object(Bucket=self.bucket, Key=key))
 
-    def pages(self, prefix: str, path: str, **more: Any) -> Iterator[ListObjectsV2OutputTypeDef]:
-        """The pages of a listing, each asked for when it is needed.
-
-        Raises:
-            OSError: see `as_os_error`; also when a listing breaks off, which is never taken for its end.
-        """
-        asked: dict[str, Any] = {"Prefix": prefix, **more}
+    def listing(self, prefix: str, path: str, *, recursive: bool = True) -> Iterator[Listed]:
+        """Each page is asked for when it is needed."""
+        asked: dict[str, Any] = {"Prefix": prefix, **({} if recursive else {"Delimiter": "/"})}
         while True:
-            page = self._ask(path, lambda boto: boto.list_objects_v2(Bucket=self.bucket, **asked))
-            yield page
+            page = self._page(path, **asked)
+            for item in page.get("Contents", []):
+                if not item["Key"].endswith("/"):  # what some tools write to show an empty folder
+                    yield Listed(item["Key"], item["Size"], item["LastModified"].timestamp())
             if not page.get("IsTruncated"):
                 return
             following = page.get("NextContinuationToken")
             if not following or following == asked.get("ContinuationToken"):
                 raise OSError(errno.EIO, "the store broke off a listing", path)
             asked["ContinuationToken"] = following
+
+    def _page(self, path: str, **asked: Any) -> ListObjectsV2OutputTypeDef:
+        return self._ask(path, lambda boto: boto.list_objects_v2(Bucket=self.bucket, **asked))
+
+    def _get(self, key: str, path: str, wanted: dict[str, Any]) -> Content:
+        return self._ask(
+            path, lambda boto: _content(boto.get_object(Bucket=self.bucket, Key=key, **wanted), path)
+        )
 
     def _ask(self, path: str, ask: Callable[[Boto], T]) -> T:
         try:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-    from runware_provider.engine.storage.s3_client import Content, S3Client
+    from runware_provider.engine.storage.object_client import Content, ObjectClient
+    from runware_provider.engine.storage.port import Version
 
 TAIL_BYTES: Final = 1 << 16
 """Fetched when a file is opened: Parquet's footer is at the end, and mostly smaller than this."""
@@ -20,7 +21,7 @@ BLOCKS: Final = 16
 """How many of them are kept: columns are read in turns, each at its own place."""
 
 
-class S3Reader(io.RawIOBase):
+class ObjectReader(io.RawIOBase):
     """An object as it was when it was opened; not safe to use from two threads at once.
 
     Raises:
@@ -28,7 +29,7 @@ class S3Reader(io.RawIOBase):
         OSError: it cannot be read, or was replaced meanwhile.
     """
 
-    def __init__(self, client: S3Client, key: str, path: str) -> None:
+    def __init__(self, client: ObjectClient, key: str, path: str) -> None:
         super().__init__()
         self._client = client
         self._key = key
@@ -36,13 +37,13 @@ class S3Reader(io.RawIOBase):
         self._position = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         tail = self._tail()
-        self.size, self._etag, self._end = tail.size, tail.etag, tail.data
+        self.size, self._version, self._end = tail.size, tail.version, tail.data
         self._end_start = self.size - len(self._end)
 
     @property
-    def etag(self) -> str:
+    def version(self) -> Version:
         """Of the object, under which all of it is read."""
-        return self._etag
+        return self._version
 
     def readable(self) -> bool:
         return True
@@ -90,10 +91,9 @@ class S3Reader(io.RawIOBase):
         return block
 
     def _fetch(self, start: int, stop: int) -> bytes:
-        span = f"bytes={start}-{stop - 1}"
         try:
-            data = self._client.get(self._key, self._path, span=span, etag=self._etag).data
-        except FileExistsError:
+            data = self._client.get(self._key, self._path, span=(start, stop), version=self._version).data
+        except (FileExistsError, FileNotFoundError):
             raise OSError(errno.ESTALE, "was replaced while it was read", self._path) from None
         if len(data) == self.size != stop - start:
             data = data[start:stop]  # a store that ignores ranges
@@ -103,7 +103,7 @@ class S3Reader(io.RawIOBase):
 
     def _tail(self) -> Content:
         try:
-            return self._client.get(self._key, self._path, span=f"bytes=-{TAIL_BYTES}")
+            return self._client.tail(self._key, self._path, TAIL_BYTES)
         except FileNotFoundError:
             raise
         except OSError as error:
