@@ -46,7 +46,7 @@ FIRST = (
     "tests/airflow/test_operators_end_to_end.py",
     "tests/airflow/test_groups.py",
     "tests/airflow/test_secrets.py",
-    "tests/engine/test_job_on_s3.py",
+    "tests/engine/test_job_on_object_stores.py",
     "tests/engine/memory/test_compaction.py",
     "tests/engine/test_budget_of_a_job.py",
     "tests/engine/memory/test_forgetting.py",

@@ -12,7 +12,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Self
 
 from runware_provider.engine.memory.lease import FOLDER as LEASES
-from runware_provider.engine.storage.s3 import S3Storage
+from runware_provider.engine.storage.stores import Stores
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 from tests.answers import total_of
 from tests.engine.conftest import FAST, KEY, Place, body_of
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runware_provider.engine.spec import Spec
-    from tests.s3.server import S3Server
+    from runware_provider.engine.storage.stores import Storage
+    from tests.store_servers import StoreServer
 
 RECORDS = 30
 REASKS = 1
@@ -147,7 +148,7 @@ class Scene:
     Args:
         root: a folder that is not there yet.
         combination: how answers come, and where everything is kept.
-        s3: the server of the bucket.
+        server: of the bucket.
         records: of the source.
         patience_s: after which a process that has not ended counts as standing still.
         settings: of the local API server.
@@ -157,24 +158,22 @@ class Scene:
         self,
         root: Path,
         combination: Combination,
-        s3: S3Server | None = None,
+        server: StoreServer | None = None,
         *,
         records: int = RECORDS,
         patience_s: float = HARD_STOP_S,
         **settings: Any,
     ) -> None:
         root.mkdir(parents=True)
-        server = LocalServer(
-            ServerSettings(key=KEY, **{"latency": LATENCY_S, "answers": total_of, **settings})
-        )
-        self.place = Place(root, server, dict(LIMITS))
+        api = LocalServer(ServerSettings(key=KEY, **{"latency": LATENCY_S, "answers": total_of, **settings}))
+        self.place = Place(root, api, dict(LIMITS))
         self.place.fill(records)
         self.records = records
         self.combination = combination
         self.sums = Sums(jobs=1)
         self._patience_s = patience_s
-        self._options = s3.options() if s3 is not None else None
-        self._folder = f"s3://{s3.new_bucket()}/job" if s3 is not None else ""
+        self._options = server.options() if server is not None else None
+        self._folder = f"{server.new_place()}/job" if server is not None else ""
 
     def __enter__(self) -> Self:
         self.place.server.__enter__()
@@ -294,8 +293,8 @@ class Scene:
         else:
             (self.place.state / below).unlink(missing_ok=True)
 
-    def _bucket(self) -> S3Storage:
-        return S3Storage(self._folder.split("/")[2], self._options)
+    def _bucket(self) -> Storage:
+        return Stores(lambda _: self._options or {}).open(self._folder)
 
     def fetch(self) -> None:
         """Bring what is in the bucket to the place's folder, where the audit looks."""

@@ -7,16 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.s3.server import shared_server
 from tests.torture.exposure import exposure
 from tests.torture.ordeals import BESIDE, MISHAPS, MOST_STANDSTILLS, STANDSTILLS, Extent, ordeals
 from tests.torture.scene import LIMITS, Combination, Kill, Sums
-from tests.torture.torture import DELIVERIES, STORES, Torture, every_boundary, random_moments
+from tests.torture.torture import DELIVERIES, MORE_STORES, STORES, Torture, every_boundary, random_moments
 from tests.torture.victim import name_of
 
 COMBINATIONS = [Combination(delivery, store) for delivery in DELIVERIES for store in STORES]
+KILLED = [*COMBINATIONS, *(Combination("poll", store) for store in MORE_STORES)]
 MOMENTS = 5
-"""Of each combination, which makes 20."""
+"""Of each combination, which makes 30."""
 EXPOSED_JOBS = 3
 SHARDS = 3
 RUN = Extent(boundaries=30, seconds=1.0)
@@ -27,10 +27,10 @@ EVERY = 40
 
 @pytest.fixture(scope="module")
 def torture(tmp_path_factory: pytest.TempPathFactory) -> Torture:
-    return Torture(tmp_path_factory.mktemp("torture"), shared_server())
+    return Torture(tmp_path_factory.mktemp("torture"))
 
 
-@pytest.fixture(scope="module", params=COMBINATIONS, ids=str)
+@pytest.fixture(scope="module", params=KILLED, ids=str)
 def found(request: pytest.FixtureRequest, torture: Torture) -> Sums:
     combination = request.param
     alone = torture.undisturbed(combination)

@@ -23,7 +23,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(PROJECT), str(PROJECT / "plugins")]
 
 from tests.engine.conftest import places_below  # noqa: E402 - found by the lines above
-from tests.s3.server import S3Server  # noqa: E402
+from tests.store_servers import SERVERS, server_of  # noqa: E402
 from tests.torture.exposure import Exposure, exposure  # noqa: E402
 from tests.torture.ordeals import Extent, ordeals  # noqa: E402
 from tests.torture.pairs import paired, pairs  # noqa: E402
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 DELIVERIES = ("poll", "sync")
 STORES = ("local", "s3")
+MORE_STORES = ("google", "azure")
+"""Whose clients alone differ from that of S3; on Azure with Azurite, if it is there."""
 SIDE_BY_SIDE = 6
 MOST_KILLS = 3
 MIXTURES_TOGETHER = 100
@@ -65,11 +67,10 @@ class Undisturbed:
 
 
 class Torture:
-    """Scenes in a folder, one server for all that is kept on S3."""
+    """Scenes in a folder, one server for all that is kept on one kind of store."""
 
-    def __init__(self, folder: Path, s3: S3Server) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._s3 = s3
         self._made = 0
         self._lock = threading.Lock()
 
@@ -77,7 +78,8 @@ class Torture:
         with self._lock:
             self._made += 1
             root = self._folder / f"job-{self._made}"
-        return Scene(root, combination, self._s3 if combination.store == "s3" else None, **settings)
+        server = server_of(combination.store) if combination.store in SERVERS else None
+        return Scene(root, combination, server, **settings)
 
     def undisturbed(self, combination: Combination) -> Undisturbed:
         """What a run comes to that nobody kills."""
@@ -238,7 +240,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--moments", type=int, default=200, help="random kills per delivery and store")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--delivery", choices=(*DELIVERIES, "both"), default="both")
-    parser.add_argument("--store", choices=(*STORES, "both"), default="both")
+    parser.add_argument("--store", choices=(*STORES, *MORE_STORES, "both"), default="both")
     parser.add_argument("--only", choices=CHAPTERS, action="append", help="may be given several times")
     parser.add_argument("--mixtures", type=int, default=1000, help="seeded mixtures of faults")
     parser.add_argument("--twins", type=int, default=100, help="pairs of processes of the same job, in all")
@@ -300,7 +302,7 @@ def main() -> int:
     chapters = given.only or CHAPTERS
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
-        torture = Torture(folder, stack.enter_context(S3Server()))
+        torture = Torture(folder)
         _print(head())
         found = (
             _processes(torture, given, chapters)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import httpx
 
+import runware_provider.engine.storage.obstore_storage
 import runware_provider.engine.storage.s3  # noqa: F401 - heavy; loaded once, before the processes are forked
 from runware_provider.engine.errors import BadInput, JobStopped, PublishConflict
 from runware_provider.engine.job.inferring import infer_shard
@@ -80,7 +81,7 @@ class Orders:
     Args:
         spec: the job.
         endpoint: where the API answers.
-        options: the S3 store's options; nothing for local files.
+        options: the object store's options; nothing for local files.
         folder: where `TOLD` and the account go.
         errand: the verb.
         boundary: the one at which it dies, counted from 1; None to live.

@@ -1,4 +1,4 @@
-"""Whole jobs with source, dataset and state on S3, through a proxy that misbehaves as networks and stores do."""
+"""Whole jobs with source, dataset and state on an object store, through a proxy that misbehaves as networks and stores do."""
 
 from __future__ import annotations
 
@@ -15,21 +15,17 @@ from runware_provider.engine.dataset.replaced_parts import open_part
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.storage.stores import Stores
+from tests.azure.server import ACCOUNT
 from tests.s3.proxy import FaultProxy, IgnoreConditions, LoseReply, Refuse, StaleListing
-from tests.s3.server import shared_server
+from tests.store_servers import SERVERS, server_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runware_provider.engine.storage.stores import Storage
+    from tests.store_servers import StoreServer
 
 RECORDS = 40
-
-
-@pytest.fixture
-def proxy() -> Iterator[FaultProxy]:
-    with FaultProxy(shared_server().endpoint_url) as running:
-        yield running
 
 
 @dataclass
@@ -38,27 +34,28 @@ class Cloud:
 
     place: Any
     proxy: FaultProxy
-    bucket: str
+    server: StoreServer
+    url: str
 
     @property
     def stores(self) -> Stores:
-        options = shared_server().options(endpoint=self.proxy.endpoint_url)
+        options = self.server.options(endpoint=self.proxy.endpoint_url)
         return Stores(lambda _: options)
 
     @property
     def storage(self) -> Storage:
-        return self.stores.open(f"s3://{self.bucket}/lake")
+        return self.stores.open(f"{self.url}/lake")
 
     def fill(self, records: int = RECORDS) -> None:
         self.place.fill(records)
         data = (self.place.source / "a.parquet").read_bytes()
-        assert self.storage.create_new(f"s3://{self.bucket}/docs/a.parquet", data)
+        assert self.storage.create_new(f"{self.url}/docs/a.parquet", data)
 
     async def run(self, **changes: Any) -> dict[str, Any]:
         limits = {"batch_rows": 10, **changes.pop("limits", {})}
         spec = self.place.spec(
-            source=f"s3://{self.bucket}/docs",
-            destination=f"s3://{self.bucket}/lake",
+            source=f"{self.url}/docs",
+            destination=f"{self.url}/lake",
             limits=limits,
             **changes,
         )
@@ -83,12 +80,24 @@ class Cloud:
         assert manifest["cost_usd_ever"] == pytest.approx(bill["cost_usd"], abs=1e-9)
 
 
+def a_cloud(name: str, place: Any) -> Iterator[Cloud]:
+    server = server_of(name)
+    with FaultProxy(server.endpoint_url, f"/{ACCOUNT}" if name == "azure" else "") as proxy:
+        yield Cloud(place, proxy, server, server.new_place())
+
+
+@pytest.fixture(params=SERVERS)
+def cloud(request: pytest.FixtureRequest, place: Any) -> Iterator[Cloud]:
+    yield from a_cloud(request.param, place)
+
+
 @pytest.fixture
-def cloud(place: Any, proxy: FaultProxy) -> Cloud:
-    return Cloud(place, proxy, shared_server().new_bucket())
+def s3_cloud(place: Any) -> Iterator[Cloud]:
+    """For what the stores do alike, or the proxy can do in S3's words alone."""
+    yield from a_cloud("s3", place)
 
 
-async def test_a_job_reads_and_writes_s3_and_its_second_run_pays_nothing(cloud: Cloud) -> None:
+async def test_a_job_reads_and_writes_a_bucket_and_its_second_run_pays_nothing(cloud: Cloud) -> None:
     cloud.fill()
     cloud.audit(await cloud.run())
     again = await cloud.run()
@@ -96,13 +105,13 @@ async def test_a_job_reads_and_writes_s3_and_its_second_run_pays_nothing(cloud: 
     assert (again["paid_inferences"], again["paid_usd"]) == (0, 0)
 
 
-async def test_a_run_with_nothing_to_do_touches_no_part_and_asks_for_little(cloud: Cloud) -> None:
-    cloud.fill()
-    first = await cloud.run()
-    before = len(cloud.proxy.seen)
-    again = await cloud.run()
-    asked = [seen.request for seen in cloud.proxy.seen[before:]]
-    cloud.audit(again)
+async def test_a_run_with_nothing_to_do_touches_no_part_and_asks_for_little(s3_cloud: Cloud) -> None:
+    s3_cloud.fill()
+    first = await s3_cloud.run()
+    before = len(s3_cloud.proxy.seen)
+    again = await s3_cloud.run()
+    asked = [seen.request for seen in s3_cloud.proxy.seen[before:]]
+    s3_cloud.audit(again)
     assert (again["publish_id"], again["unchanged"]) == (first["publish_id"], True)
     written = [request.key for request in asked if request.method in {"PUT", "DELETE"}]
     written = [key for key in written if "/.conditions-" not in key]
@@ -118,42 +127,44 @@ async def test_a_run_with_nothing_to_do_touches_no_part_and_asks_for_little(clou
     )
 
 
-async def test_a_replaced_part_can_be_read_by_the_manifest_before(cloud: Cloud) -> None:
-    cloud.fill()
-    first = await cloud.run()
-    await cloud.run(limit=3)
-    with open_part(cloud.storage, first["destination"], first["state"], first["files"][0]["path"]) as file:
+async def test_a_replaced_part_can_be_read_by_the_manifest_before(s3_cloud: Cloud) -> None:
+    s3_cloud.fill()
+    first = await s3_cloud.run()
+    await s3_cloud.run(limit=3)
+    with open_part(s3_cloud.storage, first["destination"], first["state"], first["files"][0]["path"]) as file:
         assert pq.read_table(file).num_rows == RECORDS
 
 
-async def test_a_second_run_pays_nothing_though_the_listing_shows_nothing_of_the_state(cloud: Cloud) -> None:
-    cloud.fill()
-    await cloud.run()
-    cloud.proxy.add(StaleListing(frozen=()), key=r"lake\.state")
-    again = await cloud.run()
+async def test_a_second_run_pays_nothing_though_the_listing_shows_nothing_of_the_state(
+    s3_cloud: Cloud,
+) -> None:
+    s3_cloud.fill()
+    await s3_cloud.run()
+    s3_cloud.proxy.add(StaleListing(frozen=()), key=r"lake\.state")
+    again = await s3_cloud.run()
     assert again["paid_inferences"] == 0
-    cloud.proxy.clear()
-    cloud.audit(again)
+    s3_cloud.proxy.clear()
+    s3_cloud.audit(again)
 
 
-async def test_a_stale_listing_of_the_dataset_leaves_no_part_of_an_older_publish(cloud: Cloud) -> None:
-    cloud.fill()
-    await cloud.run()
-    cloud.proxy.add(StaleListing(without_newest=3), key=r"lake/$|lake$")
-    again = await cloud.run(settings={"temperature": 0.5})
-    cloud.proxy.clear()
-    assert len(cloud.rows(again)) == RECORDS
+async def test_a_stale_listing_of_the_dataset_leaves_no_part_of_an_older_publish(s3_cloud: Cloud) -> None:
+    s3_cloud.fill()
+    await s3_cloud.run()
+    s3_cloud.proxy.add(StaleListing(without_newest=3), key=r"lake/$|lake$")
+    again = await s3_cloud.run(settings={"temperature": 0.5})
+    s3_cloud.proxy.clear()
+    assert len(s3_cloud.rows(again)) == RECORDS
 
 
 async def test_a_listing_that_shows_nothing_of_the_dataset_leaves_no_part_of_an_older_publish(
-    cloud: Cloud,
+    s3_cloud: Cloud,
 ) -> None:
-    cloud.fill()
-    await cloud.run()
-    cloud.proxy.add(StaleListing(frozen=()), key=r"lake/$|lake$")
-    again = await cloud.run(settings={"temperature": 0.5})
-    cloud.proxy.clear()
-    assert len(cloud.rows(again)) == RECORDS
+    s3_cloud.fill()
+    await s3_cloud.run()
+    s3_cloud.proxy.add(StaleListing(frozen=()), key=r"lake/$|lake$")
+    again = await s3_cloud.run(settings={"temperature": 0.5})
+    s3_cloud.proxy.clear()
+    assert len(s3_cloud.rows(again)) == RECORDS
 
 
 async def test_every_lost_reply_to_a_write_is_known_to_have_been_ours(cloud: Cloud) -> None:
@@ -171,12 +182,12 @@ async def test_a_throttled_store_is_waited_for(cloud: Cloud) -> None:
     assert rule.met == 3
 
 
-async def test_a_store_that_ignores_conditions_is_refused_before_anything_is_paid(cloud: Cloud) -> None:
-    cloud.fill()
-    cloud.proxy.add(IgnoreConditions())
+async def test_a_store_that_ignores_conditions_is_refused_before_anything_is_paid(s3_cloud: Cloud) -> None:
+    s3_cloud.fill()
+    s3_cloud.proxy.add(IgnoreConditions())
     with pytest.raises(BadInput, match="does not refuse to create what exists"):
-        await cloud.run()
-    assert cloud.place.asked_nothing()
+        await s3_cloud.run()
+    assert s3_cloud.place.asked_nothing()
 
 
 async def test_a_state_folder_in_another_store_is_refused(cloud: Cloud) -> None:
@@ -186,25 +197,25 @@ async def test_a_state_folder_in_another_store_is_refused(cloud: Cloud) -> None:
     assert cloud.place.asked_nothing()
 
 
-async def test_failures_go_to_a_dataset_of_their_own_on_s3_as_well(cloud: Cloud) -> None:
-    cloud.fill()
-    manifest = await cloud.run(failures=f"s3://{cloud.bucket}/failures")
-    cloud.audit(manifest)
-    assert manifest["failures"] == {"destination": f"s3://{cloud.bucket}/failures", "rows": 0}
-    names = [entry.path.rpartition("/")[2] for entry in cloud.storage.list(f"s3://{cloud.bucket}/failures")]
+async def test_failures_go_to_a_dataset_of_their_own_in_a_bucket_as_well(s3_cloud: Cloud) -> None:
+    s3_cloud.fill()
+    manifest = await s3_cloud.run(failures=f"{s3_cloud.url}/failures")
+    s3_cloud.audit(manifest)
+    assert manifest["failures"] == {"destination": f"{s3_cloud.url}/failures", "rows": 0}
+    names = [entry.path.rpartition("/")[2] for entry in s3_cloud.storage.list(f"{s3_cloud.url}/failures")]
     assert sorted(name.partition("-")[0] for name in names) == ["_SUCCESS", "part"]
 
 
 async def test_partitions_are_held_against_each_others_schemas_and_a_lost_reply_notes_one_once(
-    cloud: Cloud,
+    s3_cloud: Cloud,
 ) -> None:
-    cloud.fill(3)
-    rule = cloud.proxy.add(LoseReply(), method="PUT", key=r"schemas\.json", times=1)
+    s3_cloud.fill(3)
+    rule = s3_cloud.proxy.add(LoseReply(), method="PUT", key=r"schemas\.json", times=1)
     for day in ("1", "2"):
-        await cloud.run(partition={"ds": day})
+        await s3_cloud.run(partition={"ds": day})
     assert rule.met == 1
-    record = json.loads(cloud.storage.read(f"s3://{cloud.bucket}/lake.state/schemas.json"))
+    record = json.loads(s3_cloud.storage.read(f"{s3_cloud.url}/lake.state/schemas.json"))
     assert [one["partition"] for one in record["schemas"]] == ["ds=1"]
     other = {"type": "object", "properties": {"total": {"type": "string"}}}
     with pytest.raises(BadInput, match="against ds=1"):
-        await cloud.run(partition={"ds": "3"}, output_type=other)
+        await s3_cloud.run(partition={"ds": "3"}, output_type=other)
