@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from runware_provider import object_stores
+from runware_provider import aws_connections, azure_connections, google_connections
 from runware_provider.engine.cli_options import parsed
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.spec_options import spec_of
-from runware_provider.engine.storage import s3_client
-from runware_provider.engine.storage.object_place import is_object_url, object_place
+from runware_provider.engine.storage import object_client, obstore_client, obstore_options, s3_client
+from runware_provider.engine.storage.object_place import EXAMPLES, KINDS, is_object_url, object_place
 from runware_provider.engine.storage.stores import STALE_S, Stores
 from runware_provider.operators import TextInferenceOperator
 
@@ -21,7 +21,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 PAGE = (PROJECT / "docs" / "object-stores.md").read_text(encoding="utf-8")
 WORDS = " ".join(PAGE.split())
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-OPTIONS = {"key": "k", "secret": "s", "region": "eu-central-1"}
+OPTIONS = {"key": "c2VjcmV0", "secret": "s", "region": "eu-central-1", "account": "acc", "token": ""}
 
 
 @pytest.mark.parametrize("code", [text for language, text in BLOCKS if language == "python"])
@@ -37,7 +37,7 @@ def test_each_python_example_makes_an_operator_whose_places_go_together(code: st
     assert object_place(made.source).conn_id == "lake_reader"
 
 
-def test_the_command_is_one_that_the_command_line_takes() -> None:
+def test_the_commands_are_ones_that_the_command_line_takes() -> None:
     lines = [
         line
         for language, text in BLOCKS
@@ -49,7 +49,7 @@ def test_the_command_is_one_that_the_command_line_takes() -> None:
         spec = spec_of(parsed(shlex.split(line)[3:]))
         assert is_object_url(spec.source)
         assert is_object_url(spec.destination)
-    assert lines
+    assert len(lines) == len(EXAMPLES)
 
 
 def test_a_whole_bucket_is_no_destination_and_another_connection_is_another_store() -> None:
@@ -67,12 +67,20 @@ def test_a_url_with_a_connection_is_refused_outside_of_airflow() -> None:
 
 def test_the_numbers_and_names_are_those_of_the_code() -> None:
     told = [
-        f"for {s3_client.GIVE_UP_S:.0f} s; a try",
-        f"waits {s3_client.CONNECT_TIMEOUT_S:.0f} s for a connection",
-        f"and {s3_client.READ_TIMEOUT_S:.0f} s for the next bytes",
+        f"for {object_client.GIVE_UP_S:.0f} s; a try",
+        f"waits {object_client.CONNECT_TIMEOUT_S:.0f} s for a connection",
+        f"and {object_client.READ_TIMEOUT_S:.0f} s for the next bytes",
+        f"in pieces of {obstore_client.PIECE_BYTES >> 20} MiB",
     ]
-    told += [f"`{name}`" for name in (*object_stores._ITS_MATTER, *object_stores.TYPES)]
+    told += [
+        f"`{name}`"
+        for connections in (aws_connections, google_connections, azure_connections)
+        for name in connections.TYPES
+    ]
+    told += [f"`{name}`" for name in (*aws_connections.ITS_MATTER, *google_connections.ITS_MATTER)]
     told += [f"`{name}`" for name in s3_client._ENDPOINT_VARIABLES]
+    told += [f"`{name}`" for name in (obstore_options.CONNECTION_STRING, obstore_options.ACCOUNT_VARIABLE)]
+    told += [f"`{scheme}://" for scheme in KINDS]
     assert [one for one in told if one not in WORDS] == []
     assert STALE_S == 24 * 3600
 
