@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from airflow.sdk import DAG, Connection, task
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -12,8 +15,12 @@ from runware_provider.aws_connections import aws_options
 from runware_provider.azure_connections import azure_options
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.storage.object_place import object_place
+from runware_provider.engine.storage.stores import Stores
 from runware_provider.google_connections import google_options
 from runware_provider.object_stores import StoreOptions, airflow_stores, options_of
+from runware_provider.operators import TextInferenceOperator
+from runware_provider.testing import LocalServer, ServerSettings
+from tests.answers import total_of
 from tests.azure.server import ACCOUNT
 from tests.azure.server import KEY as AZURE_KEY
 from tests.google.server import shared_google
@@ -23,6 +30,7 @@ from tests.store_servers import server_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+API_KEY = "key-of-the-tests-0123456789"
 ROLE = {"role_arn": "arn:aws:iam::123456789012:role/lake"}
 ASSUMED = {"key": "temporary", "secret": "temporary-secret", "token": "temporary-token"}
 
@@ -266,6 +274,33 @@ def test_a_task_writes_to_a_bucket_with_its_connection(api: Any, run_task: Any, 
     ran = run_task(dag, "write")
     assert ran.error is None
     assert ran.xcom == url
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_an_operator_reads_and_publishes_where_connections_lead(api: Any, run_task: Any, name: str) -> None:
+    api.connections["lake_conn"] = MADE[name]()
+    root = server_of(name).new_place()
+    options = server_of(name).options()
+    lake = Stores(lambda _: options).open(root)
+    with lake.writing(f"{root}/in/a.parquet") as file:
+        pq.write_table(pa.table({"body": [f"Total: {n}.50 EUR" for n in range(12)]}), file)
+    named = root.replace("://", "://lake_conn@")
+    with (
+        LocalServer(ServerSettings(key=API_KEY, latency=0, answers=total_of)) as server,
+        DAG("dag", schedule=None) as dag,
+    ):
+        api.connections["runware_default"] = {"host": server.base_url, "password": API_KEY}
+        TextInferenceOperator(
+            task_id="ask",
+            source=f"{named}/in/*.parquet",
+            destination=f"{named}/out",
+            prompt="What is the total?\n{{ record.body }}",
+        )
+        ran = run_task(dag, "ask")
+    assert ran.state == "success", ran.error
+    assert ran.xcom["outcomes"] == {"succeeded": 12}
+    parts = [entry.path for entry in lake.list(f"{root}/out") if entry.path.endswith(".parquet")]
+    assert sum(pq.read_metadata(io.BytesIO(lake.read(part))).num_rows for part in parts) == 12
 
 
 def test_a_task_with_a_connection_that_there_is_not_says_so(api: Any, run_task: Any) -> None:
