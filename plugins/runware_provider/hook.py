@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from runware_provider.engine.address import whole_address
 from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.plain_text import wrapped
 from runware_provider.engine.spec import Limits, Spec
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ class RunwareHook(BaseHook):
         connection = self._connection()
         unread = _unread(connection)
         if unread:
-            self.log.warning("%s: %s", self._named(), unread)
+            for line in wrapped(f"Warning: {self._named()}", f"{unread}."):
+                self.log.warning("%s", line)
         bounds = _bounds_of(connection, self._named())
         lower = {name: min(bound, getattr(spec.limits, name)) for name, bound in bounds.items()}
         return spec.model_copy(update={"limits": spec.limits.model_copy(update=lower)})

@@ -12,7 +12,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 from runware_provider import configuration
 from runware_provider.asking_task import AskingTask
 from runware_provider.engine.errors import NothingToDo
-from runware_provider.engine.job.endings import wrapped
+from runware_provider.engine.job.endings import empty_end
+from runware_provider.engine.plain_text import wrapped
 from runware_provider.hook import RunwareHook
 from runware_provider.job_thread import JobThread
 from runware_provider.last_words import ON_PURPOSE, last_words
@@ -70,6 +71,8 @@ class JobTask(AskingTask):
         try:
             told = self._job.run()
         except NothingToDo as nothing:
+            for line in empty_end(str(nothing), self.state_folder()):
+                self.log.info("%s", line)
             raise AirflowSkipException(str(nothing) or "The source holds no record.") from None
         finally:
             self._job = None
@@ -114,4 +117,5 @@ class JobTask(AskingTask):
             self._next_report_s = progress.elapsed_s + min(
                 self._report_every_s, max(1.0, progress.elapsed_s / 4)
             )
-            self.log.info("%s", progress.line())
+            for line in progress.lines():
+                self.log.info("%s", line)

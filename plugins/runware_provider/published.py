@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset
 
 from runware_provider.engine.errors import note_how_far
-from runware_provider.engine.job.endings import ending
+from runware_provider.engine.job.endings import good_end
 from runware_provider.report_wish import kept_report
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def told_of(manifest: Mapping[str, Any], task: JobTask, spec: Spec, context: Con
         The manifest, with where the report is.
     """
     try:
-        task.log.info("%s", ending(manifest))
+        for line in good_end(manifest):
+            task.log.info("%s", line)
         told = {**manifest, **kept_report(task.report, spec, task.log)}
         for outlet in task.outlets:
             if isinstance(outlet, Asset):

@@ -6,6 +6,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.errors import BadInput, EngineError
+from runware_provider.engine.plain_text import wrapped
 from runware_provider.object_stores import airflow_stores
 from runware_provider.quality.spec import Report
 
@@ -60,9 +61,11 @@ def kept_report(given: object, spec: Spec, log: Logger) -> dict[str, Any]:
 
         paths = report_on(wish, spec.destination, spec.partition, spec.state, airflow_stores())
     except Exception as error:  # noqa: BLE001 - a task that has published and paid must not fail over its report
-        log.warning("The dataset is published, but there is no report: %s", _why_no_report(error))
+        for line in wrapped("There is no report", f"the dataset is published. {_why_no_report(error)}"):
+            log.warning("%s", line)
         return {}
-    log.info("The report on its quality is %s", paths["html"])
+    for line in wrapped("Quality", f"its report is {paths['html']}"):
+        log.info("%s", line)
     return {"report": paths}
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from airflow.sdk.configuration import conf
 
 from runware_provider.engine.errors import NothingToDo, SplitOutdated, how_far
+from runware_provider.engine.job.endings import shard_end
 from runware_provider.engine.job.shard_counts import LEAST_ROWS, SHARDS, check_counts
 from runware_provider.job_task import JobTask
 from runware_provider.object_stores import airflow_stores
@@ -143,8 +144,10 @@ class InferShardOperator(ShardsTask):
         return _of_this_split(inferred, self.group)
 
     def finished(self, told: dict[str, Any], spec: Spec, context: Context) -> dict[str, Any]:  # noqa: ARG002 - as every task
-        """Note what the label says."""
+        """Note what the label says, and tell how the shard came out."""
         self._rows, self._paid_usd = told["rows"], told["paid_usd"]
+        for line in shard_end(told, self.state_folder()):
+            self.log.info("%s", line)
         return told
 
 

@@ -12,6 +12,7 @@ from runware_provider.engine.errors import BadInput
 from runware_provider.engine.spec import Limits, Spec
 from runware_provider.hook import RunwareHook, base_url
 from runware_provider.testing import LocalServer, ServerSettings
+from tests.said import said
 
 if TYPE_CHECKING:
     from runware_provider.engine.endpoint import Endpoint
@@ -178,6 +179,4 @@ def test_a_misspelt_bound_is_warned_of_also_by_the_connection_test(caplog: pytes
     hook._log = logging.getLogger("of.this.test")  # Airflow's own does not reach the root
     assert (verdict, sentence in message) == (True, True)
     assert hook.within_bounds(a_spec()).limits.max_outstanding == Limits().max_outstanding
-    assert [one for one in caplog.messages if "oustanding" in one] == [
-        f"connection 'runware_default': {sentence}"
-    ]
+    assert said(caplog.messages).endswith(f"Warning: connection 'runware_default': {sentence}.")

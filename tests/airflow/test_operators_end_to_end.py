@@ -128,7 +128,7 @@ def test_a_dataset_without_its_report_stands(
     (state / "reports").write_text("no folder", encoding="utf-8")
     ran = run_task(a_dag(source, report=True), "ask")
     assert (ran.state, ran.xcom["rows"], "report" in ran.xcom) == ("success", 12, False)
-    assert "there is no report" in "".join(capfd.readouterr())
+    assert "There is no report: the dataset is published." in "".join(capfd.readouterr())
 
 
 @pytest.mark.usefixtures("server")
@@ -142,7 +142,7 @@ def test_a_report_that_fails_for_whatever_reason_fails_no_task_and_puts_no_value
     ran = run_task(a_dag(source, report=True), "ask")
     assert (ran.state, ran.xcom["rows"], "report" in ran.xcom) == ("success", 12, False)
     logged = "".join(capfd.readouterr())
-    assert "there is no report: ArrowInvalid in fail, line" in logged
+    assert "There is no report: the dataset is published. ArrowInvalid in fail," in logged
     assert "Shop 1" not in logged
 
 

@@ -17,6 +17,7 @@ from runware_provider.engine.errors import BadInput, TooManyFailed
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.engine.storage.stores import Stores
+from tests.said import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +100,7 @@ async def test_answers_are_not_replaced_by_none_without_a_word(
     place.fill([None, " "])
     with caplog.at_level(logging.WARNING):
         await place.run()
-    assert "none of the 2 rows was asked, and they replace a dataset of 2 answers" in caplog.text
+    assert "none of the 2 rows was asked, and they replace a dataset of 2 answers" in said(caplog.messages)
 
 
 @pytest.mark.parametrize("name", ["part-00000-abc.parquet", "part-00007-0123456789ab.parquet"])

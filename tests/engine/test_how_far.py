@@ -10,6 +10,7 @@ import pytest
 
 from runware_provider.engine.errors import BadInput, KeyRefused, Unreachable, how_far
 from runware_provider.testing import Fault
+from tests.said import said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,10 +75,10 @@ async def test_an_address_where_nobody_listens_is_explained_once_and_at_the_end(
         await place.run(base_url="http://127.0.0.1:9/v1", limits={"unreachable_s": 1})
     assert "connection refused: nobody listens at 127.0.0.1:9" in unreachable.value.reason
     assert unreachable.value.remedy.startswith("Check host and port")
-    first, remedy, tried = [record.getMessage() for record in caplog.records]
-    assert first == ("No usable answer from the API: connection refused: nobody listens at 127.0.0.1:9.")
-    assert remedy == "Check host and port of the base URL, and that the service runs."
-    assert tried == "It is tried for 1 s."
+    assert said(caplog.messages) == (
+        "No usable answer from the API: connection refused: nobody listens at 127.0.0.1:9."
+        " Check host and port of the base URL, and that the service runs. It is tried for 1 s."
+    )
 
 
 async def test_what_an_api_said_that_was_reached_before_is_no_wrong_address(

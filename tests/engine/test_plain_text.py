@@ -16,9 +16,16 @@ from runware_provider.engine.errors import (
     PublishConflict,
     StateUnreadable,
 )
-from runware_provider.engine.job.endings import ending
+from runware_provider.engine.job.endings import good_end
 from runware_provider.engine.job.progress import Progress
-from runware_provider.engine.plain_text import MOST_CHARS, printable, printable_lines
+from runware_provider.engine.plain_text import (
+    MOST_CHARS,
+    WIDTH,
+    packed,
+    printable,
+    printable_lines,
+    wrapped,
+)
 
 HOSTILE = "\x1b]0;pwned\x07\x1b[2J\r\nStopped: all is well\x9b1m\u202egnorw\x7f\u2028\ud800"
 
@@ -59,14 +66,26 @@ def test_bad_input_tells_field_problem_and_remedy_in_one_line() -> None:
     assert all(part.isprintable() for part in (str(error), error.field, error.problem, error.remedy))
 
 
-def test_progress_and_ending_are_one_line_each() -> None:
-    assert Progress(1, 2, 1.0, 1, 0.0, trouble=HOSTILE).line().isprintable()
+def test_what_is_told_of_a_job_is_plain() -> None:
+    told = Progress(1, 2, 1.0, 1, 0.0, trouble=HOSTILE)
     manifest = {
-        "reasons": {"code": 1},
+        "status": "published",
+        "reasons": {HOSTILE: 1},
         "outcomes": {"failed": 1},
         "paid_usd": 0.0,
         "paid_inferences": 0,
-        "reused_inferences": 0,
+        "state": HOSTILE,
         "destination": HOSTILE,
     }
-    assert ending(manifest).isprintable()
+    for line in (told.line(), told.short_line(), *told.lines(), *good_end(manifest)):
+        assert line.isprintable()
+
+
+@given(st.lists(st.text(min_size=1)), st.text())
+def test_sentences_and_facts_are_told_in_short_plain_lines_and_nothing_is_lost(
+    facts: list[str], said: str
+) -> None:
+    for lines, whole in ((packed(facts), ", ".join(facts)), (wrapped("Label", said), f"Label: {said}")):
+        assert all(line.isprintable() for line in lines)
+        assert all(len(line) <= WIDTH or len(line.split()) == 1 for line in lines)
+        assert " ".join(lines).split() == printable(whole).split()

@@ -63,7 +63,7 @@ def test_a_share_is_never_rounded_to_all_or_nothing():
 
 def test_an_amount_has_as_many_digits_as_tell_it_from_others():
     amounts = [0, 0.147065, 0.00023, 0.5, 12345.678, 1e-12]
-    shown = ["0 USD", "0.1471 USD", "0.00023 USD", "0.50 USD", "12,345.68 USD", "0.00 USD"]
+    shown = ["0 USD", "0.1471 USD", "0.00023 USD", "0.50 USD", "12,345.68 USD", "0.000000000001 USD"]
     assert list(map(wording.usd, amounts)) == shown
     assert wording.usd(None) == wording.NOTHING
 

@@ -38,21 +38,30 @@ from runware_provider.engine.errors import (
     how_far,
     note_how_far,
 )
-from runware_provider.engine.job.endings import bad_end, can_go_on, ending, remedy_of, what_happened
+from runware_provider.engine.job.endings import (
+    bad_end,
+    can_go_on,
+    empty_end,
+    good_end,
+    remedy_of,
+    shard_end,
+    what_happened,
+)
 from runware_provider.engine.job.forget_place import forget_place
 from runware_provider.engine.job.inferring import infer_shard
 from runware_provider.engine.job.plan import plan
 from runware_provider.engine.job.publishing_shards import publish_shards
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.job.splitting import split_shards
-from runware_provider.engine.plain_text import printable, printable_lines
+from runware_provider.engine.option_words import as_options
+from runware_provider.engine.plain_text import printable, printable_lines, wrapped
 from runware_provider.engine.spec_options import spec_of
 from runware_provider.engine.spending.forecast import forecast
 from runware_provider.engine.storage.stores import Stores
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.spec import Spec
@@ -60,6 +69,10 @@ if TYPE_CHECKING:
 
 OK, BAD_INPUT, RESUMABLE = 0, 1, 3
 LINE_EVERY_S = 10.0
+COLUMNS = 100
+"""Of a terminal."""
+BAR = 16
+"""Of them for the bar."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,7 +90,7 @@ def _main(options: argparse.Namespace) -> int:
     try:
         _print(asyncio.run(_command(options)))
     except NothingToDo as nothing:
-        _say(f"Nothing to do: {nothing}.")
+        _say_all(empty_end(str(nothing), _state_folder(options)))
         _print({"format": 1, "status": "skipped", "reason": str(nothing)})
     except KeyboardInterrupt:
         return _ended(Interrupted("it was asked to stop before it began"), options)
@@ -92,10 +105,13 @@ def _main(options: argparse.Namespace) -> int:
 
 
 class _Plain(logging.Formatter):
-    """What is told in one line, whatever it quotes."""
+    """What is told in plain lines, whatever it quotes, with the names of options."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable_lines(super().format(record)) if record.exc_info else printable(record.getMessage())
+        if record.exc_info:
+            return printable_lines(super().format(record))
+        told = as_options(record.getMessage())
+        return printable(told) if len(told) <= COLUMNS else "\n".join(wrapped("", told))
 
 
 def _ended(error: BaseException, options: argparse.Namespace) -> int:
@@ -103,12 +119,11 @@ def _ended(error: BaseException, options: argparse.Namespace) -> int:
     resumable = can_go_on(error)
     then = _how_to_go_on(options) if resumable else ""
     asks = options.command in {"run", "preview", "shards"}
-    for line in bad_end(error, state=_state_folder(options), then=then, asks=asks):
-        _say(line)
+    _say_all(bad_end(error, state=_state_folder(options), then=then, asks=asks, spelt=as_options))
     if not resumable:
         return BAD_INPUT
     told = {"format": 1, "status": "stopped", "reason": what_happened(error), **how_far(error)}
-    _print({**told, "remedy": f"{remedy_of(error)} {then}".strip()})
+    _print({**told, "remedy": as_options(f"{remedy_of(error)} {then}".strip())})
     return RESUMABLE
 
 
@@ -159,10 +174,8 @@ def _forget(options: argparse.Namespace) -> dict[str, Any]:
         older_than=moment_of(options.older_than),
     )
     if told["task_uuids"]:
-        _say(
-            "Published rows with these task UUIDs still show the answers: take the records out of the source, or mend"
-            " them, and run the job again."
-        )
+        said = "take the records out of the source, or mend them, and run the job again."
+        _say_all(wrapped("Published rows with these task UUIDs still show the answers", said))
     return told
 
 
@@ -170,8 +183,7 @@ async def _run(spec: Spec, endpoint: Endpoint, *, preview: int | None = None) ->
     stop = _stop_on_signals()
     with _reporter() as reporting:
         manifest = await run_job(spec, endpoint, report=reporting, stop=stop, preview=preview)
-    if preview is None:
-        _say(ending(manifest))
+    _say_all(good_end(manifest, spelt=as_options))
     return manifest
 
 
@@ -186,12 +198,14 @@ async def _shards(
         )
     if options.verb == "publish":
         manifest = await publish_shards(spec, endpoint, split=options.split, stop=stop)
-        _say(ending(manifest))
+        _say_all(good_end(manifest, spelt=as_options))
         return manifest
     with _reporter() as reporting:
-        return await infer_shard(
+        told = await infer_shard(
             spec, endpoint, split=options.split, shard=options.shard, report=reporting, stop=stop
         )
+    _say_all(shard_end(told, _state_folder(options)))
+    return told
 
 
 def _stop_on_signals() -> asyncio.Event:
@@ -209,7 +223,8 @@ async def _plan(spec: Spec) -> dict[str, Any]:
         async with Client(_endpoint()) as client:
             prices = await client.prices()
     service = _endpoint(key="of nobody").service  # who would answer; nobody needs a key to know that
-    return await asyncio.to_thread(plan, spec, prices, service=service)
+    told = await asyncio.to_thread(plan, spec, prices, service=service)
+    return {**told, "warnings": list(map(as_options, told["warnings"]))}
 
 
 async def _preview(spec: Spec, endpoint: Endpoint) -> dict[str, Any]:
@@ -253,7 +268,7 @@ def _reporter() -> Iterator[Callable[[Progress], None]]:
     if not console.is_terminal:
         yield _lines()
         return
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    columns = (BarColumn(BAR), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
 
@@ -270,7 +285,7 @@ def _lines() -> Callable[[Progress], None]:
         nonlocal last
         if progress.elapsed_s - last >= LINE_EVERY_S or progress.done == progress.total:
             last = progress.elapsed_s
-            _say(progress.line())
+            _say_all(progress.lines())
 
     return report
 
@@ -290,8 +305,8 @@ def _how_to_go_on(options: argparse.Namespace) -> str:
     return f"But name the wish: {option} {name}. A plain {option} would ask anew once more."
 
 
-def _say(line: str) -> None:
-    sys.stderr.write(printable_lines(line) + "\n")
+def _say_all(lines: Iterable[str]) -> None:
+    sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
     sys.stderr.flush()
 
 

@@ -125,13 +125,19 @@ class RequestRefused(JobStopped):
 
 
 class TooManyFailed(JobStopped):
-    """More records failed than `max_failed` allows; nothing was published."""
+    """More records failed than `max_failed` allows; nothing was published.
 
-    remedy = (
-        "Look at the reasons and mend the prompt, the schema or the data: only records whose request changes are"
-        " asked anew. To run again unchanged pays nothing for what is answered, and stops here again;"
-        " retry_failed asks the failed records again, a larger max_failed lets more of them pass."
-    )
+    Args:
+        reason: as of `JobStopped`.
+        remedy: what to do about why they failed, in sentences; None where nobody knows why.
+    """
+
+    remedy = "Look at why they failed, and mend that. To run again unchanged stops here again."
+
+    def __init__(self, reason: str, *, remedy: str | None = None) -> None:
+        super().__init__(reason)
+        if remedy is not None:
+            self.remedy = remedy
 
 
 class BudgetExhausted(JobStopped):

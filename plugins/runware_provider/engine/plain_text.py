@@ -6,10 +6,18 @@ round make a text read as another one. So whatever is told, in an error, a log, 
 
 from __future__ import annotations
 
-from typing import Final
+import textwrap
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MOST_CHARS: Final = 4_000
 """Of what is told at once."""
+WIDTH: Final = 70
+"""Characters of a line: with the time and the level that Airflow's page puts before each, it fits 100 columns."""
+_FURTHER: Final = "  "
+"""Before each line of a sentence but the first."""
 
 
 def printable(text: str, most_chars: int | None = None) -> str:
@@ -29,3 +37,39 @@ def printable(text: str, most_chars: int | None = None) -> str:
 def printable_lines(text: str) -> str:
     """Return a text of several lines of ours, each as `printable` gives it."""
     return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def wrapped(label: str, said: str) -> list[str]:
+    """Some sentences under a label, in lines of `WIDTH`, broken between words; a path that is longer stays whole.
+
+    Args:
+        label: one word or two; empty for none.
+        said: as `printable` shows it.
+    """
+    return _broken(f"{label}: {said}" if label else said)
+
+
+def packed(facts: Iterable[str]) -> list[str]:
+    """Some short facts as a list, in lines of `WIDTH` that end between two of them where they can."""
+    lines: list[str] = []
+    line = ""
+    for fact in facts:
+        longer = f"{line}, {fact}" if line else fact
+        # The last character of a line is its comma's.
+        if line and len(longer) >= WIDTH:
+            lines.append(f"{line},")
+            longer = f"{_FURTHER}{fact}"
+        line = longer
+    return [short for long in [*lines, line] for short in _broken(long)]
+
+
+def _broken(text: str) -> list[str]:
+    before = _FURTHER if text.startswith(_FURTHER) else ""
+    wrapper = textwrap.TextWrapper(
+        WIDTH,
+        initial_indent=before,
+        subsequent_indent=_FURTHER,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return wrapper.wrap(printable(text.strip()))

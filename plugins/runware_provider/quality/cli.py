@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.cli_options import partition_of, typed
 from runware_provider.engine.errors import BadInput, EngineError, PublishConflict
+from runware_provider.engine.plain_text import wrapped
 from runware_provider.engine.storage.stores import Stores
 from runware_provider.quality.comparison_document import comparison_document
 from runware_provider.quality.keeping import REPORT, expected_table, keep
@@ -75,11 +76,11 @@ def execute(options: argparse.Namespace) -> int:
     try:
         markdown, result = COMMANDS[options.command](options)
     except PublishConflict as conflict:
-        return _ended(TRY_AGAIN, f"Stopped: {conflict}")
+        return _failed(TRY_AGAIN, "Stopped", f"{conflict}")
     except EngineError as error:
-        return _ended(FAILED, f"Error: {_typed(error) if isinstance(error, BadInput) else error}")
+        return _failed(FAILED, "Error", f"{_typed(error) if isinstance(error, BadInput) else error}")
     except OSError as error:
-        return _ended(TRY_AGAIN, f"Stopped: the store failed ({error}). Mend that, then run again.")
+        return _failed(TRY_AGAIN, "Stopped", f"the store failed ({error}). Mend that, then run again.")
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
     return _ended(OK, markdown)
 
@@ -89,6 +90,10 @@ def _typed(error: BadInput) -> BadInput:
     if error.field in _OWN_OPTIONS:
         return BadInput(f"--{error.field}", error.problem, error.remedy)
     return typed(error)
+
+
+def _failed(status: int, label: str, said: str) -> int:
+    return _ended(status, "\n".join(wrapped(label, said)))
 
 
 def _ended(status: int, said: str) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import unicodedata
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+from runware_provider.engine import money
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -164,11 +165,7 @@ def usd(amount: float | None) -> str:
     """An amount with as many digits as tell it from others."""
     if amount is None:
         return NOTHING
-    if amount == 0:
-        return "0 USD"
-    digits = min(9, max(2, 3 - math.floor(math.log10(abs(amount)))))
-    whole, _, fraction = f"{amount:,.{digits}f}".partition(".")
-    return f"{whole}.{fraction.rstrip('0'):0<2} USD"
+    return money.usd(amount)
 
 
 def seconds(duration: float) -> str:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine import errors
-from runware_provider.engine.job.endings import WIDTH, bad_end, ending
+from runware_provider.engine.job.endings import bad_end, empty_end, good_end, shard_end
+from runware_provider.engine.plain_text import WIDTH
 
 LABELS = ("Paid", "Kept", "Still billed", "To do")
 KNOWN = {
@@ -62,7 +63,7 @@ TOLD: dict[str, tuple[BaseException, dict[str, Any], str]] = {
     "a page that is broken late": (
         errors.BadInput("source", "b.parquet cannot be read", "Mend or remove it"),
         {"paid_inferences": 9_862, "paid_usd": 1.5},
-        "Paid: 1.5000 USD for 9,862 answers by this run",
+        "Paid: 1.50 USD for 9,862 answers by this run",
     ),
     "a store that fails late": (
         OSError(28, "No space left on device"),
@@ -104,6 +105,11 @@ TOLD: dict[str, tuple[BaseException, dict[str, Any], str]] = {
         OSError(5, "I/O"),
         {"records_done": None},
         "Kept: all answers that could be written, in out.state/ds=1. Nothing was published.",
+    ),
+    "rows that failed and none was answered": (
+        errors.TooManyFailed("too many"),
+        {"outcomes": {"failed": 37}, "paid_inferences": 0, "paid_usd": 0.0},
+        "(37 failed); how each of them failed is written in out.state/ds=1.",
     ),
     "why rows failed": (
         errors.TooManyFailed("too many"),
@@ -170,25 +176,84 @@ def test_what_an_error_says_already_stays() -> None:
     assert errors.how_far(ValueError()) == {}
 
 
-def test_the_end_says_what_became_of_the_rows_what_it_cost_and_where_it_is() -> None:
-    manifest: dict[str, Any] = {
-        "outcomes": {"invalid": 4, "skipped": 1_003, "succeeded": 233},
-        "reasons": {"empty": 1_003, "schema": 4},
-        "paid_usd": 0.13011,
-        "paid_inferences": 237,
-        "reused_inferences": 12,
-        "destination": "lake/invoices",
-    }
-    assert ending(manifest) == (
-        "4 invalid, 1,003 skipped, 233 succeeded (empty 1,003, schema 4); this run paid 0.1301 USD for 237 answers"
-        " and reused 12; written to lake/invoices"
+MANIFEST: dict[str, Any] = {
+    "status": "published",
+    "state": "lake/invoices.state",
+    "outcomes": {"invalid": 4, "skipped": 1_003, "succeeded": 233},
+    "reasons": {"empty": 1_003, "schema": 4},
+    "paid_usd": 0.13011,
+    "paid_inferences": 237,
+    "reused_inferences": 12,
+    "cost_unreported": 0,
+    "maybe_billed": 0,
+    "destination": "lake/invoices",
+}
+
+
+def test_a_good_end_says_the_same_five_things() -> None:
+    assert good_end(MANIFEST) == [
+        "Done: 4 invalid, 1,003 skipped, 233 succeeded; empty 1,003, schema 4.",
+        "Paid: 0.1301 USD for 237 answers by this run, all its tries together.",
+        "  12 answers of other partitions are used again.",
+        "Kept: the rows, in lake/invoices; all answers, in lake/invoices.state.",
+        "Still billed: nothing; no inference is under way at the API.",
+        "To do: 4 rows have no good answer; the column `inference` says why,",
+        "  and retry_failed asks them again.",
+    ]
+
+
+GOOD: dict[str, tuple[dict[str, Any], str]] = {
+    "without rows": (
+        {"outcomes": {}, "reasons": {}, "paid_usd": 0.0, "paid_inferences": 0, "reused_inferences": 0},
+        "Done: no rows. Paid: nothing by this run. Kept: the rows, in lake/invoices;",
+    ),
+    "nothing to do": ({"outcomes": {"succeeded": 1}, "reasons": {}}, "To do: nothing."),
+    "one bad row": (
+        {"outcomes": {"refused": 1}, "reasons": {"content_filter": 1}},
+        "To do: 1 row has no good answer; the column `inference` says why, and retry_failed asks it again.",
+    ),
+    "costs that nobody named": (
+        {"cost_unreported": 3, "unpriced_file": "out.state/unpriced/1.txt"},
+        "Of 3 answers the API named no cost.",
+    ),
+    "where their tasks are named": (
+        {"cost_unreported": 3, "unpriced_file": "out.state/unpriced/1.txt"},
+        "out.state/unpriced/1.txt names the tasks without a cost, for the vendor's bill.",
+    ),
+    "prompts that were not rendered": (
+        {"reasons": {"prompt_error": 2, "empty": 1_001}},
+        "Of some records the prompt could not be rendered",
+    ),
+    "a budget that was short": ({"reasons": {"budget": 9}}, "a run with a larger one asks the rest."),
+    "a preview": ({"status": "preview"}, "A run reuses them. Nothing was published."),
+    "rows that failed, in a place of their own": (
+        {"failures": {"destination": "lake/bad", "rows": 4}},
+        "those that failed, in lake/bad too;",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GOOD)
+def test_each_good_end_says_what_is_true_of_it(case: str) -> None:
+    changes, said = GOOD[case]
+    assert said in " ".join(" ".join(good_end({**MANIFEST, **changes})).split())
+
+
+def test_a_shard_and_a_run_with_nothing_to_do_say_the_same_five_things() -> None:
+    told = {"shard": 3, "outcomes": {"succeeded": 2}, "paid_inferences": 2, "paid_usd": 0.00004}
+    for lines in (shard_end(told, "out.state"), empty_end("in holds no record", "out.state")):
+        labels = [line.partition(":")[0] for line in lines if not line.startswith("  ")]
+        assert tuple(labels[1:]) == LABELS
+        assert max(map(len, lines)) <= WIDTH
+    assert shard_end(told, "out.state")[:2] == [
+        "Done: 2 succeeded, of shard 3.",
+        "Paid: 0.00004 USD for 2 answers by this run, all its tries together.",
+    ]
+
+
+def test_an_end_names_arguments_as_they_are_written_where_the_job_was_started() -> None:
+    stopped = errors.AtWork("another run is at work")
+    told = " ".join(
+        bad_end(stopped, state="out.state", spelt=lambda text: text.replace("limits.lease_wait_s", "--wait"))
     )
-    nothing = {
-        **manifest,
-        "outcomes": {},
-        "reasons": {},
-        "paid_usd": 0.0,
-        "paid_inferences": 0,
-        "reused_inferences": 0,
-    }
-    assert ending(nothing) == "no rows; this run paid 0.0000 USD for 0 answers; written to lake/invoices"
+    assert "or wait longer for it, with --wait." in " ".join(told.split())

@@ -10,7 +10,8 @@ from runware_provider.engine.exchange.flight import Flight
 from runware_provider.engine.exchange.inference import Inference, Phase
 from runware_provider.engine.exchange.waits import Wait, waits
 from runware_provider.engine.identity import Key
-from runware_provider.engine.job.progress import Progress
+from runware_provider.engine.job.progress import BESIDE_A_BAR, Progress
+from runware_provider.engine.plain_text import WIDTH
 
 
 def progress(**fields: Any) -> Progress:
@@ -20,7 +21,7 @@ def progress(**fields: Any) -> Progress:
 @pytest.mark.parametrize(
     ("fields", "line"),
     [
-        ({}, "0 of 1,000 rows done (0 %), 0.0000 USD so far"),
+        ({}, "0 of 1,000 rows done (0 %), 0 USD so far"),
         (
             {"done": 250, "elapsed_s": 50.0, "outstanding": 1_200, "cost": 0.12344},
             (
@@ -31,26 +32,26 @@ def progress(**fields: Any) -> Progress:
         (
             {"done": 600, "reused": 500, "elapsed_s": 10.0},
             (
-                "600 of 1,000 rows done (60 %), 500 of them answered before, 10.0 a second, about 40 s left,"
-                " 0.0000 USD so far"
+                "600 of 1,000 rows done (60 %), 500 answered before, 10.0 a second, about 40 s left,"
+                " 0 USD so far"
             ),
         ),
         (
             {"done": 1_000, "elapsed_s": 10.0},
-            "1,000 of 1,000 rows done (100 %), 100.0 a second, 0.0000 USD so far",
+            "1,000 of 1,000 rows done (100 %), 100.0 a second, 0 USD so far",
         ),
         (
             {"done": 999, "elapsed_s": 999},
-            "999 of 1,000 rows done (99 %), 1.0 a second, about 1 s left, 0.0000 USD so far",
+            "999 of 1,000 rows done (99 %), 1.0 a second, about 1 s left, 0 USD so far",
         ),
-        ({"total": 0}, "0 of 0 rows done, 0.0000 USD so far"),
+        ({"total": 0}, "0 of 0 rows done, 0 USD so far"),
         (
             {"done": 1, "elapsed_s": 30.0},
-            "1 of 1,000 rows done (0 %), 2.0 a minute, about 8 h 19 min left, 0.0000 USD so far",
+            "1 of 1,000 rows done (0 %), 2.0 a minute, about 8 h 19 min left, 0 USD so far",
         ),
         (
             {"done": 1_000, "reused": 1_000, "elapsed_s": 3.0},
-            "1,000 of 1,000 rows done (100 %), 1,000 of them answered before, 0.0000 USD so far",
+            "1,000 of 1,000 rows done (100 %), 1,000 answered before, 0 USD so far",
         ),
     ],
 )
@@ -105,10 +106,10 @@ def test_after_a_retry_the_bill_is_foreseen_as_it_was_before_it() -> None:
     """A try that paid 0.0073 for 37 rows died; the next one has paid 0.0057 for 29."""
     retried = {"done": 66, "total": 240, "elapsed_s": 5, "outstanding": 64, "cost": 0.0130, "reused": 37}
     assert progress(**retried).line() == (
-        "66 of 240 rows done (27 %), 37 of them answered before, 5.8 a second, about 30 s left, 64 under way,"
-        " 0.0130 USD so far, about 0.0473 in all"
+        "66 of 240 rows done (27 %), 37 answered before, 5.8 a second, about 30 s left, 64 under way,"
+        " 0.013 USD so far, about 0.04727 in all"
     )
-    assert progress(**retried, cost_here=0.0057).line().endswith("0.0130 USD so far, about 0.0472 in all")
+    assert progress(**retried, cost_here=0.0057).line().endswith("0.013 USD so far, about 0.0472 in all")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_what_is_waited_for_is_named_while_no_row_is_done() -> None:
     fields: dict[str, Any] = {"done": 980, "elapsed_s": 3_000, "outstanding": 20, "waits": told}
     assert (
         "20 under way, waiting for answers (19, the first for 30 min 5 s), waiting for replies to what was sent"
-        " (1, the first for 40 s), 0.0000 USD" in progress(**fields, quiet_s=1_800).line()
+        " (1, the first for 40 s), 0 USD" in progress(**fields, quiet_s=1_800).line()
     )
     assert "answers" not in progress(**fields, quiet_s=3).line()
 
@@ -210,3 +211,39 @@ def test_less_is_never_foreseen_than_was_paid(reused: int, skipped: int, worked:
 
 def test_a_bill_of_dollars_is_foreseen_in_cents() -> None:
     assert progress(done=500, cost=6.1234).line().endswith("6.1234 USD so far, about 12.25 in all")
+
+
+FACTS = {
+    "reused": st.integers(0, 10**9),
+    "outstanding": st.integers(0, 10**6),
+    "cost": st.floats(0, 1e6),
+    "quiet_s": st.floats(0, 1e5),
+    "trouble": st.none() | st.text(max_size=300),
+    "waits": st.lists(
+        st.builds(
+            Wait, st.sampled_from(["answers", "room at the API"]), st.integers(1, 10**6), st.floats(0, 1e5)
+        )
+    ),
+}
+
+
+@given(st.fixed_dictionaries(FACTS), st.integers(0, 10**9), st.integers(0, 10**9), st.floats(0, 1e6))
+def test_whatever_is_told_of_a_job_its_lines_are_short(
+    facts: dict[str, Any], done: int, rest: int, elapsed_s: float
+) -> None:
+    told = progress(
+        **{**facts, "reused": min(facts["reused"], done)}, done=done, total=done + rest, elapsed_s=elapsed_s
+    )
+    for line in told.lines():
+        assert len(line) <= WIDTH or len(line.split()) == 1
+    assert " ".join(" ".join(told.lines()).split()) == " ".join(told.line().split())
+    assert len(told.short_line()) <= BESIDE_A_BAR
+
+
+def test_a_line_ends_between_two_facts() -> None:
+    retried = {"done": 66, "total": 240, "elapsed_s": 5, "outstanding": 64, "cost": 0.0130, "reused": 37}
+    assert progress(**retried).lines() == [
+        "66 of 240 rows done (27 %), 37 answered before, 5.8 a second,",
+        "  about 30 s left, 64 under way,",
+        "  0.013 USD so far, about 0.04727 in all",
+    ]

@@ -40,7 +40,7 @@ def test_a_retry_foresees_the_bill_by_what_it_pays_itself() -> None:
     watch.report()
     (told,) = moment.seen
     assert "about 30 s left" in told.line()
-    assert told.line().endswith("0.0130 USD so far, about 0.0472 in all")
+    assert told.line().endswith("0.013 USD so far, about 0.0472 in all")
 
 
 def test_how_long_no_row_came_is_told() -> None:

@@ -407,7 +407,7 @@ def test_who_waits_says_for_whom_and_gives_up_in_time(
             held_meanwhile(Lease(storage, str(tmp_path)), most_s=0.2),
         ):
             raise AssertionError
-    assert "this run waits for it" in caplog.text
+    assert "This run waits for it" in caplog.text
     with held_meanwhile(Lease(storage, str(tmp_path)), most_s=1) as waited:
         assert not waited
 

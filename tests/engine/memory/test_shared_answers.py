@@ -32,6 +32,7 @@ from runware_provider.engine.memory.shared_answers import (
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.engine.storage.stores import Stores
 from runware_provider.testing import Fault
+from tests.said import said
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -234,7 +235,7 @@ async def test_a_deleted_partition_is_a_warning_and_an_older_one_serves(
     with caplog.at_level(logging.WARNING):
         third = await run(place, 3)
     assert third["reused_inferences"] == 4
-    assert "answers in ds=2 are not reused" in caplog.text
+    assert "answers in ds=2 are not reused" in said(caplog.messages)
 
 
 async def test_damage_elsewhere_is_a_warning_and_is_paid_for(
@@ -251,8 +252,8 @@ async def test_damage_elsewhere_is_a_warning_and_is_paid_for(
         fourth = await run(place, 4)
     assert fourth["reused_inferences"] + fourth["paid_inferences"] == 4
     assert place.executed() - before == fourth["paid_inferences"] > 0
-    assert "00000001.keys is passed over" in caplog.text
-    assert "answers in ds=3 are not reused" in caplog.text
+    assert "00000001.keys is passed over" in said(caplog.messages)
+    assert "answers in ds=3 are not reused" in said(caplog.messages)
 
 
 async def test_answers_of_another_service_are_not_reused(

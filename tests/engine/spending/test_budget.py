@@ -205,7 +205,7 @@ def test_the_reason_says_what_is_spent_and_what_is_still_being_billed() -> None:
     for _ in range(12):
         used.sent(0)
     assert used.reason() == (
-        "the budget of 5.00 USD is used up: 4.9731 USD are spent and 12 inferences under way may cost 0.0240 USD"
+        "the budget of 5.00 USD is used up: 4.9731 USD are spent and 12 inferences under way may cost 0.024 USD"
     )
 
 
@@ -213,14 +213,14 @@ def test_the_reason_names_the_next_inference_where_nothing_is_under_way() -> Non
     used = Account(Budget(usd=0.5), LIST, Spend(0.4999, 0), 1_000.0, 0.0)
     assert used.fits([0]) == 0
     assert used.reason() == (
-        "the budget of 0.50 USD is used up: 0.4999 USD are spent and the next inference may cost 0.0020 USD"
+        "the budget of 0.50 USD is used up: 0.4999 USD are spent and the next inference may cost 0.002 USD"
     )
 
 
 def test_the_reason_speaks_of_the_limit_that_binds() -> None:
     used = Account(Budget(usd=5.0, tokens=2_000), LIST, Spend(0.001, 1_500), 600.0, 0.0)
     assert used.reason() == (
-        "the budget of 2000 tokens is used up: 1500 tokens are spent and the next inference may cost 600 tokens"
+        "the budget of 2,000 tokens is used up: 1,500 tokens are spent and the next inference may cost 600 tokens"
     )
 
 
@@ -228,10 +228,10 @@ def test_an_estimate_beyond_the_budget_is_named_with_what_is_spent() -> None:
     begun = account(usd=5.0, spent=Spend(0.9, 0))
     assert begun.exceeds(Spend(4.1, 0)) is None
     assert begun.exceeds(Spend(4.2, 0)) == (
-        "an estimated 4.2000 USD exceed the budget of 5.00 USD, of which 0.9000 USD are spent"
+        "an estimated 4.20 USD exceed the budget of 5.00 USD, of which 0.90 USD are spent"
     )
     assert account(tokens=999).exceeds(Spend(0.0, 1_000)) == (
-        "an estimated 1000 tokens exceed the budget of 999 tokens"
+        "an estimated 1,000 tokens exceed the budget of 999 tokens"
     )
 
 

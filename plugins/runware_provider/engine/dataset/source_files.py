@@ -69,8 +69,8 @@ def find_files(storage: Storage, source: str) -> Found:
         return Found([(source, ())])
     folder = source.rstrip("/") or "/"
     below = _below(storage, folder)
-    others = len(below)
-    if below or not _WILDCARD.search(source):
+    is_glob = not below and _WILDCARD.search(source) is not None
+    if not is_glob:
         found = {
             path: name
             for path, name in below.items()
@@ -82,7 +82,7 @@ def find_files(storage: Storage, source: str) -> Found:
         found = {path: name for path, name in below.items() if _fits(pattern, name)}
     _check_no_table(storage, source, folder, below, found)
     if not found:
-        raise _nothing_found(source, others)
+        raise _nothing_fits(source, folder, below) if is_glob else _nothing_found(source, len(below))
     for path in found:
         _check_text(path)
     files = [(path, _partition(path, name)) for path, name in sorted(found.items())]
@@ -111,7 +111,31 @@ def _nothing_found(source: str, others: int) -> BadInput:
             f"Their names must end in {', '.join(_SUFFIXES)} and not start with '_' or '.'",
         )
     return BadInput(
-        "source", f"there is no Parquet file at {source!r}", "Check the path; a folder or a glob will do, too"
+        "source",
+        f"there is nothing at {source!r}",
+        "Check the path, which is that of a Parquet file, of a folder of them, or a glob",
+    )
+
+
+def _nothing_fits(source: str, folder: str, below: Mapping[str, str]) -> BadInput:
+    """What a glob that meets no file is told.
+
+    Args:
+        source: the glob.
+        folder: before its first wildcard.
+        below: all files in that.
+    """
+    parquet = sorted(name for name in below.values() if _is_parquet(name))
+    there = f"there is nothing at {folder!r}"
+    if parquet:
+        there = f"{folder!r} has {len(parquet):,} Parquet file(s), such as {parquet[0]!r}"
+    elif below:
+        there = f"none of the {len(below):,} files in {folder!r} is Parquet"
+    return BadInput(
+        "source",
+        f"nothing fits {source!r}; {there}",
+        "Mend the glob: *, ? and [...] stay within a name, ** stands for any number of folders, and names that start"
+        " with '_' or '.' are passed over",
     )
 
 

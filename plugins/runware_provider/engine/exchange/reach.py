@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.errors import Unreachable
+from runware_provider.engine.plain_text import wrapped
 
 if TYPE_CHECKING:
     from runware_provider.engine.exchange.effects import Effects
@@ -49,7 +50,8 @@ class Reach:
         lines = [f"No usable answer from the API: {self.trouble}."]
         if self._remedy:
             lines.append(self._remedy)
-        return [*lines, f"It is tried for {min(self._unreachable_s, FIRST_CONTACT_S):.0f} s."]
+        lines.append(f"It is tried for {min(self._unreachable_s, FIRST_CONTACT_S):.0f} s.")
+        return [short for line in lines for short in wrapped("", line)]
 
     def stop(self, now: float) -> Unreachable | None:
         """Why the job should stop, if no usable answer came for too long."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runware_provider.engine.job.endings import number_of, wrapped
+from runware_provider.engine.job.endings import number_of
+from runware_provider.engine.money import usd
+from runware_provider.engine.plain_text import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,11 +67,6 @@ def uncounted_lines(spec: Spec, records: int, known: Statistics) -> list[str]:
             f"about {usd(rows * known.mean_cost)} for all rows, if they are like the answers so far; {cost}"
         )
     return wrapped("To ask", asked) + wrapped("Cost", cost)
-
-
-def usd(amount: float) -> str:
-    """An amount, to the cent where it is dollars."""
-    return f"{amount:,.{2 if amount >= 1 else 4}f} USD"
 
 
 def _to_ask(counts: PlanCounts) -> str:

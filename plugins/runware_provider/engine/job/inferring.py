@@ -20,12 +20,12 @@ from runware_provider.engine.job.publishing import LedgerAccounts, Publication
 from runware_provider.engine.job.shard_done import Done, done_path, is_done, staged_of, write_done
 from runware_provider.engine.job.siblings import is_taken_over
 from runware_provider.engine.job.split_record import Split, shard_folder
-from runware_provider.engine.job.taking_over import NEXT_TO_NOTHING_USD
 from runware_provider.engine.job.tidying import tidy
 from runware_provider.engine.memory.lease import Lease
 from runware_provider.engine.memory.lease_keeping import held
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.state_folder import open_job
+from runware_provider.engine.spending.budget import NEXT_TO_NOTHING_USD
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,7 @@ from runware_provider.engine.memory.lease import Lease
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.ledger_sums import LedgerSums
 from runware_provider.engine.memory.state_folder import generation_of, open_job, wish_of
-from runware_provider.engine.plain_text import printable
+from runware_provider.engine.plain_text import wrapped
 from runware_provider.engine.storage.stores import Stores
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ def check_run(spec: Spec, endpoint: Endpoint, *, preview: int | None, stores: St
     if preview is not None:
         prepared = narrowed(prepared, preview)
     for warning in prepared.warnings:
-        log.warning("%s", printable(warning))
+        for line in wrapped("Warning", f"{warning}."):
+            log.warning("%s", line)
     if prepared.records == 0 and spec.on_empty == "skip":
         raise NothingToDo(f"{spec.source} holds no record")
     storage, folder = prepared.storage, prepared.state_folder
@@ -152,7 +153,8 @@ def open_run(place: Place, *, waited: bool) -> OpenedJob:
     if waited:
         check_still_the_same(place)
     for change in check_schemas(prepared, published[0] if published else {}):
-        log.warning("%s", printable(str(change)))
+        for line in wrapped("Warning", f"{change}."):
+            log.warning("%s", line)
     with places_checked(spec):
         wish = wish_of(spec.refresh, spec.retry_failed)
         generation = generation_of(storage, folder, wish, place.started_at)

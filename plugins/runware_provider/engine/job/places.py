@@ -20,6 +20,7 @@ from runware_provider.engine.job.prepare import failures_state
 from runware_provider.engine.memory.shared_answers import below
 from runware_provider.engine.memory.state_folder import JobIdentity, find_job
 from runware_provider.engine.outcome.rows import Outcome
+from runware_provider.engine.plain_text import wrapped
 from runware_provider.engine.storage.refusals import refusal
 
 if TYPE_CHECKING:
@@ -175,10 +176,10 @@ def warn_of_nothing_answered(published: Mapping[str, Any], outcomes: Mapping[str
     answers = sum(rows for outcome, rows in before.items() if outcome != Outcome.SKIPPED)
     if answers and not any(rows for outcome, rows in outcomes.items() if outcome != Outcome.SKIPPED):
         skipped = outcomes.get(Outcome.SKIPPED, 0)
-        log.warning(
-            "none of the %s rows was asked, and they replace a dataset of %s answers in %s; look at the source's columns"
-            " if nobody meant that: what was paid for is kept, and shown again when the records are",
-            f"{skipped:,}",
-            f"{answers:,}",
-            folder,
+        told = (
+            f"none of the {skipped:,} rows was asked, and they replace a dataset of {answers:,} answers in {folder}."
+            " Look at the source's columns if nobody meant that: what was paid for is kept, and shown again when the"
+            " records are."
         )
+        for line in wrapped("Warning", told):
+            log.warning("%s", line)

@@ -1,11 +1,12 @@
-"""How far a job is: rate, time left, cost so far, in one line that a person can read."""
+"""How far a job is: rate, time left, cost so far, in short lines that a person can read. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runware_provider.engine.plain_text import printable
+from runware_provider.engine.money import digits, usd
+from runware_provider.engine.plain_text import packed, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,8 @@ STRAGGLERS = 0.05
 """So few of the rows, when all that is left of them is under way, are the slow ones: the rate says nothing of them."""
 QUIET_S = 10.0
 """A silence that is worth telling."""
+BESIDE_A_BAR = 58
+"""Characters that a terminal of 100 columns has beside the bar."""
 
 
 @dataclass(frozen=True)
@@ -89,27 +92,35 @@ class Progress:
         return self.cost + self.to_ask * paid / rows
 
     def line(self) -> str:
-        """One line for a log."""
-        share = f" ({100 * self.done // self.total} %)" if self.total else ""
-        parts = [f"{self.done:,} of {self.total:,} rows done{share}"]
-        if self.reused:
-            parts.append(f"{self.reused:,} of them answered before")
-        parts += self._pace()
-        if self.outstanding:
-            parts.append(f"{self.outstanding:,} under way")
-        if self.rest and self.quiet_s >= QUIET_S:
-            parts += map(_described, self.waits)
-        foreseen = self.foreseen_cost
-        in_all = f", about {foreseen:.{2 if foreseen >= 1 else 4}f} in all" if foreseen is not None else ""
-        parts.append(f"{self.cost:.4f} USD so far{in_all}")
-        if self.trouble:
-            parts.append(f"no usable answer from the API ({self.trouble})")
-        return printable(", ".join(parts))
+        """One line, however long."""
+        return printable(", ".join(self._facts()))
+
+    def lines(self) -> list[str]:
+        """The same in short lines, for a log."""
+        return packed(self._facts())
 
     def short_line(self) -> str:
-        """What a bar does not show already."""
-        parts = [*self._pace(), f"{self.cost:.4f} USD"]
-        return ", ".join([*parts, self.trouble] if self.trouble else parts)
+        """What a bar does not show already, in `BESIDE_A_BAR` characters at most."""
+        parts = [*self._pace(), usd(self.cost)]
+        return printable(", ".join([self.trouble, *parts] if self.trouble else parts), BESIDE_A_BAR)
+
+    def _facts(self) -> list[str]:
+        """What a person wants to know, the most important first."""
+        share = f" ({100 * self.done // self.total} %)" if self.total else ""
+        facts = [f"{self.done:,} of {self.total:,} rows done{share}"]
+        if self.reused:
+            facts.append(f"{self.reused:,} answered before")
+        facts += self._pace()
+        if self.outstanding:
+            facts.append(f"{self.outstanding:,} under way")
+        if self.rest and self.quiet_s >= QUIET_S:
+            facts += map(_described, self.waits)
+        foreseen = self.foreseen_cost
+        in_all = f", about {digits(foreseen)} in all" if foreseen is not None else ""
+        facts.append(f"{usd(self.cost)} so far{in_all}")
+        if self.trouble:
+            facts.append(f"no usable answer from the API ({self.trouble})")
+        return facts
 
     def _pace(self) -> list[str]:
         """The rate, and how long the rest will take, or what can be said in place of that."""

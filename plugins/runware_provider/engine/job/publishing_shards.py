@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runware_provider.engine.dataset.published_manifest import read_manifest
 from runware_provider.engine.errors import BadInput, StateUnreadable, TooManyFailed
 from runware_provider.engine.job.current_split import WhyUnwanted, current_split, done_as_wished
+from runware_provider.engine.job.failure_advice import advice_on
 from runware_provider.engine.job.failure_watch import FailureWatch
 from runware_provider.engine.job.manifest import Clock
 from runware_provider.engine.job.opening import (
@@ -152,7 +153,7 @@ def _check_failed(spec: Spec, counts: Counts) -> None:
             watch.saw(outcome in FAILED, times=rows)
     reason = watch.beyond_at_the_end()
     if reason is not None:
-        raise TooManyFailed(f"{reason}; nothing was published")
+        raise TooManyFailed(reason, remedy=advice_on(counts.reasons))
 
 
 @dataclass(frozen=True)

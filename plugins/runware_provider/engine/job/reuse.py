@@ -30,6 +30,7 @@ from runware_provider.engine.memory.shared_answers import (
 )
 from runware_provider.engine.memory.state_folder import find_job
 from runware_provider.engine.outcome.standing import never_begun, standing
+from runware_provider.engine.plain_text import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -161,7 +162,9 @@ class AnswersElsewhere:
         try:
             return newest_number(self.prepared.storage, self.prepared.spec.state_folder)
         except OSError as error:
-            log.warning("what other partitions answered cannot be listed, so nothing is reused: %s", error)
+            told = f"what other partitions answered cannot be listed, so nothing is reused ({error})."
+            for line in wrapped("Warning", told):
+                log.warning("%s", line)
             return 0
 
     # what is wanted
@@ -262,4 +265,5 @@ class AnswersElsewhere:
 
 
 def _warn(partition: str, reason: str) -> None:
-    log.warning("answers in %s are not reused, and paid for again: %s", partition, reason)
+    for line in wrapped("Warning", f"answers in {partition} are not reused, and paid for again: {reason}."):
+        log.warning("%s", line)

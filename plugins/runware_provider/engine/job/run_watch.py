@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.errors import TooManyFailed
+from runware_provider.engine.job.failure_advice import advice_on
 from runware_provider.engine.job.progress import QUIET_S, Progress
 from runware_provider.engine.outcome.rows import FAILED, Counts, Outcome
 
@@ -62,12 +63,15 @@ class RunWatch:
     def failing(self) -> JobStopped | None:
         """Why the job should stop now, if too much fails."""
         reason = self.failures.beyond() if self.failures is not None else None
-        return TooManyFailed(reason) if reason is not None else None
+        return self._too_many(reason) if reason is not None else None
 
     def failed(self) -> JobStopped | None:
         """Why the whole is not good enough, now that all is known."""
         reason = self.failures.beyond_at_the_end() if self.failures is not None else None
-        return TooManyFailed(reason) if reason is not None else None
+        return self._too_many(reason) if reason is not None else None
+
+    def _too_many(self, reason: str) -> TooManyFailed:
+        return TooManyFailed(reason, remedy=advice_on(self.seen.reasons))
 
     def undecided(self) -> bool:
         """Whether the next answers may yet show that the job should stop, so that few should be under way."""

@@ -16,6 +16,7 @@ from runware_provider.engine.memory.lease_keeping import held
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.ledger_sums import LedgerSums, Totals
 from runware_provider.engine.memory.state_folder import find_job
+from runware_provider.engine.spending.budget import NEXT_TO_NOTHING_USD
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.job.split_record import Split
     from runware_provider.engine.spec import Budget
-
-NEXT_TO_NOTHING_USD = 1e-12
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.memory.compaction import compact
 from runware_provider.engine.memory.forgetting import expire
 from runware_provider.engine.memory.shared_answers import below, share
+from runware_provider.engine.plain_text import wrapped
 
 if TYPE_CHECKING:
     from runware_provider.engine.job.opening import OpenedJob
@@ -39,7 +40,9 @@ def _share(job: OpenedJob) -> None:
     try:
         share(prepared.storage, spec.state_folder, partition, job.identity.job_id, job.ledger)
     except (OSError, StateUnreadable) as error:
-        log.warning("other partitions cannot reuse the new answers yet; the next run tries again: %s", error)
+        told = f"other partitions cannot reuse the new answers yet ({error}). The next run tries again."
+        for line in wrapped("Warning", told):
+            log.warning("%s", line)
 
 
 def _expire_and_merge(job: OpenedJob, *, expires: bool) -> None:
@@ -50,4 +53,6 @@ def _expire_and_merge(job: OpenedJob, *, expires: bool) -> None:
         if job.ledger.needs_compaction:
             compact(job.ledger)
     except (OSError, StateUnreadable) as error:
-        log.warning("The dataset stands; the ledger was not tidied (%s). The next run does it.", error)
+        told = f"the ledger was not tidied ({error}). The dataset stands, and the next run does it."
+        for line in wrapped("Warning", told):
+            log.warning("%s", line)

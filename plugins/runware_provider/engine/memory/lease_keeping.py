@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.errors import AtWork, Interrupted, StateUnreadable
+from runware_provider.engine.plain_text import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -52,7 +53,9 @@ class _Wait:
             raise AtWork(f"{self._who(in_the_way)}, and did not end within {self._most_s:,.0f} s")
         if self._told_at is None or now - self._told_at >= TOLD_EVERY_S:
             self._told_at = now
-            log.info("%s; this run waits for it, at most %s s more", self._who(in_the_way), f"{left_s:,.0f}")
+            told = f"{self._who(in_the_way)}. This run waits for it, {left_s:,.0f} s more at most."
+            for line in wrapped("Waiting", told):
+                log.info("%s", line)
         self._pause_s = min(1.5 * self._pause_s, LONGEST_PAUSE_S)
         return min(self._pause_s, left_s)
 
@@ -138,9 +141,9 @@ def _renew(lease: Lease, why_unwanted: Callable[[], Overtaken | None], over: thr
                 lease.end_early(why)
         except (OSError, StateUnreadable) as error:
             if not failing:
-                log.warning(
-                    "the lease of %s could not be renewed (%s); it is tried again", lease.folder, error
-                )
+                told = f"the lease of {lease.folder} could not be renewed ({error}); it is tried again."
+                for line in wrapped("Warning", told):
+                    log.warning("%s", line)
             pause_s, failing = usual_s / 10, True
         else:
             pause_s, failing = usual_s, False

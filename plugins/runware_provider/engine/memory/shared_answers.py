@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.identity import FINGERPRINT_BYTES
 from runware_provider.engine.memory import segments
+from runware_provider.engine.plain_text import wrapped
 from runware_provider.engine.state_records import encoded, refuse_newer
 from runware_provider.engine.storage.read_ahead import READERS, read_ahead
 
@@ -172,7 +173,9 @@ def _read(storage: Storage, path: str) -> Keys | None:
         with storage.open(path) as source:
             return _keys(pq.ParquetFile(source, page_checksum_verification=True))
     except (OSError, pa.ArrowException, ValueError, LookupError, OverflowError, RecursionError) as error:
-        log.warning("%s is passed over, and what it tells of is asked anew: %s", path, type(error).__name__)
+        told = f"{path} is passed over, and what it tells of is asked anew ({type(error).__name__})."
+        for line in wrapped("Warning", told):
+            log.warning("%s", line)
         return None
 
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from runware_provider.engine.money import usd
 from runware_provider.engine.spending.kept_back import KeptBack
 from runware_provider.engine.spending.learned import PRIOR_ANSWERS, Learned
 
@@ -35,6 +35,8 @@ RECENT = 0.95
 UNPRICED = 5
 """After so many answers without a price, where none is known, no price is expected any more."""
 USD = "USD"
+NEXT_TO_NOTHING_USD = 1e-12
+"""What a budget is that is spent: none would bound nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,14 @@ class _Limit(NamedTuple):
     completion: float
 
     def shown(self, amount: float) -> str:
-        return f"{_digits(amount) if self.unit == USD else math.ceil(amount)} {self.unit}"
+        return usd(amount) if self.unit == USD else f"{math.ceil(amount):,} {self.unit}"
 
     @property
-    def shown_most(self) -> str:
-        in_cents = self.unit == USD and round(self.most, 2) == self.most
-        return f"{f'{self.most:.2f}' if in_cents else f'{Decimal(repr(self.most)):f}'} {self.unit}"
+    def budget(self) -> str:
+        # A run that has spent all of its budget elsewhere goes on with next to none.
+        if self.unit == USD and self.most <= NEXT_TO_NOTHING_USD:
+            return "the budget, of which nothing is left,"
+        return f"the budget of {self.shown(self.most)}"
 
 
 class _Charge:
@@ -286,7 +290,7 @@ class Account:
             more = spend.usd if limit.unit == USD else spend.tokens
             if limit.spent + more > limit.most:
                 spent = f", of which {limit.shown(limit.spent)} are spent" if limit.spent else ""
-                return f"an estimated {limit.shown(more)} exceed the budget of {limit.shown_most}{spent}"
+                return f"an estimated {limit.shown(more)} exceed {limit.budget.rstrip(',')}{spent}"
         return None
 
     def fits(self, next_prompts: Sequence[int], output_retries: Sequence[bool] = ()) -> int:
@@ -316,12 +320,12 @@ class Account:
         limits = self._limits()
         if limits[0].unit == USD and self._unpriced and not self._charge.known:
             return (
-                f"the budget of {limits[0].shown_most} cannot be kept: "
+                f"{limits[0].budget} cannot be kept: "
                 "no price of the model is known, and its answers report no cost"
             )
         with_next = ahead.sent(next_prompt, output_retry=False)
         limit = max(limits, key=lambda each: (each.spent + self._may_cost(each, with_next)) / each.most)
-        used_up = f"the budget of {limit.shown_most} is used up: {limit.shown(limit.spent)} are spent"
+        used_up = f"{limit.budget} is used up: {limit.shown(limit.spent)} are spent"
         retries = ", re-asks included" if self._kept_back.most else ""
         under_way = ahead.under_way.inferences
         if under_way:
@@ -332,7 +336,7 @@ class Account:
         cost = f"{limit.shown(self._may_cost(limit, alone))}{retries}"
         if limit.spent:
             return f"{used_up} and the next inference may cost {cost}"
-        return f"the budget of {limit.shown_most} does not pay for one inference, which may cost {cost}"
+        return f"{limit.budget} does not pay for one inference, which may cost {cost}"
 
     def _limits(self) -> list[_Limit]:
         limits = []
@@ -379,10 +383,3 @@ class Account:
         return Spend(
             self._charge.factor * self._prices.of(prompt, completion), math.ceil(prompt + completion)
         )
-
-
-def _digits(usd: float) -> str:
-    """Four decimals, or two digits where these would show nothing."""
-    if usd == 0 or usd >= 0.001:
-        return f"{usd:.4f}"
-    return f"{usd:.{1 - math.floor(math.log10(usd))}f}"
