@@ -42,6 +42,8 @@ Transport: TypeAlias = httpx.AsyncBaseTransport
 """Carries requests: a real network, or what a test puts in its place."""
 CHECK_TIMEOUT_S = 10.0
 _NO_LEASE = "this process has no lease"
+BETWEEN = "If it stays so, check the base URL, and what lies between: a proxy or a load balancer."
+"""What to do where what comes is not what the API would send."""
 LONGEST_RETRY_AFTER_S = 1_000_000.0
 _NOTHING_AFTER_DEATH = struct.pack("ii", 1, 0)
 """Of SO_LINGER: when a connection is closed, what was not handed over goes nowhere, also when the process was killed."""
@@ -69,11 +71,13 @@ class Lost(EngineError):  # noqa: N818 - says what is known
         reason: why, in some words.
         timed_out: whether it was given up for taking too long, or the reply for being too large, so that a smaller
             request may fare better.
+        too_large: whether the API answered, with more than is taken.
         remedy: as of `NotSent`.
     """
 
-    def __init__(self, reason: str, *, timed_out: bool, remedy: str = "") -> None:
+    def __init__(self, reason: str, *, timed_out: bool, too_large: bool = False, remedy: str = "") -> None:
         self.timed_out = timed_out
+        self.too_large = too_large
         self.remedy = remedy
         super().__init__(reason)
 
@@ -276,9 +280,9 @@ class Client:
             raise Lost(cause.what, timed_out=True, remedy=cause.remedy) from None
         except ReplyTooLarge as error:
             # A question about fewer tasks brings less.
-            raise Lost(str(error), timed_out=True) from None
+            raise Lost(str(error), timed_out=True, too_large=error.is_answer) from None
         except ReplyBroken as error:
-            raise Lost(str(error), timed_out=False) from None
+            raise Lost(str(error), timed_out=False, remedy=BETWEEN) from None
         except httpx.HTTPError as error:
             cause = self._cause(error)
             raise Lost(cause.what, timed_out=False, remedy=cause.remedy) from None
@@ -316,9 +320,14 @@ class Client:
                 taken = ReplyBytes(response.headers.get("Content-Encoding", ""))
                 async for piece in cast("httpx.AsyncByteStream", response.stream):
                     taken.add(piece)
+                content = taken.whole()
+            except ReplyTooLarge as error:
+                # The page of an error, or of another server, may be of any size, too, and answers nothing.
+                error.is_answer = response.is_success and taken.begins_as_json
+                raise
             finally:
                 await response.aclose()
-        return _Received(response.status_code, taken.whole(), _retry_after_s(response))
+        return _Received(response.status_code, content, _retry_after_s(response))
 
 
 def check_endpoint(endpoint: Endpoint) -> None:

@@ -52,6 +52,8 @@ class Collector:
                 continue
             _add(whole, effects)
             rest = rest[len(some) :]
+            # One large answer shall not make every later question a small one.
+            self.together = min(NO_LIMIT, self.together + 1)
         return whole
 
     async def _ask(self, chunk: list[Inference]) -> Effects | None:
@@ -62,10 +64,12 @@ class Collector:
             effects = self.fates.ask_failed(chunk, self.now())
             return replace(effects, trouble=str(error), remedy=error.remedy)
         except Lost as lost:
+            if lost.too_large:
+                return self._too_large(chunk, lost)
             self._ask_for_less(chunk, lost)
             effects = self.fates.ask_failed(chunk, self.now())
             return replace(effects, trouble=str(lost), remedy=lost.remedy)
-        if _too_large(reply, chunk):
+        if _too_many(reply, chunk):
             return None
         return self.fates.asked(chunk, reply, self.now())
 
@@ -77,12 +81,20 @@ class Collector:
             effects = self.fates.look_up_failed(chunk, self.now())
             return replace(effects, trouble=str(error), remedy=error.remedy)
         except Lost as lost:
+            if lost.too_large:
+                return self._too_large(chunk, lost)
             self._ask_for_less(chunk, lost)
             effects = self.fates.look_up_failed(chunk, self.now())
             return replace(effects, trouble=str(lost), remedy=lost.remedy)
-        if _too_large(reply, chunk):
+        if _too_many(reply, chunk):
             return None
         return self.fates.looked_up(chunk, reply, self.now())
+
+    def _too_large(self, chunk: list[Inference], lost: Lost) -> Effects | None:
+        """The answers that were asked for are more than is taken: None where fewer at once may be less."""
+        if len(chunk) > 1:
+            return None
+        return self.fates.answer_too_large(chunk[0], str(lost), self.now())
 
     def _ask_for_less(self, chunk: list[Inference], lost: Lost) -> None:
         """A reply that took too long may come in time where fewer are asked for."""
@@ -90,7 +102,7 @@ class Collector:
             self.together = max(1, min(self.together, len(chunk)) // 2)
 
 
-def _too_large(reply: Reply, chunk: list[Inference]) -> bool:
+def _too_many(reply: Reply, chunk: list[Inference]) -> bool:
     named = reply.results or reply.failures or reply.processing
     return reply.status == 413 and not named and len(chunk) > 1
 

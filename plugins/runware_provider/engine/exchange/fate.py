@@ -76,6 +76,10 @@ class Fates:
         """No usable reply came from the archive."""
         return self._archive.unanswered(chunk, now)
 
+    def answer_too_large(self, inference: Inference, told: str, now: float) -> Effects:
+        """The reply about this inference alone is larger than is taken."""
+        return self._moves.answer_too_large(inference, told, now)
+
     def looked_up(self, chunk: list[Inference], reply: Reply, now: float) -> Effects:
         """A reply came from the archive."""
         return self._archive.apply(chunk, reply, now)

@@ -71,6 +71,9 @@ class Submitter:
             effects = self.fates.not_sent(chunk, self.now())
             return replace(effects, trouble=str(error), remedy=error.remedy)
         except Lost as lost:
+            # The reply to a single task that waits for its answer is that answer.
+            if lost.too_large and self.delivery == "sync" and len(chunk) == 1:
+                return self.fates.answer_too_large(chunk[0], str(lost), self.now())
             effects = self.fates.send_unknown(chunk, self.now(), split=lost.timed_out)
             return replace(effects, trouble=str(lost), remedy=lost.remedy)
         await self._explain(fresh, reply)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Limits
 
 MESSAGE_CHARS = 500
+NOT_TAKEN = "replyTooLarge"
+"""The code of an answer that is larger than is taken, so that nothing of it is kept."""
 
 
 class Transitions:
@@ -148,6 +150,23 @@ class Transitions:
             item=encode_item(item),
         )
         self.settle(inference, entry, now, effects)
+
+    def answer_too_large(self, inference: Inference, told: str, now: float) -> Effects:
+        """What the API says of this inference alone is larger than is taken, however often it is asked.
+
+        It was run and billed: its answer is one that nobody can read, and it is not paid for again unasked.
+
+        Args:
+            inference: that alone was asked for, or sent.
+            told: how large it is, in some words.
+            now: seconds, from any moment.
+        """
+        self.reached = True
+        effects = Effects(usable=True, chunk=[inference])
+        message = f"its answer came in {told}, and is not taken; it was billed"
+        entry = inference.entry(Kind.ANSWERED, code=NOT_TAKEN, message=message)
+        self.settle(inference, entry, now, effects)
+        return effects
 
     def lose(self, inference: Inference, message: str, now: float, effects: Effects) -> None:
         """Nobody knows of it. Whether it gets another attempt is up to `limits.retry_lost`."""

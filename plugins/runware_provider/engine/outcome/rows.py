@@ -204,6 +204,10 @@ class Judge:
         return Judgement(Outcome.FAILED, None, facts)
 
     def _answered(self, entry: Entry, facts: dict[str, Any]) -> Judgement:
+        # It is larger than is taken, and nothing of it was kept.
+        if entry.item is None and entry.code is not None:
+            facts.update(error_code=entry.code, error_message=entry.message)
+            return Judgement(Outcome.INVALID, None, facts)
         raw = entry.item or b"{}"
         # Nothing of a stranger's text is looked at without a bound.
         if len(raw) > MAX_BYTES:

@@ -67,7 +67,7 @@ ANSWER_KINDS: Mapping[str, str] = MappingProxyType(
         "prose": "The text has a sentence before and after the answer.",
         "string_arguments": "A tool call has `arguments`, a JSON string, instead of `input`.",
         "tool_calls_key": "Tool calls are in `toolCalls` instead of `tools`.",
-        "reasoning_list": "`reasoningContent` is there, as a list of strings.",
+        "reasoning_list": "`reasoningContent` is there, as a list of strings, or of `body` alone.",
         "no_status": "A finished item has no `status`.",
         "old_usage": "`usage` says `inputTokens` and `outputTokens`.",
         "no_cost": "`cost` is missing although it was asked for; the task is charged.",
@@ -119,7 +119,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         status: The HTTP status; without it, what fits the code.
         retry_after: Seconds for a ``Retry-After`` header.
         seconds: How long a delay lasts.
-        body: A plain body instead of a JSON error; or the garbage; or what the model says.
+        body: A plain body instead of a JSON error; or the garbage; or what the model says or thinks.
         content_type: The plain body's type.
         shape: Where an error or a webhook's item stands.
         charge: Whether a task that fails is charged.

@@ -175,10 +175,9 @@ def _misshape(item: dict[str, Any], faults: Mapping[str, Fault]) -> None:
     if "tool_calls_key" in faults and "tools" in item:
         item["toolCalls"] = item.pop("tools")
     if "reasoning_list" in faults:
-        item["reasoningContent"] = [
-            "The document has to be read line by line.",
-            "Then the fields are filled.",
-        ]
+        said = faults["reasoning_list"].body
+        steps = ["The document has to be read line by line.", "Then the fields are filled."]
+        item["reasoningContent"] = steps if said is None else [said]
     if "no_status" in faults:
         del item["status"]
     if "no_cost" in faults:
