@@ -209,7 +209,7 @@ def damage_job(place: Any) -> None:
 
 def newer_job(place: Any) -> None:
     path = place.state / "job.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 3}), encoding="utf-8")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 9}), encoding="utf-8")
 
 
 def lose_job(place: Any) -> None:

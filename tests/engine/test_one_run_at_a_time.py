@@ -190,7 +190,7 @@ async def test_a_state_folder_from_before_there_were_leases_is_gone_on_with_and_
     job.write_text(json.dumps({**record, "format": 1}), encoding="utf-8")
     assert (await place.run())["paid_inferences"] == 0
     assert json.loads(job.read_text(encoding="utf-8")) == written
-    job.write_text(json.dumps({**record, "format": 3}), encoding="utf-8")
+    job.write_text(json.dumps({**record, "format": 9}), encoding="utf-8")
     with pytest.raises(StateUnreadable, match="upgrade"):
         await place.run()
 

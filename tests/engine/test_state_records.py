@@ -59,6 +59,18 @@ def test_one_changed_value_of_a_proven_record_is_found() -> None:
         decoded(content.replace(b"132", b"172"), "base.json", newest=1)
 
 
+def test_from_its_format_on_a_record_has_to_prove_itself_and_older_ones_need_not() -> None:
+    asked: dict[str, int] = {"newest": 3, "proven_since": 3}
+    content = encoded({"format": 3, "through": 132}, proven=True)
+    assert decoded(content, "base.json", **asked) == {"format": 3, "through": 132}
+    for other in (content.replace(b"sha256", b"sha257"), b'{"format": 3, "through": 132}'):
+        with pytest.raises(StateUnreadable, match=r"base\.json is damaged"):
+            decoded(other, "base.json", **asked)
+    assert decoded(b'{"format": 2, "through": 132}', "base.json", **asked)["through"] == 132
+    with pytest.raises(StateUnreadable, match=r"base\.json is damaged"):
+        decoded(content.replace(b'"format": 3', b'"format": 2'), "base.json", **asked)
+
+
 @pytest.mark.parametrize(
     "error",
     [

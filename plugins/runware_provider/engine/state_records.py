@@ -18,13 +18,16 @@ PROOF = "sha256"
 """The key of a record's proof."""
 
 
-def decoded(data: bytes, path: str, *, newest: int, remedy: str = RESTORE) -> dict[str, Any]:
+def decoded(
+    data: bytes, path: str, *, newest: int, proven_since: float = math.inf, remedy: str = RESTORE
+) -> dict[str, Any]:
     """Return the record that a file holds.
 
     Args:
         data: the file's content.
         path: where it lies, for the error.
         newest: the newest format that this version reads.
+        proven_since: the format from which on a record has to carry a proof; none has to by default.
         remedy: what to do about a damaged file.
 
     Raises:
@@ -38,7 +41,11 @@ def decoded(data: bytes, path: str, *, newest: int, remedy: str = RESTORE) -> di
     if not isinstance(record, dict) or type(record.get("format")) is not int:
         raise damaged(path, remedy)
     refuse_newer(path, record["format"], newest)
-    if PROOF in record and record.pop(PROOF) != _proof(record):
+    if PROOF not in record:
+        # Without its proof, a record of today would pass for one of an older version, whatever else it says.
+        if record["format"] >= proven_since:
+            raise damaged(path, remedy)
+    elif record.pop(PROOF) != _proof(record):
         raise damaged(path, remedy)
     return record
 
@@ -79,8 +86,8 @@ def encoded(record: Mapping[str, Any], *, proven: bool = False) -> bytes:
 
     Args:
         record: what it says.
-        proven: whether it carries a proof of its content, which `decoded` checks: where one wrong digit would lose what was
-            paid for (docs/decisions/0013).
+        proven: whether it carries a proof of its content, which `decoded` checks, and can ask for: where one wrong digit
+            would lose what was paid for (docs/decisions/0013).
 
     Raises:
         ValueError: the record holds what JSON cannot say, such as NaN.

@@ -401,7 +401,7 @@ async def test_a_number_that_was_merged_and_removed_meanwhile_is_not_written_to(
         ('{"format": 1}', "damaged"),
         ('{"format": 2, "through": 1}', "damaged"),
         ('{"format": 2, "through": null, "segments": [], "superseded": []}', "damaged"),
-        ('{"format": 3}', "upgrade runware_provider"),
+        ('{"format": 9}', "upgrade runware_provider"),
     ],
 )
 async def test_a_damaged_or_newer_base_is_an_error(

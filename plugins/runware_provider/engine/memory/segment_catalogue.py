@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.storage.stores import Storage, Version
 
-FORMAT = 2
+FORMAT = 3
+_READ = (2, 3)
+"""Formats of `base.json` that are read: from 3 on it has to prove its content, and says nothing else."""
+_PROVEN_SINCE = 3
 BASE = "base.json"
 SUFFIX = ".segment"
 _NUMBERED = re.compile(r"(\d{8,})\.segment")
@@ -89,7 +92,7 @@ def read_base(storage: Storage, folder: str) -> tuple[Base, Version | None]:
     if found is None:
         return Base(), None
     data, version = found
-    record = decoded(data, path, newest=FORMAT)
+    record = decoded(data, path, newest=FORMAT, proven_since=_PROVEN_SINCE)
     with understood(path):
         return _base(record), version
 
@@ -174,7 +177,7 @@ def merged_name(writer: str, number: int) -> str:
 
 
 def _base(held: dict[str, Any]) -> Base:
-    if held["format"] != FORMAT:
+    if held["format"] not in _READ:
         raise ValueError(held["format"])
     return Base(
         int(held["through"]),

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Storage
 
 FORMAT = 1
-JOB_FORMAT = 2
-"""Of `job.json`. Versions that know no leases refuse it, so that none of them is at work beside a lease."""
+JOB_FORMAT = 3
+"""Of `job.json`. Versions that know no leases refuse 2 and above, so that none of them is at work beside a lease."""
+PROVEN_SINCE = 3
+"""From this format on `job.json` has to prove its content."""
 JOB_ID_BYTES = 16
 
 
@@ -53,7 +55,7 @@ def find_job(storage: Storage, folder: str) -> JobIdentity | None:
     path = storage.join(folder, "job.json")
     if not storage.exists(path) and not _lost(storage, folder, path):
         return None
-    held = decoded(storage.read(path), path, newest=JOB_FORMAT)
+    held = decoded(storage.read(path), path, newest=JOB_FORMAT, proven_since=PROVEN_SINCE)
     try:
         job_id = bytes.fromhex(held["job_id"])
     except (KeyError, TypeError, ValueError):
@@ -109,7 +111,7 @@ def open_job(
 
 
 def _raise_format(storage: Storage, path: str) -> None:
-    """Lock out versions that know no leases. Of two who do so at once, either does it for both.
+    """Lock out versions that know no leases, or ask for no proof. Of two who do so at once, either does it for both.
 
     Raises:
         StateUnreadable: the file vanished.
@@ -117,7 +119,7 @@ def _raise_format(storage: Storage, path: str) -> None:
     read = storage.read_versioned(path)
     if read is None:
         raise StateUnreadable(f"{path} has vanished; is somebody clearing the folder?")
-    record = decoded(read[0], path, newest=JOB_FORMAT)
+    record = decoded(read[0], path, newest=JOB_FORMAT, proven_since=PROVEN_SINCE)
     if record["format"] < JOB_FORMAT:
         storage.replace_if(path, encoded({**record, "format": JOB_FORMAT}, proven=True), read[1])
 
