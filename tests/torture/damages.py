@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gzip
 import json
+import logging
 import os
 import random
 import signal
 import sys
 import tempfile
 import traceback
+import zlib
 from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +41,7 @@ from runware_provider.engine.api.replies import (  # noqa: E402
     read_poll,
     read_reply,
 )
+from runware_provider.engine.api.reply_bytes import ReplyBroken, ReplyBytes, ReplyTooLarge  # noqa: E402
 from runware_provider.engine.api.results import cost_of, read_result  # noqa: E402
 from runware_provider.engine.dataset.batches import BatchReader  # noqa: E402
 from runware_provider.engine.dataset.footers import open_dataset  # noqa: E402
@@ -47,6 +52,7 @@ from runware_provider.engine.dataset.published_manifest import (  # noqa: E402
     replaced_names,
 )
 from runware_provider.engine.dataset.source import first_rows  # noqa: E402
+from runware_provider.engine.dataset.staging import read_batches  # noqa: E402
 from runware_provider.engine.endpoint import Endpoint  # noqa: E402
 from runware_provider.engine.errors import EngineError  # noqa: E402
 from runware_provider.engine.job.inferring import infer_shard  # noqa: E402
@@ -63,6 +69,7 @@ from runware_provider.engine.memory.segment_catalogue import (  # noqa: E402
     read_base,
     swap_base,
 )
+from runware_provider.engine.memory.shared_answers import newest_first  # noqa: E402
 from runware_provider.engine.memory.state_folder import expected_generation, find_job  # noqa: E402
 from runware_provider.engine.outcome.answer import read_arguments, read_json  # noqa: E402
 from runware_provider.engine.schema.answer_schema import output_schema  # noqa: E402
@@ -86,6 +93,12 @@ SCHEMA = {
         "lines": {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer"}}}},
     },
     "required": ["total"],
+}
+DELTAS = {
+    "n": "DELTA_BINARY_PACKED",
+    "body": "DELTA_LENGTH_BYTE_ARRAY",
+    "share": "BYTE_STREAM_SPLIT",
+    "raw": "DELTA_BYTE_ARRAY",
 }
 HOSTILE: list[Any] = [
     None, True, "", "x", "../../victim", "\x1b[2J", "\ud800", "NaN", -1, 0, 1, 10**30, 10**400, 1e308, -0.5, [], {}, [[]],
@@ -212,6 +225,20 @@ def state_targets(root: Path) -> list[Target]:
     def schemas_of(folder: Path) -> Any:
         return check_schema(storage, str(folder), pa.schema([("n", pa.int64())]), allowed=True)
 
+    done = next(first.glob("done-*.json"))
+    batches = read_done(storage, str(first), split[0].split).batches
+
+    def staged_rows() -> Any:
+        return [table.to_pylist() for table in read_batches(storage, batches)]
+
+    def keys_of(number: int) -> Any:
+        return [
+            (keys.partition, keys.job_id, len(keys.prefixes))
+            for keys in newest_first(storage, str(root / "shared.state"), number)
+        ]
+
+    old = root / "old.segment"
+    old.write_bytes(unsealed(max((state / "ledger").glob("*.segment")).read_bytes()))
     segment = max((state / "ledger").glob("*.segment"))
     generation = next((state / "generations").iterdir())
     superseded = (Superseded(1_700_000_000, ("00000001.segment",)),)
@@ -224,8 +251,11 @@ def state_targets(root: Path) -> list[Target]:
         of(generation, lambda: expected_generation(storage, str(state), "another")),
         of(state / "manifest.json", lambda: manifest_of(state)),
         of(shards / "split.json", lambda: read_split(storage, str(shards))),
-        of(next(first.glob("done-*.json")), lambda: read_done(storage, str(first), split[0].split)),
+        of(done, lambda: read_done(storage, str(first), split[0].split)),
+        of(Path(batches[0].path), staged_rows, proven=True),
+        of(root / "shared.state" / "answers" / "00000001.keys", lambda: keys_of(1)),
         of(segment, lambda: entries_of(segment), proven=True),
+        of(old, lambda: entries_of(old)),
     ]
     return found + [
         of(path, lambda: schemas_of(root / "out.state")) for path in (root / "out.state").glob("*.json")
@@ -248,9 +278,19 @@ async def _run_jobs(root: Path) -> None:
             )
 
         await run_job(spec("out", partition={"ds": "1"}, refresh="wish"), endpoint)
+        await run_job(spec("shared", partition={"ds": "1"}, reuse="dataset"), endpoint)
         shards = await split_shards(spec("cut"), endpoint, shards=2, least_rows=1)
         split = shards[0]["split"]
         await infer_shard(spec("cut"), endpoint, split=split, shard=0)
+
+
+def unsealed(content: bytes) -> bytes:
+    """A segment as versions wrote it that knew no seals."""
+    table = pq.read_table(pa.BufferReader(content))
+    metadata = {**table.schema.metadata, b"runware.ledger.format": b"2"}
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata(metadata), sink, write_page_checksum=True)
+    return bytes(sink.getvalue())
 
 
 def source_targets(root: Path) -> list[Target]:
@@ -262,6 +302,12 @@ def source_targets(root: Path) -> list[Target]:
             "body": [f"text {number}" * 5 for number in range(40)],
             "lines": [[{"a": number, "b": None}] for number in range(40)],
             "kind": pa.array(["x", "y"] * 20).dictionary_encode(),
+            "at": pa.array(range(40), pa.timestamp("us", "UTC")),
+            "price": pa.array([Decimal(number) / 4 for number in range(40)], pa.decimal128(12, 2)),
+            "paid": [number % 3 == 0 for number in range(40)],
+            "share": [number / 7 for number in range(40)],
+            "tags": pa.array([[("a", number)] for number in range(40)], pa.map_(pa.string(), pa.int32())),
+            "raw": pa.array([bytes([number]) * 16 for number in range(40)], pa.binary(16)),
         }
     )
 
@@ -283,6 +329,9 @@ def source_targets(root: Path) -> list[Target]:
         target("plain", compression="none"),
         target("checked", write_page_checksum=True, row_group_size=10),
         target("packed", compression="zstd", row_group_size=7),
+        target("second pages", compression="gzip", data_page_version="2.0", use_dictionary=False),
+        target("old times", compression="snappy", use_deprecated_int96_timestamps=True, data_page_size=64),
+        target("deltas", compression="lz4", use_dictionary=False, column_encoding=DELTAS),
     ]
 
 
@@ -318,6 +367,29 @@ def reply_targets() -> list[Target]:
         Target("reply", json.dumps({"data": [item], "errors": [error]}).encode(), read(read_reply)),
         Target("poll", json.dumps({"data": [item, item], "errors": [error]}).encode(), read(read_poll)),
         Target("archive", json.dumps(archived).encode(), read(read_archive)),
+    ]
+
+
+def packed_targets() -> list[Target]:
+    """A reply as it comes over the wire, packed."""
+    reply = json.dumps({"data": [{"text": "word " * 200}] * 5}).encode()
+
+    def unpacked(name: str) -> Callable[[bytes], Any]:
+        def whole(content: bytes) -> Any:
+            body = ReplyBytes(name)
+            try:
+                for start in range(0, len(content), 50):
+                    body.add(content[start : start + 50])
+                return decode(body.whole())
+            except (ReplyBroken, ReplyTooLarge) as error:
+                raise EngineError(str(error)) from None
+
+        return whole
+
+    return [
+        Target("gzip", gzip.compress(reply), unpacked("gzip")),
+        Target("members", gzip.compress(reply[:500]) + gzip.compress(reply[500:]), unpacked("gzip")),
+        Target("deflate", zlib.compress(reply), unpacked("deflate")),
     ]
 
 
@@ -360,25 +432,32 @@ def attempt(target: Target, content: bytes, right: Any) -> str:
     return "read"
 
 
-def tried(targets: list[Target], rights: list[Any], seed: int, cases: int) -> tuple[Counter[str], list[str]]:
-    """So many damages of one seed, and what is to be looked at."""
+def tried(
+    targets: list[Target], rights: list[Any], seed: int, cases: int, last: Path
+) -> tuple[Counter[str], list[str]]:
+    """So many damages of one seed, and what is to be looked at; the last one is left in a file, should the process die."""
     draw, seen, told = random.Random(seed), Counter[str](), []  # noqa: S311 - damages, not secrets
     for _ in range(cases):
         place = draw.randrange(len(targets))
         target = targets[place]
         content = damaged(target.content, draw)
+        last.write_bytes(target.name.encode() + b"\n" + content)
         try:
             what = attempt(target, content, rights[place])
         except BaseException as error:  # noqa: BLE001 - that is what is looked for
-            where = traceback.extract_tb(error.__traceback__)[-1]
             what = f"RAW {type(error).__name__}"
-            told.append(
-                f"{target.name}: {what} at {Path(where.filename).name}:{where.lineno}: {str(error)[:100]!r}"
-            )
+            told.append(f"{target.name}: {what} at {_places_of(error)}: {str(error)[:100]!r}")
         if what == "WRONG":
             told.append(f"{target.name}: read as another thing, seed {seed}")
         seen[f"{target.name}: {what}"] += 1
     return seen, told
+
+
+def _places_of(error: BaseException) -> str:
+    """Where it was raised, and where in our own code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if str(PROJECT / "plugins") in frame.filename]
+    return ", ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in [*frames[-1:], *ours[-2:]])
 
 
 def in_a_fork(work: Callable[[], Any]) -> Any:
@@ -410,7 +489,13 @@ def _hangs(*_: Any) -> None:
 
 def all_targets(root: Path) -> list[Target]:
     """Everything that is damaged."""
-    return [*state_targets(root), *source_targets(root), *reply_targets(), *answer_targets()]
+    return [
+        *state_targets(root),
+        *source_targets(root),
+        *reply_targets(),
+        *packed_targets(),
+        *answer_targets(),
+    ]
 
 
 def main() -> int:
@@ -418,17 +503,24 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--cases", type=int, default=100_000)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument(
+        "--keep", type=Path, default=PROJECT / "build" / "damages", help="where what killed is kept"
+    )
     chosen = options.parse_args()
+    logging.disable()  # what is passed over is told thousands of times
     total, faults = Counter[str](), Counter[str]()
+    chosen.keep.mkdir(parents=True, exist_ok=True)
+    last = chosen.keep / "last"
     with tempfile.TemporaryDirectory(prefix="damages-") as folder:
         targets = all_targets(Path(folder))
         rights = [target.read(target.content) for target in targets]
         for start in range(0, chosen.cases, PIECE):
             seed = chosen.seed * 1_000_000 + start
             cases = min(PIECE, chosen.cases - start)
-            found = in_a_fork(lambda seed=seed, cases=cases: tried(targets, rights, seed, cases))
+            found = in_a_fork(lambda seed=seed, cases=cases: tried(targets, rights, seed, cases, last))
             if found is None:
-                faults[f"a process died, seed {seed}"] += 1
+                kept = last.replace(chosen.keep / f"died-{seed}")
+                faults[f"a process died at what is kept in {kept}"] += 1
                 continue
             total.update(found[0])
             faults.update(found[1])

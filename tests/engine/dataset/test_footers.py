@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from runware_provider.engine.dataset.footers import open_dataset
+from runware_provider.engine.dataset.footers import open_dataset, unreadable
 from runware_provider.engine.dataset.source import first_rows
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.storage.local import LocalStorage
@@ -339,3 +339,21 @@ def test_a_name_that_is_no_utf8_is_refused(storage, tmp_path):
     (tmp_path / "a.parquet").rename(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff.parquet"))
     with pytest.raises(BadInput, match=r"the name of .*b\\udcff\.parquet is no UTF-8"):
         open_dataset(storage, str(tmp_path))
+
+
+def test_a_name_of_a_column_that_is_no_utf8_is_refused(storage, tmp_path):
+    path = Path(write(tmp_path / "a.parquet", {"naïve": [1]}, store_schema=False))
+    path.write_bytes(path.read_bytes().replace("naïve".encode(), b"na\xff\xffve"))
+    with pytest.raises(
+        BadInput, match=r"a column of .*a\.parquet, or a field of one, has a name that is no UTF-8"
+    ):
+        open_dataset(storage, str(path))
+
+
+@pytest.mark.parametrize("reason", ["Could not read encrypted metadata", "Cannot decrypt ColumnMetadata."])
+def test_an_encrypted_file_is_told_as_what_it_is(reason):
+    told = unreadable("a.parquet", OSError(reason))
+    assert isinstance(told, BadInput)
+    assert str(told) == (
+        "source: a.parquet is encrypted. Write a copy of it without encryption, and give that"
+    )

@@ -72,6 +72,15 @@ def is_unwritable(kind: pa.DataType) -> bool:
     return here or any(map(is_unwritable, inner_types(kind)))
 
 
+def check_names(schema: pa.Schema) -> None:
+    """See that every name in a schema, at any depth, is a text: Arrow takes them as bytes, and fails where one is asked for.
+
+    Raises:
+        ValueError: one is no UTF-8.
+    """
+    schema.to_string(show_field_metadata=False, show_schema_metadata=False)
+
+
 def inner_types(kind: pa.DataType) -> list[pa.DataType]:
     """Those of a struct's fields, of a list's items, of a map's entries."""
     return [kind.field(number).type for number in range(kind.num_fields)]

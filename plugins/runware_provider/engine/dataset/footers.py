@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runware_provider.engine.dataset.arrow_types import inner_types
+from runware_provider.engine.dataset.arrow_types import check_names, inner_types
 from runware_provider.engine.dataset.source import Dataset, SourceFile
 from runware_provider.engine.dataset.source_files import find_files
 from runware_provider.engine.dataset.source_schema import (
@@ -34,6 +35,10 @@ FOOTERS_AT_ONCE = 16
 BUFFER_BYTES = 1 << 20
 """Read of a column at a time; without it a whole column chunk is held, however large the row group."""
 _REMEDY = "Run again, and write to a source only between runs"
+_OF_ENCRYPTION = re.compile("decrypt|encrypted", re.IGNORECASE)
+"""In what Arrow says of a file for which it has no keys."""
+_WHAT_ARROW_RAISES = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""About a content that is none of Parquet's, or a broken one."""
 _LENGTH_AND_MAGIC = 8
 """Bytes at the end of a Parquet file: how long the footer before them is, and `PAR1`."""
 
@@ -108,7 +113,7 @@ def _opened_as(file: SourceFile, content: pa.NativeFile) -> Any:
     try:
         parquet = _parquet(content)
         digest = _digest(content)
-    except (pa.ArrowException, OSError) as error:
+    except _WHAT_ARROW_RAISES as error:
         raise unreadable(file.path, error) from error
     # A store may not know that a content is another one: its clock may be coarse.
     if digest != file.digest:
@@ -129,7 +134,15 @@ def unreadable(path: str, error: Exception) -> Exception:
     """Arrow's complaint about the content as the user's matter; a failing disk stays what it is."""
     if isinstance(error, OSError) and error.errno is not None:
         return error
+    # Arrow takes names as bytes, and fails where it makes texts of them.
+    if isinstance(error, UnicodeDecodeError):
+        problem = f"a column of {path}, or a field of one, has a name that is no UTF-8"
+        return BadInput("source", problem, "Write the file anew with other names")
     reason = str(error).strip().rstrip(".") or type(error).__name__
+    if _OF_ENCRYPTION.search(reason):
+        return BadInput(
+            "source", f"{path} is encrypted", "Write a copy of it without encryption, and give that"
+        )
     return BadInput("source", f"{path} is not a readable Parquet file ({reason})", "Mend or remove it")
 
 
@@ -140,9 +153,10 @@ def _read_footer(storage: Storage, path: str, partition: Partition) -> tuple[Sou
         try:
             parquet = _parquet(content)
             digest = _digest(content)
-        except (pa.ArrowException, OSError) as error:
+            metadata, schema = parquet.metadata, parquet.schema_arrow
+            check_names(schema)
+        except _WHAT_ARROW_RAISES as error:
             raise unreadable(path, error) from error
-        metadata, schema = parquet.metadata, parquet.schema_arrow
     twice = first_twice(schema.names)
     if twice is not None:
         raise BadInput("source", f"{path} has two columns named {twice!r}", "Rename one of them")

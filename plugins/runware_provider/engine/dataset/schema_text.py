@@ -10,6 +10,8 @@ import base64
 
 import pyarrow as pa
 
+from runware_provider.engine.dataset.arrow_types import check_names
+
 
 def schema_text(schema: pa.Schema) -> str:
     """The schema as text, without metadata."""
@@ -24,9 +26,11 @@ def schema_of_text(text: str) -> pa.Schema:
         ValueError: it is none.
     """
     try:
-        return pa.ipc.read_schema(pa.BufferReader(base64.b64decode(text, validate=True)))
-    except (pa.ArrowException, OSError, TypeError) as error:
+        schema = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(text, validate=True)))
+        check_names(schema)
+    except (pa.ArrowException, OSError, TypeError, UnicodeDecodeError) as error:
         raise ValueError(f"no schema: {error}") from None
+    return schema
 
 
 def _bare(field: pa.Field) -> pa.Field:

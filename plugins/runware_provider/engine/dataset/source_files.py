@@ -18,6 +18,7 @@ with one of them finds the records side by side.
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import re
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from urllib.parse import unquote
 from runware_provider.engine.dataset.source_schema import first_twice
 from runware_provider.engine.dataset.table_formats import (
     FOLDERS_OF_MARKS,
-    may_lie_in_a_table,
+    may_be_inside,
     tables_in,
     unfinished_in,
 )
@@ -169,13 +170,22 @@ def _check_no_table(
     for place, table in tables.items():
         if any(name.startswith(place) for name in read.values()):
             raise _table_refused(source, table, f"{folder.rstrip('/')}/{place}".rstrip("/"))
-    while found and may_lie_in_a_table(folder):
-        folder = folder.rstrip("/").rpartition("/")[0] or ("/" if folder.startswith("/") else ".")
-        for mark in FOLDERS_OF_MARKS:
+    for above in may_be_inside(storage.canonical(folder).rstrip("/")) if found else ():
+        table = _table_at(storage, above)
+        if table is not None:
+            raise _table_refused(source, table, above)
+
+
+def _table_at(storage: Storage, folder: str) -> TableFormat | None:
+    """The format of the table whose marks lie in a folder; None where there are none, or nobody may look."""
+    for mark in FOLDERS_OF_MARKS:
+        # Above a source there may be anything: files of these names, and folders that only others may list.
+        with contextlib.suppress(OSError):
             beside = _below(storage, storage.join(folder, mark), recursive=False)
             shown = tables_in(f"{mark}/{name}" for name in beside.values())
             if shown:
-                raise _table_refused(source, next(iter(shown.values())), folder)
+                return next(iter(shown.values()))
+    return None
 
 
 def _table_refused(source: str, table: TableFormat, place: str) -> BadInput:
@@ -189,9 +199,9 @@ def _table_refused(source: str, table: TableFormat, place: str) -> BadInput:
 
 
 def _unfinished(folder: str, below: Iterable[str], found: Collection[str]) -> Iterator[str]:
-    for place in unfinished_in(below):
+    for place, left in unfinished_in(below).items():
         if any(name.startswith(place) for name in found):
-            where = f"{folder.rstrip('/')}/{place}_temporary"
+            where = f"{folder.rstrip('/')}/{place}{left}"
             yield (
                 f"{where} was left by a writer that is at work or failed, so that rows may be missing beside it; look"
                 " whether the write was finished"
