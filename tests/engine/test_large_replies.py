@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GIANT = "x" * (MOST_BYTES + 1)
-CODE = "replyTooLarge"
+CODE = "reply_too_large"
 
 
 @pytest.mark.parametrize("delivery", ["poll", "sync"])

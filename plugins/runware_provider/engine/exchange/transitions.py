@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Limits
 
 MESSAGE_CHARS = 500
-NOT_TAKEN = "replyTooLarge"
+NOT_TAKEN = "reply_too_large"
 """The code of an answer that is larger than is taken, so that nothing of it is kept."""
 
 

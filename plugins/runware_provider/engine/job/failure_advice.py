@@ -37,7 +37,7 @@ class Fault(Enum):
 _OWN: Final = {
     "schema": Fault.ANSWER,
     "unreadable": Fault.ANSWER,
-    "replyTooLarge": Fault.ANSWER,
+    "reply_too_large": Fault.ANSWER,
     "truncated": Fault.LENGTH,
     "content_filter": Fault.SAFETY,
     "prompt_error": Fault.TEMPLATE,
