@@ -51,10 +51,12 @@ from runware_provider.engine.dataset.published_manifest import (  # noqa: E402
     read_manifest,
     replaced_names,
 )
+from runware_provider.engine.dataset.row_filter import RowFilter  # noqa: E402
 from runware_provider.engine.dataset.source import first_rows  # noqa: E402
 from runware_provider.engine.dataset.staging import read_batches  # noqa: E402
 from runware_provider.engine.endpoint import Endpoint  # noqa: E402
 from runware_provider.engine.errors import EngineError  # noqa: E402
+from runware_provider.engine.filters import normal_form  # noqa: E402
 from runware_provider.engine.job.inferring import infer_shard  # noqa: E402
 from runware_provider.engine.job.run import run_job  # noqa: E402
 from runware_provider.engine.job.shard_done import read_done  # noqa: E402
@@ -301,7 +303,7 @@ def source_targets(root: Path) -> list[Target]:
             "n": range(40),
             "body": [f"text {number}" * 5 for number in range(40)],
             "lines": [[{"a": number, "b": None}] for number in range(40)],
-            "kind": pa.array(["x", "y"] * 20).dictionary_encode(),
+            "kind": pa.array(["x"] * 40).dictionary_encode(),
             "at": pa.array(range(40), pa.timestamp("us", "UTC")),
             "price": pa.array([Decimal(number) / 4 for number in range(40)], pa.decimal128(12, 2)),
             "paid": [number % 3 == 0 for number in range(40)],
@@ -312,16 +314,26 @@ def source_targets(root: Path) -> list[Target]:
     )
 
     def target(name: str, **options: Any) -> Target:
-        folder = root / f"source-{name}"
-        folder.mkdir()
+        folder = root / f"source-{name}" / "kind=x"  # beside a column of that name
+        folder.mkdir(parents=True)
         path = folder / "a.parquet"
         pq.write_table(table, path, **options)
 
         def read(content: bytes) -> Any:
             path.write_bytes(content)
-            dataset = open_dataset(storage, str(folder))
-            reader = BatchReader(storage=storage, dataset=dataset, batch_rows=16, batch_bytes=1 << 20)
-            return sum(rows.num_rows for _, rows in reader.read(first_rows(dataset)))
+            dataset = open_dataset(storage, str(root / f"source-{name}"))
+            chosen = RowFilter.of(normal_form([("n", "<", 30), ("share", "is not null")]), dataset.schema)
+            found = []
+            for row_filter in (None, chosen):
+                reader = BatchReader(
+                    storage=storage,
+                    dataset=dataset,
+                    row_filter=row_filter,
+                    batch_rows=16,
+                    batch_bytes=1 << 20,
+                )
+                found.append(sum(rows.num_rows for _, rows in reader.read(first_rows(dataset))))
+            return found
 
         return Target(f"source {name}", path.read_bytes(), read)
 

@@ -101,6 +101,11 @@ TOLD: dict[str, tuple[BaseException, dict[str, Any], str]] = {
         {"cost_unreported": 1, "maybe_billed": 2},
         "Of 1 answer the API named no cost. 2 attempts more may be billed: nobody knows what became of them.",
     ),
+    "answers without any cost": (
+        errors.Interrupted("stop"),
+        {"cost_unreported": 34, "paid_usd": 0.0},
+        "Paid: nobody knows how much for 34 answers by this run. Of 34 answers the API named no cost.",
+    ),
     "what nobody counted": (
         OSError(5, "I/O"),
         {"records_done": None},

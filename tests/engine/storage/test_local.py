@@ -371,3 +371,10 @@ def test_a_tilde_is_the_home_folder(storage, tmp_path):
     finally:
         os.environ.pop("HOME") if home is None else os.environ.update(HOME=home)
     assert (tmp_path / "out" / "a").exists()
+
+
+def test_a_pipe_is_refused_in_the_place_of_being_waited_for(storage, tmp_path):
+    os.mkfifo(tmp_path / "a.parquet")
+    for reads in (storage.open, storage.read, storage.read_versioned):
+        with pytest.raises(OSError, match="is no file, but a pipe"):
+            reads(str(tmp_path / "a.parquet"))

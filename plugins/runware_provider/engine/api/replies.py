@@ -144,6 +144,15 @@ class Reply:
         return all(error.family is Family.RATE for error in said)
 
     @property
+    def trouble(self) -> str:
+        """What is wrong with a reply of which nothing can be used, for a person."""
+        if 300 <= self.status < 400:
+            return f"HTTP {self.status}, a redirect, which is not followed"
+        if not self.readable:
+            return f"HTTP {self.status}, and no JSON"
+        return f"HTTP {self.status}: it has no room" if self.throttled else f"HTTP {self.status}"
+
+    @property
     def question_in_trouble(self) -> bool:
         """Whether the status says that the question, not its tasks, was in trouble."""
         return self.status in QUESTION_IN_TROUBLE or self.status >= 500
@@ -244,15 +253,15 @@ def _sorted(
     failures: dict[str, ApiError] = {}
     unnamed: list[ApiError] = []
     for item, is_error in _items(decoded):
-        name = item.get("taskUUID")
-        said_of = status_of_tasks if isinstance(name, str) else status
+        name = _name_of(item)
+        said_of = status_of_tasks if name is not None else status
         error = _api_error(item, said_of) if is_error else _error_of(item, said_of)
         if error is not None:
-            if isinstance(name, str):
+            if name is not None:
                 failures.setdefault(name, error)
             else:
                 unnamed.append(error)
-        elif not isinstance(name, str):
+        elif name is None:
             continue
         elif is_finished(item):
             results.setdefault(name, item)
@@ -289,8 +298,8 @@ def read_archive(reply_status: int, content: bytes) -> Reply:
     stored: set[str] = set()
     unnamed: list[ApiError] = []
     for item, is_error in _items(decoded):
-        name = item.get("taskUUID")
-        if not isinstance(name, str):
+        name = _name_of(item)
+        if name is None:
             if is_error:
                 unnamed.append(_api_error(item, reply_status))
         elif is_error:
@@ -315,6 +324,12 @@ def read_archive(reply_status: int, content: bytes) -> Reply:
     )
 
 
+def _name_of(item: Mapping[str, Any]) -> str | None:
+    """The UUID of the task that an item is about, as we spell it: whether its letters are capitals means nothing."""
+    name = item.get("taskUUID")
+    return name.lower() if isinstance(name, str) else None
+
+
 def _archived(item: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], bool]]:
     """What an archive's item holds of answers: a reply, a lone item, either as a JSON text, or the item itself."""
     if "response" not in item:
@@ -337,7 +352,7 @@ def _sort_archived(
     results: dict[str, Mapping[str, Any]],
     failures: dict[str, ApiError],
 ) -> None:
-    if item.get("taskUUID", name) not in (name, None):
+    if _name_of(item) not in (name, None):
         return
     error = _api_error(item) if is_error else _error_of(item)
     if error is not None:

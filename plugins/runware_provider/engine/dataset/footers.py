@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runware_provider.engine.dataset.arrow_types import check_names, inner_types
+from runware_provider.engine.dataset.footer_soundness import LENGTH_AND_MAGIC, check_columns, end_of
 from runware_provider.engine.dataset.source import Dataset, SourceFile
 from runware_provider.engine.dataset.source_files import find_files
 from runware_provider.engine.dataset.source_schema import (
@@ -26,7 +27,7 @@ from runware_provider.engine.dataset.source_schema import (
 from runware_provider.engine.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from runware_provider.engine.dataset.source_schema import Partition
     from runware_provider.engine.storage.stores import Storage, Version
@@ -39,8 +40,6 @@ _OF_ENCRYPTION = re.compile("decrypt|encrypted", re.IGNORECASE)
 """In what Arrow says of a file for which it has no keys."""
 _WHAT_ARROW_RAISES = (pa.ArrowException, OSError, UnicodeDecodeError)
 """About a content that is none of Parquet's, or a broken one."""
-_LENGTH_AND_MAGIC = 8
-"""Bytes at the end of a Parquet file: how long the footer before them is, and `PAR1`."""
 
 
 def open_dataset(storage: Storage, source: str) -> Dataset:
@@ -73,6 +72,7 @@ class OpenedFile:
     file: SourceFile
     parquet: Any
     """Arrow's `ParquetFile`."""
+    content: pa.NativeFile
     stamp: Callable[[], Version]
     """What the store says of the content now."""
 
@@ -83,6 +83,17 @@ class OpenedFile:
             BadInput: it is gone, or has changed.
         """
         _check_unchanged(self.file, self.stamp)
+
+    def check_columns(self, names: Sequence[str]) -> None:
+        """See that what the footer says of these columns can be looked at.
+
+        Raises:
+            BadInput: it cannot.
+        """
+        try:
+            check_columns(end_of(self.content), self.content.size(), names)
+        except _WHAT_ARROW_RAISES as error:
+            raise unreadable(self.file.path, error) from error
 
     def close(self) -> None:
         """Read no more of it."""
@@ -106,7 +117,7 @@ def open_file(storage: Storage, file: SourceFile) -> OpenedFile:
     except BaseException:
         content.close()
         raise
-    return OpenedFile(file, parquet, stamp)
+    return OpenedFile(file, parquet, content, stamp)
 
 
 def _opened_as(file: SourceFile, content: pa.NativeFile) -> Any:
@@ -155,6 +166,9 @@ def _read_footer(storage: Storage, path: str, partition: Partition) -> tuple[Sou
             digest = _digest(content)
             metadata, schema = parquet.metadata, parquet.schema_arrow
             check_names(schema)
+            named_twice = [key for key, _ in partition if key in schema.names]
+            if named_twice:  # what the footer says of these is looked at
+                check_columns(end_of(content), content.size(), named_twice)
         except _WHAT_ARROW_RAISES as error:
             raise unreadable(path, error) from error
     twice = first_twice(schema.names)
@@ -203,9 +217,7 @@ def _has_nanoseconds(kind: pa.DataType) -> bool:
 
 def _digest(content: pa.NativeFile) -> str:
     """Of the footer's bytes; the file is known to be one of Parquet's."""
-    end = content.size() - _LENGTH_AND_MAGIC
-    length = int.from_bytes(content.read_at(4, end), "little")
-    return hashlib.blake2b(content.read_at(length, end - length), digest_size=16).hexdigest()
+    return hashlib.blake2b(end_of(content)[:-LENGTH_AND_MAGIC], digest_size=16).hexdigest()
 
 
 def _rows_in(path: str, metadata: Any) -> int:

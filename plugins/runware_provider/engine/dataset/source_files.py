@@ -171,9 +171,9 @@ def _check_no_table(
         if any(name.startswith(place) for name in read.values()):
             raise _table_refused(source, table, f"{folder.rstrip('/')}/{place}".rstrip("/"))
     for above in may_be_inside(storage.canonical(folder).rstrip("/")) if found else ():
-        table = _table_at(storage, above)
-        if table is not None:
-            raise _table_refused(source, table, above)
+        of_above = _table_at(storage, above)
+        if of_above is not None:
+            raise _table_refused(source, of_above, above)
 
 
 def _table_at(storage: Storage, folder: str) -> TableFormat | None:

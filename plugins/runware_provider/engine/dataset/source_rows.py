@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -119,7 +119,7 @@ class SourceRows:
         decoder = Decoder(parquet, names, ColumnFit(path, file_pass.of_path, schema), self.size)
         with closing(opened):
             try:
-                for place, table in decoder.pieces(file_pass.ranges, _groups_to_read(parquet, row_filter)):
+                for place, table in decoder.pieces(file_pass.ranges, _groups_to_read(opened, row_filter)):
                     opened.check()
                     yield self._piece(place, table, row_filter)
             except (pa.ArrowException, OSError) as error:
@@ -139,12 +139,14 @@ class SourceRows:
         return Piece(place, table, size_of(table))
 
 
-def _groups_to_read(parquet: Any, row_filter: RowFilter | None) -> Sequence[int]:
+def _groups_to_read(opened: OpenedFile, row_filter: RowFilter | None) -> Sequence[int]:
     """The row groups in which a row may pass, by their statistics; Arrow looks at the footer alone for that."""
+    parquet = opened.parquet
     every = range(parquet.metadata.num_row_groups)
     condition = row_filter.expression(parquet.schema_arrow) if row_filter is not None else None
-    if condition is None:
+    if row_filter is None or condition is None:
         return every
+    opened.check_columns([name for name in row_filter.columns if name in parquet.schema_arrow.names])
     footer = pa.BufferOutputStream()
     parquet.metadata.write_metadata_file(footer)
     fragment = ds.ParquetFileFormat().make_fragment(pa.BufferReader(footer.getvalue()))

@@ -101,11 +101,15 @@ def _holds_bytes(kind: pa.DataType) -> bool:
 
 
 def _only_value(metadata: Any, column: str, value: str) -> bool:
-    """Whether the footer proves that a column holds one value; some writers keep the partition's column."""
+    """Whether the footer proves that a column holds one value; some writers keep the partition's column.
+
+    Only for columns that were checked (`footer_soundness`).
+    """
+    paths = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
+    if column not in paths:
+        return False
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        chunks = [group.column(n) for n in range(group.num_columns)]
-        chunk = next((one for one in chunks if one.path_in_schema == column), None)
-        statistics = chunk.statistics if chunk is not None else None
+        statistics = group.column(paths.index(column)).statistics
         if statistics is None or not statistics.has_min_max or statistics.null_count != 0:
             return False
         if not str(statistics.min) == str(statistics.max) == value:

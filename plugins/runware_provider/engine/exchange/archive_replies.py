@@ -39,7 +39,9 @@ class ArchiveReplies:
     def apply(self, chunk: list[Inference], reply: Reply, now: float) -> Effects:
         """A reply came from the archive."""
         if not reply.readable:
-            return self.unanswered(chunk, now)
+            effects = self.unanswered(chunk, now)
+            effects.trouble = reply.trouble
+            return effects
         effects = self._moves.effects_of_question(chunk, reply)
         unheard = reply.unheard
         for inference in chunk:

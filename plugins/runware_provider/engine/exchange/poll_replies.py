@@ -41,7 +41,7 @@ class PollReplies:
         """A reply came to getResponse."""
         if not reply.readable:
             self.unanswered(chunk, now)
-            return Effects()
+            return Effects(trouble=reply.trouble)
         effects = self._moves.effects_of_question(chunk, reply)
         unheard = reply.unheard
         unnamed = [inference for inference in chunk if not reply.names(inference.task_uuid)]

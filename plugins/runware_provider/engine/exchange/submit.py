@@ -80,8 +80,9 @@ class Submitter:
         effects = self.fates.sent(chunk, reply, self.now())
         if effects.usable:
             return effects
-        told = ": it has no room" if effects.throttled else ""
-        return replace(effects, trouble=f"HTTP {reply.status}{told}")
+        # Each of its tasks was refused for want of room, whatever it says as a whole.
+        no_room = f"HTTP {reply.status}: it has no room"
+        return replace(effects, trouble=no_room if effects.throttled else reply.trouble)
 
     async def _explain(self, fresh: list[Inference], reply: Reply) -> None:
         """A UUID is in use that this process sent for the first time: has another one of this job sent it meanwhile?

@@ -243,7 +243,7 @@ class Transitions:
         effects = Effects(
             usable=usable,
             stop=self._stop_of_question(chunk, reply),
-            trouble=None if usable else f"HTTP {reply.status}",
+            trouble=None if usable else reply.trouble,
             chunk=chunk,
         )
         if self.is_elsewhere(reply):

@@ -156,6 +156,8 @@ def _paid(known: Mapping[str, Any]) -> str:
     paid = f"{usd(amount)} for {number_of(answers, 'answer')} by this run, all its tries together."
     if not answers and not amount:
         paid = "nothing by this run."
+    elif not amount and unpriced:
+        paid = f"nobody knows how much for {number_of(answers, 'answer')} by this run."
     if reused:
         paid += f" {number_of(reused, 'answer')} of other partitions {_is(reused)} used again."
     if unpriced:

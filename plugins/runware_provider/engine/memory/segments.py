@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runware_provider.engine.attempt import Entry, Kind
+from runware_provider.engine.dataset.footer_soundness import check_columns, end_of
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.identity import Key
 from runware_provider.engine.memory.segment_seal import SealBroken, is_sealed, sealed
@@ -140,7 +141,9 @@ def _read(storage: Storage, path: str, use: Callable[[pq.ParquetFile], Found]) -
             source.seek(0)
             file = pq.ParquetFile(source, page_checksum_verification=True)
             _check_format(path, file.schema_arrow, has_seal=has_seal)
-            _check_counts(file.metadata)
+            if not has_seal:
+                check_columns(end_of(source), source.size())
+                _check_counts(file.metadata)
             return use(file)
     except FileNotFoundError as error:
         raise SegmentGone(

@@ -76,7 +76,9 @@ class LocalStorage:
         return mode is not None and not stat.S_ISDIR(mode)
 
     def read(self, path: str) -> bytes:
-        return self._path(path).read_bytes()
+        local = self._path(path)
+        _check_is_file(local, path)
+        return local.read_bytes()
 
     def read_versioned(self, path: str) -> tuple[bytes, Version] | None:
         try:
@@ -147,8 +149,7 @@ class LocalStorage:
 
     def open(self, path: str) -> pa.NativeFile:
         local = self._path(path)
-        if local.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", path)
+        _check_is_file(local, path)
         return pa.OSFile(str(local), mode="rb")
 
     def stamp(self, path: str, opened: pa.NativeFile) -> Version:  # noqa: ARG002 - a file can be written to while it is open
@@ -339,6 +340,20 @@ def _mode(path: Path) -> int | None:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def _check_is_file(local: Path, path: str) -> None:
+    """See that nothing is opened that is no file: a pipe without a writer would be waited for without end.
+
+    Raises:
+        OSError: it is a folder, a pipe, a socket or a device.
+    """
+    mode = _mode(local)
+    if mode is None or stat.S_ISREG(mode):
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", path)
+    raise OSError(errno.EINVAL, "is no file, but a pipe, a socket or a device", path)
 
 
 def _walk(
