@@ -134,7 +134,8 @@ def _content(option: str, path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise BadInput(option, f"there is no file {path}", f"Looked in {Path.cwd()}") from None
+        remedy = f"Check the path; where it is relative, it begins in {Path.cwd()}"
+        raise BadInput(option, f"there is no file {path}", remedy) from None
     except UnicodeDecodeError as error:
         raise BadInput(option, f"{path} is no text in UTF-8 ({error.reason})", "Save it as UTF-8") from None
     except OSError as error:

@@ -76,6 +76,27 @@ async def test_nobody_listens() -> None:
     assert "host and port" in told.remedy
 
 
+async def test_a_proxy_that_does_not_listen_is_told_as_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{port}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    told = await told_of("https://api.runware.invalid/v1")
+    assert str(told) == f"connection refused: no proxy listens at 127.0.0.1:{port}"
+    assert told.remedy == "Check HTTPS_PROXY, or leave the host out of it with NO_PROXY."
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
+    assert str(await told_of("https://api.runware.invalid/v1")).startswith(
+        "the name of the proxy proxy.invalid cannot"
+    )
+    monkeypatch.setenv("NO_PROXY", "runware.invalid")
+    assert (
+        str(await told_of("https://api.runware.invalid/v1"))
+        == "the name api.runware.invalid cannot be resolved"
+    )
+
+
 async def test_a_name_that_nobody_knows() -> None:
     told = await told_of("https://api.runware.invalid/v1")
     assert str(told) == "the name api.runware.invalid cannot be resolved"

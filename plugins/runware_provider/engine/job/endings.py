@@ -50,7 +50,7 @@ def bad_end(
     word = "Stopped" if can_go_on(error) else "Error"
     written = "all answers that could be written" if isinstance(error, OSError) else "all answers"
     return _told(
-        (word, spelt(f"{what_happened(error).rstrip('.')}.")),
+        (word, spelt(_sentence(what_happened(error)))),
         ("Paid", _paid(known) if asks else ""),
         ("Kept", _kept(known, state, written) if asks else ""),
         ("Still billed", _still_billed(known) if asks else ""),
@@ -135,7 +135,7 @@ def what_happened(error: BaseException) -> str:
 def remedy_of(error: BaseException) -> str:
     """What to do about it, in sentences."""
     if isinstance(error, JobStopped | BadInput):
-        return f"{error.remedy.rstrip('.')}." if error.remedy else ""
+        return _sentence(error.remedy) if error.remedy else ""
     if isinstance(error, StateUnreadable):
         return (
             "Look at the state folder, and never delete it lightly: it is what was paid for. Then run again."
@@ -145,6 +145,10 @@ def remedy_of(error: BaseException) -> str:
     if isinstance(error, OSError):
         return "Mend that, then run again: what was paid for is kept."
     return GO_ON
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(("?", "!")) else f"{text.rstrip('.')}."
 
 
 def _paid(known: Mapping[str, Any]) -> str:
