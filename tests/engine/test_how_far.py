@@ -9,6 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from runware_provider.engine.errors import BadInput, KeyRefused, Unreachable, how_far
+from runware_provider.engine.job.run import run_job
+from runware_provider.engine.storage.local import LocalStorage
+from runware_provider.engine.storage.stores import Stores
 from runware_provider.testing import Fault
 from tests.said import said
 
@@ -89,3 +92,32 @@ async def test_what_an_api_said_that_was_reached_before_is_no_wrong_address(
     with caplog.at_level("WARNING", "runware_provider"):
         await place.run()
     assert "No usable answer" not in caplog.text
+
+
+class Full(LocalStorage):
+    """Has no room for the second segment of a ledger; the first one says what is about to be sent."""
+
+    def create_new(self, path: str, data: Any) -> bool:
+        if path.endswith("00000002.segment"):
+            raise OSError(28, "No space left on device", path)
+        return super().create_new(path, data)
+
+
+class FullStores(Stores):
+    """Everything lies in one store, which is full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._storage = Full()
+
+    def open(self, *_: Any, **__: Any) -> LocalStorage:
+        return self._storage
+
+
+async def test_answers_that_came_and_could_not_be_written_are_said_to_be_billed(place: Any) -> None:
+    place.fill(12)
+    with pytest.raises(OSError, match="No space left") as failed:
+        await run_job(place.spec(), place.endpoint, stores=FullStores())
+    assert 0 < place.executed() <= how_far(failed.value)["still_at_vendor"]
+    assert (await place.run())["outcomes"] == {"succeeded": 12}
+    assert place.executed() == 12

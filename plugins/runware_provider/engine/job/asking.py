@@ -17,7 +17,7 @@ from runware_provider.engine.exchange.collect import Collector
 from runware_provider.engine.exchange.conversation import Exchange
 from runware_provider.engine.exchange.fate import Fates
 from runware_provider.engine.exchange.flight import Flight
-from runware_provider.engine.exchange.inference import OUTSTANDING
+from runware_provider.engine.exchange.inference import OUTSTANDING, Phase
 from runware_provider.engine.exchange.pace import Pace
 from runware_provider.engine.exchange.polls import Polls
 from runware_provider.engine.exchange.submit import Submitter
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
+
+_NOT_DURABLE = OUTSTANDING | {Phase.SETTLING}
+"""Phases of an inference of whose end the ledger knows nothing."""
 
 
 async def ask(
@@ -310,10 +313,13 @@ class _Asking:
 
 
 def _at_vendor(flight: Flight) -> int:
-    """Inferences that the API may be working on: those that were handed to it, and not refused since."""
+    """Inferences that the API may be working on: those that were handed to it, and not refused since.
+
+    Also those whose end is known and not durable, since the store failed: the next run asks the API for them.
+    """
     at_vendor = 0
     for inference in flight:
         handed_over = inference.sent_at is not None or inference.doubted_at is not None or inference.accepted
-        if inference.phase in OUTSTANDING and handed_over:
+        if inference.phase in _NOT_DURABLE and handed_over:
             at_vendor += 1
     return at_vendor
