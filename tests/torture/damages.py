@@ -516,6 +516,9 @@ def main() -> int:
     options.add_argument("--cases", type=int, default=100_000)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument(
+        "--only", default="", metavar="TEXT", help="damage only what has this in its name, such as source"
+    )
+    options.add_argument(
         "--keep", type=Path, default=PROJECT / "build" / "damages", help="where what killed is kept"
     )
     chosen = options.parse_args()
@@ -524,7 +527,7 @@ def main() -> int:
     chosen.keep.mkdir(parents=True, exist_ok=True)
     last = chosen.keep / "last"
     with tempfile.TemporaryDirectory(prefix="damages-") as folder:
-        targets = all_targets(Path(folder))
+        targets = [target for target in all_targets(Path(folder)) if chosen.only in target.name]
         rights = [target.read(target.content) for target in targets]
         for start in range(0, chosen.cases, PIECE):
             seed = chosen.seed * 1_000_000 + start

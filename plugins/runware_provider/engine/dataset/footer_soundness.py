@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MAGIC = b"PAR1"
 LENGTH_AND_MAGIC = 8
 """Bytes at the end of a Parquet file: how long the footer before them is, and `PAR1`."""
 _ENOUGH = 1 << 16

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runware_provider.engine.dataset.arrow_types import check_names, inner_types
-from runware_provider.engine.dataset.footer_soundness import LENGTH_AND_MAGIC, check_columns, end_of
+from runware_provider.engine.dataset.footer_soundness import LENGTH_AND_MAGIC, MAGIC, check_columns, end_of
 from runware_provider.engine.dataset.source import Dataset, SourceFile
 from runware_provider.engine.dataset.source_files import find_files
 from runware_provider.engine.dataset.source_schema import (
@@ -83,6 +83,10 @@ class OpenedFile:
             BadInput: it is gone, or has changed.
         """
         _check_unchanged(self.file, self.stamp)
+
+    def footer_alone(self) -> bytes:
+        """A file without rows that has its footer, byte by byte: Arrow may end the process where it writes a damaged one anew."""
+        return MAGIC + end_of(self.content)
 
     def check_columns(self, names: Sequence[str]) -> None:
         """See that what the footer says of these columns can be looked at.

@@ -147,9 +147,7 @@ def _groups_to_read(opened: OpenedFile, row_filter: RowFilter | None) -> Sequenc
     if row_filter is None or condition is None:
         return every
     opened.check_columns([name for name in row_filter.columns if name in parquet.schema_arrow.names])
-    footer = pa.BufferOutputStream()
-    parquet.metadata.write_metadata_file(footer)
-    fragment = ds.ParquetFileFormat().make_fragment(pa.BufferReader(footer.getvalue()))
+    fragment = ds.ParquetFileFormat().make_fragment(pa.BufferReader(opened.footer_alone()))
     try:
         return [group.id for group in fragment.subset(filter=condition).row_groups]
     except pa.ArrowNotImplementedError:  # it compares no such statistics, which is no fault of the file

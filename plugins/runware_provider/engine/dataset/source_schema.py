@@ -112,7 +112,11 @@ def _only_value(metadata: Any, column: str, value: str) -> bool:
         statistics = group.column(paths.index(column)).statistics
         if statistics is None or not statistics.has_min_max or statistics.null_count != 0:
             return False
-        if not str(statistics.min) == str(statistics.max) == value:
+        try:
+            says_it = str(statistics.min) == str(statistics.max) == value
+        except UnicodeDecodeError:  # a damaged one
+            return False
+        if not says_it:
             return False
     return True
 
