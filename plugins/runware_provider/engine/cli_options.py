@@ -14,7 +14,7 @@ from runware_provider.engine.errors import BadInput, how_far, note_how_far
 from runware_provider.engine.job.shard_counts import LEAST_ROWS, SHARDS
 from runware_provider.engine.option_forms import NEW_WISH
 from runware_provider.engine.option_values import pairs
-from runware_provider.engine.plain_text import printable_lines
+from runware_provider.engine.plain_text import wrapped
 from runware_provider.engine.spec_options import add_spec_options, as_option
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _no_such_option(word: str, options: argparse.Namespace) -> str:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(BAD_INPUT, f"{self.prog}: {printable_lines(message)}\n")
+        self.exit(BAD_INPUT, "\n".join(wrapped(self.prog, message)) + "\n")
 
 
 def parser(*further: AddCommands) -> argparse.ArgumentParser:

@@ -650,20 +650,6 @@ def test_a_server_that_says_that_there_is_nothing_here_is_not_the_api(
     assert not (reply.is_elsewhere and reply.from_the_api)
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "trouble"),
-    [
-        (200, b"", "HTTP 200, and no JSON"),
-        (502, b"<html>", "HTTP 502, and no JSON"),
-        (301, b"", "HTTP 301, a redirect, which is not followed"),
-        (500, b"{}", "HTTP 500"),
-        (429, b"{}", "HTTP 429: it has no room"),
-    ],
-)
-def test_a_reply_of_no_use_says_what_is_wrong_with_it(status: int, body: bytes, trouble: str) -> None:
-    assert read_reply(status, body).trouble == trouble
-
-
 def test_a_task_is_known_again_however_its_uuid_is_spelt() -> None:
     name = "0198c0de-0000-4000-8000-00000000abcd"
     item = {"taskUUID": name.upper(), "status": "success", "text": "ok"}

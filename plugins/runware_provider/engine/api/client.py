@@ -6,7 +6,6 @@ nothing can have been accepted, and `Lost` when it may have been.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import socket
 import struct
@@ -15,13 +14,13 @@ from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.connection_causes import Cause, cause_of
 from runware_provider.engine.api.error_families import STEPS, Step, stop_for
+from runware_provider.engine.api.proxies import proxy_to
 from runware_provider.engine.api.redact import Redactor, texts_in, without_key
 from runware_provider.engine.api.replies import decode, read_archive, read_poll, read_reply
 from runware_provider.engine.api.reply_bytes import ACCEPTED, ReplyBroken, ReplyBytes, ReplyTooLarge
@@ -122,7 +121,7 @@ class Client:
         self._endpoint = endpoint
         self._may_send_s = may_send_s
         self._undelivered_s = undelivered_s
-        self._proxy = "" if endpoint.is_loopback or transport is not None else _proxy_to(endpoint.base_url)
+        self._proxy = "" if endpoint.is_loopback or transport is not None else proxy_to(endpoint.base_url)
         headers = {
             "Authorization": f"Bearer {_sendable(endpoint.key)}",
             "Content-Type": "application/json",
@@ -365,19 +364,6 @@ def _sendable(key: str) -> str:
             "Copy it again; it is one word of letters, digits and signs",
         )
     return stripped
-
-
-def _proxy_to(url: str) -> str:
-    """Host and port of the proxy that the environment names for a URL, without what else its address says; empty for none."""
-    address = urlsplit(url)
-    proxies = getproxies()
-    named = proxies.get(address.scheme) or proxies.get("all")
-    if not named or proxy_bypass(address.hostname or ""):
-        return ""
-    with contextlib.suppress(ValueError):
-        proxy = urlsplit(named if "://" in named else f"http://{named}")
-        return f"{proxy.hostname}:{proxy.port}" if proxy.port else proxy.hostname or ""
-    return ""
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:

@@ -144,15 +144,6 @@ class Reply:
         return all(error.family is Family.RATE for error in said)
 
     @property
-    def trouble(self) -> str:
-        """What is wrong with a reply of which nothing can be used, for a person."""
-        if 300 <= self.status < 400:
-            return f"HTTP {self.status}, a redirect, which is not followed"
-        if not self.readable:
-            return f"HTTP {self.status}, and no JSON"
-        return f"HTTP {self.status}: it has no room" if self.throttled else f"HTTP {self.status}"
-
-    @property
     def question_in_trouble(self) -> bool:
         """Whether the status says that the question, not its tasks, was in trouble."""
         return self.status in QUESTION_IN_TROUBLE or self.status >= 500

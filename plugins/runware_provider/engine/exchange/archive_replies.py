@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.api.error_families import STEPS, Family, Step
 from runware_provider.engine.attempt import Kind
-from runware_provider.engine.exchange.effects import Effects
+from runware_provider.engine.exchange.effects import Effects, trouble_of
 from runware_provider.engine.exchange.inference import Phase
 from runware_provider.engine.exchange.patience import LOOK_UPS, PATIENCE
 from runware_provider.engine.exchange.poll_replies import TROUBLES
@@ -40,7 +40,7 @@ class ArchiveReplies:
         """A reply came from the archive."""
         if not reply.readable:
             effects = self.unanswered(chunk, now)
-            effects.trouble = reply.trouble
+            effects.trouble = trouble_of(reply)
             return effects
         effects = self._moves.effects_of_question(chunk, reply)
         unheard = reply.unheard

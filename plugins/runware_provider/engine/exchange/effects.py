@@ -8,9 +8,26 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runware_provider.engine.api.replies import Reply
     from runware_provider.engine.attempt import Entry
     from runware_provider.engine.errors import JobStopped
     from runware_provider.engine.exchange.inference import Inference
+
+
+def trouble_of(reply: Reply, *, has_no_room: bool = False) -> str:
+    """What is wrong with a reply of which nothing can be used, for a person.
+
+    Args:
+        reply: from which nothing usable came.
+        has_no_room: whether that is what it comes to, also where it does not say so as a whole.
+    """
+    if 300 <= reply.status < 400:
+        return f"HTTP {reply.status}, a redirect, which is not followed"
+    if not reply.readable:
+        return f"HTTP {reply.status}, and no JSON"
+    if has_no_room or reply.throttled:
+        return f"HTTP {reply.status}: it has no room"
+    return f"HTTP {reply.status}"
 
 
 class Ended(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.api.error_families import STEPS, Family, Step
 from runware_provider.engine.attempt import Kind
-from runware_provider.engine.exchange.effects import Effects
+from runware_provider.engine.exchange.effects import Effects, trouble_of
 from runware_provider.engine.exchange.inference import Phase
 from runware_provider.engine.exchange.patience import LOOK_UPS, PATIENCE
 from runware_provider.engine.exchange.transitions import asking
@@ -41,7 +41,7 @@ class PollReplies:
         """A reply came to getResponse."""
         if not reply.readable:
             self.unanswered(chunk, now)
-            return Effects(trouble=reply.trouble)
+            return Effects(trouble=trouble_of(reply))
         effects = self._moves.effects_of_question(chunk, reply)
         unheard = reply.unheard
         unnamed = [inference for inference in chunk if not reply.names(inference.task_uuid)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.client import Lost, NotSent
+from runware_provider.engine.exchange.effects import trouble_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,9 +81,7 @@ class Submitter:
         effects = self.fates.sent(chunk, reply, self.now())
         if effects.usable:
             return effects
-        # Each of its tasks was refused for want of room, whatever it says as a whole.
-        no_room = f"HTTP {reply.status}: it has no room"
-        return replace(effects, trouble=no_room if effects.throttled else reply.trouble)
+        return replace(effects, trouble=trouble_of(reply, has_no_room=effects.throttled))
 
     async def _explain(self, fresh: list[Inference], reply: Reply) -> None:
         """A UUID is in use that this process sent for the first time: has another one of this job sent it meanwhile?

@@ -15,7 +15,7 @@ from runware_provider.engine.api.results import cost_of, read_result
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.endpoint import DEFAULT_BASE_URL
 from runware_provider.engine.errors import Unreachable
-from runware_provider.engine.exchange.effects import Effects, Ended
+from runware_provider.engine.exchange.effects import Effects, Ended, trouble_of
 from runware_provider.engine.exchange.inference import Phase
 from runware_provider.engine.exchange.latencies import Latencies
 from runware_provider.engine.exchange.patience import Patience
@@ -243,7 +243,7 @@ class Transitions:
         effects = Effects(
             usable=usable,
             stop=self._stop_of_question(chunk, reply),
-            trouble=None if usable else reply.trouble,
+            trouble=None if usable else trouble_of(reply),
             chunk=chunk,
         )
         if self.is_elsewhere(reply):
