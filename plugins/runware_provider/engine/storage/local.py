@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import pyarrow as pa
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.storage.port import STALE_S, StoredFile, StoredFiles
+from runware_provider.engine.storage.local_files import check_is_file, mode_of, walk
+from runware_provider.engine.storage.port import STALE_S, StoredFiles
 from runware_provider.engine.storage.private_folders import PrivateFolders
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage.port import Bytes, Version
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
-_OWN_NAME = re.compile(r"\..+\.(?:[0-9a-f]{16}\.tmp|lock)", re.DOTALL)
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.DOTALL)
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 _LINK_ELSEWHERE = _NO_HARD_LINKS | {errno.EXDEV, errno.EMLINK}
@@ -60,24 +60,24 @@ class LocalStorage:
 
     def list(self, folder: str, *, recursive: bool = True, links: bool = True) -> StoredFiles:
         path = self._path(folder)
-        mode = _mode(path)
+        mode = mode_of(path)
         if mode is None or (not links and path.is_symlink()):
             return []
         if not stat.S_ISDIR(mode):
             raise NotADirectoryError(errno.ENOTDIR, "is a file, not a folder", folder)
-        found = _walk(str(path), folder.rstrip("/"), recursive=recursive, links=links, above=frozenset())
+        found = walk(str(path), folder.rstrip("/"), recursive=recursive, links=links)
         return sorted(found, key=lambda entry: entry.path)
 
     def is_link(self, path: str) -> bool:
         return self._path(path).is_symlink()
 
     def exists(self, path: str) -> bool:
-        mode = _mode(self._path(path))
+        mode = mode_of(self._path(path))
         return mode is not None and not stat.S_ISDIR(mode)
 
     def read(self, path: str) -> bytes:
         local = self._path(path)
-        _check_is_file(local, path)
+        check_is_file(local, path)
         return local.read_bytes()
 
     def read_versioned(self, path: str) -> tuple[bytes, Version] | None:
@@ -149,7 +149,7 @@ class LocalStorage:
 
     def open(self, path: str) -> pa.NativeFile:
         local = self._path(path)
-        _check_is_file(local, path)
+        check_is_file(local, path)
         return pa.OSFile(str(local), mode="rb")
 
     def stamp(self, path: str, opened: pa.NativeFile) -> Version:  # noqa: ARG002 - a file can be written to while it is open
@@ -332,62 +332,6 @@ def local_path(url: str, field: str) -> str:
 
 def _temporary_beside(target: Path) -> Path:
     return target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-
-
-def _mode(path: Path) -> int | None:
-    """None when nothing is there; `Path.exists` would also say so about what may not be looked at."""
-    try:
-        return path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _check_is_file(local: Path, path: str) -> None:
-    """See that nothing is opened that is no file: a pipe without a writer would be waited for without end.
-
-    Raises:
-        OSError: it is a folder, a pipe, a socket or a device.
-    """
-    mode = _mode(local)
-    if mode is None or stat.S_ISREG(mode):
-        return
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", path)
-    raise OSError(errno.EINVAL, "is no file, but a pipe, a socket or a device", path)
-
-
-def _walk(
-    folder: str, spelled: str, *, recursive: bool, links: bool, above: frozenset[tuple[int, int]]
-) -> Iterator[StoredFile]:
-    """Follows links, if it may, but never into a folder that it is inside of already."""
-    try:
-        status = Path(folder).stat()
-        with os.scandir(folder) as scan:
-            children = list(scan)
-    except FileNotFoundError:
-        return
-    me = (status.st_dev, status.st_ino)
-    if me in above:
-        return
-    for child in children:
-        path = f"{spelled}/{child.name}"
-        if not links and child.is_symlink():
-            continue
-        if child.is_dir():
-            if recursive:
-                yield from _walk(child.path, path, recursive=True, links=links, above=above | {me})
-        elif not _OWN_NAME.fullmatch(child.name):
-            yield from _entry(child, path)
-
-
-def _entry(child: os.DirEntry[str], path: str) -> Iterator[StoredFile]:
-    try:
-        status = child.stat()
-    except FileNotFoundError:
-        if child.is_symlink():  # leads nowhere: somebody counts on that file
-            raise
-        return  # deleted since the folder was read
-    yield StoredFile(path, status.st_size, status.st_mtime)
 
 
 @contextmanager
