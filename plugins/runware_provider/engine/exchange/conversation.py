@@ -271,8 +271,9 @@ class Exchange:
             self._pace.ended_otherwise(ended.latency_s, ended.at)
         for ended in effects.answered:
             self._pace.answered(ended.latency_s, ended.at)
-        is_ours = [self._ledger.is_of_this_run(entry.key, entry.attempt) for _, entry in effects.verdicts]
-        self._sending.count(effects.verdicts, is_ours)
+        if self._account is not None:
+            is_ours = [self._ledger.is_of_this_run(entry.key, entry.attempt) for _, entry in effects.verdicts]
+            self._sending.count(effects.verdicts, is_ours)
 
     async def _commit(self, feed: Feed, watch: Watch, through: LetThrough, rejections: list[Entry]) -> None:
         """Make verdicts durable, and only then let them count."""
