@@ -198,6 +198,11 @@ class LedgerReading:
     # reading
 
     @property
+    def newest(self) -> int:
+        """The number of the last segment that was written to the tail; whatever is added has a higher one."""
+        return self._free - 1
+
+    @property
     def needs_compaction(self) -> bool:
         """Whether opening it would be noticeably faster with fewer segments."""
         return len(self.small()) > MOST_SMALL
