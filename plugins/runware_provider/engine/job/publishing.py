@@ -15,7 +15,7 @@ from runware_provider.engine.identity import task_uuid
 from runware_provider.engine.job.manifest import Sums, manifest_of, stopped_manifest, unpriced
 from runware_provider.engine.job.places import note_schemas, warn_of_nothing_answered
 from runware_provider.engine.job.prepare import failures_state
-from runware_provider.engine.job.still_published import kept_as, made_of
+from runware_provider.engine.job.still_published import MADE_OF, made_of
 from runware_provider.engine.memory.ledger_sums import LedgerSums
 
 if TYPE_CHECKING:
@@ -166,7 +166,8 @@ class _Publishing:
         prepared, staged = self.job.prepared, self.staged
         manifest = self.job.manifest(staged.counts, "published")
         manifest |= self._unpriced()
-        manifest |= kept_as(self.job.made_of, staged.counts)
+        if self.job.made_of is not None:
+            manifest[MADE_OF] = self.job.made_of
         note_schemas(prepared, self.job.published, self.job.clock().started_at)
         warn_of_nothing_answered(self.job.published, staged.counts.outcomes, prepared.folder)
         if prepared.failures_folder is not None:

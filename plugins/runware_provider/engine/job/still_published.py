@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.job.manifest import Sums
     from runware_provider.engine.job.opening import OpenedJob
     from runware_provider.engine.job.prepare import Prepared
-    from runware_provider.engine.outcome.rows import Counts
 
 MADE_OF = "made_of"
 """The key of the manifest."""
@@ -48,6 +47,9 @@ def made_of(prepared: Prepared, generation: int, newest_segment: int) -> str | N
     # Answers that are too old have to be looked for in each run, and so has what other ledgers of the place know.
     if spec.retention_days is not None or prepared.handed_over is not None:
         return None
+    # What the budget did not reach for, a further question about an answer say, the next run may ask.
+    if spec.budget is not None and spec.budget.when_short == "partial":
+        return None
     # Nobody knows whether such a file still is what it was.
     if not all(file.stamp for file in files):
         return None
@@ -62,19 +64,6 @@ def made_of(prepared: Prepared, generation: int, newest_segment: int) -> str | N
         newest_segment,
     ]
     return hashlib.blake2b(json.dumps(told).encode(), digest_size=16).hexdigest()
-
-
-def kept_as(made: str | None, counts: Counts) -> dict[str, Any]:
-    """What the manifest says of what its rows were made of; nothing where the next run may have more to ask.
-
-    Args:
-        made: as `made_of` says.
-        counts: of all rows.
-    """
-    # What the budget did not reach for is asked by the next run, which has one of its own.
-    if made is None or counts.reasons["budget"]:
-        return {}
-    return {MADE_OF: made}
 
 
 def still_published(
