@@ -80,19 +80,14 @@ def still_published(
         PublishConflict: somebody else published meanwhile.
         StateUnreadable: the state folder cannot be read.
     """
+    if not _follows_from_the_same(job, job.published):
+        return None
     published, prepared = job.published, job.prepared
-    if not job.publishes or job.previous is None or MADE_OF not in published or shows_forgotten(published):
-        return None
-    made = made_of(prepared, job.generation, job.ledger.newest)
-    # What an earlier run sent, and nobody collected, is asked for in any case.
-    if made is None or published[MADE_OF] != made or job.ledger.unsettled():
-        return None
     failures = None
     if prepared.failures_folder is not None:
         failures = read_manifest(prepared.storage, failures_state(prepared))
-        if failures is None or not stands(
-            prepared.storage, prepared.failures_folder, failures_state(prepared), failures[0]
-        ):
+        # It is published second, and may be of the run before.
+        if failures is None or not _stands_with(published, failures[0], job):
             return None
     # Somebody harmed it: it is made anew, of what the ledger has.
     if not stands(prepared.storage, prepared.folder, prepared.state_folder, published):
@@ -103,13 +98,30 @@ def still_published(
     if failures is not None:
         record = _told(job, sums, failures[0])
         restate(prepared.storage, failures_state(prepared), record, failures[0], failures[1])
-    manifest = restate(
-        prepared.storage, prepared.state_folder, _told(job, sums, published), published, job.previous
-    )
+    record = _told(job, sums, published)
+    manifest = restate(prepared.storage, prepared.state_folder, record, published, job.previous)
     if report is not None:
         rows = int(published["rows"])
         report(Progress(rows, rows, job.clock().duration_s, 0, sums.totals("fresh").cost, reused=rows))
     return manifest
+
+
+def _follows_from_the_same(job: OpenedJob, published: Mapping[str, Any]) -> bool:
+    """Whether the rows that a manifest is of are those that this run would come to."""
+    if not job.publishes or MADE_OF not in published or shows_forgotten(published):
+        return False
+    # What an earlier run sent, and nobody collected, is asked for in any case.
+    if job.ledger.unsettled():
+        return False
+    return bool(published[MADE_OF] == made_of(job.prepared, job.generation, job.ledger.newest))
+
+
+def _stands_with(published: Mapping[str, Any], failures: Mapping[str, Any], job: OpenedJob) -> bool:
+    """Whether the dataset of failures is there, and of the same rows as the dataset."""
+    folder = job.prepared.failures_folder
+    if folder is None or failures.get(MADE_OF) != published[MADE_OF]:
+        return False
+    return stands(job.prepared.storage, folder, failures_state(job.prepared), failures)
 
 
 def _told(job: OpenedJob, sums: Sums, before: Mapping[str, Any]) -> dict[str, Any]:
