@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 FINGERPRINT_BYTES = 16
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -42,11 +42,12 @@ class Fingerprinter:
         self._started = hashlib.blake2b(digest_size=FINGERPRINT_BYTES, person=b"runware-fp-1")
         self._started.update(_canonical(fields))
 
-    def of(self, messages: Sequence[Mapping[str, str]]) -> bytes:
-        """16 bytes, the same whenever the same is asked."""
+    def of(self, prompt: str) -> bytes:
+        """Of the request whose messages are this one turn of the user's: 16 bytes, the same whenever the same is asked."""
         whole = self._started.copy()
-        whole.update(_encode(messages).encode())
-        return bytes(whole.digest())
+        # As `_encode` writes [{"role": "user", "content": prompt}], without going through a list and a dict for each record.
+        whole.update(f'[{{"role":"user","content":{_encode(prompt)}}}]'.encode())
+        return whole.digest()
 
 
 def task_uuid(job_id: bytes, key: Key, attempt: int) -> str:

@@ -225,6 +225,10 @@ class LedgerReading:
         """`history` of many fingerprints and samples at once, which is several times faster."""
         return self.index.histories(asked, at_least)
 
+    def answered_once(self, asked: Sequence[tuple[bytes, int]], at_least: int) -> list[bool]:
+        """Of each fingerprint and sample, whether one answer is all that is known of it; several times faster than `histories`."""
+        return self.index.answered_once(asked, at_least)
+
     def entries(self, attempts: Iterable[Attempt]) -> dict[Attempt, Entry]:
         """The whole entries behind these attempts; of each segment only what is needed is read, once.
 
