@@ -1,4 +1,4 @@
-"""Carries requests over aiohttp, in httpx's words: it raises httpx's errors (docs/decisions/0015).
+"""Carries requests over aiohttp, in httpx's words: it raises httpx's errors (docs/decisions/0016).
 
 It keeps a promise about money: what may be sent for so long only is looked at directly before it is written, is handed to
 the operating system within that time, and goes nowhere if it was not.

@@ -1,4 +1,4 @@
-"""A run that would publish the very rows that are published already tells so without going through them (docs/decisions/0016)."""
+"""A run that would publish the very rows that are published already tells so without going through them (docs/decisions/0017)."""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ def still_published(
         report: is told how far the job is.
 
     Raises:
+        Overtaken: another run took over.
         PublishConflict: somebody else published meanwhile.
         StateUnreadable: the state folder cannot be read.
     """
@@ -92,8 +93,7 @@ def still_published(
     # Somebody harmed it: it is made anew, of what the ledger has.
     if not stands(prepared.storage, prepared.folder, prepared.state_folder, published):
         return None
-    if not job.lease.still_mine():
-        return None
+    job.lease.check_still_mine()
     log.info("Nothing has changed since the rows were published: none of them is gone through again.")
     if failures is not None:
         record = _told(job, sums, failures[0])
