@@ -23,7 +23,7 @@ PARSE = """
 import builtins, json, runpy, sys
 
 real, offenders = builtins.__import__, set()
-heavy = {"httpx", "pyarrow"}
+heavy = {"aiohttp", "httpx", "pyarrow"}
 
 def record(name, globals=None, locals=None, fromlist=(), level=0):
     importer = (globals or {}).get("__name__", "")

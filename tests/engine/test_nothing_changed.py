@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import BaseModel
 
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.job.run import run_job
+from runware_provider.engine.job.still_published import MADE_OF
 from runware_provider.engine.memory.forgetting import forget
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
@@ -108,3 +113,146 @@ async def test_where_answers_are_to_be_gone_after_a_time_none_is_kept_for_reader
         place.fill(records)
         await place.run(retention_days=1)
     assert replaced(place) == []
+
+
+# what is told without going through the rows
+
+
+async def run_of(
+    place: Any, *, report: Any = None, preview: int | None = None, **changes: Any
+) -> dict[str, Any]:
+    return await run_job(place.spec(**changes), place.endpoint, report=report, preview=preview)
+
+
+def spoil_the_rows(place: Any) -> None:
+    """Make the source unreadable behind its footer, and let it look as it was."""
+    file = source_file(place)
+    status, data = file.stat(), bytearray(file.read_bytes())
+    data[4:100] = bytes(96)
+    file.write_bytes(data)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def source_file(place: Any) -> Path:
+    (file,) = place.source.glob("*.parquet")
+    return file  # type: ignore[no-any-return]
+
+
+WITH_FAILURES = [
+    f"{body} {n}\nTotal: {n}.50 EUR" for n, body in enumerate(["plain", "broken", "refused", "plain"])
+]
+
+
+async def test_a_run_with_nothing_to_do_does_not_go_through_the_rows(place: Any) -> None:
+    place.server.script(*FAULTS)
+    place.fill(WITH_FAILURES)
+    failed, told = place.root / "failed", []
+    first = await place.run(failures=str(failed), run="one")
+    before = files(place.destination), files(failed)
+    spoil_the_rows(place)
+    for run, paid in (("two", (0, 0)), ("one", (first["paid_inferences"], first["paid_usd"]))):
+        again = await run_of(place, failures=str(failed), run=run, report=told.append)
+        assert again["unchanged"] is True
+        # What a run paid is what all of its tries paid.
+        assert (again["paid_inferences"], again["paid_usd"]) == paid
+        assert published(place) == again
+        changed = {"unchanged", "started_at", "finished_at", "duration_s", "paid_inferences", "paid_usd"}
+        assert {key: value for key, value in again.items() if key not in changed} == {
+            key: value for key, value in first.items() if key not in changed
+        }
+    assert (files(place.destination), files(failed)) == before
+    assert (told[-1].done, told[-1].total, told[-1].reused) == (4, 4, 4)
+
+
+def rewrite_the_source(place: Any) -> None:
+    source_file(place).write_bytes(source_file(place).read_bytes())
+
+
+def remove_a_part(place: Any) -> None:
+    next(iter(place.destination.glob("*.parquet"))).unlink()
+
+
+def remove_a_failed_part(place: Any) -> None:
+    next(iter((place.root / "failed").glob("*.parquet"))).unlink()
+
+
+HARMS = [rewrite_the_source, remove_a_part, remove_a_failed_part]
+
+
+@pytest.mark.parametrize("harm", HARMS, ids=lambda harm: harm.__name__)
+async def test_what_may_have_changed_is_gone_through(place: Any, harm: Callable[[Any], None]) -> None:
+    place.server.script(*FAULTS)
+    place.fill(WITH_FAILURES)
+    wanted = {"failures": str(place.root / "failed")}
+    await place.run(**wanted)
+    rows = place.rows()
+    harm(place)
+    again = await place.run(**wanted)
+    assert (again["paid_inferences"], place.rows()) == (0, rows)
+    assert len(list((place.root / "failed").glob("*.parquet"))) == 1
+    assert len(list(place.destination.glob("*.parquet"))) == 1
+    # Gone through again, it can be told without that once more.
+    spoil_the_rows(place)
+    assert (await place.run(**wanted))["unchanged"] is True
+
+
+CHANGES: list[dict[str, Any]] = [
+    {"retry_failed": "once more"},
+    {"refresh": "all of it"},
+    {"limit": 2},
+    {"samples": 2},
+    {"prompt": "Sum?\n{{ record.body }}"},
+    {"columns": ["n"]},
+    {"keep_raw": True},
+    {"filters": [("n", "<", 2)]},
+    {"max_failed": 0.9},
+    {"retention_days": 10},
+    {"settings": {"temperature": 0.5}},
+    {"structured": {"reasks": 2}},
+    {"limits": {"attempts": 7}},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
+async def test_a_run_that_wishes_something_else_reads_the_source(place: Any, change: dict[str, Any]) -> None:
+    place.fill(WITH_FAILURES)
+    await place.run()
+    spoil_the_rows(place)
+    with pytest.raises(BadInput, match=r"source"):
+        await place.run(**change)
+
+
+async def test_what_was_forgotten_is_gone_through(place: Any) -> None:
+    place.fill(WITH_FAILURES)
+    await place.run()
+    assert forget(LocalStorage(), str(place.state), containing=["3.5"])["forgotten"] == 1
+    spoil_the_rows(place)
+    with pytest.raises(BadInput, match=r"source"):
+        await place.run()
+
+
+async def test_what_another_wish_left_in_the_ledger_is_gone_through(place: Any) -> None:
+    place.fill(WITH_FAILURES)
+    await place.run()
+    await run_of(place, preview=2, prompt="Sum?\n{{ record.body }}")
+    spoil_the_rows(place)
+    with pytest.raises(BadInput, match=r"source"):
+        await place.run()
+
+
+async def test_what_the_budget_did_not_reach_for_is_asked_by_the_next_run(place: Any) -> None:
+    place.fill(8)
+    wanted = {"budget": {"tokens": 400, "when_short": "partial"}}
+    first = await place.run(**wanted, run="one")
+    assert first["reasons"].get("budget")
+    assert MADE_OF not in first
+    assert (await place.run(run="two"))["paid_inferences"] > 0
+
+
+async def test_rows_that_a_models_own_code_checks_are_always_gone_through(place: Any) -> None:
+    place.fill(WITH_FAILURES)
+    assert MADE_OF not in await place.run(output_type=Total)
+
+
+class Total(BaseModel):
+    total: float | None

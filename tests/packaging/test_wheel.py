@@ -78,7 +78,7 @@ PARSE = """
 import json, runpy, sys
 from airflow.sdk import DAG, Asset, BaseHook, BaseOperator, Connection, task
 from airflow.serialization.serialized_objects import DagSerialization
-for heavy in ("httpx", "pyarrow"):
+for heavy in ("aiohttp", "httpx", "pyarrow"):
     sys.modules[heavy] = None  # an import of it fails from here on
 with DAG("by_function") as dag:
     runpy.run_path(sys.argv[1])["ask"]("a question")

@@ -42,7 +42,7 @@ from runware_provider.engine.api.replies import (  # noqa: E402
     read_reply,
 )
 from runware_provider.engine.api.reply_bytes import ReplyBroken, ReplyBytes, ReplyTooLarge  # noqa: E402
-from runware_provider.engine.api.results import cost_of, read_result  # noqa: E402
+from runware_provider.engine.api.results import cost_of, read_result, usage_of  # noqa: E402
 from runware_provider.engine.dataset.batches import BatchReader  # noqa: E402
 from runware_provider.engine.dataset.footers import open_dataset  # noqa: E402
 from runware_provider.engine.dataset.partition_schemas import check_schema  # noqa: E402
@@ -362,11 +362,12 @@ def reply_targets() -> list[Target]:
         def all_of_it(content: bytes) -> None:
             reply = reader(200, content)
             for found in reply.results.values():
-                result = read_result(found)
+                read_result(found)
                 encode_item(found).decode()
-                tokens = (result.usage.prompt, result.usage.cached, result.usage.completion)
+                usage, cost = usage_of(found), cost_of(found)
+                tokens = (usage.prompt, usage.cached, usage.completion)
                 assert all(count is None or 0 <= count <= 10**9 for count in tokens)
-                assert result.cost is None or 0 <= result.cost <= 1000
+                assert cost is None or 0 <= cost <= 1000
             for failure in (*reply.failures.values(), *reply.unnamed):
                 assert (failure.message + failure.code + (failure.parameter or "")).isprintable()
                 assert (cost_of(failure.item) or 0) <= 1000

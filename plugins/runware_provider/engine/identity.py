@@ -8,14 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 FINGERPRINT_BYTES = 16
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+"""`json.dumps` would make an encoder for each call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,12 @@ class Fingerprinter:
         self._started = hashlib.blake2b(digest_size=FINGERPRINT_BYTES, person=b"runware-fp-1")
         self._started.update(_canonical(fields))
 
-    def of(self, messages: Sequence[Mapping[str, str]]) -> bytes:
-        """16 bytes, the same whenever the same is asked."""
+    def of(self, prompt: str) -> bytes:
+        """Of the request whose messages are this one turn of the user's: 16 bytes, the same whenever the same is asked."""
         whole = self._started.copy()
-        whole.update(json.dumps(messages, separators=(",", ":")).encode())
-        return bytes(whole.digest())
+        # As `_encode` writes [{"role": "user", "content": prompt}], without going through a list and a dict for each record.
+        whole.update(f'[{{"role":"user","content":{_encode(prompt)}}}]'.encode())
+        return whole.digest()
 
 
 def task_uuid(job_id: bytes, key: Key, attempt: int) -> str:
@@ -56,9 +58,13 @@ def task_uuid(job_id: bytes, key: Key, attempt: int) -> str:
         key: the inference's.
         attempt: from 1.
     """
-    digest = hashlib.blake2b(digest_size=16, person=b"runware-uuid-1")
-    digest.update(job_id + key.fingerprint + struct.pack(">III", key.sample, key.generation, attempt))
-    return str(uuid.UUID(bytes=digest.digest(), version=4))
+    named = job_id + key.fingerprint + struct.pack(">III", key.sample, key.generation, attempt)
+    digits = bytearray(hashlib.blake2b(named, digest_size=16, person=b"runware-uuid-1").digest())
+    # The version and the variant of a random UUID, written here since `uuid.UUID` takes four times as long to do it.
+    digits[6] = digits[6] & 0x0F | 0x40
+    digits[8] = digits[8] & 0x3F | 0x80
+    text = digits.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _canonical(fields: Mapping[str, Any]) -> bytes:
@@ -69,4 +75,4 @@ def _canonical(fields: Mapping[str, Any]) -> bytes:
     ordered = {key: fields[key] for key in sorted(fields)}
     if isinstance(ordered.get("settings"), dict):
         ordered["settings"] = {key: ordered["settings"][key] for key in sorted(ordered["settings"])}
-    return json.dumps(ordered, separators=(",", ":")).encode()
+    return _encode(ordered).encode()

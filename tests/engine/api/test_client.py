@@ -410,7 +410,7 @@ async def test_the_key_is_in_no_repr_and_in_no_log(
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         async with client_of(server) as client:
-            told = [repr(client), repr(vars(client)), repr(client._http)]
+            told = [repr(client), repr(vars(client)), repr(client._transport)]
             await client.check_key()
     assert KEY not in "".join(told) + caplog.text
 

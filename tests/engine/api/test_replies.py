@@ -15,7 +15,7 @@ from runware_provider.engine.api.replies import (
     read_poll,
     read_reply,
 )
-from runware_provider.engine.api.results import Result, Usage, cost_of, read_result
+from runware_provider.engine.api.results import Result, cost_of, read_result, usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -393,9 +393,10 @@ def check_sorted(told: Reply) -> None:
     assert not told.results.keys() & (told.acknowledged | told.processing)
     for one in told.results.values():
         assert isinstance(encode_item(one), bytes)
-        result = read_result(one)
-        assert result.cost is None or 0 <= result.cost <= 1e6
-        counts = (result.usage.prompt, result.usage.cached, result.usage.completion)
+        assert isinstance(read_result(one), Result)
+        cost, usage = cost_of(one), usage_of(one)
+        assert cost is None or 0 <= cost <= 1e6
+        counts = (usage.prompt, usage.cached, usage.completion)
         assert all(count is None or 0 <= count < 2**63 for count in counts)
     for failure in (*told.failures.values(), *told.unnamed):
         (failure.code + failure.message + (failure.parameter or "")).encode()
@@ -509,20 +510,18 @@ def result(**fields: Any) -> Result:
 
 
 def test_a_result_is_read_in_full() -> None:
-    read = result(
-        text="Hi",
-        finishReason="stop",
-        cost=0.00012,
-        usage={"promptTokens": 10, "completionTokens": 5, "totalTokens": 15, "cachedTokens": 4},
-        reasoningContent=["first", "second"],
-    )
-    assert read == Result("Hi", (), "stop", Usage(10, 4, 5), 0.00012, "firstsecond")
+    read = result(text="Hi", finishReason="stop", reasoningContent=["first", "second"])
+    assert read == Result("Hi", (), "stop", "firstsecond")
 
 
 @pytest.mark.parametrize(
     ("usage", "expected"),
     [
         ({"promptTokens": 1, "completionTokens": 2}, (1, None, 2)),
+        (
+            {"promptTokens": 10, "completionTokens": 5, "totalTokens": 15, "cachedTokens": 4},
+            (10, 4, 5),
+        ),
         ({"inputTokens": 1, "outputTokens": 2}, (1, None, 2)),
         ({"promptTokens": 0, "completionTokens": 0}, (0, None, 0)),
         ({"promptTokens": 9, "promptTokensDetails": {"cachedTokens": 3}}, (9, 3, None)),
@@ -539,7 +538,7 @@ def test_a_result_is_read_in_full() -> None:
     ],
 )
 def test_usage_is_read_in_its_shapes(usage: Any, expected: tuple[Any, ...]) -> None:
-    read = result(text="", usage=usage).usage
+    read = usage_of(item(A, text="", usage=usage))
     assert (read.prompt, read.cached, read.completion) == expected
 
 
@@ -610,7 +609,7 @@ def test_an_item_is_kept_so_that_it_can_be_read_again(text: Any, usage: Any) -> 
     held = json.loads(json.dumps(item(A, text=text, usage=usage, status="success")))
     again = decode(encode_item(held))
     assert read_result(again).calls == ()
-    assert read_result(again).usage == read_result(held).usage
+    assert usage_of(again) == usage_of(held)
     assert again["taskUUID"] == A
 
 

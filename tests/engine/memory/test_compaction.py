@@ -69,6 +69,23 @@ def said(folder: str) -> tuple[Any, ...]:
     return held
 
 
+def test_what_is_newest_is_told_alike_before_and_after_a_merge(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    write(folder, [entry(1)], [entry(2)], [entry(3)])
+    newest = []
+    for merges in (False, True, False):
+        ledger = open_ledger(folder)
+        newest.append(ledger.newest)
+        assert compact(ledger) if merges else True
+        newest.append(ledger.newest)
+        ledger.close()
+    assert set(newest) == {3}
+    write(folder, [entry(4)])
+    ledger = open_ledger(folder)
+    assert ledger.newest == 4
+    ledger.close()
+
+
 def names(folder: str, pattern: str = "*.segment") -> list[str]:
     return sorted(path.name for path in Path(folder).glob(pattern))
 

@@ -96,6 +96,10 @@ class Model:
         shown = [one for one in newest_of_it if not one[1] or shows_copy(one[0], own, copies)]
         return newest, [(number, kind, family, row) for number, _, kind, family, row in shown]
 
+    def is_answered(self, key: Key, at_least: int) -> bool:
+        kinds = [entry.kind for at, (entry, _, _) in self.standing.items() if at[0] == key]
+        return kinds == [Kind.ANSWERED] and key.generation >= at_least
+
     def in_doubt(self) -> set[tuple[Key, int]]:
         return {
             (key, number)
@@ -203,6 +207,15 @@ def test_the_index_says_what_the_entries_say_one_by_one(
                 [(one.number, one.kind, one.family, one.row) for one in history.attempts],
             )
             assert told == model.history(*asked[place], at_least, below)
+    for at_least in (0, 1):
+        told_of = zip(asked, index.answered_once(asked, at_least), strict=True)
+        for at, once in told_of:
+            # Where it is said, the history is that; where it is not, it may be that all the same.
+            assert not once or [kind for _, kind, *_ in model.history(*at, at_least, None)[1]] == [
+                Kind.ANSWERED
+            ]
+            is_only = [key for key, _, _ in model.standing if (key.fingerprint, key.sample) == at]
+            assert once or len(is_only) != 1 or not model.is_answered(is_only[0], at_least)
     for of in ("used", "fresh", "all"):
         assert index.totals(of) == model.totals(of)
         assert index.unpriced(of) == model.unpriced(of)

@@ -1,4 +1,4 @@
-"""One POST at a time to the API: httpx in, replies in the engine's words out.
+"""One POST at a time to the API: bytes in, replies in the engine's words out.
 
 Foreign exceptions are translated here and nowhere else: `NotSent` when the connection was never opened, so that
 nothing can have been accepted, and `Lost` when it may have been.
@@ -7,11 +7,8 @@ nothing can have been accepted, and `Lost` when it may have been.
 from __future__ import annotations
 
 import math
-import socket
-import struct
 from dataclasses import dataclass
 from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 from urllib.parse import urlsplit
 
@@ -19,8 +16,9 @@ import httpx
 
 from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.connection_causes import Cause, cause_of
+from runware_provider.engine.api.direct_transport import RIGHT, DirectTransport, RightLapsed
 from runware_provider.engine.api.error_families import STEPS, Step, stop_for
-from runware_provider.engine.api.proxies import proxy_to
+from runware_provider.engine.api.proxies import host_and_port, proxy_for
 from runware_provider.engine.api.redact import Redactor, texts_in, without_key
 from runware_provider.engine.api.replies import decode, read_archive, read_poll, read_reply
 from runware_provider.engine.api.reply_bytes import ACCEPTED, ReplyBroken, ReplyBytes, ReplyTooLarge
@@ -28,17 +26,15 @@ from runware_provider.engine.api.reported_numbers import MOST_PRICE_USD, number_
 from runware_provider.engine.api.whole_time import CONNECTING, TookTooLong, within
 from runware_provider.engine.endpoint import DEFAULT_BASE_URL
 from runware_provider.engine.errors import BadInput, EngineError, KeyRefused, Unreachable
-from runware_provider.engine.quiet_loggers import our_request, silence_about_us
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from runware_provider.engine.api.replies import Reply
     from runware_provider.engine.endpoint import Endpoint
 
-_Trace: TypeAlias = "Callable[[str, Mapping[str, Any]], Awaitable[None]]"
 Transport: TypeAlias = httpx.AsyncBaseTransport
 """Carries requests: a real network, or what a test puts in its place."""
 CHECK_TIMEOUT_S = 10.0
@@ -46,10 +42,6 @@ _NO_LEASE = "this process has no lease"
 BETWEEN = "If it stays so, check the base URL, and what lies between: a proxy or a load balancer."
 """What to do where what comes is not what the API would send."""
 LONGEST_RETRY_AFTER_S = 1_000_000.0
-_NOTHING_AFTER_DEATH = struct.pack("ii", 1, 0)
-"""Of SO_LINGER: when a connection is closed, what was not handed over goes nowhere, also when the process was killed."""
-
-silence_about_us("httpx")
 
 
 class NotSent(EngineError):  # noqa: N818 - says what is known
@@ -120,33 +112,23 @@ class Client:
         check_endpoint(endpoint)
         self._endpoint = endpoint
         self._may_send_s = may_send_s
-        self._undelivered_s = undelivered_s
-        self._proxy = "" if endpoint.is_loopback or transport is not None else proxy_to(endpoint.base_url)
-        headers = {
-            "Authorization": f"Bearer {_sendable(endpoint.key)}",
-            "Content-Type": "application/json",
-            "Accept-Encoding": ACCEPTED,
-        }
-        try:
-            self._http = httpx.AsyncClient(
-                headers=headers,
-                limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-                verify=_trusted(),
-                transport=transport,
-                # A redirect would take the key to wherever it leads.
-                follow_redirects=False,
-                # What this machine asks itself goes through no proxy of the environment, which would read key and prompts:
-                # to this machine alone, plain http is let through.
-                trust_env=not endpoint.is_loopback,
-                cookies=_no_cookies(),
+        self._headers = httpx.Headers(
+            {
+                "Authorization": f"Bearer {_sendable(endpoint.key)}",
+                "Content-Type": "application/json",
+                "Accept-Encoding": ACCEPTED,
+            }
+        )
+        proxy = _proxy_of(endpoint) if transport is None else None
+        self._proxy = host_and_port(proxy) if proxy is not None else ""
+        if transport is None:
+            transport = DirectTransport(
+                connections=connections,
+                trusted=_trusted(),
+                proxy=proxy,
+                undelivered_s=undelivered_s,
             )
-        except (ValueError, ImportError, httpx.InvalidURL) as error:
-            # The proxy's address may hold a password, so neither it nor the error's text is told.
-            raise BadInput(
-                "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY",
-                f"the proxy that the environment names cannot be used ({type(error).__name__})",
-                "Write it like http://host:port, or unset it",
-            ) from None
+        self._transport = transport
 
     async def __aenter__(self) -> Self:
         return self
@@ -158,7 +140,7 @@ class Client:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        await self._transport.aclose()
 
     async def post(self, content: bytes, timeout_s: float) -> Reply:
         """Send an array of textInference tasks, if this process may still do so when the connection stands.
@@ -167,10 +149,10 @@ class Client:
             NotSent: nothing can have arrived.
             Lost: something may have arrived.
         """
-        left_s = self._may_send_s()
-        if left_s <= 0:
+        # It is looked at once more when the connection stands, directly before the request is written.
+        if self._may_send_s() <= 0:
             raise NotSent(_NO_LEASE)
-        response = await self._post(content, timeout_s, write_s=left_s, trace=self._check_lease)
+        response = await self._post(content, timeout_s, right_s=self._may_send_s)
         return read_reply(response.status_code, self._body(response), response.retry_after_s)
 
     async def ask(self, content: bytes, timeout_s: float) -> Reply:
@@ -218,9 +200,8 @@ class Client:
         """USD per token in and out, by model; empty where the API does not say."""
         try:
             async with within(CHECK_TIMEOUT_S):
-                response = await self._received(
-                    "GET", self._endpoint.base_url.rstrip("/") + "/models", CHECK_TIMEOUT_S
-                )
+                url = self._endpoint.base_url.rstrip("/") + "/models"
+                response = await self._received("GET", url, httpx.Timeout(CHECK_TIMEOUT_S))
         except (httpx.HTTPError, TookTooLong, ReplyTooLarge, ReplyBroken):
             return {}
         listed = decode(response.content)
@@ -236,42 +217,15 @@ class Client:
         """What the API said, without the key: it is kept in the ledger and in rows."""
         return without_key(response.content, self._endpoint.key.strip())
 
-    async def _check_lease(self, event: str, info: Mapping[str, Any]) -> None:
-        """Look once more directly before a request is written: to connect takes its time, and a process may freeze.
-
-        Args:
-            event: what httpcore is about to do, or has done (its trace extension).
-            info: the arguments, or what came of it.
-
-        Raises:
-            NotSent: this process may not send any more, and nothing was written.
-            Lost: this process may not send any more, and a part was written.
-        """
-        if event.endswith("connect_tcp.complete"):
-            self._bound_delivery(info["return_value"].get_extra_info("socket"))
-        elif event.endswith("send_request_headers.started") and self._may_send_s() <= 0:
-            raise NotSent(_NO_LEASE)
-        elif event.endswith("send_request_body.started") and self._may_send_s() <= 0:
-            raise Lost(_NO_LEASE, timed_out=False)
-
-    def _bound_delivery(self, connection: socket.socket | None) -> None:
-        """Nothing of what is written may arrive long after it was, or after this process has ended."""
-        if connection is None or self._undelivered_s is None:
-            return
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOTHING_AFTER_DEATH)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            milliseconds = int(1000 * self._undelivered_s)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
-
     async def _post(
-        self, content: bytes, timeout_s: float, *, write_s: float = math.inf, trace: _Trace | None = None
+        self, content: bytes, timeout_s: float, *, right_s: Callable[[], float] | None = None
     ) -> _Received:
-        timeout = httpx.Timeout(
-            timeout_s, connect=CONNECTING * timeout_s, write=min(timeout_s, write_s), pool=None
-        )
+        timeout = httpx.Timeout(timeout_s, connect=CONNECTING * timeout_s)
         try:
             async with within(timeout_s):
-                return await self._received("POST", self._endpoint.base_url, timeout, content, trace)
+                return await self._received("POST", self._endpoint.base_url, timeout, content, right_s)
+        except RightLapsed:
+            raise NotSent(_NO_LEASE) from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
             cause = self._cause(error)
             raise NotSent(cause.what, remedy=cause.remedy) from None
@@ -297,39 +251,36 @@ class Client:
         self,
         method: str,
         url: str,
-        patience: httpx.Timeout | float,
-        content: bytes | None = None,
-        trace: _Trace | None = None,
+        patience: httpx.Timeout,
+        content: bytes = b"",
+        right_s: Callable[[], float] | None = None,
     ) -> _Received:
         """Send a request, and take no more of its reply than there is room for.
 
         Raises:
+            RightLapsed: it may not be sent any more.
             httpx.HTTPError: as httpx tells it.
             ReplyTooLarge: the reply is too large.
             ReplyBroken: the reply cannot be unpacked.
         """
-        request = self._http.build_request(
-            method,
-            url,
-            content=content,
-            timeout=patience,
-            extensions={} if trace is None else {"trace": trace},
-        )
-        with our_request():
-            response = await self._http.send(request, stream=True)
-            try:
-                # The bytes as they came: httpx would unpack a piece of a reply to whatever size it has.
-                taken = ReplyBytes(response.headers.get("Content-Encoding", ""))
-                async for piece in cast("httpx.AsyncByteStream", response.stream):
-                    taken.add(piece)
-                content = taken.whole()
-            except ReplyTooLarge as error:
-                # The page of an error, or of another server, may be of any size, too, and answers nothing.
-                error.is_answer = response.is_success and taken.begins_as_json
-                raise
-            finally:
-                await response.aclose()
-        return _Received(response.status_code, content, _retry_after_s(response))
+        extensions: dict[str, Any] = {"timeout": patience.as_dict()}
+        if right_s is not None:
+            extensions[RIGHT] = right_s
+        request = httpx.Request(method, url, headers=self._headers, content=content, extensions=extensions)
+        response = await self._transport.handle_async_request(request)
+        try:
+            # The bytes as they came: httpx would unpack a piece of a reply to whatever size it has.
+            taken = ReplyBytes(response.headers.get("Content-Encoding", ""))
+            async for piece in cast("httpx.AsyncByteStream", response.stream):
+                taken.add(piece)
+            body = taken.whole()
+        except ReplyTooLarge as error:
+            # The page of an error, or of another server, may be of any size, too, and answers nothing.
+            error.is_answer = response.is_success and taken.begins_as_json
+            raise
+        finally:
+            await response.aclose()
+        return _Received(response.status_code, body, _retry_after_s(response))
 
 
 def check_endpoint(endpoint: Endpoint) -> None:
@@ -375,9 +326,26 @@ def _retry_after_s(response: httpx.Response) -> float | None:
     return min(seconds, LONGEST_RETRY_AFTER_S) if seconds >= 0 else None
 
 
-def _no_cookies() -> CookieJar:
-    """A jar that takes none: the API knows a request by its key, and kept cookies would make each request larger."""
-    return CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+def _proxy_of(endpoint: Endpoint) -> str | None:
+    """The proxy that requests go through.
+
+    What this machine asks itself goes through none, which would read key and prompts: to this machine alone, plain http is
+    let through.
+
+    Raises:
+        BadInput: the environment names one that cannot be used.
+    """
+    if endpoint.is_loopback:
+        return None
+    try:
+        return proxy_for(endpoint.base_url)
+    except ValueError as error:
+        # The proxy's address may hold a password, so neither it nor the error's text is told.
+        raise BadInput(
+            "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY",
+            f"the proxy that the environment names cannot be used ({type(error).__name__})",
+            "Write it like http://host:port, or unset it",
+        ) from None
 
 
 def _price(model: Any) -> tuple[str, tuple[float, float]] | None:

@@ -99,6 +99,8 @@ def one_line(value: object, most_chars: int = MOST_LINE_CHARS) -> str:
 
 def storable(value: object) -> str:
     """Return a value as text that UTF-8 can hold, whatever it is and however deeply it is nested."""
+    if type(value) is str and value.isascii():
+        return value
     try:
         return str(value).encode(errors="replace").decode()
     except RecursionError:

@@ -69,7 +69,7 @@ class RequestTemplate:
         fingerprinter = self._fingerprinters.get(sample)
         if fingerprinter is None:
             fingerprinter = self._fingerprinters[sample] = Fingerprinter(self.fields(sample))
-        return fingerprinter.of(messages(prompt))
+        return fingerprinter.of(prompt)
 
     def task(
         self,

@@ -47,7 +47,7 @@ def holds_answer(item: Mapping[str, Any]) -> bool:
     return item.get("text") is not None or bool(_raw_calls(item)) or item.get("finishReason") is not None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens as the API counted them; nothing where it did not say."""
 
@@ -56,30 +56,25 @@ class Usage:
     completion: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Result:
-    """A finished item in one shape."""
+    """What a finished item says, in one shape."""
 
     text: str | None = field(repr=False)
     calls: tuple[tuple[str, Any], ...] = field(repr=False)
     """Name and arguments of each tool call; the arguments as they came, an object or a string."""
     finish_reason: str | None
-    usage: Usage
-    cost: float | None
-    """USD."""
     reasoning: str | None = field(default=None, repr=False)
     """What the model thought, where the API tells it apart from the text."""
 
 
 def read_result(item: Mapping[str, Any]) -> Result:
-    """A finished item, in whichever of the known shapes it came."""
+    """What a finished item says, in whichever of the known shapes it came; what it cost, `usage_of` and `cost_of` tell."""
     finish = item.get("finishReason")
     return Result(
         text=_text_of(item.get("text")),
         calls=tuple(_raw_calls(item)),
         finish_reason=one_line(finish, MOST_FINISH_CHARS) if finish is not None else None,
-        usage=_usage(item.get("usage")),
-        cost=cost_of(item),
         reasoning=_reasoning_of(item.get("reasoningContent")),
     )
 
@@ -107,18 +102,25 @@ def cost_of(item: Mapping[str, Any]) -> float | None:
 
 def _raw_calls(item: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """No source shows the shape of a call: `tools` or `toolCalls`, flat or OpenAI's nested `function`."""
+    return _calls_of(item.get("tools")) or _calls_of(item.get("toolCalls"))
+
+
+def _calls_of(told: Any) -> list[tuple[str, Any]]:
+    if told is None:
+        return []
     calls: list[tuple[str, Any]] = []
-    for held in (item.get("tools"), item.get("toolCalls")):
-        for one in objects(held) if not calls else ():
-            inner = one["function"] if isinstance(one.get("function"), dict) else one
-            arguments: Any = inner.get("input")
-            if arguments is None:
-                arguments = inner.get("arguments", {})
-            calls.append((storable(inner.get("name") or ""), arguments))
+    for call in objects(told):
+        inner = call["function"] if isinstance(call.get("function"), dict) else call
+        arguments: Any = inner.get("input")
+        if arguments is None:
+            arguments = inner.get("arguments", {})
+        calls.append((storable(inner.get("name") or ""), arguments))
     return calls
 
 
-def _usage(usage: object) -> Usage:
+def usage_of(item: Mapping[str, Any]) -> Usage:
+    """Tokens of a finished item, in whichever of the known shapes they came."""
+    usage = item.get("usage")
     if not isinstance(usage, dict):
         return Usage()
     details = usage.get("promptTokensDetails")
@@ -138,5 +140,11 @@ def _usage(usage: object) -> Usage:
 
 def _count(*candidates: object) -> int | None:
     """The first of the candidates that is a number of tokens."""
-    counts = (whole_number_in(candidate, MOST_TOKENS) for candidate in candidates)
-    return next((count for count in counts if count is not None), None)
+    for candidate in candidates:
+        # Most of the names are those of other shapes: every answer comes by here.
+        if candidate is None:
+            continue
+        count = whole_number_in(candidate, MOST_TOKENS)
+        if count is not None:
+            return count
+    return None

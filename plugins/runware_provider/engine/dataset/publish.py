@@ -35,6 +35,7 @@ from runware_provider.engine.dataset.own_parts import own_files, staged_part
 from runware_provider.engine.dataset.part_writing import write_part
 from runware_provider.engine.dataset.parts import PART_BYTES, parts_of
 from runware_provider.engine.dataset.published_manifest import (
+    MANIFEST,
     manifest_with,
     part_names,
     read_manifest,
@@ -112,6 +113,55 @@ def publish(  # noqa: PLR0913 - keywords, each a fact of its own
     return own.run(manifest, previous)
 
 
+def stands(storage: Storage, folder: str, state_folder: str, manifest: Mapping[str, Any]) -> bool:
+    """Whether a dataset is there as its manifest says: all of its parts, with their sizes, and none of another publish.
+
+    Args:
+        storage: where both folders lie.
+        folder: the dataset's.
+        state_folder: where the manifest lies.
+        manifest: as it was read.
+    """
+    listed = _listed(storage, folder, state_folder)
+    if listed.keys() != {SUCCESS, *part_names(manifest)}:
+        return False
+    return all(listed[file["path"]] == file.get("bytes") for file in manifest["files"])
+
+
+def restate(
+    storage: Storage,
+    state_folder: str,
+    record: Mapping[str, Any],
+    before: Mapping[str, Any],
+    version: Version | None,
+) -> dict[str, Any]:
+    """Tell what a run did, of a dataset that stays as it is; returns the manifest as written.
+
+    Args:
+        storage: where the manifest lies.
+        state_folder: the folder that it lies in.
+        record: what the run tells, as for `publish`.
+        before: the manifest of the dataset.
+        version: of that.
+
+    Raises:
+        PublishConflict: another publish came first; its dataset stands.
+    """
+    manifest = manifest_with(
+        record,
+        publish_id=before["publish_id"],
+        files=before["files"],
+        unchanged=True,
+        forgotten=shows_forgotten(before),
+    )
+    if not swap_manifest(storage, state_folder, manifest, version):
+        raise PublishConflict(
+            f"{storage.join(state_folder, MANIFEST)}: another publish of the same dataset came first; run again to build"
+            " on what is there"
+        )
+    return manifest
+
+
 @dataclass(frozen=True)
 class _Publish:
     storage: Storage
@@ -154,7 +204,9 @@ class _Publish:
             and self._is_same(before, kept)
             and listed.keys() == {SUCCESS, *part_names(before)}
         ):
-            return self._restate(record, before, version)
+            manifest = restate(self.storage, self.state_folder, record, before, version)
+            self._tidy()
+            return manifest
         try:
             self._write([part for part in self.parts if part.number not in kept])
             self._keep_for_a_while(before, kept)
@@ -190,24 +242,6 @@ class _Publish:
         if not swap_manifest(self.storage, self.state_folder, manifest, version):
             return self._lost("another publish of the same dataset came first")
         return self._finish(manifest)
-
-    def _restate(
-        self, record: Mapping[str, Any], before: Mapping[str, Any], version: Version | None
-    ) -> dict[str, Any]:
-        """Tell what this run did, of a dataset that stays as it is."""
-        manifest = manifest_with(
-            record,
-            publish_id=before["publish_id"],
-            files=before["files"],
-            unchanged=True,
-            forgotten=shows_forgotten(before),
-        )
-        if not swap_manifest(self.storage, self.state_folder, manifest, version):
-            raise PublishConflict(
-                f"{self.folder}: another publish of the same dataset came first; run again to build on what is there"
-            )
-        self._tidy()
-        return manifest
 
     def _kept(self, before: Mapping[str, Any] | None, listed: Mapping[str, int]) -> dict[int, File]:
         """By number, the parts of the publish before that hold the rows of ours, and are there."""
@@ -297,12 +331,7 @@ class _Publish:
         )
 
     def _listed(self) -> dict[str, int]:
-        """The bytes of the files of all publishes in the dataset's folder, by their names; never those of others."""
-        entries = self.storage.list(self.folder, recursive=False)
-        current = read_manifest(self.storage, self.state_folder)
-        manifest = None if current is None else current[0]
-        own = own_files(self.storage, self.folder, self.state_folder, entries, manifest)
-        return {name: entry.size for name, entry in own.items()}
+        return _listed(self.storage, self.folder, self.state_folder)
 
     def _file(self, part: Part) -> dict[str, Any]:
         name = self._name(part)
@@ -314,6 +343,15 @@ class _Publish:
 
     def _path(self, name: str) -> str:
         return self.storage.join(self.folder, name)
+
+
+def _listed(storage: Storage, folder: str, state_folder: str) -> dict[str, int]:
+    """The bytes of the files of all publishes in a dataset's folder, by their names; never those of others."""
+    entries = storage.list(folder, recursive=False)
+    current = read_manifest(storage, state_folder)
+    manifest = None if current is None else current[0]
+    own = own_files(storage, folder, state_folder, entries, manifest)
+    return {name: entry.size for name, entry in own.items()}
 
 
 def _holds(file: File, part: Part) -> bool:

@@ -24,6 +24,7 @@ from runware_provider.engine.exchange.canary import Canary
 from runware_provider.engine.exchange.inference import Phase
 from runware_provider.engine.exchange.reach import Reach
 from runware_provider.engine.exchange.sending import Sending
+from runware_provider.engine.memory.group_commit import LINGER_S
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -51,6 +52,9 @@ FINISH_INTERRUPTED_S = 2.0
 TICK_S = 1.0
 MARGIN_S = 1.0
 """Of the right to send, without which no request is begun: it has to be handed over within it."""
+SYNC_WAIT_S = 0.1
+"""How long the answers of a sync reply wait for those of others, to be made durable together. While they do, they are no
+further from a loss than answers to polls: getResponse and the archive give them once more."""
 REQUESTS_LOADED = 4
 """Inferences are loaded until so many requests can be made of those that are ready."""
 
@@ -209,9 +213,9 @@ class Exchange:
             self._start(self._sends, self._request(feed, watch, send))
 
     def _requests_open(self) -> int:
-        """Requests under way; a sync reply may be the only place of its answers, and counts until they are durable."""
+        """Requests under way. Of sync replies, no more are on their way into the ledger than may be under way."""
         if self._is_sync:
-            return len(self._sends) + len(self._commits)
+            return max(len(self._sends), len(self._commits))
         return len(self._sends)
 
     def _end_of_budget(self, feed: Feed, watch: Watch, now: float) -> None:
@@ -271,17 +275,19 @@ class Exchange:
             self._pace.ended_otherwise(ended.latency_s, ended.at)
         for ended in effects.answered:
             self._pace.answered(ended.latency_s, ended.at)
-        is_ours = [self._ledger.is_of_this_run(entry.key, entry.attempt) for _, entry in effects.verdicts]
-        self._sending.count(effects.verdicts, is_ours)
+        if self._account is not None:
+            is_ours = [self._ledger.is_of_this_run(entry.key, entry.attempt) for _, entry in effects.verdicts]
+            self._sending.count(effects.verdicts, is_ours)
 
     async def _commit(self, feed: Feed, watch: Watch, through: LetThrough, rejections: list[Entry]) -> None:
         """Make verdicts durable, and only then let them count."""
         verdicts = through.verdicts
         others_come = bool(self._flight.outstanding) or self._flight.due(Phase.READY) is not None
-        # The answers of a sync reply may be nowhere else: they do not wait for company.
-        at_once = self._is_sync or not others_come or self._canary.open or watch.undecided()
+        at_once = not others_come or self._canary.open or watch.undecided()
+        wait_s = SYNC_WAIT_S if self._is_sync else LINGER_S
         self._sending.undurable += len(verdicts)
-        await self._ledger.commit([*(entry for _, entry in verdicts), *rejections], at_once=at_once)
+        entries = [*(entry for _, entry in verdicts), *rejections]
+        await self._ledger.commit(entries, at_once=at_once, wait_s=wait_s)
         self._sending.undurable -= len(verdicts)
         for inference, entry in verdicts:
             is_last = self._fates.settled(inference, entry, self._job_id, self._now())

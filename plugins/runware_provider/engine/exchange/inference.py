@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.attempt import WITHDRAWN, Entry, Kind
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NO_LIMIT = 1_000_000
 
 
-class Phase(Enum):
+class Phase(StrEnum):
     """Where an inference stands in this process."""
 
     READY = "ready"

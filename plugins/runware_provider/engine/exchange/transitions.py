@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from runware_provider.engine.api.error_families import STEPS, Family, Step, stop_for
 from runware_provider.engine.api.redact import Redactor
 from runware_provider.engine.api.replies import bare_status, encode_item
-from runware_provider.engine.api.results import cost_of, read_result
+from runware_provider.engine.api.results import cost_of, usage_of
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.endpoint import DEFAULT_BASE_URL
 from runware_provider.engine.errors import Unreachable
@@ -19,6 +19,7 @@ from runware_provider.engine.exchange.effects import Effects, Ended, trouble_of
 from runware_provider.engine.exchange.inference import Phase
 from runware_provider.engine.exchange.latencies import Latencies
 from runware_provider.engine.exchange.patience import Patience
+from runware_provider.engine.spending.picodollars import as_kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,16 +137,16 @@ class Transitions:
 
     def answer(self, inference: Inference, item: Mapping[str, Any], now: float, effects: Effects) -> None:
         """It was answered."""
-        result = read_result(item)
+        usage = usage_of(item)
         latency = now - inference.sent_at if inference.sent_at is not None else None
         if latency is not None:
             self.latencies.saw(latency)
         entry = inference.entry(
             Kind.ANSWERED,
-            cost=result.cost,
-            prompt_tokens=result.usage.prompt,
-            cached_tokens=result.usage.cached,
-            completion_tokens=result.usage.completion,
+            cost=as_kept(cost_of(item)),
+            prompt_tokens=usage.prompt,
+            cached_tokens=usage.cached,
+            completion_tokens=usage.completion,
             latency_s=None if latency is None else c_float(latency).value,  # as exact as the ledger keeps it
             item=encode_item(item),
         )

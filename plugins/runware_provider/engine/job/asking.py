@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import random
 import time
@@ -77,7 +78,7 @@ async def ask(
         JobStopped: with a `manifest` attribute that says how far it came; what was staged is removed.
         StateUnreadable: the state folder cannot be read.
     """
-    with _says_what_was_paid(job):
+    with _says_what_was_paid(job), _heap_left_alone():
         async with _client(job, endpoint, transport) as client, job.ledger.writing():
             return await _Asking(job, client, report).run(stop)
 
@@ -102,9 +103,25 @@ async def ask_until_sent(
         JobStopped: with a `manifest` attribute that says how far it came.
         StateUnreadable: the state folder cannot be read.
     """
-    with _says_what_was_paid(job):
+    with _says_what_was_paid(job), _heap_left_alone():
         async with _client(job, endpoint, transport) as client, job.ledger.writing():
             return await _Asking(job, client, report).send(stop)
+
+
+@contextlib.contextmanager
+def _heap_left_alone() -> Iterator[None]:
+    """What was there before is not looked over for garbage again and again while a million records come and go.
+
+    That took a tenth of a job's processor time. Nothing is kept from being freed that nothing refers to.
+    """
+    # Whoever froze the heap of this process before keeps it so.
+    is_frozen = gc.get_freeze_count() > 0
+    gc.freeze()
+    try:
+        yield
+    finally:
+        if not is_frozen:
+            gc.unfreeze()
 
 
 @contextlib.contextmanager

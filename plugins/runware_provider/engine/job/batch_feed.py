@@ -194,12 +194,17 @@ class BatchFeed:
             perhaps_failed += sum(
                 request.code == UNRENDERED for request in samples if isinstance(request, Skip)
             )
-        for question in self.decider.questioner.questions(requests):
+        answered_once = self.decider.questioner.answered_once(requests)
+        others = [request for request, once in zip(requests, answered_once, strict=True) if not once]
+        # Where nothing is asked about an answer that does not fit, nobody knows whether a single one is good.
+        single_is_good = self.decider.wish.output_retries.reasks > 0
+        if not single_is_good:
+            perhaps_failed += len(requests) - len(others)
+        for question in self.decider.questioner.questions(others):
             standing = question.standing
             if standing.shown is None or standing.fate_unknown or question.anew is not None:
                 return None
-            is_good = len(standing.answers) == 1 and self.decider.wish.output_retries.reasks > 0
-            perhaps_failed += not is_good
+            perhaps_failed += not (single_is_good and len(standing.answers) == 1)
         return perhaps_failed
 
     async def _take_in_again(self, work: BatchWork, chosen: Chosen, let_go: LetGo) -> None:

@@ -15,6 +15,7 @@ from runware_provider.engine.identity import task_uuid
 from runware_provider.engine.job.manifest import Sums, manifest_of, stopped_manifest, unpriced
 from runware_provider.engine.job.places import note_schemas, warn_of_nothing_answered
 from runware_provider.engine.job.prepare import failures_state
+from runware_provider.engine.job.still_published import MADE_OF, made_of
 from runware_provider.engine.memory.ledger_sums import LedgerSums
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ class Publication:
     clock: Callable[[], Clock]
     why_unwanted: Callable[[], Overtaken | None] = lambda: None
     """Looked at directly before the swap."""
+    made_of: str | None = None
+    """What the rows follow from; None where the next run has to go through them in any case."""
     publish_id: str = field(default_factory=lambda: secrets.token_hex(6))
 
     @classmethod
@@ -93,6 +96,7 @@ class Publication:
             accounts=LedgerAccounts(job.ledger, job.identity.job_id, job.of_shards),
             clock=job.clock,
             publish_id=job.publish_id,
+            made_of=made_of(job.prepared, job.generation, job.ledger.newest),
         )
 
     @contextlib.contextmanager
@@ -162,6 +166,8 @@ class _Publishing:
         prepared, staged = self.job.prepared, self.staged
         manifest = self.job.manifest(staged.counts, "published")
         manifest |= self._unpriced()
+        if self.job.made_of is not None:
+            manifest[MADE_OF] = self.job.made_of
         note_schemas(prepared, self.job.published, self.job.clock().started_at)
         warn_of_nothing_answered(self.job.published, staged.counts.outcomes, prepared.folder)
         if prepared.failures_folder is not None:

@@ -95,6 +95,13 @@ class Questioner:
             questions.append(question)
         return questions
 
+    def answered_once(self, requests: Sequence[Request]) -> list[bool]:
+        """Of each request, whether one answer is all that is known of it, and stands whatever this run wishes to ask anew."""
+        if self.retry_failed:
+            return [False] * len(requests)
+        asked = [(request.fingerprint, request.sample) for request in requests]
+        return self.ledger.answered_once(asked, self.at_least)
+
     def _question(self, request: Request, history: History | None) -> Question:
         """As asked in the newest generation, unless that came to nothing: an older one that has its last word counts.
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from runware_provider.engine.job.asking import ask
 from runware_provider.engine.job.opening import check_run, open_run
 from runware_provider.engine.job.publishing import Publication, publish_staged
+from runware_provider.engine.job.still_published import still_published
 from runware_provider.engine.job.taking_over import (
     TakingOver,
     leave_split,
@@ -76,6 +77,9 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
             place = await asyncio.to_thread(_going_on, place, left)
         job = await asyncio.to_thread(open_run, place, waited=waited)
         try:
+            unchanged = await asyncio.to_thread(_still_published, job, report)
+            if unchanged is not None:
+                return unchanged
             staged = await ask(job, endpoint, report=report, stop=stop, transport=transport)
             if not job.publishes:
                 return await asyncio.to_thread(_preview, job, staged)
@@ -95,6 +99,14 @@ def _going_on(place: Place, left: Split) -> Place:
         rest = rest_of_budget(budget, paid)
         prepared = replace(prepared, spec=prepared.spec.model_copy(update={"budget": rest}))
     return replace(place, prepared=prepared, of_shards=LedgerSums(paid, left.of_shards))
+
+
+def _still_published(job: OpenedJob, report: Callable[[Progress], None] | None) -> dict[str, Any] | None:
+    """The manifest, where the rows are published already as this run would publish them."""
+    manifest = still_published(job, Publication.of(job).accounts, report)
+    if manifest is not None and not job.lease.lost:
+        tidy(job)
+    return manifest
 
 
 def _published(job: OpenedJob, staged: Staged) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.memory import segments
-from runware_provider.engine.memory.group_commit import GroupCommit
+from runware_provider.engine.memory.group_commit import LINGER_S, GroupCommit
 from runware_provider.engine.memory.ledger_reading import IndexedSegment, LedgerReading
 from runware_provider.engine.memory.others import Others
 from runware_provider.engine.memory.segment_catalogue import finish_erasure, numbered_name, read_base
@@ -75,14 +75,21 @@ class Ledger(LedgerReading):
                 self.storage, self.folder, self.base, self.version, self.clock()
             )
 
-    async def commit(self, entries: Sequence[Entry], *, at_once: bool = False) -> None:
-        """Return when the entries are durable; without `at_once` they wait for company for half a second.
+    async def commit(
+        self, entries: Sequence[Entry], *, at_once: bool = False, wait_s: float = LINGER_S
+    ) -> None:
+        """Return when the entries are durable.
+
+        Args:
+            entries: any number of them.
+            at_once: whether they are written without waiting for company.
+            wait_s: else how long they wait for it at most.
 
         Raises:
             OSError: the store could not write; nothing may be taken for durable.
             StateUnreadable: `base.json` cannot be read any more.
         """
-        await self._commits.commit(entries, at_once=at_once)
+        await self._commits.commit(entries, wait_s=0.0 if at_once else wait_s)
 
     def hurry(self) -> None:
         """Write what is pending without waiting for company."""

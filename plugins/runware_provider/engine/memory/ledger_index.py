@@ -133,6 +133,24 @@ class LedgerIndex:
                 attempts[asked_place].append(one)
         return [self._history(some) for some in attempts]
 
+    def answered_once(self, asked: Sequence[tuple[bytes, int]], at_least: int) -> list[bool]:
+        """For each fingerprint and sample, whether one answer is all that is known of it, in this generation or a newer one.
+
+        True of nearly everything in a ledger, and told without making a history of each; where it is false, only the
+        history tells.
+        """
+        entries, answers = np.zeros(len(asked), np.int64), np.zeros(len(asked), np.int64)
+        high, low = halves_of(b"".join(fingerprint for fingerprint, _ in asked))
+        samples = np.array([sample for _, sample in asked], np.int64)
+        for run in self._sort():
+            of, places = _matches(run, high, low)
+            known = run.take(places)
+            own = known.sample() == samples[of]
+            np.add.at(entries, of[own], 1)
+            np.add.at(answers, of[own & (known.kind == Kind.ANSWERED) & (known.generation() >= at_least)], 1)
+        once: list[bool] = ((entries == 1) & (answers == 1)).tolist()
+        return once
+
     def _history(self, known: list[_Known]) -> History | None:
         if not known:
             return None

@@ -198,6 +198,11 @@ class LedgerReading:
     # reading
 
     @property
+    def newest(self) -> int:
+        """The number of the last segment that was written to the tail; whatever is added has a higher one."""
+        return self._free - 1
+
+    @property
     def needs_compaction(self) -> bool:
         """Whether opening it would be noticeably faster with fewer segments."""
         return len(self.small()) > MOST_SMALL
@@ -219,6 +224,10 @@ class LedgerReading:
     def histories(self, asked: Sequence[tuple[bytes, int]], at_least: int) -> list[History | None]:
         """`history` of many fingerprints and samples at once, which is several times faster."""
         return self.index.histories(asked, at_least)
+
+    def answered_once(self, asked: Sequence[tuple[bytes, int]], at_least: int) -> list[bool]:
+        """Of each fingerprint and sample, whether one answer is all that is known of it; several times faster than `histories`."""
+        return self.index.answered_once(asked, at_least)
 
     def entries(self, attempts: Iterable[Attempt]) -> dict[Attempt, Entry]:
         """The whole entries behind these attempts; of each segment only what is needed is read, once.

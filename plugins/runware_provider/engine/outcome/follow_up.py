@@ -156,6 +156,9 @@ def last_word(
         note: why it was not asked further, where it is not the number of times.
         errors_usd: what the attempts that ended without an answer cost; None where no cost was reported.
     """
+    # One answer, and nothing besides: its facts are the row's.
+    if len(answers) == 1 and errors == 0 and note is None:
+        return answers[0]
     chosen = _chosen(answers)
     facts = {**chosen.facts, "attempts": errors + len(answers), "reasks": len(answers) - 1}
     for name in _SUMMED:

@@ -127,6 +127,8 @@ class ResultReader:
 
     def _one_of(self, answers: Sequence[Answer]) -> Answer:
         """The answer that was given, once or several times; several that differ are none."""
+        if len(answers) == 1:
+            return answers[0]
         broken = next((answer for answer in answers if answer.problem is not None), None)
         if broken is not None:
             return broken

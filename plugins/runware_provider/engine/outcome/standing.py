@@ -60,10 +60,16 @@ class _Past:
     """Of these, those that count: the vendor did not just forget them."""
 
 
+NOTHING_KNOWN = Standing(attempt=1, counted=0, spent=0)
+"""Of what was never asked."""
+
+
 def standing(history: History | None, allowed_attempts: int, *, retry_lost: bool = True) -> Standing:
     """What is known of an inference, and what its next attempt would be."""
+    if history is None:
+        return NOTHING_KNOWN
     # Nearly always there is one attempt, and it was answered.
-    if history is not None and len(history.attempts) == 1 and history.attempts[0].kind is Kind.ANSWERED:
+    if len(history.attempts) == 1 and history.attempts[0].kind is Kind.ANSWERED:
         answer = history.attempts[0]
         return Standing(answer.number + 1, 0, 0, shown=answer, answers=(answer,))
     past = _past(history)
@@ -82,8 +88,8 @@ def standing(history: History | None, allowed_attempts: int, *, retry_lost: bool
     return _with_current(known, current)
 
 
-def _past(history: History | None) -> _Past:
-    attempts = sorted(history.attempts, key=lambda attempt: attempt.number) if history else []
+def _past(history: History) -> _Past:
+    attempts = sorted(history.attempts, key=lambda attempt: attempt.number)
     used_up = [attempt for attempt in attempts if attempt.kind is Kind.SPENT]
     return _Past(
         attempts=attempts,

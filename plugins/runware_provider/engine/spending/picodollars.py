@@ -16,6 +16,11 @@ def pico(usd: float | None) -> int | None:
     return None if usd is None else round(usd * PICO)
 
 
+def as_kept(usd: float | None) -> float | None:
+    """Return an amount in USD as exact as the ledger keeps it; None for what is not known."""
+    return None if usd is None else round(usd * PICO) / PICO
+
+
 def sum_of_known(amounts: Iterable[float | None]) -> float | None:
     """Return the sum of the amounts in USD that are known; None where none is."""
     known = [amount for amount in amounts if amount is not None]

@@ -78,6 +78,8 @@ class Prompt:
             named, self._whole = named_columns(tree)
             check_columns(named, columns)
             self._template = SANDBOX.from_string(tree, globals=dict(variables))
+        # Jinja chains the sandbox's globals and the template's, and goes through the chain for each prompt.
+        self._template.globals = dict(self._template.globals)
         self._words = spelled(tree)
         self.columns: tuple[str, ...] = tuple(columns) if self._whole else tuple(named)
         self._max_chars = LONGEST if max_chars is None else max_chars
