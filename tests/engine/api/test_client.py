@@ -19,6 +19,7 @@ from runware_provider.engine.api.client import Client, Lost, NotSent
 from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import BadInput, BalanceExhausted, KeyRefused, Unreachable
 from runware_provider.testing import Fault, LocalServer, ServerSettings
+from tests.raw_server import raw_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -106,9 +107,7 @@ async def test_headers_that_drip_are_lost_by_time_too() -> None:
                     await asyncio.wait_for(over.wait(), 0.02)
         writer.close()
 
-    dripping = await asyncio.start_server(drip, "127.0.0.1", 0)
-    host, port = dripping.sockets[0].getsockname()
-    async with dripping, Client(Endpoint(f"http://{host}:{port}/v1", KEY)) as client:
+    async with raw_server(drip) as port, Client(Endpoint(f"http://127.0.0.1:{port}/v1", KEY)) as client:
         with pytest.raises(Lost) as lost:
             await client.post(b"[]", 0.3)
         over.set()
@@ -168,9 +167,8 @@ async def scripted(*replies: bytes) -> AsyncIterator[tuple[str, list[str]]]:
                 await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", heads
+    async with raw_server(serve) as port:
+        yield f"http://127.0.0.1:{port}/v1", heads
 
 
 def reply_of(body: bytes, *headers: str) -> bytes:

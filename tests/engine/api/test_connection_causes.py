@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 import errno
@@ -20,8 +19,10 @@ from runware_provider.engine.api.client import Client, Lost, NotSent
 from runware_provider.engine.api.connection_causes import cause_of
 from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import Unreachable
+from tests.raw_server import raw_server
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator
     from pathlib import Path
 
@@ -36,9 +37,8 @@ async def listening(says: bytes = b"", tls: ssl.SSLContext | None = None) -> Asy
             writer.write(says)
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    async with raw_server(serve, ssl=tls) as port:
+        yield port
 
 
 async def told_of(base_url: str, timeout_s: float = 5) -> NotSent | Lost:

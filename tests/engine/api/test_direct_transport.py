@@ -16,6 +16,7 @@ from runware_provider.engine.api import direct_transport
 from runware_provider.engine.api.client import Client, Lost, NotSent
 from runware_provider.engine.api.proxies import proxy_for
 from runware_provider.engine.endpoint import Endpoint
+from tests.raw_server import raw_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -64,9 +65,8 @@ async def answering() -> AsyncIterator[tuple[str, Connections]]:
             end.set_result(error)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**16)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", connections
+    async with raw_server(serve, limit=2**16) as port:
+        yield f"http://127.0.0.1:{port}/v1", connections
 
 
 def says(*left_s: float) -> Callable[[], float]:
@@ -172,9 +172,7 @@ async def test_a_reply_whose_headers_never_end_is_lost_before_it_takes_memory() 
                 await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server, Client(Endpoint(f"http://127.0.0.1:{port}/v1", KEY)) as client:
+    async with raw_server(serve) as port, Client(Endpoint(f"http://127.0.0.1:{port}/v1", KEY)) as client:
         with pytest.raises(Lost) as lost:
             await client.ask(b"[]", 30)
     assert not lost.value.timed_out
