@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
+from runware_provider.engine.money import digits
 from runware_provider.engine.plain_text import printable
 
 if TYPE_CHECKING:
@@ -53,10 +54,5 @@ def shard_label(
         f"{shard['rows'] if rows is None else rows:,} rows",
     ]
     if usd is not None:
-        parts.append(dollars(usd))
+        parts.append(f"${digits(usd)}")
     return printable(" · ".join(parts))
-
-
-def dollars(usd: float) -> str:
-    """An amount in USD, to the cent; of less than a cent, to the hundredth of one."""
-    return f"${usd:,.2f}" if usd >= 0.01 or not usd else f"${usd:.4f}"

@@ -12,6 +12,7 @@ from airflow.sdk.configuration import conf
 from runware_provider.engine.errors import NothingToDo, SplitOutdated, how_far
 from runware_provider.engine.job.endings import shard_end
 from runware_provider.engine.job.shard_counts import LEAST_ROWS, SHARDS, check_counts
+from runware_provider.engine.plain_text import wrapped
 from runware_provider.job_task import JobTask
 from runware_provider.object_stores import airflow_stores
 from runware_provider.published import told_of
@@ -77,9 +78,9 @@ class SplitShardsOperator(ShardsTask):
 
         most = min(self.shards, conf.getint("core", "max_map_length", fallback=self.shards))
         if most < self.shards:
-            self.log.warning(
-                "[core] max_map_length allows %s shards, not %s", f"{most:,}", f"{self.shards:,}"
-            )
+            told = f"[core] max_map_length allows {most:,} shards, not {self.shards:,}."
+            for line in wrapped("Warning", told):
+                self.log.warning("%s", line)
         return split_shards(
             spec, endpoint, shards=most, least_rows=self.least_rows, stop=stop, stores=airflow_stores()
         )

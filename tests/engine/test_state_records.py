@@ -16,6 +16,8 @@ DAMAGED = (
     b'{"job_id": "of no format"}',
     b'{"format": "1"}',
     b'{"format": true}',
+    b'{"format": 0}',
+    b'{"format": -1}',
     b'{"format": 1',
     b'{"format":' + b"[" * 200_000,
     b"\xff\xfe{\x00",

@@ -38,7 +38,7 @@ def decoded(
         _check_encodable(record, data)
     except (ValueError, RecursionError):  # RecursionError: a damaged file may nest brackets without end
         record = None
-    if not isinstance(record, dict) or type(record.get("format")) is not int:
+    if not isinstance(record, dict) or type(record.get("format")) is not int or record["format"] < 1:
         raise damaged(path, remedy)
     refuse_newer(path, record["format"], newest)
     if PROOF not in record:
