@@ -191,7 +191,7 @@ class Limits(ValueObject):
 
     requests: Annotated[WholeNumber, Field(ge=1, le=64)] = 4
     """HTTP requests under way at once."""
-    max_outstanding: Annotated[WholeNumber, Field(ge=1, le=100_000)] = 10_000
+    max_outstanding: Annotated[WholeNumber, Field(ge=1, le=100_000)] = 12_000
     """Inferences under way at the vendor at once, at most: how many fit, the job finds out by itself."""
     tasks_per_request: Annotated[WholeNumber, Field(ge=1, le=1000)] = 50
     """Tasks in one POST; with sync delivery at most 8, since the reply waits for the slowest."""
@@ -210,8 +210,8 @@ class Limits(ValueObject):
     retry_lost: bool = True
     """Whether an accepted inference that never showed up, and may have been billed, gets a further attempt."""
     poll_interval_s: Seconds = 1.0
-    """Seconds from acceptance to the first look at a result, until it is known how long answers take; from then on
-    the least between two looks, which become rarer with its age."""
+    """Seconds between two looks at a result at least, where answers take long; fast ones are looked for sooner, and looks
+    become rarer with its age."""
     deadline_s: Seconds = 1_800.0
     """Seconds after which an inference that never showed up is looked for in the archive, then given up."""
     request_timeout_s: Seconds = 60.0

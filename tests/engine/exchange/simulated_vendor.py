@@ -1,6 +1,7 @@
 """A vendor with slots and a queue, and a client that sends as its pace allows, in simulated seconds.
 
-Only what the pace can see is modelled: requests of many tasks, refusals, answers that are seen at the next look.
+Only what the pace can see is modelled: requests of many tasks, refusals, answers that are seen at the next look. When that
+is, says the engine's own `Patience`.
 """
 
 from __future__ import annotations
@@ -12,16 +13,25 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from runware_provider.engine.exchange.canary import RECORDS as CANARY
+from runware_provider.engine.exchange.inference import Inference
+from runware_provider.engine.exchange.latencies import Latencies
+from runware_provider.engine.exchange.patience import Patience
+from runware_provider.engine.exchange.sending import UNDECIDED, worth_sending
+from runware_provider.engine.identity import Key
+from runware_provider.engine.job.failure_watch import FEWEST
+from runware_provider.engine.spec import Limits
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROUND_TRIP_S = 0.05
-REQUESTS = 4
-TASKS_A_REQUEST = 50
-CANARY = 5
-LOOKS_PER_AGE = 0.2
-"""An answer is seen at the first look after it was there; looks become rarer with its age."""
-RETRY_S = 0.5
+LIMITS = Limits()
+REQUESTS = LIMITS.requests
+TASKS_A_REQUEST = LIMITS.tasks_per_request
+LOOKS_A_REQUEST = LIMITS.polls_per_request
+TICK_S = 0.25
+NO_KEY = Key(bytes(16), 0, 0)
 
 
 class Pacing(Protocol):
@@ -32,7 +42,7 @@ class Pacing(Protocol):
 
     def answered(self, latency_s: float, now: float) -> None: ...
 
-    def refused(self, count: int, under_way: int, now: float) -> None: ...
+    def refused(self, count: int, under_way: int) -> None: ...
 
     def look(self, now: float) -> None: ...
 
@@ -49,7 +59,7 @@ class Fixed:
     def answered(self, latency_s: float, now: float) -> None:
         pass
 
-    def refused(self, count: int, under_way: int, now: float) -> None:
+    def refused(self, count: int, under_way: int) -> None:
         pass
 
     def look(self, now: float) -> None:
@@ -76,15 +86,35 @@ class Seen:
 
     completed_at: list[float] = field(default_factory=list)
     refused: int = 0
+    looks: int = 0
+    """At a task, in all."""
     windows: list[tuple[float, int]] = field(default_factory=list)
-    latencies: list[tuple[float, float]] = field(default_factory=list)
+    under_way: list[tuple[float, int]] = field(default_factory=list)
+    """At the vendor, after each request."""
+    running: list[tuple[float, int]] = field(default_factory=list)
+    """In slots, after each change."""
 
     def per_second(self, since: float, until: float) -> float:
         return sum(since <= at < until for at in self.completed_at) / (until - since)
 
+    def busy(self, since: float, until: float) -> float:
+        """Tasks in slots at a time, on average; with a queue, that is what no pace exceeds."""
+        worked = 0.0
+        for (start, number), (end, _) in itertools.pairwise([*self.running, (until, 0)]):
+            worked += number * max(0.0, min(end, until) - max(start, since))
+        return worked / (until - since)
+
     def finished_share_at(self, share: float) -> float:
         """When so many of the tasks were done."""
         return sorted(self.completed_at)[int(share * (len(self.completed_at) - 1))]
+
+    def reached_at(self, under_way: float) -> float:
+        """When so much was under way for the first time."""
+        return next((at for at, number in self.under_way if number >= under_way), math.inf)
+
+    @property
+    def most_under_way(self) -> int:
+        return max(number for _, number in self.under_way)
 
 
 class Simulation:
@@ -114,19 +144,22 @@ class Simulation:
         self._shares = shares_slots
         self._refuses = refuses
         self._dice = random.Random(seed)  # noqa: S311 - the same job each time
+        self._network = random.Random(seed)  # noqa: S311 - dice of its own, so that latencies stay the same
         self._events: list[tuple[float, int, str, Any]] = []
         self._order = itertools.count()
         self.now = 0.0
-        self._requests = self._requests_made = 0
-        self._under_way = self._accepted = self._canaries = 0
-        self._accepted_at: dict[int, float] = {}
+        self._requests = self._requests_made = self._polls = 0
+        self._under_way = self._accepted = self._canaries = self._answers = 0
+        self._inferences: dict[int, Inference] = {}
+        self._patience = Patience(LIMITS, 0.0, Latencies(), lambda: self._under_way)
+        self._to_look_at: list[tuple[float, int]] = []
+        self._done: set[int] = set()
         self._task = itertools.count()
         self._running: set[int] = set()
         self._waiting: list[int] = []
         self._work: list[tuple[float, int]] = []
         self._work_done = self._worked_at = 0.0
         self._worker = 0
-        self._usual_s = 1.0
         self.seen = Seen()
 
     def run(self, until: float = math.inf) -> Seen:
@@ -136,6 +169,10 @@ class Simulation:
             getattr(self, f"_{kind}")(what)
         return self.seen
 
+    def _on_the_way(self) -> float:
+        """When what is sent now arrives: no two requests at the same time."""
+        return self.now + ROUND_TRIP_S / 2 * self._network.uniform(0.8, 1.2)
+
     def _at(self, when: float, kind: str, what: Any = None) -> None:
         heapq.heappush(self._events, (when, next(self._order), kind, what))
 
@@ -143,63 +180,94 @@ class Simulation:
 
     def _tick(self, _: None) -> None:
         self._start_waiting()
+        self._act()
+        if self._left or self._under_way:
+            self._at(self.now + TICK_S, "tick")
+
+    def _act(self, _: None = None) -> None:
         self._pace.look(self.now)
         self._send()
-        if self._left or self._under_way:
-            self._at(self.now + 0.25, "tick")
+        self._ask()
 
-    def _send(self, _: None = None) -> None:
+    def _send(self) -> None:
         while self._requests < REQUESTS:
-            window = self._pace.window if self.seen.latencies else CANARY
+            window = self._pace.window
             free = window - self._under_way
-            if not self.seen.latencies:
-                free = CANARY - self._canaries
-            if free < min(TASKS_A_REQUEST, max(1, window // 10)) and self._under_way:
-                return
+            if self._answers < FEWEST:
+                free = min(window, UNDECIDED) - self._under_way
+            if not self._answers:
+                free = min(free, CANARY - self._canaries)
             count = min(free, TASKS_A_REQUEST, self._left)
-            if count <= 0:
+            if count <= 0 or (self._under_way and free < worth_sending(window, TASKS_A_REQUEST)):
                 return
             self._left -= count
             self._canaries += count
             self._under_way += count
             self._requests += 1
-            self._at(self.now + ROUND_TRIP_S / 2, "arrive", count)
+            self._at(self._on_the_way(), "arrive", count)
 
     def _reply(self, told: tuple[list[int], int]) -> None:
         tasks, refused = told
         self._requests -= 1
         self._under_way -= refused
-        self._left += refused
         self._accepted += len(tasks)
         self.seen.refused += refused
         for task in tasks:
-            done_at = self._accepted_at[task]
-            self._accepted_at[task] = self.now
-            if done_at > 0:
-                self._at(self._next_look(self.now, done_at), "see", task)
+            inference = Inference(NO_KEY, "", 0, 1, 0, "", accepted=True)
+            inference.since = inference.looked_at = self.now
+            self._inferences[task] = inference
+            heapq.heappush(self._to_look_at, (self.now + self._patience.first_poll_s(), task))
         if tasks:
             self._pace.accepted(len(tasks), self._accepted, self.now)
         if refused:
-            self._pace.refused(refused, self._accepted, self.now)
-            self._at(self.now + RETRY_S, "send")
-        else:
-            self._send()
+            self._pace.refused(refused, self._accepted)
+            self._at(self.now + self._patience.before_next_attempt_s(1), "come_back", refused)
+        self._act()
 
-    def _next_look(self, accepted_at: float, done_at: float) -> float:
-        look_at = accepted_at + 0.3 * self._usual_s
-        while look_at < done_at:
-            look_at += max(0.05 * self._usual_s, min(60.0, LOOKS_PER_AGE * (look_at - accepted_at)))
-        return look_at
+    def _come_back(self, refused: int) -> None:
+        self._left += refused
+        self._act()
+
+    def _ask(self) -> None:
+        while self._polls < REQUESTS // 2 and self._to_look_at and self._to_look_at[0][0] <= self.now:
+            until, chunk = self.now + self._patience.along_s(), []
+            while self._to_look_at and self._to_look_at[0][0] <= until and len(chunk) < LOOKS_A_REQUEST:
+                chunk.append(heapq.heappop(self._to_look_at)[1])
+            self._polls += 1
+            self.seen.looks += len(chunk)
+            self._at(self._on_the_way(), "look", chunk)
+        if self._to_look_at and self._polls < REQUESTS // 2:
+            self._at(self._to_look_at[0][0], "wake")
+
+    def _wake(self, _: None) -> None:
+        if self._to_look_at and self._to_look_at[0][0] <= self.now:
+            self._act()
+
+    def _look(self, chunk: list[int]) -> None:
+        self._at(self._on_the_way(), "looked", (chunk, [task for task in chunk if task in self._done]))
+
+    def _looked(self, told: tuple[list[int], list[int]]) -> None:
+        chunk, done = told
+        self._polls -= 1
+        for task in set(chunk).difference(done):
+            inference = self._inferences[task]
+            inference.looked_at = self.now
+            due = self.now + self._patience.next_poll_s(inference, self.now)
+            heapq.heappush(self._to_look_at, (due, task))
+        for task in done:
+            self._see(task)
+        self._act()
 
     def _see(self, task: int) -> None:
         self._under_way -= 1
         self._accepted -= 1
-        latency_s = self.now - self._accepted_at.pop(task)
-        self._usual_s += 0.05 * (latency_s - self._usual_s)
+        self._answers += 1
+        self._done.discard(task)
+        inference = self._inferences.pop(task)
+        latency_s = self.now - inference.since
+        self._patience.latencies.saw(latency_s, inference.looked_at - inference.since, self.now)
         self._pace.answered(latency_s, self.now)
-        self.seen.latencies.append((self.now, latency_s))
         self.seen.windows.append((self.now, self._pace.window))
-        self._send()
 
     # The vendor.
 
@@ -213,12 +281,13 @@ class Simulation:
                 break
             task = next(self._task)
             tasks.append(task)
-            self._accepted_at[task] = -1.0  # until the client knows of it
             if free:
                 self._start(task)
             else:
                 self._waiting.append(task)
-        self._at(self.now + ROUND_TRIP_S / 2, "reply", (tasks, count - len(tasks)))
+        self.seen.under_way.append((self.now, len(self._running) + len(self._waiting)))
+        self.seen.running.append((self.now, len(self._running)))
+        self._at(self._on_the_way(), "reply", (tasks, count - len(tasks)))
 
     def _start(self, task: int) -> None:
         needs_s = self._latency_s(self._dice)
@@ -239,10 +308,8 @@ class Simulation:
         self._running.discard(task)
         self._start_waiting()
         self.seen.completed_at.append(self.now)
-        if self._accepted_at[task] < 0:
-            self._accepted_at[task] = self.now  # done before the client knows that it was accepted
-        else:
-            self._at(self._next_look(self._accepted_at[task], self.now), "see", task)
+        self.seen.running.append((self.now, len(self._running)))
+        self._done.add(task)
 
     def _speed(self) -> float:
         return min(1.0, self._slots(self._worked_at) / max(1, len(self._running)))

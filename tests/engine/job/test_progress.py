@@ -148,6 +148,15 @@ def test_what_is_waited_for_is_named_while_no_row_is_done() -> None:
     assert "answers" not in progress(**fields, quiet_s=3).line()
 
 
+def test_how_much_may_be_under_way_is_told_with_the_reason_while_there_is_more_to_send() -> None:
+    fields: dict[str, Any] = {"done": 250, "elapsed_s": 50, "outstanding": 480, "window": 500}
+    fields["window_reason"] = "answers come as fast as before"
+    said = "480 under way of at most 500 (answers come as fast as before)"
+    assert said in progress(**fields).line()
+    assert all(len(line) <= 100 for line in progress(**fields).lines())
+    assert "480 under way," in progress(**{**fields, "done": 600}).line(), "all of the rest is under way"
+
+
 def test_each_inference_under_way_waits_for_something() -> None:
     flight = Flight()
     states: list[dict[str, Any]] = [

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from runware_provider.engine.exchange.pace import Pace
 from runware_provider.engine.job.run_watch import RunWatch
 from runware_provider.engine.outcome.rows import Judgement, Outcome
 
@@ -52,3 +53,14 @@ def test_how_long_no_row_came_is_told() -> None:
     watch.report()
     (told,) = moment.seen
     assert "waiting for 30 min 0 s for the last 2, 64 under way" in told.line()
+
+
+def test_the_reason_for_the_present_window_is_told() -> None:
+    moment = Moment()
+    watch = moment.watch()
+    watch.pace = Pace(10_000)
+    watch.pace.refused(20, 60)
+    watch.report()
+    (told,) = moment.seen
+    assert "64 under way of at most 60 (the API had no room for 20)" in told.line()
+    assert (told.window, told.window_reason) == (watch.pace.window, watch.pace.reason)

@@ -336,6 +336,25 @@ def test_the_bill_is_read_and_reset_over_http(server, client, make):
     assert client.get(f"{local}/bill?summary=1").json()["executed"] == 0
 
 
+def test_the_bill_says_when_each_task_was_accepted_and_done(clock, connect, make):
+    with LocalServer(ServerSettings(latency=5, capacity=1), clock=clock) as server:
+        tasks, began = [make(), make()], clock.now
+        connect(server).post("", json=tasks)
+        clock.advance(60)
+        entries = [server.bill()["tasks"][task["taskUUID"]] for task in tasks]
+    assert [entry["accepted_s"] - began for entry in entries] == [0, 0]
+    assert [entry["finished_s"] - began for entry in entries] == [5, 10]
+
+
+def test_the_capacity_changes_over_http(clock, connect, make):
+    with LocalServer(ServerSettings(latency=5, capacity=10), clock=clock) as server:
+        client, local = connect(server), server.base_url.removesuffix("/v1") + "/_local/capacity"
+        assert client.post(local, json={"capacity": 1, "queue": 1}).status_code == 200
+        assert codes(client.post("", json=[make() for _ in range(3)])) == ["inferenceRateLimitExceeded"]
+        refused = client.post(local, json={"capacity": 0})
+        assert (refused.status_code, codes(refused)) == (400, ["invalidCapacity"])
+
+
 def test_faults_are_scripted_and_removed_over_http(server, client, make):
     local = server.base_url.removesuffix("/v1") + "/_local/faults"
     client.post(local, json={"kind": "refuse_request", "status": 503})

@@ -42,6 +42,23 @@ def test_a_wait_over_the_limit_is_refused():
     assert slots.admit(1.0, [1.0]) == [5.0]
 
 
+def test_where_slots_are_taken_away_the_next_begins_when_fewer_than_the_new_number_run():
+    slots = Slots(3)
+    slots.admit(0.0, [5.0, 6.0, 7.0])
+    slots.resize(1.0, 2, None)
+    assert slots.admit(1.0, [1.0]) == [7.0], "at 6.0 only one of the three still runs"
+
+
+def test_where_slots_are_added_the_next_begin_at_once():
+    slots = Slots(1, queue=1)
+    slots.admit(0.0, [5.0, 5.0])
+    slots.resize(1.0, 3, 0)
+    assert slots.admit(1.0, [1.0, 1.0]) == [2.0, 2.0]
+    assert slots.waiting(1.0) == 1, "what waited before still waits"
+    with pytest.raises(QueueFullError):
+        slots.admit(1.0, [1.0])
+
+
 def test_an_inference_that_never_ends_does_not_block_its_slot():
     slots = Slots(1)
     assert slots.admit(0.0, [math.inf]) == [math.inf]

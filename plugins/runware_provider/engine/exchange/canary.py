@@ -93,18 +93,35 @@ class Canary:
         passed: Verdicts = []
         for inference, entry in verdicts:
             self._awaited.discard(inference)
-            if entry.kind is Kind.ANSWERED or proven:
-                self.open = False
-            refused = entry.kind is Kind.ERROR and entry.family in FAMILIES
-            group = self._refusals if refused and inference in self._members else passed
-            group.append((inference, entry))
-        if self.open and (self._awaited or not self._members):
+            if self._is_held_back(inference, entry):
+                self._refusals.append((inference, entry))
+            else:
+                passed.append((inference, entry))
+        is_well = any(proven or entry.kind is Kind.ANSWERED for _, entry in verdicts)
+        # The request is well, so that refusals are about their records, and count.
+        if is_well:
+            return self._let_all_through(passed)
+        # Others may yet show that it is.
+        if self._awaited or not self._members:
             return LetThrough(passed)
+        # The request is at fault. The records keep their chance, and nothing more is sent, or paid for.
+        if self._all_were_refused_alike():
+            kept = [_as_kept(inference, entry) for inference, entry in self._refusals]
+            return LetThrough(passed, kept, self._stop())
+        # They failed for reasons of their own.
+        return self._let_all_through(passed)
+
+    def _is_held_back(self, inference: Inference, entry: Entry) -> bool:
+        """Whether this verdict may be about the request in the place of its record."""
+        is_refusal = entry.kind is Kind.ERROR and entry.family in FAMILIES
+        return is_refusal and inference in self._members
+
+    def _all_were_refused_alike(self) -> bool:
         codes = {entry.code for _, entry in self._refusals}
-        if self.open and len(codes) == 1 and len(self._refusals) == len(self._members):
-            return LetThrough(
-                passed, [_as_kept(inference, entry) for inference, entry in self._refusals], self._stop()
-            )
+        return len(codes) == 1 and len(self._refusals) == len(self._members)
+
+    def _let_all_through(self, passed: Verdicts) -> LetThrough:
+        """What was held back counts now, and nothing is held back any more."""
         self.open = False
         return LetThrough(passed + self._refusals)
 

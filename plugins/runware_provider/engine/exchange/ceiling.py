@@ -1,15 +1,19 @@
 """Where the API said that it has no room, and when a little more may be tried. Pure.
 
-A refusal costs nothing but a request, yet a job that lives at the edge would be refused all the time. So each answer
-earns a part of a probe, and a probe that is refused is paid for with what was earned.
+A refusal costs nothing but a request, yet a job that lives at the edge would be refused all the time. So a probe has to be
+earned, by answers and by time, and one that is refused is paid for with what was earned.
 """
 
 from __future__ import annotations
 
-EARNED = 0.015
-"""Of a probe, by each answer: of a hundred tasks, so many are refused for want of room at most, in the long run."""
+EARNED_BY_ANSWER = 0.003
+"""Of a probe: of a thousand tasks, so many are refused for want of room at most, in the long run."""
+EARNED_BY_COHORT = 0.3
+"""Of a probe, by each cohort that stays within the ceiling: few slots are not left alone for ever."""
 MOST_EARNED = 20.0
-MOST_OWED = 3.0
+MOST_OWED = 1.0
+MOST_AT_ONCE = 4
+"""Times the ceiling: so far probes follow each other without a look at the latency."""
 
 
 class Ceiling:
@@ -20,17 +24,29 @@ class Ceiling:
         """So many were under way when it was full; None while no refusal says so."""
         self._step = 1
         self._earned = 1.0
-        self._probing = False
+        self._probing_from: int | None = None
+        """The ceiling at the first of some probes that follow each other; None while none is made."""
 
     def answered(self) -> None:
         """An answer came."""
-        self._earned = min(MOST_EARNED, self._earned + EARNED)
+        self._earn(EARNED_BY_ANSWER)
+
+    def kept(self) -> None:
+        """A cohort was answered without a refusal."""
+        self._probing_from = None
+        self._earn(EARNED_BY_COHORT)
+
+    def _earn(self, part: float) -> None:
+        self._earned = min(MOST_EARNED, self._earned + part)
 
     def probe(self) -> int | None:
         """So many under way may be tried now; None where the ceiling has to be respected."""
         if self.at is None or self._earned < 1:
             return None
-        self._probing = True
+        if self._probing_from is None:
+            self._probing_from = self.at
+        elif self.at >= MOST_AT_ONCE * self._probing_from:
+            return None
         return self.at + self._step
 
     def accepted(self, under_way: int) -> bool:
@@ -42,15 +58,13 @@ class Ceiling:
         return True
 
     def refused(self, count: int, under_way: int) -> int:
-        """So many were refused while so many are under way; returns the ceiling.
-
-        Who was at the limit stays a little below it: what is done but was not seen yet counts as under way, so the
-        limit is never sharp.
-        """
-        # Only a probe that was refused is paid for: one refusal out of the blue must not stop the search for room.
-        if self._probing:
+        """So many were refused while so many are under way; returns the ceiling."""
+        # Only what a probe brought about is paid for: one refusal out of the blue must not stop the search for room.
+        if self._probing_from is not None:
             self._earned = max(-MOST_OWED, self._earned - count)
-        self._probing = False
+            # What is refused below is not for the probe.
+            if under_way <= self._probing_from:
+                self._probing_from = None
         self._step = 1
-        self.at = max(1, under_way - under_way // 33)
+        self.at = max(1, under_way)
         return self.at

@@ -246,7 +246,7 @@ class Exchange:
         effects = await work
         now = self._now()
         self._note_contact(effects, now)
-        self._learn(effects, now)
+        self._learn(effects)
         through = self._canary.let_through(effects.verdicts, proven=watch.proven)
         if effects.stop is not None:
             self._stop(effects.stop)
@@ -264,12 +264,12 @@ class Exchange:
         """A sync request is accepted by nothing but its answers: it counts from when it is sent."""
         self._pace.accepted(count, self._flight.outstanding, now)
 
-    def _learn(self, effects: Effects, now: float) -> None:
+    def _learn(self, effects: Effects) -> None:
         """What the pace and the budget learn from a reply."""
         if effects.accepted:
             self._pace.accepted(effects.accepted, self._flight.arrived, effects.accepted_at)
         if effects.refused:
-            self._pace.refused(effects.refused, self._flight.arrived, now)
+            self._pace.refused(effects.refused, self._flight.arrived)
         # The pace knows each again by when it was accepted, so that it gets the times of the reply, and none of its own.
         for ended in effects.ended_otherwise:
             self._pace.ended_otherwise(ended.latency_s, ended.at)

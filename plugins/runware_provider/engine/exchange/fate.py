@@ -48,9 +48,9 @@ class Fates:
         self.redactor = self._moves.redactor
 
     @property
-    def shortest_poll_s(self) -> float:
-        """Seconds between two looks at an inference at least."""
-        return self._moves.patience.shortest_poll_s()
+    def asked_along_s(self) -> float:
+        """What is due within so many seconds is asked for along with what is due now."""
+        return self._moves.patience.along_s()
 
     def not_sent(self, chunk: list[Inference], now: float) -> Effects:
         """The connection for a chunk of tasks could not be opened: nothing was sent."""

@@ -83,6 +83,8 @@ class Inference:
     """When it may be sent again at the earliest: another process may have sent it a moment ago."""
     since: float = 0.0
     """When the waiting began; polls become rarer with its age."""
+    looked_at: float = 0.0
+    """When getResponse said last that there is no answer yet; as `since` before it was asked."""
     no_room_since: float | None = None
     """Since when the API has no room for it."""
     verdict_is_a_guess: bool = False

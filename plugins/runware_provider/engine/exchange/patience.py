@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from runware_provider.engine.api.error_families import back_off_s
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runware_provider.engine.exchange.inference import Inference
     from runware_provider.engine.exchange.latencies import Latencies
     from runware_provider.engine.spec import Limits
@@ -37,10 +39,20 @@ LONGEST_REPLAY_S = 8.0
 """The longest pause before a task is sent again, where only its sends go wrong."""
 SHORTEST_POLL_S = 0.1
 """However fast the answers come, nothing is asked for more often, unless `limits.poll_interval_s` is shorter."""
-SOONER = 0.9
-"""Of the time after which the fast answers were seen: if they are there by then, the next look comes sooner still."""
-POLLS_PER_AGE = 0.2
-"""Of the time that an inference has been waited for: the pause until it is asked for again."""
+SOONER = 0.95
+"""Of the time after which the fast answers are there: a look that comes a little too soon shows that it does."""
+RARE = 0.2
+"""Of its age: the longest pause until an inference is asked for again, so that an answer is late by a fifth at most."""
+CLOSE = 0.05
+"""The same where answers differ little."""
+CLOSE_AT_FIRST = 0.1
+"""The same as long as nobody knows how long answers take."""
+LOOKS_AT_MANY = 4
+"""About so many looks at each inference fall into the time in which most answers come."""
+LOOKS_AT_FEW = 10
+"""The same where one request asks for all that are under way."""
+OVERDUE = 1.25
+"""Times the age at which most answers are there: from then on nobody knows when one comes."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +63,13 @@ class Patience:
         limits: of the job.
         spread: 0 to 1, different in each process, so that many clients do not come back together.
         latencies: of late.
+        under_way: how many inferences are.
     """
 
     limits: Limits
     spread: float
     latencies: Latencies
+    under_way: Callable[[], int]
 
     def back_off_s(self, inference: Inference) -> float:
         """Seconds before the next request about an inference after some that brought nothing usable."""
@@ -108,23 +122,44 @@ class Patience:
 
     def first_poll_s(self) -> float:
         """Seconds from the acceptance to the first look: about as long as fast answers take."""
-        fast_s = self.latencies.fast_s
-        if fast_s is None:
-            return self.limits.poll_interval_s
-        return max(self.shortest_poll_s(), SOONER * fast_s)
+        if not self.latencies.are_known:
+            return self.shortest_poll_s()
+        return max(self.shortest_poll_s(), SOONER * self.latencies.fast_s)
 
     def shortest_poll_s(self) -> float:
         """Seconds between two looks at least."""
-        fast_s = self.latencies.fast_s
-        if fast_s is None:
-            return self.limits.poll_interval_s
-        return min(self.limits.poll_interval_s, max(SHORTEST_POLL_S, POLLS_PER_AGE * fast_s))
+        shortest_s = SHORTEST_POLL_S
+        if self.latencies.are_known:
+            shortest_s = max(SHORTEST_POLL_S, CLOSE * self.latencies.fast_s)
+        return min(self.limits.poll_interval_s, shortest_s)
+
+    def along_s(self) -> float:
+        """What is due within so many seconds is asked for along with what is due now: that costs next to nothing."""
+        if not self.latencies.are_known:
+            return self.shortest_poll_s()
+        return max(self.shortest_poll_s(), self._bulk_pause_s() / 2)
 
     def next_poll_s(self, inference: Inference, now: float) -> float:
-        """Seconds until an inference that is waited for is asked for again: the older, the rarer."""
-        interval = self.shortest_poll_s()
-        pause = max(interval, min(LONGEST_POLL_S, POLLS_PER_AGE * (now - inference.since)))
+        """Seconds until an inference that is waited for is asked for again."""
+        shortest_s = self.shortest_poll_s()
+        pause_s = max(shortest_s, self._pause_s(now - inference.since))
         for moment in (inference.deadline, inference.look_up_at):
             if moment is not None and moment > now:
-                pause = min(pause, max(interval, moment - now))
-        return pause
+                pause_s = min(pause_s, max(shortest_s, moment - now))
+        return pause_s
+
+    def _pause_s(self, age_s: float) -> float:
+        """Seconds until the next look at what is so old: as rare as the answers to be expected allow."""
+        if not self.latencies.are_known:
+            return min(LONGEST_POLL_S, CLOSE_AT_FIRST * age_s)
+        rare_s = min(LONGEST_POLL_S, RARE * age_s)
+        if age_s > OVERDUE * self.latencies.late_s:
+            return rare_s
+        # Where they come within a short time of one another, it pays to look when they do.
+        return min(rare_s, max(CLOSE * age_s, self._bulk_pause_s()))
+
+    def _bulk_pause_s(self) -> float:
+        """Seconds between two looks while most answers come."""
+        fits_one_request = self.under_way() <= self.limits.polls_per_request
+        looks = LOOKS_AT_FEW if fits_one_request else LOOKS_AT_MANY
+        return (self.latencies.late_s - self.latencies.fast_s) / looks

@@ -54,4 +54,4 @@ class Polls:
         due = self.flight.due(Phase.WAITING)
         if due is None or due > now:
             return []
-        return self.flight.take_to_ask(now + self.collector.fates.shortest_poll_s / 2, most)
+        return self.flight.take_to_ask(now + self.collector.fates.asked_along_s, most)

@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 SYNC_TASKS_PER_REQUEST = 8
 UNDECIDED = 64
 """Inferences that may be paid for at most before it is known whether all of them fail."""
+WORTH = 20
+"""One request for each so many parts of the window, at most."""
+
+
+def worth_sending(window: int, per_request: int) -> int:
+    """Tasks that make a request worth it, where something is under way already.
+
+    Args:
+        window: what may be under way.
+        per_request: tasks of one request at most.
+    """
+    return min(per_request, max(1, window // WORTH))
 
 
 @dataclass(kw_only=True)
@@ -83,12 +95,12 @@ class Sending:
     def _room(self, *, undecided: bool) -> int:
         """Tasks for the next request; it waits until a request is worth it, unless nothing else is under way."""
         window, outstanding = self.pace.window, self.flight.outstanding
-        free = window - outstanding
+        undurable = 0
         # An answer counts against a job that should stop only once it is durable.
         if undecided:
-            free = min(window, UNDECIDED) - outstanding - self.undurable
-        worth = min(self.per_request, max(1, window // 10))
-        if free < worth and outstanding:
+            window, undurable = min(window, UNDECIDED), self.undurable
+        free = window - outstanding - undurable
+        if free < worth_sending(window, self.per_request) and outstanding:
             return 0
         return min(free, self.per_request)
 

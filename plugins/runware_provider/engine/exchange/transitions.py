@@ -51,7 +51,7 @@ class Transitions:
         self.flight = flight
         self.limits = limits
         self.latencies = Latencies()
-        self.patience = Patience(limits, spread, self.latencies)
+        self.patience = Patience(limits, spread, self.latencies, lambda: flight.outstanding)
         self.redactor = redactor if redactor is not None else Redactor()
         self.reached = False
         """Whether the API spoke to this process."""
@@ -71,7 +71,7 @@ class Transitions:
         inference.doubtful_errors = inference.unanswered_sends = 0
         self.heard_from_polls(inference)
         inference.no_room_since = None
-        inference.since = now
+        inference.since = inference.looked_at = now
         inference.look_up_at = now + self.limits.first_look_up_s
         inference.deadline = now + (self.limits.deadline_s if patience_s is None else patience_s)
         self.flight.move(inference, Phase.WAITING, now + self.patience.first_poll_s())
@@ -79,6 +79,7 @@ class Transitions:
     def wait_on(self, inference: Inference, now: float) -> None:
         """Nothing new: it is asked for again."""
         inference.doubtful_errors = 0
+        inference.looked_at = now
         self.heard(inference)
         self.flight.move(inference, asking(inference), now + self.patience.next_poll_s(inference, now))
 
@@ -138,9 +139,12 @@ class Transitions:
     def answer(self, inference: Inference, item: Mapping[str, Any], now: float, effects: Effects) -> None:
         """It was answered."""
         usage = usage_of(item)
-        latency = now - inference.sent_at if inference.sent_at is not None else None
-        if latency is not None:
-            self.latencies.saw(latency)
+        latency = None
+        if inference.sent_at is not None:
+            latency = now - inference.sent_at
+            # A sync reply has the answer when it comes; what was accepted is looked for now and then.
+            not_there = inference.looked_at - inference.since if inference.accepted else latency
+            self.latencies.saw(latency, not_there, now)
         entry = inference.entry(
             Kind.ANSWERED,
             cost=as_kept(cost_of(item)),

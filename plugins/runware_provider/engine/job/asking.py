@@ -171,7 +171,7 @@ class _Asking:
         decider, flight, account = await self._looked_ahead()
         feed = self._feed(flight, decider)
         async with self._kept_on_failure(feed, flight):
-            async with self._paced() as pace:
+            async with self._paced(feed.watch) as pace:
                 await self._exchange(flight, account, pace).run(feed, feed.watch, stop)
             await self._leftovers().ask(self.job.ledger.unsettled())
             await feed.finish()
@@ -186,7 +186,7 @@ class _Asking:
         decider, flight, account = await self._looked_ahead()
         feed = self._feed(flight, decider)
         async with self._kept_on_failure(feed, flight):
-            async with self._paced() as pace:
+            async with self._paced(feed.watch) as pace:
                 await self._exchange(flight, account, pace).run(feed, feed.watch, stop, until="sent")
             await feed.in_hand.staging.abandon()
         feed.watch.report()
@@ -214,12 +214,12 @@ class _Asking:
             raise
 
     @contextlib.asynccontextmanager
-    async def _paced(self) -> AsyncIterator[Pace]:
+    async def _paced(self, watch: RunWatch) -> AsyncIterator[Pace]:
         """Begin with the window that the last process of this place found, and leave the own one to the next."""
         prepared = self.job.prepared
         storage, place, model = prepared.storage, prepared.place_state, prepared.spec.model
         before = await asyncio.to_thread(read_pace, storage, place, model)
-        pace = Pace(prepared.spec.limits.max_outstanding, before, log.debug)
+        watch.pace = pace = Pace(prepared.spec.limits.max_outstanding, before, log.debug)
         try:
             yield pace
         finally:

@@ -48,6 +48,10 @@ class Progress:
     """Since a row was done."""
     waits: Sequence[Wait] = ()
     """What is waited for, while no row is done."""
+    window: int | None = None
+    """Inferences that may be under way; None where nobody says."""
+    window_reason: str = ""
+    """Why so many."""
 
     @property
     def worked(self) -> int:
@@ -112,7 +116,7 @@ class Progress:
             facts.append(f"{self.reused:,} answered before")
         facts += self._pace()
         if self.outstanding:
-            facts.append(f"{self.outstanding:,} under way")
+            facts.append(self._under_way())
         if self.rest and self.quiet_s >= QUIET_S:
             facts += map(_described, self.waits)
         foreseen = self.foreseen_cost
@@ -121,6 +125,12 @@ class Progress:
         if self.trouble:
             facts.append(f"no usable answer from the API ({self.trouble})")
         return facts
+
+    def _under_way(self) -> str:
+        # Once all of the rest is under way, more could not be.
+        if self.window is None or self._all_under_way:
+            return f"{self.outstanding:,} under way"
+        return f"{self.outstanding:,} under way of at most {self.window:,} ({self.window_reason})"
 
     def _pace(self) -> list[str]:
         """The rate, and how long the rest will take, or what can be said in place of that."""

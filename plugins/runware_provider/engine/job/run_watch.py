@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from runware_provider.engine.errors import JobStopped
+    from runware_provider.engine.exchange.pace import Pace
     from runware_provider.engine.exchange.waits import Wait
     from runware_provider.engine.job.failure_watch import FailureWatch
     from runware_provider.engine.outcome.rows import Judgement
@@ -37,6 +38,7 @@ class RunWatch:
         report_to: gets the progress about once a second; None where nobody wants it.
         now: seconds, from any moment.
         waits: what is waited for.
+        pace: how much may be under way, once that is known.
     """
 
     failures: FailureWatch | None
@@ -47,6 +49,7 @@ class RunWatch:
     report_to: Callable[[Progress], None] | None
     now: Callable[[], float]
     waits: Callable[[], Sequence[Wait]] = tuple
+    pace: Pace | None = None
     proven: bool = False
     """Whether a request like these was answered before, so that there is no need to probe."""
     seen: Counts = field(default_factory=Counts)
@@ -134,5 +137,7 @@ class RunWatch:
                 cost_here=paid - self._paid_before,
                 quiet_s=quiet_s,
                 waits=self.waits() if quiet_s >= QUIET_S else (),
+                window=None if self.pace is None else self.pace.window,
+                window_reason="" if self.pace is None else self.pace.reason,
             )
         )

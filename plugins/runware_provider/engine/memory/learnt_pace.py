@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage.port import Storage
 
 NAME = "pace.json"
-FORMAT = 1
+FORMAT = 2
+"""The first one lacked whether a limit was met, and was written only by processes that take it for one."""
 LONGEST_LATENCY_S = 86_400.0
 
 
@@ -29,7 +30,9 @@ class Learnt:
     window: int
     """Inferences under way at once."""
     latency_s: float
-    """Median, from acceptance to the look that found the answer."""
+    """On average, from acceptance to the look that found the answer; what took more than twice as long counts for that."""
+    met_a_limit: bool = True
+    """Whether the window is as large as it was for a limit of the API's, not of the job's."""
 
 
 def read_pace(storage: Storage, folder: str, model: str) -> Learnt | None:
@@ -50,13 +53,20 @@ def read_pace(storage: Storage, folder: str, model: str) -> Learnt | None:
         return None
     if not isinstance(latency_s, float) or not math.isfinite(latency_s):
         return None
-    return Learnt(window, min(LONGEST_LATENCY_S, max(0.0, latency_s)))
+    latency_s = min(LONGEST_LATENCY_S, max(0.0, latency_s))
+    return Learnt(window, latency_s, record.get("met_a_limit") is not False)
 
 
 def write_pace(storage: Storage, folder: str, model: str, learnt: Learnt) -> None:
     """Keep it for the next process. Where it cannot be written, that one finds out by itself."""
     path = storage.join(folder, NAME)
-    record = {"format": FORMAT, "model": model, "window": learnt.window, "latency_s": learnt.latency_s}
+    record = {
+        "format": FORMAT,
+        "model": model,
+        "window": learnt.window,
+        "latency_s": learnt.latency_s,
+        "met_a_limit": learnt.met_a_limit,
+    }
     with contextlib.suppress(OSError):
         before = storage.read_versioned(path)
         storage.replace_if(path, encoded(record), None if before is None else before[1])

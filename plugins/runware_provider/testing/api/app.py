@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -34,6 +34,13 @@ GZIP_FROM_BYTES = 16_384
 GARBAGE = "<html><body>not what you asked for"
 
 
+class Capacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model has room for."""
+
+    capacity: Annotated[int, msgspec.Meta(ge=1)]
+    queue: Annotated[int, msgspec.Meta(ge=0)] | None = None
+
+
 def build_app(state: State, connections: Connections) -> Starlette:
     """Put the API behind HTTP.
 
@@ -58,6 +65,7 @@ def build_app(state: State, connections: Connections) -> Starlette:
         Route("/_local/faults", local.list_faults, methods=["GET"]),
         Route("/_local/faults", local.add_faults, methods=["POST"]),
         Route("/_local/faults", local.clear_faults, methods=["DELETE"]),
+        Route("/_local/capacity", local.resize, methods=["POST"]),
         Route("/_local/reset", local.reset, methods=["POST"]),
     ]
     # The level 1 of gzip costs a tenth of the default 9 and saves nearly as much on JSON.
@@ -110,6 +118,14 @@ class _Local:
     async def clear_faults(self, _request: Request) -> Response:
         self._state.faults.clear()
         return json_response([])
+
+    async def resize(self, request: Request) -> Response:
+        try:
+            wanted = msgspec.json.decode(await request.body(), type=Capacity)
+        except msgspec.DecodeError as error:
+            return json_response({"errors": [{"code": "invalidCapacity", "message": str(error)}]}, 400)
+        self._state.resize(wanted.capacity, wanted.queue)
+        return json_response({})
 
     async def reset(self, request: Request) -> Response:
         refused = self._refused(request)

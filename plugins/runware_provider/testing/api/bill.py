@@ -5,6 +5,7 @@ Money is counted in whole billionths of a USD, so that the totals are exact sums
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -93,5 +94,8 @@ def _entry(task: Task) -> dict[str, Any]:
         "executed": task.executed,
         "charged": task.charged,
         "cost_usd": task.cost_nano / NANO,
+        "accepted_s": task.accepted,
+        # Of one that is never done, or whose result is forgotten, there is none.
+        "finished_s": task.finish if 0 < task.finish < math.inf else None,
         "request": f"{task.fingerprint & 0xFFFFFFFFFFFFFFFF:016x}",
     }

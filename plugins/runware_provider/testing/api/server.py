@@ -210,6 +210,10 @@ class LocalServer:
         """Return what is left on the account, USD."""
         return self._call(lambda: self._state.balance_nano) / 1_000_000_000
 
+    def resize(self, capacity: int, queue: int | None = None) -> None:
+        """Have so many slots and so long a queue from now on; see `ServerSettings`."""
+        self._call(lambda: self._state.resize(capacity, queue))
+
     def script(self, *faults: Fault) -> None:
         """Add faults."""
         self._call(lambda: self._state.faults.add(*faults))

@@ -54,6 +54,11 @@ class State:
         }
         self._random = random.Random(settings.seed)  # noqa: S311 - latencies, no secrets
 
+    def resize(self, capacity: int, queue: int | None) -> None:
+        """Give each model so many slots and so long a queue from now on, until a reset."""
+        for slots in self.slots.values():
+            slots.resize(self.clock(), capacity, queue)
+
     def durations(self, count: int, faults: Mapping[str, Fault]) -> Iterator[float]:
         """Return how long each of a task's inferences takes, seconds; infinite is never done."""
         settings = self.settings

@@ -126,6 +126,7 @@ def _refuse(state: State, reply: Reply, given: Submission, refusal: Refusal) -> 
 def _queued(state: State, reply: Reply, given: Submission) -> Task | None:
     task = given.task
     accepted = Task(task["taskUUID"], task["model"], given.raw)
+    accepted.accepted = given.now
     durations = list(state.durations(task.get("numberResults", 1), given.faults))
     try:
         accepted.finishes = tuple(sorted(state.slots[accepted.model].admit(given.now, durations)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,13 +40,25 @@ class Slots:
         self._free_at = [0.0] * capacity
         self._queue = queue
         self._max_wait = max_wait
-        self._starts: deque[float] = deque()
+        self._starts: list[float] = []
+        """A heap of when those that wait will begin."""
+
+    def resize(self, now: float, capacity: int, queue: int | None) -> None:
+        """Have so many slots and so long a queue from now on.
+
+        What was accepted before is done when it was to be done. Where slots are taken away, the next inference begins when
+        fewer than the new number run. What waited in a queue without an end does not count in one that has an end.
+        """
+        busy_until = sorted(self._free_at)[-capacity:]
+        self._free_at = [now] * (capacity - len(busy_until)) + busy_until
+        heapq.heapify(self._free_at)
+        self._queue = queue
 
     def waiting(self, now: float) -> int:
         """Count the accepted inferences that have no slot yet."""
         starts = self._starts
         while starts and starts[0] <= now:
-            starts.popleft()
+            heapq.heappop(starts)
         return len(starts)
 
     def admit(self, now: float, durations: list[float]) -> list[float]:
@@ -73,7 +85,7 @@ class Slots:
         finish = start + duration
         heapq.heapreplace(self._free_at, finish if math.isfinite(finish) else start)
         if self._queue is not None and start > now:
-            self._starts.append(start)
+            heapq.heappush(self._starts, start)
         return finish
 
 
@@ -82,6 +94,7 @@ class Task:
 
     Attributes:
         uuid: As the client wrote it.
+        accepted: When it was accepted.
         model: The model's id; empty when the task was rejected and its UUID reserved.
         request: The task object as it was sent, until it is forgotten.
         finishes: When each result is done, ascending; infinite is never.
@@ -100,6 +113,7 @@ class Task:
     """
 
     __slots__ = (
+        "accepted",
         "archived",
         "charged",
         "cost_nano",
@@ -120,6 +134,7 @@ class Task:
 
     def __init__(self, uuid: str, model: str, request: msgspec.Raw | None) -> None:
         self.uuid = uuid
+        self.accepted = 0.0
         self.model = model
         self.request = request
         self.finishes: tuple[float, ...] = ()
