@@ -21,6 +21,7 @@ from runware_provider.engine.spec import Limits, Spec, Tool, ToolChoice
 from runware_provider.engine.spec_options import Option, spec_of, spec_options
 from runware_provider.engine.traits import ModelTraits
 from runware_provider.engine.value_object import ValueObject
+from tests.said import said
 
 NEEDED = ("--source=in", "--destination=out", "--prompt={{ record.body }}")
 
@@ -311,7 +312,9 @@ def test_an_abbreviation_is_refused_since_a_new_field_could_take_it(
     with pytest.raises(SystemExit) as left:
         spec("--max-out=5")
     assert left.value.code == 1
-    assert "there is no option '--max-out=5'; did you mean --max-outstanding?" in capsys.readouterr().err
+    assert "there is no option '--max-out=5'; did you mean --max-outstanding?" in said(
+        [capsys.readouterr().err]
+    )
 
 
 def test_the_option_that_filters_replace_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -319,5 +322,5 @@ def test_the_option_that_filters_replace_says_so(capsys: pytest.CaptureFixture[s
         parsed(["run", *NEEDED, "--where", "record.total > 100"])
     assert (
         "there is no option --where here: choose records with --filter, such as --filter 'total > 100'"
-        in capsys.readouterr().err
+        in said([capsys.readouterr().err])
     )

@@ -15,6 +15,7 @@ from runware_provider.engine.errors import BadInput, JobStopped
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.traits import ModelTraits
 from runware_provider.testing import Fault
+from tests.said import said
 
 
 def body_of(number: int) -> str:
@@ -259,7 +260,7 @@ async def test_a_dataset_that_is_replaced_as_a_whole_may_change_and_says_so(
     told = [one for one in place.plan(output_type=OTHER_TYPE)["warnings"] if "replaced as a whole" in one]
     assert "$.result.total was double and becomes string" in told[0]
     assert (await place.run(output_type=OTHER_TYPE))["outcomes"] == {"succeeded": 1}
-    assert "replaced as a whole" in caplog.text
+    assert "replaced as a whole" in said(caplog.messages)
 
 
 async def test_a_partition_that_readers_could_not_read_with_the_others_is_refused_before_it_is_paid(
@@ -285,7 +286,7 @@ async def test_an_added_field_is_told_and_not_told_again(
     place.fill(1)
     await place.run(partition={"ds": "1"})
     await place.run(partition={"ds": "2"}, output_type=WITH_NOTE)
-    assert "against ds=1, $.result.note is added (string)" in caplog.text
+    assert "against ds=1, $.result.note is added (string)" in said(caplog.messages)
     assert place.plan(partition={"ds": "2"}, output_type=WITH_NOTE)["warnings"] == []
 
 
