@@ -2,18 +2,19 @@
 
 Arrow ends the whole process where somebody asks what a footer says of a column, or has row groups chosen by it, and the footer
 contradicts itself there, or the column is encrypted. Where the column is about to be read, the same is an error. So each is begun to
-be read first, in a file that is no more than its footer: whoever asks that for data has got past all that can be wrong with it.
+be read first, in a file that is no more than its footer: whoever asks that for data has got past what can be wrong with it. What a statistic says can still be: one whose bytes are too few for their type ends the process, and
+nothing of Arrow shows that beforehand.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 MAGIC = b"PAR1"
 LENGTH_AND_MAGIC = 8
@@ -44,6 +45,7 @@ def check_columns(end: bytes, size: int, columns: Sequence[str] | None = None) -
     without_data = _WithoutData(end, size)
     file = pa.PythonFile(without_data, mode="r")
     parquet = pq.ParquetFile(file, buffer_size=_ENOUGH, pre_buffer=False)
+    types = _types_of(parquet.metadata, columns)
     without_data.refuses = True
     for group in range(parquet.metadata.num_row_groups):
         without_data.was_asked = False
@@ -53,6 +55,24 @@ def check_columns(end: bytes, size: int, columns: Sequence[str] | None = None) -
         except (pa.ArrowException, OSError):
             if not without_data.was_asked:
                 raise
+        _check_types(parquet.metadata.row_group(group), types)
+
+
+def _types_of(metadata: Any, columns: Sequence[str] | None) -> dict[int, tuple[str, str]]:
+    """By number, path and physical type of the columns in a file's schema, those within structs and lists included."""
+    leaves = map(metadata.schema.column, range(metadata.num_columns))
+    return {
+        number: (leaf.path, leaf.physical_type)
+        for number, leaf in enumerate(leaves)
+        if columns is None or leaf.path.partition(".")[0] in columns
+    }
+
+
+def _check_types(group: Any, types: Mapping[int, tuple[str, str]]) -> None:
+    """See that each column of a row group has the type that the schema says: else Arrow ends the process at its statistics."""
+    for number, (path, kind) in types.items():
+        if group.column(number).physical_type != kind:
+            raise OSError(f"column {path} has another type in a row group than in the schema")
 
 
 class _WithoutData:
