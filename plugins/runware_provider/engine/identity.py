@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,9 +20,11 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 """`json.dumps` would make an encoder for each call."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """Which inference: the same request, sample and generation are asked once."""
+class Key(msgspec.Struct, frozen=True, gc=False):
+    """Which inference: the same request, sample and generation are asked once.
+
+    A struct of msgspec's, since a dozen dictionaries are asked for each, and it is hashed in a fifth of the time.
+    """
 
     fingerprint: bytes
     """16 bytes; see `Fingerprinter`."""

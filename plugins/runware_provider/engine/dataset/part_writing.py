@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Storage
 
 ROW_GROUP_ROWS = 100_000
-ROW_GROUP_BYTES = 32_000_000
+ROW_GROUP_BYTES = 16_000_000
 """Batches are put together until they come to one of these: a row group for each would be slow to read."""
 
 

@@ -123,7 +123,7 @@ class Questioner:
         while (
             history := self.ledger.history(key.fingerprint, key.sample, at_least, key.generation)
         ) is not None:
-            key = replace(key, generation=history.generation)
+            key = Key(key.fingerprint, key.sample, history.generation)
             older = Question(key, question.request, self._standing(history))
             if older.standing.shown is not None:
                 return older

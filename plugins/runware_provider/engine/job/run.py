@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -109,13 +110,21 @@ def _still_published(job: OpenedJob, report: Callable[[Progress], None] | None) 
     return manifest
 
 
+def _make_room() -> None:
+    """What one step of a run took is given back before the next one takes its own."""
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+
+
 def _published(job: OpenedJob, staged: Staged) -> dict[str, Any]:
     publication = Publication.of(job)
+    _make_room()
     try:
         with publication.says_how_far(staged.counts, publishing=True):
             manifest = publish_staged(publication, staged)
     finally:
         staged.discard(job.prepared.storage)
+    _make_room()
     if not job.lease.lost:
         tidy(job)
     return manifest

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.storage.stores import Storage
 
-SEGMENT_BYTES = 32_000_000
+SEGMENT_BYTES = 16_000_000
 """About as large as a segment becomes: the memory of a rewriting, and what a death makes it do again."""
 ROW_GROUP_ROWS = 2_000
 ROW_GROUP_BYTES = 4_000_000

@@ -27,7 +27,8 @@ class SealBroken(ValueError):  # noqa: N818 - says what is the case
 def sealed(content: bytes) -> bytes:
     """Return a Parquet file with its seal."""
     footer_start = len(content) - _TAIL_BYTES - _footer_bytes(content[-_TAIL_BYTES:])
-    body, end = content[:footer_start], content[footer_start:]
+    whole = memoryview(content)  # a segment is large, and is copied once
+    body, end = whole[:footer_start], content[footer_start:]
     return b"".join((body, MAGIC, _proof(end, len(content) + SEAL_BYTES), end))
 
 
