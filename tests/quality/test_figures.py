@@ -104,7 +104,7 @@ def test_only_so_many_messages_are_read():
     assert held.outcomes["invalid"] == 120_000
 
 
-def test_rows_of_an_older_dataset_have_no_reasks():
+def test_rows_of_an_older_dataset_have_no_output_retries():
     held = tally([{"outcome": "succeeded", "attempts": 2}], schema=OLDER)
     assert (held.rows, held.asked_again, held.reasked) == (1, 1, 0)
     assert not held.reasks
