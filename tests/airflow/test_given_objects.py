@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.endpoint import Endpoint
 
-MANIFEST = {"records": 0, "outcomes": {}, "reasons": {}, "paid_usd": 0.0, "paid_inferences": 0}
+MANIFEST = {
+    "status": "published",
+    "destination": "out",
+    "state": "out.state",
+    "records": 0,
+    "outcomes": {},
+    "reasons": {},
+    "paid_usd": 0.0,
+    "paid_inferences": 0,
+    "reused_inferences": 0,
+}
 NEEDED = {"source": "in", "destination": "out", "prompt": "Read: {{ record.body }}"}
 MOVED = sorted(name for name in NOW if "." not in name and name not in Spec.model_fields)
 
@@ -35,7 +45,7 @@ class Told(TextInferenceOperator):
         return self._finish()
 
     async def _finish(self) -> dict[str, Any]:
-        return {**MANIFEST, "destination": "out", "reused_inferences": 0}
+        return dict(MANIFEST)
 
 
 @pytest.fixture(autouse=True)
