@@ -40,7 +40,7 @@ FIRST = (
     "tests/engine/test_shards.py",
     "tests/engine/test_one_run_at_a_time.py",
     "tests/engine/test_histories_of_a_place.py",
-    "tests/engine/test_reasking.py",
+    "tests/engine/test_output_retries.py",
     "tests/engine/job/test_run.py",
     "tests/test_real_receipts.py",
     "tests/airflow/test_operators_end_to_end.py",

@@ -74,18 +74,18 @@ def named(fault: Any) -> str:
     place = PLACES.get(fault.task_type, "")
     always = fault.kind == "fail_task" and fault.times is None
     question = " of a first answer" if fault.without == FAULTS.SHOWN else ""
-    question = " of a re-ask" if fault.contains == FAULTS.SHOWN else question
+    question = " of an output retry" if fault.contains == FAULTS.SHOWN else question
     return f"`{fault.kind}`{f' at {place}' if place else ''}{question}{', always' if always else ''}"
 
 
 def expected_by(case: Any) -> Told:
     settings = ", ".join(f"`{name}`" for name in sorted(case.settings))
     faults = " + ".join(dict.fromkeys(map(named, case.faults)))
-    asked_again = ", ".join(f"`{name}`" for name, value in case.structured.items() if value)
+    asked_again = ", ".join(f"`{name}`" for name, value in case.answers.items() if value)
     parts = (
         faults,
         f"server {settings}" if settings else "",
-        f"structured {asked_again}" if asked_again else "",
+        f"answers {asked_again}" if asked_again else "",
     )
     label = ", ".join(filter(None, parts))
     codes = [

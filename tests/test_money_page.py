@@ -12,7 +12,8 @@ from runware_provider.engine.cli_options import PREVIEW_RECORDS, moment_of, pars
 from runware_provider.engine.exchange import canary, conversation, patience, reach, sending
 from runware_provider.engine.job import failure_watch
 from runware_provider.engine.job.manifest import UNPRICED_SHOWN
-from runware_provider.engine.spec import DEFAULT_MAX_FAILED, FIRST_LOOK_UP_S, Limits
+from runware_provider.engine.limits import FIRST_LOOK_UP_S, Limits
+from runware_provider.engine.spec import Failures
 from runware_provider.engine.spec_options import spec_of
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.retry_policy import ONLY_WHAT_A_RETRY_MENDS
@@ -60,7 +61,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
     told = (
         f"asks about {NUMBERS[PREVIEW_RECORDS]} records",
         f"The first {NUMBERS[canary.RECORDS]} records go alone",
-        f"`max_failed` (default `{DEFAULT_MAX_FAILED}`)",
+        f"`failures.most` (default `{Failures().most}`)",
         f"of the last {failure_watch.WINDOW} answers ({failure_watch.FEWEST} at least)",
         f"for up to {conversation.DRAIN_S:.0f} s",
         f"`limits.requests` x {sending.SYNC_TASKS_PER_REQUEST} inferences ({under_way} by default)",

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from runware_provider.engine.dataset.evolution import ALL_READERS, evolution
+from runware_provider.engine.spec import Publish
 from runware_provider.operators import TextInferenceOperator
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -101,7 +102,7 @@ def test_the_example_makes_an_operator() -> None:
     exec(compile(f"{code[:last]}made = {code[last:]}", "schema-evolution.md", "exec"), names)  # noqa: S102 - the page's own example
     made = names["made"]
     assert isinstance(made, TextInferenceOperator)
-    assert made.if_schema_breaks == "allow"
+    assert made.publish == Publish(if_schema_breaks="allow")
 
 
 def test_every_link_leads_to_a_file() -> None:

@@ -12,6 +12,7 @@ from from_code.airflow import configuration, connection_fields
 from from_code.arguments import function_arguments, operator_arguments, value_object, value_objects
 from from_code.codes import codes_by_family
 from from_code.command_line import command_line
+from from_code.earlier import earlier_names
 from from_code.errors import errors
 from from_code.manifest import manifest
 
@@ -46,6 +47,7 @@ _TABLES: dict[str, Callable[[str], str]] = {
     "objects": lambda _: value_objects(),
     "codes": lambda _: codes_by_family(),
     "command": command_line,
+    "earlier": lambda _: earlier_names(),
     "configuration": lambda _: configuration(),
     "connection": lambda _: connection_fields(),
     "errors": lambda _: errors(),

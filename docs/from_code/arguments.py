@@ -18,20 +18,34 @@ from runware_provider.engine.value_object import ValueObject
 from runware_provider.quality.spec import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
     from types import ModuleType
 
     from pydantic.fields import FieldInfo
 
 INHERITED = ("self", "kwargs", "arguments")
 NEEDED = "needed"
-OBJECTS: list[type[ValueObject]] = [*ValueObject.__subclasses__(), Report]
-KINDS = {kind.__name__: kind for kind in OBJECTS}
+FIELDS = list(spec.Spec.model_fields)
+
+
+def _place(kind: type[ValueObject]) -> tuple[int, str]:
+    """Among the value objects: as their arguments follow each other."""
+    argument = kind.argument.partition(".")[0]
+    return FIELDS.index(argument) if argument in FIELDS else len(FIELDS), kind.argument
+
+
+OBJECTS: set[type[ValueObject]] = {*ValueObject.__subclasses__(), Report}
+KINDS = {kind.__name__: kind for kind in sorted(OBJECTS, key=_place)}
 
 
 def operator_arguments(name: str) -> str:
-    """The arguments of an operator (by its dotted name): name, type, default, meaning."""
-    return _described(source_of(name)["__init__"].parameters, arguments_of(name), spec)
+    """The arguments of an operator (by its dotted name): name, type, default, whether it is templated, meaning.
+
+    What an argument means is said below the field of `Spec`; where the operator takes it otherwise, in its docstring.
+    """
+    said = {**field_docstrings(spec)["Spec"], **arguments_of(name)}
+    templated = _class(name).template_fields
+    return _described(source_of(name)["__init__"].parameters, said, spec, templated)
 
 
 def function_arguments(name: str) -> str:
@@ -40,11 +54,25 @@ def function_arguments(name: str) -> str:
     return _described(source_of(name).parameters, arguments_of(name), module)
 
 
-def _described(parameters: Iterable[Any], said: Mapping[str, str], constants: ModuleType) -> str:
+def _class(name: str) -> Any:
+    module, _, kind = name.rpartition(".")
+    return getattr(import_module(f"{runware_provider.__name__}.{module}"), kind)
+
+
+def _described(
+    parameters: Iterable[Any],
+    said: Mapping[str, str],
+    constants: ModuleType,
+    templated: Container[str] = (),
+) -> str:
     return "\n\n".join(
         described(
             one.name,
-            (code(str(one.annotation).removesuffix(" | None")), _default_in_source(one.default, constants)),
+            (
+                code(str(one.annotation).removesuffix(" | None")),
+                _default_in_source(one.default, constants),
+                "templated" if one.name in templated else "",
+            ),
             sentence(said.get(one.name, "")),
         )
         for one in parameters

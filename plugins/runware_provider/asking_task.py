@@ -5,22 +5,17 @@ The DAG processor imports this module at every parse, so it imports nothing heav
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator
 
 from runware_provider import lookup
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.filters import NOT_WHERE, normal_form
-from runware_provider.engine.spec import (
-    DEFAULT_MAX_FAILED,
-    DEFAULT_MODEL,
-    Limits,
-    Settings,
-    Spec,
-    Structured,
-)
+from runware_provider.engine.filters import normal_form
+from runware_provider.engine.spec import DEFAULT_MODEL, Spec
 from runware_provider.engine.templates.prompt import check_syntax as check_prompt
+from runware_provider.given_objects import RENDERED, as_rendered, known_now, refuse_earlier_names
 from runware_provider.hook import DEFAULT_CONN_ID
 from runware_provider.report_wish import report_wish
 from runware_provider.retry_policy import ONLY_WHAT_A_RETRY_MENDS
@@ -38,16 +33,16 @@ if TYPE_CHECKING:
     from runware_provider.engine.filters import Filter
     from runware_provider.engine.output_types import OutputType
     from runware_provider.engine.spec import (
+        Answers,
         Budget,
         Delivery,
-        Forcing,
-        IfExists,
-        IfSchemaBreaks,
-        OnEmpty,
-        Reuse,
+        Failures,
+        Limits,
+        Memory,
+        Publish,
+        Settings,
         Tool,
         ToolChoice,
-        ToolChoiceType,
     )
     from runware_provider.quality.spec import Report
 
@@ -59,11 +54,16 @@ _STAND_INS: Final[dict[str, Any]] = {"source": "later", "destination": "later", 
 
 _PROMPT_STAND_IN: Final = "{{ record.later }}"
 
+_TEXTS: Final = ("prompt", "system_prompt", "output_type")
+"""Arguments that may be files, which are read when the task runs."""
+_WISHES: Final = ("refresh", "retry_failed")
+"""Arguments that are yes or no; for the engine such a wish has a name, that of the run."""
+
 
 class AskingTask(BaseOperator):
     """A task that asks: its arguments, and the `Spec` that they come to.
 
-    `TextInferenceOperator` says what each argument means.
+    An argument is the field of `Spec` of its name, described there; `TextInferenceOperator` says what is different.
 
     Raises:
         BadInput: an argument cannot work, except for what needs rendering, a file or pyarrow.
@@ -72,14 +72,13 @@ class AskingTask(BaseOperator):
     template_fields: Sequence[str] = (
         "source",
         "destination",
-        "state",
-        "partition",
-        "failures",
         "model",
         "filters",
         "limit",
+        "partition",
         "refresh",
         "retry_failed",
+        *RENDERED,
     )
     template_ext: Sequence[str] = ()
     ui_color = "#e8e4f8"
@@ -90,75 +89,55 @@ class AskingTask(BaseOperator):
         source: str | os.PathLike[str],
         destination: str | os.PathLike[str],
         prompt: str,
-        state: str | os.PathLike[str] | None = None,
-        partition: Mapping[str, str] | None = None,
+        output_type: OutputType = None,
         model: str = DEFAULT_MODEL,
         system_prompt: str | None = None,
-        output_type: OutputType = None,
         tools: Sequence[Tool | dict[str, Any]] | None = None,
-        tool_choice: ToolChoice | ToolChoiceType | str | dict[str, Any] | None = None,
+        tool_choice: ToolChoice | dict[str, Any] | str | None = None,
         settings: Settings | dict[str, Any] | None = None,
-        limits: Limits | dict[str, Any] | None = None,
-        delivery: Delivery = "poll",
-        samples: int = 1,
-        refresh: bool | str = False,
-        retry_failed: bool | str = False,
         filters: Sequence[Filter] | Sequence[Sequence[Filter]] | None = None,
         limit: int | str | None = None,
-        max_input_tokens: int | None = None,
-        max_failed: int | float | None = DEFAULT_MAX_FAILED,  # noqa: PYI041 - 1 is one row, 1.0 is all of them
-        failures: str | os.PathLike[str] | None = None,
+        samples: int = 1,
+        partition: Mapping[str, str] | None = None,
+        refresh: bool | str = False,
+        retry_failed: bool | str = False,
         budget: Budget | dict[str, Any] | None = None,
-        columns: Sequence[str] | None = None,
-        flatten: bool = False,
-        on_empty: OnEmpty = "write",
-        if_exists: IfExists = "overwrite",
-        if_schema_breaks: IfSchemaBreaks = "error",
-        keep_raw: bool = False,
+        answers: Answers | dict[str, Any] | None = None,
+        publish: Publish | dict[str, Any] | None = None,
+        failures: Failures | dict[str, Any] | None = None,
+        memory: Memory | dict[str, Any] | None = None,
+        limits: Limits | dict[str, Any] | None = None,
+        delivery: Delivery = "poll",
         report: Report | dict[str, Any] | bool = False,
-        reuse: Reuse = "partition",
-        retention_days: int | None = None,
-        structured: Structured | dict[str, Any] | None = None,
-        forcing: Forcing = "auto",
         runware_conn_id: str = DEFAULT_CONN_ID,
         retry_policy: RetryPolicy | None = ONLY_WHAT_A_RETRY_MENDS,
         **kwargs: Any,
     ) -> None:
-        _refuse_where(kwargs)
+        refuse_earlier_names([*kwargs, *(kwargs.get("default_args") or {})], SPEC_ARGUMENTS)
         super().__init__(retry_policy=retry_policy, **kwargs)
         self.source = as_text(source)
         self.destination = as_text(destination)
-        self.state = as_text(state)
-        self.partition = partition
-        self.model = model
         self.prompt = stored(prompt)
-        self.system_prompt = stored(system_prompt)
         self.output_type: OutputType = stored(output_type)
+        self.model = model
+        self.system_prompt = stored(system_prompt)
         self.tools = stored(tools)
         self.tool_choice = tool_choice
         self.settings = stored(settings)
-        self.limits = limits
-        self.delivery = delivery
-        self.samples = samples
-        self.refresh = refresh
-        self.retry_failed = retry_failed
         self.filters = filters
         self.limit = limit
-        self.max_input_tokens = max_input_tokens
-        self.max_failed = max_failed
-        self.failures = as_text(failures)
-        self.budget = budget
-        self.columns = columns
-        self.flatten = flatten
-        self.on_empty = on_empty
-        self.if_exists = if_exists
-        self.if_schema_breaks = if_schema_breaks
-        self.keep_raw = keep_raw
+        self.samples = samples
+        self.partition = partition
+        self.refresh = refresh
+        self.retry_failed = retry_failed
+        self.budget = as_rendered("budget", budget)
+        self.answers = answers
+        self.publish = publish
+        self.failures = as_rendered("failures", failures)
+        self.memory = as_rendered("memory", memory)
+        self.limits = limits
+        self.delivery = delivery
         self.report = report
-        self.reuse = reuse
-        self.retention_days = retention_days
-        self.structured = structured
-        self.forcing = forcing
         self.runware_conn_id = runware_conn_id
         self._given_place = {"destination": self.destination, "partition": partition}
         self._check_what_is_known()
@@ -166,8 +145,9 @@ class AskingTask(BaseOperator):
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
         """As every operator's; texts are kept out of the serialized DAG."""
-        _refuse_where(kwargs)
-        return super().partial(**unstored(kwargs))
+        refuse_earlier_names(kwargs, SPEC_ARGUMENTS)
+        rendered = {name: as_rendered(name, kwargs[name]) for name in RENDERED if name in kwargs}
+        return super().partial(**unstored(kwargs | rendered))
 
     def make_spec(self, context: Context) -> Spec:
         """What this task instance asks for: rendered, files read, the run's variables beside.
@@ -178,8 +158,7 @@ class AskingTask(BaseOperator):
         folders = lookup.folders_of(self.get_dag() or context["dag"])
         run = self.run_name(context)
         return Spec(
-            **self._templated(),
-            **self._fixed(),
+            **self._of_the_spec(),
             prompt=_text("prompt", self.prompt, lookup.PROMPT_ENDINGS, folders),
             system_prompt=_text("system_prompt", self.system_prompt, lookup.SYSTEM_PROMPT_ENDINGS, folders),
             output_type=self._schema(folders),
@@ -201,8 +180,9 @@ class AskingTask(BaseOperator):
 
     def state_folder(self) -> str:
         """Where the answers are kept, as far as the arguments say it by now."""
-        if self.state or isinstance(self.destination, Later):
-            return str(self.state or "")
+        state = self.memory.get("state") if isinstance(self.memory, dict) else None
+        if state or isinstance(self.destination, Later):
+            return str(state or "")
         return f"{str(self.destination).rstrip('/')}.state"
 
     def _check_what_is_known(self) -> None:
@@ -219,54 +199,29 @@ class AskingTask(BaseOperator):
                 "a text is the path of a file that ends in .json, and this one is none",
                 "Give a pydantic model, a JSON Schema as a dict, the path of a .json file, or a list of labels",
             )
-        ready = {name: value for name, value in self._templated().items() if not waits(value)}
         wishes: dict[str, Any] = {
             name: "later" if not waits(value) and wished(name, value) else None
             for name, value in (("refresh", self.refresh), ("retry_failed", self.retry_failed))
         }
         Spec(
             **wishes,
-            **(_STAND_INS | ready | {"partition": keys_only(self.partition)}),
-            **self._fixed(),
+            **(_STAND_INS | self._known()),
             prompt=_PROMPT_STAND_IN if isinstance(self.prompt, Later) else self.prompt,
             system_prompt=self.system_prompt,
             output_type={} if isinstance(self.output_type, str) else self.output_type,
         )
 
-    def _templated(self) -> dict[str, Any]:
-        return {
-            "source": self.source,
-            "destination": self.destination,
-            "state": self.state or None,
-            "partition": self.partition or {},
-            "model": self.model,
-            "filters": self.filters,
-            "limit": self.limit,
-            "failures": self.failures or None,
-        }
+    def _known(self) -> dict[str, Any]:
+        """The arguments, as `_of_the_spec`, as far as no rendering changes them."""
+        given = self._of_the_spec()
+        known = {name: value for name, value in given.items() if not waits(value)}
+        parts = {name: known_now(name, given[name]) for name in RENDERED if isinstance(given.get(name), dict)}
+        return known | parts | {"partition": keys_only(self.partition)}
 
-    def _fixed(self) -> dict[str, Any]:
-        return {
-            "tools": tuple(self.tools or ()),
-            "tool_choice": self.tool_choice,
-            "settings": Settings() if self.settings is None else self.settings,
-            "limits": Limits() if self.limits is None else self.limits,
-            "delivery": self.delivery,
-            "samples": self.samples,
-            "columns": tuple(self.columns) if isinstance(self.columns, list) else self.columns,
-            "flatten": self.flatten,
-            "on_empty": self.on_empty,
-            "if_exists": self.if_exists,
-            "if_schema_breaks": self.if_schema_breaks,
-            "keep_raw": self.keep_raw,
-            "max_input_tokens": self.max_input_tokens,
-            "max_failed": self.max_failed,
-            "budget": self.budget,
-            "reuse": self.reuse,
-            "retention_days": self.retention_days,
-            "structured": Structured() if self.structured is None else self.structured,
-            "forcing": self.forcing,
-        }
+    def _of_the_spec(self) -> dict[str, Any]:
+        """The arguments that go into the `Spec` as they are; where None was given, the `Spec` has its default."""
+        given = {name: getattr(self, name) for name in SPEC_ARGUMENTS if name not in (*_TEXTS, *_WISHES)}
+        return {name: value for name, value in given.items() if value is not None}
 
     def _schema(self, folders: Sequence[Path]) -> OutputType:
         if isinstance(self.output_type, str):
@@ -274,9 +229,9 @@ class AskingTask(BaseOperator):
         return self.output_type
 
 
-def _refuse_where(arguments: Mapping[str, Any]) -> None:
-    if "where" in arguments:
-        raise BadInput("where", "there is no such argument any more", NOT_WHERE)
+_TAKEN: Final = inspect.signature(AskingTask.__init__).parameters
+SPEC_ARGUMENTS: Final = tuple(name for name in Spec.model_fields if name in _TAKEN)
+"""The operator's arguments that are fields of the `Spec`."""
 
 
 def _check_prompt(prompt: object) -> None:

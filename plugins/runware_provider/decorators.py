@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow.sdk.bases.decorator import DecoratedOperator, task_decorator_factory
 
+from runware_provider.engine.earlier_names import renamed
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.spec import Spec
+from runware_provider.given_objects import RENDERED, as_rendered
 from runware_provider.mapped_tasks import PLACE
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.unstored import unstored
@@ -131,13 +133,10 @@ class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
         self._given_place = dict.fromkeys(PLACE, LATER)
 
     def _take_arguments(self, returned: Mapping[str, Any]) -> None:
-        for name, value in ((name, as_text(value)) for name, value in returned.items()):
+        for name, given in returned.items():
             if name not in ARGUMENTS:
-                raise BadInput(
-                    self._name_of_function(),
-                    f"it returned {name!r}, which is no argument of the operator",
-                    f"It takes: {', '.join(sorted(ARGUMENTS))}",
-                )
+                raise self._no_argument(name)
+            value = as_rendered(name, given) if name in RENDERED else as_text(given)
             if name in TextInferenceOperator.template_fields and waits(value):
                 raise BadInput(
                     f"{name}, as {self._name_of_function()} returned it",
@@ -156,6 +155,14 @@ class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
                 "Give it to one of them",
             )
         self._check_what_is_known()
+
+    def _no_argument(self, name: str) -> BadInput:
+        now = renamed(name)
+        return BadInput(
+            self._name_of_function(),
+            f"it returned {name!r}, which is no argument of the operator",
+            f"It takes: {', '.join(sorted(ARGUMENTS))}" if now is None else now.remedy,
+        )
 
     def _name_of_function(self) -> str:
         return f"the function {self.python_callable.__name__!r}"

@@ -46,7 +46,7 @@ class JobTask(AskingTask):
             BadInput: nothing was sent, nothing is paid.
             JobStopped: it ended before all rows had their outcome. What was paid, what is kept, what is still billed
                 and what to do stands in the log; the error's `manifest` has it as numbers.
-            AirflowSkipException: the source holds no record and `on_empty` is `"skip"`.
+            AirflowSkipException: the source holds no record and `publish.on_empty` is `"skip"`.
         """
         try:
             return self.carry_out(context)

@@ -29,53 +29,26 @@ class TextInferenceOperator(JobTask):
     Returns the manifest: counts by outcome, tokens, cost and files, as a small dict. Every asset in
     `outlets` gets it as the `extra` of its event.
 
+    Each argument is the field of its name of `Spec` (`runware_provider.engine.spec`), and is described below that; so are
+    the fields of the value objects, in whose place a dict does. Here is what one begins with, and what is different here.
+
     Args:
-        source: a Parquet file, a folder of them (hive partitions too), or a glob. Templated.
-        destination: the output dataset's root. Templated.
+        source: a Parquet file, a folder of them (hive partitions too), or a glob.
+        destination: the output dataset's root.
         prompt: a Jinja template, rendered once per record: `{{ record.<column> }}`, and beside it `params`,
             `run_id`, `dag_id` and, if the run has a logical date, `ds`, `logical_date`,
             `data_interval_start`, `data_interval_end`. One line that ends in `.j2` is a file, looked up
             beside the DAG, then in its `template_searchpath`. Airflow does not render it.
-        state: the folder that remembers what was paid for; by default `<destination>.state`. Templated.
-        partition: one hive partition of the destination, replaced as a whole: `{"ds": "{{ ds }}"}`. Templated.
-        model: the API's name of the model. Templated.
-        system_prompt: sent as it is; a line that ends in `.j2`, `.txt` or `.md` is a file, found as above.
         output_type: a pydantic model; a JSON Schema (a dict, or a file that ends in `.json`, found as above);
             labels, one of which is the answer (a list of texts, a `Literal`, an Enum); or nothing for text.
-        tools: functions that the model may call instead of answering; excludes `output_type`.
-        tool_choice: `"auto"`, `"any"`, `"none"`, a tool's name, or a `ToolChoice`.
-        settings: sampling settings.
-        limits: bounds on memory, on what is under way at once, and on attempts.
-        delivery: `"poll"` asks for the answers, `"sync"` holds the connection until they are there.
-        samples: how many answers per record.
-        refresh: ask anew what was answered before; once per Airflow run, so a retry does not ask again. Templated,
-            so `"{{ params.refresh }}"` works.
+        model: the API's name of the model.
+        system_prompt: sent as it is; a line that ends in `.j2`, `.txt` or `.md` is a file, found as above.
+        refresh: ask anew what was answered before; once per Airflow run, so a retry does not ask again.
+            `"{{ params.refresh }}"` works.
         retry_failed: ask again what is `failed`, `invalid` or `refused`, and nothing else; once per Airflow run.
-            Templated.
-        filters: choose records: `[("country", "==", "de"), ("total", ">", 100)]`, all of which must hold; or a
-            list of such lists, one of which must. The dataset then holds no others. Templated, and shown by Airflow
-            like every templated field: `("day", "==", "{{ ds }}")`.
-        limit: the first n (chosen) records only. Templated, so `"{{ params.limit }}"` works.
-        max_input_tokens: requests that are longer, by estimate, are skipped, never truncated.
-        max_failed: how many rows may end other than `succeeded` or `skipped`, or be skipped since their prompt
-            could not be rendered, a count (`20`) or a share of those to be asked (`0.1`); `None` for any number. Beyond it nothing is published, and what was
-            paid for is kept; a prompt that fails again and again is stopped early.
-        failures: a dataset of its own for the rows that neither succeeded nor were skipped. Templated.
-        budget: what the run may cost with all its retries, `Budget(usd=5)`.
-        columns: the input's columns that the output keeps; all by default.
-        flatten: make the fields of the result columns of their own, in the place of the column `result`.
-        on_empty: an input without records writes an empty dataset, skips the task, or fails it.
-        if_exists: `"overwrite"` replaces the dataset (or the partition), `"error"` refuses to.
-        if_schema_breaks: `"error"` refuses a partition that readers could not read together with the others,
-            `"allow"` writes it.
-        keep_raw: keep the raw answer of every row, not only of those that did not fit.
         report: look at the quality of what was published, and keep the report as a page and as Markdown in the
             state folder; their paths are in the manifest's `report`. `Report(expected="right.parquet", key="id")`
             adds how often each field is as expected.
-        reuse: `"dataset"` takes the answers of other partitions of the destination to identical questions.
-        retention_days: erase answers from the ledger that no published row uses and that are older.
-        structured: what is done about an answer that does not fit, `Structured(reasks=2)`.
-        forcing: how structured output is forced; `"auto"` takes what the model can do best.
         runware_conn_id: the connection with the API key.
         retry_policy: by default, what another try cannot mend fails at once, whatever `retries` says.
 

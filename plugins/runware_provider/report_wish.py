@@ -59,7 +59,7 @@ def kept_report(given: object, spec: Spec, log: Logger) -> dict[str, Any]:
     try:
         from runware_provider.quality.keeping import report_on  # noqa: PLC0415 - heavy: pyarrow
 
-        paths = report_on(wish, spec.destination, spec.partition, spec.state, airflow_stores())
+        paths = report_on(wish, spec.destination, spec.partition, spec.memory.state, airflow_stores())
     except Exception as error:  # noqa: BLE001 - a task that has published and paid must not fail over its report
         for line in wrapped("There is no report", f"the dataset is published. {_why_no_report(error)}"):
             log.warning("%s", line)

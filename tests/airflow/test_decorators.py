@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from runware_provider.decorators import text_inference_task
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.spec import Limits, Spec
+from runware_provider.engine.spec import Limits, Memory, Spec
 from runware_provider.testing import LocalServer, ServerSettings
 from tests.answers import total_of
 
@@ -96,12 +96,15 @@ def test_a_function_returns_arguments_which_precede_the_decorators(
 
         @text_inference_task(destination="/nowhere", output_type=Invoice, limit=2)
         def ask() -> dict[str, Any]:
-            return usual(folder) | {"destination": folder / "chosen", "prompt": PROMPT, "limit": 1}
+            chosen = {"destination": folder / "chosen", "memory": Memory(state=str(folder / "kept"))}
+            return usual(folder) | chosen | {"prompt": PROMPT, "publish": {"columns": ["body"]}, "limit": 1}
 
         ask()
     ran = run_task(dag, "ask")
     assert ran.state == "success", ran.error
     assert totals(folder / "chosen") == [1.5]
+    assert set(rows(folder / "chosen")[0]) == {"body", "result", "inference"}
+    assert (folder / "kept" / "job.json").exists()
     assert ran.xcom["records"] == 1, "the task returns the manifest, whatever the function's annotation says"
     assert server.bill_summary()["executed"] == 1
 

@@ -274,7 +274,7 @@ def test_an_empty_source_is_skipped_or_fails_at_split_as_wished(
     group: Group, on_empty: str, state: str
 ) -> None:
     group.fill(0)
-    assert group.run_task(group.dag(on_empty=on_empty), "read.split").state == state
+    assert group.run_task(group.dag(publish={"on_empty": on_empty}), "read.split").state == state
     assert group.requests == 0
 
 
@@ -366,7 +366,7 @@ def test_a_wish_to_ask_anew_is_asked_once_in_a_run(group: Group) -> None:
 
 def test_what_failed_is_asked_again_once_in_a_run_and_nothing_else(group: Group) -> None:
     group.server.script(Fault("refuse_task", contains="Shop 3", code="contentPolicyViolation"))
-    failed = group.all_three(group.dag(max_failed=None))["outcomes"]["refused"]
+    failed = group.all_three(group.dag(failures={"most": None}))["outcomes"]["refused"]
     group.server.clear_faults()
     group.api.run_id = "run-2"
     dag = group.dag(retry_failed=True)
@@ -414,7 +414,7 @@ def test_a_source_that_changed_since_the_split_fails_at_once_and_names_the_task_
 
 
 def test_a_source_that_is_empty_since_the_split_is_not_taken_for_one_that_always_was(group: Group) -> None:
-    dag = group.dag(on_empty="skip")
+    dag = group.dag(publish={"on_empty": "skip"})
     group.split(dag)
     group.fill(0)
     ran = group.infer(dag, 0)
@@ -454,7 +454,7 @@ def test_the_shards_of_an_earlier_run_stop_once_another_run_has_cut_the_source(g
 
 @pytest.mark.usefixtures("policies_of_mapped_tasks")
 def test_a_shard_of_which_too_much_failed_fails_at_once(group: Group) -> None:
-    dag = group.dag(max_failed=0)
+    dag = group.dag(failures={"most": 0})
     group.split(dag)
     group.server.script(Fault("refuse_task", contains="Shop 3", code="contentPolicyViolation"))
     ran = group.infer(dag, 3)
@@ -462,7 +462,7 @@ def test_a_shard_of_which_too_much_failed_fails_at_once(group: Group) -> None:
 
 
 def test_what_failed_is_judged_over_all_shards_by_publish(group: Group) -> None:
-    dag = group.dag(max_failed=2)
+    dag = group.dag(failures={"most": 2})
     group.server.script(Fault("refuse_task", contains="0 GmbH", code="contentPolicyViolation"))
     group.split(dag)
     assert [group.infer(dag, shard).state for shard in range(SHARDS)] == ["success"] * SHARDS

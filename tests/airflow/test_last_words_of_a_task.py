@@ -60,10 +60,14 @@ ENDS = {
         ("Done: 3 failed, 9 succeeded; providerBadRequest 3.", "and retry_failed asks them again"),
         "info",
         faults=(Fault("fail_task", code="providerBadRequest", times=3),),
-        arguments={"max_failed": 0.5},
+        arguments={"failures": {"most": 0.5}},
     ),
     "an empty source that is skipped": End(
-        "skipped", ("Nothing to do: in holds no record.",), "info", arguments={"on_empty": "skip"}, records=0
+        "skipped",
+        ("Nothing to do: in holds no record.",),
+        "info",
+        arguments={"publish": {"on_empty": "skip"}},
+        records=0,
     ),
     "bad input": End(
         "failed", ("Error: source: there is nothing at 'no'.", NOT_RETRIED), arguments={"source": "no"}
@@ -76,7 +80,7 @@ ENDS = {
         "failed",
         ("rows failed", "which no other prompt mends", "run with retry_failed"),
         faults=(Fault("fail_task", code="internalServerError"),),
-        arguments={"max_failed": 0.1},
+        arguments={"failures": {"most": 0.1}},
     ),
     "a budget that is too small": End(
         "failed",

@@ -148,7 +148,7 @@ def test_a_bad_argument_fails_the_construction_and_is_named(changes: dict[str, A
         {"model": "{{ params.model }}", "settings": Settings(max_tokens=200_000)},
         {"partition": {"ds": "{{ ds }}", "part": "a"}},
         {"source": "{{ ti.xcom_pull('list') }}"},
-        {"output_type": "schemas/none.json", "forcing": "tool"},
+        {"output_type": "schemas/none.json", "answers": {"output_mode": "tool"}},
         {"prompt": "prompts/none.j2", "system_prompt": "prompts/none.md"},
         {"tools": [Tool(**WEATHER)], "tool_choice": "get_weather"},
     ],
@@ -313,7 +313,9 @@ def test_mapped_tasks_with_a_place_each_run(
     assert run_task(dag, "ask", map_index=1).state == "success"
 
 
-@pytest.mark.parametrize("fixed", [{}, {"partition": {"ds": "{{ ds }}"}}, {"state": "s/{{ ti.map_index }}"}])
+@pytest.mark.parametrize(
+    "fixed", [{}, {"partition": {"ds": "{{ ds }}"}}, {"memory": {"state": "s/{{ ti.map_index }}"}}]
+)
 def test_mapped_tasks_that_would_replace_each_others_rows_are_refused(
     run_task: Any, fixed: dict[str, Any]
 ) -> None:
@@ -434,7 +436,7 @@ def test_a_policy_of_the_users_own_is_kept(run_task: Any) -> None:
 
 def test_an_empty_source_skips_the_task_when_asked_to(run_task: Any) -> None:
     Told.outcome = errors.NothingToDo("the source holds no record")
-    assert run_task(a_dag(on_empty="skip"), "ask").state == "skipped"
+    assert run_task(a_dag(publish={"on_empty": "skip"}), "ask").state == "skipped"
 
 
 def last_words(capfd: pytest.CaptureFixture[str]) -> str:
@@ -607,7 +609,9 @@ def test_a_system_prompt_file_is_read_as_it_is(run_task: Any, tmp_path: Path, na
 
 def test_a_schema_file_is_read_as_json(run_task: Any, tmp_path: Path) -> None:
     schema = {"type": "object", "properties": {"total": {"type": "number"}}}
-    dag = _with_file(tmp_path, "s.json", json.dumps(schema), output_type="s.json", forcing="tool")
+    dag = _with_file(
+        tmp_path, "s.json", json.dumps(schema), output_type="s.json", answers={"output_mode": "tool"}
+    )
     run_task(dag, "ask")
     assert Told.specs[0].output_type == schema
 

@@ -230,7 +230,7 @@ def test_a_date_in_the_prompt_of_a_run_without_one_is_named(
 def test_an_empty_source_is_skipped_when_asked_to(server: LocalServer, run_task: Any, source: Path) -> None:
     empty = source.parent / "empty.parquet"
     pq.write_table(pa.table({"body": pa.array([], pa.string())}), empty)
-    assert run_task(a_dag(source, source=str(empty), on_empty="skip"), "ask").state == "skipped"
+    assert run_task(a_dag(source, source=str(empty), publish={"on_empty": "skip"}), "ask").state == "skipped"
     assert server.bill_summary()["requests"] == 0
 
 

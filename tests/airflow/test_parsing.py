@@ -64,9 +64,9 @@ from airflow.sdk import DAG
 import enum
 from typing import Literal
 from pydantic import BaseModel
-from runware_provider.engine.spec import Structured
+from runware_provider.engine.spec import Answers
 from runware_provider.groups import text_inference_group
-from runware_provider.engine.traits import ModelTraits
+from runware_provider.engine.model_profile import ModelProfile
 from runware_provider.operators import TextInferenceOperator
 
 class Invoice(BaseModel):
@@ -86,7 +86,7 @@ with DAG("dag", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.u
     for name, output_type in {"list": LABELS, "enum": Topic, "literal": Literal[tuple(LABELS)]}.items():
         TextInferenceOperator.partial(
             task_id=name, destination="out", prompt="p.j2", output_type=output_type,
-            structured=Structured(untyped="json", traits=ModelTraits(unsupported=("pattern",))),
+            answers=Answers(untyped="json", model_profile=ModelProfile(unsupported=("pattern",))),
         ).expand(source=["a"])
 """
 
@@ -132,8 +132,8 @@ def test_a_serialized_task_holds_no_prompt(told: list[dict[str, Any]]) -> None:
 
 def test_a_serialized_dag_is_read_back(told: list[dict[str, Any]]) -> None:
     assert told[0]["template_fields"] == [
-        *("source", "destination", "state", "partition", "failures", "model", "filters", "limit"),
-        *("refresh", "retry_failed"),
+        *("source", "destination", "model", "filters", "limit", "partition"),
+        *("refresh", "retry_failed", "budget", "failures", "memory"),
     ]
     assert told[0]["are_mapped"] == [True, True, False]
     assert told[0]["of_the_group"] == ["shared.infer", "shared.publish", "shared.split"]

@@ -219,7 +219,7 @@ CASES = [
     Case("a template that reads a field", error="BadInput", changes={"prompt": PROMPT + "{{ record[record.body] }}"}),
     Case("a schema that cannot be stored", error="BadInput", changes={"output_type": {**SCHEMA, "nullable": True}}),
     Case("a schema that refers to nothing", error="BadInput", changes={"output_type": {"$ref": "#/none", "title": TOOL}}),
-    Case("answers that do not fit", (Fault("break_schema"),), changes={"max_failed": None}, by_cli=False),
+    Case("answers that do not fit", (Fault("break_schema"),), changes={"failures": {"most": None}}, by_cli=False),
     Case("too many answers that do not fit", (Fault("break_schema"),), "TooManyFailed"),
     Case("too many answers that are cut off", (Fault("truncate"),), "TooManyFailed"),
     Case(
@@ -248,7 +248,7 @@ CASES = [
     Case("answers that are shown to the model and do not fit again", (Fault("say", body=MISREAD),), "TooManyFailed"),
     *(
         Case(
-            f"a re-ask that {what}, told with the answer",
+            f"an output retry that {what}, told with the answer",
             (
                 Fault("say", body=MISREAD, without="assistant"),
                 Fault(kind, contains="assistant", code=code, message=f"No, no: {quoted}!", status=status),
@@ -711,7 +711,7 @@ def test_a_dag_with_a_group_is_stored_without_its_prompts(bench: Bench) -> None:
         {"tools": [{"name": "a", "schema": {"x": {TOOL}}}]},
         {"settings": {"extra": {"note": {SYSTEM}}}},
         {"settings": {"stop_sequences": [SYSTEM]}},
-        {"columns": PROMPT},
+        {"publish": {"columns": PROMPT}},
     ],
     ids=str,
 )

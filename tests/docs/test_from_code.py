@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,10 +16,10 @@ from from_code import PLACE, fill, made
 from from_code.arguments import INHERITED, KINDS
 from from_code.command_line import commands, options
 from runware_provider.engine import errors, spec
+from runware_provider.engine.earlier_names import NOW
 from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.outcome.rows import INFERENCE_TYPE
-from runware_provider.engine.traits import ModelTraits
 from runware_provider.groups import text_inference_group
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.testing import LocalServer, ServerSettings
@@ -82,6 +81,7 @@ def test_every_table_has_its_place_on_a_page(docs: Path) -> None:
         "command",
         "configuration",
         "connection",
+        "earlier",
         "errors",
         "function",
         "manifest",
@@ -123,7 +123,7 @@ async def test_every_key_of_a_manifest_is_listed(tmp_path: Path, project: Path) 
         source=str(project / "include" / "texts" / "ds=2026-01-01"),
         destination=str(tmp_path / "out"),
         prompt="{{ record.text }}",
-        failures=str(tmp_path / "failed"),
+        failures={"dataset": str(tmp_path / "failed")},
         limit=3,
     )
     with LocalServer(ServerSettings(latency=0)) as server:
@@ -199,12 +199,23 @@ def test_every_argument_without_an_option_of_its_name_is_on_the_page_of_the_comm
     arguments = set(inspect.signature(TextInferenceOperator.__init__).parameters) - set(INHERITED)
     options_of_run = {one.dest for one in options(commands()["run"])}
     named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
-    assert named == arguments - options_of_run
+    # `--failures` is one of its fields alone.
+    assert named == arguments - options_of_run | {"failures"}
     flags = {one.option_strings[-1] for one in options(commands()["run"])}
     assert set(re.findall(r"`(--[\w-]+)`", table)) <= flags
 
 
-def test_every_trait_of_a_model_is_on_the_page_of_structured_output(docs: Path) -> None:
-    page = (docs / "structured-output.md").read_text(encoding="utf-8")
-    listed = page.partition("| trait | says |")[2].partition("\n\n")[0]
-    assert re.findall(r"^\| `(\w+)` \|", listed, re.MULTILINE) == [one.name for one in fields(ModelTraits)]
+def test_every_earlier_name_is_on_the_page_for_who_upgrades_with_what_to_write() -> None:
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in made("earlier").splitlines()[2:]]
+    assert len(rows) == len(NOW) + 1
+    assert ["`max_failed=...`", "`failures=Failures(most=...)`", "as before"] in rows
+    before = "`structured=Structured(reasks=...)`"
+    assert [before, "`answers=Answers(output_retries=...)`", "`--reasks` is `--output-retries`"] in rows
+
+
+def test_the_names_of_before_are_on_no_other_page(docs: Path) -> None:
+    """Those that mean nothing any more; `state` and `columns` are words as well."""
+    gone = re.compile(r"Structured\(|ModelTraits|\bforcing=|\bmax_failed=|re-ask|\btraits=")
+    pages = {page.name: page.read_text(encoding="utf-8") for page in docs.rglob("*.md")}
+    shown = {name for name, page in pages.items() if gone.search(page)}
+    assert shown <= {"upgrade.md", "0002-fingerprint.md"}

@@ -22,7 +22,7 @@ from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.job.plan import plan
 from runware_provider.engine.job.run import run_job
-from runware_provider.engine.spec import Limits, Spec
+from runware_provider.engine.spec import Spec
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 from tests.answers import total_of
 from tests.forked import PLUGINS, CommandLine
@@ -48,6 +48,16 @@ HARD_STOP_S = 300
 
 def body_of(number: int) -> str:
     return f"Invoice {number} from Shop {number} GmbH\nTotal: {number}.50 EUR"
+
+
+def merged(usual: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of which some are others: of a value object that is given as a dict, the fields that it names."""
+    parts = {
+        name: {**usual[name], **changes[name]}
+        for name in ("answers", "failures", "limits")
+        if isinstance(changes.get(name), dict)
+    }
+    return usual | changes | parts
 
 
 @dataclass
@@ -90,11 +100,12 @@ class Place:
             "destination": str(self.destination),
             "prompt": "What is the total?\n{{ record.body }}",
             "output_type": SCHEMA,
-            "max_failed": None,  # where a test is about something else, its few failures do not matter
-            "structured": {"reasks": 0},  # and each answer is asked for once
+            # Where a test is about something else, its few failures do not matter, and each answer is asked for once.
+            "failures": {"most": None},
+            "answers": {"output_retries": 0},
+            "limits": self.limits,
         }
-        limits = Limits(**{**self.limits, **changes.pop("limits", {})})
-        return Spec(**{**usual, "limits": limits, **changes})
+        return Spec(**merged(usual, changes))
 
     async def run(
         self, *, key: str = KEY, base_url: str | None = None, stop: Any = None, **changes: Any
@@ -134,7 +145,7 @@ class Place:
                     known.update(row)
         return merged
 
-    def audit(self, manifest: dict[str, Any], records: int, *, reasks: int = 0) -> None:
+    def audit(self, manifest: dict[str, Any], records: int, *, output_retries: int = 0) -> None:
         """Compare rows, ledger and manifest with the server's bill, task by task."""
         rows, ledger, bill = self.rows(), self.ledger(), self.server.bill()
         assert [row["n"] for row in rows] == list(range(records))
@@ -144,7 +155,7 @@ class Place:
             assert line["executed"] == 1, f"{name} was executed {line['executed']} times"
             assert ledger[name]["kind"] >= Kind.SPENT, f"{name} was executed, and nothing is known of it"
         answered = Counter(row["fingerprint"] for row in ledger.values() if row["kind"] == Kind.ANSWERED)
-        assert set(answered.values()) <= set(range(1, 2 + reasks))
+        assert set(answered.values()) <= set(range(1, 2 + output_retries))
         unreported = [name for name, line in bill["tasks"].items() if ledger[name]["cost_pico_usd"] is None]
         told = bill["cost_usd"] - sum(bill["tasks"][name]["cost_usd"] for name in unreported)
         # What another ledger of the place had paid before is reused by this one.
@@ -166,7 +177,7 @@ class Place:
             "prompt": "What is the total?\n{{ record.body }}",
             "schema": str(self._schema_file()),
             "max_failed": "none",
-            "reasks": 0,
+            "output_retries": 0,
         }
         given = {name: value for name, value in {**usual, **options}.items() if value is not None}
         words = [

@@ -24,13 +24,13 @@ BAD_SPECS: dict[str, tuple[dict[str, Any], str]] = {
     "a column of the prompt that is none": ({"prompt": "{{ record.bdy }}"}, "prompt"),
     "a variable that is none": ({"prompt": "{{ recrd.body }}"}, "prompt"),
     "a template that is none": ({"prompt": "{{ record.body "}, "prompt"),
-    "a kept column that is none": ({"columns": ["bdy"]}, "columns"),
+    "a kept column that is none": ({"publish": {"columns": ["bdy"]}}, "publish.columns"),
     "a source that is not there": ({"source": "nowhere"}, "source"),
     "a source on another store": ({"source": "s3://bucket/in"}, "source"),
     "a destination on another store": ({"destination": "s3://bucket/out"}, "destination"),
-    "a state folder on another store": ({"state": "s3://bucket/state"}, "state"),
+    "a state folder on another store": ({"memory": {"state": "s3://bucket/state"}}, "memory.state"),
     "a schema that Arrow has no type for": ({"output_type": NO_ARROW_TYPE}, "output_type"),
-    "a model without the forcing": ({"forcing": "json_schema"}, "forcing"),
+    "a model without the output mode": ({"answers": {"output_mode": "native"}}, "answers.output_mode"),
     "a setting out of range": ({"settings": {"temperature": 3}}, "settings.temperature"),
     "a setting between steps": ({"settings": {"top_p": 0.123}}, "settings.top_p"),
     "a setting that is none": ({"settings": {"temprature": 1}}, "settings.temprature"),
@@ -151,7 +151,9 @@ async def test_a_destination_inside_the_source_is_refused(place: Any, how: str) 
 async def test_a_source_inside_the_destination_is_refused(place: Any, how: str) -> None:
     place.fill(3)
     with pytest.raises(BadInput) as refused:
-        await place.run(destination=spelled(place.root, how), state=str(place.root.parent / "state"))
+        await place.run(
+            destination=spelled(place.root, how), memory={"state": str(place.root.parent / "state")}
+        )
     assert refused.value.field in {"source", "destination"}
     assert place.asked_nothing()
 
@@ -160,8 +162,10 @@ async def test_a_source_inside_the_destination_is_refused(place: Any, how: str) 
 async def test_a_state_folder_inside_the_dataset_is_refused(place: Any, how: str) -> None:
     place.fill(3)
     with pytest.raises(BadInput, match="inside the destination") as refused:
-        await place.run(destination=spelled(place.destination, how), state=str(place.destination / "state"))
-    assert refused.value.field == "state"
+        await place.run(
+            destination=spelled(place.destination, how), memory={"state": str(place.destination / "state")}
+        )
+    assert refused.value.field == "memory.state"
     assert place.asked_nothing()
 
 
@@ -287,10 +291,10 @@ async def test_a_lost_ledger_costs_nothing_while_the_api_remembers(place: Any) -
 
 async def test_a_state_folder_of_another_destination_is_refused(place: Any) -> None:
     place.fill(2)
-    await place.run(state=str(place.root / "memory"))
+    await place.run(memory={"state": str(place.root / "memory")})
     paid = place.executed()
     with pytest.raises(BadInput, match=r"state: .* belongs to the destination") as told:
-        await place.run(state=str(place.root / "memory"), destination=str(place.root / "other"))
+        await place.run(memory={"state": str(place.root / "memory")}, destination=str(place.root / "other"))
     assert "a state folder of its own" in str(told.value)
     assert place.executed() == paid
 

@@ -95,7 +95,7 @@ async def test_a_budget_keeps_back_what_answers_that_do_not_fit_need_to_be_asked
     place.server.script(Fault("break_schema", probability=0.3, without="assistant"))
     place.fill(300)
     try:
-        manifest = await place.run(budget=budget, structured={"reasks": 1})
+        manifest = await place.run(budget=budget, answers={"output_retries": 1})
     except BudgetExhausted as stopped:
         manifest = stopped.manifest
     outcomes = manifest["outcomes"]
@@ -116,7 +116,7 @@ async def test_a_first_chunk_that_the_budget_cuts_short_ends(place: Any) -> None
 
 async def test_a_budget_that_pays_for_nothing_leaves_a_dataset_of_skipped_rows(place: Any) -> None:
     place.fill(8)
-    manifest = await place.run(budget={"tokens": 1, **PARTIAL}, max_failed=0.1)
+    manifest = await place.run(budget={"tokens": 1, **PARTIAL}, failures={"most": 0.1})
     assert (manifest["outcomes"], place.executed()) == ({"skipped": 8}, 0)
 
 
@@ -247,7 +247,7 @@ async def test_what_was_meant_to_be_sent_and_nobody_knows_is_skipped_when_the_bu
     with pytest.raises(Unreachable):
         await place.run(limits={"unreachable_s": 0.5})
     place.server.clear_faults()
-    manifest = await place.run(budget={"tokens": 1, **PARTIAL}, max_failed=0)
+    manifest = await place.run(budget={"tokens": 1, **PARTIAL}, failures={"most": 0})
     assert (manifest["outcomes"], manifest["reasons"]) == ({"skipped": 12}, {"budget": 12})
     assert (manifest["maybe_billed"], place.executed()) == (0, 0)
     again = await place.run()

@@ -98,8 +98,8 @@ async def test_the_total_of_the_progress_is_never_below_what_is_done(place: Any,
 
 async def test_requests_that_are_too_long_are_skipped_and_never_sent(place: Any) -> None:
     place.fill(["short: Total: 1.50 EUR", "long " * 2_000, "short: Total: 3.50 EUR"])
-    planned = place.plan(max_input_tokens=1_000)
-    manifest = await place.run(max_input_tokens=1_000)
+    planned = place.plan(limits={"max_input_tokens": 1_000})
+    manifest = await place.run(limits={"max_input_tokens": 1_000})
     assert manifest["outcomes"] == {"skipped": 1, "succeeded": 2}
     assert place.rows()[1]["inference"]["error_code"] == "too_many_tokens"
     assert (place.executed(), planned["to_pay"], planned["skipped"]) == (2, 2, {"too_many_tokens": 1})

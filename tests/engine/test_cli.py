@@ -142,7 +142,7 @@ def test_labels_and_how_answers_are_read_are_options(place: Any, call: Callable[
         prompt="{{ record.body }}",
         lenient_numbers=True,
         untyped="json",
-        traits='{"tools": true, "unsupported": ["additionalProperties"]}',
+        model_profile='{"tools": true, "unsupported": ["additionalProperties"]}',
     )
     assert code == 0, told
     assert {row["result"] for row in place.rows()} <= {"invoice", "question"}
@@ -299,8 +299,11 @@ BAD_INPUTS: dict[str, tuple[dict[str, Any], str]] = {
     "a column that is none": ({"columns": "nope"}, "--columns: "),
     "labels and a schema": ({"labels": "a,b"}, "--labels: a label or an object"),
     "one label": ({"schema": None, "labels": "a"}, "--labels: there are fewer than two labels"),
-    "traits that are none": ({"traits": '{"magic": true}'}, "--traits (magic): there is no such trait"),
-    "traits that are no JSON": ({"traits": "json"}, "--traits: it is no JSON"),
+    "a profile that is none": (
+        {"model_profile": '{"magic": true}'},
+        "--model-profile (magic): there is no such argument",
+    ),
+    "a profile that is no JSON": ({"model_profile": "json"}, "--model-profile: it is no JSON"),
     "a tool that is not offered": ({"tool_choice": "any"}, "--tool-choice: "),
 }
 

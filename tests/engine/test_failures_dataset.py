@@ -35,7 +35,7 @@ def fill(place: Any) -> Path:
 
 async def test_it_holds_the_rows_that_neither_succeeded_nor_were_skipped(place: Any) -> None:
     folder = fill(place)
-    manifest = await place.run(failures=str(folder), limits={"batch_rows": 2})
+    manifest = await place.run(failures={"dataset": str(folder)}, limits={"batch_rows": 2})
     rows = place.rows(folder)
     assert [row["n"] for row in rows] == [1, 3, 4]
     assert list(rows[0]) == ["n", "body", "inference"]
@@ -54,9 +54,9 @@ async def test_it_holds_the_rows_that_neither_succeeded_nor_were_skipped(place: 
 
 async def test_without_failures_it_is_empty_and_typed(place: Any) -> None:
     folder = fill(place)
-    await place.run(failures=str(folder))
+    await place.run(failures={"dataset": str(folder)})
     place.server.clear_faults()
-    manifest = await place.run(failures=str(folder), retry_failed="x")
+    manifest = await place.run(failures={"dataset": str(folder)}, retry_failed="x")
     assert manifest["failures"]["rows"] == 0
     (part,) = folder.glob("*.parquet")
     assert pq.read_schema(part).names == ["n", "body", "inference"]
@@ -65,14 +65,14 @@ async def test_without_failures_it_is_empty_and_typed(place: Any) -> None:
 
 async def test_it_has_the_partition_of_the_dataset(place: Any) -> None:
     folder = fill(place)
-    await place.run(failures=str(folder), partition={"ds": "1"})
-    await place.run(failures=str(folder), partition={"ds": "2"}, limit=2)
+    await place.run(failures={"dataset": str(folder)}, partition={"ds": "1"})
+    await place.run(failures={"dataset": str(folder)}, partition={"ds": "2"}, limit=2)
     assert [len(place.rows(folder / f"ds={day}")) for day in (1, 2)] == [3, 1]
 
 
 async def test_killed_between_the_two_publishes_it_is_there_after_another_run(place: Any) -> None:
     folder = fill(place)
-    await place.run(failures=str(folder))
+    await place.run(failures={"dataset": str(folder)})
     expected = [row["n"] for row in place.rows(folder)]
     # As a kill leaves it: the dataset is published, of the failures the parts are staged and placed, but no manifest is.
     for part in folder.glob("*.parquet"):
@@ -83,7 +83,7 @@ async def test_killed_between_the_two_publishes_it_is_there_after_another_run(pl
     (place.state / "failures" / "manifest.json").unlink()
     (folder / "_SUCCESS").unlink()
     paid = place.executed()
-    await place.run(failures=str(folder))
+    await place.run(failures={"dataset": str(folder)})
     assert [row["n"] for row in place.rows(folder)] == expected
     assert place.executed() == paid
 
@@ -120,19 +120,19 @@ def manifests(place: Any) -> list[dict[str, Any]]:
 
 async def test_failures_that_somebody_else_published_meanwhile_stay_until_the_next_run(place: Any) -> None:
     folder = fill(place)
-    await place.run(failures=str(folder))
+    await place.run(failures={"dataset": str(folder)})
     path = place.state / "failures" / "manifest.json"
 
     def another_publishes() -> None:
         path.write_text(json.dumps({**manifests(place)[1], "publish_id": "later"}), encoding="utf-8")
 
     stores = OneStore(Between(another_publishes))
-    spec = place.spec(failures=str(folder), limit=3)
+    spec = place.spec(failures={"dataset": str(folder)}, limit=3)
     with pytest.raises(PublishConflict, match="run again to build on"):
         await run_job(spec, place.endpoint, stores=stores)
     assert not list(place.state.glob("**/*.staged"))
     paid = place.executed()
-    await place.run(failures=str(folder), limit=3)
+    await place.run(failures={"dataset": str(folder)}, limit=3)
     main, failures = manifests(place)
     assert main["started_at"] == failures["started_at"]
     assert [row["n"] for row in place.rows(folder)] == [1]
@@ -143,8 +143,8 @@ async def test_a_folder_with_files_of_others_is_refused(place: Any) -> None:
     folder = fill(place)
     folder.mkdir()
     (folder / "mine.parquet").write_bytes(b"")
-    with pytest.raises(BadInput, match=r"failures: .* has files"):
-        await place.run(failures=str(folder))
+    with pytest.raises(BadInput, match=r"failures\.dataset: .* has files"):
+        await place.run(failures={"dataset": str(folder)})
     assert place.asked_nothing()
 
 
@@ -152,6 +152,6 @@ async def test_a_folder_with_files_of_others_is_refused(place: Any) -> None:
 async def test_a_folder_inside_of_another_one_is_refused(place: Any, inside: str) -> None:
     fill(place)
     with pytest.raises(BadInput, match=r"failures|source"):
-        await place.run(failures=str(place.root / inside))
+        await place.run(failures={"dataset": str(place.root / inside)})
     assert place.asked_nothing()
     assert not place.state.exists()

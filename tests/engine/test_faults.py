@@ -61,13 +61,13 @@ class Case:
     again: int = 0
     """Executions beyond the first of the same request, by policy."""
     settings: dict[str, Any] = field(default_factory=dict)
-    structured: dict[str, Any] = field(default_factory=lambda: {"reasks": 0})
+    answers: dict[str, Any] = field(default_factory=lambda: {"output_retries": 0})
     """What is done about an answer that does not fit."""
 
     @property
     def again_at_most(self) -> int:
         """Answers to one record beyond the first."""
-        return int(self.structured["reasks"]) + ("max_tokens_if_truncated" in self.structured)
+        return int(self.answers["output_retries"]) + ("max_tokens_if_truncated" in self.answers)
 
 
 def one(outcome: str) -> dict[str, int]:
@@ -273,7 +273,7 @@ def follow_up_cases() -> list[Case]:
                     delivery,
                     outcomes or {"succeeded": RECORDS},
                     again,
-                    structured={"reasks": 1},
+                    answers={"output_retries": 1},
                 )
             )
         never = Fault("break_schema", contains=ONE)
@@ -283,12 +283,12 @@ def follow_up_cases() -> list[Case]:
                 (never,),
                 delivery,
                 one("invalid"),
-                structured={"reasks": 1},
+                answers={"output_retries": 1},
             )
         )
         cut = Fault("truncate", contains=ONE, times=1)
-        longer = {"reasks": 0, "max_tokens_if_truncated": 65_536}
-        cases.append(Case(f"{delivery}: cut off, and given more room", (cut,), delivery, structured=longer))
+        longer = {"output_retries": 0, "max_tokens_if_truncated": 65_536}
+        cases.append(Case(f"{delivery}: cut off, and given more room", (cut,), delivery, answers=longer))
     return cases
 
 
@@ -348,7 +348,7 @@ def mixture(seed: int) -> Case:
     }
     delivery = dice.choice(("poll", "sync"))
     return Case(
-        f"mixture {seed}", tuple(faults), delivery, settings=settings, structured={"reasks": seed % 2}
+        f"mixture {seed}", tuple(faults), delivery, settings=settings, answers={"output_retries": seed % 2}
     )
 
 
@@ -360,7 +360,7 @@ async def carried_out(case: Case, place: Any, room: asyncio.Semaphore) -> dict[s
         for _ in range(RESTARTS):
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    return await place.run(delivery=case.delivery, limits=LIMITS, structured=case.structured)
+                    return await place.run(delivery=case.delivery, limits=LIMITS, answers=case.answers)
             except JobStopped as stopped:
                 reason = stopped.reason
         raise AssertionError(f"it stopped again and again: {reason}")
@@ -400,7 +400,7 @@ def finished(case: Case, ran: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 @pytest.mark.parametrize("case", by_name(CASES))
 def test_a_job_survives_each_fault_and_agrees_with_the_bill(case: Case, ran: dict[str, Any]) -> None:
     place, manifest = finished(case, ran)
-    place.audit(manifest, RECORDS, reasks=case.again_at_most)
+    place.audit(manifest, RECORDS, output_retries=case.again_at_most)
     assert manifest["outcomes"] == case.outcomes
     assert place.server.bill_summary()["requests_executed_again"] == case.again
     unfired = {one["fault"]["kind"] for one in place.server.faults() if not one["fired"]}
@@ -410,7 +410,7 @@ def test_a_job_survives_each_fault_and_agrees_with_the_bill(case: Case, ran: dic
 @pytest.mark.parametrize("case", by_name(map(mixture, range(MIXTURES))))
 def test_a_job_survives_many_faults_at_once(case: Case, ran: dict[str, Any]) -> None:
     place, manifest = finished(case, ran)
-    place.audit(manifest, RECORDS, reasks=case.again_at_most)
+    place.audit(manifest, RECORDS, output_retries=case.again_at_most)
     if MAY_COST_ANOTHER.isdisjoint(fault.kind for fault in case.faults):
         assert place.server.bill_summary()["requests_executed_again"] == 0
 

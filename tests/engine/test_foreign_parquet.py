@@ -51,7 +51,7 @@ async def test_views_and_uuids_go_through_filters_samples_and_failures_and_come_
         prompt="{{ record.id }} {{ record.body }}",
         filters=[("body", "!=", "left out")],
         samples=2,
-        failures=str(place.root / "failed"),
+        failures={"dataset": str(place.root / "failed")},
     )
     assert manifest["rows"] == 6
     (part,) = place.destination.glob("*.parquet")
@@ -86,9 +86,9 @@ async def test_records_whose_prompt_fails_count_as_failed(place: Any) -> None:
     place.fill(["Total: 1.50 EUR", "boom", "boom", "Total: 2.50 EUR"])
     prompt = "{{ record.body }}{% if record.body == 'boom' %}{{ 1 // 0 }}{% endif %}"
     with pytest.raises(TooManyFailed, match="2 of 4 rows failed already, where 25 % may"):
-        await place.run(prompt=prompt, max_failed=0.25)
+        await place.run(prompt=prompt, failures={"most": 0.25})
     assert not place.destination.exists()
-    manifest = await place.run(prompt=prompt, max_failed=0.5)
+    manifest = await place.run(prompt=prompt, failures={"most": 0.5})
     assert manifest["outcomes"] == {"skipped": 2, "succeeded": 2}
 
 
@@ -121,9 +121,9 @@ async def test_a_file_that_is_called_like_a_part_is_refused_and_never_removed(pl
     ("columns", "changes", "field"),
     [
         ({"Result": [1]}, {}, "column 'Result'"),
-        ({"INFERENCE": [1]}, {"flatten": True}, "column 'INFERENCE'"),
+        ({"INFERENCE": [1]}, {"publish": {"flatten": True}}, "column 'INFERENCE'"),
         ({"DS": [1]}, {"partition": {"ds": "1"}}, "column 'DS'"),
-        ({"Total": [1]}, {"flatten": True}, "flatten"),
+        ({"Total": [1]}, {"publish": {"flatten": True}}, "publish.flatten"),
         ({}, {"partition": {"ds": "1", "DS": "2"}}, "partition"),
         ({}, {"partition": {"ds": "x" * 300}}, "partition"),
         ({}, {"partition": {"ds": "é" * 127}}, "partition"),
@@ -131,8 +131,8 @@ async def test_a_file_that_is_called_like_a_part_is_refused_and_never_removed(pl
         ({}, {"source": "in\0"}, "source"),
         ({}, {"source": "in\ud800"}, "source"),
         ({}, {"destination": "out\0"}, "destination"),
-        ({}, {"state": "out\udc80"}, "state"),
-        ({}, {"failures": "out\0"}, "failures"),
+        ({}, {"memory": {"state": "out\udc80"}}, "memory.state"),
+        ({}, {"failures": {"dataset": "out\0"}}, "failures.dataset"),
         ({}, {"destination": "x" * 300}, "destination"),
     ],
 )
@@ -153,7 +153,7 @@ def test_columns_of_two_files_that_differ_in_case_are_told(place: Any) -> None:
     put(place.source / "b.parquet", pa.table({"body": body, "Fee": [1.0]}))
     (warning,) = place.plan()["warnings"]
     assert "'fee' and 'Fee' differ in upper and lower case only" in warning
-    assert place.plan(columns=["body", "fee"])["warnings"] == []
+    assert place.plan(publish={"columns": ["body", "fee"]})["warnings"] == []
 
 
 @pytest.mark.parametrize("link", ["gone", "a.parquet"])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RECORDS = 20
-RETRIED = {"structured": {"reasks": 1}}
+RETRIED = {"answers": {"output_retries": 1}}
 ANEW = {"refresh": "anew"}
 AGAIN = {"retry_failed": "again"}
 PARTIAL = {"when_short": "partial", "usd_per_million": (0.435, 0.87)}
@@ -125,7 +125,7 @@ async def test_a_budget_is_one_whatever_ledgers_it_goes_through(
 ) -> None:
     place = new_place()
     place.fill(200)
-    whole = await place.run(destination=str(place.root / "measured"), state=None)
+    whole = await place.run(destination=str(place.root / "measured"), memory={"state": None})
     usd, before = whole["cost_usd"] / 2, cost(place)
     wish = {"budget": {"usd": usd, **PARTIAL}, "run": "r"}
     await walk(place, [(shards, wish) for shards in steps])

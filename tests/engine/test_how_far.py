@@ -18,7 +18,7 @@ from tests.said import said
 if TYPE_CHECKING:
     from pathlib import Path
 
-LARGE = {"limits": {"batch_rows": 30}, "columns": ["n"]}
+LARGE = {"limits": {"batch_rows": 30}, "publish": {"columns": ["n"]}}
 
 
 def fill_large(place: Any) -> None:

@@ -193,13 +193,13 @@ async def test_a_store_that_ignores_conditions_is_refused_before_anything_is_pai
 async def test_a_state_folder_in_another_store_is_refused(cloud: Cloud) -> None:
     cloud.fill()
     with pytest.raises(BadInput, match="does not lie in the destination's store"):
-        await cloud.run(state=str(cloud.place.root / "state"))
+        await cloud.run(memory={"state": str(cloud.place.root / "state")})
     assert cloud.place.asked_nothing()
 
 
 async def test_failures_go_to_a_dataset_of_their_own_in_a_bucket_as_well(s3_cloud: Cloud) -> None:
     s3_cloud.fill()
-    manifest = await s3_cloud.run(failures=f"{s3_cloud.url}/failures")
+    manifest = await s3_cloud.run(failures={"dataset": f"{s3_cloud.url}/failures"})
     s3_cloud.audit(manifest)
     assert manifest["failures"] == {"destination": f"{s3_cloud.url}/failures", "rows": 0}
     names = [entry.path.rpartition("/")[2] for entry in s3_cloud.storage.list(f"{s3_cloud.url}/failures")]

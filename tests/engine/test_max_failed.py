@@ -33,11 +33,11 @@ def marked(records: int, bad: int) -> list[str]:
 
 
 def test_one_row_in_ten_may_fail_by_default() -> None:
-    assert Spec(source="in", destination="out", prompt="{{ record.body }}").max_failed == 0.1
+    assert Spec(source="in", destination="out", prompt="{{ record.body }}").failures.most == 0.1
 
 
 @pytest.mark.parametrize(
-    ("max_failed", "bad", "stands"),
+    ("most", "bad", "stands"),
     [
         (0.1, 4, True),
         (0.1, 5, False),
@@ -50,32 +50,32 @@ def test_one_row_in_ten_may_fail_by_default() -> None:
 )
 async def test_a_count_and_a_share_are_kept_to_the_row(
     place: Any,
-    max_failed: float,
+    most: float,
     bad: int,
     stands: bool,  # noqa: FBT001 - pytest's own way to hand over a parameter
 ) -> None:
     place.server.script(broken("poison"))
     place.fill(marked(40, bad))
     if stands:
-        assert (await place.run(max_failed=max_failed))["outcomes"].get("invalid", 0) == bad
+        assert (await place.run(failures={"most": most}))["outcomes"].get("invalid", 0) == bad
         return
     with pytest.raises(TooManyFailed, match=r"rows failed"):
-        await place.run(max_failed=max_failed)
+        await place.run(failures={"most": most})
     assert not place.destination.exists() or not list(place.destination.glob("*.parquet"))
 
 
 async def test_skipped_rows_are_neither_failures_nor_asked(place: Any) -> None:
     place.server.script(broken("poison"))
     place.fill([*marked(10, 1), *[None] * 30])
-    manifest = await place.run(max_failed=0.1)
+    manifest = await place.run(failures={"most": 0.1})
     assert manifest["outcomes"] == {"succeeded": 9, "invalid": 1, "skipped": 30}
     with pytest.raises(TooManyFailed):  # one of ten asked, not one of forty
-        await place.run(max_failed=0.09)
+        await place.run(failures={"most": 0.09})
 
 
 async def test_a_dataset_of_skipped_rows_only_is_published(place: Any) -> None:
     place.fill([None, None, None])
-    assert (await place.run(max_failed=0))["outcomes"] == {"skipped": 3}
+    assert (await place.run(failures={"most": 0}))["outcomes"] == {"skipped": 3}
 
 
 async def test_beyond_it_the_old_dataset_stands_and_what_was_paid_is_kept(place: Any) -> None:
@@ -85,14 +85,14 @@ async def test_beyond_it_the_old_dataset_stands_and_what_was_paid_is_kept(place:
     place.server.script(broken("poison"))
     place.fill(marked(20, 5))
     with pytest.raises(TooManyFailed) as stopped:
-        await place.run(max_failed=0.1)
+        await place.run(failures={"most": 0.1})
     assert place.rows() == before
     assert not list(place.state.glob("staged/*/*"))
     bill = place.server.bill()["tasks"]
     known = place.ledger()
     assert all(known[name]["kind"] == Kind.ANSWERED for name, line in bill.items() if line["executed"])
     paid = place.executed()
-    manifest = await place.run(max_failed=None)
+    manifest = await place.run(failures={"most": None})
     # What the stopped run had not asked yet is asked now; nothing is asked twice.
     assert manifest["paid_inferences"] == place.executed() - paid
     assert all(line["executed"] == 1 for line in place.server.bill()["tasks"].values())
@@ -105,10 +105,10 @@ async def test_a_job_that_was_wholly_asked_pays_nothing_once_more_may_fail(place
     place.server.script(broken("poison"))
     place.fill(marked(40, 6))
     with pytest.raises(TooManyFailed):
-        await place.run(max_failed=0.1)
+        await place.run(failures={"most": 0.1})
     paid = place.executed()
     assert paid == 40
-    manifest = await place.run(max_failed=None)
+    manifest = await place.run(failures={"most": None})
     assert (manifest["paid_inferences"], place.executed()) == (0, paid)
 
 
@@ -119,11 +119,11 @@ async def test_a_prompt_that_always_fails_costs_a_few_dozen_answers(
     place = new_place(latency=0.05, faults=(broken(),))
     place.fill(MANY)
     with pytest.raises(TooManyFailed, match=r"of the last \d+ answers failed, where 10 % may"):
-        await place.run(max_failed=0.1, delivery=delivery)
+        await place.run(failures={"most": 0.1}, delivery=delivery)
     paid = place.executed()
     assert 20 <= paid <= A_FEW_DOZEN
     with pytest.raises(TooManyFailed):
-        await place.run(max_failed=0.1, delivery=delivery)
+        await place.run(failures={"most": 0.1}, delivery=delivery)
     assert place.executed() - paid <= A_FEW_DOZEN // 10
 
 
@@ -131,7 +131,7 @@ async def test_the_stop_says_how_far_it_came_why_and_what_to_do(place: Any) -> N
     place.server.script(broken())
     place.fill(400)
     with pytest.raises(TooManyFailed) as stopped:
-        await place.run(max_failed=0.1)
+        await place.run(failures={"most": 0.1})
     told = stopped.value.manifest
     assert told["reason"] == stopped.value.reason
     assert "retry_failed" in told["remedy"]
@@ -145,7 +145,7 @@ async def test_the_stop_says_how_far_it_came_why_and_what_to_do(place: Any) -> N
 async def test_a_preview_is_not_watched(place: Any) -> None:
     place.server.script(broken())
     place.fill(100)
-    shown = await run_job(place.spec(max_failed=0), place.endpoint, preview=30)
+    shown = await run_job(place.spec(failures={"most": 0}), place.endpoint, preview=30)
     assert shown["outcomes"] == {"invalid": 30}
 
 
@@ -153,27 +153,27 @@ async def test_every_sample_counts_as_a_row(place: Any) -> None:
     place.server.script(broken("poison"))
     place.fill(marked(10, 1))
     with pytest.raises(TooManyFailed, match=r"3 of 30 rows failed"):
-        await place.run(max_failed=2, samples=3)
-    assert (await place.run(max_failed=3, samples=3))["outcomes"] == {"succeeded": 27, "invalid": 3}
+        await place.run(failures={"most": 2}, samples=3)
+    assert (await place.run(failures={"most": 3}, samples=3))["outcomes"] == {"succeeded": 27, "invalid": 3}
 
 
 async def test_rows_that_ask_the_same_fail_together(place: Any) -> None:
     place.server.script(broken("poison"))
     place.fill(["poison\nTotal: 1.50 EUR"] * 5 + [f"Total: {n}.50 EUR" for n in range(45)])
-    assert (await place.run(max_failed=0.1))["outcomes"] == {"succeeded": 45, "invalid": 5}
+    assert (await place.run(failures={"most": 0.1}))["outcomes"] == {"succeeded": 45, "invalid": 5}
     with pytest.raises(TooManyFailed, match=r"5 of 50 rows failed"):
-        await place.run(max_failed=4)
+        await place.run(failures={"most": 4})
 
 
 async def test_the_command_line_ends_with_the_status_of_a_job_that_can_go_on(place: Any) -> None:
     place.server.script(broken())
     place.fill(30)
-    ended = place.call(*place.arguments(max_failed="0.1", reasks="0"))
+    ended = place.call(*place.arguments(max_failed="0.1", output_retries="0"))
     assert ended.returncode == 3
     told = json.loads(ended.stdout)
     assert (told["status"], told["reasons"]) == ("stopped", {"schema": told["rows"]})
     assert ended.stderr.count("Stopped:") == 1
-    assert place.call(*place.arguments(max_failed="none", reasks="0")).returncode == 0
+    assert place.call(*place.arguments(max_failed="none", output_retries="0")).returncode == 0
     assert place.executed() == 30
 
 
@@ -189,5 +189,5 @@ async def test_rows_that_cannot_be_rendered_count_before_more_is_paid_in_a_run_t
     await place.run(**changes)
     place.fill([*bodies[:20], *(f"broken {n}" for n in range(10)), *bodies[30:]])
     with pytest.raises(TooManyFailed):
-        await place.run(max_failed=5, **changes)
+        await place.run(failures={"most": 5}, **changes)
     assert place.executed() == 30

@@ -42,7 +42,12 @@ async def test_a_run_with_nothing_to_do_leaves_the_dataset_as_it_is(place: Any) 
     place.server.script(*FAULTS)
     place.fill([body and f"{body} {n}\nTotal: {n}.50 EUR" for n, body in enumerate(BODIES)])
     failed = place.root / "failed"
-    wanted = {"failures": str(failed), "samples": 2, "structured": {"reasks": 1}, "limits": {"batch_rows": 2}}
+    wanted = {
+        "failures": {"dataset": str(failed)},
+        "samples": 2,
+        "answers": {"output_retries": 1},
+        "limits": {"batch_rows": 2},
+    }
     first = await place.run(**wanted)
     before = files(place.destination), files(failed)
     rows = place.rows()
@@ -68,7 +73,12 @@ async def test_the_order_in_which_batches_are_finished_is_no_change(new_place: C
 
 @pytest.mark.parametrize(
     "change",
-    [{"retry_failed": "once more"}, {"limit": 2}, {"prompt": "Sum?\n{{ record.body }}"}, {"columns": ["n"]}],
+    [
+        {"retry_failed": "once more"},
+        {"limit": 2},
+        {"prompt": "Sum?\n{{ record.body }}"},
+        {"publish": {"columns": ["n"]}},
+    ],
     ids=lambda change: next(iter(change)),
 )
 async def test_other_rows_are_published(place: Any, change: dict[str, Any]) -> None:
@@ -111,7 +121,7 @@ async def test_what_is_forgotten_is_kept_for_no_reader_of_the_manifest_before(pl
 async def test_where_answers_are_to_be_gone_after_a_time_none_is_kept_for_readers(place: Any) -> None:
     for records in (3, 4):
         place.fill(records)
-        await place.run(retention_days=1)
+        await place.run(memory={"retention_days": 1})
     assert replaced(place) == []
 
 
@@ -147,11 +157,11 @@ async def test_a_run_with_nothing_to_do_does_not_go_through_the_rows(place: Any)
     place.server.script(*FAULTS)
     place.fill(WITH_FAILURES)
     failed, told = place.root / "failed", []
-    first = await place.run(failures=str(failed), run="one")
+    first = await place.run(failures={"dataset": str(failed)}, run="one")
     before = files(place.destination), files(failed)
     spoil_the_rows(place)
     for run, paid in (("two", (0, 0)), ("one", (first["paid_inferences"], first["paid_usd"]))):
-        again = await run_of(place, failures=str(failed), run=run, report=told.append)
+        again = await run_of(place, failures={"dataset": str(failed)}, run=run, report=told.append)
         assert again["unchanged"] is True
         # What a run paid is what all of its tries paid.
         assert (again["paid_inferences"], again["paid_usd"]) == paid
@@ -183,7 +193,7 @@ HARMS = [rewrite_the_source, remove_a_part, remove_a_failed_part]
 async def test_what_may_have_changed_is_gone_through(place: Any, harm: Callable[[Any], None]) -> None:
     place.server.script(*FAULTS)
     place.fill(WITH_FAILURES)
-    wanted = {"failures": str(place.root / "failed")}
+    wanted = {"failures": {"dataset": str(place.root / "failed")}}
     await place.run(**wanted)
     rows = place.rows()
     harm(place)
@@ -202,13 +212,13 @@ CHANGES: list[dict[str, Any]] = [
     {"limit": 2},
     {"samples": 2},
     {"prompt": "Sum?\n{{ record.body }}"},
-    {"columns": ["n"]},
-    {"keep_raw": True},
+    {"publish": {"columns": ["n"]}},
+    {"publish": {"keep_raw": True}},
     {"filters": [("n", "<", 2)]},
-    {"max_failed": 0.9},
-    {"retention_days": 10},
+    {"failures": {"most": 0.9}},
+    {"memory": {"retention_days": 10}},
     {"settings": {"temperature": 0.5}},
-    {"structured": {"reasks": 2}},
+    {"answers": {"output_retries": 2}},
     {"limits": {"attempts": 7}},
 ]
 

@@ -157,7 +157,8 @@ async def test_of_runs_at_once_with_other_sources_one_has_its_rows_and_the_other
         place.fill([f"Shop {number}{row} GmbH\nTotal: 3.50 EUR" for row in range(5)])
         sources.append(place.source.rename(place.source.with_name(f"{number}.parquet")))
     ends = await asyncio.gather(
-        *(place.run(source=str(source), if_exists=if_exists) for source in sources), return_exceptions=True
+        *(place.run(source=str(source), publish={"if_exists": if_exists}) for source in sources),
+        return_exceptions=True,
     )
     (stands,) = [end for end in ends if isinstance(end, dict)]
     refused = [end for end in ends if isinstance(end, BadInput)]
@@ -230,13 +231,13 @@ async def test_an_output_retry_that_this_run_does_not_want_is_not_taken_back_bef
     place = new_shared_place("unwanted", latency=0.3)
     place.server.script(Fault("break_schema", without="assistant"), Fault("slow_registration", seconds=1.5))
     place.fill(10)
-    with place.start(*place.arguments("run", reasks=1, poll_interval_s="0.02")) as process:
+    with place.start(*place.arguments("run", output_retries=1, poll_interval_s="0.02")) as process:
         await until(lambda: place.executed() > 10)
         process.kill()
         process.communicate()
-    again = await asyncio.to_thread(place.call, *place.arguments("run", reasks=0))
+    again = await asyncio.to_thread(place.call, *place.arguments("run", output_retries=0))
     assert again.returncode == 0, again.stderr
-    place.audit(json.loads(again.stdout), 10, reasks=1)
+    place.audit(json.loads(again.stdout), 10, output_retries=1)
 
 
 class Interleaved(LocalStorage):

@@ -206,7 +206,7 @@ async def test_what_a_killed_shard_has_in_doubt_is_collected_before_another_ledg
     if second == "plain":
         manifest = json.loads((await asyncio.to_thread(place.call, *place.arguments("run"))).stdout)
     else:
-        manifest = await all_three(place, 3, max_failed=None)
+        manifest = await all_three(place, 3, failures={"most": None})
     assert place.executed() == RECORDS
     assert place.server.bill_summary()["requests_executed_again"] == 0
     assert manifest["outcomes"] == {"succeeded": RECORDS}
@@ -282,18 +282,18 @@ async def test_who_took_over_a_split_is_told(new_place: Callable[..., Any]) -> N
 async def test_too_many_failures_are_counted_over_all_shards(new_place: Callable[..., Any]) -> None:
     place = new_place(faults=(Fault("refuse_task", contains="0 GmbH", code="contentPolicyViolation"),))
     place.fill(RECORDS)
-    cut = await split(place, 4, max_failed=4)
+    cut = await split(place, 4, failures={"most": 4})
     for shard in cut:
-        await infer(place, shard, max_failed=4)
+        await infer(place, shard, failures={"most": 4})
     with pytest.raises(TooManyFailed, match="6 of 60 rows failed, where 4 may"):
-        await publish(place, cut, max_failed=4)
+        await publish(place, cut, failures={"most": 4})
     assert not place.destination.exists()
 
 
 async def test_the_failures_of_all_shards_are_one_dataset(new_place: Callable[..., Any]) -> None:
     place = new_place(faults=(Fault("refuse_task", contains="0 GmbH", code="contentPolicyViolation"),))
     place.fill(RECORDS)
-    manifest = await all_three(place, 4, failures=str(place.root / "failed"))
+    manifest = await all_three(place, 4, failures={"dataset": str(place.root / "failed")})
     assert manifest["failures"]["rows"] == 6
     assert [row["n"] for row in place.rows(place.root / "failed")] == [0, 10, 20, 30, 40, 50]
 
@@ -301,7 +301,7 @@ async def test_the_failures_of_all_shards_are_one_dataset(new_place: Callable[..
 async def test_a_budget_is_dealt_out_and_never_exceeded(new_place: Callable[..., Any]) -> None:
     place = new_place()
     place.fill(400)
-    whole = await place.run(destination=str(place.root / "measured"), state=None)
+    whole = await place.run(destination=str(place.root / "measured"), memory={"state": None})
     usd = whole["cost_usd"] / 2
     changes = {"budget": {"usd": usd, "when_short": "partial", "usd_per_million": (0.435, 0.87)}, "run": "r"}
     manifest = await all_three(place, 4, **changes)
@@ -356,7 +356,7 @@ async def test_few_records_have_few_shards(new_place: Callable[..., Any], record
     assert manifest["rows"] == records == len(place.rows())
     if not records:
         with pytest.raises(NothingToDo):
-            await split(place, on_empty="skip")
+            await split(place, publish={"on_empty": "skip"})
 
 
 async def test_filters_and_partitions_go_with_shards_and_a_limit_with_filters_does_not(

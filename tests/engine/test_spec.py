@@ -215,7 +215,12 @@ def test_a_limit_that_limits_nothing_is_refused(values: dict[str, Any], field: s
 
 def test_a_spec_needs_three_things_and_has_a_default_for_the_rest() -> None:
     made = spec()
-    assert (made.model, made.delivery, made.samples, made.forcing) == ("deepseek-v4-pro", "poll", 1, "auto")
+    assert (made.model, made.delivery, made.samples, made.answers.output_mode) == (
+        "deepseek-v4-pro",
+        "poll",
+        1,
+        "auto",
+    )
     assert (made.limits, made.settings, made.tools) == (Limits(), Settings(), ())
     for name in ("source", "destination", "prompt"):
         with pytest.raises(BadInput, match="Give it; there is no default") as refused:
@@ -256,11 +261,15 @@ def test_a_spec_needs_three_things_and_has_a_default_for_the_rest() -> None:
             "it is int. An answer is an object: wrap it, like class Answer(BaseModel)",
         ),
         ({"output_type": Invoice(total=1)}, "output_type", "Give the class Invoice"),
-        ({"forcing": "magic"}, "forcing", "Choose 'auto', 'json_schema', 'tool' or 'prompt'"),
         (
-            {"forcing": "tool"},
-            "forcing",
-            "'tool' needs an output_type to force. Add an output_type, or leave",
+            {"answers": {"output_mode": "magic"}},
+            "answers.output_mode",
+            "Choose 'auto', 'native', 'tool' or 'prompt'",
+        ),
+        (
+            {"answers": {"output_mode": "tool"}},
+            "answers.output_mode",
+            "'tool' needs an output_type. Add an output_type, or leave",
         ),
         ({"tools": 3}, "tools", "3 does not fit. Give a list or a tuple"),
         ({"tools": [3]}, "tools.0", "3 does not fit. Give a Tool, or a dict of its arguments"),
@@ -302,22 +311,26 @@ def test_a_spec_needs_three_things_and_has_a_default_for_the_rest() -> None:
             "settings.max_tokens",
             "takes at most 100000. Choose 1 to 100000",
         ),
-        ({"structured": {"reasks": 6}}, "structured.reasks", "6 is too large. Choose 5 or less"),
-        ({"structured": {"reasks": True}}, "structured.reasks", "True does not fit. Give a whole number"),
+        ({"answers": {"output_retries": 6}}, "answers.output_retries", "6 is too large. Choose 5 or less"),
+        (
+            {"answers": {"output_retries": True}},
+            "answers.output_retries",
+            "True does not fit. Give a whole number",
+        ),
         ({"limits": {"attempts": True}}, "limits.attempts", "True does not fit. Give a whole number"),
         ({"budget": {"tokens": True}}, "budget.tokens", "True does not fit. Give a whole number"),
         ({"samples": True}, "samples", "True does not fit. Give a whole number"),
         ({"limit": True}, "limit", "True does not fit. Give a whole number"),
-        ({"structured": {"reasks": -1}}, "structured.reasks", "-1 is too small. Choose 0 or more"),
-        ({"structured": {"retries": 1}}, "structured.retries", "Structured takes: reasks"),
+        ({"answers": {"output_retries": -1}}, "answers.output_retries", "-1 is too small. Choose 0 or more"),
+        ({"answers": {"retries": 1}}, "answers.retries", "Answers takes: output_mode, output_retries"),
         (
-            {"structured": {"max_tokens_if_truncated": 100_001}},
-            "structured.max_tokens_if_truncated",
+            {"answers": {"max_tokens_if_truncated": 100_001}},
+            "answers.max_tokens_if_truncated",
             "takes at most 100000. Choose at most 100000",
         ),
         (
-            {"structured": {"max_tokens_if_truncated": 9}, "settings": {"max_tokens": 9}, "model": "another"},
-            "structured.max_tokens_if_truncated",
+            {"answers": {"max_tokens_if_truncated": 9}, "settings": {"max_tokens": 9}, "model": "another"},
+            "answers.max_tokens_if_truncated",
             "it is 9, and the first answer may have 9 tokens. Choose more than settings.max_tokens",
         ),
         ({"settings": 3}, "settings", "3 does not fit. Give a Settings, or a dict"),
@@ -328,15 +341,19 @@ def test_a_spec_needs_three_things_and_has_a_default_for_the_rest() -> None:
         ({"samples": 101}, "samples", "101 is too large. Choose 100 or less"),
         ({"limit": "ten"}, "limit", "'ten' does not fit. Give a whole number"),
         ({"limit": 0}, "limit", "0 is too small. Choose 1 or more"),
-        ({"columns": "body"}, "columns", "'body' does not fit. Give a list or a tuple"),
-        ({"columns": [1]}, "columns.0", "1 does not fit. Give a text"),
-        ({"on_empty": "x"}, "on_empty", "Choose 'write', 'skip' or 'fail'"),
         (
-            {"if_exists": "append"},
-            "if_exists",
+            {"publish": {"columns": "body"}},
+            "publish.columns",
+            "'body' does not fit. Give a list or a tuple",
+        ),
+        ({"publish": {"columns": [1]}}, "publish.columns.0", "1 does not fit. Give a text"),
+        ({"publish": {"on_empty": "x"}}, "publish.on_empty", "Choose 'write', 'skip' or 'fail'"),
+        (
+            {"publish": {"if_exists": "append"}},
+            "publish.if_exists",
             "'append' is not one of its values. Choose 'overwrite' or 'error'",
         ),
-        ({"keep_raw": "maybe"}, "keep_raw", "'maybe' does not fit. Give True or False"),
+        ({"publish": {"keep_raw": "maybe"}}, "publish.keep_raw", "'maybe' does not fit. Give True or False"),
         ({"variables": 3}, "variables", "3 does not fit. Give a dict"),
         ({"promt": "x"}, "promt", "there is no such argument. Spec takes: source, destination"),
     ],
@@ -387,7 +404,7 @@ def test_another_models_limits_are_its_own(model: str) -> None:
 
 def test_the_state_lives_beside_the_destination_unless_told_otherwise() -> None:
     assert spec(destination="s3://lake/out/").state_folder == "s3://lake/out.state"
-    assert spec(state="elsewhere").state_folder == "elsewhere"
+    assert spec(memory={"state": "elsewhere"}).state_folder == "elsewhere"
 
 
 def test_a_refusal_survives_pickling() -> None:

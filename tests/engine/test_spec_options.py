@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,10 +15,10 @@ from pydantic import Field
 from runware_provider.engine.cli_options import parsed, typed
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filters import COMPARISONS, MEMBERSHIPS, NULL_TESTS
+from runware_provider.engine.model_profile import ModelProfile
 from runware_provider.engine.option_forms import BY_HAND, REPEATABLE
 from runware_provider.engine.spec import Limits, Spec, Tool, ToolChoice
 from runware_provider.engine.spec_options import Option, spec_of, spec_options
-from runware_provider.engine.traits import ModelTraits
 from runware_provider.engine.value_object import ValueObject
 from tests.said import said
 
@@ -50,7 +49,7 @@ def fields_below(kind: type[ValueObject], above: str = "") -> list[str]:
     for name, field in kind.model_fields.items():
         parts = [field.annotation, *get_args(field.annotation)]
         nested = [part for part in parts if isinstance(part, type) and issubclass(part, ValueObject)]
-        is_whole = not nested or nested[0] in {Tool, ToolChoice}
+        is_whole = not nested or nested[0] in {Tool, ToolChoice, ModelProfile}
         names += [above + name] if is_whole else fields_below(nested[0], f"{above}{name}.")
     return names
 
@@ -110,20 +109,24 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "partition": st.dictionaries(NAMES, TEXT, min_size=1, max_size=2),
     "variables": st.dictionaries(NAMES, TEXT, min_size=1, max_size=2),
     "filters": st.lists(FILTERS, min_size=1, max_size=3),
-    "max_failed": st.none() | st.integers(0, 1000) | st.floats(0, 1),
+    "failures.most": st.none() | st.integers(0, 1000) | st.floats(0, 1),
     "settings.max_tokens": st.integers(1, 1000),
-    "structured.max_tokens_if_truncated": st.integers(1001, 2000),
+    "answers.max_tokens_if_truncated": st.integers(1001, 2000),
     "settings.stop_sequences": st.lists(TEXT, min_size=1, max_size=5),
     "settings.extra": JSON_OBJECTS.map(lambda extra: {f"my {key}": value for key, value in extra.items()}),
     "budget.usd_per_million": st.tuples(st.floats(0, 99), st.floats(0, 99)),
-    "structured.traits": st.builds(
-        ModelTraits,
+    "answers.model_profile": st.builds(
+        ModelProfile,
         json_schema=st.none() | st.booleans(),
         unsupported=st.sampled_from([("pattern",), ("format", "not")]),
     ),
 }
 """Of fields whose values their type does not tell."""
-TOGETHER = ({"output_type", "flatten", "forcing"}, {"tools", "tool_choice"}, {"refresh", "retry_failed"})
+TOGETHER = (
+    {"output_type", "publish.flatten", "answers.output_mode"},
+    {"tools", "tool_choice"},
+    {"refresh", "retry_failed"},
+)
 """Fields that exclude or need each other."""
 
 
@@ -164,11 +167,9 @@ def specs(draw: st.DrawFn) -> Spec:
     if kind == "calls":
         values |= {"tools": [TOOL], "tool_choice": draw(st.sampled_from(["auto", "any", "none", "note"]))}
     if kind == "objects":
-        values |= {
-            "output_type": SCHEMA,
-            "flatten": draw(st.booleans()),
-            "forcing": draw(st.sampled_from(["auto", "tool"])),
-        }
+        values["output_type"] = SCHEMA
+        values.setdefault("publish", {})["flatten"] = draw(st.booleans())
+        values.setdefault("answers", {})["output_mode"] = draw(st.sampled_from(["auto", "native", "tool"]))
     return Spec(**values)
 
 
@@ -214,7 +215,7 @@ def texts_of(option: Option, value: Any, folder: Path) -> list[str]:
         path.write_text(json.dumps(content), encoding="utf-8")
         return [str(path)]
     if option.form.metavar == "JSON":
-        return [json.dumps(value if isinstance(value, dict) else asdict(value))]
+        return [json.dumps(value if isinstance(value, dict) else value.model_dump(mode="json"))]
     if isinstance(value, ToolChoice):
         return [value.name or value.type]
     if isinstance(value, tuple):
@@ -244,7 +245,7 @@ def test_settings_come_together_from_one_option_or_several() -> None:
 def test_options_of_limits_reach_the_limits() -> None:
     job = spec("--attempts", "5", "--deadline-s", "60", "--no-retry-lost", "--if-exists", "error")
     assert job.limits == Limits(attempts=5, deadline_s=60, retry_lost=False)
-    assert job.if_exists == "error"
+    assert job.publish.if_exists == "error"
 
 
 # what is wrong is named as it was written
@@ -272,8 +273,8 @@ WRONG = {
     "--usd-per-million=1,2": "--usd-per-million: it needs --budget-usd or --budget-tokens",
     "--filter=lang != de or x": "--filter: 'lang != de or x' has 'or' outside of quotes",
     "--stop-sequences=" + "x" * 51: "--stop-sequences (0): it has 51 characters",
-    '--traits={"magic": 1}': "--traits (magic): there is no such trait",
-    '--traits={"unsupported": ["type"]}': "--traits (unsupported): 'type' cannot be put into words",
+    '--model-profile={"magic": 1}': "--model-profile (magic): there is no such argument",
+    '--model-profile={"unsupported": ["type"]}': "--model-profile (unsupported): 'type' cannot be put into words",
     '--settings={"temperature": 9}': "--settings (temperature): 9 is too large",
     '--settings={"heat": 9}': "--settings (heat): there is no such argument",
     "--temperature=9": "--temperature: '9' is too large",
@@ -296,7 +297,7 @@ def test_a_key_that_is_given_twice_is_refused() -> None:
 
 def test_blanks_around_what_commas_separate_do_not_count() -> None:
     job = spec("--columns", "text, lang ", "--budget-usd", "1", "--usd-per-million", "1, 2")
-    assert job.columns == ("text", "lang")
+    assert job.publish.columns == ("text", "lang")
     assert job.budget is not None
     assert job.budget.usd_per_million == (1, 2)
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, field_validator
 from runware_provider.engine.dataset.schema_text import schema_of_text
 from runware_provider.engine.errors import BadInput, JobStopped
 from runware_provider.engine.job.run import run_job
-from runware_provider.engine.traits import ModelTraits
+from runware_provider.engine.model_profile import ModelProfile
 from runware_provider.testing import Fault
 from tests.said import said
 
@@ -64,11 +64,13 @@ class Node(BaseModel):
     ids=["list", "Literal", "Enum", "JSON Schema"],
 )
 @pytest.mark.parametrize(
-    ("model", "forcing"), [("deepseek-v4-pro", "auto"), ("gpt-5-nano", "auto"), ("qwen-3.5-plus", "prompt")]
+    ("model", "mode"), [("deepseek-v4-pro", "auto"), ("gpt-5-nano", "auto"), ("qwen-3.5-plus", "prompt")]
 )
-async def test_a_label_is_a_text_column(place: Any, labels: Any, model: str, forcing: str) -> None:
+async def test_a_label_is_a_text_column(place: Any, labels: Any, model: str, mode: str) -> None:
     place.fill(TEXTS)
-    manifest = await place.run(output_type=labels, prompt="{{ record.body }}", model=model, forcing=forcing)
+    manifest = await place.run(
+        output_type=labels, prompt="{{ record.body }}", model=model, answers={"output_mode": mode}
+    )
     assert manifest["outcomes"] == {"succeeded": 2}
     assert {row["result"] for row in place.rows()} <= {"billing", "delivery"}
     (part,) = place.destination.glob("*.parquet")
@@ -95,7 +97,7 @@ async def test_what_has_no_one_type_is_refused_before_anything_is_paid(place: An
 
 async def test_what_has_no_one_type_is_a_column_of_json_when_asked(place: Any) -> None:
     place.fill(3)
-    manifest = await place.run(output_type=Node, structured={"untyped": "json", "reasks": 0})
+    manifest = await place.run(output_type=Node, answers={"untyped": "json", "output_retries": 0})
     assert manifest["outcomes"] == {"succeeded": 3}
     for row in place.rows():
         assert row["result"]["total"] == row["n"] + 0.5
@@ -108,8 +110,8 @@ async def test_what_has_no_one_type_is_a_column_of_json_when_asked(place: Any) -
 
 async def test_the_user_can_say_what_a_model_can_do(place: Any, caplog: pytest.LogCaptureFixture) -> None:
     place.fill(2)
-    traits = ModelTraits(json_schema=False, tools=False, unsupported=("minimum",))
-    manifest = await place.run(model="qwen-3.5-plus", structured={"traits": traits, "reasks": 0})
+    profile = ModelProfile(json_schema=False, tools=False, unsupported=("minimum",))
+    manifest = await place.run(model="qwen-3.5-plus", answers={"model_profile": profile, "output_retries": 0})
     assert manifest["outcomes"] == {"succeeded": 2}
     assert {row["inference"]["finish_reason"] for row in place.rows()} == {"stop"}  # no tool was forced
     assert "in no table" not in caplog.text
@@ -123,9 +125,9 @@ async def test_keywords_that_a_model_does_not_take_ask_anew_and_the_plan_says_wh
         "required": ["total"],
     }
     await place.run(output_type=schema)
-    traits = {"unsupported": ["minimum"]}
-    planned = place.plan(output_type=schema, structured={"traits": traits, "reasks": 0})
-    assert (planned["to_pay"], planned["changed"]) == (2, ["traits"])
+    profile = {"unsupported": ["minimum"]}
+    planned = place.plan(output_type=schema, answers={"model_profile": profile, "output_retries": 0})
+    assert (planned["to_pay"], planned["changed"]) == (2, ["answers.model_profile"])
     assert (await place.run(output_type=schema))["paid_inferences"] == 0
 
 
@@ -161,7 +163,9 @@ async def test_descriptions_are_metadata_of_the_columns_also_inside_of_others(pl
 
 async def test_fields_become_columns_of_their_own(place: Any) -> None:
     place.fill([body_of(0), "", body_of(2)])
-    manifest = await place.run(output_type=Invoice, flatten=True, failures=str(place.root / "failures"))
+    manifest = await place.run(
+        output_type=Invoice, publish={"flatten": True}, failures={"dataset": str(place.root / "failures")}
+    )
     (part,) = place.destination.glob("*.parquet")
     schema = pq.read_schema(part)
     assert schema.names == ["n", "body", "total", "seller", "lines", "inference"]
@@ -177,7 +181,9 @@ async def test_the_failures_of_a_flattened_dataset_have_none_of_its_columns(plac
     place.fill(4)
     place.server.script(Fault("break_schema", contains="Shop 2"))
     failures = place.root / "failures"
-    await place.run(flatten=True, failures=str(failures), structured={"reasks": 0})
+    await place.run(
+        publish={"flatten": True}, failures={"dataset": str(failures)}, answers={"output_retries": 0}
+    )
     (row,) = place.rows(failures)
     assert (list(row), row["n"]) == (["n", "body", "inference"], 2)
     assert [row["total"] for row in place.rows()] == [0.5, 1.5, None, 3.5]
@@ -185,7 +191,7 @@ async def test_the_failures_of_a_flattened_dataset_have_none_of_its_columns(plac
 
 async def test_a_flattened_dataset_without_rows_is_typed(place: Any) -> None:
     place.fill(0)
-    await place.run(flatten=True)
+    await place.run(publish={"flatten": True})
     (part,) = place.destination.glob("*.parquet")
     assert pq.read_schema(part).names == ["n", "body", "total", "inference"]
 
@@ -205,20 +211,20 @@ async def test_a_field_with_the_name_of_another_column_is_refused_before_anythin
     place.fill(2)
     schema = {"type": "object", "properties": {field: {"type": "string"}}}
     with pytest.raises(BadInput, match="flatten: the result's field"):
-        await place.run(output_type=schema, flatten=True, **changes)
+        await place.run(output_type=schema, publish={"flatten": True}, **changes)
     assert place.asked_nothing()
 
 
 async def test_a_column_that_is_left_out_makes_room(place: Any) -> None:
     place.fill(2)
     schema = {"type": "object", "properties": {"body": {"type": "string"}}}
-    await place.run(output_type=schema, flatten=True, columns=["n"])
+    await place.run(output_type=schema, publish={"flatten": True, "columns": ["n"]})
     assert list(place.rows()[0]) == ["n", "body", "inference"]
 
 
 async def test_an_input_column_called_result_may_stay_in_a_flattened_dataset(place: Any) -> None:
     place.fill(1, result=["mine"])
-    await place.run(flatten=True)
+    await place.run(publish={"flatten": True})
     assert (place.rows()[0]["result"], place.rows()[0]["total"]) == ("mine", 0.5)
 
 
@@ -226,7 +232,7 @@ async def test_an_input_column_called_result_may_stay_in_a_flattened_dataset(pla
 async def test_what_has_no_fields_cannot_be_flattened(place: Any, wish: dict[str, Any]) -> None:
     place.fill(1)
     with pytest.raises(BadInput, match="flatten: the result is a text, which has no fields"):
-        await place.run(flatten=True, **wish)
+        await place.run(publish={"flatten": True}, **wish)
     assert place.asked_nothing()
 
 
@@ -274,7 +280,7 @@ async def test_a_partition_that_readers_could_not_read_with_the_others_is_refuse
     with pytest.raises(BadInput, match="if_schema_breaks='allow'"):
         place.plan(partition={"ds": "2"}, output_type=OTHER_TYPE)
     assert place.asked_nothing()
-    allowed = {"output_type": OTHER_TYPE, "if_schema_breaks": "allow"}
+    allowed = {"output_type": OTHER_TYPE, "publish": {"if_schema_breaks": "allow"}}
     assert (await place.run(partition={"ds": "2"}, **allowed))["outcomes"] == {"succeeded": 2}
     await place.run(partition={"ds": "3"}, output_type=OTHER_TYPE)  # from now on it is the dataset's
     await place.run(partition={"ds": "1"})  # unchanged, it may be run again
@@ -299,7 +305,7 @@ async def test_a_preview_notes_no_schema(place: Any) -> None:
 async def test_flattening_part_of_a_dataset_is_a_change_like_any_other(place: Any) -> None:
     place.fill(1)
     await place.run(partition={"ds": "1"})
-    told = place.plan(partition={"ds": "2"}, flatten=True)["warnings"]
+    told = place.plan(partition={"ds": "2"}, publish={"flatten": True})["warnings"]
     assert [one.split("$", 1)[1].split(" (")[0] for one in told] == [".total is added", ".result is removed"]
 
 
@@ -309,9 +315,9 @@ async def test_flattening_part_of_a_dataset_is_a_change_like_any_other(place: An
 async def test_numbers_that_come_as_texts_are_read_when_asked_and_it_is_told(place: Any) -> None:
     place.fill(1)
     place.server.script(Fault("say", body='{"total": "1,234.50"}'))
-    await place.run(model="gpt-5-nano", structured={"reasks": 0})
+    await place.run(model="gpt-5-nano", answers={"output_retries": 0})
     assert place.outcomes() == ["invalid"]
-    again = await place.run(model="gpt-5-nano", structured={"reasks": 0, "lenient_numbers": True})
+    again = await place.run(model="gpt-5-nano", answers={"output_retries": 0, "lenient_numbers": True})
     assert (again["paid_inferences"], again["mends"]) == (0, {"number_from_text": 1})
     assert place.rows()[0]["result"] == {"total": 1234.5}
 
@@ -322,7 +328,7 @@ async def test_numbers_that_come_as_texts_are_read_when_asked_and_it_is_told(pla
 async def test_a_label_without_the_object_around_it_is_taken(place: Any, said: str) -> None:
     place.fill(1)
     place.server.script(Fault("say", body=said))
-    manifest = await place.run(output_type=["billing", "delivery"], forcing="prompt")
+    manifest = await place.run(output_type=["billing", "delivery"], answers={"output_mode": "prompt"})
     assert "bare_label" in manifest["mends"]
     assert place.rows()[0]["result"] == "billing"
 
@@ -331,7 +337,7 @@ async def test_a_label_without_the_object_around_it_is_taken(place: Any, said: s
 async def test_words_that_are_no_label_are_none(place: Any, said: str) -> None:
     place.fill(1)
     place.server.script(Fault("say", body=said))
-    await place.run(output_type=["billing", "delivery"], forcing="prompt")
+    await place.run(output_type=["billing", "delivery"], answers={"output_mode": "prompt"})
     (row,) = place.rows()
     assert (row["result"], row["inference"]["outcome"]) == (None, "invalid")
 

@@ -42,7 +42,7 @@ async def test_a_daily_budget_goes_on_from_what_the_day_before_left_and_nothing_
     place.fill(300)
     answered = [0]
     for day in range(days):
-        manifest = await place.run(budget=SHORT, max_failed=0.1, run=f"day {day}")
+        manifest = await place.run(budget=SHORT, failures={"most": 0.1}, run=f"day {day}")
         assert set(manifest["outcomes"]) == {"succeeded", "skipped"}
         answered.append(manifest["outcomes"]["succeeded"])
         assert (manifest["maybe_billed"], manifest["unpriced_tasks"]) == (0, [])
@@ -90,7 +90,7 @@ async def test_a_refresh_that_failed_too_often_is_not_paid_by_the_next_plain_run
     await place.run()
     place.server.script(Fault("break_schema"))
     with pytest.raises(TooManyFailed):
-        await place.run(refresh="bad day", max_failed=0.1)
+        await place.run(refresh="bad day", failures={"most": 0.1})
     place.server.clear_faults()
     paid = place.executed()
     await place.run()
@@ -119,7 +119,7 @@ async def test_rows_that_the_budget_does_not_reach_anew_keep_what_they_had(
     place.server.clear_faults()
     failures = place.root / "failures"
     budget = {"usd": 0.0003, "when_short": "partial"}
-    manifest = await place.run(**wish, budget=budget, failures=str(failures))
+    manifest = await place.run(**wish, budget=budget, failures={"dataset": str(failures)})
     again = place.executed() - 30
     assert 0 < again < 12
     left = manifest["outcomes"]["invalid"]

@@ -48,9 +48,9 @@ def test_counts_agree_with_plain_python(batches):
     assert held.attempts == Counter(row["attempts"] for row in rows)
     assert held.mends == Counter(mend for row in rows for mend in row["mends"] or [])
     assert held.asked_again == sum(row["attempts"] > 1 for row in rows)
-    reasked = [row for row in rows if row["reasks"]]
-    assert held.reasked == len(reasked)
-    assert held.mended_by_model == sum(row["outcome"] == "succeeded" for row in reasked)
+    retried = [row for row in rows if row["reasks"]]
+    assert held.output_retried == len(retried)
+    assert held.mended_by_model == sum(row["outcome"] == "succeeded" for row in retried)
     assert held.latency.highest == max(
         (row["latency_s"] for row in rows if row["latency_s"] is not None), default=None
     )
@@ -104,7 +104,7 @@ def test_only_so_many_messages_are_read():
     assert held.outcomes["invalid"] == 120_000
 
 
-def test_rows_of_an_older_dataset_have_no_reasks():
+def test_rows_of_an_older_dataset_have_no_output_retries():
     held = tally([{"outcome": "succeeded", "attempts": 2}], schema=OLDER)
-    assert (held.rows, held.asked_again, held.reasked) == (1, 1, 0)
-    assert not held.reasks
+    assert (held.rows, held.asked_again, held.output_retried) == (1, 1, 0)
+    assert not held.output_retries

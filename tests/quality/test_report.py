@@ -156,8 +156,8 @@ def test_rows_that_were_shown_what_did_not_fit_are_told(lake):
     assert (
         "30 % of the rows were asked again because the answer did not fit; that helped 100 % of them." in told
     )
-    assert "| re-asked, as the answer did not fit | 30 % (100 % mended) |" in told
-    assert "| re-asked 1 time, as the answer did not fit | 3 | 30 % |" in told
+    assert "| output retried, as the answer did not fit | 30 % (100 % mended) |" in told
+    assert "| output retried 1 time, as the answer did not fit | 3 | 30 % |" in told
 
 
 def test_with_samples_rows_and_records_are_told_apart(lake):

@@ -275,13 +275,13 @@ async def _run_jobs(root: Path) -> None:
                 destination=str(root / name),
                 prompt="What is the total?\n{{ record.body }}",
                 output_type=SCHEMA,
-                max_failed=None,
+                failures={"most": None},
                 limits=Limits(poll_interval_s=0.02),
                 **further,
             )
 
         await run_job(spec("out", partition={"ds": "1"}, refresh="wish"), endpoint)
-        await run_job(spec("shared", partition={"ds": "1"}, reuse="dataset"), endpoint)
+        await run_job(spec("shared", partition={"ds": "1"}, memory={"reuse": "dataset"}), endpoint)
         shards = await split_shards(spec("cut"), endpoint, shards=2, least_rows=1)
         split = shards[0]["split"]
         await infer_shard(spec("cut"), endpoint, split=split, shard=0)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.store_servers import StoreServer
 
 RECORDS = 30
-REASKS = 1
+OUTPUT_RETRIES = 1
 LATENCY_S = 0.05
 LIMITS = {
     **FAST,
@@ -120,7 +120,7 @@ class Sums:
         self.longest_s = max(self.longest_s, other.longest_s)
         self.violations += other.violations
 
-    def compare(self, place: Any, manifest: dict[str, Any], records: int, *, reasks: int = 0) -> None:
+    def compare(self, place: Any, manifest: dict[str, Any], records: int, *, output_retries: int = 0) -> None:
         """Count what is missing and what is there, or was paid, twice; whatever else disagrees is a violation."""
         found = Counter(row["n"] for row in place.rows())
         self.rows_lost += sum(found[number] != 1 for number in range(records))
@@ -131,7 +131,7 @@ class Sums:
             charges[line["request"]] += line["charged"]
         self.charged_twice += sum(count - 1 for count in charges.values() if count > 1)
         try:
-            place.audit(manifest, records, reasks=reasks)
+            place.audit(manifest, records, output_retries=output_retries)
         except AssertionError as error:
             self.violations.append(str(error) or repr(error))
         except KeyError as error:
@@ -186,10 +186,8 @@ class Scene:
     def spec(self, run: str | None = None) -> Spec:
         """The job, as a run of that name wishes it."""
         elsewhere = {"destination": f"{self._folder}/out"} if self._folder else {}
-        asked_again = {"reasks": REASKS}
-        return self.place.spec(
-            delivery=self.combination.delivery, structured=asked_again, run=run, **elsewhere
-        )
+        asked_again = {"output_retries": OUTPUT_RETRIES}
+        return self.place.spec(delivery=self.combination.delivery, answers=asked_again, run=run, **elsewhere)
 
     def start(
         self, kill: Kill | None = None, errand: Errand = RUN, *, run: str | None = None
@@ -271,7 +269,7 @@ class Scene:
         if manifest is None:
             manifest = json.loads((self.place.state / "manifest.json").read_text(encoding="utf-8"))
         self.sums.longest_s = max(self.sums.longest_s, manifest["duration_s"])
-        self.sums.compare(self.place, manifest, self.records, reasks=REASKS)
+        self.sums.compare(self.place, manifest, self.records, output_retries=OUTPUT_RETRIES)
         if self.place.executed() < executions(self.records):
             self.sums.violations.append("not every answer that does not fit was shown to the model")
         held = {path.name for path in self.place.destination.iterdir() if not path.name.startswith(".")}

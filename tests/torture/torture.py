@@ -184,7 +184,7 @@ def _mixed(case: Any, place: Any, manifest: Any, records: int, *, by_policy: boo
         sums.violations.append(f"{case.name}: {manifest!r}")
         return sums
     sums.longest_s = manifest["duration_s"]
-    sums.compare(place, manifest, records, reasks=case.again_at_most)
+    sums.compare(place, manifest, records, output_retries=case.again_at_most)
     if by_policy:
         # An answer that is gone, or failed and was charged, is asked for again; the audit knows the cost.
         sums.executed_twice = sums.charged_twice = 0

@@ -164,7 +164,7 @@ async def _command(options: argparse.Namespace) -> dict[str, Any] | list[dict[st
 
 def _forget(options: argparse.Namespace) -> dict[str, Any]:
     root = _state_folder(options)
-    storage = Stores().open(root, field="state")
+    storage = Stores().open(root, field="memory.state")
     storage.keep_private(root)
     told = forget_place(
         storage,

@@ -15,7 +15,7 @@ from runware_provider.engine.job.shard_counts import LEAST_ROWS, SHARDS
 from runware_provider.engine.option_forms import NEW_WISH
 from runware_provider.engine.option_values import pairs
 from runware_provider.engine.plain_text import wrapped
-from runware_provider.engine.spec_options import add_spec_options, as_option
+from runware_provider.engine.spec_options import add_spec_options, as_option, earlier_flags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,9 @@ INSTEAD: Mapping[str, str] = {
     "--output-type": "write --schema FILE.json or --labels A,B,C",
     "--budget": "write --budget-usd, --budget-tokens or both",
     "--limits": "each of its fields is an option, such as --max-outstanding or --attempts",
-    "--structured": "each of its fields is an option, such as --reasks or --untyped",
+    "--answers": "each of its fields is an option, such as --output-retries or --untyped",
+    "--publish": "each of its fields is an option, such as --columns or --if-exists",
+    "--memory": "each of its fields is an option, such as --state or --reuse",
     "--variables": "write --variable for each, such as --variable ds=2026-01-01",
     "--report": "make the report of the published dataset afterwards, with the command `report`",
     "--runware-conn-id": "set RUNWARE_API_KEY, and RUNWARE_BASE_URL for another address than the vendor's",
@@ -70,11 +72,14 @@ def typed(error: BadInput) -> BadInput:
 
 
 def _no_such_option(word: str, options: argparse.Namespace) -> str:
-    instead = INSTEAD.get(word.partition("=")[0])
-    if instead is not None:
-        return f"there is no option {word.partition('=')[0]} here: {instead}"
+    flag = word.partition("=")[0]
+    if flag in INSTEAD:
+        return f"there is no option {flag} here: {INSTEAD[flag]}"
+    now = earlier_flags().get(flag)
+    if now is not None:
+        return f"there is no option {flag} any more: it is {now} now"
     flags = [f"--{name.replace('_', '-')}" for name in vars(options)]
-    near = difflib.get_close_matches(word.partition("=")[0], flags, n=1)
+    near = difflib.get_close_matches(flag, flags, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"there is no option {word!r:.60}{hint}"
 

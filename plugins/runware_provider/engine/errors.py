@@ -9,7 +9,7 @@ EngineError
 │   ├── BalanceExhausted  the account has no credit left
 │   ├── ModelUnknown    the API does not know the model
 │   ├── RequestRefused  the API refused the same thing in every record of the first chunk
-│   ├── TooManyFailed   more records failed than `max_failed` allows
+│   ├── TooManyFailed   more records failed than `failures.most` allows
 │   ├── BudgetExhausted  the budget is used up, or would not last
 │   ├── Unreachable     the API did not answer, again and again
 │   ├── Interrupted     somebody asked the process to stop
@@ -125,7 +125,7 @@ class RequestRefused(JobStopped):
 
 
 class TooManyFailed(JobStopped):
-    """More records failed than `max_failed` allows; nothing was published.
+    """More records failed than `failures.most` allows; nothing was published.
 
     Args:
         reason: as of `JobStopped`.

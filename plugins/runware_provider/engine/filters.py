@@ -20,11 +20,6 @@ FIELD: Final = "filters"
 COMPARISONS: Final = ("==", "!=", "<", "<=", ">", ">=")
 MEMBERSHIPS: Final = ("in", "not in")
 NULL_TESTS: Final = ("is null", "is not null")
-NOT_WHERE: Final = (
-    'Choose records with filters=[("country", "==", "de"), ("total", ">", 100)];'
-    " what needs more than that, choose with a query in a task before this one"
-)
-"""The remedy for `where`, which earlier versions had."""
 
 _EXAMPLE = 'Write a list of tuples, like [("country", "==", "de"), ("total", ">", 100)]'
 

@@ -42,7 +42,6 @@ _MAYBE_NAMED: Mapping[str, Any] = {"nargs": "?", "const": NEW_WISH}
 BY_HAND = {
     "source": Form("PATH"),
     "destination": Form("FOLDER"),
-    "state": Form("FOLDER"),
     "partition": Form("KEY=VALUE", option_values.pairs, argparse=REPEATABLE),
     "model": Form("NAME"),
     "prompt": Form(
@@ -73,12 +72,13 @@ BY_HAND = {
         " several must hold together",
         argparse=REPEATABLE,
     ),
-    "max_failed": Form(
+    "failures.most": Form(
         "N|SHARE|none",
-        option_values.count_or_share,
+        name="max-failed",
         help="Rows that may fail for the dataset to be published, a count or a share of those asked",
     ),
-    "failures": Form("FOLDER"),
+    "failures.dataset": Form("FOLDER", name="failures"),
+    "memory.state": Form("FOLDER"),
     "run": Form("NAME"),
     "variables": Form(
         "KEY=VALUE",
@@ -90,7 +90,7 @@ BY_HAND = {
     "settings.stop_sequences": Form("TEXT", argparse=REPEATABLE),
     "budget.usd": Form("USD", name="budget-usd"),
     "budget.tokens": Form("N", name="budget-tokens"),
-    "structured.traits": Form(
+    "answers.model_profile": Form(
         "JSON",
         option_values.json_object,
         help='What the model can do, such as {"json_schema": true, "unsupported": ["pattern"]}',

@@ -24,18 +24,6 @@ SHOWN = 60
 """Characters of a wrong value that a message repeats."""
 
 
-def count_or_share(option: str, text: str) -> int | float | None:
-    """A count like `20`, a share like `0.1`, or None for the word `none`."""
-    text = text.strip().lower()
-    if text == "none":
-        return None
-    try:
-        return int(text) if text.isdigit() else float(text)
-    except ValueError:
-        problem = f"{text[:SHOWN]!r} is no number"
-        raise BadInput(option, problem, "Give a count like 20, a share like 0.1, or none") from None
-
-
 def comma_separated(_option: str, text: str) -> list[str]:
     """The parts between the commas, without the space around them."""
     return [part.strip() for part in text.split(",")]

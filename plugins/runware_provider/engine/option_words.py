@@ -21,7 +21,7 @@ _ARGUMENT: Final = re.compile(
     r"(?![\w/'\"`=\[-]|\.\w)"
 )
 _VALUE_OBJECT: Final = re.compile(rf"\b(?P<kind>[A-Z][a-z]+)\((?P<inside>[a-z_]+={_VALUE})\)")
-"""Such as `Structured(untyped='json')`."""
+"""Such as `Answers(untyped='json')`."""
 
 
 def as_options(text: str) -> str:

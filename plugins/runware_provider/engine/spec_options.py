@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from runware_provider.engine import option_values, spec
+from runware_provider.engine import option_values
+from runware_provider.engine.earlier_names import NOW
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.option_forms import BY_HAND, REPEATABLE, Form, form_of
 from runware_provider.engine.spec import Settings, Spec
+from runware_provider.engine.value_object import ValueObject
 
 if TYPE_CHECKING:
     import argparse
@@ -115,7 +118,11 @@ def _bounds(schema: Mapping[str, Any]) -> str:
 def spec_options(kind: type[Spec] = Spec) -> tuple[Option, ...]:
     """The option of each field of the spec and of its value objects, in the order of the source."""
     schema = kind.model_json_schema()
-    return tuple(_options("", schema, schema["$defs"], field_docstrings(spec)))
+    modules = {each.__module__ for each in (kind, *ValueObject.__subclasses__())}
+    said = {
+        name: fields for module in modules for name, fields in field_docstrings(sys.modules[module]).items()
+    }
+    return tuple(_options("", schema, schema["$defs"], said))
 
 
 def _options(
@@ -232,12 +239,11 @@ def _all_settings(text: str | None) -> dict[str, Any]:
 
 
 def as_option(field_name: str) -> str:
-    """The option of the field that an error names, and what is wrong inside of its value: `--traits (magic)`.
+    """The option of the field that an error names, and what is wrong inside of its value: `--model-profile (magic)`.
 
     A name that is no field's stays as it is.
     """
-    flags = {option.field: option.flag for option in spec_options()}
-    flags |= {"settings": "--settings", "traits": flags["structured.traits"]}
+    flags = {option.field: option.flag for option in spec_options()} | {"settings": "--settings"}
     parts = field_name.split(".")
     for length in range(len(parts), 0, -1):
         flag = flags.get(".".join(parts[:length]))
@@ -245,3 +251,14 @@ def as_option(field_name: str) -> str:
             inside = ".".join(parts[length:])
             return f"{flag} ({inside})" if inside else flag
     return field_name
+
+
+def earlier_flags() -> dict[str, str]:
+    """The options that are called otherwise by now, by the names that they had."""
+    flags = {option.field: option.flag for option in spec_options()}
+    earlier = {
+        f"--{old.rpartition('.')[2].replace('_', '-')}": flags[now]
+        for old, now in NOW.items()
+        if now in flags
+    }
+    return {old: new for old, new in earlier.items() if old not in flags.values()}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sized
-from dataclasses import fields
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from runware_provider.engine.earlier_names import renamed
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.filters import NOT_WHERE
-from runware_provider.engine.traits import ModelTraits
 
 MOST_SHOWN = 10**30
 
@@ -25,28 +23,27 @@ class ValueObject(BaseModel):
         hide_input_in_errors=True,  # pydantic's error stays the context of ours
     )
 
+    argument: ClassVar[str] = ""
+    """Where a person writes it, such as `limits`, for messages."""
+
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise bad_input(error, type(self).__name__) from None
+            raise bad_input(error, type(self)) from None
 
 
-def bad_input(error: ValidationError, kind: str) -> BadInput:
+def bad_input(error: ValidationError, kind: type[ValueObject]) -> BadInput:
     """Pydantic's first complaint as one sentence for the person who wrote the DAG."""
     first = error.errors(include_url=False)[0]
-    path = [part for part in (_prefix(kind), *(str(part) for part in first["loc"])) if part]
-    field = ".".join(path) or kind
+    path = [part for part in (kind.argument, *(str(part) for part in first["loc"])) if part]
+    field = ".".join(path) or kind.__name__
     value, bounds = first.get("input"), first.get("ctx") or {}
     if first["type"] == "missing":
         return BadInput(field, "it is missing", "Give it; there is no default")
-    if first["type"] == "extra_forbidden" and field == "where":
-        return BadInput(field, "there is no such argument any more", NOT_WHERE)
     if first["type"] == "extra_forbidden":
-        return BadInput(field, "there is no such argument", f"{kind} takes: {_fields(kind)}")
-    if first["type"] == "unexpected_keyword_argument":
-        known = ", ".join(one.name for one in fields(ModelTraits))
-        return BadInput(field, "there is no such trait", f"There are: {known}")
+        unknown = BadInput(field, "there is no such argument", f"{kind.__name__} takes: {_fields(kind)}")
+        return renamed(field) or unknown
     if first["type"] in _BOUNDS:
         problem, remedy = _BOUNDS[first["type"]]
         size = len(value) if isinstance(value, Sized) else 0
@@ -84,19 +81,6 @@ _WANTED = {
 }
 
 
-def _prefix(kind: str) -> str:
-    names = {
-        "Settings": "settings",
-        "Limits": "limits",
-        "Budget": "budget",
-        "Structured": "structured",
-        "Report": "report",
-        "Tool": "tools",
-        "ToolChoice": "tool_choice",
-    }
-    return names.get(kind, "")
-
-
 def shown(value: object) -> str:
     """A value where it is short and plain; else its kind, since it may hold what no log should."""
     if isinstance(value, int) and abs(value) > MOST_SHOWN:
@@ -106,8 +90,5 @@ def shown(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def _fields(kind: str) -> str:
-    kinds = {one.__name__: one for one in ValueObject.__subclasses__()}
-    if kind not in kinds:
-        return "the documented arguments only"
-    return ", ".join(field.alias or name for name, field in kinds[kind].model_fields.items())
+def _fields(kind: type[ValueObject]) -> str:
+    return ", ".join(field.alias or name for name, field in kind.model_fields.items())

@@ -108,8 +108,8 @@ class Figures:
         """Rows by outcome and error code."""
         self.attempts: Counter[int] = Counter()
         """Rows by how often they were asked."""
-        self.reasks: Counter[int] = Counter()
-        """Rows by how often the model was shown what did not fit in its answer."""
+        self.output_retries: Counter[int] = Counter()
+        """Rows by how many output retries they had; the column is called `reasks`."""
         self.mended_by_model = 0
         """Rows that succeeded after that."""
         self.mends: Counter[str] = Counter()
@@ -135,7 +135,7 @@ class Figures:
                 self.reasons[row["outcome"], row["error_code"]] += row["count_all"]
         self.attempts.update(_counts(inference["attempts"]))
         if "reasks" in inference.column_names:
-            self.reasks.update(_counts(inference["reasks"]))
+            self.output_retries.update(_counts(inference["reasks"]))
             succeeded = inference.filter(pc.equal(inference["outcome"], "succeeded"))
             self.mended_by_model += pc.sum(pc.greater(succeeded["reasks"], 0)).as_py() or 0
         self.finishes.update(_counts(inference["finish_reason"]))
@@ -169,9 +169,9 @@ class Figures:
         return sum(count for attempts, count in self.attempts.items() if attempts > 1)
 
     @property
-    def reasked(self) -> int:
-        """Rows whose model was shown what did not fit."""
-        return sum(count for times, count in self.reasks.items() if times > 0)
+    def output_retried(self) -> int:
+        """Rows that had output retries."""
+        return sum(count for times, count in self.output_retries.items() if times > 0)
 
     def cost_per_thousand(self, rows: int) -> float | None:
         """USD for 1,000 of so many rows; None where there are none."""

@@ -123,8 +123,8 @@ def figures_table(sides: Sequence[Figures]) -> list[str]:
     if len(sides) > 1:
         for outcome in sorted({name for side in sides for name in side.outcomes} - {"succeeded"}):
             rows[outcome] = [percentage(side.outcomes[outcome], side.rows) for side in sides]
-    if any(side.reasks for side in sides):
-        rows["re-asked, as the answer did not fit"] = map(_reasked, sides)
+    if any(side.output_retries for side in sides):
+        rows["output retried, as the answer did not fit"] = map(_output_retried, sides)
     return table(headers, [[name, *cells] for name, cells in rows.items()], right=range(1, len(headers)))
 
 
@@ -145,10 +145,14 @@ def _latencies(figures: Figures) -> str:
     return ("" if figures.latency.is_exact else "about ") + " / ".join(map(seconds, times))
 
 
-def _reasked(figures: Figures) -> str:
+def _output_retried(figures: Figures) -> str:
     """How many rows, and how many of them succeeded then."""
-    told = percentage(figures.reasked, figures.rows) if figures.reasks else NOTHING
-    mended = f" ({percentage(figures.mended_by_model, figures.reasked)} mended)" if figures.reasked else ""
+    told = percentage(figures.output_retried, figures.rows) if figures.output_retries else NOTHING
+    mended = (
+        f" ({percentage(figures.mended_by_model, figures.output_retried)} mended)"
+        if figures.output_retried
+        else ""
+    )
     return told + mended
 
 
@@ -357,9 +361,9 @@ def _example(message: str, what: str) -> str:
 
 def _attempts(figures: Figures, room: Room) -> list[str]:
     rows = {f"mended: {code(name)}": rows for name, rows in figures.mends.most_common(room.listed)}
-    for times, reasked in sorted(figures.reasks.items())[: room.listed]:
+    for times, retried in sorted(figures.output_retries.items())[: room.listed]:
         if times:
-            rows[f"re-asked {counted(times, 'time')}, as the answer did not fit"] = reasked
+            rows[f"output retried {counted(times, 'time')}, as the answer did not fit"] = retried
     for times, asked in sorted(figures.attempts.items())[: room.listed]:
         rows[f"asked {counted(times, 'time')}"] = asked
     cells = [[what, count(times), percentage(times, figures.rows)] for what, times in rows.items()]

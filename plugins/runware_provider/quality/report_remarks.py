@@ -115,9 +115,9 @@ def _remarks_on_fields(fields: Sequence[FieldProfile]) -> Iterator[str]:
 
 
 def _remarks_on_answers(figures: Figures) -> Iterator[str]:
-    if figures.reasked >= OFTEN * figures.rows:
-        asked = f"{percentage(figures.reasked, figures.rows)} of the rows were asked again because the answer did not fit"
-        yield f"{asked}; that helped {percentage(figures.mended_by_model, figures.reasked)} of them."
+    if figures.output_retried >= OFTEN * figures.rows:
+        asked = f"{percentage(figures.output_retried, figures.rows)} of the rows were asked again because the answer did not fit"
+        yield f"{asked}; that helped {percentage(figures.mended_by_model, figures.output_retried)} of them."
     elif figures.asked_again >= OFTEN * figures.rows:
         yield f"{percentage(figures.asked_again, figures.rows)} of the rows took more than one attempt."
     for mend, lost in _LOSSES.items():

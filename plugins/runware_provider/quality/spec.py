@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.spec import Text
+from runware_provider.engine.field_types import Text
 from runware_provider.engine.value_object import ValueObject
 
 
 class Report(ValueObject):
     """The report on a dataset: what came out, what it cost and, with expected values, how much of it is right."""
+
+    argument: ClassVar[str] = "report"
 
     expected: Text | None = None
     """A Parquet file with the key and the right values, in columns named like the fields of the result."""

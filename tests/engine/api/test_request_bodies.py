@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.api import request_bodies
-from runware_provider.engine.api.forcing import Forced, force_schema, offer_tools
+from runware_provider.engine.api.output_mode import Forced, force_schema, offer_tools
 from runware_provider.engine.spec import Settings, Tool, ToolChoice
 
 if TYPE_CHECKING:
@@ -257,12 +257,12 @@ def test_the_order_of_settings_and_of_the_top_level_means_nothing() -> None:
     assert template(extra=first).fingerprint("x", 0) == template(extra=second).fingerprint("x", 0)
 
 
-@pytest.mark.parametrize("forcing", ["tool", "json_schema", "prompt"])
-def test_the_order_inside_a_schema_is_part_of_the_question(forcing: Any) -> None:
+@pytest.mark.parametrize("mode", ["tool", "native", "prompt"])
+def test_the_order_inside_a_schema_is_part_of_the_question(mode: Any) -> None:
     turned = {**SCHEMA, "properties": dict(reversed(SCHEMA["properties"].items()))}  # type: ignore[attr-defined]
     assert turned == SCHEMA
     asked = [
-        template(force_schema(forcing, "some-model", None, one, "T")).fingerprint("x", 0)
+        template(force_schema(mode, "some-model", None, one, "T")).fingerprint("x", 0)
         for one in (SCHEMA, turned)
     ]
     assert asked[0] != asked[1]

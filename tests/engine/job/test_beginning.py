@@ -42,7 +42,9 @@ def test_the_job_is_named(changes: dict[str, Any], asks: str) -> None:
 
 
 def test_what_was_counted_is_said_with_its_price() -> None:
-    counts = PlanCounts(to_pay=235, answered=2, failed=1, unknown=4, to_reask=1, skipped=Counter(empty=3))
+    counts = PlanCounts(
+        to_pay=235, answered=2, failed=1, unknown=4, to_retry_output=1, skipped=Counter(empty=3)
+    )
     lines = counted_lines(counts, ESTIMATE, Budget(usd=5, tokens=1_000), ["prompt", "schema"])
     assert " ".join(line.strip() for line in lines) == (
         "To ask: 235 inferences; 1 of them since the answer does not fit; 4 may be under way since an earlier run,"

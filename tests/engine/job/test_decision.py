@@ -135,7 +135,7 @@ def test_whatever_happened_before_money_is_spent_only_on_what_was_surely_not_sen
     if decision.action in {Action.ANSWERED, Action.SKIP}:
         assert decision.question is asked
     if decision.action is Action.RETRY_OUTPUT:
-        assert len(asked.standing.answers) <= wish.output_retries.reasks
+        assert len(asked.standing.answers) <= wish.follow_ups.output_retries
 
 
 @given(histories, wishes, judgements)

@@ -66,16 +66,16 @@ def test_a_count_knows_no_window() -> None:
     assert fed(watch, failed=1).beyond() == "61 of 1000 rows failed already, where 60 may"
 
 
-@pytest.mark.parametrize("max_failed", [0, 0.0])
-def test_where_none_may_fail_the_first_failure_stops(max_failed: float) -> None:
-    watch = fed(FailureWatch(max_failed, 80), fine=8, failed=1)
+@pytest.mark.parametrize("most", [0, 0.0])
+def test_where_none_may_fail_the_first_failure_stops(most: float) -> None:
+    watch = fed(FailureWatch(most, 80), fine=8, failed=1)
     assert watch.beyond() == "1 of 80 rows failed already, where none may"
     assert watch.beyond_at_the_end() == "1 of 9 rows failed, where none may"
 
 
-@pytest.mark.parametrize("max_failed", [None, 1.0])
-def test_where_all_may_fail_nothing_stops(max_failed: float | None) -> None:
-    watch = FailureWatch(max_failed, 1_000)
+@pytest.mark.parametrize("most", [None, 1.0])
+def test_where_all_may_fail_nothing_stops(most: float | None) -> None:
+    watch = FailureWatch(most, 1_000)
     assert stopped_after(watch, [True] * 1_000) is None
     assert watch.beyond_at_the_end() is None
 
@@ -124,10 +124,10 @@ def test_a_share_is_the_one_that_was_written_not_the_double_beside_it() -> None:
     assert fed(FailureWatch(1e-05, 100_000), failed=1, fine=99_999).beyond_at_the_end() is None
 
 
-@pytest.mark.parametrize("max_failed", [-1, -0.1, 1.5, 2.0, math.nan, math.inf])
-def test_what_is_neither_count_nor_share_is_refused(max_failed: float) -> None:
+@pytest.mark.parametrize("most", [-1, -0.1, 1.5, 2.0, math.nan, math.inf])
+def test_what_is_neither_count_nor_share_is_refused(most: float) -> None:
     with pytest.raises(ValueError, match="neither a count nor a share"):
-        FailureWatch(max_failed, 10)
+        FailureWatch(most, 10)
 
 
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.1, 0.3, 0.5, 0.8, 0.9])
@@ -172,10 +172,10 @@ def test_failures_spread_evenly_within_the_allowed_share_never_stop(
     st.integers(0, 300),
 )
 def test_certain_is_exactly_what_no_rest_can_mend(
-    max_failed: float, events: list[tuple[str, int]], rest: int
+    most: float, events: list[tuple[str, int]], rest: int
 ) -> None:
     rows = rest + sum(times for _, times in events)
-    watch, failed, asked, out = FailureWatch(max_failed, rows), 0, 0, 0
+    watch, failed, asked, out = FailureWatch(most, rows), 0, 0, 0
     for event, times in events:
         if event == "left out":
             watch.left_out(times)
@@ -183,9 +183,9 @@ def test_certain_is_exactly_what_no_rest_can_mend(
         else:
             watch.saw(event == "failed", times)
             failed, asked = failed + times * (event == "failed"), asked + times
-    share = Fraction(repr(max_failed)) if isinstance(max_failed, float) else None
-    doomed = failed > (max_failed if share is None else share * (rows - out))
-    safe = failed + rest <= (max_failed if share is None else share * (rows - out))
+    share = Fraction(repr(most)) if isinstance(most, float) else None
+    doomed = failed > (most if share is None else share * (rows - out))
+    safe = failed + rest <= (most if share is None else share * (rows - out))
     said = watch.beyond()
     assert (said is not None and "already" in said) == doomed
     assert not (said and safe)
@@ -211,16 +211,16 @@ def test_more_answers_never_lower_the_bound_of_the_window(share: float) -> None:
 
 
 @given(
-    max_failed=SHARES | st.integers(0, 30),
+    most=SHARES | st.integers(0, 30),
     failed=st.integers(0, 20),
     fine=st.integers(0, 20),
     more=st.integers(0, 20),
     behind=st.integers(0, 20),
 )
 def test_a_watch_bears_as_many_failures_as_do_not_make_it_certain_that_too_much_fails(
-    max_failed: float, failed: int, fine: int, more: int, behind: int
+    most: float, failed: int, fine: int, more: int, behind: int
 ) -> None:
-    watch = fed(FailureWatch(max_failed, failed + fine + more + behind), failed=failed, fine=fine)
+    watch = fed(FailureWatch(most, failed + fine + more + behind), failed=failed, fine=fine)
     bears = watch.bears(more)
     reason = fed(watch, failed=more).beyond()
     assert bears == (reason is None or "already" not in reason)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROWS, BATCH = 60, 6
 """Ten batches."""
 LIMITS = {"batch_rows": BATCH}
-ONE_RE_ASK = {"reasks": 1}
+ONE_RETRY = {"output_retries": 1}
 
 
 class Counted(LocalStorage):
@@ -58,10 +58,10 @@ def documents(place: Any, rows: int) -> None:
 
 async def test_what_is_left_is_asked_before_the_rest_is_gone_through(place: Any) -> None:
     place.fill(ROWS - BATCH)
-    await place.run(limits=LIMITS, structured=ONE_RE_ASK)
+    await place.run(limits=LIMITS, answers=ONE_RETRY)
     place.fill(ROWS)
     storage = Counted()
-    spec = place.spec(limits=LIMITS, structured=ONE_RE_ASK)
+    spec = place.spec(limits=LIMITS, answers=ONE_RETRY)
     manifest = await run_job(spec, place.endpoint, stores=OneStore(storage))
     # The answers of the first batch are read in the first pass, which brings what is left into the flight, and those of
     # the others in the second one.
@@ -78,7 +78,7 @@ async def test_rows_that_are_gone_through_later_are_counted_once_and_asked_furth
     await place.run(limits=LIMITS)  # nothing is asked further: the answer stays as it is
     place.server.clear_faults()
     documents(place, ROWS)
-    manifest = await place.run(limits=LIMITS, structured=ONE_RE_ASK)
+    manifest = await place.run(limits=LIMITS, answers=ONE_RETRY)
     skipped = ROWS // 7
     assert manifest["outcomes"] == {"skipped": skipped, "succeeded": ROWS - skipped}
     assert manifest["reasks"] == 1
@@ -90,12 +90,12 @@ async def test_a_job_of_which_too_much_failed_before_stops_before_it_asks_anythi
     """The failures lie in batches that ask nothing."""
     place.fill(ROWS - BATCH)
     place.server.script(*(Fault("break_schema", contains=f"Shop {n} ") for n in (20, 21, 30, 31)))
-    await place.run(limits=LIMITS, structured=ONE_RE_ASK)
+    await place.run(limits=LIMITS, answers=ONE_RETRY)
     executed = place.executed()
     place.fill(ROWS)
     with pytest.raises(TooManyFailed):
-        await place.run(limits=LIMITS, structured=ONE_RE_ASK, max_failed=3)
+        await place.run(limits=LIMITS, answers=ONE_RETRY, failures={"most": 3})
     assert place.executed() == executed
-    manifest = await place.run(limits=LIMITS, structured=ONE_RE_ASK, max_failed=4)
+    manifest = await place.run(limits=LIMITS, answers=ONE_RETRY, failures={"most": 4})
     assert manifest["outcomes"] == {"invalid": 4, "succeeded": ROWS - 4}
     assert place.executed() == executed + BATCH

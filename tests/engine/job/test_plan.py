@@ -79,7 +79,7 @@ async def test_a_run_pays_what_its_plan_said_whatever_was_stopped_before_and_how
 
 def _a_wish(dice: random.Random, trial: int) -> dict[str, Any]:
     return {
-        "structured": {"reasks": dice.randint(0, 2)},
+        "answers": {"output_retries": dice.randint(0, 2)},
         "retry_failed": dice.choice([None, f"retry {trial}"]),
         "settings": {"seed": dice.choice([1, 1, 1, 2])},
     }
@@ -133,7 +133,7 @@ async def test_a_plan_knows_that_everything_was_asked_anew_at_this_wish(place: A
             {"output_type": {"type": "object", "title": "X", "properties": {"a": {"type": "string"}}}},
             ["schema"],
         ),
-        ({"forcing": "prompt"}, ["forcing"]),
+        ({"answers": {"output_mode": "prompt"}}, ["answers.output_mode"]),
     ],
 )
 async def test_a_plan_says_which_parts_of_the_request_changed(
@@ -172,11 +172,11 @@ def test_an_estimate_never_expects_more_than_an_answer_may_have(place: Any) -> N
 
 async def test_a_plan_says_what_it_costs_at_most_and_a_run_never_costs_more(place: Any) -> None:
     place.fill(10)
-    changes = {"settings": {"max_tokens": 200}, "structured": {"reasks": 2}}
+    changes = {"settings": {"max_tokens": 200}, "answers": {"output_retries": 2}}
     most = place.plan(**changes)["estimate"]["at_most"]
     assert (most["inferences"], most["completion_tokens"], most["max_tokens_each"]) == (30, 6000, 200)
     place.server.script(Fault("break_schema"))
-    manifest = await place.run(**changes, max_failed=None)
+    manifest = await place.run(**changes, failures={"most": None})
     assert manifest["paid_inferences"] == most["inferences"]
     assert manifest["cost_usd"] <= most["cost_usd"]
     assert place.plan(model="nobody:knows@1", **changes)["estimate"]["at_most"]["cost_usd"] is None
@@ -197,7 +197,11 @@ def test_a_plan_warns_of_a_model_that_nobody_knows(place: Any) -> None:
 async def test_a_plan_refuses_what_a_run_refuses(place: Any) -> None:
     place.fill(1)
     await place.run()
-    for changes in ({"columns": ("nope",)}, {"if_exists": "error"}, {"prompt": "{{ record.bdy }}"}):
+    for changes in (
+        {"publish": {"columns": ("nope",)}},
+        {"publish": {"if_exists": "error"}},
+        {"prompt": "{{ record.bdy }}"},
+    ):
         with pytest.raises(BadInput) as by_run:
             await place.run(**changes)
         with pytest.raises(BadInput) as by_plan:

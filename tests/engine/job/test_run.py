@@ -63,7 +63,7 @@ async def test_a_model_with_json_mode_fills_the_schema(place: Any) -> None:
 
 async def test_a_schema_asked_for_in_the_prompt_is_filled(place: Any) -> None:
     place.fill(8)
-    manifest = await place.run(forcing="prompt")
+    manifest = await place.run(answers={"output_mode": "prompt"})
     place.audit(manifest, 8)
     assert manifest["outcomes"] == {"succeeded": 8}
 
@@ -136,14 +136,14 @@ async def test_a_limit_takes_the_first_records(place: Any, limit: Any) -> None:
 
 async def test_only_the_chosen_columns_are_kept(place: Any) -> None:
     place.fill(3, extra=pa.array([{"deep": [1]}] * 3))
-    await place.run(columns=["extra", "n"])
+    await place.run(publish={"columns": ["extra", "n"]})
     assert list(place.rows()[0]) == ["extra", "n", "result", "inference"]
     assert place.rows()[2]["extra"] == {"deep": [1]}
 
 
 async def test_no_column_needs_to_be_kept(place: Any) -> None:
     place.fill(3)
-    await place.run(columns=[])
+    await place.run(publish={"columns": []})
     assert [list(row) for row in place.rows()] == [["result", "inference"]] * 3
 
 
@@ -237,7 +237,7 @@ async def test_a_record_that_python_cannot_hold_is_skipped_alone(place: Any) -> 
 
 async def test_an_empty_source_is_written_as_a_typed_dataset(place: Any) -> None:
     place.fill(0)
-    manifest = await place.run(on_empty="write")
+    manifest = await place.run(publish={"on_empty": "write"})
     assert (manifest["records"], manifest["rows"], manifest["outcomes"]) == (0, 0, {})
     table = pq.read_table(place.destination)
     assert table.num_rows == 0
@@ -248,14 +248,14 @@ async def test_an_empty_source_is_written_as_a_typed_dataset(place: Any) -> None
 async def test_an_empty_source_may_be_nothing_to_do(place: Any) -> None:
     place.fill(0)
     with pytest.raises(NothingToDo):
-        await place.run(on_empty="skip")
+        await place.run(publish={"on_empty": "skip"})
     assert not place.destination.exists()
 
 
 async def test_an_empty_source_may_be_an_error(place: Any) -> None:
     place.fill(0)
     with pytest.raises(BadInput, match="holds no record"):
-        await place.run(on_empty="fail")
+        await place.run(publish={"on_empty": "fail"})
     assert place.asked_nothing()
 
 
@@ -277,7 +277,7 @@ async def test_any_reader_of_parquet_reads_the_dataset(place: Any) -> None:
 
 async def test_raw_answers_are_kept_on_request(place: Any) -> None:
     place.fill(2)
-    await place.run(keep_raw=True)
+    await place.run(publish={"keep_raw": True})
     assert all("textInference" in row["inference"]["raw"] for row in place.rows())
 
 
@@ -358,7 +358,7 @@ async def test_a_published_dataset_may_be_protected(place: Any) -> None:
     place.fill(2)
     await place.run()
     with pytest.raises(BadInput, match="published already"):
-        await place.run(if_exists="error", prompt="Anew: {{ record.body }}")
+        await place.run(publish={"if_exists": "error"}, prompt="Anew: {{ record.body }}")
     assert place.executed() == 2
 
 
@@ -596,7 +596,7 @@ async def test_a_model_that_is_in_no_table_is_asked_with_a_warning(
     with pytest.raises(JobStopped):
         await place.run(model="somebodys-new-model")
     assert "somebodys-new-model" in caplog.text
-    assert "forcing=" in caplog.text
+    assert "answers.output_mode" in caplog.text
 
 
 async def test_an_address_where_the_api_is_not_is_said(place: Any) -> None:

@@ -50,7 +50,7 @@ async def test_a_straggler_that_does_not_fit_is_asked_further_and_one_that_fails
         Fault("break_schema", contains="slow 1", times=1),
         Fault("fail_task", contains="slow 2", code="invalidMessages"),
     )
-    manifest = await place.run(limits=LIMITS, structured={"reasks": 1})
+    manifest = await place.run(limits=LIMITS, answers={"output_retries": 1})
     assert manifest["outcomes"] == {"failed": 1, "succeeded": ROWS - 1}
     assert (manifest["reasks"], manifest["reasons"]) == (1, {"invalidMessages": 1})
     assert place.executed() == ROWS + 1

@@ -79,7 +79,11 @@ def fill(place: Any, day: int, numbers: Sequence[int]) -> None:
 
 
 def words(place: Any, day: int, **changes: Any) -> dict[str, Any]:
-    usual = {"source": str(place.source / str(day)), "partition": {"ds": str(day)}, "reuse": "dataset"}
+    usual = {
+        "source": str(place.source / str(day)),
+        "partition": {"ds": str(day)},
+        "memory": {"reuse": "dataset"},
+    }
     return {**usual, **changes}
 
 
@@ -179,10 +183,10 @@ async def test_a_changed_prompt_reuses_nothing(place: Any) -> None:
 async def test_without_the_wish_nothing_is_shared_or_reused(place: Any) -> None:
     for day in (1, 2, 3):
         fill(place, day, range(4))
-    await run(place, 1, reuse="partition")
+    await run(place, 1, memory={"reuse": "partition"})
     assert answers(place) == []
     await run(place, 2)
-    await run(place, 3, reuse="partition")
+    await run(place, 3, memory={"reuse": "partition"})
     assert place.executed() == 12
 
 

@@ -48,7 +48,7 @@ def test_a_slice_of_results_is_flattened_by_itself() -> None:
 def test_a_field_with_the_name_of_another_column_is_refused(taken: list[str]) -> None:
     with pytest.raises(BadInput, match="has the name of the column") as refused:
         flattened(RESULT, taken)
-    assert (refused.value.field, repr(taken[-1]) in refused.value.problem) == ("flatten", True)
+    assert (refused.value.field, repr(taken[-1]) in refused.value.problem) == ("publish.flatten", True)
     assert "columns=[...]" in refused.value.remedy
 
 

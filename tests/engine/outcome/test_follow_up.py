@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.engine.api.forcing import Forced
+from runware_provider.engine.api.output_mode import Forced
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.identity import Key
 from runware_provider.engine.outcome.follow_up import (
@@ -75,7 +75,7 @@ def test_the_first_of_more_tokens_is_twice_what_the_api_gives_by_default() -> No
     assert output_retry_after([CUT], Policy(0, most_tokens=100_000)) == OutputRetry(max_tokens=65_536)
 
 
-def test_at_most_every_answer_is_as_long_as_it_may_be_and_every_reask_is_used() -> None:
+def test_at_most_every_answer_is_as_long_as_it_may_be_and_every_output_retry_is_used() -> None:
     assert ceiling(Policy(0, 200), 3, 30) == Ceiling(3, 30, 600)
     assert ceiling(Policy(1, 200), 3, 30) == Ceiling(6, 60 + 3 * (200 + COMPLAINT_TOKENS), 1200)
     assert ceiling(Policy(0, 100, 350), 1, 10) == Ceiling(3, 30, 100 + 200 + 350)
@@ -113,13 +113,13 @@ def test_whatever_keeps_being_wrong_comes_to_an_end(answer: Judgement, policy: P
         assert step.max_tokens is None or step.max_tokens <= (policy.most_tokens or 0)
         answers.append(answer)
         steps += 1
-        assert steps <= policy.reasks + 17  # so often can one be doubled up to 100,000
+        assert steps <= policy.output_retries + 17  # so often can one be doubled up to 100,000
 
 
 @given(ANSWERS, POLICIES)
 def test_a_larger_policy_never_asks_less(answers: list[Judgement], policy: Policy) -> None:
     if policy.most_tokens is None and output_retry_after(answers, policy) is not None:
-        assert output_retry_after(answers, Policy(policy.reasks + 1, policy.max_tokens)) is not None
+        assert output_retry_after(answers, Policy(policy.output_retries + 1, policy.max_tokens)) is not None
 
 
 @given(ANSWERS.filter(bool), POLICIES)

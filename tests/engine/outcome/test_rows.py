@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.engine.api.forcing import Forced, force_schema, offer_tools
+from runware_provider.engine.api.output_mode import Forced, force_schema, offer_tools
 from runware_provider.engine.api.results import read_result
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.identity import Key, task_uuid
@@ -50,7 +50,7 @@ def judge_of(reading: str = "text", *, keep_raw: bool = False, choice: ToolChoic
     check: Any = None
     forced = Forced("text")
     if reading == "json":
-        forced, check = force_schema("json_schema", "m", None, SCHEMA, "T"), output_schema(SCHEMA)
+        forced, check = force_schema("native", "m", None, SCHEMA, "T"), output_schema(SCHEMA)
     elif reading == "arguments":
         forced, check = force_schema("tool", "m", None, SCHEMA, "Invoice"), output_schema(SCHEMA)
     elif reading == "calls":
@@ -311,7 +311,7 @@ def test_a_record_that_was_never_sent_is_skipped_for_a_reason(code: Any) -> None
 def test_what_the_schema_mended_is_told_behind_what_the_reading_did() -> None:
     check = output_schema(SCHEMA, lenient_numbers=True)
     judge = Judge(
-        force_schema("json_schema", "m", None, SCHEMA, "T"), check, model="m", job_id=JOB, keep_raw=False
+        force_schema("native", "m", None, SCHEMA, "T"), check, model="m", job_id=JOB, keep_raw=False
     )
     said = judge.judge(answered(text='```json\n{"total": "1,005"}\n```'), 1)
     assert (said.outcome, said.result) == (Outcome.SUCCEEDED, {"total": 1005})

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.engine.api.forcing import force_schema, offer_tools
+from runware_provider.engine.api.output_mode import force_schema, offer_tools
 from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.identity import Key
 from runware_provider.engine.outcome.answer import MAX_CHARS, read_json
@@ -49,15 +49,15 @@ DEEPSEEK = "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>{}<｜tool▁
 CALL = json.dumps({"name": "answer", "arguments": ACME})
 
 
-def judge_of(forcing: Any = "tool", schema: Any = OPEN) -> Judge:
+def judge_of(mode: Any = "tool", schema: Any = OPEN) -> Judge:
     check = output_schema(schema)
-    forced = force_schema(forcing, "m", None, check.wire(), "answer")
+    forced = force_schema(mode, "m", None, check.wire(), "answer")
     return Judge(forced, check, model="m", job_id=bytes(16), keep_raw=False)
 
 
-def judged(item: dict[str, Any], forcing: Any = "tool", schema: Any = OPEN) -> Judgement:
+def judged(item: dict[str, Any], mode: Any = "tool", schema: Any = OPEN) -> Judgement:
     entry = Entry(KEY, 1, Kind.ANSWERED, item=json.dumps({"finishReason": "stop", **item}).encode())
-    return judge_of(forcing, schema).judge(entry, 1)
+    return judge_of(mode, schema).judge(entry, 1)
 
 
 def offered(item: dict[str, Any]) -> Judgement:
@@ -107,12 +107,12 @@ def called(*arguments: Any, name: str = "answer", **item: Any) -> dict[str, Any]
         pytest.param('{"vendor": "Acme", "total": 12.5, "tax": "{}", "note": 1}', ["unknown_keys", "json_text"], id="an object as text"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("forcing", ["tool", "json_schema"])
-def test_what_needs_no_guess_is_read_and_recorded(forcing: str, text: str, mends: list[str]) -> None:
-    said = judged({"text": text}, forcing)
+@pytest.mark.parametrize("mode", ["tool", "native"])
+def test_what_needs_no_guess_is_read_and_recorded(mode: str, text: str, mends: list[str]) -> None:
+    said = judged({"text": text}, mode)
     assert (said.outcome, said.facts.get("error_message")) == (Outcome.SUCCEEDED, None)
     assert said.result in (STORED, {**STORED, "tax": {"total": None}})
-    assert said.facts["mends"] == (["text_instead_of_call", *mends] if forcing == "tool" else mends)
+    assert said.facts["mends"] == (["text_instead_of_call", *mends] if mode == "tool" else mends)
 
 
 @pytest.mark.parametrize(
@@ -195,12 +195,12 @@ def test_what_does_not_answer_is_shown_to_the_model_and_kept(item: dict[str, Any
     assert says in said.facts["error_message"]
     assert json.loads(said.facts["raw"])
     if item.get("finishReason") != "length":
-        assert output_retry_after([said], Policy(reasks=1)) is not None
+        assert output_retry_after([said], Policy(output_retries=1)) is not None
 
 
 def test_an_answer_that_is_all_that_was_thought_is_read() -> None:
     for thoughts in (TEXT, [TEXT[:9], TEXT[9:]], f"```json\n{TEXT}\n```"):
-        said = judged({"text": None, "reasoningContent": thoughts}, "json_schema")
+        said = judged({"text": None, "reasoningContent": thoughts}, "native")
         assert (said.outcome, said.result) == (Outcome.SUCCEEDED, STORED)
         assert said.facts["mends"][0] == "answer_in_reasoning"
 
@@ -221,7 +221,7 @@ def test_an_empty_object_is_shown_to_the_model_which_may_say_it_again() -> None:
         ["empty_object"],
     )
     assert json.loads(empty.facts["raw"])
-    policy = Policy(reasks=1)
+    policy = Policy(output_retries=1)
     retry = output_retry_after([empty], policy)
     assert retry is not None
     asked = follow_up(

@@ -424,7 +424,7 @@ def test_an_output_retry_is_sent_with_the_money_that_was_kept_back_for_it() -> N
     one = account(tokens=2_500, output_retries=1)
     assert one.fits([PROMPT]) == 0
     assert one.fits([PROMPT + BESIDE], [True]) == 1
-    assert one.reason(PROMPT).endswith("tokens, re-asks included")
+    assert one.reason(PROMPT).endswith("tokens, output retries included")
 
 
 @pytest.mark.parametrize("misfits", [0.1, 0.3, 0.6])

@@ -17,7 +17,7 @@ from runware_provider.engine.schema.written_numbers import WrittenFloat
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runware_provider.engine.api.forcing import Forced
+    from runware_provider.engine.api.output_mode import Forced
     from runware_provider.engine.spec import Delivery, Settings
 
 

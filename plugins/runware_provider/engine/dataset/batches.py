@@ -176,5 +176,7 @@ def _chosen(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
         return schema
     unknown = [name for name in columns if name not in schema.names]
     if unknown:
-        raise BadInput("columns", f"{unknown[0]!r} is no column", f"The data has: {', '.join(schema.names)}")
+        raise BadInput(
+            "publish.columns", f"{unknown[0]!r} is no column", f"The data has: {', '.join(schema.names)}"
+        )
     return pa.schema([schema.field(name) for name in columns])

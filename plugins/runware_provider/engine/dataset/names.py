@@ -27,7 +27,7 @@ def look_alikes(fields: Iterable[pa.Field], inside: str = "") -> Iterator[str]:
             names = " and ".join(repr(f"{inside}{name}") for name in alike)
             yield (
                 f"the names {names} differ in upper and lower case only: DuckDB, Spark, Trino and Hive take them for one, and"
-                " show other values or refuse to read; rename one, or leave one out with columns=[...]"
+                " show other values or refuse to read; rename one, or leave one out with Publish(columns=[...])"
             )
 
 

@@ -35,7 +35,7 @@ SHOWN = 3
 TRIES = 20
 REMEDY = (
     "Change it back, choose another destination, or, where no reader minds, allow it with"
-    " if_schema_breaks='allow'"
+    " Publish(if_schema_breaks='allow')"
 )
 
 

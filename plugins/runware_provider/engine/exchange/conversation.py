@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.exchange.pace import Pace
     from runware_provider.engine.exchange.ports import Feed, Right, Source, Watch
     from runware_provider.engine.exchange.submit import Submitter
-    from runware_provider.engine.spec import Limits, WhenShort
+    from runware_provider.engine.limits import Limits, WhenShort
     from runware_provider.engine.spending.budget import Account
 
 log = logging.getLogger(__name__)

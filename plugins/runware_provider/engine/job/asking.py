@@ -276,8 +276,8 @@ class _Asking:
         prepared, ledger = self.job.prepared, self.job.ledger
         spec = prepared.spec
         failures = None
-        if self.job.publishes and spec.max_failed is not None:
-            failures = FailureWatch(spec.max_failed, prepared.records * spec.samples)
+        if self.job.publishes and spec.failures.most is not None:
+            failures = FailureWatch(spec.failures.most, prepared.records * spec.samples)
         return RunWatch(
             failures=failures,
             records=prepared.records,

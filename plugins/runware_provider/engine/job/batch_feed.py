@@ -197,7 +197,7 @@ class BatchFeed:
         answered_once = self.decider.questioner.answered_once(requests)
         others = [request for request, once in zip(requests, answered_once, strict=True) if not once]
         # Where nothing is asked about an answer that does not fit, nobody knows whether a single one is good.
-        single_is_good = self.decider.wish.output_retries.reasks > 0
+        single_is_good = self.decider.wish.follow_ups.output_retries > 0
         if not single_is_good:
             perhaps_failed += len(requests) - len(others)
         for question in self.decider.questioner.questions(others):

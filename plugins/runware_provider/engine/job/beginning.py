@@ -71,8 +71,8 @@ def uncounted_lines(spec: Spec, records: int, known: Statistics) -> list[str]:
 
 def _to_ask(counts: PlanCounts) -> str:
     parts = [number_of(counts.to_pay, "inference")]
-    if counts.to_reask:
-        parts.append(f"{counts.to_reask:,} of them since the answer does not fit")
+    if counts.to_retry_output:
+        parts.append(f"{counts.to_retry_output:,} of them since the answer does not fit")
     if counts.unknown:
         parts.append(f"{counts.unknown:,} may be under way since an earlier run, and are looked for first")
     if counts.answered:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.errors import BadInput, Overtaken, SplitOutdated
 from runware_provider.engine.job.cutting import split_id
-from runware_provider.engine.job.prepare import digest_of, digest_of_rows
+from runware_provider.engine.job.request_digests import digest_of, digest_of_rows
 from runware_provider.engine.job.shard_done import read_done
 from runware_provider.engine.job.split_record import ShardsWish, Split, present_split
 from runware_provider.engine.memory.state_folder import generation_of, wish_of

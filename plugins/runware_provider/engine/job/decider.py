@@ -63,11 +63,11 @@ class Decider:
             at_least=generation if spec.refresh is not None else 0,
             generation=generation,
             retry_failed=spec.retry_failed is not None,
-            max_input_tokens=spec.max_input_tokens,
+            max_input_tokens=spec.limits.max_input_tokens,
             shared=Shared.of(prepared.template, spec.delivery),
         )
         judge = Judge(
-            prepared.forced, prepared.check, model=spec.model, job_id=job_id, keep_raw=spec.keep_raw
+            prepared.forced, prepared.check, model=spec.model, job_id=job_id, keep_raw=spec.publish.keep_raw
         )
         wish = RunWish(prepared.follow_ups, retry_failed=spec.retry_failed is not None, generation=generation)
         return cls(questioner, ledger, judge, wish)

@@ -53,7 +53,7 @@ IN_DOUBT = frozenset({Action.LOOK_FOR, Action.ONLY_LOOK_FOR})
 class RunWish:
     """What the user wishes this run to do about questions that were asked before."""
 
-    output_retries: Policy
+    follow_ups: Policy
     retry_failed: bool = False
     """Whether what did not succeed in an older generation is asked again in `generation`."""
     generation: int = 0
@@ -102,7 +102,7 @@ def needs_reading(question: Question, wish: RunWish) -> bool:
     if may_have_been_sent(standing):
         return True
     # An answer that does not fit may be asked about once more.
-    return not wish.output_retries.asks_nothing
+    return not wish.follow_ups.asks_nothing
 
 
 def decide(question: Question, earlier: Earlier | None, wish: RunWish, *, may_ask: bool = True) -> Decision:
@@ -146,7 +146,7 @@ def _decide_answered(
     standing = question.standing
     judgement = earlier.judgement if earlier is not None else None
     judgements = [answer for _, answer in earlier.answers] if earlier is not None else []
-    output_retry = output_retry_after(judgements, wish.output_retries)
+    output_retry = output_retry_after(judgements, wish.follow_ups)
     if output_retry is None:
         # A run that allowed more output retries than this one may have sent the next before it died. What it sent is
         # billed, so that its answer is collected. This run does not want it, so that it never sends it.
@@ -190,5 +190,5 @@ def _may_need_an_output_retry(judgements: Sequence[Judgement], wish: RunWish) ->
     How many an earlier run allowed is written nowhere. As many as there are answers is enough for one more than there
     were; whether that run did send one, the ledger says.
     """
-    enough = replace(wish.output_retries, reasks=max(wish.output_retries.reasks, len(judgements)))
+    enough = replace(wish.follow_ups, output_retries=max(wish.follow_ups.output_retries, len(judgements)))
     return output_retry_after(judgements, enough) is not None

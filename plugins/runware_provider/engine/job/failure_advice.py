@@ -24,7 +24,7 @@ class Fault(Enum):
     )
     LENGTH = (
         "The answers were cut off: give them more room with settings.max_tokens, or with"
-        " structured.max_tokens_if_truncated."
+        " answers.max_tokens_if_truncated."
     )
     SAFETY = "They were refused for safety: look at those records, and at what the prompt asks of them."
     REQUEST = (
@@ -51,7 +51,7 @@ _SHARE: Final = 0.2
 """Of the failures, from which on a second reason is worth a sentence."""
 _SAME_AGAIN: Final = (
     "To run again unchanged pays nothing for what is answered, and stops here again; retry_failed asks the failed"
-    " records again, and a larger max_failed lets more of them pass."
+    " records again, and a larger failures.most lets more of them pass."
 )
 
 

@@ -25,7 +25,7 @@ class FailureWatch:
     """Counts failures against what the user allows.
 
     Args:
-        max_failed: a count of rows (int), a share of the rows that are asked (float, 0 to 1), or None for any.
+        most: a count of rows (int), a share of the rows that are asked (float, 0 to 1), or None for any.
         rows: how many there are, as far as is known; what turns out not to be asked is `left_out`.
 
     Raises:
@@ -34,22 +34,22 @@ class FailureWatch:
 
     def __init__(
         self,
-        max_failed: int | float | None,  # noqa: PYI041 - 1 is one row, 1.0 is all of them
+        most: int | float | None,  # noqa: PYI041 - 1 is one row, 1.0 is all of them
         rows: int,
     ) -> None:
-        most = math.inf if isinstance(max_failed, int) else 1
-        if max_failed is not None and not 0 <= max_failed <= most:
-            raise ValueError(f"max_failed is {max_failed!r}, which is neither a count nor a share")
-        self._count = max_failed if isinstance(max_failed, int) else None
+        bound = math.inf if isinstance(most, int) else 1
+        if most is not None and not 0 <= most <= bound:
+            raise ValueError(f"{most!r} is neither a count nor a share")
+        self._count = most if isinstance(most, int) else None
         # The share that the user wrote, not the double beside it: 0.29 of 100 rows are 29 rows.
-        self._share = Fraction(repr(max_failed)) if isinstance(max_failed, float) else None
+        self._share = Fraction(repr(most)) if isinstance(most, float) else None
         self._rows = rows
         self._left_out = 0
         self._asked = 0
         self._failed = 0
         self._last: deque[bool] = deque(maxlen=WINDOW)
         self._failed_last = 0
-        self._too_many = _too_many(max_failed) if isinstance(max_failed, float) else ()
+        self._too_many = _too_many(most) if isinstance(most, float) else ()
 
     def saw(self, failed: bool, times: int = 1) -> None:  # noqa: FBT001 - a watch that saw(True) reads as meant
         """An answer came, or an inference ended without one.

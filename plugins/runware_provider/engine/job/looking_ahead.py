@@ -121,7 +121,7 @@ class LookingAhead:
             ledger,
             counts.prompt_tokens_each,
             in_doubt=in_doubt,
-            output_retries=self.job.prepared.follow_ups.output_retries,
+            output_retries=self.job.prepared.follow_ups.further_answers,
         )
         inferences, tokens = counts.chargeable
         reason = account.exceeds(account.estimate(tokens, inferences))

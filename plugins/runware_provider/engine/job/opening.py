@@ -114,7 +114,7 @@ def check_run(spec: Spec, endpoint: Endpoint, *, preview: int | None, stores: St
     for warning in prepared.warnings:
         for line in wrapped("Warning", f"{warning}."):
             log.warning("%s", line)
-    if prepared.records == 0 and spec.on_empty == "skip":
+    if prepared.records == 0 and spec.publish.on_empty == "skip":
         raise NothingToDo(f"{spec.source} holds no record")
     storage, folder = prepared.storage, prepared.state_folder
     published = check_published(prepared)

@@ -15,7 +15,7 @@ from runware_provider.engine.outcome.follow_up import (
 )
 
 if TYPE_CHECKING:
-    from runware_provider.engine.api.forcing import Forced
+    from runware_provider.engine.api.output_mode import Forced
     from runware_provider.engine.api.request_bodies import FollowUp
     from runware_provider.engine.attempt import Entry
     from runware_provider.engine.exchange.inference import Inference

@@ -48,11 +48,11 @@ def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None
             # Another run may have published between two looks, so that its parts were listed and its manifest was not
             # read. What is foreign is so the next time, too.
             published = _seen(prepared)
-    if published is not None and spec.if_exists == "error":
+    if published is not None and spec.publish.if_exists == "error":
         raise BadInput(
             "destination",
             f"{prepared.folder} is published already",
-            "Choose another one, or if_exists='overwrite'",
+            "Choose another one, or Publish(if_exists='overwrite')",
         )
     return published
 
@@ -60,7 +60,7 @@ def check_published(prepared: Prepared) -> tuple[dict[str, Any], Version] | None
 def _seen(prepared: Prepared) -> tuple[dict[str, Any], Version] | None:
     spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
     known = find_job(storage, folder)
-    if known is not None and spec.state is not None:
+    if known is not None and spec.memory.state is not None:
         _check_state_is_ours(prepared, known)
     published = read_manifest(storage, folder)
     check_destination(
@@ -69,10 +69,10 @@ def _seen(prepared: Prepared) -> tuple[dict[str, Any], Version] | None:
         spec.partition,
         own=_own(prepared, folder, published) if known is not None else None,
     )
-    if spec.failures is not None:
+    if spec.failures.dataset is not None:
         state = failures_state(prepared)
         own = _own(prepared, state, read_manifest(storage, state)) if known is not None else None
-        check_destination(storage, spec.failures, spec.partition, own=own, field="failures")
+        check_destination(storage, spec.failures.dataset, spec.partition, own=own, field="failures.dataset")
     return published
 
 
@@ -106,7 +106,7 @@ def check_schemas(prepared: Prepared, published: Mapping[str, Any]) -> list[str]
         return told
     with places_checked(spec):
         found = check_schema(
-            prepared.storage, spec.state_folder, schema, allowed=spec.if_schema_breaks == "allow"
+            prepared.storage, spec.state_folder, schema, allowed=spec.publish.if_schema_breaks == "allow"
         )
     return [*told, *(f"the schema changes {one}" for one in found)]
 
@@ -132,7 +132,7 @@ def note_schemas(prepared: Prepared, published: Mapping[str, Any], at: str) -> N
             prepared.output_schema,
             partition=below(spec.state_folder, prepared.state_folder),
             at=at,
-            allowed=spec.if_schema_breaks == "allow",
+            allowed=spec.publish.if_schema_breaks == "allow",
             unchanged=own is not None and not changes_of(own, prepared.output_schema),
         )
 
@@ -147,7 +147,9 @@ def places_checked(spec: Spec) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        refused = refusal(error, "state" if spec.state is not None else "destination", spec.state_folder)
+        refused = refusal(
+            error, "memory.state" if spec.memory.state is not None else "destination", spec.state_folder
+        )
         if refused is None:
             raise
         raise refused from None
@@ -158,7 +160,7 @@ def _check_state_is_ours(prepared: Prepared, known: JobIdentity) -> None:
     storage, destination = prepared.storage, prepared.spec.destination
     if known.destination and storage.canonical(known.destination) != storage.canonical(destination):
         raise BadInput(
-            "state",
+            "memory.state",
             f"{prepared.state_folder} belongs to the destination {known.destination}",
             "Give each destination a state folder of its own; if the dataset has moved, write where to into job.json",
         )

@@ -86,7 +86,7 @@ def plan(
         "failed_before": counts.failed,
         "fate_unknown": counts.unknown,
         "to_pay": counts.to_pay,
-        "to_reask": counts.to_reask,
+        "to_retry_output": counts.to_retry_output,
         "changed": different,
         "estimate": estimate,
         "budget": budget,

@@ -37,7 +37,7 @@ class PlanCounts:
     unknown: int = 0
     """Sent before, by a run that never learnt what became of it."""
     to_pay: int = 0
-    to_reask: int = 0
+    to_retry_output: int = 0
     """How many of `to_pay` are output retries: the model is shown its errors, or gets more room."""
     prompt_tokens: int = 0
     """Estimated tokens of the prompts of `to_pay`."""
@@ -124,6 +124,6 @@ def _count(counts: PlanCounts, decision: Decision, earlier: Earlier | None) -> N
     counts.to_pay += 1
     counts.prompt_tokens += question.request.tokens
     if decision.action is Action.RETRY_OUTPUT and earlier is not None:
-        counts.to_reask += 1
+        counts.to_retry_output += 1
         newest_answer, _ = earlier.answers[-1]
         counts.prompt_tokens += newest_answer.completion_tokens or 0  # the model is shown its answer

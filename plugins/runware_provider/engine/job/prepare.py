@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from runware_provider.engine.api.forcing import Forced, force_schema, offer_tools, traits_of
+from runware_provider.engine.api.output_mode import Forced, force_schema, offer_tools, profile_of
 from runware_provider.engine.api.request_bodies import RequestTemplate
 from runware_provider.engine.dataset.destination import dataset_folder
 from runware_provider.engine.dataset.footers import open_dataset
@@ -20,6 +18,7 @@ from runware_provider.engine.dataset.row_filter import RowFilter
 from runware_provider.engine.dataset.source import Dataset, FileRange, first_rows, rows_in, spread_rows
 from runware_provider.engine.dataset.source_files import would_read
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.job.request_digests import changed_parts, request_digests
 from runware_provider.engine.outcome.flattening import RESULT, ResultColumns, result_columns
 from runware_provider.engine.outcome.follow_up import DEFAULT_MAX_TOKENS, Policy
 from runware_provider.engine.outcome.rows import INFERENCE, output_schema_of
@@ -34,11 +33,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.outcome.rows import Check
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.storage.stores import Storage, Stores
-
-
-REASKS = "reasks"
-"""Not a part of the first request, but of what is asked further."""
-NO_REASKS = [0, None]
 
 
 @dataclass(frozen=True)
@@ -134,10 +128,10 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
     """
     source = stores.open(spec.source, field="source")
     storage = stores.open(spec.destination, field="destination")
-    stores.open_beside(storage, spec.state_folder, field="state")
+    stores.open_beside(storage, spec.state_folder, field="memory.state")
     storage.keep_private(spec.state_folder)
-    if spec.failures is not None:
-        stores.open_beside(storage, spec.failures, field="failures")
+    if spec.failures.dataset is not None:
+        stores.open_beside(storage, spec.failures.dataset, field="failures.dataset")
     with _source_checked(spec):
         dataset = open_dataset(source, spec.source)
     names = dataset.schema.names
@@ -148,14 +142,14 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
             "it names no column, so every record would be asked the same",
             f"Write {{{{ record.<column> }}}} into it; the data has: {', '.join(names)}",
         )
-    forced, check, schema = _forcing(spec)
+    forced, check, schema = _output_mode(spec)
     template = RequestTemplate(model=spec.model, settings=spec.settings, forced=forced)
     state_folder = dataset_folder(storage, spec.state_folder, spec.partition)
     folder = dataset_folder(storage, spec.destination, spec.partition)
     failures = None
-    if spec.failures is not None:
-        failures = dataset_folder(storage, spec.failures, spec.partition)
-        _check_unread(source, spec, failures, field="failures")
+    if spec.failures.dataset is not None:
+        failures = dataset_folder(storage, spec.failures.dataset, spec.partition)
+        _check_unread(source, spec, failures, field="failures.dataset")
         _check_failures_apart(storage, spec, dataset, failures)
     row_filter = RowFilter.of(spec.filters, dataset.schema)
     kept = _kept(spec, dataset)
@@ -181,7 +175,7 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
         check=check,
         kept_schema=kept,
         results=results,
-        digests=_digests(spec, schema),
+        digests=request_digests(spec, schema),
         warnings=(*_warnings(spec), *dataset.warnings, *_lost_types(dataset, kept), *look_alikes(written)),
     )
 
@@ -213,15 +207,17 @@ def check_empty(prepared: Prepared) -> None:
         BadInput: it has none, and `on_empty` is `fail`.
     """
     spec = prepared.spec
-    if spec.on_empty == "fail" and prepared.records == 0:
-        raise BadInput("source", f"{spec.source} holds no record", "Allow it with on_empty='write' or 'skip'")
+    if spec.publish.on_empty == "fail" and prepared.records == 0:
+        raise BadInput(
+            "source", f"{spec.source} holds no record", "Allow it with Publish(on_empty='write') or 'skip'"
+        )
 
 
-def _forcing(spec: Spec) -> tuple[Forced, Check | None, Any]:
-    wish = spec.structured
+def _output_mode(spec: Spec) -> tuple[Forced, Check | None, Any]:
+    wish = spec.answers
     if spec.tools:
-        traits = traits_of(spec.model, wish.traits)
-        forced = offer_tools(spec.tools, spec.tool_choice, spec.system_prompt, traits=traits)
+        profile = profile_of(spec.model, wish.model_profile)
+        forced = offer_tools(spec.tools, spec.tool_choice, spec.system_prompt, profile=profile)
         sent = forced.fields["tools"]
         functions = tuple(tool for tool in spec.tools if tool.type == "function")
         if forced.reading != "calls":
@@ -233,7 +229,7 @@ def _forcing(spec: Spec) -> tuple[Forced, Check | None, Any]:
     schema = output_schema(spec.output_type, untyped=wish.untyped, lenient_numbers=wish.lenient_numbers)
     sent = schema.wire()
     forced = force_schema(
-        spec.forcing, spec.model, spec.system_prompt, sent, schema.title, traits=wish.traits
+        wish.output_mode, spec.model, spec.system_prompt, sent, schema.title, profile=wish.model_profile
     )
     return forced, schema, sent
 
@@ -244,29 +240,31 @@ def _follow_ups(spec: Spec) -> Policy:
     Raises:
         BadInput: more tokens than the model takes, or no more than a first answer may have.
     """
-    structured, traits = spec.structured, traits_of(spec.model, spec.structured.traits)
-    most = structured.max_tokens_if_truncated
-    usual = traits.default_max_tokens if traits is not None else None
+    profile = profile_of(spec.model, spec.answers.model_profile)
+    most = spec.answers.max_tokens_if_truncated
+    usual = profile.default_max_tokens if profile is not None else None
     first = spec.settings.max_tokens or usual or DEFAULT_MAX_TOKENS
-    takes = traits.max_tokens if traits is not None else None
-    name = "structured.max_tokens_if_truncated"
+    takes = profile.max_tokens if profile is not None else None
+    name = "answers.max_tokens_if_truncated"
     if most is not None and takes is not None and most > takes:
         problem = f"it is {most}, and {spec.model} takes at most {takes}"
         raise BadInput(name, problem, f"Choose {first + 1} to {takes}")
     if most is not None and most <= first:
         problem = f"it is {most}, and the first answer may have {first} tokens"
         raise BadInput(name, problem, "Choose more than settings.max_tokens, or leave it out")
-    return Policy(structured.reasks, first, most)
+    return Policy(spec.answers.output_retries, first, most)
 
 
 def _kept(spec: Spec, dataset: Dataset) -> pa.Schema:
     names = dataset.schema.names
-    for column in spec.columns or ():
+    for column in spec.publish.columns or ():
         if column not in names:
-            raise BadInput("columns", f"the data has no column {column!r}", f"It has: {', '.join(names)}")
-    wished = names if spec.columns is None else spec.columns
+            raise BadInput(
+                "publish.columns", f"the data has no column {column!r}", f"It has: {', '.join(names)}"
+            )
+    wished = names if spec.publish.columns is None else spec.publish.columns
     kept = [name for name in wished if name not in spec.partition or name not in dataset.hive]
-    ours = {INFERENCE, *spec.partition} if spec.flatten else {RESULT, INFERENCE, *spec.partition}
+    ours = {INFERENCE, *spec.partition} if spec.publish.flatten else {RESULT, INFERENCE, *spec.partition}
     # DuckDB, Spark, Trino and Hive do not tell upper from lower case, and would show the one in the place of the other.
     by_letters = {name.lower(): name for name in ours}
     taken = sorted(name for name in kept if name.lower() in by_letters)
@@ -275,7 +273,7 @@ def _kept(spec: Spec, dataset: Dataset) -> pa.Schema:
             f"column {taken[0]!r}",
             f"the output has a column or partition called {by_letters[taken[0].lower()]!r}, too, which many readers take for"
             " the same",
-            "Choose the input's columns to keep with columns=[...], without it",
+            "Choose the input's columns to keep with Publish(columns=[...]), without it",
         )
     return pa.schema([dataset.schema.field(name) for name in kept])
 
@@ -284,7 +282,7 @@ def _result_columns(spec: Spec, check: Check | None, kept: pa.Schema) -> ResultC
     return result_columns(
         check.arrow_type if check is not None else pa.string(),
         [*kept.names, *spec.partition, INFERENCE],
-        flatten=spec.flatten,
+        flatten=spec.publish.flatten,
         description=check.description if isinstance(check, OutputSchema) else None,
     )
 
@@ -301,7 +299,9 @@ def _check_apart(storage: Storage, spec: Spec, dataset: Dataset, folder: str, st
     """The state never lies inside the dataset, and a job never reads what it writes."""
     remedy = "Choose a folder outside of it"
     if _inside(storage, state_folder, spec.destination):
-        raise BadInput("state", f"{state_folder} lies inside the destination {spec.destination}", remedy)
+        raise BadInput(
+            "memory.state", f"{state_folder} lies inside the destination {spec.destination}", remedy
+        )
     for file in dataset.files:
         if _inside(storage, file.path, folder):
             raise BadInput("source", f"{file.path} lies inside the destination {folder}", remedy)
@@ -313,7 +313,9 @@ def _check_failures_apart(storage: Storage, spec: Spec, dataset: Dataset, failur
     for name, place in places.items():
         if _inside(storage, failures, place) or _inside(storage, place, failures):
             raise BadInput(
-                "failures", f"{failures} and the {name} {place} lie in each other", "Choose a folder apart"
+                "failures.dataset",
+                f"{failures} and the {name} {place} lie in each other",
+                "Choose a folder apart",
             )
     for file in dataset.files:
         if _inside(storage, file.path, failures):
@@ -326,48 +328,6 @@ def _inside(storage: Storage, inner: str, outer: str) -> bool:
     return f"{storage.canonical(inner)}/".startswith(f"{storage.canonical(outer)}/")
 
 
-def _digests(spec: Spec, schema: Any) -> dict[str, str]:
-    parts = {
-        "model": spec.model,
-        "prompt": spec.prompt,
-        "system_prompt": spec.system_prompt,
-        "schema": schema,
-        "tool_choice": spec.tool_choice.model_dump() if spec.tool_choice else None,
-        "settings": spec.settings.model_dump(mode="json"),
-        "forcing": spec.forcing,
-        "traits": repr(spec.structured.traits),
-        REASKS: [spec.structured.reasks, spec.structured.max_tokens_if_truncated],
-    }
-    return {name: digest_of(part) for name, part in parts.items()}
-
-
-def digest_of(part: Any) -> str:
-    """What a part of the request hashes to in the manifest."""
-    return hashlib.blake2b(json.dumps(part).encode(), digest_size=8).hexdigest()
-
-
-def digest_of_rows(spec: Spec) -> str:
-    """Of what chooses records and shapes rows, beside the request."""
-    parts = (
-        spec.filters,
-        spec.limit,
-        spec.samples,
-        spec.columns,
-        spec.flatten,
-        spec.keep_raw,
-        spec.max_input_tokens,
-        spec.failures,
-        spec.refresh,
-        spec.retry_failed,
-        spec.limits.attempts,
-        spec.limits.retry_lost,
-        spec.limits.max_prompt_chars,
-        sorted(spec.variables.items(), key=lambda item: item[0]),
-        spec.structured.model_dump(mode="json"),
-    )
-    return digest_of(repr(parts))
-
-
 def changed(prepared: Prepared, published: Mapping[str, object]) -> list[str]:
     """Which parts of the request differ from those of the last publish.
 
@@ -375,28 +335,24 @@ def changed(prepared: Prepared, published: Mapping[str, object]) -> list[str]:
         prepared: the job.
         published: its manifest; empty where nothing is published.
     """
-    before = published.get("request")
-    digests = before if isinstance(before, dict) else {}
-    if digests:  # what was published before there were output retries had none
-        digests = {REASKS: digest_of(NO_REASKS), **digests}
-    return [name for name, digest in prepared.digests.items() if name in digests and digests[name] != digest]
+    return changed_parts(prepared.digests, published)
 
 
 def _lost_types(dataset: Dataset, kept: pa.Schema) -> list[str]:
     """Tell of the kept columns that come out as bytes: the values are the same, and what they mean has to be known."""
     return [
         f"column {path!r} is of Parquet's type {kind}, which Arrow cannot write: its bytes are kept, and readers of the output"
-        " are not told what they mean; leave it out with columns=[...], or convert it before this task"
+        " are not told what they mean; leave it out with Publish(columns=[...]), or convert it before this task"
         for path, kind in dataset.unwritten
         if any(f"{path}.".startswith(f"{name}.") for name in kept.names)
     ]
 
 
 def _warnings(spec: Spec) -> tuple[str, ...]:
-    traits = traits_of(spec.model, spec.structured.traits)
-    unknown = traits is None or not traits.says_how_to_force
-    if unknown and spec.output_type is not None and spec.forcing == "auto":
+    profile = profile_of(spec.model, spec.answers.model_profile)
+    unknown = profile is None or not profile.says_output_mode
+    if unknown and spec.output_type is not None and spec.answers.output_mode == "auto":
         warning = f"model {spec.model!r} is in no table of what models can do, so a tool is forced;"
-        remedy = "say what it can do with structured.traits, or choose with forcing='json_schema' or 'prompt'"
+        remedy = "say what it can do with answers.model_profile, or choose answers.output_mode 'native' or 'prompt'"
         return (f"{warning} {remedy}",)
     return ()

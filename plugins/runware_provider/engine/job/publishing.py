@@ -209,7 +209,7 @@ class _Publishing:
             manifest=manifest,
             previous=previous,
             # Who wants answers to be gone after a time wants no copies of them.
-            grace_s=GRACE_S if self.job.prepared.spec.retention_days is None else 0,
+            grace_s=GRACE_S if self.job.prepared.spec.memory.retention_days is None else 0,
         )
 
     def _check_not_overtaken(self) -> None:

@@ -59,7 +59,7 @@ async def publish_shards(
 
     Raises:
         BadInput: shards are not done, which it names; or the source or the request changed since the split.
-        TooManyFailed: more rows failed than `max_failed` allows, over all shards.
+        TooManyFailed: more rows failed than `failures.most` allows, over all shards.
         JobStopped: another run is at work on the place, or took over.
         PublishConflict: somebody else published meanwhile.
         StateUnreadable: the state folder cannot be read.
@@ -143,7 +143,7 @@ def _check_rows(prepared: Prepared, counts: Counts) -> None:
 
 
 def _check_failed(spec: Spec, counts: Counts) -> None:
-    watch = FailureWatch(spec.max_failed, counts.rows)
+    watch = FailureWatch(spec.failures.most, counts.rows)
     for outcome, rows in counts.outcomes.items():
         if outcome == Outcome.SKIPPED:
             unrendered = counts.reasons.get(UNRENDERED, 0)

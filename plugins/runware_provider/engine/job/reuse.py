@@ -88,7 +88,7 @@ class Found:
 
 def reuses(spec: Spec) -> bool:
     """Whether a job takes over what other partitions answered."""
-    return spec.reuse == "dataset" and bool(spec.partition) and spec.refresh is None
+    return spec.memory.reuse == "dataset" and bool(spec.partition) and spec.refresh is None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.job.cutting import split_id
-from runware_provider.engine.job.prepare import digest_of, digest_of_rows
+from runware_provider.engine.job.request_digests import digest_of, digest_of_rows
 from runware_provider.engine.job.split_record import PLACE, shard_folder
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.state_folder import find_job

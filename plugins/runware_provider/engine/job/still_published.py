@@ -13,8 +13,9 @@ from runware_provider import __version__
 from runware_provider.engine.dataset.publish import restate, stands
 from runware_provider.engine.dataset.published_manifest import read_manifest, shows_forgotten
 from runware_provider.engine.job.cutting import split_id
-from runware_provider.engine.job.prepare import digest_of_rows, failures_state
+from runware_provider.engine.job.prepare import failures_state
 from runware_provider.engine.job.progress import Progress
+from runware_provider.engine.job.request_digests import digest_of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +46,7 @@ def made_of(prepared: Prepared, generation: int, newest_segment: int) -> str | N
     if isinstance(spec.output_type, type) and issubclass(spec.output_type, BaseModel):
         return None
     # Answers that are too old have to be looked for in each run, and so has what other ledgers of the place know.
-    if spec.retention_days is not None or prepared.handed_over is not None:
+    if spec.memory.retention_days is not None or prepared.handed_over is not None:
         return None
     # What the budget did not reach for, a further question about an answer say, the next run may ask.
     if spec.budget is not None and spec.budget.when_short == "partial":
@@ -59,7 +60,7 @@ def made_of(prepared: Prepared, generation: int, newest_segment: int) -> str | N
         [file.stamp for file in files],
         prepared.digests,
         digest_of_rows(spec),
-        repr((spec.max_failed, spec.on_empty, spec.partition)),
+        repr((spec.failures.most, spec.publish.on_empty, spec.partition)),
         generation,
         newest_segment,
     ]

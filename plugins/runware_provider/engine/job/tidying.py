@@ -34,7 +34,7 @@ def tidy(job: OpenedJob, *, expires: bool = True) -> None:
 def _share(job: OpenedJob) -> None:
     prepared = job.prepared
     spec = prepared.spec
-    if spec.reuse != "dataset" or not spec.partition:
+    if spec.memory.reuse != "dataset" or not spec.partition:
         return
     partition = below(spec.state_folder, prepared.state_folder)
     try:
@@ -46,7 +46,7 @@ def _share(job: OpenedJob) -> None:
 
 
 def _expire_and_merge(job: OpenedJob, *, expires: bool) -> None:
-    days = job.prepared.spec.retention_days
+    days = job.prepared.spec.memory.retention_days
     try:
         if days is not None and expires:
             expire(job.ledger, datetime.now(UTC) - timedelta(days=days))

@@ -76,15 +76,15 @@ def flattened(result: pa.DataType, taken: Iterable[str]) -> tuple[pa.Field, ...]
     """
     if not pa.types.is_struct(result):
         remedy = "Ask for an object, or keep the column `result`"
-        raise BadInput("flatten", f"the result is a {_called(result)}, which has no fields", remedy)
+        raise BadInput("publish.flatten", f"the result is a {_called(result)}, which has no fields", remedy)
     columns = {name.lower(): f"the column {name!r}" for name in taken}
     for field in result:
         other = columns.get(field.name.lower())
         if other is not None:
             raise BadInput(
-                "flatten",
+                "publish.flatten",
                 f"the result's field {field.name!r} has the name of {other}",
-                "Rename the field, or leave the input's column out with columns=[...]",
+                "Rename the field, or leave the input's column out with Publish(columns=[...])",
             )
         columns[field.name.lower()] = f"the field {field.name!r}"
     return tuple(field.with_nullable(True) for field in result)  # noqa: FBT003 - pyarrow takes it by position

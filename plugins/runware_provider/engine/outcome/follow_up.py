@@ -21,7 +21,7 @@ from runware_provider.engine.spending.picodollars import sum_of_known
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from runware_provider.engine.api.forcing import Forced
+    from runware_provider.engine.api.output_mode import Forced
     from runware_provider.engine.api.results import Result
     from runware_provider.engine.attempt import Entry
 
@@ -40,7 +40,7 @@ _SUMMED = ("prompt_tokens", "cached_tokens", "completion_tokens", "cost_usd")
 class Policy:
     """How much may be asked again."""
 
-    reasks: int = 0
+    output_retries: int = 0
     """How often an answer that does not fit is shown to the model."""
     max_tokens: int = DEFAULT_MAX_TOKENS
     """What a first answer may have."""
@@ -50,7 +50,7 @@ class Policy:
     @property
     def asks_nothing(self) -> bool:
         """Whether every first answer is the last word."""
-        return self.reasks == 0 and self.most_tokens is None
+        return self.output_retries == 0 and self.most_tokens is None
 
     def longer(self, max_tokens: int | None) -> int | None:
         """Twice as many tokens, as far as that is allowed; nothing where no more are.
@@ -72,9 +72,9 @@ class Policy:
         return rooms
 
     @property
-    def output_retries(self) -> int:
-        """How often one question may be asked again, at most."""
-        return len(self.rooms) - 1 + self.reasks
+    def further_answers(self) -> int:
+        """How often one question may be asked again, at most: with its errors shown, or with more room."""
+        return len(self.rooms) - 1 + self.output_retries
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,9 @@ def ceiling(policy: Policy, questions: int, prompt_tokens: int) -> Ceiling:
         questions: how many there are.
         prompt_tokens: of all their prompts together.
     """
-    rooms, each = policy.rooms, 1 + policy.output_retries
-    shown = (each - 1) * (rooms[-1] + COMPLAINT_TOKENS) if policy.reasks else 0
-    completion = sum(rooms) + policy.reasks * rooms[-1]
+    rooms, each = policy.rooms, 1 + policy.further_answers
+    shown = (each - 1) * (rooms[-1] + COMPLAINT_TOKENS) if policy.output_retries else 0
+    completion = sum(rooms) + policy.output_retries * rooms[-1]
     return Ceiling(questions * each, prompt_tokens * each + questions * shown, questions * completion)
 
 
@@ -120,15 +120,15 @@ def output_retry_after(answers: Sequence[Judgement], policy: Policy) -> OutputRe
     # Never answered: what is asked next is no output retry.
     if not answers:
         return None
-    output_retry, reasks = OutputRetry(), 0
+    output_retry, shown = OutputRetry(), 0
     for place, answer in enumerate(answers):
         longer = policy.longer(output_retry.max_tokens) if answer.cut else None
         # An answer that was cut off is asked for with more room, as long as there is more to be had: paid for.
         if longer is not None:
             output_retry = replace(output_retry, max_tokens=longer)
         # One that does not fit is shown to the model, as often as the user allows: paid for.
-        elif _to_be_shown(answer) and reasks < policy.reasks:
-            reasks += 1
+        elif _to_be_shown(answer) and shown < policy.output_retries:
+            shown += 1
             output_retry = replace(output_retry, shows=place)
         # This one is the last: it fits, or nothing more is allowed. Its rows show the best of the answers.
         else:

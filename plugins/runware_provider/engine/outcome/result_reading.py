@@ -14,7 +14,7 @@ from runware_provider.engine.schema.places import style_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runware_provider.engine.api.forcing import Forced
+    from runware_provider.engine.api.output_mode import Forced
     from runware_provider.engine.api.results import Result
 
 _NO_CALL = Fault("what a tool would be given is written into the text; call the tool")

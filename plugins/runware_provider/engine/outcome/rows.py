@@ -26,7 +26,7 @@ from runware_provider.engine.templates.prompt import Skip
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from runware_provider.engine.api.forcing import Forced
+    from runware_provider.engine.api.output_mode import Forced
     from runware_provider.engine.outcome.answer import Answer
     from runware_provider.engine.outcome.flattening import ResultColumns
 
@@ -54,7 +54,7 @@ class Outcome(StrEnum):
 
 
 FAILED = frozenset({Outcome.INVALID, Outcome.REFUSED, Outcome.FAILED})
-"""What `max_failed` counts, `failures` holds and `retry_failed` asks again."""
+"""What `failures.most` counts, `failures.dataset` holds and `retry_failed` asks again."""
 
 INFERENCE_TYPE = pa.struct(
     [
@@ -274,7 +274,7 @@ class Counts:
     """Rows that did not succeed, by error code."""
     mends: Counter[str] = field(default_factory=Counter)
     reasks: int = 0
-    """Further answers, of all rows together."""
+    """Output retries, of all rows together; called as the manifest and the column have it."""
 
     def saw(self, judgement: Judgement, rows: int = 1) -> None:
         """Count rows with this judgement."""

@@ -63,7 +63,8 @@ from runware_provider.engine.schema.well_formed import refuse_malformed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runware_provider.engine.spec import Tool, Untyped
+    from runware_provider.engine.answers import Untyped
+    from runware_provider.engine.tools import Tool
 
 MAX_SCHEMA_DEPTH = 180
 """Objects and lists of a schema in each other; 40 levels of an answer take at most four each."""

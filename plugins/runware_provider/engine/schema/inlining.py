@@ -133,7 +133,7 @@ class _Inlining:
 
     def _kept(self, reference: str, path: str) -> dict[str, Any]:
         if not self._keep_recursion:
-            remedy = "Unroll it, or have it stored as JSON text with Structured(untyped='json')"
+            remedy = "Unroll it, or have it stored as JSON text with Answers(untyped='json')"
             self._refuse(path, f"{reference!r} refers to itself; recursion has no Arrow type", remedy)
         if reference not in self._recursive:
             name = re.sub(r"[^A-Za-z0-9_.-]+", "_", reference.rsplit("/", 1)[-1].strip("#")) or "root"

@@ -130,7 +130,7 @@ class _Reader:
         if self._as_json:
             return JSON
         return self._refuse(
-            path, problem, f"{remedy}, or have it stored as JSON text with Structured(untyped='json')"
+            path, problem, f"{remedy}, or have it stored as JSON text with Answers(untyped='json')"
         )
 
     def _untyped(self, path: str, *, values: bool = False) -> Node:

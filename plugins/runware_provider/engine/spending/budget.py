@@ -326,7 +326,7 @@ class Account:
         with_next = ahead.sent(next_prompt, output_retry=False)
         limit = max(limits, key=lambda each: (each.spent + self._may_cost(each, with_next)) / each.most)
         used_up = f"{limit.budget} is used up: {limit.shown(limit.spent)} are spent"
-        retries = ", re-asks included" if self._kept_back.most else ""
+        retries = ", output retries included" if self._kept_back.most else ""
         under_way = ahead.under_way.inferences
         if under_way:
             who = "1 inference" if under_way == 1 else f"{under_way} inferences"

@@ -18,7 +18,7 @@ from runware_provider.engine.attempt import Kind
 from runware_provider.engine.errors import BadInput, BudgetExhausted, Interrupted, TooManyFailed, Unreachable
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.memory.forgetting import forget
-from runware_provider.engine.spec import Budget, Settings, Structured, Tool
+from runware_provider.engine.spec import Answers, Budget, Settings, Tool
 from runware_provider.testing import Fault
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ONCE = Fault("break_schema", without="assistant")
 """The first answer does not fit, the one that saw its errors does."""
 ALWAYS = Fault("break_schema")
-REASK: dict[str, Any] = {"structured": Structured()}
+ONE_RETRY: dict[str, Any] = {"answers": Answers()}
 
 
 def requests_of(place: Any) -> list[dict[str, Any]]:
@@ -67,17 +67,17 @@ async def test_a_row_shows_what_all_its_attempts_cost_also_those_that_ended_in_e
     # A run that finds all of it in the ledger writes the same.
     (place.state / "manifest.json").unlink()
     shutil.rmtree(place.destination)
-    check_bill(place, await place.run(keep_raw=True))
+    check_bill(place, await place.run(publish={"keep_raw": True}))
 
 
 @pytest.mark.parametrize("delivery", ["poll", "sync"])
-@pytest.mark.parametrize("forcing", ["tool", "prompt"])
+@pytest.mark.parametrize("mode", ["tool", "prompt"])
 async def test_an_answer_that_does_not_fit_is_shown_with_its_errors_and_answered_anew(
-    place: Any, delivery: str, forcing: str
+    place: Any, delivery: str, mode: str
 ) -> None:
     place.server.script(ONCE)
     place.fill(3)
-    manifest = await place.run(**REASK, delivery=delivery, forcing=forcing)
+    manifest = await place.run(delivery=delivery, answers={"output_mode": mode, "output_retries": 1})
     assert manifest["outcomes"] == {"succeeded": 3}
     assert (manifest["reasks"], manifest["inferences"], place.executed()) == (3, 6, 6)
     assert [row["result"]["total"] for row in place.rows()] == [0.5, 1.5, 2.5]
@@ -97,51 +97,51 @@ async def test_an_answer_that_does_not_fit_is_shown_with_its_errors_and_answered
         }
 
 
-@pytest.mark.parametrize("reasks", [0, 1, 3])
-async def test_it_is_asked_as_often_as_allowed_and_a_rerun_pays_nothing(place: Any, reasks: int) -> None:
+@pytest.mark.parametrize("retries", [0, 1, 3])
+async def test_it_is_asked_as_often_as_allowed_and_a_rerun_pays_nothing(place: Any, retries: int) -> None:
     place.server.script(ALWAYS)
     place.fill(4)
-    structured = Structured(reasks=reasks)
-    manifest = await place.run(structured=structured)
+    answers = Answers(output_retries=retries)
+    manifest = await place.run(answers=answers)
     assert manifest["outcomes"] == {"invalid": 4}
-    assert place.executed() == 4 * (1 + reasks)
+    assert place.executed() == 4 * (1 + retries)
     check_bill(place, manifest)
     before = place.rows()
-    assert {(row["attempts"], row["reasks"]) for row in facts_of(place)} == {(1 + reasks, reasks)}
-    again = await place.run(structured=structured)
-    assert (again["paid_inferences"], place.executed()) == (0, 4 * (1 + reasks))
+    assert {(row["attempts"], row["reasks"]) for row in facts_of(place)} == {(1 + retries, retries)}
+    again = await place.run(answers=answers)
+    assert (again["paid_inferences"], place.executed()) == (0, 4 * (1 + retries))
     assert place.rows() == before
     assert again["cost_usd"] == manifest["cost_usd"]
 
 
-async def test_more_reasks_than_before_ask_the_further_ones_and_the_plan_says_so_first(
+async def test_more_output_retries_than_before_ask_the_further_ones_and_the_plan_says_so_first(
     place: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     place.server.script(Fault("break_schema", contains="poison"))
     place.fill(["poison\nTotal: 1.50 EUR", "Total: 2.50 EUR"])
-    await place.run(structured=Structured(reasks=0))
-    assert place.plan(structured=Structured(reasks=0))["to_pay"] == 0
-    planned = place.plan(**REASK)
-    assert (planned["to_pay"], planned["to_reask"], planned["answered_before"]) == (1, 1, 1)
-    assert planned["changed"] == ["reasks"]
+    await place.run(answers=Answers(output_retries=0))
+    assert place.plan(answers=Answers(output_retries=0))["to_pay"] == 0
+    planned = place.plan(**ONE_RETRY)
+    assert (planned["to_pay"], planned["to_retry_output"], planned["answered_before"]) == (1, 1, 1)
+    assert planned["changed"] == ["answers.output_retries"]
     place.server.clear_faults()
     with caplog.at_level("INFO", "runware_provider"):
-        manifest = await place.run(**REASK)
+        manifest = await place.run(**ONE_RETRY)
     told = " ".join(record.getMessage().strip() for record in caplog.records)
     assert "To ask: 1 inference; 1 of them since the answer does not fit; 1 answered already." in told
-    assert "Why: since the last publish the reasks changed." in told
+    assert "Why: since the last publish the answers.output_retries changed." in told
     assert manifest["outcomes"] == {"succeeded": 2}
     assert (manifest["paid_inferences"], place.executed()) == (1, 3)
-    assert place.plan(**REASK)["to_pay"] == 0
+    assert place.plan(**ONE_RETRY)["to_pay"] == 0
 
 
-async def test_a_manifest_that_knows_no_reasks_had_none(place: Any) -> None:
+async def test_a_manifest_that_knows_no_output_retries_had_none(place: Any) -> None:
     place.server.script(ALWAYS)
     place.fill(2)
     await place.run()
     path = place.state / "manifest.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"reasks"', '"of_before"'), encoding="utf-8")
-    assert place.plan(**REASK)["changed"] == ["reasks"]
+    assert place.plan(**ONE_RETRY)["changed"] == ["answers.output_retries"]
     assert place.plan()["changed"] == []
 
 
@@ -158,18 +158,18 @@ STRICT = create_model("Invoice", total=(Annotated[float, AfterValidator(_refuse)
 
 async def test_a_changed_check_reads_all_answers_anew_for_free(place: Any) -> None:
     place.fill(2)
-    manifest = await place.run(**REASK, output_type=STRICT)
+    manifest = await place.run(**ONE_RETRY, output_type=STRICT)
     assert manifest["outcomes"] == {"invalid": 2}
     assert place.executed() == 4
-    manifest = await place.run(**REASK, output_type=LENIENT)
+    manifest = await place.run(**ONE_RETRY, output_type=LENIENT)
     assert (manifest["outcomes"], place.executed()) == ({"succeeded": 2}, 4)
     check_bill(place, manifest)
 
 
-async def test_an_error_of_the_reask_leaves_the_answer_that_was_paid_for(place: Any) -> None:
+async def test_an_error_of_the_output_retry_leaves_the_answer_that_was_paid_for(place: Any) -> None:
     place.server.script(ONCE, Fault("refuse_task", contains="assistant", code="providerBadRequest"))
     place.fill(2)
-    manifest = await place.run(**REASK)
+    manifest = await place.run(**ONE_RETRY)
     assert manifest["outcomes"] == {"invalid": 2}
     row = facts_of(place)[0]
     assert (row["error_code"], row["attempts"], row["reasks"]) == ("schema", 2, 0)
@@ -177,20 +177,20 @@ async def test_an_error_of_the_reask_leaves_the_answer_that_was_paid_for(place: 
     assert "unexpected" in row["raw"]
     assert place.ledger()[row["task_uuid"]]["kind"] == Kind.ANSWERED
     before = place.rows()
-    await place.run(**REASK)
+    await place.run(**ONE_RETRY)
     assert (place.executed(), place.rows()) == (2, before)
 
 
-async def test_errors_of_reasks_count_against_the_attempts(place: Any) -> None:
+async def test_errors_of_output_retries_count_against_the_attempts(place: Any) -> None:
     place.server.script(ONCE, Fault("fail_task", contains="assistant", code="providerError", charge=True))
     place.fill(1)
-    manifest = await place.run(**REASK, limits={"attempts": 2})
+    manifest = await place.run(**ONE_RETRY, limits={"attempts": 2})
     assert manifest["outcomes"] == {"invalid": 1}
     assert facts_of(place)[0]["attempts"] == 3
     assert manifest["cost_usd"] == pytest.approx(place.server.bill()["cost_usd"], abs=1e-9)
     place.server.clear_faults()
-    assert (await place.run(**REASK, limits={"attempts": 2}))["outcomes"] == {"invalid": 1}
-    assert (await place.run(**REASK, limits={"attempts": 3}))["outcomes"] == {"succeeded": 1}
+    assert (await place.run(**ONE_RETRY, limits={"attempts": 2}))["outcomes"] == {"invalid": 1}
+    assert (await place.run(**ONE_RETRY, limits={"attempts": 3}))["outcomes"] == {"succeeded": 1}
 
 
 async def test_a_prompt_that_never_fits_still_costs_a_few_dozen_answers(
@@ -199,14 +199,14 @@ async def test_a_prompt_that_never_fits_still_costs_a_few_dozen_answers(
     place = new_place(latency=0.02, faults=(ALWAYS,))
     place.fill(2_000)
     with pytest.raises(TooManyFailed, match=r"of the last \d+ answers failed"):
-        await place.run(**REASK, max_failed=0.1)
+        await place.run(**ONE_RETRY, failures={"most": 0.1})
     assert place.executed() <= 300
 
 
 async def test_only_the_last_word_counts_against_what_may_fail(place: Any) -> None:
     place.server.script(ONCE)
     place.fill(120)
-    assert (await place.run(**REASK, max_failed=0))["outcomes"] == {"succeeded": 120}
+    assert (await place.run(**ONE_RETRY, failures={"most": 0}))["outcomes"] == {"succeeded": 120}
 
 
 # truncated answers
@@ -218,7 +218,7 @@ async def test_a_truncated_answer_is_asked_again_with_twice_the_tokens_up_to_the
     place.server.script(Fault("truncate"))
     place.fill(1)
     manifest = await place.run(
-        settings=Settings(max_tokens=1_000), structured=Structured(reasks=2, max_tokens_if_truncated=3_000)
+        settings=Settings(max_tokens=1_000), answers=Answers(output_retries=2, max_tokens_if_truncated=3_000)
     )
     assert manifest["outcomes"] == {"invalid": 1}
     sent = requests_of(place)
@@ -227,7 +227,7 @@ async def test_a_truncated_answer_is_asked_again_with_twice_the_tokens_up_to_the
     assert facts_of(place)[0]["error_code"] == "truncated"
     check_bill(place, manifest)
     await place.run(
-        settings=Settings(max_tokens=1_000), structured=Structured(reasks=2, max_tokens_if_truncated=3_000)
+        settings=Settings(max_tokens=1_000), answers=Answers(output_retries=2, max_tokens_if_truncated=3_000)
     )
     assert place.executed() == 3
 
@@ -235,14 +235,14 @@ async def test_a_truncated_answer_is_asked_again_with_twice_the_tokens_up_to_the
 async def test_without_a_bound_a_truncated_answer_is_not_asked_again(place: Any) -> None:
     place.server.script(Fault("truncate"))
     place.fill(1)
-    await place.run(**REASK)
+    await place.run(**ONE_RETRY)
     assert place.executed() == 1
 
 
 async def test_the_first_doubling_is_of_the_default_of_the_api(place: Any) -> None:
     place.server.script(Fault("truncate", times=1))
     place.fill(1)
-    manifest = await place.run(structured=Structured(max_tokens_if_truncated=100_000))
+    manifest = await place.run(answers=Answers(max_tokens_if_truncated=100_000))
     assert manifest["outcomes"] == {"succeeded": 1}
     assert [one.get("settings", {}).get("maxTokens") for one in requests_of(place)].count(65_536) == 1
 
@@ -251,7 +251,7 @@ async def test_a_text_that_was_cut_off_gets_more_room_too(new_place: Callable[..
     place = new_place(answers=lambda _: "a text that is longer than four letters")
     place.fill(1)
     text = {"output_type": None, "prompt": "Say it: {{ record.body }}", "settings": Settings(max_tokens=1)}
-    await place.run(**text, structured=Structured(max_tokens_if_truncated=1_000))
+    await place.run(**text, answers=Answers(max_tokens_if_truncated=1_000))
     row = facts_of(place)[0]
     assert (row["outcome"], row["finish_reason"]) == ("succeeded", "stop")
     assert row["reasks"] >= 1
@@ -261,11 +261,11 @@ async def test_a_text_that_was_cut_off_gets_more_room_too(new_place: Callable[..
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"structured": Structured(max_tokens_if_truncated=100_001)}, "takes at most 100000"),
-        ({"structured": Structured(max_tokens_if_truncated=32_768)}, "may have 32768 tokens"),
+        ({"answers": Answers(max_tokens_if_truncated=100_001)}, "takes at most 100000"),
+        ({"answers": Answers(max_tokens_if_truncated=32_768)}, "may have 32768 tokens"),
         (
             {
-                "structured": Structured(max_tokens_if_truncated=50),
+                "answers": Answers(max_tokens_if_truncated=50),
                 "settings": Settings(max_tokens=50),
                 "model": "some-other",
             },
@@ -279,47 +279,49 @@ async def test_a_bound_that_cannot_work_is_refused_before_anything_is_paid(
     place.fill(1)
     with pytest.raises(BadInput, match=said) as refused:
         await place.run(**changes)
-    assert refused.value.field == "structured.max_tokens_if_truncated"
+    assert refused.value.field == "answers.max_tokens_if_truncated"
     assert place.asked_nothing()
 
 
 # interruptions
 
 
-async def test_what_stopped_between_answer_and_reask_goes_on(place: Any) -> None:
+async def test_what_stopped_between_answer_and_output_retry_goes_on(place: Any) -> None:
     place.server.script(ONCE, Fault("refuse_task", contains="assistant", code="insufficientCredits"))
     place.fill(3)
     with pytest.raises(Exception, match="insufficientCredits"):
-        await place.run(**REASK)
+        await place.run(**ONE_RETRY)
     paid = place.executed()
     assert paid <= 3
     place.server.clear_faults()
-    manifest = await place.run(**REASK)
+    manifest = await place.run(**ONE_RETRY)
     assert manifest["outcomes"]["succeeded"] == 3
     check_bill(place, manifest)
 
 
 @pytest.mark.parametrize("delivery", ["poll", "sync"])
 @pytest.mark.parametrize("kind", ["cut_after_work", "fail_after_work", "half_body", "garbage_body"])
-async def test_a_reask_whose_reply_is_lost_is_paid_once(place: Any, kind: str, delivery: str) -> None:
+async def test_a_output_retry_whose_reply_is_lost_is_paid_once(place: Any, kind: str, delivery: str) -> None:
     place.server.script(
         ONCE, Fault(kind, contains="assistant", task_type="textInference", times=2, status=502)
     )
     place.fill(3)
-    manifest = await place.run(**REASK, delivery=delivery)
+    manifest = await place.run(**ONE_RETRY, delivery=delivery)
     assert manifest["outcomes"] == {"succeeded": 3}
     check_bill(place, manifest)
 
 
-async def test_a_reask_that_was_under_way_is_collected_even_if_no_more_are_allowed(place: Any) -> None:
+async def test_a_output_retry_that_was_under_way_is_collected_even_if_no_more_are_allowed(place: Any) -> None:
     place.server.script(ONCE, Fault("delay_task", contains="assistant", seconds=0.5))
     place.fill(2)
     stop = asyncio.Event()
     with pytest.raises(Interrupted):
-        await run_job(place.spec(**REASK), place.endpoint, stop=stop, transport=StopAfterReask(stop))
+        await run_job(
+            place.spec(**ONE_RETRY), place.endpoint, stop=stop, transport=StopAfterOutputRetry(stop)
+        )
     paid = place.executed()
     assert paid > 2
-    manifest = await place.run(structured=Structured(reasks=0))
+    manifest = await place.run(answers=Answers(output_retries=0))
     assert manifest["outcomes"]["succeeded"] == paid - 2
     assert place.executed() == paid
     check_bill(place, manifest)
@@ -327,13 +329,13 @@ async def test_a_reask_that_was_under_way_is_collected_even_if_no_more_are_allow
 
 @pytest.mark.parametrize("delivery", ["poll", "sync"])
 @pytest.mark.parametrize("kind", ["delay_request", "delay_reply"])
-def test_a_process_that_is_killed_at_a_reask_goes_on_and_pays_for_nothing_twice(
+def test_a_process_that_is_killed_at_a_output_retry_goes_on_and_pays_for_nothing_twice(
     place: Any, kind: str, delivery: str
 ) -> None:
     freeze = Fault(kind, contains="assistant", task_type="textInference", seconds=600.0)
     place.server.script(freeze, ONCE)
     place.fill(12)
-    command = place.arguments("run", delivery=delivery, reasks=None)
+    command = place.arguments("run", delivery=delivery, output_retries=None)
     with place.start(*command) as process:
         pause = threading.Event()
         for _ in range(30_000):
@@ -382,8 +384,8 @@ async def strike(place: Any, seed: int) -> None:
     place.fill(20)
     limits = {"tasks_per_request": 4, "deadline_s": 0.5}
     delivery = ("poll", "sync")[seed % 2]
-    structured = Structured(reasks=2, max_tokens_if_truncated=100_000)
-    manifest = await place.run(structured=structured, delivery=delivery, limits=limits)
+    answers = Answers(output_retries=2, max_tokens_if_truncated=100_000)
+    manifest = await place.run(answers=answers, delivery=delivery, limits=limits)
     rows, ledger, bill = place.rows(), place.ledger(), place.server.bill()
     assert [row["n"] for row in rows] == list(range(20))
     assert sum(manifest["outcomes"].values()) == 20
@@ -400,30 +402,32 @@ async def strike(place: Any, seed: int) -> None:
             assert row["result"]["total"] == row["n"] + 0.5
     paid = place.executed()
     place.server.clear_faults()
-    again = await place.run(structured=structured, delivery=delivery, limits=limits)
+    again = await place.run(answers=answers, delivery=delivery, limits=limits)
     assert (again["paid_inferences"], place.executed()) == (0, paid)
     assert again["outcomes"] == manifest["outcomes"]
 
 
-async def test_a_reask_under_way_that_is_not_needed_any_more_is_told_as_perhaps_billed(place: Any) -> None:
+async def test_a_output_retry_under_way_that_is_not_needed_any_more_is_told_as_perhaps_billed(
+    place: Any,
+) -> None:
     place.server.script(Fault("delay_task", contains="assistant", seconds=5.0))
     place.fill(2)
     stop = asyncio.Event()
     with pytest.raises(Interrupted):
         await run_job(
-            place.spec(**REASK, output_type=STRICT),
+            place.spec(**ONE_RETRY, output_type=STRICT),
             place.endpoint,
             stop=stop,
-            transport=StopAfterReask(stop),
+            transport=StopAfterOutputRetry(stop),
         )
-    manifest = await place.run(**REASK, output_type=LENIENT)
+    manifest = await place.run(**ONE_RETRY, output_type=LENIENT)
     assert manifest["outcomes"] == {"succeeded": 2}
     assert place.executed() == 2 + manifest["maybe_billed"] > 2
     assert set(manifest["unpriced_tasks"]) < set(place.server.bill()["tasks"])
 
 
-class StopAfterReask(httpx.AsyncHTTPTransport):
-    """Stops the job as soon as the API has replied to a re-ask."""
+class StopAfterOutputRetry(httpx.AsyncHTTPTransport):
+    """Stops the job as soon as the API has replied to an output retry."""
 
     def __init__(self, stop: asyncio.Event) -> None:
         super().__init__()
@@ -445,20 +449,20 @@ async def test_a_budget_that_is_used_up_leaves_the_row_invalid_and_a_later_run_g
     first = await place.run()
     tokens = first["prompt_tokens"] + first["completion_tokens"]
     little = Budget(tokens=max(1, tokens // 4), when_short="partial")
-    manifest = await place.run(**REASK, budget=little)
+    manifest = await place.run(**ONE_RETRY, budget=little)
     assert (manifest["outcomes"], place.executed()) == ({"invalid": 1}, 1)
     assert "the budget was used up before it was asked again" in facts_of(place)[0]["error_message"]
     with pytest.raises(BudgetExhausted):
-        await place.run(**REASK, budget=Budget(tokens=max(1, tokens // 4)))
+        await place.run(**ONE_RETRY, budget=Budget(tokens=max(1, tokens // 4)))
     place.server.clear_faults()
-    manifest = await place.run(**REASK, budget=Budget(tokens=100 * tokens))
+    manifest = await place.run(**ONE_RETRY, budget=Budget(tokens=100 * tokens))
     assert (manifest["outcomes"], place.executed()) == ({"succeeded": 1}, 2)
 
 
-async def test_a_preview_counts_what_its_reasks_cost(place: Any) -> None:
+async def test_a_preview_counts_what_its_output_retries_cost(place: Any) -> None:
     place.server.script(ONCE)
     place.fill(10)
-    shown = await run_job(place.spec(**REASK), place.endpoint, preview=3)
+    shown = await run_job(place.spec(**ONE_RETRY), place.endpoint, preview=3)
     assert sum(cost for _, cost in shown["priced"]) == pytest.approx(
         place.server.bill()["cost_usd"], abs=1e-9
     )
@@ -467,10 +471,10 @@ async def test_a_preview_counts_what_its_reasks_cost(place: Any) -> None:
 # who else reads answers
 
 
-async def test_records_that_ask_the_same_share_the_reask(place: Any) -> None:
+async def test_records_that_ask_the_same_share_the_output_retry(place: Any) -> None:
     place.server.script(ONCE)
     place.fill(["Total: 1.50 EUR"] * 5 + ["Total: 2.50 EUR"])
-    manifest = await place.run(**REASK, limits={"batch_rows": 2})
+    manifest = await place.run(**ONE_RETRY, limits={"batch_rows": 2})
     assert (manifest["outcomes"], place.executed()) == ({"succeeded": 6}, 4)
     check_bill(place, manifest)
 
@@ -478,55 +482,55 @@ async def test_records_that_ask_the_same_share_the_reask(place: Any) -> None:
 async def test_every_sample_has_its_own(place: Any) -> None:
     place.server.script(ONCE)
     place.fill(2)
-    manifest = await place.run(**REASK, samples=3)
+    manifest = await place.run(**ONE_RETRY, samples=3)
     assert (manifest["outcomes"], place.executed()) == ({"succeeded": 6}, 12)
 
 
-@pytest.mark.parametrize("reasks_there", [0, 1])
-async def test_a_copied_answer_that_does_not_fit_is_asked_about_here(place: Any, reasks_there: int) -> None:
+@pytest.mark.parametrize("retries_there", [0, 1])
+async def test_a_copied_answer_that_does_not_fit_is_asked_about_here(place: Any, retries_there: int) -> None:
     place.server.script(ALWAYS)
     place.fill(2)
-    shared = {"reuse": "dataset", "partition": {"ds": "1"}}
-    await place.run(**shared, structured=Structured(reasks=reasks_there))
-    assert place.executed() == 2 * (1 + reasks_there)
+    shared = {"memory": {"reuse": "dataset"}, "partition": {"ds": "1"}}
+    await place.run(**shared, answers=Answers(output_retries=retries_there))
+    assert place.executed() == 2 * (1 + retries_there)
     place.server.clear_faults()
     shared["partition"] = {"ds": "2"}
-    planned = place.plan(**shared, structured=Structured(reasks=2))
-    assert (planned["to_pay"], planned["to_reask"]) == (2, 2)
-    manifest = await place.run(**shared, structured=Structured(reasks=2))
+    planned = place.plan(**shared, answers=Answers(output_retries=2))
+    assert (planned["to_pay"], planned["to_retry_output"]) == (2, 2)
+    manifest = await place.run(**shared, answers=Answers(output_retries=2))
     assert manifest["outcomes"] == {"succeeded": 2}
-    assert (manifest["paid_inferences"], manifest["reused_inferences"]) == (2, 2 * (1 + reasks_there))
-    assert place.executed() == 2 * (1 + reasks_there) + 2
+    assert (manifest["paid_inferences"], manifest["reused_inferences"]) == (2, 2 * (1 + retries_there))
+    assert place.executed() == 2 * (1 + retries_there) + 2
     # And a third partition takes over the whole conversation.
     shared["partition"] = {"ds": "3"}
-    manifest = await place.run(**shared, structured=Structured(reasks=2))
+    manifest = await place.run(**shared, answers=Answers(output_retries=2))
     assert (manifest["outcomes"], manifest["paid_inferences"]) == ({"succeeded": 2}, 0)
 
 
 async def test_a_wish_to_ask_failures_again_begins_from_the_first_question(place: Any) -> None:
     place.server.script(ALWAYS)
     place.fill(2)
-    await place.run(**REASK)
+    await place.run(**ONE_RETRY)
     place.server.clear_faults()
     place.server.script(ONCE)
-    manifest = await place.run(**REASK, retry_failed="mine")
+    manifest = await place.run(**ONE_RETRY, retry_failed="mine")
     assert (manifest["outcomes"], manifest["paid_inferences"]) == ({"succeeded": 2}, 4)
-    assert (await place.run(**REASK, retry_failed="mine"))["paid_inferences"] == 0
+    assert (await place.run(**ONE_RETRY, retry_failed="mine"))["paid_inferences"] == 0
 
 
 async def test_a_refresh_asks_further_about_its_own_answers(place: Any) -> None:
     place.fill(2)
-    await place.run(**REASK)
+    await place.run(**ONE_RETRY)
     place.server.script(ONCE)
-    manifest = await place.run(**REASK, refresh="anew")
+    manifest = await place.run(**ONE_RETRY, refresh="anew")
     assert (manifest["outcomes"], manifest["paid_inferences"]) == ({"succeeded": 2}, 4)
 
 
 async def test_retention_keeps_every_answer_of_a_row_and_forgetting_takes_all(place: Any) -> None:
     place.server.script(ALWAYS)
     place.fill(2)
-    first = await place.run(**REASK, retention_days=0)
-    assert (await place.run(**REASK, retention_days=0))["paid_inferences"] == 0
+    first = await place.run(**ONE_RETRY, memory={"retention_days": 0})
+    assert (await place.run(**ONE_RETRY, memory={"retention_days": 0}))["paid_inferences"] == 0
     assert place.executed() == 4
     from runware_provider.engine.storage.stores import Stores  # noqa: PLC0415 - only here
 
@@ -534,7 +538,7 @@ async def test_retention_keeps_every_answer_of_a_row_and_forgetting_takes_all(pl
     uuid = facts_of(place)[0]["task_uuid"]
     told = forget(storage, str(place.state), task_uuids=[uuid])
     assert told["answers"] == 2
-    manifest = await place.run(**REASK)
+    manifest = await place.run(**ONE_RETRY)
     assert manifest["paid_inferences"] == 2
     assert manifest["cost_usd_ever"] == pytest.approx(place.server.bill()["cost_usd"], abs=1e-9)
     assert manifest["cost_usd"] > first["cost_usd"]
@@ -544,9 +548,9 @@ async def test_compaction_changes_nothing(place: Any) -> None:
     place.server.script(ALWAYS)
     place.fill(70)
     small = {"requests": 1, "tasks_per_request": 1, "batch_rows": 1}
-    await place.run(**REASK, limits=small)
+    await place.run(**ONE_RETRY, limits=small)
     before = place.rows()
-    assert (await place.run(**REASK))["paid_inferences"] == 0
+    assert (await place.run(**ONE_RETRY))["paid_inferences"] == 0
     assert [row["inference"] for row in place.rows()] == [row["inference"] for row in before]
 
 
@@ -557,7 +561,7 @@ async def test_own_tools_are_asked_about_further_too(place: Any) -> None:
         name="note",
         schema={"type": "object", "properties": {"total": {"type": "number"}}, "required": ["total"]},
     )
-    manifest = await place.run(**REASK, output_type=None, tools=(tool,), tool_choice="note")
+    manifest = await place.run(**ONE_RETRY, output_type=None, tools=(tool,), tool_choice="note")
     assert (manifest["outcomes"], place.executed()) == ({"succeeded": 1}, 2)
 
 
@@ -565,14 +569,14 @@ async def test_an_output_retry_that_is_not_wanted_any_more_is_neither_planned_no
     place.server.script(Fault("break_schema"), Fault("cut_before_work", contains="assistant"))
     place.fill(8)
     with pytest.raises(Unreachable):
-        await place.run(structured={"reasks": 1}, limits={"unreachable_s": 0.5})
+        await place.run(answers={"output_retries": 1}, limits={"unreachable_s": 0.5})
     place.server.clear_faults()
     paid = place.executed()
-    planned = place.plan(structured={"reasks": 0})
+    planned = place.plan(answers={"output_retries": 0})
     assert (planned["to_pay"], planned["fate_unknown"] + planned["answered_before"]) == (0, 8)
-    manifest = await place.run(structured={"reasks": 0})
+    manifest = await place.run(answers={"output_retries": 0})
     assert (manifest["outcomes"], place.executed()) == ({"invalid": 8}, paid)
-    planned = place.plan(structured={"reasks": 1})
+    planned = place.plan(answers={"output_retries": 1})
     assert planned["to_pay"] + planned["fate_unknown"] == 8
-    manifest = await place.run(structured={"reasks": 1})
+    manifest = await place.run(answers={"output_retries": 1})
     assert (manifest["outcomes"], place.executed()) == ({"succeeded": 8}, paid + 8)

@@ -1,4 +1,4 @@
-"""How a structured answer is forced: by JSON mode, by a forced tool, or by asking in the prompt.
+"""How a model is made to answer with the fields asked for: natively, by its JSON mode, by a tool that it must call, or by the prompt.
 
 Which models have JSON mode (`outputFormat: "JSON"` with `jsonSchema`) is the vendor's SDK 1.8.0 table; the page
 of deepseek-v4-pro allows only `TEXT`, so there a forced tool is the way.
@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runware_provider.engine.api.schema_restating import restated
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.spec import Forcing, Tool, ToolChoice
-from runware_provider.engine.traits import ModelTraits
+from runware_provider.engine.model_profile import ModelProfile
+from runware_provider.engine.tools import ToolChoice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_JSON_MODE = ModelTraits(json_schema=True)
-KNOWN_MODELS: Mapping[str, ModelTraits] = {
+    from runware_provider.engine.answers import OutputMode
+    from runware_provider.engine.tools import Tool
+
+_JSON_MODE = ModelProfile(json_schema=True)
+KNOWN_MODELS: Mapping[str, ModelProfile] = {
     "claude-fable-5": _JSON_MODE,
     "deepseek-v4-flash": _JSON_MODE,
-    "deepseek-v4-pro": ModelTraits(
+    "deepseek-v4-pro": ModelProfile(
         json_schema=False, tools=True, default_max_tokens=32_768, max_tokens=100_000
     ),
     "gemini-3.1-flash-lite": _JSON_MODE,
@@ -36,6 +39,7 @@ KNOWN_MODELS: Mapping[str, ModelTraits] = {
 """Which keywords of JSON Schema they take is documented for none of them, so all are sent."""
 ASKED_IN_PROMPT = "Answer with one JSON object and nothing else: no explanation, no code fence. It must be valid against this JSON Schema:\n"
 SYSTEM_PROMPT_MAX = 900_000
+_FIELD = "answers.output_mode"
 _VERSION = r"(-(v?\d+(\.\d+)*|latest|preview))*"
 """What may follow a model's name without making it another model."""
 
@@ -44,7 +48,7 @@ Reading = Literal["text", "json", "arguments", "calls"]
 
 @dataclass(frozen=True)
 class Forced:
-    """What forcing adds to every request, and where the answer is then found."""
+    """What the output mode adds to every request, and where the answer is then found."""
 
     reading: Reading
     """`text` as it is, `json` in the text, the `arguments` of one forced call, or all `calls`."""
@@ -55,81 +59,89 @@ class Forced:
     calls_required: bool = False
 
 
-def known_traits(model: str) -> ModelTraits | None:
+def known_profile(model: str) -> ModelProfile | None:
     """What this model can do; nothing for a model that is in no table."""
     names = re.split(r"[:/@]", model.strip().lower())
-    for known, traits in KNOWN_MODELS.items():
+    for known, profile in KNOWN_MODELS.items():
         if any(re.fullmatch(re.escape(known) + _VERSION, name) for name in names):
-            return traits
+            return profile
     return None
 
 
-def traits_of(model: str, said: ModelTraits | None) -> ModelTraits | None:
+def profile_of(model: str, said: ModelProfile | None) -> ModelProfile | None:
     """What this model can do: what the user says, and the table where the user says nothing.
 
     Args:
         model: the API's name.
         said: by the user.
     """
-    known = known_traits(model)
+    known = known_profile(model)
     return known if said is None else said.or_else(known)
 
 
-def chosen_forcing(forcing: Forcing, model: str, traits: ModelTraits | None) -> Forcing:
-    """The way that is taken: JSON mode before a tool before the prompt, where the user leaves it open.
+def chosen_mode(wished: OutputMode, model: str, profile: ModelProfile | None) -> OutputMode:
+    """The output mode that is taken: native before a tool before the prompt, where the user leaves it open.
 
     A model of which nothing is known is given a tool; what is not known to be missing may be wished for.
 
     Args:
-        forcing: the user's wish.
+        wished: by the user.
         model: named in the refusal.
-        traits: what the model can do, as far as it is known.
+        profile: what the model can do, as far as it is known.
 
     Raises:
-        BadInput: the model is known not to have the wished way.
+        BadInput: the model is known not to have the wished one.
     """
-    if traits is None:
-        return "tool" if forcing == "auto" else forcing
-    if forcing == "auto":
-        return "json_schema" if traits.json_schema else "prompt" if traits.tools is False else "tool"
-    if forcing == "json_schema" and traits.json_schema is False:
-        others = "forcing='prompt'" if traits.tools is False else "forcing='tool' or 'prompt'"
-        raise BadInput("forcing", f"{model} has no JSON mode", f"Use {others}, or leave it at 'auto'")
-    if forcing == "tool" and traits.tools is False:
-        raise BadInput("forcing", f"{model} has no tools", "Use forcing='prompt', or leave it at 'auto'")
-    return forcing
+    if wished == "auto":
+        return _best_mode(profile)
+    if profile is None:
+        return wished
+    if wished == "native" and profile.json_schema is False:
+        others = "'prompt'" if profile.tools is False else "'tool' or 'prompt'"
+        raise BadInput(_FIELD, f"{model} has no JSON mode", f"Use {others}, or leave it at 'auto'")
+    if wished == "tool" and profile.tools is False:
+        raise BadInput(_FIELD, f"{model} has no tools", "Use 'prompt', or leave it at 'auto'")
+    return wished
+
+
+def _best_mode(profile: ModelProfile | None) -> OutputMode:
+    if profile is None:
+        return "tool"
+    if profile.json_schema:
+        return "native"
+    return "prompt" if profile.tools is False else "tool"
 
 
 def force_schema(  # noqa: PLR0913 - the request's parts that bear on it, and no others
-    forcing: Forcing,
+    wished: OutputMode,
     model: str,
     system_prompt: str | None,
     schema: Mapping[str, Any],
     title: str,
     *,
-    traits: ModelTraits | None = None,
+    profile: ModelProfile | None = None,
 ) -> Forced:
     """The request fields that make the model answer with an object of this schema.
 
     Keywords that the model does not take are sent in words; in the prompt, all of it is words.
 
     Args:
-        forcing: the user's wish.
+        wished: by the user.
         model: looked up in the table.
         system_prompt: the user's.
         schema: inlined; not changed.
         title: names the tool.
-        traits: what the user says that the model can do; it outweighs the table where it says something.
+        profile: what the user says that the model can do; it outweighs the table where it says something.
 
     Raises:
-        BadInput: the model is known not to have the wished way, or the schema does not fit into the prompt.
+        BadInput: the model is known not to have the wished output mode, or the schema does not fit into the prompt.
     """
-    traits = traits_of(model, traits)
-    chosen = chosen_forcing(forcing, model, traits)
+    profile = profile_of(model, profile)
+    chosen = chosen_mode(wished, model, profile)
     if chosen == "prompt":
         return _asked_in_prompt(system_prompt, schema)
-    sent = restated(schema, traits.unsupported if traits else ())
-    if chosen == "json_schema":
+    sent = restated(schema, profile.unsupported if profile else ())
+    if chosen == "native":
         return Forced("json", {"outputFormat": "JSON", "jsonSchema": sent}, system_prompt)
     name = tool_name(title)
     tool: dict[str, Any] = {"type": "function", "name": name}
@@ -156,7 +168,7 @@ def offer_tools(
     choice: ToolChoice | None,
     system_prompt: str | None,
     *,
-    traits: ModelTraits | None = None,
+    profile: ModelProfile | None = None,
 ) -> Forced:
     """The request fields that offer the user's own tools.
 
@@ -166,14 +178,14 @@ def offer_tools(
         tools: in the order in which they are sent.
         choice: how the model picks; it may pick none if nothing is said.
         system_prompt: the user's.
-        traits: what the model can do; keywords that it does not take are sent in words.
+        profile: what the model can do; keywords that it does not take are sent in words.
     """
     picked = choice or ToolChoice(type="auto")
     sent = [tool.model_dump(by_alias=True, exclude_none=True) for tool in tools]
-    if traits is not None and traits.unsupported:
+    if profile is not None and profile.unsupported:
         for tool in sent:
             if "schema" in tool:
-                tool["schema"] = restated(tool["schema"], traits.unsupported)
+                tool["schema"] = restated(tool["schema"], profile.unsupported)
     fields = {"tools": sent, "toolChoice": picked.model_dump(exclude_none=True)}
     if picked.type == "none" or all(tool.type != "function" for tool in tools):
         return Forced("text", fields, system_prompt)

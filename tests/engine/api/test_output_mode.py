@@ -8,20 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.engine.api.forcing import (
+from runware_provider.engine.api.output_mode import (
     KNOWN_MODELS,
     SYSTEM_PROMPT_MAX,
     Forced,
-    chosen_forcing,
+    chosen_mode,
     force_schema,
-    known_traits,
+    known_profile,
     offer_tools,
+    profile_of,
     tool_name,
-    traits_of,
 )
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.model_profile import ModelProfile
 from runware_provider.engine.spec import Tool, ToolChoice
-from runware_provider.engine.traits import ModelTraits
 
 PRO, FLASH = "deepseek-v4-pro", "deepseek-v4-flash"
 SCHEMA = {"type": "object", "properties": {"total": {"type": "number"}}}
@@ -30,10 +30,8 @@ BOOK = Tool(name="book", schema=SCHEMA)
 SEARCH = Tool(type="search")
 
 
-def force(
-    forcing: Any = "auto", model: str = PRO, system: str | None = None, title: str = "Invoice"
-) -> Forced:
-    return force_schema(forcing, model, system, SCHEMA, title)
+def force(mode: Any = "auto", model: str = PRO, system: str | None = None, title: str = "Invoice") -> Forced:
+    return force_schema(mode, model, system, SCHEMA, title)
 
 
 # what models can do, typed from the contract, section 2
@@ -65,15 +63,15 @@ def test_the_models_with_json_mode_are_known_in_any_version(model: str) -> None:
     ]
     lower = [shape.format(model) for shape in shapes]
     names = lower + [name.upper() for name in lower]
-    chosen = {name: chosen_forcing("auto", name, known_traits(name)) for name in names}
-    assert chosen == dict.fromkeys(names, "json_schema")
+    chosen = {name: chosen_mode("auto", name, known_profile(name)) for name in names}
+    assert chosen == dict.fromkeys(names, "native")
 
 
 @pytest.mark.parametrize(
     "model", ["deepseek-v4-pro", "DeepSeek-V4-Pro", "deepseek/deepseek-v4-pro", "deepseek-v4-pro@1"]
 )
 def test_deepseek_v4_pro_is_known_to_need_a_tool(model: str) -> None:
-    assert chosen_forcing("auto", model, known_traits(model)) == "tool"
+    assert chosen_mode("auto", model, known_profile(model)) == "tool"
 
 
 @pytest.mark.parametrize(
@@ -96,14 +94,14 @@ def test_deepseek_v4_pro_is_known_to_need_a_tool(model: str) -> None:
     ],
 )
 def test_another_model_is_not_taken_for_a_known_one(model: str) -> None:
-    assert known_traits(model) is None
+    assert known_profile(model) is None
 
 
 # how a schema is forced
 
 
 def test_json_mode_sends_the_schema_and_reads_the_text() -> None:
-    forced = force("json_schema", FLASH, "Be brief.")
+    forced = force("native", FLASH, "Be brief.")
     assert forced == Forced("json", {"outputFormat": "JSON", "jsonSchema": SCHEMA}, "Be brief.")
     assert not forced.calls_required
 
@@ -145,18 +143,18 @@ def test_auto_takes_what_the_model_can_do_and_a_tool_where_that_is_unknown(model
     assert force("auto", model).reading == reading
 
 
-@pytest.mark.parametrize("forcing", ["json_schema", "tool", "prompt"])
-def test_the_users_word_outweighs_the_table(forcing: Any) -> None:
-    expected = {"json_schema": "json", "tool": "arguments", "prompt": "json"}[forcing]
-    assert force(forcing, FLASH).reading == force(forcing, "unheard-of").reading == expected
+@pytest.mark.parametrize("mode", ["native", "tool", "prompt"])
+def test_the_users_word_outweighs_the_table(mode: Any) -> None:
+    expected = {"native": "json", "tool": "arguments", "prompt": "json"}[mode]
+    assert force(mode, FLASH).reading == force(mode, "unheard-of").reading == expected
 
 
 def test_json_mode_is_refused_for_a_model_that_is_known_not_to_have_it() -> None:
     with pytest.raises(BadInput) as refused:
-        force("json_schema", PRO)
-    assert refused.value.field == "forcing"
+        force("native", PRO)
+    assert refused.value.field == "answers.output_mode"
     assert "deepseek-v4-pro has no JSON mode" in str(refused.value)
-    assert "forcing='tool'" in refused.value.remedy
+    assert "'tool'" in refused.value.remedy
 
 
 def test_a_schema_that_does_not_fit_behind_the_system_prompt_is_refused() -> None:
@@ -169,10 +167,10 @@ def test_a_schema_that_does_not_fit_behind_the_system_prompt_is_refused() -> Non
     assert "force a tool" in refused.value.remedy
 
 
-def test_forcing_leaves_the_schema_that_it_was_given_alone() -> None:
+def test_an_output_mode_leaves_the_schema_that_it_was_given_alone() -> None:
     schema = {"type": "object", "properties": {}}
-    for forcing in ("json_schema", "tool", "prompt"):
-        force_schema(forcing, FLASH, None, schema, "T")
+    for mode in ("native", "tool", "prompt"):
+        force_schema(mode, FLASH, None, schema, "T")
     assert schema == {"type": "object", "properties": {}}
 
 
@@ -267,7 +265,7 @@ IN_WORDS = {
     },
     "description": "No other properties.",
 }
-FEW = ModelTraits(json_schema=True, unsupported=("pattern", "format", "additionalProperties"))
+FEW = ModelProfile(json_schema=True, unsupported=("pattern", "format", "additionalProperties"))
 
 
 @pytest.mark.parametrize("model", list(KNOWN_MODELS))
@@ -278,76 +276,76 @@ def test_every_known_model_is_sent_the_schema_as_it_is(model: str) -> None:
 
 
 def test_the_longest_answer_of_deepseek_v4_pro_is_known() -> None:
-    traits = known_traits("deepseek-v4-pro")
-    assert traits is not None
-    assert (traits.default_max_tokens, traits.max_tokens) == (32_768, 100_000)
-    assert known_traits("unheard-of") is None
+    profile = known_profile("deepseek-v4-pro")
+    assert profile is not None
+    assert (profile.default_max_tokens, profile.max_tokens) == (32_768, 100_000)
+    assert known_profile("unheard-of") is None
 
 
 def test_keywords_that_a_model_does_not_take_are_sent_in_words() -> None:
-    forced = force_schema("auto", "unheard-of", None, STRICT, "T", traits=FEW)
+    forced = force_schema("auto", "unheard-of", None, STRICT, "T", profile=FEW)
     assert forced.fields["jsonSchema"] == IN_WORDS
-    forced = force_schema("tool", "unheard-of", None, STRICT, "T", traits=FEW)
+    forced = force_schema("tool", "unheard-of", None, STRICT, "T", profile=FEW)
     (tool,) = forced.fields["tools"]
     assert (tool["schema"], tool["description"]) == (IN_WORDS, "No other properties.")
 
 
 def test_the_prompt_holds_the_whole_schema_whatever_the_model_takes() -> None:
-    said = force_schema("prompt", "unheard-of", None, STRICT, "T", traits=FEW).system_prompt or ""
+    said = force_schema("prompt", "unheard-of", None, STRICT, "T", profile=FEW).system_prompt or ""
     assert json.loads(said.rsplit("\n", 1)[1]) == STRICT
 
 
 def test_the_users_own_tools_are_restated_too() -> None:
     tool = Tool(name="f", schema=STRICT)
-    assert offer_tools((tool, SEARCH), None, None, traits=FEW).fields["tools"][0]["schema"] == IN_WORDS
+    assert offer_tools((tool, SEARCH), None, None, profile=FEW).fields["tools"][0]["schema"] == IN_WORDS
     assert offer_tools((tool,), None, None).fields["tools"][0]["schema"] == STRICT
     assert tool.input_schema == STRICT
 
 
 @pytest.mark.parametrize(
-    ("traits", "chosen"),
+    ("profile", "chosen"),
     [
-        (ModelTraits(json_schema=True, tools=True), "json_schema"),
-        (ModelTraits(json_schema=True, tools=False), "json_schema"),
-        (ModelTraits(json_schema=False, tools=True), "tool"),
-        (ModelTraits(json_schema=False, tools=False), "prompt"),
+        (ModelProfile(json_schema=True, tools=True), "native"),
+        (ModelProfile(json_schema=True, tools=False), "native"),
+        (ModelProfile(json_schema=False, tools=True), "tool"),
+        (ModelProfile(json_schema=False, tools=False), "prompt"),
         (None, "tool"),
     ],
 )
 def test_auto_takes_json_mode_before_a_tool_before_the_prompt(
-    traits: ModelTraits | None, chosen: str
+    profile: ModelProfile | None, chosen: str
 ) -> None:
-    assert chosen_forcing("auto", "m", traits) == chosen
+    assert chosen_mode("auto", "m", profile) == chosen
 
 
 @pytest.mark.parametrize(
-    ("forcing", "traits", "remedy"),
+    ("mode", "profile", "remedy"),
     [
-        ("json_schema", ModelTraits(json_schema=False), "forcing='tool' or 'prompt'"),
-        ("json_schema", ModelTraits(json_schema=False, tools=False), "forcing='prompt'"),
-        ("tool", ModelTraits(json_schema=True, tools=False), "forcing='prompt'"),
+        ("native", ModelProfile(json_schema=False), "'tool' or 'prompt'"),
+        ("native", ModelProfile(json_schema=False, tools=False), "'prompt'"),
+        ("tool", ModelProfile(json_schema=True, tools=False), "'prompt'"),
     ],
 )
-def test_what_a_model_is_said_not_to_have_is_refused(forcing: Any, traits: ModelTraits, remedy: str) -> None:
+def test_what_a_model_is_said_not_to_have_is_refused(mode: Any, profile: ModelProfile, remedy: str) -> None:
     with pytest.raises(BadInput) as refused:
-        force_schema(forcing, "unheard-of", None, SCHEMA, "T", traits=traits)
+        force_schema(mode, "unheard-of", None, SCHEMA, "T", profile=profile)
     assert remedy in refused.value.remedy
 
 
-def test_the_users_traits_outweigh_the_table() -> None:
-    forced = force_schema("json_schema", PRO, None, SCHEMA, "T", traits=ModelTraits(json_schema=True))
+def test_the_users_profile_outweigh_the_table() -> None:
+    forced = force_schema("native", PRO, None, SCHEMA, "T", profile=ModelProfile(json_schema=True))
     assert forced.reading == "json"
 
 
 def test_the_table_holds_where_the_user_says_nothing() -> None:
-    said = ModelTraits(unsupported=("pattern",))
-    assert traits_of("gpt-5-nano", said) == ModelTraits(json_schema=True, unsupported=("pattern",))
-    assert traits_of("unheard-of", said) == said
-    assert traits_of("unheard-of", None) is None
-    forced = force_schema("auto", "gpt-5-nano", None, STRICT, "T", traits=said)
+    said = ModelProfile(unsupported=("pattern",))
+    assert profile_of("gpt-5-nano", said) == ModelProfile(json_schema=True, unsupported=("pattern",))
+    assert profile_of("unheard-of", said) == said
+    assert profile_of("unheard-of", None) is None
+    forced = force_schema("auto", "gpt-5-nano", None, STRICT, "T", profile=said)
     assert forced.reading == "json"
 
 
 def test_a_way_of_which_nothing_is_known_may_be_wished_for() -> None:
-    forced = force_schema("json_schema", "unheard-of", None, SCHEMA, "T", traits=ModelTraits(max_tokens=9))
+    forced = force_schema("native", "unheard-of", None, SCHEMA, "T", profile=ModelProfile(max_tokens=9))
     assert forced.fields["outputFormat"] == "JSON"

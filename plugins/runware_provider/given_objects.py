@@ -1,0 +1,74 @@
+"""Value objects among an operator's arguments: those that Airflow renders are kept as dicts, which it renders, stores and shows by itself.
+
+A frozen object could be rendered only by a method of its own that knows Airflow's templates, and the engine's objects know
+no Airflow. In a dict, a result of another task and a template in the place of a number are at home, too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from runware_provider.engine.earlier_names import NOW, as_written, renamed
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.spec import Budget, Failures, Memory
+from runware_provider.values_of_a_run import waits
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping
+
+    from runware_provider.engine.value_object import ValueObject
+
+RENDERED: Final[Mapping[str, type[ValueObject]]] = {"budget": Budget, "failures": Failures, "memory": Memory}
+"""Arguments that are value objects and template fields."""
+_STAND_INS: Final = {"usd": 1, "tokens": 1}
+"""Valid values for what a template renders later, where an object needs one of them."""
+
+
+def as_rendered(argument: str, value: Any) -> Any:
+    """An argument of `RENDERED` as a dict of the fields that were given; None and a result of another task as they are.
+
+    Raises:
+        BadInput: it is something else.
+    """
+    kind = RENDERED[argument]
+    if value is None or isinstance(value, dict):
+        return value
+    if isinstance(value, kind):
+        return {name: getattr(value, name) for name in kind.model_fields if name in value.model_fields_set}
+    if isinstance(value, str) or not waits(value):
+        before = NOW.get(argument)
+        remedy = f"Give a {kind.__name__}, or a dict of its arguments"
+        if before is not None:
+            remedy = f"Write {as_written(before)}"
+        raise BadInput(argument, f"a {type(value).__name__} is no {kind.__name__}", remedy)
+    return value
+
+
+def known_now(argument: str, value: Mapping[str, Any]) -> ValueObject:
+    """An argument of `RENDERED` as far as no rendering changes it.
+
+    Raises:
+        BadInput: there is no such field, or its value cannot work.
+    """
+    later = {name for name, part in value.items() if waits(part)}
+    kind = RENDERED[argument]
+    unknown = {name: None for name in value if name not in kind.model_fields}
+    stand_ins = {name: stand_in for name, stand_in in _STAND_INS.items() if name in later}
+    known = {name: part for name, part in value.items() if name not in later}
+    return kind(**known | stand_ins | unknown)
+
+
+def refuse_earlier_names(given: Iterable[str], taken: Container[str]) -> None:
+    """Refuse arguments, and `default_args`, that are called otherwise by now: Airflow would drop the latter in silence.
+
+    Args:
+        given: their names.
+        taken: those that the operator has.
+
+    Raises:
+        BadInput: one of them is; it says what to write.
+    """
+    for name in given:
+        refusal = None if name in taken else renamed(name)
+        if refusal is not None:
+            raise refusal

@@ -1,0 +1,199 @@
+"""Value objects as an operator's arguments: templates in them, results of other tasks, and names that they had before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG, task
+from airflow.serialization.serialized_objects import DagSerialization
+
+from runware_provider.decorators import text_inference_task
+from runware_provider.engine.earlier_names import NOW
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.spec import Answers, Budget, Failures, Limits, Memory, Spec
+from runware_provider.groups import text_inference_group
+from runware_provider.operators import TextInferenceOperator
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from runware_provider.engine.endpoint import Endpoint
+
+MANIFEST = {
+    "status": "published",
+    "destination": "out",
+    "state": "out.state",
+    "records": 0,
+    "outcomes": {},
+    "reasons": {},
+    "paid_usd": 0.0,
+    "paid_inferences": 0,
+    "reused_inferences": 0,
+}
+NEEDED = {"source": "in", "destination": "out", "prompt": "Read: {{ record.body }}"}
+MOVED = sorted(name for name in NOW if "." not in name and name not in Spec.model_fields)
+
+
+class Told(TextInferenceOperator):
+    """The operator over a job that only notes what it was told."""
+
+    specs: list[Spec]
+
+    def start_job(self, spec: Spec, endpoint: Endpoint, stop: asyncio.Event) -> Any:  # noqa: ARG002 - the signature is given
+        type(self).specs.append(spec)
+        return self._finish()
+
+    async def _finish(self) -> dict[str, Any]:
+        return dict(MANIFEST)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_told_yet() -> None:
+    Told.specs = []
+
+
+def a_dag(params: dict[str, Any] | None = None, **arguments: Any) -> DAG:
+    with DAG("dag", schedule=None, params=params) as dag:
+        Told(task_id="ask", **NEEDED, **arguments)
+    return dag
+
+
+def told(run_task: Any, dag: DAG) -> Spec:
+    ran = run_task(dag, "ask")
+    assert ran.state == "success", ran.error
+    (spec,) = Told.specs
+    return spec
+
+
+# templates
+
+
+def test_templates_in_value_objects_are_rendered_and_their_other_fields_kept(run_task: Any) -> None:
+    spec = told(
+        run_task,
+        a_dag(
+            {"failed": "failed/x"},
+            memory=Memory(state="state/{{ ds }}", reuse="dataset", retention_days=9),
+            failures=Failures(most=3, dataset="{{ params.failed }}"),
+        ),
+    )
+    assert spec.memory == Memory(state="state/2026-01-02", reuse="dataset", retention_days=9)
+    assert spec.failures == Failures(most=3, dataset="failed/x")
+
+
+def test_in_a_dict_a_template_may_stand_for_a_number(run_task: Any) -> None:
+    dag = a_dag(
+        {"usd": 2.5, "failed": 0.25, "days": None},
+        budget={"usd": "{{ params.usd }}", "when_short": "partial"},
+        failures={"most": "{{ params.failed }}"},
+        memory={"state": "{{ params.days }}"},
+    )
+    spec = told(run_task, dag)
+    assert spec.budget == Budget(usd=2.5, when_short="partial")
+    assert (spec.failures, spec.memory) == (Failures(most=0.25), Memory())
+
+
+def test_a_result_of_another_task_may_be_a_field(run_task: Any) -> None:
+    with DAG("dag", schedule=None) as dag:
+
+        @task
+        def where() -> str:
+            return "elsewhere"
+
+        Told(task_id="ask", **NEEDED, memory={"state": where()})
+    assert dag.get_task("ask").upstream_task_ids == {"where"}
+    assert run_task(dag, "where").state == "success"
+    assert told(run_task, dag).memory.state == "elsewhere"
+
+
+def test_what_is_rendered_shows_in_airflow_as_a_dict_of_what_was_given(run_task: Any) -> None:
+    dag = a_dag(memory=Memory(state="state/{{ ds }}"), budget=Budget(usd=1))
+    stored = DagSerialization.to_dict(dag)["dag"]["tasks"][0]["__var"]
+    assert (stored["memory"], stored["budget"]) == ({"state": "state/{{ ds }}"}, {"usd": 1.0})
+    assert run_task(dag, "ask").task.memory == {"state": "state/2026-01-02"}
+
+
+def test_a_mapped_task_has_templates_in_value_objects_too(run_task: Any) -> None:
+    with DAG("dag", schedule=None) as dag:
+        Told.partial(
+            task_id="ask",
+            prompt="{{ record.body }}",
+            memory=Memory(state="state/{{ ti.map_index }}"),
+            answers=Answers(output_retries=2),
+        ).expand(source=["a", "b"], destination=["x", "y"])
+    stored = DagSerialization.to_dict(dag)["dag"]["tasks"][0]["__var"]["partial_kwargs"]
+    assert stored["memory"]["__var"] == {"state": "state/{{ ti.map_index }}"}
+    ran = run_task(dag, "ask", map_index=1)
+    assert ran.state == "success", ran.error
+    (spec,) = Told.specs
+    assert (spec.memory.state, spec.answers.output_retries) == ("state/1", 2)
+
+
+def test_value_objects_may_be_what_a_task_is_mapped_over(run_task: Any) -> None:
+    with DAG("dag", schedule=None) as dag:
+        Told.partial(task_id="ask", prompt="{{ record.body }}", source="in").expand_kwargs(
+            [{"destination": name, "failures": Failures(dataset=f"{name}/{{{{ ds }}}}")} for name in "xy"]
+        )
+    ran = run_task(dag, "ask", map_index=1)
+    assert ran.state == "success", ran.error
+    assert Told.specs[0].failures.dataset == "y/2026-01-02"
+
+
+# what fails the DAG's import
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"memory": {"state": "{{ ds }}", "reuse": "datset"}}, r"memory\.reuse: 'datset' is not one of"),
+        ({"memory": {"stat": "{{ ds }}"}}, r"memory\.stat: .* Memory takes: state, reuse"),
+        ({"budget": {"usd": "{{ params.usd }}", "when_short": "later"}}, r"budget\.when_short"),
+        ({"failures": {"most": 1.5, "dataset": "{{ ds }}"}}, r"failures\.most"),
+        ({"memory": Failures()}, "memory: a Failures is no Memory"),
+        ({"budget": "{{ params.budget }}"}, "budget: a str is no Budget"),
+        ({"publish": Limits()}, "publish: a Limits does not fit. Give a Publish, or a dict"),
+        ({"failures": "s3://lake/failed"}, r"Write failures=Failures\(dataset=...\)"),
+    ],
+)
+def test_what_no_rendering_can_mend_fails_the_import(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        a_dag(**arguments)
+    with pytest.raises(BadInput, match=message), DAG("dag", schedule=None):
+        text_inference_group(group_id="ask", **NEEDED, **arguments)
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_an_argument_that_has_moved_fails_the_import_wherever_it_is_written(name: str) -> None:
+    given: dict[str, Any] = {name: "x"}
+    message = rf"{name}: there is no such argument any more\. Write \w+=[A-Z]\w+\("
+    with pytest.raises(BadInput, match=message):
+        a_dag(**given)
+    with pytest.raises(BadInput, match=message):
+        TextInferenceOperator.partial(task_id="ask", **NEEDED, **given)
+    with DAG("dag", schedule=None, default_args=given), pytest.raises(BadInput, match=message):
+        Told(task_id="ask", **NEEDED)
+    with DAG("dag", schedule=None), pytest.raises(BadInput, match=message):
+        text_inference_task(**given)(lambda: "Read: {{ record.body }}")()
+    with DAG("dag", schedule=None), pytest.raises(BadInput, match=message):
+        text_inference_group(group_id="ask", **NEEDED, **given)
+
+
+# what a function returns
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ({"memory": Memory(state="{{ ds }}")}, "memory.*nothing renders"),
+        ({"state": "x"}, r"no argument of the operator. Write memory=Memory\(state=...\)"),
+        ({"memory": Budget(usd=1)}, "a Budget is no Memory"),
+    ],
+)
+def test_what_a_function_returns_is_held_to_the_same(
+    run_task: Any, returned: dict[str, Any], message: str
+) -> None:
+    with DAG("dag", schedule=None) as dag:
+        text_inference_task(lambda: returned, task_id="ask", **NEEDED)()
+    with pytest.raises(BadInput, match=message):
+        raise run_task(dag, "ask").error
