@@ -13,4 +13,5 @@ def manifest() -> str:
     lines = FORMAT.read_text(encoding="utf-8").splitlines()
     start = lines.index(HEADER)
     end = next(number for number in range(start, len(lines)) if not lines[number].startswith("|"))
-    return "\n".join(lines[start:end])
+    # The page's links lead to pages beside it, and the table stands in another folder.
+    return "\n".join(line.replace("](0", f"](../{FORMAT.parent.name}/0") for line in lines[start:end])
