@@ -12,7 +12,7 @@ RUN := PYTHONPATH=plugins $(BIN)/python
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo airflow docs wheel test test-long test-lowest coverage matrix torture damages lint types contracts check ci hooks clean
+.PHONY: help demo airflow docs wheel test test-long test-lowest coverage matrix torture damages bench lint types contracts check ci hooks clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ torture: $(VENV)/.installed-dev $(AZURITE) ## Kill, double and mistreat jobs eve
 
 damages: $(VENV)/.installed-dev ## Damage state, sources, replies and answers 100,000 times; takes half an hour or so
 	$(BIN)/python tests/torture/damages.py
+
+bench: $(VENV)/.installed-dev ## Measure beside other products and fill docs/performance.md; takes half an hour, QUICK=1 three minutes and no page
+	$(RUN) benchmarks/bench.py $(if $(QUICK),--quick,--page) $(if $(RECORDS),--growth $(RECORDS))
 
 lint: $(VENV)/.installed-dev ## Check style and format
 	$(BIN)/ruff check .

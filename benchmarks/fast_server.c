@@ -46,6 +46,7 @@ static char *quoted_answer; /* the same as a JSON text */
 /* what it did */
 
 static uint64_t requests, executed, refused;
+static double first_s; /* when the first inference came, on the clock that Python calls monotonic; 0 before that */
 
 static void *checked(void *memory) {
     if (memory == NULL) {
@@ -140,6 +141,7 @@ static void note_start(double start) {
 
 /* When a task that comes now is done; negative where there is no room for it. */
 static double admitted(double now) {
+    if (first_s == 0) first_s = now;
     if (slots == 0) return now + duration();
     while (waiting && starts[first_start] <= now) {
         first_start = (first_start + 1) % starts_room;
@@ -454,6 +456,7 @@ typedef struct {
     size_t written;
     double write_at; /* a reply that waits for its answers; 0 where none does */
     bool open;
+    bool last; /* the client wants the connection closed behind the reply, and waits for that */
 } Connection;
 
 static Connection connections[MOST_CONNECTIONS];
@@ -522,6 +525,7 @@ static void flush(int connection) {
         state->written += (size_t)sent;
     }
     state->out.size = state->written = 0;
+    if (state->last) shut(connection);
 }
 
 static void add_reply(Buffer *out, int status, Span first, Span second, Span third) {
@@ -562,9 +566,9 @@ static void reply_to_post(Connection *state, const char *path, Span body, double
 static void reply_to_get(Connection *state, const char *path) {
     char text[512];
     if (strncmp(path, "/_local/bill", 12) == 0) {
-        snprintf(text, sizeof text, "{\"requests\":%llu,\"executed\":%llu,\"distinct_uuids\":%llu,\"refused\":%llu}",
+        snprintf(text, sizeof text, "{\"requests\":%llu,\"executed\":%llu,\"distinct_uuids\":%llu,\"refused\":%llu,\"first_s\":%.6f}",
                  (unsigned long long)requests, (unsigned long long)executed, (unsigned long long)executed,
-                 (unsigned long long)refused);
+                 (unsigned long long)refused, first_s);
     } else {
         snprintf(text, sizeof text,
                  "{\"object\":\"list\",\"data\":[{\"id\":\"deepseek-v4-pro\",\"object\":\"model\",\"pricing\":{\"prompt\":0.1,\"completion\":0.4}}]}");
@@ -582,6 +586,7 @@ static bool serve_next(Connection *state, double now) {
     *end_of_head = 0;
     char *length = strcasestr(state->in.bytes, "\r\nContent-Length:");
     size_t body_size = length == NULL ? 0 : strtoul(length + 17, NULL, 10);
+    state->last = strcasestr(state->in.bytes, "\r\nConnection: close") != NULL;
     char *body = end_of_head + 4;
     size_t size = (size_t)(body - state->in.bytes) + body_size;
     if (state->in.size < size) {
@@ -640,6 +645,7 @@ static void accept_all(int listener) {
         int on = 1;
         setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         connections[connection].open = true;
+        connections[connection].last = false;
         connections[connection].write_at = 0;
         struct epoll_event event = {.events = EPOLLIN, .data.fd = connection};
         epoll_ctl(poller, EPOLL_CTL_ADD, connection, &event);
