@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,6 +65,28 @@ def told(run_task: Any, dag: DAG) -> Spec:
     assert ran.state == "success", ran.error
     (spec,) = Told.specs
     return spec
+
+
+# what an argument is
+
+
+def test_the_usual_arguments_come_first_and_each_is_a_field_of_the_spec() -> None:
+    taken = {
+        name: parameter
+        for name, parameter in inspect.signature(TextInferenceOperator.__init__).parameters.items()
+        if name not in {"self", "kwargs"}
+    }
+    assert list(taken)[:5] == ["source", "destination", "prompt", "output_type", "model"]
+    of_airflow = {"report", "runware_conn_id", "retry_policy"}
+    fields = {name: field for name, field in Spec.model_fields.items() if name not in {"run", "variables"}}
+    assert list(taken) == [*fields, *(name for name in taken if name in of_airflow)]
+    for name, field in fields.items():
+        default = taken[name].default
+        if default is inspect.Parameter.empty:
+            assert field.is_required(), name
+        # A wish has no name yet, and where None is given, the spec has its default.
+        elif default not in {None, False}:
+            assert default == field.default, name
 
 
 # templates

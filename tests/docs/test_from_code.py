@@ -41,9 +41,17 @@ def undescribed(made: str, names: set[str]) -> set[str]:
     return names - described
 
 
-def test_every_argument_of_the_operator_is_described_in_its_docstring() -> None:
+def test_every_argument_of_the_operator_is_described_in_its_docstring_or_below_the_field_of_the_spec() -> (
+    None
+):
     names = set(inspect.signature(TextInferenceOperator.__init__).parameters) - set(INHERITED)
     assert undescribed(made("operator operators.TextInferenceOperator"), names) == set()
+
+
+def test_the_reference_says_which_arguments_are_templated() -> None:
+    headings = re.findall(r"^`(\w+)` (.*)$", made("operator operators.TextInferenceOperator"), re.MULTILINE)
+    templated = {name for name, facts in headings if facts.endswith(" · templated")}
+    assert templated == set(TextInferenceOperator.template_fields)
 
 
 def test_every_argument_of_the_group_is_described_in_its_docstring() -> None:
