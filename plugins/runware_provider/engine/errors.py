@@ -81,7 +81,7 @@ class SplitOutdated(BadInput):
 
 
 class NothingToDo(EngineError):  # noqa: N818 - named by what is the case, as the tree above
-    """The source holds no record and `on_empty` is `skip`."""
+    """The source holds no record and `publish.on_empty` is `skip`."""
 
 
 class JobStopped(EngineError):  # noqa: N818 - named by what is the case, as the tree above

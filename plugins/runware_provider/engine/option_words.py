@@ -25,7 +25,7 @@ _VALUE_OBJECT: Final = re.compile(rf"\b(?P<kind>[A-Z][a-z]+)\((?P<inside>[a-z_]+
 
 
 def as_options(text: str) -> str:
-    """A text with each argument that it names, such as `columns=[...]` or `limits.lease_wait_s`, spelt as its option.
+    """A text with each argument that it names, such as `Publish(columns=[...])` or `limits.lease_wait_s`, spelt as its option.
 
     A plain word such as `source` is left alone where no value of Python follows it: it may mean the thing.
     """

@@ -102,7 +102,7 @@ def check_run(spec: Spec, endpoint: Endpoint, *, preview: int | None, stores: St
 
     Raises:
         BadInput: names what is wrong and what to do.
-        NothingToDo: the source is empty and `on_empty` is `skip`.
+        NothingToDo: the source is empty and `publish.on_empty` is `skip`.
         StateUnreadable: the state folder cannot be read.
     """
     check_endpoint(endpoint)

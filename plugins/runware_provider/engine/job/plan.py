@@ -40,7 +40,7 @@ def plan(
         spec: the job.
         prices: USD per token in and out, by model, as the API lists them.
         stores: opens the stores that the paths name; by default with what the environment says.
-        service: the host of the API; with `reuse`, answers of another one do not count.
+        service: the host of the API; with `memory.reuse`, answers of another one do not count.
 
     Raises:
         BadInput: what `run` would refuse before paying.

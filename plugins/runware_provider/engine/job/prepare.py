@@ -204,7 +204,7 @@ def check_empty(prepared: Prepared) -> None:
     """Refuse a source without records where the user wants that.
 
     Raises:
-        BadInput: it has none, and `on_empty` is `fail`.
+        BadInput: it has none, and `publish.on_empty` is `fail`.
     """
     spec = prepared.spec
     if spec.publish.on_empty == "fail" and prepared.records == 0:

@@ -61,7 +61,7 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
 
     Raises:
         BadInput: nothing was sent.
-        NothingToDo: the source is empty and `on_empty` is `skip`.
+        NothingToDo: the source is empty and `publish.on_empty` is `skip`.
         JobStopped: before every record had its outcome. Like every error here it says how far the job came
             (`errors.how_far`); nothing where nothing was sent.
         StateUnreadable: the state folder cannot be read.

@@ -2,7 +2,7 @@
 
 Attempts that have ended are copied, with their generation and number and with the job_id that they were sent under as
 `origin`, so that they keep the UUID that was billed. None of them is in doubt (`taking_over`). Unlike the answers of
-other partitions (`reuse`), these were paid for by this very job: what cannot be read is an error.
+other partitions (`memory.reuse`), these were paid for by this very job: what cannot be read is an error.
 """
 
 from __future__ import annotations

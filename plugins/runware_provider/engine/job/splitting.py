@@ -66,7 +66,7 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
 
     Raises:
         BadInput: nothing was sent.
-        NothingToDo: the source is empty and `on_empty` is `skip`.
+        NothingToDo: the source is empty and `publish.on_empty` is `skip`.
         JobStopped: another run is at work on the place, or the API does not say what became of what was in doubt.
         StateUnreadable: the state folder cannot be read.
     """

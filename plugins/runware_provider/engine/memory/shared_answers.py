@@ -1,6 +1,6 @@
 """Which partitions of a dataset answered what: small files beside their state folders (docs/decisions/0007).
 
-    <state root>/answers/00000001.keys   one for each publish with `reuse="dataset"`; numbered, created exclusively
+    <state root>/answers/00000001.keys   one for each publish with `Memory(reuse="dataset")`; numbered, created exclusively
     <partition's state folder>/shared.json   the numbers of its own files
 
 A `.keys` file is Parquet: the first 8 bytes of the fingerprints that a partition answered itself, sorted. They only say
