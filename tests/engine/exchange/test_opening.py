@@ -46,7 +46,7 @@ def judged(opening: Opening, latencies: list[float]) -> tuple[float, Verdict]:
             left.pop(0)
             cohort.saw(now, now)
         verdict = opening.judge(cohort, now)
-        if verdict is not Verdict.OPEN:
+        if verdict is not Verdict.UNKNOWN:
             return now / USUAL_S, verdict
     raise AssertionError("it is never judged")
 
@@ -91,9 +91,12 @@ def test_that_fast_answers_are_missing_shows_the_limit(seed: int) -> None:
     assert verdict is Verdict.FULL
 
 
-def test_a_canary_that_was_fast_by_chance_does_not_end_it() -> None:
-    opening = Opening(Usual(0.6 * USUAL_S, 3, 0.1, is_a_guess=True))
+@pytest.mark.parametrize("guess", [0.5, 0.7, 1.0, 1.5])
+@pytest.mark.parametrize("spread", [0.0, 0.1, 0.6])
+def test_a_canary_that_was_fast_or_alike_by_chance_does_not_end_it(guess: float, spread: float) -> None:
+    opening = Opening(Usual(guess * USUAL_S, 3, spread, is_a_guess=True))
     assert judged(opening, log_normal(64, 3))[1] is Verdict.GOOD
+    assert opening.usual.latency_s == pytest.approx(1.13 * USUAL_S, rel=0.35)
 
 
 def test_what_a_process_before_knew_is_no_guess_that_slow_answers_could_correct() -> None:

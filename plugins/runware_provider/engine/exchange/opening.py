@@ -11,7 +11,7 @@ import bisect
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from runware_provider.engine.exchange.usual import NEAR, Usual
+from runware_provider.engine.exchange.usual import NEAR, WAVES, Usual, chance_of
 
 if TYPE_CHECKING:
     from runware_provider.engine.exchange.cohort import Cohort
@@ -23,6 +23,8 @@ BY_FAST_ANSWERS = 6.0
 ENOUGH_EXPECTED = 20
 SHARE_EXPECTED = 0.2
 """Of a cohort: the fastest few answers say too little of the others."""
+FAST_BY_CHANCE = 2.5
+"""Times what the canary's answers took: up to here they may have been fast ones."""
 AS_MANY = 0.7
 """Of the answers that are to be expected."""
 
@@ -34,7 +36,7 @@ class Verdict(Enum):
     """Nothing of it had to wait."""
     FULL = "full"
     """Some of it had to wait for a slot."""
-    OPEN = "open"
+    UNKNOWN = "unknown"
     """Nobody knows yet."""
 
 
@@ -67,22 +69,25 @@ class Opening:
         if self._in_order and self._came_as_expected(cohort, now):
             return Verdict.GOOD
         mean = cohort.mean(now)
-        good_up_to_s = self._good_up_to() * self.usual.latency_s
+        good_up_to_s = self._good_up_to(cohort) * self.usual.latency_s
         # The average of answers that differ is known only when the slow ones are there.
-        is_known = mean.is_sure or self.usual.comes_in_waves
+        is_known = mean.is_sure or max(self.usual.spread, cohort.spread) < WAVES
         if is_known and mean.most_s <= good_up_to_s:
-            self._measure_anew(cohort, mean.most_s)
+            self._measure_anew(cohort, mean.about_s)
             return Verdict.GOOD
-        return Verdict.FULL if mean.is_sure else Verdict.OPEN
+        return Verdict.FULL if mean.is_sure else Verdict.UNKNOWN
 
-    def _good_up_to(self) -> float:
-        """Times the usual latency: more than later on, as long as few answers were measured."""
-        return NEAR + 2 * self.usual.chance(self.usual.measured_on)
+    def _good_up_to(self, cohort: Cohort) -> float:
+        """Times the usual latency: more than later on, as long as it was measured on few answers, which may have been alike."""
+        spread = max(self.usual.spread, cohort.spread)
+        return NEAR + 2 * chance_of(spread, self.usual.measured_on)
 
     def _is_first(self, cohort: Cohort) -> bool:
         """Whether half of the first cohort is there, and differs, so that the canary's answers are known to be a guess."""
         half_s = cohort.half_s
-        return not self._in_order and half_s is not None and self.usual.is_known_better(half_s, cohort.spread)
+        if self._in_order or half_s is None:
+            return False
+        return self.usual.is_known_better(half_s, cohort.spread, FAST_BY_CHANCE)
 
     def _measure(self, cohort: Cohort) -> None:
         half_s = cohort.half_s or 0.0

@@ -214,7 +214,7 @@ class Pace:
 
     def _open(self, opening: Opening, steering: Steering, now: float) -> None:
         verdict = opening.judge(self._cohort, now)
-        if verdict is Verdict.OPEN:
+        if verdict is Verdict.UNKNOWN:
             return
         steering.usual = opening.usual
         if verdict is Verdict.FULL:

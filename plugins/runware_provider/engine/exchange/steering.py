@@ -6,6 +6,7 @@ and one that was narrowed has to make answers faster.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from runware_provider.engine.exchange.usual import NEAR, Usual
@@ -28,6 +29,7 @@ SHORTER = 0.2
 FIRST_REST = 2
 """Cohorts between two tries to widen a window whose slots may be full; twice as many after one that brought nothing."""
 LONGEST_REST = 4
+BRAKES_KEPT = 8
 NARROWED = 0.6
 """Of a window: when it was brought down so far, it shows whether that helped."""
 
@@ -72,8 +74,8 @@ class Steering:
         """Cohorts for which the window is not widened."""
         self._next_rest = FIRST_REST
         self._widened: Widened | None = None
-        self._narrowed: list[Narrowed] = []
-        """Brakes, since which answers were never as fast as usual."""
+        self._narrowed: deque[Narrowed] = deque(maxlen=BRAKES_KEPT)
+        """The last brakes, since which answers were never as fast as usual."""
         self._last_mean_s: float | None = None
         """Of the cohort before, if the window is the same."""
 

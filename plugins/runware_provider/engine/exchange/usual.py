@@ -47,11 +47,17 @@ class Usual:
 
     def chance(self, answers: int) -> float:
         """By what share the average of so many is off by chance."""
-        return self.spread / math.sqrt(max(1, answers))
+        return chance_of(self.spread, answers)
 
-    def is_known_better(self, latency_s: float, spread: float) -> bool:
-        """Whether a guess has to give way to the first average of many; not where some of these waited for slots."""
-        return self.is_a_guess and spread >= WAVES and self.slower(latency_s) < OFF_BY_CHANCE
+    def is_known_better(self, latency_s: float, spread: float, times: float = OFF_BY_CHANCE) -> bool:
+        """Whether a guess has to give way to the first of many; not where these waited for slots.
+
+        Args:
+            latency_s: of these.
+            spread: of these; those that come in waves are measured by the guess.
+            times: the guess, up to which it may be off by chance.
+        """
+        return self.is_a_guess and spread >= WAVES and self.slower(latency_s) < times
 
     def measure(self, latency_s: float, spread: float) -> None:
         """Others were answered, while as much was under way as fits, or a little more."""
@@ -66,3 +72,8 @@ class Usual:
         else:
             share = FASTER_AT_ONCE
         self.latency_s = max(SHORTEST_S, self.latency_s + share * (latency_s - self.latency_s))
+
+
+def chance_of(spread: float, answers: int) -> float:
+    """By what share the average of so many answers is off by chance, which differ by such a share among themselves."""
+    return spread / math.sqrt(max(1, answers))
