@@ -34,7 +34,7 @@ from runware_provider.deferring_task import DeferringTask
 from runware_provider.groups import text_inference_group
 from runware_provider.operators import TextInferenceOperator
 
-DeferringTask._worth_s = -3_600.0  # any wait is worth it; that of the canary is all that is measured
+DeferringTask._worth_s = 0.0  # any wait is worth it
 
 with DAG("deferred", schedule=None):
     for name, arguments in json.loads(os.environ["JOBS"]).items():

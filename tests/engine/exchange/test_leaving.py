@@ -75,8 +75,21 @@ def test_it_leaves_only_where_the_answers_stay_away_for_longer_than_that_is_wort
     assert (tail is not None) is leaves
 
 
-def test_who_does_not_know_how_long_answers_take_stays() -> None:
-    assert leaving(in_flight(3), 0.0, None).tail(NOW, all_loaded=True) is None
+@pytest.mark.parametrize(
+    ("waited_s", "expected_s"), [(0.0, 300.0), (299.0, 1.0), (300.0, 300.0), (900.0, 900.0)]
+)
+def test_what_is_late_is_expected_to_take_as_long_again(waited_s: float, expected_s: float) -> None:
+    tail = tail_of(in_flight(1), USUAL_S, NOW + waited_s)
+    assert tail is not None
+    assert tail.expected_s == expected_s
+
+
+@pytest.mark.parametrize(("waited_s", "leaves"), [(59.0, False), (60.0, True)])
+def test_who_does_not_know_how_long_answers_take_leaves_once_it_has_waited_as_long_as_is_worth_it(
+    waited_s: float, *, leaves: bool
+) -> None:
+    tail = leaving(in_flight(3), 60.0, None).tail(NOW + waited_s, all_loaded=True)
+    assert (tail is not None) is leaves
 
 
 def test_who_has_not_read_all_records_stays() -> None:

@@ -24,7 +24,7 @@ class Tail:
 
     task_uuids: tuple[str, ...]
     expected_s: float
-    """Seconds until what was accepted last is answered, if it takes as long as answers usually do."""
+    """Seconds until what was accepted last is answered, as far as one can tell."""
     given_up_s: float
     """Seconds until all of it would be given up."""
 
@@ -34,7 +34,7 @@ def tail_of(flight: Flight, usual_s: float, now: float, phases: frozenset[Phase]
 
     Args:
         flight: what is under way.
-        usual_s: seconds in which an answer usually comes after its acceptance.
+        usual_s: seconds in which an answer usually comes after its acceptance; 0 where nobody knows.
         now: seconds, from any moment.
         phases: in which an inference is one that is waited for.
     """
@@ -55,7 +55,15 @@ def tail_of(flight: Flight, usual_s: float, now: float, phases: frozenset[Phase]
         given_up_last = max(given_up_last, inference.deadline)
     if not task_uuids:
         return None
-    return Tail(tuple(task_uuids), accepted_last + usual_s - now, given_up_last - now)
+    return Tail(tuple(task_uuids), _expected_s(now - accepted_last, usual_s), given_up_last - now)
+
+
+def _expected_s(waited_s: float, usual_s: float) -> float:
+    """Seconds for which an answer is still to be waited for."""
+    if waited_s < usual_s:
+        return usual_s - waited_s
+    # It is late, for all that is known. What has taken so long is expected to take as long again.
+    return waited_s
 
 
 class Leaving:
@@ -86,11 +94,10 @@ class Leaving:
         return self._tail(now, _AT_REST) if all_loaded else None
 
     def _tail(self, now: float, phases: frozenset[Phase]) -> Tail | None:
-        learnt = self._pace.learnt
-        # It never leaves, or nobody knows how long answers take.
-        if self._worth_s is None or learnt is None:
+        if self._worth_s is None:
             return None
-        tail = tail_of(self._flight, learnt.latency_s, now, phases)
+        learnt = self._pace.learnt
+        tail = tail_of(self._flight, learnt.latency_s if learnt is not None else 0.0, now, phases)
         if tail is None or tail.expected_s < self._worth_s:
             return None
         return tail

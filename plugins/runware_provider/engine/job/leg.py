@@ -36,7 +36,7 @@ class AllSent(EngineError):  # noqa: N818 - named by what is the case
 
     Args:
         task_uuids: of the inferences that the API has accepted and not answered.
-        expected_s: seconds until what was accepted last is answered, if it takes as long as answers usually do.
+        expected_s: seconds until what was accepted last is answered, as far as one can tell.
         given_up_s: seconds until all of it would be given up.
         published: as of `Leg`, for the next one.
     """
