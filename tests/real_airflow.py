@@ -90,7 +90,7 @@ class RealAirflow:
         found, port = [], urlsplit(url).port
         for process in surroundings.descendants(self.pid):
             with contextlib.suppress(psutil.Error):
-                if any(one.raddr and one.raddr.port == port for one in process.net_connections("tcp")):
+                if any(getattr(one.raddr, "port", None) == port for one in process.net_connections("tcp")):
                     found.append(process)
         return found
 
