@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import secrets
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 from urllib.parse import quote, urlsplit
@@ -58,25 +59,44 @@ class RealAirflow:
         home: its folder.
         log: what its processes say.
         pid: of the process that started all others.
+        environment: of all its processes.
     """
 
     api: Api
     home: Path
     log: Path
     pid: int
+    environment: Mapping[str, str] = field(repr=False)
+
+    def processes(self, component: str) -> list[psutil.Process]:
+        """Those of a component, such as `triggerer`."""
+        found = []
+        for process in surroundings.descendants(self.pid):
+            with contextlib.suppress(psutil.Error):
+                if component in process.cmdline() or f"airflow {component}" in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
+
+    @contextlib.contextmanager
+    def one_more(self, component: str) -> Iterator[None]:
+        """Run another process of a component, on this machine too; it ends with the block."""
+        log = self.log.with_name(f"{component}-{secrets.token_hex(4)}.log")
+        command = ["-m", "airflow", component, "--skip-serve-logs"]
+        with log.open("wb") as output, surroundings.running(command, self.environment, output):
+            yield
 
     def connected_to(self, url: str) -> list[psutil.Process]:
         """Those of its processes that have a connection to the server at this URL open."""
         found, port = [], urlsplit(url).port
         for process in surroundings.descendants(self.pid):
             with contextlib.suppress(psutil.Error):
-                if any(one.raddr and one.raddr.port == port for one in process.net_connections("tcp")):
+                if any(getattr(one.raddr, "port", None) == port for one in process.net_connections("tcp")):
                     found.append(process)
         return found
 
     def told(self) -> str:
         """What all its logs say, and that of each task."""
-        logs = [self.log, *sorted((self.home / "logs").rglob("*.log"))]
+        logs = [*sorted(self.log.parent.glob("*.log")), *sorted((self.home / "logs").rglob("*.log"))]
         return "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in logs)
 
 
@@ -111,7 +131,7 @@ def real_airflow(folder: Path, dags: Path, variables: Mapping[str, str]) -> Iter
     ):
         page = f"http://127.0.0.1:{port}"
         until(lambda: process.poll() is not None or _answers(page), "Airflow answers")
-        yield RealAirflow(Api(page), home, log, process.pid)
+        yield RealAirflow(Api(page), home, log, process.pid, environment)
 
 
 def _answers(page: str) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import BaseOperator
 
 from runware_provider import lookup
+from runware_provider.configuration import default_deferrable
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filters import normal_form
 from runware_provider.engine.spec import DEFAULT_MODEL, Spec
@@ -109,6 +110,7 @@ class AskingTask(BaseOperator):
         limits: Limits | dict[str, Any] | None = None,
         delivery: Delivery = "poll",
         report: Report | dict[str, Any] | bool = False,
+        deferrable: bool | None = None,
         runware_conn_id: str = DEFAULT_CONN_ID,
         retry_policy: RetryPolicy | None = ONLY_WHAT_A_RETRY_MENDS,
         **kwargs: Any,
@@ -138,6 +140,7 @@ class AskingTask(BaseOperator):
         self.limits = limits
         self.delivery = delivery
         self.report = report
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
         self.runware_conn_id = runware_conn_id
         self._given_place = {"destination": self.destination, "partition": partition}
         self._check_what_is_known()
@@ -191,6 +194,8 @@ class AskingTask(BaseOperator):
         if not shape_waits(self.filters):
             normal_form(self.filters)
         report_wish(self.report)
+        if not isinstance(self.deferrable, bool):
+            raise BadInput("deferrable", f"it is {self.deferrable!r:.200}", "Give True or False")
         if isinstance(self.output_type, str) and not lookup.names_a_file(
             self.output_type, lookup.SCHEMA_ENDINGS
         ):

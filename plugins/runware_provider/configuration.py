@@ -38,6 +38,11 @@ def progress_interval_s() -> float:
     )
 
 
+def default_deferrable() -> bool:
+    """Whether tasks whose author says nothing give their worker back while they wait: Airflow's own option, for all operators."""
+    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+
+
 def _amount(option: str, kind: str) -> float | None:
     text = str(conf.get(SECTION, option, fallback="") or "").strip()
     if not text:

@@ -30,6 +30,7 @@ LABEL: Final = "{{ task.shard_label }}"
 OF_ONE_TASK: Final = {
     "trigger_rule": SPLIT,
     "map_index_template": INFER,
+    "deferrable": INFER,
     "inlets": PUBLISH,
     "outlets": PUBLISH,
     "do_xcom_push": PUBLISH,
@@ -67,7 +68,8 @@ def text_inference_group(  # noqa: PLR0913 - by keyword, each a fact of its own
         retries: of each task; by default 2, or what `default_args` say, if that is more.
         retry_delay: seconds, or a timedelta, between two tries of a task, whatever `default_args` say.
         arguments: those of `TextInferenceOperator`, with the same meaning, and Airflow's own, which all three tasks get.
-            `outlets`, `inlets` and `do_xcom_push` are those of `publish` alone, `trigger_rule` is that of `split`.
+            `outlets`, `inlets` and `do_xcom_push` are those of `publish` alone, `trigger_rule` is that of `split`, and
+            `deferrable` that of `infer`: a shard that waits for its answers counts as one at work.
 
     Raises:
         BadInput: an argument cannot work.

@@ -54,6 +54,14 @@ class RunwareHook(BaseHook):
         """
         return _endpoint_of(self._connection(), self._named(), self._how_to_make_it())
 
+    async def aget_endpoint(self) -> Endpoint:
+        """`get_endpoint` for who runs in an event loop, as a trigger does; errors as there."""
+        try:
+            connection = await self.aget_connection(self.runware_conn_id)
+        except AirflowNotFoundException:
+            raise self._missing() from None
+        return _endpoint_of(connection, self._named(), self._how_to_make_it())
+
     def within_bounds(self, spec: Spec) -> Spec:
         """The same job, with no more under way at once than the connection allows a task.
 
@@ -98,7 +106,10 @@ class RunwareHook(BaseHook):
         try:
             return self.get_connection(self.runware_conn_id)
         except AirflowNotFoundException:
-            raise BadInput(self._named(), "there is none of this name", self._how_to_make_it()) from None
+            raise self._missing() from None
+
+    def _missing(self) -> BadInput:
+        return BadInput(self._named(), "there is none of this name", self._how_to_make_it())
 
     def _named(self) -> str:
         return f"connection {self.runware_conn_id!r}"

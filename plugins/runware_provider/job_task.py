@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
 from runware_provider import configuration
 from runware_provider.asking_task import AskingTask
@@ -47,10 +47,11 @@ class JobTask(AskingTask):
             JobStopped: it ended before all rows had their outcome. What was paid, what is kept, what is still billed
                 and what to do stands in the log; the error's `manifest` has it as numbers.
             AirflowSkipException: the source holds no record and `publish.on_empty` is `"skip"`.
+            TaskDeferred: the task waits for answers, and gives its worker back.
         """
         try:
             return self.carry_out(context)
-        except AirflowSkipException:
+        except (AirflowSkipException, TaskDeferred):
             raise
         except BaseException as error:
             self._say_last_words(error)
@@ -69,7 +70,7 @@ class JobTask(AskingTask):
         if self._killed:
             self._job.stop()
         try:
-            told = self._job.run()
+            told = self._job.run(self.check_time)
         except NothingToDo as nothing:
             for line in empty_end(str(nothing), self.state_folder()):
                 self.log.info("%s", line)
@@ -84,6 +85,9 @@ class JobTask(AskingTask):
         Raises:
             BadInput: it cannot work.
         """
+
+    def check_time(self) -> None:
+        """Called about twice a second while the verb is carried out; what it raises asks the verb to stop, and is raised then."""
 
     def start_job(self, spec: Spec, endpoint: Endpoint, stop: asyncio.Event) -> Coroutine[Any, Any, Any]:
         """The engine's verb as a coroutine; the seam where tests put another."""

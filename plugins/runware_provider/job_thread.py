@@ -38,18 +38,21 @@ class JobThread(Generic[T]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
 
-    def run(self) -> T:
+    def run(self, check: Callable[[], None] = lambda: None) -> T:
         """The job's result, or what it raised.
 
         An exception that reaches the waiting main thread (a timeout, Ctrl-C) asks the job to stop, and is
         raised once it has; it then says how far the job came (`errors.how_far`).
+
+        Args:
+            check: called every half second by the waiting thread; what it raises is such an exception.
         """
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="runware-job") as thread:
             result = thread.submit(copy_context().run, asyncio.run, self._main())
             try:
                 # A signal that comes just as this thread goes to sleep does not wake it.
                 while not wait([result], timeout=LOOK_S).done:
-                    pass
+                    check()
                 return result.result()
             except BaseException as interruption:
                 self.stop()

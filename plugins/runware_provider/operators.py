@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runware_provider.job_task import JobTask
+from runware_provider.deferring_task import DeferringTask
 from runware_provider.mapped_tasks import refuse_shared_place
 from runware_provider.object_stores import airflow_stores
 from runware_provider.published import told_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Spec
 
 
-class TextInferenceOperator(JobTask):
+class TextInferenceOperator(DeferringTask):
     """Asks the model once per record of a Parquet dataset, and writes one row per record.
 
     Returns the manifest: counts by outcome, tokens, cost and files, as a small dict. Every asset in
@@ -49,6 +49,9 @@ class TextInferenceOperator(JobTask):
         report: look at the quality of what was published, and keep the report as a page and as Markdown in the
             state folder; their paths are in the manifest's `report`. `Report(expected="right.parquet", key="id")`
             adds how often each field is as expected.
+        deferrable: give the worker back when everything is sent and the answers are expected to take more than a
+            minute; a triggerer has to run. By default what Airflow's `[operators] default_deferrable` says, which is no.
+            Nothing gets faster by it, and with `delivery="sync"` it has no effect.
         runware_conn_id: the connection with the API key.
         retry_policy: by default, what another try cannot mend fails at once, whatever `retries` says.
 
@@ -73,7 +76,9 @@ class TextInferenceOperator(JobTask):
         """The engine's job as a coroutine; the seam where tests put another."""
         from runware_provider.engine.job.run import run_job  # noqa: PLC0415 - heavy: httpx and pyarrow
 
-        return run_job(spec, endpoint, report=self._report, stop=stop, stores=airflow_stores())
+        return run_job(
+            spec, endpoint, report=self._report, stop=stop, stores=airflow_stores(), leg=self.leg()
+        )
 
     def finished(self, told: dict[str, Any], spec: Spec, context: Context) -> dict[str, Any]:
         """Tell of the dataset that was published; returns the manifest."""

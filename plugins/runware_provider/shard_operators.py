@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow.sdk.configuration import conf
 
+from runware_provider.deferring_task import DeferringTask
 from runware_provider.engine.errors import NothingToDo, SplitOutdated, how_far
 from runware_provider.engine.job.endings import shard_end
 from runware_provider.engine.job.shard_counts import LEAST_ROWS, SHARDS, check_counts
@@ -94,7 +95,7 @@ class SplitShardsOperator(ShardsTask):
         return arguments_of(told)
 
 
-class InferShardOperator(ShardsTask):
+class InferShardOperator(ShardsTask, DeferringTask):
     """Gives every record of one shard its outcome, and stages its rows; returns counts and sums.
 
     Args:
@@ -141,6 +142,7 @@ class InferShardOperator(ShardsTask):
             report=self._report,
             stop=stop,
             stores=airflow_stores(),
+            leg=self.leg(),
         )
         return _of_this_split(inferred, self.group)
 

@@ -54,6 +54,8 @@ class Ran:
     xcom: Any
     outlet_events: list[dict[str, Any]]
     task: Any
+    deferred: Any = None
+    """How it wants to be resumed, where it gave its worker back."""
 
 
 @dataclass
@@ -69,6 +71,8 @@ class ExecutionApi:
     states: list[dict[str, Any]] = field(default_factory=list)
     pushed: dict[tuple[str, ...], Any] = field(default_factory=dict)
     """What tasks returned, by DAG, run, task and key; of mapped tasks the last."""
+    resumes: tuple[str, dict[str, Any]] | None = None
+    """With which method and arguments the next leg begins, where a task instance was deferred."""
     labels: list[str] = field(default_factory=list)
     """What a person sees in the place of the number of a mapped task."""
 
@@ -98,6 +102,7 @@ class ExecutionApi:
         )
 
     def _run_context(self) -> dict[str, Any]:
+        method, arguments = self.resumes or (None, None)
         date = None if self.logical_date is None else self.logical_date.isoformat()
         end = None if self.logical_date is None else (self.logical_date + timedelta(days=1)).isoformat()
         return {
@@ -117,6 +122,8 @@ class ExecutionApi:
                 "partition_key": None,
             },
             "max_tries": 3,
+            "next_method": method,
+            "next_kwargs": arguments,
             "should_retry": self.retries_left,
         }
 
@@ -155,6 +162,7 @@ def run_task(api: ExecutionApi) -> Iterator[Any]:
             xcom=api.xcoms[-1] if api.xcoms else None,
             outlet_events=(api.states[-1].get("outlet_events") or []) if api.states else [],
             task=result.ti.task,
+            deferred=result.msg if result.state.value == "deferred" else None,
         )
 
     yield run

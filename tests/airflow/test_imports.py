@@ -1,4 +1,4 @@
-"""Of Airflow only its SDK is imported, which is what it keeps stable."""
+"""Of Airflow only its SDK is imported, which is what it keeps stable; and what there is nowhere else."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ SHIPPED = [
     for path in sorted((PROJECT / folder).rglob("*.py"))
     if "tryout" not in path.parts  # needs a checkout, and reads DAG files as the DAG processor does
 ]
+NOWHERE_ELSE = {"plugins/runware_provider/triggers.py": {"airflow.triggers.base"}}
+"""Documented for the authors of triggers, and not in the SDK of 3.3."""
 
 
 def imported(path: Path) -> set[str]:
@@ -37,4 +39,4 @@ def test_every_module_imports_the_sdk_or_nothing_of_airflow() -> None:
         for path, of_airflow in names.items()
         if (others := {name for name in of_airflow if not is_stable(name)})
     }
-    assert unstable == {}
+    assert unstable == NOWHERE_ELSE

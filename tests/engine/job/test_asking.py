@@ -1,4 +1,4 @@
-"""To send everything and leave, and to collect it from another process, comes to what one process comes to."""
+"""A run in legs: each sends all that may be sent and leaves, the next one collects. It comes to what one process comes to."""
 
 from __future__ import annotations
 
@@ -7,49 +7,172 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runware_provider.engine.job.asking import ask_until_sent
-from runware_provider.engine.job.opening import check_run, open_run
-from runware_provider.engine.memory.lease_keeping import held
+from runware_provider.engine.errors import BadInput, Interrupted
+from runware_provider.engine.job.inferring import infer_shard
+from runware_provider.engine.job.leg import AllSent, Leg
+from runware_provider.engine.job.publishing_shards import publish_shards
+from runware_provider.engine.job.run import run_job
+from runware_provider.engine.job.splitting import split_shards
+from runware_provider.engine.memory.learnt_pace import read_pace
+from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 RECORDS = 40
+CANARY = 5
+SLOW_S = 2.0
+"""What an answer takes, so that all is sent before the first answer after those of the canary is there."""
+AT_ONCE = Leg(worth_s=0.0)
+"""Leaves as soon as everything is sent and an answer is still awaited."""
+RUN = "dag/task/run/-1"
 
 
-async def send(place: Any, **changes: Any) -> int:
-    where = check_run(place.spec(**changes), place.endpoint, preview=None, stores=None)
-    stop = asyncio.Event()
-    async with held(where.lease, most_s=10, stop=stop):
-        job = open_run(where, waited=False)
-        try:
-            return await ask_until_sent(job, place.endpoint, report=None, stop=stop, transport=None)
-        finally:
-            job.close()
+async def leave(place: Any, leg: Leg = AT_ONCE, **changes: Any) -> AllSent:
+    """One leg, which leaves."""
+    with pytest.raises(AllSent) as left:
+        await run_job(place.spec(run=RUN, **changes), place.endpoint, leg=leg)
+    return left.value
 
 
-@pytest.mark.parametrize("faults", [(), (Fault("cut_after_work", nth=2, task_type="textInference"),)])
-async def test_what_was_sent_is_collected_by_whoever_goes_on_and_nothing_is_sent_twice(
-    new_place: Callable[..., Any], faults: tuple[Fault, ...]
-) -> None:
-    place = new_place(latency=3.0, faults=faults)
-    place.fill(RECORDS)
-    # All but the canary, which is answered before the rest is sent; and perhaps the first of the rest.
-    assert RECORDS // 2 < await send(place, limits={"tasks_per_request": 7}) <= RECORDS - 5
+async def go_on(place: Any, left: AllSent, **changes: Any) -> dict[str, Any]:
+    """The last leg, which stays to the end."""
+    leg = Leg(goes_on=True, published=left.published)
+    return await run_job(place.spec(run=RUN, **changes), place.endpoint, leg=leg)
+
+
+@pytest.fixture
+def place(new_place: Callable[..., Any]) -> Any:
+    slow = new_place(latency=SLOW_S)
+    slow.fill(RECORDS)
+    return slow
+
+
+async def test_a_leg_leaves_once_all_is_sent_and_what_it_left_is_collected_and_paid_once(place: Any) -> None:
+    left = await leave(place)
+    assert len(left.task_uuids) == RECORDS - CANARY
+    assert 0 < left.expected_s <= 2 * SLOW_S
+    assert 0 < left.given_up_s <= place.limits["deadline_s"]
     assert place.server.bill_summary()["distinct_uuids"] == RECORDS
     assert not list(place.state.rglob("*.staged"))
-    manifest = await place.run()
+    assert not (place.state / "manifest.json").exists()
+    manifest = await go_on(place, left)
     assert manifest["outcomes"] == {"succeeded": RECORDS}
-    assert place.executed() == RECORDS
+    assert manifest["paid_inferences"] == RECORDS == place.executed()
     place.audit(manifest, RECORDS)
 
 
-async def test_where_everything_is_answered_before_all_is_sent_nothing_is_left(
-    new_place: Callable[..., Any],
-) -> None:
+async def test_the_next_leg_takes_the_lease_at_once_and_sends_nothing_that_is_under_way(place: Any) -> None:
+    left = await leave(place)
+    await go_on(place, left, limits={"lease_wait_s": 0.001})
+    assert place.server.bill_summary()["refused"] == {}  # a UUID that is sent again is in use
+
+
+async def test_a_lost_reply_is_looked_into_before_a_leg_leaves(new_place: Callable[..., Any]) -> None:
+    cut = Fault("cut_after_work", nth=2, task_type="textInference")
+    place = new_place(latency=2 * SLOW_S, faults=(cut,))
+    place.fill(RECORDS)
+    left = await leave(place, limits={"tasks_per_request": 7})
+    assert place.server.faults()[0]["fired"]
+    manifest = await go_on(place, left)
+    place.audit(manifest, RECORDS)
+    assert manifest["outcomes"] == {"succeeded": RECORDS}
+
+
+async def test_a_leg_stays_where_the_answers_are_expected_sooner_than_leaving_is_worth(place: Any) -> None:
+    manifest = await run_job(place.spec(), place.endpoint, leg=Leg(worth_s=60.0))
+    assert manifest["outcomes"] == {"succeeded": RECORDS}
+
+
+async def test_a_leg_stays_where_nothing_is_under_way(new_place: Callable[..., Any]) -> None:
     place = new_place(latency=0.0)
     place.fill(RECORDS)
     await place.run()
-    assert await send(place) == 0
+    manifest = await run_job(place.spec(), place.endpoint, leg=Leg(worth_s=-60.0))
+    assert (manifest["paid_inferences"], place.executed()) == (0, RECORDS)
+
+
+async def test_a_leg_stays_while_the_window_is_smaller_than_what_is_to_be_sent(
+    new_place: Callable[..., Any],
+) -> None:
+    place = new_place(latency=1.0)
+    place.fill(RECORDS)
+    left = await leave(place, limits={"max_outstanding": RECORDS // 4})
+    assert len(left.task_uuids) <= RECORDS // 4
+    assert place.server.bill_summary()["distinct_uuids"] == RECORDS
+    place.audit(await go_on(place, left), RECORDS)
+
+
+async def test_the_next_leg_begins_with_the_window_and_the_latency_that_the_first_one_left(
+    place: Any,
+) -> None:
+    left = await leave(place)
+    model = place.spec().model
+    learnt = read_pace(LocalStorage(), str(place.state), model)
+    assert learnt is not None
+    assert SLOW_S <= learnt.latency_s < 2 * SLOW_S
+    await go_on(place, left)
+    assert read_pace(LocalStorage(), str(place.state), model) == learnt
+
+
+async def test_any_number_of_legs_may_leave_one_after_the_other(place: Any) -> None:
+    left = await leave(place)
+    again = await leave(place, Leg(worth_s=0.0, goes_on=True, published=left.published))
+    assert set(again.task_uuids) <= set(left.task_uuids)
+    place.audit(await go_on(place, again), RECORDS)
+
+
+async def test_a_wish_to_ask_anew_is_one_wish_for_all_legs_and_a_budget_one_budget(place: Any) -> None:
+    await place.run()
+    wish = {"refresh": RUN, "budget": {"tokens": 10_000_000}}
+    left = await leave(place, **wish)
+    manifest = await go_on(place, left, **wish)
+    assert place.executed() == 2 * RECORDS
+    assert manifest["paid_inferences"] == RECORDS
+    assert manifest["generation"] == 1
+
+
+async def test_who_is_killed_in_a_later_leg_loses_nothing(place: Any) -> None:
+    left = await leave(place)
+    stop = asyncio.Event()
+    stop.set()
+    leg = Leg(worth_s=0.0, goes_on=True, published=left.published)
+    with pytest.raises(Interrupted) as stopped:
+        await run_job(place.spec(run=RUN), place.endpoint, stop=stop, leg=leg)
+    assert stopped.value.manifest["paid_inferences"] >= CANARY
+    place.audit(await place.run(), RECORDS)
+
+
+async def test_a_leg_does_not_replace_the_rows_of_another_source_that_was_published_while_it_waited(
+    place: Any,
+) -> None:
+    left = await leave(place)
+    other = place.root / "other"
+    place.fill(["Invoice 1 from Shop 1 GmbH\nTotal: 1.50 EUR"], name="../other/a.parquet")
+    await place.run(source=str(other))
+    with pytest.raises(BadInput, match=r"published .*other") as refused:
+        await go_on(place, left)
+    assert refused.value.field == "source"
+    assert len(place.rows()) == 1
+
+
+async def test_a_leg_replaces_what_its_own_source_published_while_it_waited(place: Any) -> None:
+    left = await leave(place)
+    await place.run()
+    manifest = await go_on(place, left)
+    assert manifest["outcomes"] == {"succeeded": RECORDS}
     assert place.executed() == RECORDS
+
+
+async def test_a_shard_is_done_in_legs_as_well(place: Any) -> None:
+    spec = place.spec(run=RUN)
+    (shard,) = await split_shards(spec, place.endpoint, shards=1, least_rows=1)
+    which = {"split": shard["split"], "shard": shard["shard"]}
+    with pytest.raises(AllSent) as left:
+        await infer_shard(spec, place.endpoint, **which, leg=AT_ONCE)
+    leg = Leg(goes_on=True, published=left.value.published)
+    told = await infer_shard(spec, place.endpoint, **which, leg=leg)
+    assert (told["paid_inferences"], told["outcomes"]) == (RECORDS, {"succeeded": RECORDS})
+    manifest = await publish_shards(spec, place.endpoint, split=shard["split"])
+    place.audit(manifest, RECORDS)

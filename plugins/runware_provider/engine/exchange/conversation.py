@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.errors import (
@@ -22,6 +22,7 @@ from runware_provider.engine.errors import (
 )
 from runware_provider.engine.exchange.canary import Canary
 from runware_provider.engine.exchange.inference import Phase
+from runware_provider.engine.exchange.leaving import Leaving
 from runware_provider.engine.exchange.reach import Reach
 from runware_provider.engine.exchange.sending import Sending
 from runware_provider.engine.memory.group_commit import LINGER_S
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.exchange.canary import LetThrough
     from runware_provider.engine.exchange.effects import Effects
     from runware_provider.engine.exchange.inference import Inference
+    from runware_provider.engine.exchange.leaving import Tail
     from runware_provider.engine.exchange.pace import Pace
     from runware_provider.engine.exchange.ports import Feed, Right, Source, Watch
     from runware_provider.engine.exchange.submit import Submitter
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Until = Literal["settled", "sent"]
 DRAIN_S = 30.0
 """After a stop that leaves the API well: how long answers that are on their way are still collected."""
 DRAINED = (BalanceExhausted, TooManyFailed)
@@ -73,6 +74,7 @@ class Exchange:
         right: Right,
         account: Account | None = None,
         when_short: WhenShort = "stop",
+        worth_s: float | None = None,
     ) -> None:
         self._submitter = submitter
         self._sources = sources
@@ -100,6 +102,8 @@ class Exchange:
             account=account,
         )
         self._reach = Reach(limits.unreachable_s)
+        self._leaving = Leaving(self._flight, pace, worth_s)
+        self._left: Tail | None = None
         self._sends: set[asyncio.Task[None]] = set()
         self._commits: set[asyncio.Task[None]] = set()
         self._loads: set[asyncio.Task[None]] = set()
@@ -110,23 +114,23 @@ class Exchange:
         self._stopped: JobStopped | None = None
         self._stopped_at = 0.0
 
-    async def run(
-        self, feed: Feed, watch: Watch, interrupted: asyncio.Event, *, until: Until = "settled"
-    ) -> None:
-        """Return when every inference that the feed brought has its last word, or else when all is sent.
+    async def run(self, feed: Feed, watch: Watch, interrupted: asyncio.Event) -> Tail | None:
+        """Return when every inference that the feed brought has its last word, or when it is time to leave.
 
         Args:
             feed: brings them.
             watch: may say that it is enough.
             interrupted: when set, nothing more is sent.
-            until: with `sent`, what the API has accepted and not answered is left to whoever goes on.
+
+        Returns:
+            What the API has accepted and not answered, where that is left to whoever goes on; None where nothing is.
 
         Raises:
             JobStopped: it ended before; everything that was learnt is durable.
         """
         stop = asyncio.create_task(interrupted.wait())
         try:
-            while not self._finished(feed, until):
+            while not self._finished(feed):
                 self._launch(feed, watch)
                 watch.tick(self._reach.trouble)
                 await self._wait(stop, feed.pending())
@@ -141,15 +145,18 @@ class Exchange:
             await self._wind_up()
         if self._stopped is not None:
             raise self._stopped
+        return self._left
 
-    def _finished(self, feed: Feed, until: Until) -> bool:
+    def _finished(self, feed: Feed) -> bool:
         if self._stopped is not None:
             draining = isinstance(self._stopped, DRAINED) and self._flight.outstanding > 0
             return not draining or self._now() > self._stopped_at + DRAIN_S
         if self._busy():
             return False
-        if until == "sent" and feed.all_loaded():
-            return all(inference.accepted for inference in self._flight)
+        # Everything is sent, and the answers stay away for so long that somebody else may wait for them.
+        self._left = self._leaving.tail(self._now(), all_loaded=feed.all_loaded())
+        if self._left is not None:
+            return True
         return not len(self._flight) and feed.exhausted()
 
     def _busy(self) -> set[asyncio.Task[None]]:
@@ -166,6 +173,9 @@ class Exchange:
         if self._stopped is None:
             self._launch_load(feed)
             self._launch_sends(feed, watch, now)
+        # What is being asked for comes to its end before this process leaves.
+        if self._stopped is None and self._leaving.is_near(now, all_loaded=feed.all_loaded()):
+            return
         # Answers are collected after a stop, too, as long as it lasts.
         for source in self._sources:
             self._launch_asks(source, feed, watch, now)

@@ -29,6 +29,7 @@ from runware_provider.engine.job.batches_in_hand import BatchesInHand
 from runware_provider.engine.job.decider import Decider
 from runware_provider.engine.job.failure_watch import FailureWatch
 from runware_provider.engine.job.leftovers import Leftovers
+from runware_provider.engine.job.leg import WHOLE, AllSent, Leg
 from runware_provider.engine.job.looking_ahead import LookingAhead
 from runware_provider.engine.job.manifest import stopped_manifest
 from runware_provider.engine.job.output_retries import OutputRetries
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.endpoint import Endpoint
+    from runware_provider.engine.exchange.leaving import Tail
     from runware_provider.engine.job.opening import OpenedJob
     from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.spending.budget import Account
@@ -56,13 +58,14 @@ _NOT_DURABLE = OUTSTANDING | {Phase.SETTLING}
 """Phases of an inference of whose end the ledger knows nothing."""
 
 
-async def ask(
+async def ask(  # noqa: PLR0913 - what a run needs from outside, by keyword
     job: OpenedJob,
     endpoint: Endpoint,
     *,
     report: Callable[[Progress], None] | None,
     stop: asyncio.Event,
     transport: Transport | None,
+    leg: Leg = WHOLE,
 ) -> Staged:
     """Give every record its outcome.
 
@@ -72,40 +75,17 @@ async def ask(
         report: called about once a second; None where nobody wants it.
         stop: when set, the job keeps what it has and raises Interrupted.
         transport: carries the HTTP requests; None for a real network.
+        leg: which of several this process is; by default it does the whole run.
 
     Raises:
+        AllSent: the rest of the answers is left to the next leg; what was answered is in the ledger, nothing is staged.
         BadInput: the source changed, or the prompt fits no record.
         JobStopped: with a `manifest` attribute that says how far it came; what was staged is removed.
         StateUnreadable: the state folder cannot be read.
     """
     with _says_what_was_paid(job), _heap_left_alone():
         async with _client(job, endpoint, transport) as client, job.ledger.writing():
-            return await _Asking(job, client, report).run(stop)
-
-
-async def ask_until_sent(
-    job: OpenedJob,
-    endpoint: Endpoint,
-    *,
-    report: Callable[[Progress], None] | None,
-    stop: asyncio.Event,
-    transport: Transport | None,
-) -> int:
-    """Send everything that is to be sent, and leave the rest of the answers to whoever asks next, in any process.
-
-    What was answered by then is in the ledger. Nothing is staged.
-
-    Returns:
-        How many inferences the API has accepted and not answered; 0 where every record could have its outcome.
-
-    Raises:
-        BadInput: the source changed, or the prompt fits no record.
-        JobStopped: with a `manifest` attribute that says how far it came.
-        StateUnreadable: the state folder cannot be read.
-    """
-    with _says_what_was_paid(job), _heap_left_alone():
-        async with _client(job, endpoint, transport) as client, job.ledger.writing():
-            return await _Asking(job, client, report).send(stop)
+            return await _Asking(job, client, report, leg).run(stop)
 
 
 @contextlib.contextmanager
@@ -166,13 +146,16 @@ class _Asking:
     job: OpenedJob
     client: Client
     report: Callable[[Progress], None] | None
+    leg: Leg
 
     async def run(self, stop: asyncio.Event) -> Staged:
         decider, flight, account = await self._looked_ahead()
         feed = self._feed(flight, decider)
         async with self._kept_on_failure(feed, flight):
             async with self._paced(feed.watch) as pace:
-                await self._exchange(flight, account, pace).run(feed, feed.watch, stop)
+                tail = await self._exchange(flight, account, pace).run(feed, feed.watch, stop)
+            if tail is not None:
+                raise self._all_sent(tail)
             await self._leftovers().ask(self.job.ledger.unsettled())
             await feed.finish()
         feed.watch.report()
@@ -181,16 +164,13 @@ class _Asking:
             writer.batches, writer.failed_batches, writer.counts, writer.first_rows, feed.watch.priced
         )
 
-    async def send(self, stop: asyncio.Event) -> int:
-        """See `ask_until_sent`."""
-        decider, flight, account = await self._looked_ahead()
-        feed = self._feed(flight, decider)
-        async with self._kept_on_failure(feed, flight):
-            async with self._paced(feed.watch) as pace:
-                await self._exchange(flight, account, pace).run(feed, feed.watch, stop, until="sent")
-            await feed.in_hand.staging.abandon()
-        feed.watch.report()
-        return len(flight)
+    def _all_sent(self, tail: Tail) -> AllSent:
+        return AllSent(
+            tail.task_uuids,
+            expected_s=tail.expected_s,
+            given_up_s=tail.given_up_s,
+            published=self.leg.published if self.leg.goes_on else self.job.previous,
+        )
 
     async def _looked_ahead(self) -> tuple[Decider, Flight, Account | None]:
         job = self.job
@@ -245,6 +225,7 @@ class _Asking:
             right=job.lease,
             account=account,
             when_short=spec.budget.when_short if spec.budget is not None else "stop",
+            worth_s=self.leg.worth_s,
         )
 
     def _feed(self, flight: Flight, decider: Decider) -> BatchFeed:

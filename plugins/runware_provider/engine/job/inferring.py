@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runware_provider.engine.dataset.staging import staged_files
 from runware_provider.engine.job.asking import ask
 from runware_provider.engine.job.current_split import WhyUnwanted, current_split, done_as_wished
+from runware_provider.engine.job.leg import WHOLE, Leg
 from runware_provider.engine.job.opening import (
     OpenedJob,
     check_run,
@@ -55,6 +56,7 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
     stop: asyncio.Event | None = None,
     stores: Stores | None = None,
     transport: Transport | None = None,
+    leg: Leg = WHOLE,
 ) -> dict[str, Any]:
     """Give every record of a shard its outcome, and stage its rows; what is done already is not asked again.
 
@@ -67,11 +69,13 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
         stop: when set, the shard keeps what it has and raises Interrupted.
         stores: opens the stores that the paths name.
         transport: carries the HTTP requests; a real network by default.
+        leg: which of several processes this one is; by default the only one.
 
     Returns:
         A small dict of counts and sums, for XCom.
 
     Raises:
+        AllSent: the leg leaves the rest of the answers to the next one, which gets the same spec.
         BadInput: the source or the request changed since the split, or there is no such shard; nothing was sent.
         JobStopped: with a `manifest` attribute that says how far it came.
         StateUnreadable: the state folder cannot be read.
@@ -98,7 +102,7 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
             return _told(done, asked=False)
         job = await asyncio.to_thread(_opened, place, current, shard, lease, identity.job_id)
         try:
-            staged = await ask(job, endpoint, report=report, stop=stop, transport=transport)
+            staged = await ask(job, endpoint, report=report, stop=stop, transport=transport, leg=leg)
             with Publication.of(job).says_how_far(staged.counts, publishing=False):
                 return await asyncio.to_thread(_finish, job, staged, current, shard, why_unwanted)
         finally:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runware_provider.engine.api.client import check_endpoint
 from runware_provider.engine.dataset.published_manifest import read_manifest
 from runware_provider.engine.errors import BadInput, NothingToDo
+from runware_provider.engine.job.leg import WHOLE, Leg
 from runware_provider.engine.job.manifest import Clock
 from runware_provider.engine.job.places import check_published, check_schemas, places_checked
 from runware_provider.engine.job.prepare import check_empty, failures_state, narrowed, prepare
@@ -90,6 +91,11 @@ class Place:
     of_shards: LedgerSums = field(default_factory=LedgerSums)
     """What the ledgers of shards have come to that the place once had."""
 
+    @property
+    def version(self) -> Version | None:
+        """Of the manifest as it was found; None where there was none."""
+        return self.published[1] if self.published is not None else None
+
 
 def check_run(spec: Spec, endpoint: Endpoint, *, preview: int | None, stores: Stores | None) -> Place:
     """Open the source by its footers, and the destination; nothing is sent.
@@ -135,12 +141,13 @@ def check_run(spec: Spec, endpoint: Endpoint, *, preview: int | None, stores: St
     )
 
 
-def open_run(place: Place, *, waited: bool) -> OpenedJob:
+def open_run(place: Place, *, waited: bool, leg: Leg = WHOLE) -> OpenedJob:
     """Read the state of a job whose lease is held, or begin it.
 
     Args:
         place: with the lease.
         waited: whether another run had the lease first.
+        leg: which of several this process is; by default it does the whole run.
 
     Raises:
         BadInput: names what is wrong and what to do.
@@ -150,8 +157,11 @@ def open_run(place: Place, *, waited: bool) -> OpenedJob:
     prepared = place.prepared
     spec, storage, folder = prepared.spec, prepared.storage, prepared.state_folder
     published = check_published(prepared)
-    if waited:
-        check_still_the_same(place)
+    # Since the first leg began, others may have had the lease while nobody of this run was at work.
+    if leg.goes_on:
+        check_still_the_same(prepared, leg.published)
+    elif waited:
+        check_still_the_same(prepared, place.version)
     for change in check_schemas(prepared, published[0] if published else {}):
         for line in wrapped("Warning", f"{change}."):
             log.warning("%s", line)
@@ -175,20 +185,20 @@ def open_run(place: Place, *, waited: bool) -> OpenedJob:
     )
 
 
-def check_still_the_same(place: Place) -> None:
+def check_still_the_same(prepared: Prepared, before: Version | None) -> None:
     """Of runs at once with different sources for one dataset, the later one would replace the rows of the first.
 
     One run after the other with another source replaces them, too, but then somebody wished it.
 
     Args:
-        place: with the lease, which had to be waited for.
+        prepared: the job, of whose place the lease is held.
+        before: the version of the manifest that this run found when it began; None where it found none.
 
     Raises:
         BadInput: another source was published meanwhile.
     """
-    prepared, before = place.prepared, place.published
     published = check_published(prepared)
-    if published is None or (before is not None and before[1] == published[1]):
+    if published is None or before == published[1]:
         return
     source = str(published[0].get("source", ""))
     if source != prepared.spec.source:

@@ -149,18 +149,19 @@ class Progress:
     def _waited_for(self) -> list[str]:
         """How long the rest will take, or what can be said in place of that."""
         if self.left_s is not None:
-            return [f"about {_duration(self.left_s)} left"]
-        since = f" for {_duration(self.quiet_s)}" if self.quiet_s >= QUIET_S else ""
+            return [f"about {duration(self.left_s)} left"]
+        since = f" for {duration(self.quiet_s)}" if self.quiet_s >= QUIET_S else ""
         if self._all_under_way:
             return [f"waiting{since} for the last {self.rest:,}"]
         return [f"no row{since}"] if since else []
 
 
 def _described(wait: Wait) -> str:
-    return f"waiting for {wait.what} ({wait.inferences:,}, the first for {_duration(wait.longest_s)})"
+    return f"waiting for {wait.what} ({wait.inferences:,}, the first for {duration(wait.longest_s)})"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """As a person says it: `4 min 10 s`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

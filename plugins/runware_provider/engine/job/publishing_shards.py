@@ -69,7 +69,7 @@ async def publish_shards(
     place = await asyncio.to_thread(check_run, spec, endpoint, preview=None, stores=stores)
     async with held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited:
         if waited:
-            await asyncio.to_thread(check_still_the_same, place)
+            await asyncio.to_thread(check_still_the_same, place.prepared, place.version)
         return await asyncio.to_thread(_publish, place, split, began)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from runware_provider.engine.job.asking import ask
+from runware_provider.engine.job.leg import WHOLE, Leg
 from runware_provider.engine.job.opening import check_run, open_run
 from runware_provider.engine.job.publishing import Publication, publish_staged
 from runware_provider.engine.job.still_published import still_published
@@ -46,6 +47,7 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
     preview: int | None = None,
     stores: Stores | None = None,
     transport: Transport | None = None,
+    leg: Leg = WHOLE,
 ) -> dict[str, Any]:
     """Run a job to its end and return its manifest.
 
@@ -58,8 +60,10 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
             answers go into the ledger, and nothing is published.
         stores: opens the stores that the paths name; by default with what the environment says.
         transport: carries the HTTP requests; a real network by default.
+        leg: which of several processes of the run this one is; by default the only one.
 
     Raises:
+        AllSent: the leg leaves the rest of the answers to the next one, which gets the same spec.
         BadInput: nothing was sent.
         NothingToDo: the source is empty and `publish.on_empty` is `skip`.
         JobStopped: before every record had its outcome. Like every error here it says how far the job came
@@ -76,12 +80,12 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
         left = await leave_split(TakingOver(place.prepared, endpoint, stop, transport))
         if left is not None:
             place = await asyncio.to_thread(_going_on, place, left)
-        job = await asyncio.to_thread(open_run, place, waited=waited)
+        job = await asyncio.to_thread(open_run, place, waited=waited, leg=leg)
         try:
             unchanged = await asyncio.to_thread(_still_published, job, report)
             if unchanged is not None:
                 return unchanged
-            staged = await ask(job, endpoint, report=report, stop=stop, transport=transport)
+            staged = await ask(job, endpoint, report=report, stop=stop, transport=transport, leg=leg)
             if not job.publishes:
                 return await asyncio.to_thread(_preview, job, staged)
             return await asyncio.to_thread(_published, job, staged)

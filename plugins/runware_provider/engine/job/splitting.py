@@ -76,7 +76,7 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
     place = await asyncio.to_thread(check_run, spec, endpoint, preview=None, stores=stores)
     async with held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited:
         if waited:
-            await asyncio.to_thread(check_still_the_same, place)
+            await asyncio.to_thread(check_still_the_same, place.prepared, place.version)
         split = await asyncio.to_thread(_cut, place, shards, least_rows)
         present = present_split(place.prepared.storage, place.prepared.state_folder)
         if present is not None and (present.split, present.state) == (split.split, "ready"):

@@ -1,0 +1,123 @@
+"""The trigger of a deferred task: asks now and then for a few of the answers, and says when most are there.
+
+It runs in Airflow's triggerer, beside those of all other tasks of the deployment, and imports neither pyarrow nor pandas.
+A task that was deferred by an earlier version goes on with this one: arguments may be added, with a default, and none may
+change its meaning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from runware_provider.engine.api import request_bodies
+from runware_provider.engine.api.client import Client, Lost, NotSent
+from runware_provider.engine.errors import EngineError
+from runware_provider.engine.exchange.sample import Sample, is_refused_for_good
+from runware_provider.hook import RunwareHook
+from runware_provider.legs import Why
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+TIMEOUT_S: Final = 30.0
+"""Of one request."""
+ARGUMENTS: Final = (
+    "conn_id",
+    "task_uuids",
+    "share",
+    "quiet_s",
+    "every_s",
+    "overdue_at",
+    "give_up_at",
+    "handover",
+)
+
+
+class AnswersTrigger(BaseTrigger):
+    """Fires once, when most of some answers are there; it keeps nothing, and writes nothing.
+
+    Its arguments lie in Airflow's database in plain text.
+
+    Args:
+        conn_id: of the connection, which it reads itself.
+        task_uuids: of accepted inferences.
+        share: of them, which are to be there.
+        quiet_s: seconds after its start before which it never fires, also where it is started for the second time.
+        every_s: seconds between two looks.
+        overdue_at: in seconds since 1970, when what the API says nothing about counts as to be looked for by a worker.
+        give_up_at: in seconds since 1970, when it fires in any case.
+        handover: what the event says beside why it fired.
+    """
+
+    def __init__(  # noqa: PLR0913 - by keyword, each a fact of its own
+        self,
+        *,
+        conn_id: str,
+        task_uuids: list[str],
+        share: float,
+        quiet_s: float,
+        every_s: float,
+        overdue_at: float,
+        give_up_at: float,
+        handover: dict[str, Any],
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # Airflow's
+        self.conn_id = conn_id
+        self.task_uuids = task_uuids
+        self.share = share
+        self.quiet_s = quiet_s
+        self.every_s = every_s
+        self.overdue_at = overdue_at
+        self.give_up_at = give_up_at
+        self.handover = handover
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Where the triggerer finds this class, and what it gives it."""
+        return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in ARGUMENTS}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and fire; whatever goes wrong is for the task to meet again, and to tell."""
+        sample = Sample(self.task_uuids, self.share)
+        await asyncio.sleep(self.quiet_s)
+        try:
+            why = await self._why_to_go_on(sample)
+        except EngineError as error:
+            self.log.warning("The API cannot be asked: %s", error)
+            why = Why.TROUBLE
+        except Exception as error:  # noqa: BLE001 - a trigger that fails, fails its task
+            # Whose words may quote what it was about.
+            self.log.warning("The API cannot be asked: %s", type(error).__name__)
+            why = Why.TROUBLE
+        there = {"there": sample.there, "of": len(self.task_uuids)}
+        yield TriggerEvent({**self.handover, **there, "why": why.value})  # type: ignore[no-untyped-call] # Airflow's
+
+    async def _why_to_go_on(self, sample: Sample) -> Why:
+        endpoint = await RunwareHook(self.conn_id).aget_endpoint()
+        async with Client(endpoint, connections=1) as client:
+            while time.time() < self.give_up_at:
+                why = await self._look(client, sample)
+                if why is not None:
+                    return why
+                left_s = max(0.0, self.give_up_at - time.time())
+                await asyncio.sleep(min(self.every_s, left_s))
+        return Why.DEADLINE
+
+    async def _look(self, client: Client, sample: Sample) -> Why | None:
+        """Ask once for those that are awaited; None where it is too early."""
+        try:
+            reply = await client.ask(request_bodies.get_response(sample.awaited), TIMEOUT_S)
+        except (NotSent, Lost) as trouble:
+            # It may pass; if it does not, the worker says so in the end.
+            self.log.info("No answer from the API (%s); it is asked again", trouble)
+            return None
+        if is_refused_for_good(reply):
+            return Why.TROUBLE
+        before = sample.there
+        sample.saw(reply, overdue=time.time() >= self.overdue_at)
+        if sample.there != before:
+            self.log.info("%s of %s answers of a sample are there", sample.there, len(self.task_uuids))
+        return Why.ANSWERS if sample.is_enough else None
