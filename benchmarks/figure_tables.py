@@ -100,7 +100,7 @@ def about(told: Row) -> str:
     """When and where it was measured."""
     how = []
     if told["quick"]:
-        how.append("A quick run, of a tenth of the records and one round: roughly right at best.")
+        how.append("A quick run, of a tenth of the records: roughly right at best.")
     if told["load"] > IDLE_LOAD:
         how.append(
             f"Others used the machine meanwhile (load {told['load']:.0f}), so that all seconds of the wall are too long."
