@@ -47,7 +47,7 @@ def test_what_was_counted_is_said_with_its_price() -> None:
     )
     lines = counted_lines(counts, ESTIMATE, Budget(usd=5, tokens=1_000), ["prompt", "schema"])
     assert " ".join(line.strip() for line in lines) == (
-        "To ask: 235 inferences; 1 of them since the answer does not fit; 4 may be under way since an earlier run,"
+        "To ask: 235 inferences; 1 of them since the answer does not fit; 4 may be under way already,"
         " and are looked for first; 2 answered already; 1 failed before; 3 rows never sent (empty 3)."
         " Why: since the last publish the prompt and schema changed."
         " Cost: about 0.0473 USD, at most 15.32 USD; the budget is 5.00 USD and 1,000 tokens."

@@ -74,7 +74,7 @@ def _to_ask(counts: PlanCounts) -> str:
     if counts.to_retry_output:
         parts.append(f"{counts.to_retry_output:,} of them since the answer does not fit")
     if counts.unknown:
-        parts.append(f"{counts.unknown:,} may be under way since an earlier run, and are looked for first")
+        parts.append(f"{counts.unknown:,} may be under way already, and are looked for first")
     if counts.answered:
         parts.append(f"{counts.answered:,} answered already")
     if counts.failed:
