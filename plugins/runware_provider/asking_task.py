@@ -148,7 +148,10 @@ class AskingTask(BaseOperator):
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
         """As every operator's; texts are kept out of the serialized DAG."""
-        refuse_earlier_names(kwargs, SPEC_ARGUMENTS)
+        default_args = kwargs.get("default_args") or {}
+        refuse_earlier_names([*kwargs, *default_args], SPEC_ARGUMENTS)
+        # Of these Airflow keeps none but its own for mapped tasks: a budget among them would bound nothing.
+        kwargs = {name: value for name, value in default_args.items() if name in _TAKEN} | kwargs
         rendered = {name: as_rendered(name, kwargs[name]) for name in RENDERED if name in kwargs}
         return super().partial(**unstored(kwargs | rendered))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from runware_provider.engine.earlier_names import NOW, as_written, renamed
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.spec import Budget, Failures, Memory
-from runware_provider.values_of_a_run import waits
+from runware_provider.values_of_a_run import as_text, waits
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -31,12 +31,17 @@ def as_rendered(argument: str, value: Any) -> Any:
         BadInput: it is something else.
     """
     kind = RENDERED[argument]
-    if value is None or isinstance(value, dict):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return {name: as_text(part) for name, part in value.items()}
     if isinstance(value, kind):
         return {name: getattr(value, name) for name in kind.model_fields if name in value.model_fields_set}
     if isinstance(value, str) or not waits(value):
-        before = NOW.get(argument)
+        # A number was never `failures`, and means how many of them there may be.
+        before = NOW.get(
+            "max_failed" if argument == "failures" and isinstance(value, int | float) else argument
+        )
         remedy = f"Give a {kind.__name__}, or a dict of its arguments"
         if before is not None:
             remedy = f"Write {as_written(before)}"

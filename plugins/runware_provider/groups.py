@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import TaskGroup
+from airflow.sdk import TaskGroup, TriggerRule
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.job.shard_counts import LEAST_ROWS, SHARDS, check_counts
@@ -37,6 +37,15 @@ OF_ONE_TASK: Final = {
     "multiple_outputs": PUBLISH,
 }
 """Airflow's arguments that only one of the tasks gets: who waits for the dataset waits for `publish`."""
+OF_THE_OTHERS: Final[Mapping[str, Any]] = {
+    "trigger_rule": TriggerRule.ALL_SUCCESS,
+    "inlets": (),
+    "outlets": (),
+    "do_xcom_push": True,
+    "multiple_outputs": False,
+}
+"""What the other tasks get in their place, whatever `default_args` say: they need each other's results, and none of them
+publishes anything."""
 
 INSTEAD: Final = {
     "task_id": "Write group_id, and the tasks are called split, infer and publish",
@@ -80,7 +89,7 @@ def text_inference_group(  # noqa: PLR0913 - by keyword, each a fact of its own
     check_counts(shards=shards, shards_at_once=shards_at_once, least_rows=least_rows)
     group = TaskGroup(group_id, tooltip="One dataset, asked in shards", **_of_the_group(arguments))
     common = {
-        **{name: value for name, value in arguments.items() if name not in OF_ONE_TASK},
+        **{name: value for name, value in arguments.items() if name not in (*OF_ONE_TASK, "task_group")},
         "retries": _retries(group, arguments) if retries is None else retries,
         "retry_delay": retry_delay,
     }
@@ -103,13 +112,15 @@ def text_inference_group(  # noqa: PLR0913 - by keyword, each a fact of its own
 
 
 def _of_the_group(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the group belongs, if that is not the DAG around it."""
-    return {"dag": arguments["dag"]} if arguments.get("dag") is not None else {}
+    """Where the group belongs, if that is not the DAG or the group around it."""
+    places = {"dag": arguments.get("dag"), "parent_group": arguments.get("task_group")}
+    return {name: place for name, place in places.items() if place is not None}
 
 
 def _only(task: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that this task alone gets."""
-    return {name: value for name, value in arguments.items() if OF_ONE_TASK.get(name) == task}
+    """The arguments that this task alone gets, and what it gets in the place of those that another task alone gets."""
+    own = {name: value for name, value in arguments.items() if OF_ONE_TASK.get(name) == task}
+    return {name: value for name, value in OF_THE_OTHERS.items() if OF_ONE_TASK[name] != task} | own
 
 
 def _retries(group: TaskGroup, arguments: Mapping[str, Any]) -> int:

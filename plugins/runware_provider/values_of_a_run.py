@@ -33,7 +33,8 @@ def waits(value: object) -> bool:
         return any(waits(part) for part in value.values())
     if isinstance(value, list | tuple):
         return any(waits(part) for part in value)
-    return hasattr(value, "resolve")
+    # A path has a method of that name, too, and is no result of another task.
+    return hasattr(value, "resolve") and not isinstance(value, os.PathLike)
 
 
 def shape_waits(filters: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -220,3 +221,22 @@ def test_what_a_function_returns_is_held_to_the_same(
         text_inference_task(lambda: returned, task_id="ask", **NEEDED)()
     with pytest.raises(BadInput, match=message):
         raise run_task(dag, "ask").error
+
+
+def test_a_path_will_do_where_a_text_does(tmp_path: Path) -> None:
+    given = {"memory": Memory(state=tmp_path / "state"), "failures": {"dataset": tmp_path / "failed"}}  # type: ignore[arg-type]
+    task = TextInferenceOperator(
+        task_id="ask", source="in", destination="out", prompt="{{ record.body }}", **given
+    )
+    assert task.memory == {"state": str(tmp_path / "state")}
+    assert task.failures == {"dataset": str(tmp_path / "failed")}
+
+
+@pytest.mark.parametrize(
+    ("given", "instead"), [(20, "most"), (0.1, "most"), ("failed", "dataset"), (Path("failed"), "dataset")]
+)
+def test_what_was_given_for_failures_is_told_where_it_belongs_now(given: object, instead: str) -> None:
+    with pytest.raises(BadInput, match=rf"Write failures=Failures\({instead}=\.\.\.\)"):
+        TextInferenceOperator(
+            task_id="ask", source="in", destination="out", prompt="{{ record.body }}", failures=given
+        )

@@ -571,6 +571,42 @@ def test_arguments_of_the_dag_reach_all_tasks(group: Group) -> None:
     assert dag.get_task("read.infer").execution_timeout == timedelta(hours=1)
 
 
+def test_the_groups_own_default_arguments_reach_the_mapped_task_too(group: Group) -> None:
+    group.fill(RECORDS)
+    dag = group.dag(default_args={"budget": Budget(tokens=700, when_short="partial"), "model": "a:model@1"})
+    assert dag.get_task("read.infer").partial_kwargs["budget"]["tokens"] == 700
+    assert dag.get_task("read.infer").partial_kwargs["model"] == "a:model@1"
+
+
+def test_an_old_name_in_a_mapped_tasks_default_arguments_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"memory=Memory\(state=\.\.\.\)"):
+        InferShardOperator.partial(task_id="infer", default_args={"state": "elsewhere"})
+
+
+def test_what_only_one_task_may_have_reaches_no_other_from_default_arguments(group: Group) -> None:
+    told, late = Asset("told"), {"trigger_rule": "all_done", "do_xcom_push": False}
+    dag = group.dag({"default_args": {"outlets": [told], **late}})
+    split, infer, publish = (dag.get_task(f"read.{name}") for name in ("split", "infer", "publish"))
+    assert [list(task.outlets) for task in (split, infer, publish)] == [[], [], [told]]
+    assert [task.trigger_rule for task in (split, infer, publish)] == [
+        "all_done",
+        "all_success",
+        "all_success",
+    ]
+    assert [split.do_xcom_push, infer.partial_kwargs["do_xcom_push"], publish.do_xcom_push] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_group_stands_in_the_group_that_it_is_given(group: Group) -> None:
+    with DAG("dag", schedule=None) as dag:
+        outer = TaskGroup("outer")
+    text_inference_group(**group.arguments(dag=dag, task_group=outer))
+    assert set(dag.task_dict) == {"outer.read.split", "outer.read.infer", "outer.read.publish"}
+
+
 @pytest.mark.parametrize(
     ("at_once", "wished", "allowed", "each"),
     [(4, 1_000, None, 250), (100, 1_000, None, 250), (4, 1_000, 100, 25), (4, 3, None, 1)],

@@ -17,12 +17,14 @@ CODE = "reply_too_large"
 
 
 @pytest.mark.parametrize("delivery", ["poll", "sync"])
+@pytest.mark.parametrize("output_retries", [0, 1])
 async def test_an_answer_that_is_too_large_is_a_row_that_says_so_and_is_not_paid_for_again(
-    new_place: Callable[..., Any], delivery: str
+    new_place: Callable[..., Any], delivery: str, output_retries: int
 ) -> None:
+    wanted = {"delivery": delivery, "output_type": None, "answers": {"output_retries": output_retries}}
     place = new_place(faults=(Fault("reasoning_list", body=GIANT, contains="Shop 3 "),))
     place.fill(8)
-    manifest = await place.run(delivery=delivery, output_type=None)
+    manifest = await place.run(**wanted)
     assert manifest["outcomes"] == {"invalid": 1, "succeeded": 7}
     assert manifest["reasons"] == {CODE: 1}
     assert (manifest["cost_unreported"], manifest["paid_inferences"]) == (1, 8)
@@ -32,7 +34,7 @@ async def test_an_answer_that_is_too_large_is_a_row_that_says_so_and_is_not_paid
         row["error_message"]
         == "its answer came in a reply of more than 32 MB, and is not taken; it was billed"
     )
-    again = await place.run(delivery=delivery, output_type=None)
+    again = await place.run(**wanted)
     assert (again["paid_inferences"], place.executed()) == (0, 8)
 
 

@@ -266,3 +266,15 @@ async def test_rows_that_a_models_own_code_checks_are_always_gone_through(place:
 
 class Total(BaseModel):
     total: float | None
+
+
+async def test_rows_get_the_columns_of_folders_anew_where_the_source_is_named_otherwise(place: Any) -> None:
+    place.fill(["plain 1\nTotal: 1.50 EUR"])
+    source = place.root / "sales"
+    (source / "ds=1").mkdir(parents=True)
+    next(place.source.glob("*.parquet")).rename(source / "ds=1" / "a.parquet")
+    await place.run(source=str(source))
+    assert "ds" in place.rows()[0]
+    narrower = await place.run(source=str(source / "ds=1"))
+    assert (narrower["unchanged"], narrower["source"]) == (False, str(source / "ds=1"))
+    assert (narrower["paid_inferences"], "ds" in place.rows()[0]) == (0, False)

@@ -64,11 +64,17 @@ def number_or_nothing(value: object) -> object:
     return text_or_nothing(value.strip() if isinstance(value, str) else value)
 
 
+def _path_or_nothing(value: object) -> object:
+    """A path of `pathlib` will do, and what a template renders to."""
+    as_text = getattr(value, "__fspath__", None)
+    return text_or_nothing(value if as_text is None else as_text())
+
+
 Hundredths = Annotated[float, AfterValidator(_in_hundredths)]
 Text = Annotated[str, AfterValidator(not_blank)]
 PlainJson = Annotated[dict[str, Any], AfterValidator(_plain_json)]
 WholeNumber = Annotated[int, BeforeValidator(_no_switch)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Place = Annotated[str | None, BeforeValidator(text_or_nothing)]
+Place = Annotated[str | None, BeforeValidator(_path_or_nothing)]
 """A path or URL, or none."""

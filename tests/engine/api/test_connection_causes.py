@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import errno
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from runware_provider.engine.api.client import Client, Lost, NotSent
 from runware_provider.engine.api.connection_causes import cause_of
 from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import Unreachable
-from tests.raw_server import raw_server
+from tests.raw_server import raw_server, self_signed
 
 if TYPE_CHECKING:
     import asyncio
@@ -50,21 +45,6 @@ async def told_of(base_url: str, timeout_s: float = 5) -> NotSent | Lost:
     assert str(failed.value) in unreachable.value.reason
     assert failed.value.remedy in unreachable.value.remedy
     return failed.value
-
-
-def self_signed(folder: Path) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + dt.timedelta(days=1))
-    certificate = builder.sign(key, hashes.SHA256())
-    path = folder / "server.pem"
-    plain = serialization.NoEncryption()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    path.write_bytes(pem + certificate.public_bytes(serialization.Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context
 
 
 async def test_nobody_listens() -> None:

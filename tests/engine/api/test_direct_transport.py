@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,14 @@ import pytest
 
 from runware_provider.engine.api import direct_transport
 from runware_provider.engine.api.client import Client, Lost, NotSent
+from runware_provider.engine.api.direct_transport import RIGHT, DirectTransport
 from runware_provider.engine.api.proxies import proxy_for
 from runware_provider.engine.endpoint import Endpoint
-from tests.raw_server import raw_server
+from tests.raw_server import raw_server, self_signed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
 KEY = "key-of-the-tests-0123456789"
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
@@ -226,3 +229,71 @@ def test_a_proxy_that_cannot_be_used_is_refused(named: str, monkeypatch: pytest.
 def test_without_a_proxy_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
     assert proxy_for("https://api.example/v1") is None
+
+
+# the same over TLS, where what was encrypted lies in a transport of its own
+
+
+@contextlib.asynccontextmanager
+async def encrypted(
+    folder: Path, *, replies_after_s: float = 0.0, reads: asyncio.Event | None = None
+) -> AsyncIterator[tuple[str, DirectTransport, list[bytearray]]]:
+    """A server that answers each request; its URL, a transport that trusts it, and the bytes of each of its connections."""
+    connections: list[bytearray] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        got, answered = bytearray(), 0
+        connections.append(got)
+        with contextlib.suppress(ConnectionError):
+            if reads is not None:
+                await reads.wait()
+            while piece := await reader.read(2**20):
+                got += piece
+                if got.count(b"\r\n\r\n[") > answered and got.endswith(b"]"):
+                    answered += 1
+                    await asyncio.sleep(replies_after_s)
+                    writer.write(REPLY)
+        writer.close()
+
+    async with raw_server(serve, ssl=self_signed(folder)) as port:
+        trusted = ssl.create_default_context(cafile=folder / "server.pem")
+        trusted.check_hostname = False
+        transport = DirectTransport(connections=4, trusted=trusted, undelivered_s=30)
+        try:
+            yield f"https://127.0.0.1:{port}/v1", transport, connections
+        finally:
+            await transport.aclose()
+
+
+async def sent(transport: DirectTransport, url: str, body: bytes, right_s: float) -> int:
+    """Send a request, and read its reply to the end; returns its status."""
+    extensions = {"timeout": httpx.Timeout(20).as_dict(), RIGHT: lambda: right_s}
+    response = await transport.handle_async_request(
+        httpx.Request("POST", url, content=body, extensions=extensions)
+    )
+    await response.aread()
+    await response.aclose()
+    return response.status_code
+
+
+async def test_over_tls_requests_share_a_connection(tmp_path: Path) -> None:
+    async with encrypted(tmp_path) as (url, transport, connections):
+        assert [await sent(transport, url, b"[%d]" % number, 30) for number in range(30)] == [200] * 30
+        assert len(connections) == 1
+
+
+async def test_over_tls_a_reply_may_come_after_the_right_to_send_has_ended(tmp_path: Path) -> None:
+    async with encrypted(tmp_path, replies_after_s=0.4) as (url, transport, _):
+        assert [await sent(transport, url, b"[%d]" % number, 0.2) for number in range(4)] == [200] * 4
+
+
+async def test_over_tls_what_is_not_handed_over_when_the_right_ends_goes_nowhere(tmp_path: Path) -> None:
+    reads = asyncio.Event()
+    async with encrypted(tmp_path, reads=reads) as (url, transport, connections):
+        body = b"[" + b"1" * 40_000_000 + b"]"
+        with pytest.raises(httpx.TransportError):
+            await sent(transport, url, body, 0.5)
+        reads.set()
+        while not connections:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.01)
+    assert len(connections[0]) < len(body)

@@ -121,9 +121,18 @@ def test_what_names_no_account_is_refused_without_quoting_it(text: str) -> None:
 
 def test_the_environments_connection_string_counts_where_nothing_else_is_said() -> None:
     environment = {"AZURE_STORAGE_CONNECTION_STRING": PORTAL}
-    assert from_environment({"give_up_s": "1"}, environment)["account"] == "acc"
-    assert from_environment({"account": "own"}, environment) == {"account": "own"}
-    assert from_environment({}, {}) == {}
+    in_its_account = object_place("abfs://lake@acc.dfs.core.chinacloudapi.cn/a")
+    assert from_environment(AZURE, {"give_up_s": "1"}, environment)["account"] == "acc"
+    assert from_environment(in_its_account, {}, environment)["key"] == "a2V5=="
+    assert from_environment(AZURE, {"account": "own"}, environment) == {"account": "own"}
+    assert from_environment(AZURE, {}, {}) == {}
+    assert from_environment(GOOGLE, {}, environment) == {}
+
+
+def test_the_environments_connection_string_says_nothing_of_another_account() -> None:
+    environment = {"AZURE_STORAGE_CONNECTION_STRING": PORTAL}
+    options = from_environment(NAMED, {}, environment)
+    assert config_of(located(NAMED, options, environment), options) == {"account_name": "named"}
 
 
 @pytest.mark.parametrize(

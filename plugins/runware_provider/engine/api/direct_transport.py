@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 RIGHT = "right_to_send_s"
 """The extension of a request that says for how many seconds it may still be sent, whenever it is called; 0 or less where it
 may not. A request without it may be sent at any time."""
+LOOK_EVERY_S = 0.01
+"""At what is not handed over yet, with TLS."""
 _NOTHING_AFTER_DEATH = struct.pack("ii", 1, 0)
 """Of SO_LINGER: when a connection is closed, what was not handed over goes nowhere, also when the process was killed."""
 
@@ -76,8 +78,11 @@ class DirectTransport(httpx.AsyncBaseTransport):
                 data=body,
                 # A redirect would take the key to wherever it leads.
                 allow_redirects=False,
+                # `connect` bounds the wait for a connection as a whole: names, each of several addresses, TLS.
                 timeout=aiohttp.ClientTimeout(
-                    sock_connect=timeout.get("connect"), sock_read=timeout.get("read")
+                    connect=timeout.get("connect"),
+                    sock_connect=timeout.get("connect"),
+                    sock_read=timeout.get("read"),
                 ),
                 proxy=self._proxy,
             )
@@ -141,12 +146,10 @@ class _Body(Payload):
             await writer.write(self._content)
             return
         self._bound_delivery(transport.get_extra_info("socket"))
-        # What the operating system has not taken yet lies in this process: `drain` waits until nothing does.
-        transport.set_write_buffer_limits(high=0)
         try:
             async with asyncio.timeout(left_s if self._left_s is not None else None):
                 await writer.write(self._content)
-                await writer.drain()
+                await _handed_over(transport, writer)
         except BaseException:
             # To close it would go on handing over what still lies here.
             transport.abort()
@@ -164,6 +167,20 @@ class _Body(Payload):
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             milliseconds = int(1000 * self._undelivered_s)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
+
+async def _handed_over(transport: asyncio.WriteTransport, writer: AbstractStreamWriter) -> None:
+    """Wait until the operating system has taken all that was written; until then it lies in this process."""
+    encrypted = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    if encrypted is None:
+        transport.set_write_buffer_limits(high=0)
+        await writer.drain()
+        return
+    # With TLS what was encrypted lies in a transport below, which nobody can wait for: `drain` does not count it, and with
+    # a limit of 0 it would wait for the reply.
+    await writer.drain()
+    while encrypted.get_write_buffer_size():  # noqa: ASYNC110 - it has no event
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 class _ReplyStream(httpx.AsyncByteStream):

@@ -125,8 +125,11 @@ class Pace:
     def accepted(self, count: int, under_way: int, now: float) -> None:
         """The API took so many; with them so many are under way."""
         self._most_accepted = max(self._most_accepted, under_way)
-        if self._ceiling.accepted(under_way) and self._steering is not None:
-            self._probe_at = now + BETWEEN_PROBES * self._steering.usual.latency_s
+        if self._ceiling.accepted(under_way):
+            # There was room for so many, whatever was refused before.
+            self._window = max(self._window, float(min(under_way, self._most)))
+            if self._steering is not None:
+                self._probe_at = now + BETWEEN_PROBES * self._steering.usual.latency_s
         behind_the_first = self._steering is None and self._cohort.closed
         cohort = self._second if behind_the_first else self._cohort
         if under_way >= FULL * int(self._window):

@@ -19,6 +19,7 @@ from runware_provider.engine.exchange.effects import Effects, Ended, trouble_of
 from runware_provider.engine.exchange.inference import Phase
 from runware_provider.engine.exchange.latencies import Latencies
 from runware_provider.engine.exchange.patience import Patience
+from runware_provider.engine.outcome.follow_up import NOT_TAKEN
 from runware_provider.engine.spending.picodollars import as_kept
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Limits
 
 MESSAGE_CHARS = 500
-NOT_TAKEN = "reply_too_large"
-"""The code of an answer that is larger than is taken, so that nothing of it is kept."""
 
 
 class Transitions:

@@ -65,10 +65,16 @@ def bytes_of(ranges: Iterable[FileRange], files: Sequence[SourceFile]) -> int:
     return round(sum(part.rows * weights[part.path] for part in ranges))
 
 
+def _named(file: SourceFile) -> list[object]:
+    """What names a file's rows; with the columns that its folders give them, where there are any."""
+    named: list[object] = [file.path, file.rows, file.digest]
+    return [*named, list(file.partition)] if file.partition else named
+
+
 def split_id(files: Sequence[SourceFile], shards: Sequence[Sequence[FileRange]]) -> str:
     """What names a split: another one for other files, other contents or other cuts."""
     told = {
-        "files": [[file.path, file.rows, file.digest] for file in files],
+        "files": [_named(file) for file in files],
         "shards": [[asdict(part) for part in shard] for shard in shards],
     }
     return hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=6).hexdigest()

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from runware_provider import __version__
 from runware_provider.engine.dataset.publish import restate, stands
 from runware_provider.engine.dataset.published_manifest import read_manifest, shows_forgotten
+from runware_provider.engine.dataset.schema_text import schema_text
 from runware_provider.engine.job.cutting import split_id
 from runware_provider.engine.job.prepare import failures_state
 from runware_provider.engine.job.progress import Progress
@@ -60,6 +61,7 @@ def made_of(prepared: Prepared, generation: int, newest_segment: int) -> str | N
         [file.stamp for file in files],
         prepared.digests,
         digest_of_rows(spec),
+        schema_text(prepared.output_schema),
         repr((spec.failures.most, spec.publish.on_empty, spec.partition)),
         generation,
         newest_segment,
@@ -130,6 +132,7 @@ def _told(job: OpenedJob, sums: Sums, before: Mapping[str, Any]) -> dict[str, An
     clock, fresh = job.clock(), sums.totals("fresh")
     return {
         **before,
+        "source": job.prepared.spec.source,
         "started_at": clock.started_at,
         "finished_at": clock.finished_at,
         "duration_s": clock.duration_s,

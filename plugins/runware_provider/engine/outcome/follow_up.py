@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from runware_provider.engine.api.replies import decode
 from runware_provider.engine.api.request_bodies import FollowUp
@@ -136,13 +136,19 @@ def output_retry_after(answers: Sequence[Judgement], policy: Policy) -> OutputRe
     return output_retry
 
 
+NOT_TAKEN: Final = "reply_too_large"
+"""The code of an answer that came in a reply larger than anything is taken."""
+
+
 def _to_be_shown(answer: Judgement) -> bool:
     """Whether seeing its errors may help: with no more room than before it would be cut off again."""
     # It fits, and may be a slip all the same: its author may say it again.
     if answer.doubt is not None:
         return True
     was_cut_off = answer.facts.get("finish_reason") == "length"
-    return answer.outcome is Outcome.INVALID and not was_cut_off
+    # There is nothing to show of an answer that was not taken, and the next one would be as large.
+    was_taken = answer.facts.get("error_code") != NOT_TAKEN
+    return answer.outcome is Outcome.INVALID and was_taken and not was_cut_off
 
 
 def last_word(

@@ -70,7 +70,7 @@ class ObstoreClient:
         renew: Callable[[], Mapping[str, str]] | None = None,
         back_off: tenacity.wait.wait_base = BACK_OFF,
     ) -> None:
-        options = from_environment(options, os.environ) if place.kind == "azure" else options
+        options = from_environment(place, options, os.environ)
         self.place = located(place, options, os.environ)
         self._google = place.kind == "google"
         self._renew = renew

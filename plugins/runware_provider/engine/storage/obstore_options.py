@@ -72,16 +72,22 @@ def located(place: ObjectPlace, options: Mapping[str, str], environment: Mapping
     return replace(place, account=account, cloud=place.cloud or (named["cloud"] if named else PUBLIC_CLOUD))
 
 
-def from_environment(options: Mapping[str, str], environment: Mapping[str, str]) -> Mapping[str, str]:
+def from_environment(
+    place: ObjectPlace, options: Mapping[str, str], environment: Mapping[str, str]
+) -> Mapping[str, str]:
     """The options, those of Azure's connection string where there are no others.
 
     Raises:
         BadInput: that string cannot be read.
     """
     text = environment.get(CONNECTION_STRING)
-    if not text or options.get("account"):
+    if place.kind != "azure" or not text or options.get("account"):
         return options
-    return {**of_connection_string(text, CONNECTION_STRING), **options}
+    in_the_string = of_connection_string(text, CONNECTION_STRING)
+    # Its endpoint and its key are those of its own account: they would lead the requests for another one astray.
+    if place.account and place.account != in_the_string["account"]:
+        return options
+    return {**in_the_string, **options}
 
 
 def of_connection_string(text: str, field: str) -> dict[str, str]:
