@@ -71,8 +71,8 @@ def per_ten_thousand(row: Row) -> float:
 
 
 def is_bounded(case: Row) -> bool:
-    """Whether the slots of a case are few enough that a job could fill them."""
-    return bool(case["case"]["slots"] < case["case"]["rows"])
+    """Whether a case has so many slots, and not as many as anybody wants."""
+    return case["case"]["slots"] is not None
 
 
 def busy(case: Row) -> float:

@@ -12,6 +12,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+import bench
+import capacity
 import contenders
 import figure_charts
 import figure_tables
@@ -43,6 +45,24 @@ def test_the_engine_is_measured_and_shown_where_nobody_is_beside_it(tmp_path: Pa
         "rows.svg",
         "shares.svg",
     }
+
+
+def test_capacity_is_measured_and_shown_with_so_many_slots_and_with_any_number() -> None:
+    cases = [
+        capacity.Case(name=name, slots=slots, latency_s=0.05, rows=20)
+        for name, slots in (("four", 4), ("any", None))
+    ]
+    rows = json.loads(json.dumps([capacity.measure(case) for case in cases]))
+    four, as_many_as_wanted = figure_tables.capacity(rows).splitlines()[-2:]
+    assert four.startswith("| four")
+    assert "no bound" in as_many_as_wanted
+    assert "no bound" not in four
+    assert "four" in figure_charts.all_of({"parts": {"capacity": rows}})["capacity"]
+
+
+def test_the_cases_of_capacity_that_are_measured_are_there() -> None:
+    known = {case.name for case in capacity.CASES}
+    assert set(bench.CAPACITY) | set(bench.CAPACITY_QUICKLY) <= known
 
 
 def test_the_page_says_what_the_figures_beside_it_say() -> None:
