@@ -147,7 +147,7 @@ def _kinds(root: type[errors.EngineError]) -> list[type[errors.EngineError]]:
 
 
 def _made(kind: type[errors.EngineError], words: str) -> BaseException:
-    return kind(words, words, words) if kind is errors.BadInput else kind(words)
+    return kind(words, words, words) if issubclass(kind, errors.BadInput) else kind(words)
 
 
 OURS = [kind for kind in _kinds(errors.EngineError) if kind.__module__ == errors.__name__]
