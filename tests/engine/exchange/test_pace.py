@@ -275,3 +275,12 @@ def test_a_first_cohort_that_is_never_answered_is_not_waited_for() -> None:
             pace.answered(USUAL_S, (wave + 1) * USUAL_S)
         pace.look((wave + 1) * USUAL_S)
     assert pace.window > START
+
+
+def test_a_refusal_while_nothing_is_under_way_holds_the_window_only_until_more_is_accepted() -> None:
+    pace = Pace(10_000)
+    pace.refused(5, 0)
+    assert pace.window == 1
+    # The same five are sent again, whatever the window is, and this time there is room.
+    pace.accepted(5, 5, now=1.0)
+    assert pace.window == 5
