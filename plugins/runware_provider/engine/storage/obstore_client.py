@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
 import obstore
@@ -28,6 +28,7 @@ from runware_provider.engine.storage.obstore_stores import (
     listed,
     size_and_version,
 )
+from runware_provider.engine.storage.renewing import Renewing
 from runware_provider.engine.storage.tries import BACK_OFF, bounded_tries
 
 if TYPE_CHECKING:
@@ -73,9 +74,7 @@ class ObstoreClient:
         options = from_environment(place, options, os.environ)
         self.place = located(place, options, os.environ)
         self._google = place.kind == "google"
-        self._renew = renew
-        self._renewing = threading.Lock()
-        self._stores = connected(self.place, options)
+        self._stores = Renewing(partial(connected, self.place), options, renew, _has_expired)
         self._retrying = bounded_tries(_passes, code, options, back_off)
 
     def __repr__(self) -> str:
@@ -150,7 +149,7 @@ class ObstoreClient:
     def _ask(self, path: str, ask: Callable[[Stores], T]) -> T:
         forked_runtime.use(path)
         try:
-            answer: T = self._retrying(self._with_fresh_credentials, ask)
+            answer: T = self._retrying(self._stores.ask, ask)
         except FOREIGN as error:
             said = heard(error)
         else:
@@ -158,21 +157,12 @@ class ObstoreClient:
         if not names_the_missing(said):
             # It may be the bucket; a listing's answer says so.
             self._ask(path, lambda stores: listed(stores.exact, _NOWHERE, recursive=False))
-        raise as_os_error(
-            said, self.place.bucket, path
-        )  # not beside the error, which quotes the store at length
+        # Not beside the error, which quotes the store at length.
+        raise as_os_error(said, self.place.bucket, path)
 
-    def _with_fresh_credentials(self, ask: Callable[[Stores], T]) -> T:
-        stores = self._stores
-        try:
-            return ask(stores)
-        except FOREIGN as error:
-            if self._renew is None or not has_expired(heard(error)):
-                raise
-        with self._renewing:
-            if self._stores is stores:
-                self._stores = connected(self.place, self._renew())
-        return ask(self._stores)
+
+def _has_expired(error: Exception) -> bool:
+    return isinstance(error, FOREIGN) and has_expired(heard(error))
 
 
 def _passes(error: BaseException) -> bool:

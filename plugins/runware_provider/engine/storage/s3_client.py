@@ -7,7 +7,6 @@ import errno
 import hashlib
 import io
 import os
-import threading
 from contextlib import closing
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar, cast
@@ -24,6 +23,7 @@ from runware_provider.engine.storage.object_client import (
     Content,
     Listed,
 )
+from runware_provider.engine.storage.renewing import Renewing
 from runware_provider.engine.storage.s3_errors import EXPIRED, FOREIGN, as_os_error, code, passes
 from runware_provider.engine.storage.tries import BACK_OFF, bounded_tries
 
@@ -89,9 +89,7 @@ class S3Client:
         back_off: tenacity.wait.wait_base = BACK_OFF,
     ) -> None:
         self.bucket = bucket
-        self._renew = renew
-        self._renewing = threading.Lock()
-        self._boto = _connect(bucket, options)
+        self._boto = Renewing(partial(_connect, bucket), options, renew, _has_expired)
         self._retrying = bounded_tries(passes, code, options, back_off)
 
     def __repr__(self) -> str:
@@ -170,24 +168,16 @@ class S3Client:
     def _ask(self, path: str, ask: Callable[[Boto], T]) -> T:
         try:
             with our_request():
-                answer: T = self._retrying(self._with_fresh_credentials, ask)
+                answer: T = self._retrying(self._boto.ask, ask)
         except FOREIGN as error:
             meant = as_os_error(error, self.bucket, path)
         else:
             return answer
         raise meant  # not beside the foreign error, which quotes the store at length
 
-    def _with_fresh_credentials(self, ask: Callable[[Boto], T]) -> T:
-        boto = self._boto
-        try:
-            return ask(boto)
-        except FOREIGN as error:
-            if self._renew is None or code(error) not in EXPIRED:
-                raise
-        with self._renewing:
-            if self._boto is boto:
-                self._boto = _connect(self.bucket, self._renew())
-        return ask(self._boto)
+
+def _has_expired(error: Exception) -> bool:
+    return isinstance(error, FOREIGN) and code(error) in EXPIRED
 
 
 def _md5_of(body: BinaryIO) -> bytes:
