@@ -6,8 +6,7 @@ import errno
 import logging
 import subprocess
 import sys
-import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import tenacity
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,70 +25,23 @@ from runware_provider.engine.storage.obstore_storage import ObstoreStorage
 from tests.azure.server import ACCOUNT, KEY
 from tests.google.server import TOKEN, shared_google
 from tests.s3.proxy import (
-    CutBody,
     FaultProxy,
-    Hold,
     IgnoreConditions,
     LoseReply,
-    LoseRequest,
     Refuse,
     SeemsEmpty,
-    SendTwice,
     StaleListing,
 )
-from tests.store_servers import server_of
+from tests.store_bench import AT_ONCE, Bench, a_bench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.store_servers import StoreServer
 
 PROJECT = Path(__file__).resolve().parents[3]
-AT_ONCE = tenacity.wait_none()
 ONE_TRY = {"give_up_s": "0"}
 UNTIL_REFUSED = {"give_up_s": "0.05"}
 SERVERS = ("google", "azure")
-
-
-@dataclass
-class Bench:
-    """A fresh bucket behind a proxy."""
-
-    name: str
-    server: StoreServer
-    proxy: FaultProxy
-    url: str
-
-    @property
-    def folder(self) -> str:
-        return f"{self.url}/state"
-
-    @property
-    def path(self) -> str:
-        return f"{self.url}/state/job.json"
-
-    def options(self, **more: str) -> dict[str, str]:
-        return {**self.server.options(endpoint=self.proxy.endpoint_url), **more}
-
-    def client(self, url: str = "", **options: str) -> ObstoreClient:
-        return ObstoreClient(object_place(url or self.url), self.options(**options), back_off=AT_ONCE)
-
-    def storage(self, url: str = "", **options: str) -> ObstoreStorage:
-        client = self.client(url, **options)
-        return ObstoreStorage(client.place, client=client)
-
-    def asked(self) -> list[str]:
-        return [seen.request.method for seen in self.proxy.seen]
-
-    def fetched(self) -> int:
-        return sum(len(seen.reply.body) for seen in self.proxy.seen if seen.reply is not None)
-
-
-def a_bench(name: str) -> Iterator[Bench]:
-    server = server_of(name)
-    below = f"/{ACCOUNT}" if name == "azure" else ""
-    with FaultProxy(server.endpoint_url, below) as proxy:
-        yield Bench(name, server, proxy, server.new_place())
 
 
 @pytest.fixture(params=SERVERS)
@@ -137,37 +88,6 @@ def test_a_file_whose_creation_was_not_answered_is_known_to_be_ours(bench, stora
     assert bench.asked() == ["PUT", "PUT", "GET"]
 
 
-def test_a_creation_that_came_after_anothers_is_not_ours_though_its_reply_is_lost(storage, proxy, path):
-    storage.create_new(path, b"theirs")
-    proxy.add(LoseReply(), method="PUT", times=1)
-    assert not storage.create_new(path, b"ours")
-    assert storage.read(path) == b"theirs"
-
-
-def test_a_replacement_whose_reply_was_lost_is_known_to_be_ours(storage, proxy, path):
-    storage.create_new(path, b"one")
-    _, version = storage.read_versioned(path)
-    proxy.add(LoseReply(), method="PUT", times=1)
-    assert storage.replace_if(path, b"two", version)
-    assert storage.read(path) == b"two"
-
-
-def test_a_replacement_that_lost_the_race_is_not_ours_though_its_reply_is_lost(storage, proxy, path):
-    storage.create_new(path, b"one")
-    _, version = storage.read_versioned(path)
-    storage.replace_if(path, b"theirs", version)
-    proxy.add(LoseReply(), method="PUT", times=1)
-    assert not storage.replace_if(path, b"ours", version)
-    assert storage.read(path) == b"theirs"
-
-
-def test_a_copy_whose_reply_was_lost_is_made_again(storage, proxy, folder, path):
-    storage.create_new(path, b"part")
-    proxy.add(LoseReply(), method="PUT", times=1)
-    storage.copy(path, f"{folder}/copy")
-    assert storage.read(f"{folder}/copy") == b"part"
-
-
 def test_a_copy_never_passes_through_this_process(storage, proxy, folder, path):
     storage.create_new(path, b"part" * 1000)
     before = len(proxy.seen)
@@ -175,13 +95,6 @@ def test_a_copy_never_passes_through_this_process(storage, proxy, folder, path):
     asked = [seen.request for seen in proxy.seen[before:]]
     assert [request.body for request in asked if request.method == "PUT"] == [b""]
     assert {request.method for request in asked} <= {"PUT", "HEAD"}
-
-
-def test_a_store_that_does_not_copy_is_written_to(storage, proxy, folder, path):
-    storage.create_new(path, b"part")
-    proxy.add(Refuse(501), method="PUT", times=1)
-    storage.copy(path, f"{folder}/copy")
-    assert storage.read(f"{folder}/copy") == b"part"
 
 
 def test_a_long_file_is_sent_in_pieces_and_whole_however_often_one_is_sent(storage, proxy, path):
@@ -202,37 +115,12 @@ def test_a_deletion_whose_reply_was_lost_is_done(storage, proxy, path):
     assert not storage.exists(path)
 
 
-def test_a_write_that_something_on_the_way_repeats_is_ours(storage, proxy, path):
-    proxy.add(SendTwice(), method="PUT", times=1)
-    assert storage.create_new(path, b"ours")
-
-
-def test_a_request_that_never_arrived_is_sent_again(storage, proxy, path):
-    proxy.add(LoseRequest(), times=2)
-    assert storage.create_new(path, b"ours")
-    assert storage.read(path) == b"ours"
-
-
 def test_a_write_that_cannot_be_checked_is_an_error_and_neither_true_nor_false(bench, proxy, path):
     storage = bench.storage(**UNTIL_REFUSED)
     storage.create_new(path, b"theirs")
     proxy.add(Refuse(503), method="GET")
     with pytest.raises(OSError, match="503 SlowDown"):
         storage.create_new(path, b"ours")
-
-
-def test_a_body_that_breaks_off_is_read_again_and_never_taken_for_all(storage, proxy, path):
-    storage.create_new(path, b"0123456789")
-    proxy.add(CutBody(after=3), method="GET", times=2)
-    assert storage.read(path) == b"0123456789"
-    proxy.add(CutBody(after=3), method="GET", times=1)
-    assert storage.open(path).read() == b"0123456789"
-
-
-def test_a_listing_that_breaks_off_is_asked_for_again(storage, proxy, folder, path):
-    storage.create_new(path, b"")
-    proxy.add(CutBody(after=200), method="LIST", times=2)
-    assert [entry.path for entry in storage.list(folder)] == [path]
 
 
 def test_a_conflict_that_decides_nothing_is_no_object_that_exists(storage, proxy, path):
@@ -341,21 +229,6 @@ def test_every_listing_asks_the_store_anew(bench, storage, proxy, folder, path):
     assert bench.asked() == ["GET"] * 3
 
 
-def test_a_slow_listing_holds_up_nothing_else(storage, proxy, folder, path):
-    storage.create_new(path, b"x")
-    hold = Hold()
-    proxy.add(hold, method="LIST", times=1)
-    found: list[str] = []
-    lister = threading.Thread(target=lambda: found.extend(entry.path for entry in storage.list(folder)))
-    lister.start()
-    assert hold.reached.wait(30)
-    assert storage.read(path) == b"x"
-    assert not found
-    hold.release.set()
-    lister.join()
-    assert found == [path]
-
-
 def test_marks_of_folders_are_no_files(google):
     storage = google.storage()
     inner = f"{google.folder}/inner/a"
@@ -426,19 +299,6 @@ def test_a_store_that_ignores_only_the_condition_of_a_swap_is_refused(google):
     google.proxy.add(IgnoreConditions(), method="PUT", skip=2)
     with pytest.raises(BadInput, match="does not refuse to replace what has changed"):
         google.storage().check_conditions(google.folder)
-
-
-@pytest.mark.parametrize("status", [501, 405])
-def test_a_store_that_does_not_implement_them_is_refused(storage, proxy, folder, status):
-    proxy.add(Refuse(status, "NotImplemented"), conditional=True)
-    with pytest.raises(BadInput, match="knows no conditional writes"):
-        storage.check_conditions(folder)
-
-
-def test_lost_replies_do_not_make_a_good_store_a_bad_one(storage, proxy, folder):
-    proxy.add(LoseReply(), method="PUT", times=1)
-    proxy.add(LoseReply(), method="PUT", skip=2, times=1)
-    storage.check_conditions(folder)
 
 
 def test_a_store_that_throttles_is_not_refused_for_good(bench, proxy, folder):
@@ -669,14 +529,6 @@ def test_any_range_is_what_it_is_in_the_whole(long_object, reads):
     for start, length in reads:
         reader.seek(start)
         assert reader.read(length) == data[start : start + length]
-
-
-@pytest.mark.parametrize("size", [0, 1, TAIL_BYTES - 1, TAIL_BYTES, TAIL_BYTES + 1])
-def test_objects_of_every_size_are_read_whole(storage, path, size):
-    storage.create_new(path, b"x" * size)
-    with storage.open(path) as file:
-        assert file.size() == size
-        assert file.read() == b"x" * size
 
 
 def test_an_empty_object_is_opened_where_the_store_has_no_range_for_it(google):
