@@ -4,29 +4,26 @@
 
 Three processes are measured one after the other against the same local API server, by the operating system's account
 of each: the engine (plan, ledger, 50 tasks a POST, polling, schema check, Parquet out), the engine again on the
-finished job (nothing to pay), and a loop that does no more than one aiohttp POST per record with sync delivery, 100
-at once, and counts the answers; for that one, install aiohttp, which the project itself does not need.
+finished job (nothing to pay), and `bare_loop.py`, 100 at once.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import importlib.util
 import json
 import subprocess
 import sys
 import tempfile
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from measured import KEY, SCHEMA, Processes, body, engine, local_server
+from measured import SCHEMA, Processes, body, engine, local_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 AT_ONCE = 100
+BARE_LOOP = Path(__file__).with_name("bare_loop.py")
 
 
 def main() -> None:
@@ -36,14 +33,10 @@ def main() -> None:
     )
     parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--skip-loop", action="store_true", help="measure the engine only")
-    parser.add_argument("--loop", metavar="URL", help=argparse.SUPPRESS)
     parser.add_argument("--write", metavar="FILE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.write:
         _write(options.write, options.records)
-        return
-    if options.loop:
-        asyncio.run(_loop(options.loop, options.records))
         return
     with tempfile.TemporaryDirectory() as folder:
         _measure(Path(folder), options.records, loop=not options.skip_loop)
@@ -61,9 +54,10 @@ def _measure(folder: Path, records: int, *, loop: bool) -> None:
         run += ["--max-outstanding", "5000"]
         first = _timed("engine, all to pay", processes, run, records)
         _timed("engine, nothing to pay", processes, run, records)
-        if loop and importlib.util.find_spec("aiohttp"):
-            again = [sys.executable, __file__, "--records", str(records), "--loop", server.url]
-            bare = _timed("bare aiohttp loop", processes, again, records)
+        if loop:
+            asks = [sys.executable, str(BARE_LOOP), "--url", server.url, "--records", str(records)]
+            asks += ["--at-once", str(AT_ONCE)]
+            bare = _timed("bare aiohttp loop", processes, asks, records)
             print(f"engine / bare loop, processor time: {first / bare:.2f}")
 
 
@@ -85,38 +79,6 @@ def _write(source: str, records: int) -> None:
     pq.write_table(
         pa.table({"id": range(records), "body": [body(number) for number in range(records)]}), source
     )
-
-
-def _task(number: int) -> bytes:
-    task = {
-        "taskType": "textInference",
-        "taskUUID": str(uuid.uuid4()),
-        "model": "deepseek-v4-pro",
-        "messages": [{"role": "user", "content": f"Classify: {body(number)}"}],
-        "tools": [{"type": "function", "name": "answer", "description": "The answer", "schema": SCHEMA}],
-        "toolChoice": {"type": "tool", "name": "answer"},
-        "deliveryMethod": "sync",
-        "includeCost": True,
-    }
-    return json.dumps([task]).encode()
-
-
-async def _loop(url: str, records: int) -> None:
-    import aiohttp  # noqa: PLC0415 - the benchmark runs without it, then without this part
-
-    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
-    numbers = iter(range(records))
-    answered = 0
-    async with aiohttp.ClientSession(headers=headers) as client:
-
-        async def work() -> None:
-            nonlocal answered
-            for number in numbers:
-                async with client.post(url, data=_task(number)) as reply:
-                    answered += len((await reply.json())["data"])
-
-        await asyncio.gather(*(work() for _ in range(AT_ONCE)))
-    assert answered == records
 
 
 if __name__ == "__main__":
