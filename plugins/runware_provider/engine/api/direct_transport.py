@@ -146,10 +146,11 @@ class _Body(Payload):
             await writer.write(self._content)
             return
         self._bound_delivery(transport.get_extra_info("socket"))
+        below = _below_encryption(transport)
         try:
             async with asyncio.timeout(left_s if self._left_s is not None else None):
                 await writer.write(self._content)
-                await _handed_over(transport, writer)
+                await _handed_over(transport, below, writer)
         except BaseException:
             # To close it would go on handing over what still lies here.
             transport.abort()
@@ -169,17 +170,25 @@ class _Body(Payload):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
 
-async def _handed_over(transport: asyncio.WriteTransport, writer: AbstractStreamWriter) -> None:
+def _below_encryption(transport: asyncio.WriteTransport) -> asyncio.WriteTransport | None:
+    """What carries the encrypted bytes of a connection; None for one without TLS. asyncio has no public way to it."""
+    if transport.get_extra_info("ssl_object") is None:
+        return None
+    below: asyncio.WriteTransport = transport._ssl_protocol._transport  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+    return below
+
+
+async def _handed_over(
+    transport: asyncio.WriteTransport, below: asyncio.WriteTransport | None, writer: AbstractStreamWriter
+) -> None:
     """Wait until the operating system has taken all that was written; until then it lies in this process."""
-    encrypted = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
-    if encrypted is None:
+    if below is None:
         transport.set_write_buffer_limits(high=0)
         await writer.drain()
         return
-    # With TLS what was encrypted lies in a transport below, which nobody can wait for: `drain` does not count it, and with
-    # a limit of 0 it would wait for the reply.
+    # With TLS `drain` counts only what is not encrypted yet, and with a limit of 0 it would wait for the reply.
     await writer.drain()
-    while encrypted.get_write_buffer_size():  # noqa: ASYNC110 - it has no event
+    while below.get_write_buffer_size():  # noqa: ASYNC110 - it has no event
         await asyncio.sleep(LOOK_EVERY_S)
 
 
