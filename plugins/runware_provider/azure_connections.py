@@ -40,28 +40,33 @@ def azure_options(connection: Connection) -> StoreOptions:
     if extra.get("connection_string"):
         text = str(extra["connection_string"])
         return StoreOptions(of_connection_string(text, name_of(connection.conn_id)))
-    found = {**_place(connection, extra), **_credentials(connection, extra)}
-    return options_with(found)
+    return options_with({**_place(connection, extra), **_credentials(connection, extra)})
 
 
 def _place(connection: Connection, extra: Mapping[str, Any]) -> dict[str, Any]:
-    host = str(connection.host or extra.get("account_url") or "").rstrip("/")
-    # A signature may come as a URL with its account.
-    signature = str(extra.get("sas_token") or "")
-    if not host and signature.startswith("https://"):
-        host = signature.partition("?")[0].rstrip("/")
-    address = urlsplit(host if "://" in host else f"https://{host}")
-    named = (address.hostname or "").partition(".")[0]
-    login = None if extra.get("tenant_id") else connection.login
-    account = extra.get("account_name") or named or login
+    address = urlsplit(_url(connection, extra))
+    host = address.hostname or ""
+    account = extra.get("account_name") or host.partition(".")[0]
+    # With a tenant the login is an application's id, and no account.
+    if not account and not extra.get("tenant_id"):
+        account = connection.login
     if not account:
         raise BadInput(
             name_of(connection.conn_id),
             "nothing in it names the storage account",
             "Give its URL, https://<account>.blob.core.windows.net, as the host, or account_name in the extra",
         )
-    whole = "." in (address.hostname or "")
-    return {"account": account, "endpoint": _endpoint(address.geturl()) if whole else None}
+    # A host without a dot is an account's name.
+    return {"account": account, "endpoint": _endpoint(address.geturl()) if "." in host else None}
+
+
+def _url(connection: Connection, extra: Mapping[str, Any]) -> str:
+    """The store's URL, as far as the connection says it: a signature may come as a URL, too."""
+    url = str(connection.host or extra.get("account_url") or "").rstrip("/")
+    signature = str(extra.get("sas_token") or "")
+    if not url and signature.startswith("https://"):
+        url = signature.partition("?")[0].rstrip("/")
+    return url if "://" in url else f"https://{url}"
 
 
 def _endpoint(url: str) -> str:

@@ -330,10 +330,10 @@ def _archived(item: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], bool
     response = item["response"]
     if isinstance(response, str):
         response = decode(response.encode(errors="replace"))
-    found = list(_items(response))
-    if not found and isinstance(response, dict):
-        found = [(response, False)]
-    yield from found
+    items = list(_items(response))
+    if not items and isinstance(response, dict):
+        items = [(response, False)]
+    yield from items
 
 
 def _sort_archived(
@@ -354,24 +354,28 @@ def _sort_archived(
 
 def _items(decoded: Any, depth: int = 0) -> Iterator[tuple[Mapping[str, Any], bool]]:
     """Every item of a reply or webhook body, and whether it stood among the errors."""
-    if isinstance(decoded, list):
-        for one in decoded if depth < MOST_LISTS else ():
-            yield from _items(one, depth + 1)
+    if isinstance(decoded, list) and depth < MOST_LISTS:
+        for part in decoded:
+            yield from _items(part, depth + 1)
     elif isinstance(decoded, dict):
-        wrapped = [(one, False) for one in _held(decoded, "data")]
-        wrapped += [(one, True) for one in _held(decoded, "errors")]
-        if wrapped or "data" in decoded or "errors" in decoded:
-            yield from wrapped
-        elif "taskUUID" in decoded or "taskType" in decoded:
-            yield decoded, False
-        elif isinstance(decoded.get("error"), dict):
-            yield decoded["error"], True
-        elif "code" in decoded:
-            yield decoded, True
+        yield from _items_of(decoded)
 
 
-def _held(decoded: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    return list(objects(decoded.get(key)))
+def _items_of(body: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], bool]]:
+    # The vendor's own shape; lists that are empty or none say that there is nothing, not that the body is an item.
+    if "data" in body or "errors" in body:
+        for item in objects(body.get("data")):
+            yield item, False
+        for item in objects(body.get("errors")):
+            yield item, True
+    # An item that nothing is wrapped around.
+    elif "taskUUID" in body or "taskType" in body:
+        yield body, False
+    # A lone error, inside of `error` or by itself.
+    elif isinstance(body.get("error"), dict):
+        yield body["error"], True
+    elif "code" in body:
+        yield body, True
 
 
 def _error_of(item: Mapping[str, Any], http_status: int | None = None) -> ApiError | None:

@@ -108,13 +108,13 @@ def of_connection_string(text: str, field: str) -> dict[str, str]:
         raise BadInput(field, "this connection string names no account", "Copy it anew from Azure's portal")
     if not endpoint and suffix:
         endpoint = f"{said.get('defaultendpointsprotocol', 'https')}://{account}.blob.{suffix}"
-    found = {
+    options = {
         "account": account,
         "key": said.get("accountkey"),
         "sas_token": said.get("sharedaccesssignature"),
         "endpoint": endpoint,
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in options.items() if value}
 
 
 def _account_in(endpoint: str) -> str:
