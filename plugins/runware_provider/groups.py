@@ -95,17 +95,17 @@ def text_inference_group(  # noqa: PLR0913 - by keyword, each a fact of its own
     }
     with group:
         split = SplitShardsOperator(
-            task_id=SPLIT, shards=shards, least_rows=least_rows, **common, **_only(SPLIT, arguments)
+            task_id=SPLIT, shards=shards, least_rows=least_rows, **common, **_of_task(SPLIT, arguments)
         )
         infer = InferShardOperator.partial(
             task_id=INFER,
             shards_at_once=shards_at_once,
             max_active_tis_per_dagrun=shards_at_once,
             **common,
-            **{"map_index_template": LABEL, **_only(INFER, arguments)},
+            **{"map_index_template": LABEL, **_of_task(INFER, arguments)},
         ).expand(shard=split.output)
         publish = PublishShardsOperator(
-            task_id=PUBLISH, shards=split.output, **common, **_only(PUBLISH, arguments)
+            task_id=PUBLISH, shards=split.output, **common, **_of_task(PUBLISH, arguments)
         )
         infer >> publish
     return group
@@ -117,7 +117,7 @@ def _of_the_group(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: place for name, place in places.items() if place is not None}
 
 
-def _only(task: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _of_task(task: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that this task alone gets, and what it gets in the place of those that another task alone gets."""
     own = {name: value for name, value in arguments.items() if OF_ONE_TASK.get(name) == task}
     return {name: value for name, value in OF_THE_OTHERS.items() if OF_ONE_TASK[name] != task} | own

@@ -572,7 +572,6 @@ def test_arguments_of_the_dag_reach_all_tasks(group: Group) -> None:
 
 
 def test_the_groups_own_default_arguments_reach_the_mapped_task_too(group: Group) -> None:
-    group.fill(RECORDS)
     dag = group.dag(default_args={"budget": Budget(tokens=700, when_short="partial"), "model": "a:model@1"})
     assert dag.get_task("read.infer").partial_kwargs["budget"]["tokens"] == 700
     assert dag.get_task("read.infer").partial_kwargs["model"] == "a:model@1"

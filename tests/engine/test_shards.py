@@ -251,6 +251,7 @@ async def test_a_shard_that_is_at_work_stops_when_another_verb_takes_over_and_sa
     with pytest.raises(Overtaken, match=told) as stopped:
         await working
     assert stopped.value.remedy == LEAVE
+    # The late answer may have come before the shard was told to stop: how many, nobody knows here.
     assert "still_at_vendor" in how_far(stopped.value)
     assert manifest["outcomes"] == {"succeeded": RECORDS}
     assert place.executed() == RECORDS
