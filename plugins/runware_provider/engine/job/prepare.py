@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from runware_provider.engine.api.output_mode import Forced, force_schema, offer_tools, profile_of
-from runware_provider.engine.api.request_bodies import RequestTemplate
 from runware_provider.engine.dataset.destination import dataset_folder
 from runware_provider.engine.dataset.footers import open_dataset
 from runware_provider.engine.dataset.names import look_alikes
@@ -18,11 +16,10 @@ from runware_provider.engine.dataset.row_filter import RowFilter
 from runware_provider.engine.dataset.source import Dataset, FileRange, first_rows, rows_in, spread_rows
 from runware_provider.engine.dataset.source_files import would_read
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.job.asked_for import asked_for_by
 from runware_provider.engine.job.request_digests import changed_parts, request_digests
 from runware_provider.engine.outcome.flattening import RESULT, ResultColumns, result_columns
-from runware_provider.engine.outcome.follow_up import DEFAULT_MAX_TOKENS, Policy
 from runware_provider.engine.outcome.rows import INFERENCE, output_schema_of
-from runware_provider.engine.schema.answer_schema import output_schema, tool_schema
 from runware_provider.engine.schema.object_answers import OutputSchema
 from runware_provider.engine.storage.refusals import refusal
 from runware_provider.engine.templates.prompt import Prompt
@@ -30,6 +27,9 @@ from runware_provider.engine.templates.prompt import Prompt
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from runware_provider.engine.api.output_mode import Forced
+    from runware_provider.engine.api.request_bodies import RequestTemplate
+    from runware_provider.engine.outcome.follow_up import Policy
     from runware_provider.engine.outcome.rows import Check
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.storage.stores import Storage, Stores
@@ -142,8 +142,7 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
             "it names no column, so every record would be asked the same",
             f"Write {{{{ record.<column> }}}} into it; the data has: {', '.join(names)}",
         )
-    forced, check, schema = _output_mode(spec)
-    template = RequestTemplate(model=spec.model, settings=spec.settings, forced=forced)
+    asked_for = asked_for_by(spec)
     state_folder = dataset_folder(storage, spec.state_folder, spec.partition)
     folder = dataset_folder(storage, spec.destination, spec.partition)
     failures = None
@@ -153,7 +152,7 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
         _check_failures_apart(storage, spec, dataset, failures)
     row_filter = RowFilter.of(spec.filters, dataset.schema)
     kept = _kept(spec, dataset)
-    results = _result_columns(spec, check, kept)
+    results = _result_columns(spec, asked_for.check, kept)
     written = output_schema_of(kept, results)
     _check_unread(source, spec, folder, field="destination")
     _check_apart(storage, spec, dataset, folder, state_folder)
@@ -169,14 +168,14 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
         ranges=first_rows(dataset, spec.limit if row_filter is None else None),
         prompt=prompt,
         row_filter=row_filter,
-        forced=forced,
-        template=template,
-        follow_ups=_follow_ups(spec),
-        check=check,
+        forced=asked_for.forced,
+        template=asked_for.template,
+        follow_ups=asked_for.follow_ups,
+        check=asked_for.check,
         kept_schema=kept,
         results=results,
-        digests=request_digests(spec, schema),
-        warnings=(*_warnings(spec), *dataset.warnings, *_lost_types(dataset, kept), *look_alikes(written)),
+        digests=request_digests(spec, asked_for.sent),
+        warnings=(*asked_for.warnings, *dataset.warnings, *_lost_types(dataset, kept), *look_alikes(written)),
     )
 
 
@@ -211,48 +210,6 @@ def check_empty(prepared: Prepared) -> None:
         raise BadInput(
             "source", f"{spec.source} holds no record", "Allow it with Publish(on_empty='write') or 'skip'"
         )
-
-
-def _output_mode(spec: Spec) -> tuple[Forced, Check | None, Any]:
-    wish = spec.answers
-    if spec.tools:
-        profile = profile_of(spec.model, wish.model_profile)
-        forced = offer_tools(spec.tools, spec.tool_choice, spec.system_prompt, profile=profile)
-        sent = forced.fields["tools"]
-        functions = tuple(tool for tool in spec.tools if tool.type == "function")
-        if forced.reading != "calls":
-            return forced, None, sent
-        calls = tool_schema(functions, untyped=wish.untyped, lenient_numbers=wish.lenient_numbers)
-        return forced, calls, sent
-    if spec.output_type is None:
-        return Forced("text", {}, spec.system_prompt), None, None
-    schema = output_schema(spec.output_type, untyped=wish.untyped, lenient_numbers=wish.lenient_numbers)
-    sent = schema.wire()
-    forced = force_schema(
-        wish.output_mode, spec.model, spec.system_prompt, sent, schema.title, profile=wish.model_profile
-    )
-    return forced, schema, sent
-
-
-def _follow_ups(spec: Spec) -> Policy:
-    """How much may be asked again.
-
-    Raises:
-        BadInput: more tokens than the model takes, or no more than a first answer may have.
-    """
-    profile = profile_of(spec.model, spec.answers.model_profile)
-    most = spec.answers.max_tokens_if_truncated
-    usual = profile.default_max_tokens if profile is not None else None
-    first = spec.settings.max_tokens or usual or DEFAULT_MAX_TOKENS
-    takes = profile.max_tokens if profile is not None else None
-    name = "answers.max_tokens_if_truncated"
-    if most is not None and takes is not None and most > takes:
-        problem = f"it is {most}, and {spec.model} takes at most {takes}"
-        raise BadInput(name, problem, f"Choose {first + 1} to {takes}")
-    if most is not None and most <= first:
-        problem = f"it is {most}, and the first answer may have {first} tokens"
-        raise BadInput(name, problem, "Choose more than settings.max_tokens, or leave it out")
-    return Policy(spec.answers.output_retries, first, most)
 
 
 def _kept(spec: Spec, dataset: Dataset) -> pa.Schema:
@@ -346,13 +303,3 @@ def _lost_types(dataset: Dataset, kept: pa.Schema) -> list[str]:
         for path, kind in dataset.unwritten
         if any(f"{path}.".startswith(f"{name}.") for name in kept.names)
     ]
-
-
-def _warnings(spec: Spec) -> tuple[str, ...]:
-    profile = profile_of(spec.model, spec.answers.model_profile)
-    unknown = profile is None or not profile.says_output_mode
-    if unknown and spec.output_type is not None and spec.answers.output_mode == "auto":
-        warning = f"model {spec.model!r} is in no table of what models can do, so a tool is forced;"
-        remedy = "say what it can do with answers.model_profile, or choose answers.output_mode 'native' or 'prompt'"
-        return (f"{warning} {remedy}",)
-    return ()

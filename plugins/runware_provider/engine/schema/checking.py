@@ -16,7 +16,7 @@ from runware_provider.engine.schema.complaints import MASK, complaint_of
 from runware_provider.engine.schema.formats import FORMATS
 from runware_provider.engine.schema.linear_patterns import ENGINE
 from runware_provider.engine.schema.problems import MAX_PROBLEMS, NO_ENCODING, Checked, Problem, clip, path_of
-from runware_provider.engine.schema.written_numbers import WrittenFloat
+from runware_provider.engine.schema.written_numbers import WrittenFloat, as_doubles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -74,7 +74,7 @@ def checked_by_schema(schema: Mapping[str, Any]) -> Check:
 
     def check(value: Any) -> Checked:
         try:
-            checked = _as_doubles(value) if _holds_written_floats(value, MAX_VALUE_DEPTH) else value
+            checked = as_doubles(value) if _holds_written_floats(value, MAX_VALUE_DEPTH) else value
             if validator.is_valid(checked):
                 return Checked(value, [])
             complaints = (
@@ -144,15 +144,6 @@ def _holds_written_floats(value: Any, levels: int) -> bool:
         elif kind_of_inner is dict or kind_of_inner is list:
             holds = _holds_written_floats(inner, levels - 1) or holds
     return holds
-
-
-def _as_doubles(value: Any) -> Any:
-    """The value without numbers that remember how they were written."""
-    if isinstance(value, dict):
-        return {name: _as_doubles(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_as_doubles(inner) for inner in value]
-    return float(value) if isinstance(value, WrittenFloat) else value
 
 
 def _unencodable(value: Any) -> tuple[str | int, ...]:

@@ -94,7 +94,7 @@ class ModelCheck:
             return Checked(None, [Problem("$", NOTHING_ARRIVED)])
         dump = self._dump(made)
         if self._watch is None:
-            return Checked(dump, [])
+            return Checked(dump, [], made=made)
         losses = Losses()
         self._watch.look(made, value, (), losses, certain=True)
         if losses.misfits:
@@ -102,7 +102,7 @@ class ModelCheck:
         notes = [OMITTED_ITEMS] if losses.omitted else []
         if losses.unread or self._makes_no_difference(losses.doubtful, value, dump):
             notes.append(UNKNOWN_KEYS)
-        return Checked(dump, [], tuple(notes))
+        return Checked(dump, [], tuple(notes), made)
 
     def _dump(self, made: BaseModel) -> Any:
         return made.model_dump(mode="json", by_alias=self._by_alias, warnings=False)

@@ -132,7 +132,7 @@ class OutputSchema:
         value = arrival.value
         for keep in self._keep_digits:
             value = keep(value)
-        checked, problems, notes = self._check(value)
+        checked, problems, notes, made = self._check(value)
         if problems or arrival.misfits:
             return Fit(None, [*arrival.misfits, *problems][:MAX_PROBLEMS])
         try:
@@ -142,7 +142,8 @@ class OutputSchema:
         # A schema that names no type at its root lets null pass, which is no answer.
         if not isinstance(converted, dict):
             return Fit(None, [Problem("$", _NO_OBJECT)])
+        answer = checked if made is None else made
         # An empty object may say that nothing is known, or be what a model says that did not try.
         if not value:
-            return Fit(converted, [], (EMPTY_OBJECT,), doubt=_EMPTY)
-        return Fit(converted, [], notes)
+            return Fit(converted, [], (EMPTY_OBJECT,), doubt=_EMPTY, answer=answer)
+        return Fit(converted, [], notes, answer=answer)

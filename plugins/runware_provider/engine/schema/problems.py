@@ -48,6 +48,8 @@ class Checked(NamedTuple):
     value: Any
     problems: list[Problem]
     notes: tuple[str, ...] = ()
+    made: Any = None
+    """The instance of the model that was made of it; None where no model checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Fit:
     """What was mended in the value for it to fit, by name."""
     doubt: str | None = field(default=None, repr=False)
     """Why the value may be a slip though it fits; for its author, who may say it again."""
+    answer: Any = field(default=None, repr=False)
+    """The same for Python: an instance of the model that it was checked by, else the JSON value that fits; None of a label."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class ToolSchema:
             value: the calls in their order, each a name and its arguments.
         """
         converted: list[dict[str, Any]] = []
+        calls: list[dict[str, Any]] = []
         problems: list[Problem] = []
         mends: dict[str, None] = {}
         for index, (name, arguments) in enumerate(value):
@@ -64,7 +65,10 @@ class ToolSchema:
             if name not in self._stored and arguments:
                 mends[UNKNOWN_KEYS] = None
             converted.append(self._row(name, fit.value))
-        return Fit(None if problems else converted, problems[:MAX_PROBLEMS], tuple(mends))
+            calls.append({"name": name, "arguments": fit.answer})
+        if problems:
+            return Fit(None, problems[:MAX_PROBLEMS], tuple(mends))
+        return Fit(converted, [], tuple(mends), answer=calls)
 
     def _row(self, name: str, arguments: Any) -> dict[str, Any]:
         if not self._stored:

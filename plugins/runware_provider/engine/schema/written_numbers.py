@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Context, Decimal
+from typing import Any
 
 SURE_DIGITS = 15
 """Of a decimal fraction, those that a double always holds."""
@@ -43,6 +44,15 @@ def written_text(number: WrittenFloat) -> str:
     if Decimal(number.text) == Decimal(float.__repr__(number)):
         return float.__repr__(number)
     return str(Decimal(number.text).normalize(_exact(number)))
+
+
+def as_doubles(value: Any) -> Any:
+    """The JSON value without numbers that remember how they were written."""
+    if isinstance(value, dict):
+        return {name: as_doubles(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [as_doubles(inner) for inner in value]
+    return float(value) if isinstance(value, WrittenFloat) else value
 
 
 def _exact(number: WrittenFloat) -> Context:
