@@ -4,26 +4,43 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.client import Lost, NotSent
 from runware_provider.engine.exchange.effects import trouble_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
     from runware_provider.engine.api.client import Client
     from runware_provider.engine.api.replies import Reply
+    from runware_provider.engine.attempt import Entry
     from runware_provider.engine.exchange.effects import Effects
     from runware_provider.engine.exchange.fate import Fates
     from runware_provider.engine.exchange.flight import Flight
     from runware_provider.engine.exchange.inference import Inference
-    from runware_provider.engine.memory.ledger import Ledger
+    from runware_provider.engine.identity import Key
     from runware_provider.engine.spec import Delivery
 
 INTENTS_AHEAD = 500
 """Intents written together: fewer, larger segments, at the price of asking for so many after a death."""
+
+
+class Attempts(Protocol):
+    """What remembers the attempts of a run: a ledger, or the memory of a process alone."""
+
+    async def commit(self, entries: Sequence[Entry], *, at_once: bool = ..., wait_s: float = ...) -> None:
+        """Return when the entries are as durable as they get."""
+
+    def hurry(self) -> None:
+        """Let nothing that is pending wait for company."""
+
+    async def told_by_others(self, attempts: Collection[tuple[Key, int]]) -> set[tuple[Key, int]]:
+        """Which of these attempts other processes know of."""
+
+    def is_of_this_run(self, key: Key, attempt: int) -> bool:
+        """Whether this run pays for an attempt."""
 
 
 @dataclass
@@ -31,7 +48,7 @@ class Submitter:
     """Sends inferences of one job."""
 
     client: Client
-    ledger: Ledger
+    ledger: Attempts
     flight: Flight
     fates: Fates
     template: request_bodies.RequestTemplate

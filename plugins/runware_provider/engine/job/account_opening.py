@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runware_provider.engine.errors import BadInput
 from runware_provider.engine.spending.budget import Account, Prices, Spend
 from runware_provider.engine.spending.pricing import ASSUMED_COMPLETION_TOKENS, KnownPrices, prices_of
 
@@ -63,6 +64,15 @@ def _charged_for_any_token(ledger: Ledger) -> float | None:
     known = ledger.statistics()
     tokens = (known.mean_prompt_tokens or 0.0) + (known.mean_completion_tokens or 0.0)
     return known.mean_cost / tokens if known.mean_cost is not None and tokens else None
+
+
+def unpriced(model: str) -> BadInput:
+    """What to say of a budget in USD, where nobody knows what the model costs."""
+    return BadInput(
+        "budget.usd",
+        f"the API names no price for {model!r}, so the budget could not be kept",
+        "Give the price with budget.usd_per_million=(in, out), or a budget in tokens",
+    )
 
 
 def open_account(  # noqa: PLR0913 - each a fact of its own

@@ -7,8 +7,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runware_provider.engine.errors import BadInput, BudgetExhausted
-from runware_provider.engine.job.account_opening import open_account, price_of
+from runware_provider.engine.errors import BudgetExhausted
+from runware_provider.engine.job.account_opening import open_account, price_of, unpriced
 from runware_provider.engine.job.asked import asked_by
 from runware_provider.engine.job.beginning import counted_lines, job_lines, uncounted_lines
 from runware_provider.engine.job.cutting import bytes_of
@@ -138,11 +138,7 @@ class LookingAhead:
         price = price_of(spec, listed, ledger, counts.answers, same_model=same_model)
         in_usd = spec.budget is not None and spec.budget.usd is not None
         if in_usd and price is None and ledger.statistics().mean_cost is None:
-            raise BadInput(
-                "budget.usd",
-                f"the API names no price for {spec.model!r}, so the budget could not be kept",
-                "Give the price with budget.usd_per_million=(in, out), or a budget in tokens",
-            )
+            raise unpriced(spec.model)
         return price
 
     def _manifest(self, stopped: JobStopped, counts: PlanCounts) -> dict[str, Any]:

@@ -71,13 +71,18 @@ class OutputRetries:
         self._answers[inference.key] = answers
         return follow_up(output_retry, answers, self.forced)
 
-    def given_up(self, inference: Inference) -> Judgement | None:
-        """The last word on a question that is asked no further for want of money; None where it has no answer."""
+    def given_up(self, inference: Inference, note: str = OUT_OF_BUDGET) -> Judgement | None:
+        """The last word on a question that is asked no further; None where it has no answer.
+
+        Args:
+            inference: that asks it.
+            note: why it is asked no further; by default for want of money.
+        """
         answers = self._answers.pop(inference.key, [])
         if not answers:
             return None
         judgements = [judgement for _, judgement in answers]
-        return last_word(judgements, inference.counted, OUT_OF_BUDGET, errors_usd=inference.errors_usd)
+        return last_word(judgements, inference.counted, note, errors_usd=inference.errors_usd)
 
     def __contains__(self, key: Key) -> bool:
         return key in self._answers

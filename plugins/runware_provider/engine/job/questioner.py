@@ -42,30 +42,20 @@ class Shared:
 
 
 @dataclass
-class Questioner:
-    """Turns records into questions.
+class Requester:
+    """Turns records into requests, and questions into inferences.
 
     Args:
         prompt: the template.
         template: what all requests have in common.
-        ledger: where earlier answers are found.
         samples: answers per record.
-        limits: how many attempts a record may have.
-        at_least: answers of older generations do not count; 0 where the user did not ask anew.
-        generation: in which new questions are asked.
-        retry_failed: what did not succeed in an older generation than `generation` is asked again in it.
         max_input_tokens: requests of more are skipped.
         shared: of the same template.
     """
 
     prompt: Prompt
     template: RequestTemplate
-    ledger: Ledger
     samples: int
-    limits: Limits
-    at_least: int
-    generation: int
-    retry_failed: bool
     max_input_tokens: int | None
     shared: Shared
 
@@ -82,6 +72,47 @@ class Questioner:
             return [Skip("too_many_tokens", told)] * self.samples
         fingerprint = self.template.fingerprint
         return [Request(text, fingerprint(text, n), n, tokens) for n in range(self.samples)]
+
+    def inference(self, question: Question, job_id: bytes, now: float) -> Inference:
+        """A question on its way: to be sent, or asked for first where an earlier process may have sent it."""
+        key, known = question.key, question.standing
+        perhaps_sent = may_have_been_sent(known)
+        prompt = question.request.prompt
+        return Inference(
+            key=key,
+            prompt=prompt,
+            size=len(prompt.encode(errors="replace")) + self.shared.bytes,
+            tokens=question.request.tokens,
+            attempt=known.attempt,
+            counted=known.counted,
+            errors_usd=known.errors_usd,
+            spent=known.spent,
+            task_uuid=task_uuid(job_id, key, known.attempt),
+            phase=Phase.ASK if known.fate_unknown else Phase.READY,
+            rejected=known.rejected,
+            withdrawn=known.withdrawn,
+            intended=perhaps_sent,
+            doubted_at=now if perhaps_sent else None,
+        )
+
+
+@dataclass
+class Questioner(Requester):
+    """Turns records into questions.
+
+    Args:
+        ledger: where earlier answers are found.
+        limits: how many attempts a record may have.
+        at_least: answers of older generations do not count; 0 where the user did not ask anew.
+        generation: in which new questions are asked.
+        retry_failed: what did not succeed in an older generation than `generation` is asked again in it.
+    """
+
+    ledger: Ledger
+    limits: Limits
+    at_least: int
+    generation: int
+    retry_failed: bool
 
     def questions(self, requests: Sequence[Request]) -> list[Question]:
         """Where each request stands by the ledger."""
@@ -150,25 +181,3 @@ class Questioner:
 
     def _standing(self, history: History | None) -> Standing:
         return standing(history, self.limits.attempts, retry_lost=self.limits.retry_lost)
-
-    def inference(self, question: Question, job_id: bytes, now: float) -> Inference:
-        """A question on its way: to be sent, or asked for first where an earlier process may have sent it."""
-        key, known = question.key, question.standing
-        perhaps_sent = may_have_been_sent(known)
-        prompt = question.request.prompt
-        return Inference(
-            key=key,
-            prompt=prompt,
-            size=len(prompt.encode(errors="replace")) + self.shared.bytes,
-            tokens=question.request.tokens,
-            attempt=known.attempt,
-            counted=known.counted,
-            errors_usd=known.errors_usd,
-            spent=known.spent,
-            task_uuid=task_uuid(job_id, key, known.attempt),
-            phase=Phase.ASK if known.fate_unknown else Phase.READY,
-            rejected=known.rejected,
-            withdrawn=known.withdrawn,
-            intended=perhaps_sent,
-            doubted_at=now if perhaps_sent else None,
-        )

@@ -1,0 +1,1 @@
+"""Questions without a dataset: asked by the same exchange, judged alike, kept nowhere."""

@@ -1,0 +1,280 @@
+"""Ask questions that no dataset holds: one call, one process, nothing on a disk."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+import math
+import random
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from runware_provider.engine.api.client import Client, check_endpoint
+from runware_provider.engine.errors import BadInput, BudgetExhausted, JobStopped
+from runware_provider.engine.exchange.collect import Collector
+from runware_provider.engine.exchange.conversation import Exchange
+from runware_provider.engine.exchange.fate import Fates
+from runware_provider.engine.exchange.flight import Flight
+from runware_provider.engine.exchange.pace import Pace
+from runware_provider.engine.exchange.polls import Polls
+from runware_provider.engine.exchange.submit import Submitter
+from runware_provider.engine.in_memory.answer import Answer
+from runware_provider.engine.in_memory.attempts import AttemptsInMemory
+from runware_provider.engine.in_memory.feed import QuestionFeed
+from runware_provider.engine.in_memory.typed_check import TypedCheck, member_of
+from runware_provider.engine.in_memory.watch import QuestionWatch
+from runware_provider.engine.job.account_opening import ASSUMED_SPREAD, unpriced
+from runware_provider.engine.job.asked_for import AskedFor, asked_for_by
+from runware_provider.engine.job.output_retries import OutputRetries
+from runware_provider.engine.job.question import Request
+from runware_provider.engine.job.questioner import Requester, Shared
+from runware_provider.engine.outcome.rows import Judge, Outcome
+from runware_provider.engine.plain_text import printable
+from runware_provider.engine.schema.label_answers import LabelSchema
+from runware_provider.engine.spec import Spec
+from runware_provider.engine.spending.budget import Account, Spend
+from runware_provider.engine.spending.pricing import ASSUMED_COMPLETION_TOKENS, prices_of
+from runware_provider.engine.templates.prompt import Prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runware_provider.engine.api.client import Transport
+    from runware_provider.engine.endpoint import Endpoint
+    from runware_provider.engine.outcome.rows import Judgement
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S: Final = 1_800.0
+COLUMN: Final = "question"
+_NOWHERE: Final[dict[str, Any]] = {
+    "source": "nowhere",
+    "destination": "nowhere",
+    "prompt": f"{{{{ record.{COLUMN} }}}}",
+}
+"""A question is a record of one column, whose text is the prompt, and which lies nowhere."""
+
+
+class _Always:
+    """The right to send of who shares nothing with anybody."""
+
+    why_lost: JobStopped | None = None
+
+    def left_s(self) -> float:
+        """For ever."""
+        return math.inf
+
+
+def question_spec(wish: Mapping[str, Any]) -> Spec:
+    """What a call asks for, checked as a job's; nothing of it is stored, so that what has no one type is no trouble.
+
+    Args:
+        wish: fields of `Spec`, in the user's words; None stands for what is not given.
+
+    Raises:
+        BadInput: they cannot work.
+    """
+    spec = Spec(**_NOWHERE, **{name: value for name, value in wish.items() if value is not None})
+    return spec.model_copy(update={"answers": spec.answers.model_copy(update={"untyped": "json"})})
+
+
+async def ask_in_memory(  # noqa: PLR0913 - by keyword, each a fact of its own
+    questions: Sequence[str],
+    spec: Spec,
+    endpoint: Endpoint,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    stop: asyncio.Event | None = None,
+    transport: Transport | None = None,
+) -> list[Answer[Any]]:
+    """Ask each question, and say what became of it, in order.
+
+    Args:
+        questions: texts, sent as they are.
+        spec: made by `question_spec`.
+        endpoint: where the API answers.
+        timeout_s: seconds after which nothing more is sent or waited for.
+        stop: when set, the call ends with Interrupted.
+        transport: carries the HTTP requests; a real network by default.
+
+    Raises:
+        BadInput: nothing was sent.
+        JobStopped: the call was asked to stop, or no question was answered for a reason that is none of theirs.
+    """
+    _check(questions, timeout_s)
+    check_endpoint(endpoint)
+    asked_for = asked_for_by(spec)
+    for warning in asked_for.warnings:
+        log.warning("%s", printable(f"Warning: {warning}."))
+    async with Client(
+        endpoint, connections=spec.limits.requests + max(1, spec.limits.requests // 2), transport=transport
+    ) as client:
+        call = _Call(spec, asked_for, client, questions)
+        return await call.run(timeout_s, stop or asyncio.Event())
+
+
+def _check(questions: object, timeout_s: object) -> None:
+    if isinstance(questions, str | bytes):
+        raise BadInput("questions", "one text is one question", "Give a list of texts, or use ask")
+    if not isinstance(questions, Sequence):
+        raise BadInput("questions", f"it is a {type(questions).__name__}", "Give a list of texts")
+    for number, question in enumerate(questions):
+        if not isinstance(question, str):
+            raise BadInput(f"questions[{number}]", f"it is a {type(question).__name__}", "Give a text")
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s < math.inf:
+        raise BadInput("timeout_s", f"{timeout_s!r:.100} is no number of seconds", "Give one, such as 600")
+
+
+class _Call:
+    """The pieces of one call, put together."""
+
+    def __init__(self, spec: Spec, asked_for: AskedFor, client: Client, questions: Sequence[str]) -> None:
+        self._spec = spec
+        self._asked_for = asked_for
+        self._client = client
+        self._job_id = secrets.token_bytes(16)
+        self._attempts = AttemptsInMemory()
+        self._requester = Requester(
+            prompt=Prompt(spec.prompt, {}, [COLUMN], max_chars=spec.limits.max_prompt_chars),
+            template=asked_for.template,
+            samples=1,
+            max_input_tokens=spec.limits.max_input_tokens,
+            shared=Shared.of(asked_for.template, spec.delivery),
+        )
+        self._requests = [self._requester.ask({COLUMN: question})[0] for question in questions]
+
+    async def run(self, timeout_s: float, stop: asyncio.Event) -> list[Answer[Any]]:
+        """Ask; see `ask_in_memory`."""
+        account = await self._account()
+        flight = Flight(account)
+        feed = self._feed(flight)
+        watch = QuestionWatch(
+            feed=feed,
+            attempts=self._attempts,
+            questions=len(self._requests),
+            timeout_s=timeout_s,
+            now=time.monotonic,
+            tell=lambda line: log.info("%s", printable(line)),
+        )
+        try:
+            await self._exchange(flight, account).run(feed, watch, stop)
+        except JobStopped as stopped:
+            # Somebody wants the call to end, or nothing was answered that would be lost with the error.
+            if stop.is_set() or not (watch.timed_out or self._attempts.answered):
+                raise
+            feed.end_the_rest(_code_of(stopped, timed_out=watch.timed_out), stopped.reason)
+        return [self._answer(judgement, again=again) for judgement, again in feed.judgements()]
+
+    async def _account(self) -> Account | None:
+        """The budget's account.
+
+        Raises:
+            BadInput: the budget is in USD, and nobody knows what the model costs.
+            BudgetExhausted: the estimate exceeds it, and the call shall not go as far as it gets.
+        """
+        budget = self._spec.budget
+        if budget is None:
+            return None
+        listed = await self._client.prices() if budget.usd is not None else {}
+        price = prices_of(self._spec.model, budget, listed)
+        if budget.usd is not None and price is None:
+            raise unpriced(self._spec.model)
+        account = Account(
+            budget,
+            price.prices if price is not None else None,
+            Spend(0.0, 0),
+            ASSUMED_COMPLETION_TOKENS,
+            ASSUMED_SPREAD * ASSUMED_COMPLETION_TOKENS,
+            output_retries=self._asked_for.follow_ups.further_answers,
+        )
+        tokens = {
+            request.fingerprint: request.tokens for request in self._requests if isinstance(request, Request)
+        }
+        reason = account.exceeds(account.estimate(sum(tokens.values()), len(tokens)))
+        if reason is not None and budget.when_short == "stop":
+            raise BudgetExhausted(f"{reason}; nothing was sent")
+        return account
+
+    def _feed(self, flight: Flight) -> QuestionFeed:
+        asked_for, check = self._asked_for, self._asked_for.check
+        # A label is a text, stored or not.
+        if check is not None and not isinstance(check, LabelSchema):
+            check = TypedCheck(check)
+        judge = Judge(asked_for.forced, check, model=self._spec.model, job_id=self._job_id, keep_raw=False)
+        return QuestionFeed(
+            requests=self._requests,
+            requester=self._requester,
+            flight=flight,
+            retries=OutputRetries(judge, asked_for.forced, asked_for.follow_ups),
+            judge=judge,
+            job_id=self._job_id,
+            now=time.monotonic,
+        )
+
+    def _exchange(self, flight: Flight, account: Account | None) -> Exchange:
+        spec, limits, client = self._spec, self._spec.limits, self._client
+        template = self._asked_for.template
+        redactor = client.redactor(template.fields(0))
+        fates = Fates(flight, limits, spread=random.random(), redactor=redactor)  # noqa: S311 - only spreads load
+        timeout = limits.sync_timeout_s if spec.delivery == "sync" else limits.request_timeout_s
+        submitter = Submitter(
+            client, self._attempts, flight, fates, template, spec.delivery, timeout, time.monotonic
+        )
+        return Exchange(
+            submitter,
+            [Polls(Collector(client, fates, limits.request_timeout_s, time.monotonic), flight, limits)],
+            pace=Pace(limits.max_outstanding, None, log.debug),
+            limits=limits,
+            job_id=self._job_id,
+            right=_Always(),
+            account=account,
+            when_short=spec.budget.when_short if spec.budget is not None else "stop",
+        )
+
+    def _answer(self, judgement: Judgement, *, again: bool) -> Answer[Any]:
+        facts = judgement.facts
+        value = judgement.result if judgement.outcome is Outcome.SUCCEEDED else None
+        if isinstance(value, str):
+            value = member_of(self._spec.output_type, value)
+        answer: Answer[Any] = Answer(
+            outcome=judgement.outcome.value,
+            value=value,
+            code=facts.get("error_code"),
+            message=facts.get("error_message"),
+            attempts=facts["attempts"],
+            cost_usd=facts.get("cost_usd"),
+            prompt_tokens=facts.get("prompt_tokens"),
+            cached_tokens=facts.get("cached_tokens"),
+            completion_tokens=facts.get("completion_tokens"),
+            finish_reason=facts.get("finish_reason"),
+            latency_s=facts.get("latency_s"),
+            model=self._spec.model,
+            task_uuid=facts.get("task_uuid"),
+            mends=tuple(facts["mends"]),
+            raw=facts.get("raw"),
+        )
+        return _copied(answer) if again else answer
+
+
+def _code_of(stopped: JobStopped, *, timed_out: bool) -> str:
+    """Why a question has no answer that was not answered when the call ended."""
+    if timed_out:
+        return "timeout"
+    return "budget" if isinstance(stopped, BudgetExhausted) else "stopped"
+
+
+def _copied(answer: Answer[Any]) -> Answer[Any]:
+    """The answer to a question that stands in the list before: it was paid for there, so that the costs add up to the bill."""
+    return replace(
+        answer,
+        value=copy.deepcopy(answer.value),
+        attempts=0,
+        cost_usd=0.0,
+        prompt_tokens=0,
+        cached_tokens=0,
+        completion_tokens=0,
+    )
