@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from runware_provider.engine.api import request_bodies
+from runware_provider.engine.api.account import listed_models
 from runware_provider.engine.api.connection_causes import Cause, cause_of
 from runware_provider.engine.api.direct_transport import RIGHT, DirectTransport, RightLapsed
 from runware_provider.engine.api.error_families import STEPS, Step, stop_for
@@ -22,7 +23,6 @@ from runware_provider.engine.api.proxies import host_and_port, proxy_for
 from runware_provider.engine.api.redact import Redactor, texts_in, without_key
 from runware_provider.engine.api.replies import decode, read_archive, read_poll, read_reply
 from runware_provider.engine.api.reply_bytes import ACCEPTED, ReplyBroken, ReplyBytes, ReplyTooLarge
-from runware_provider.engine.api.reported_numbers import MOST_PRICE_USD, number_in
 from runware_provider.engine.api.whole_time import CONNECTING, TookTooLong, within
 from runware_provider.engine.endpoint import DEFAULT_BASE_URL
 from runware_provider.engine.errors import BadInput, EngineError, KeyRefused, Unreachable
@@ -76,7 +76,7 @@ class Lost(EngineError):  # noqa: N818 - says what is known
 
 
 @dataclass(frozen=True)
-class _Received:
+class Received:
     """A reply, taken as a whole."""
 
     status_code: int
@@ -130,6 +130,11 @@ class Client:
             )
         self._transport = transport
 
+    @property
+    def base_url(self) -> str:
+        """Where the API answers."""
+        return self._endpoint.base_url
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -172,58 +177,89 @@ class Client:
             KeyRefused: it does not.
             Unreachable: there was no usable answer.
         """
+        await self.asked_freely(request_bodies.authentication(_sendable(self._endpoint.key)))
+        return f"{self._endpoint.base_url} takes the key"
+
+    async def asked_freely(self, content: bytes) -> Received:
+        """The reply to a request that costs nothing.
+
+        Raises:
+            JobStopped: the API refused it for what holds for all requests, such as the key.
+            Unreachable: there was no usable answer.
+        """
         try:
-            key = _sendable(self._endpoint.key)
-            response = await self._post(request_bodies.authentication(key), CHECK_TIMEOUT_S)
+            response = await self._post(content, CHECK_TIMEOUT_S)
         except (NotSent, Lost) as error:
-            reason = f"{self._endpoint.base_url} did not answer: {error}"
-            raise Unreachable(reason, remedy=error.remedy or None) from None
+            raise self.silent(error) from None
         reply = read_reply(response.status_code, self._body(response))
         redactor = self.redactor({})
         for told in reply.unnamed + tuple(reply.failures.values()):
             if STEPS[told.family] is Step.STOP:
                 raise stop_for(told.family, redactor.code(told.code), redactor.said(told.message))
-        if response.status_code in {401, 403}:
-            raise KeyRefused(f"the API answered HTTP {response.status_code}")
-        if response.status_code == 404:
+        self.check_status(response.status_code, readable=reply.readable)
+        return response
+
+    def silent(self, error: NotSent | Lost) -> Unreachable:
+        """That there was no answer, and why."""
+        return Unreachable(f"{self.base_url} did not answer: {error}", remedy=error.remedy or None)
+
+    def check_status(self, status_code: int, *, readable: bool) -> None:
+        """Refuse a status that the API would not give.
+
+        Raises:
+            KeyRefused: it says that the key is not taken.
+            Unreachable: it says that there is no such API.
+        """
+        if status_code in {401, 403}:
+            raise KeyRefused(f"the API answered HTTP {status_code}")
+        if status_code == 404:
             raise Unreachable(
                 f"{self._endpoint.base_url} answered HTTP 404: there is a server, but no API at this path. Check the"
                 f" base URL; the vendor's is {DEFAULT_BASE_URL}"
             )
-        if not reply.readable or response.status_code >= 400:
-            raise Unreachable(
-                f"{self._endpoint.base_url} answered HTTP {response.status_code}, not as the API would"
-            )
-        return f"{self._endpoint.base_url} takes the key"
+        if not readable or status_code >= 400:
+            raise Unreachable(f"{self._endpoint.base_url} answered HTTP {status_code}, not as the API would")
 
     async def prices(self) -> dict[str, tuple[float, float]]:
         """USD per token in and out, by model; empty where the API does not say."""
         try:
-            async with within(CHECK_TIMEOUT_S):
-                url = self._endpoint.base_url.rstrip("/") + "/models"
-                response = await self._received("GET", url, httpx.Timeout(CHECK_TIMEOUT_S))
-        except (httpx.HTTPError, TookTooLong, ReplyTooLarge, ReplyBroken):
+            response = await self.listed()
+        except (NotSent, Lost):
             return {}
-        listed = decode(response.content)
-        models = listed.get("data") if isinstance(listed, dict) else listed
-        prices = (_price(model) for model in (models if isinstance(models, list) else []))
-        return dict(price for price in prices if price is not None)
+        models = listed_models(decode(response.content))
+        return {model.id: model.usd_per_token for model in models if model.usd_per_token is not None}
+
+    async def listed(self) -> Received:
+        """What `GET /models` answers; errors as for `post`."""
+        return await self._reply_to(
+            "GET", self._endpoint.base_url.rstrip("/") + "/models", b"", CHECK_TIMEOUT_S
+        )
 
     def redactor(self, fields: Mapping[str, Any]) -> Redactor:
         """What knows which of the API's words may be shown, where these fields are in every request."""
         return Redactor(texts_in(fields), key=self._endpoint.key)
 
-    def _body(self, response: _Received) -> bytes:
+    def _body(self, response: Received) -> bytes:
         """What the API said, without the key: it is kept in the ledger and in rows."""
         return without_key(response.content, self._endpoint.key.strip())
 
     async def _post(
         self, content: bytes, timeout_s: float, *, right_s: Callable[[], float] | None = None
-    ) -> _Received:
+    ) -> Received:
+        return await self._reply_to("POST", self._endpoint.base_url, content, timeout_s, right_s)
+
+    async def _reply_to(
+        self,
+        method: str,
+        url: str,
+        content: bytes,
+        timeout_s: float,
+        right_s: Callable[[], float] | None = None,
+    ) -> Received:
         timeout = httpx.Timeout(timeout_s, connect=CONNECTING * timeout_s)
         try:
             async with within(timeout_s):
-                return await self._received("POST", self._endpoint.base_url, timeout, content, right_s)
+                return await self._received(method, url, timeout, content, right_s)
         except RightLapsed:
             raise NotSent(_NO_LEASE) from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
@@ -254,7 +290,7 @@ class Client:
         patience: httpx.Timeout,
         content: bytes = b"",
         right_s: Callable[[], float] | None = None,
-    ) -> _Received:
+    ) -> Received:
         """Send a request, and take no more of its reply than there is room for.
 
         Raises:
@@ -280,7 +316,7 @@ class Client:
             raise
         finally:
             await response.aclose()
-        return _Received(response.status_code, body, _retry_after_s(response))
+        return Received(response.status_code, body, _retry_after_s(response))
 
 
 def check_endpoint(endpoint: Endpoint) -> None:
@@ -346,17 +382,3 @@ def _proxy_of(endpoint: Endpoint) -> str | None:
             f"the proxy that the environment names cannot be used ({type(error).__name__})",
             "Write it like http://host:port, or unset it",
         ) from None
-
-
-def _price(model: Any) -> tuple[str, tuple[float, float]] | None:
-    """Name and USD per token in and out, from an entry of GET /models; None where it says none that can be."""
-    if not isinstance(model, dict) or not isinstance(model.get("pricing"), dict):
-        return None
-    name = model.get("id")
-    prompt = number_in(model["pricing"].get("prompt"), MOST_PRICE_USD)
-    completion = number_in(model["pricing"].get("completion"), MOST_PRICE_USD)
-    if not isinstance(name, str) or prompt is None or completion is None:
-        return None
-    # No source shows the unit. No model costs a thousandth of a dollar per token, and none so little per million.
-    is_per_million = max(prompt, completion) >= 1e-3
-    return name, (prompt / 1e6, completion / 1e6) if is_per_million else (prompt, completion)

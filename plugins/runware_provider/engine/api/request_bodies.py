@@ -139,6 +139,11 @@ def authentication(key: str) -> bytes:
     return _encode([{"taskType": "authentication", "apiKey": key}])
 
 
+def account_details(task_uuid: str) -> bytes:
+    """The free question about the account."""
+    return _encode([{"taskType": "accountManagement", "taskUUID": task_uuid, "operation": "getDetails"}])
+
+
 def _api_settings(settings: Settings, system_prompt: str | None) -> dict[str, Any]:
     named = {
         "systemPrompt": system_prompt,

@@ -246,7 +246,7 @@ class _Call:
             code=facts.get("error_code"),
             message=facts.get("error_message"),
             attempts=facts["attempts"],
-            cost_usd=facts.get("cost_usd"),
+            cost_usd=0.0 if judgement.outcome is Outcome.SKIPPED else facts.get("cost_usd"),
             prompt_tokens=facts.get("prompt_tokens"),
             cached_tokens=facts.get("cached_tokens"),
             completion_tokens=facts.get("completion_tokens"),
