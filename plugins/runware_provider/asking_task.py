@@ -79,6 +79,7 @@ class AskingTask(BaseOperator):
         "partition",
         "refresh",
         "retry_failed",
+        "runware_conn_id",
         *RENDERED,
     )
     template_ext: Sequence[str] = ()

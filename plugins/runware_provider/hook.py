@@ -1,22 +1,38 @@
-"""The Airflow connection as the engine's endpoint."""
+"""The Airflow connection: as the engine's endpoint for tasks, and for questions that code of a DAG asks by itself."""
 
 from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack, overload
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
+from pydantic import BaseModel
 
+from runware_provider import configuration
 from runware_provider.engine.address import whole_address
 from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.in_memory.answer import Answer, NoAnswer
 from runware_provider.engine.plain_text import wrapped
 from runware_provider.engine.spec import Limits, Spec
+from runware_provider.job_thread import JobThread
+from runware_provider.offered_models import OfferedModel, offered
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+
     from airflow.sdk import Connection
+
+    from runware_provider.engine.api.account_client import AccountClient
+    from runware_provider.engine.output_types import OutputType
+    from runware_provider.engine.spec import Answers, Budget, Delivery, Settings, Tool, ToolChoice
+
+__all__ = ["Answer", "NoAnswer", "OfferedModel", "RunwareHook", "Wish"]
+
+M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 DEFAULT_CONN_ID: Final = "runware_default"
 TEST_TIMEOUT_S: Final = 10.0
@@ -28,8 +44,27 @@ BOUNDS: Final = ("max_outstanding", "requests")
 _SCHEMES: Final = frozenset({"http", "https"})
 
 
+class Wish(TypedDict, total=False):
+    """How a question is asked; each as the operator's argument of its name."""
+
+    system_prompt: str | None
+    tools: Sequence[Tool | dict[str, Any]] | None
+    tool_choice: ToolChoice | dict[str, Any] | str | None
+    model: str | None
+    settings: Settings | dict[str, Any] | None
+    budget: Budget | dict[str, Any] | None
+    answers: Answers | dict[str, Any] | None
+    limits: Limits | dict[str, Any] | None
+    delivery: Delivery | None
+    timeout_s: float | None
+    """Seconds that the call may take; 1,800 by default."""
+
+
+_WORDS: Final = tuple(name for name in Wish.__annotations__ if name != "timeout_s")
+
+
 class RunwareHook(BaseHook):
-    """Reads the connection: its password is the API key, its host the base URL, its extra may hold bounds.
+    """Asks questions, with what the connection says: its password is the API key, its host the base URL, its extra may hold bounds.
 
     Args:
         runware_conn_id: the connection's id. Its host may be empty, for the vendor's URL; where it has
@@ -46,6 +81,94 @@ class RunwareHook(BaseHook):
         super().__init__(logger_name=logger_name)
         self.runware_conn_id = runware_conn_id
 
+    # questions
+
+    @overload
+    def ask(self, question: str, *, output_type: type[M], **wish: Unpack[Wish]) -> Answer[M]: ...
+    @overload
+    def ask(self, question: str, *, output_type: OutputType = None, **wish: Unpack[Wish]) -> Answer[Any]: ...
+    def ask(self, question: str, *, output_type: OutputType = None, **wish: Unpack[Wish]) -> Answer[Any]:
+        """One question, and its answer that fits. Nothing of it is kept, or logged.
+
+        Args:
+            question: sent as it is; no template.
+            output_type: a pydantic model, of which `value` is an instance; a JSON Schema as a dict; labels; or nothing for text.
+            wish: see `Wish`.
+
+        Raises:
+            BadInput: nothing was sent: an argument cannot work, or an event loop is running, which this would hold up.
+            JobStopped: the API refuses the key, the model or the request, or does not answer; the budget would not last.
+            NoAnswer: it ended otherwise than `succeeded`; the error's `answer` says how, and what it cost.
+        """
+        return _fitting(self.ask_all([question], output_type=output_type, **wish)[0])
+
+    @overload
+    def ask_all(
+        self, questions: Sequence[str], *, output_type: type[M], **wish: Unpack[Wish]
+    ) -> list[Answer[M | None]]: ...
+    @overload
+    def ask_all(
+        self, questions: Sequence[str], *, output_type: OutputType = None, **wish: Unpack[Wish]
+    ) -> list[Answer[Any]]: ...
+    def ask_all(
+        self, questions: Sequence[str], *, output_type: OutputType = None, **wish: Unpack[Wish]
+    ) -> list[Answer[Any]]:
+        """Questions, asked at once: an answer for each, in order, with exactly one outcome, also where it does not fit.
+
+        What stands twice among them is asked once, and its cost stands at the first.
+
+        Args:
+            questions: texts, sent as they are.
+            output_type: as for `ask`, of all of them.
+            wish: see `Wish`.
+
+        Raises:
+            BadInput: as for `ask`.
+            JobStopped: as for `ask`, as long as no question was answered.
+        """
+        _refuse_to_hold_up_a_loop()
+        connection = self._connection()
+        spec, timeout = self._asked(connection, output_type, wish)
+        endpoint = _endpoint_of(connection, self._named(), self._how_to_make_it())
+        return JobThread(lambda stop: _ask(questions, spec, endpoint, timeout, stop)).run()
+
+    async def aask(
+        self, question: str, *, output_type: OutputType = None, **wish: Unpack[Wish]
+    ) -> Answer[Any]:
+        """`ask` for who runs in an event loop, as an async task does; errors as there."""
+        return _fitting((await self.aask_all([question], output_type=output_type, **wish))[0])
+
+    async def aask_all(
+        self, questions: Sequence[str], *, output_type: OutputType = None, **wish: Unpack[Wish]
+    ) -> list[Answer[Any]]:
+        """`ask_all` for who runs in an event loop; errors as there."""
+        connection = await self._aconnection()
+        spec, timeout = self._asked(connection, output_type, wish)
+        endpoint = _endpoint_of(connection, self._named(), self._how_to_make_it())
+        return await _ask(questions, spec, endpoint, timeout, asyncio.Event())
+
+    def balance(self) -> float:
+        """The credit of the account, in USD, as the vendor reports it now; asking costs nothing.
+
+        Raises:
+            BadInput: there is no usable connection.
+            JobStopped: the API does not take the key, or does not say.
+        """
+        endpoint = self.get_endpoint()
+        return _in_a_thread(_with_client(endpoint, lambda client: client.balance()))
+
+    def models(self) -> list[OfferedModel]:
+        """What the API lists now, each with its price and with what this product knows of it; asking costs nothing.
+
+        Raises:
+            BadInput: there is no usable connection.
+            JobStopped: the API does not take the key, or does not say.
+        """
+        endpoint = self.get_endpoint()
+        return offered(_in_a_thread(_with_client(endpoint, lambda client: client.models())))
+
+    # the connection
+
     def get_endpoint(self) -> Endpoint:
         """Where the API answers, and the key.
 
@@ -56,10 +179,7 @@ class RunwareHook(BaseHook):
 
     async def aget_endpoint(self) -> Endpoint:
         """`get_endpoint` for who runs in an event loop, as a trigger does; errors as there."""
-        try:
-            connection = await self.aget_connection(self.runware_conn_id)
-        except AirflowNotFoundException:
-            raise self._missing() from None
+        connection = await self._aconnection()
         return _endpoint_of(connection, self._named(), self._how_to_make_it())
 
     def within_bounds(self, spec: Spec) -> Spec:
@@ -70,14 +190,7 @@ class RunwareHook(BaseHook):
         Raises:
             BadInput: there is no such connection, or a bound of the connection is no number, or none that `Limits` takes.
         """
-        connection = self._connection()
-        unread = _unread(connection)
-        if unread:
-            for line in wrapped(f"Warning: {self._named()}", f"{unread}."):
-                self.log.warning("%s", line)
-        bounds = _bounds_of(connection, self._named())
-        lower = {name: min(bound, getattr(spec.limits, name)) for name, bound in bounds.items()}
-        return spec.model_copy(update={"limits": spec.limits.model_copy(update=lower)})
+        return self._bounded(spec, self._connection())
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the API takes the key; asks it without cost, and never raises.
@@ -92,9 +205,7 @@ class RunwareHook(BaseHook):
             endpoint = _endpoint_of(connection, "the connection", "Write it there")
             key = endpoint.key
             _bounds_of(connection, "the connection")
-            # A thread of its own, since whoever asks may have an event loop running in this one.
-            with ThreadPoolExecutor(max_workers=1) as thread:
-                said = thread.submit(asyncio.run, _check_key(endpoint)).result()
+            said = _in_a_thread(_with_client(endpoint, lambda client: client.check_key()))
             verdict, message = True, ". ".join(filter(None, (said, _unread(connection))))
         except TimeoutError:
             verdict, message = False, f"The API did not answer within {TEST_TIMEOUT_S:.0f} seconds."
@@ -107,6 +218,34 @@ class RunwareHook(BaseHook):
             return self.get_connection(self.runware_conn_id)
         except AirflowNotFoundException:
             raise self._missing() from None
+
+    async def _aconnection(self) -> Connection:
+        try:
+            return await self.aget_connection(self.runware_conn_id)
+        except AirflowNotFoundException:
+            raise self._missing() from None
+
+    def _asked(
+        self, connection: Connection, output_type: OutputType, wish: Mapping[str, Any]
+    ) -> tuple[Spec, float | None]:
+        """What is asked for, within the bounds of the connection and of this Airflow, and how long it may take."""
+        from runware_provider.engine.in_memory.ask import question_spec  # noqa: PLC0415 - heavy: httpx and pyarrow
+
+        for name in wish:
+            if name not in Wish.__annotations__:
+                raise BadInput(name, "a question has no such argument", f"It takes: {', '.join(_WORDS)}")
+        words = {name: wish[name] for name in _WORDS if name in wish}
+        spec = question_spec({"output_type": output_type, **words})
+        return configuration.within_budget(self._bounded(spec, connection)), wish.get("timeout_s")
+
+    def _bounded(self, spec: Spec, connection: Connection) -> Spec:
+        unread = _unread(connection)
+        if unread:
+            for line in wrapped(f"Warning: {self._named()}", f"{unread}."):
+                self.log.warning("%s", line)
+        bounds = _bounds_of(connection, self._named())
+        lower = {name: min(bound, getattr(spec.limits, name)) for name, bound in bounds.items()}
+        return spec.model_copy(update={"limits": spec.limits.model_copy(update=lower)})
 
     def _missing(self) -> BadInput:
         return BadInput(self._named(), "there is none of this name", self._how_to_make_it())
@@ -162,8 +301,46 @@ def _unread(connection: Connection) -> str:
     )
 
 
-async def _check_key(endpoint: Endpoint) -> str:
-    from runware_provider.engine.api.client import Client  # noqa: PLC0415 - heavy, and parsing needs no client
+async def _ask(
+    questions: Sequence[str], spec: Spec, endpoint: Endpoint, timeout_s: float | None, stop: asyncio.Event
+) -> list[Answer[Any]]:
+    from runware_provider.engine.in_memory.ask import TIMEOUT_S, ask_in_memory  # noqa: PLC0415 - heavy
 
-    async with Client(endpoint) as client:
-        return await asyncio.wait_for(client.check_key(), TEST_TIMEOUT_S)
+    given = TIMEOUT_S if timeout_s is None else timeout_s
+    return await ask_in_memory(questions, spec, endpoint, timeout_s=given, stop=stop)
+
+
+def _fitting(answer: Answer[Any]) -> Answer[Any]:
+    if answer.outcome != "succeeded":
+        raise NoAnswer(answer)
+    return answer
+
+
+def _refuse_to_hold_up_a_loop() -> None:
+    """Refuse to wait in the thread of an event loop.
+
+    Raises:
+        BadInput: one is running here.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise BadInput(
+        "ask",
+        "it was called in a running event loop, which would stand still until the answer is there",
+        "Write `await hook.aask(...)` or `await hook.aask_all(...)`",
+    )
+
+
+def _in_a_thread(asked: Coroutine[Any, Any, T]) -> T:
+    """A thread of its own, since whoever asks may have an event loop running in this one; a few seconds at most."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, asked).result()
+
+
+async def _with_client(endpoint: Endpoint, ask: Callable[[AccountClient], Awaitable[T]]) -> T:
+    from runware_provider.engine.api.account_client import AccountClient  # noqa: PLC0415 - parsing needs no client
+
+    async with AccountClient(endpoint) as client:
+        return await asyncio.wait_for(ask(client), TEST_TIMEOUT_S)

@@ -9,6 +9,7 @@ import math
 import random
 import secrets
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +33,7 @@ from runware_provider.engine.job.asked_for import AskedFor, asked_for_by
 from runware_provider.engine.job.output_retries import OutputRetries
 from runware_provider.engine.job.question import Request
 from runware_provider.engine.job.questioner import Requester, Shared
+from runware_provider.engine.money import usd
 from runware_provider.engine.outcome.rows import Judge, Outcome
 from runware_provider.engine.plain_text import printable
 from runware_provider.engine.schema.label_answers import LabelSchema
@@ -149,6 +151,7 @@ class _Call:
 
     async def run(self, timeout_s: float, stop: asyncio.Event) -> list[Answer[Any]]:
         """Ask; see `ask_in_memory`."""
+        log.info("%s", printable(f"Asking {self._spec.model}: {_questions(len(self._requests))}"))
         account = await self._account()
         flight = Flight(account)
         feed = self._feed(flight)
@@ -167,7 +170,9 @@ class _Call:
             if stop.is_set() or not (watch.timed_out or self._attempts.answered):
                 raise
             feed.end_the_rest(_code_of(stopped, timed_out=watch.timed_out), stopped.reason)
-        return [self._answer(judgement, again=again) for judgement, again in feed.judgements()]
+        answers = [self._answer(judgement, again=again) for judgement, again in feed.judgements()]
+        _tell_what_became(answers)
+        return answers
 
     async def _account(self) -> Account | None:
         """The budget's account.
@@ -258,6 +263,17 @@ class _Call:
             raw=facts.get("raw"),
         )
         return _copied(answer) if again else answer
+
+
+def _tell_what_became(answers: Sequence[Answer[Any]]) -> None:
+    outcomes = Counter(answer.outcome for answer in answers)
+    counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()) or "none"
+    paid = sum(answer.cost_usd or 0.0 for answer in answers)
+    log.info("%s: %s; %s paid", _questions(len(answers)), counted, usd(paid))
+
+
+def _questions(count: int) -> str:
+    return f"{count:,} question{'' if count == 1 else 's'}"
 
 
 def _code_of(stopped: JobStopped, *, timed_out: bool) -> str:
