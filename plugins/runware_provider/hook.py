@@ -11,12 +11,10 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from pydantic import BaseModel
 
 from runware_provider import configuration
-from runware_provider.engine.address import whole_address
-from runware_provider.engine.endpoint import Endpoint
+from runware_provider.connection_fields import bounds_of, endpoint_of, unread_fields
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.in_memory.answer import Answer, NoAnswer
 from runware_provider.engine.plain_text import wrapped
-from runware_provider.engine.spec import Limits, Spec
 from runware_provider.job_thread import JobThread
 from runware_provider.offered_models import OfferedModel, offered
 
@@ -26,8 +24,18 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from runware_provider.engine.api.account_client import AccountClient
+    from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.output_types import OutputType
-    from runware_provider.engine.spec import Answers, Budget, Delivery, Settings, Tool, ToolChoice
+    from runware_provider.engine.spec import (
+        Answers,
+        Budget,
+        Delivery,
+        Limits,
+        Settings,
+        Spec,
+        Tool,
+        ToolChoice,
+    )
 
 __all__ = ["Answer", "NoAnswer", "OfferedModel", "RunwareHook", "Wish"]
 
@@ -37,11 +45,6 @@ T = TypeVar("T")
 DEFAULT_CONN_ID: Final = "runware_default"
 TEST_TIMEOUT_S: Final = 10.0
 """Seconds that the connection test may take: somebody is waiting for it in front of a form."""
-
-BOUNDS: Final = ("max_outstanding", "requests")
-"""The limits that a connection may lower for all tasks that use it: fields of its extra, named as in `Limits`."""
-
-_SCHEMES: Final = frozenset({"http", "https"})
 
 
 class Wish(TypedDict, total=False):
@@ -129,7 +132,7 @@ class RunwareHook(BaseHook):
         _refuse_to_hold_up_a_loop()
         connection = self._connection()
         spec, timeout = self._asked(connection, output_type, wish)
-        endpoint = _endpoint_of(connection, self._named(), self._how_to_make_it())
+        endpoint = endpoint_of(connection, self._named(), self._how_to_make_it())
         return JobThread(lambda stop: _ask(questions, spec, endpoint, timeout, stop)).run()
 
     async def aask(
@@ -144,7 +147,7 @@ class RunwareHook(BaseHook):
         """`ask_all` for who runs in an event loop; errors as there."""
         connection = await self._aconnection()
         spec, timeout = self._asked(connection, output_type, wish)
-        endpoint = _endpoint_of(connection, self._named(), self._how_to_make_it())
+        endpoint = endpoint_of(connection, self._named(), self._how_to_make_it())
         return await _ask(questions, spec, endpoint, timeout, asyncio.Event())
 
     def balance(self) -> float:
@@ -175,12 +178,12 @@ class RunwareHook(BaseHook):
         Raises:
             BadInput: there is no such connection, it has no password, or its host is no usable URL.
         """
-        return _endpoint_of(self._connection(), self._named(), self._how_to_make_it())
+        return endpoint_of(self._connection(), self._named(), self._how_to_make_it())
 
     async def aget_endpoint(self) -> Endpoint:
         """`get_endpoint` for who runs in an event loop, as a trigger does; errors as there."""
         connection = await self._aconnection()
-        return _endpoint_of(connection, self._named(), self._how_to_make_it())
+        return endpoint_of(connection, self._named(), self._how_to_make_it())
 
     def within_bounds(self, spec: Spec) -> Spec:
         """The same job, with no more under way at once than the connection allows a task.
@@ -202,11 +205,11 @@ class RunwareHook(BaseHook):
         key = ""
         try:
             connection = self._connection()
-            endpoint = _endpoint_of(connection, "the connection", "Write it there")
+            endpoint = endpoint_of(connection, "the connection", "Write it there")
             key = endpoint.key
-            _bounds_of(connection, "the connection")
+            bounds_of(connection, "the connection")
             said = _in_a_thread(_with_client(endpoint, lambda client: client.check_key()))
-            verdict, message = True, ". ".join(filter(None, (said, _unread(connection))))
+            verdict, message = True, ". ".join(filter(None, (said, unread_fields(connection))))
         except TimeoutError:
             verdict, message = False, f"The API did not answer within {TEST_TIMEOUT_S:.0f} seconds."
         except Exception as error:  # noqa: BLE001 - the caller shows the sentence to a person
@@ -215,13 +218,26 @@ class RunwareHook(BaseHook):
 
     def _connection(self) -> Connection:
         try:
-            return self.get_connection(self.runware_conn_id)
+            return self.get_connection(self._conn_id())
         except AirflowNotFoundException:
             raise self._missing() from None
 
+    def _conn_id(self) -> str:
+        """The id, which a template may have made.
+
+        Raises:
+            BadInput: it came to nothing.
+        """
+        # A template writes None as a word.
+        if str(self.runware_conn_id).strip() in {"", "None"}:
+            raise BadInput(
+                "runware_conn_id", f"it is {self.runware_conn_id!r:.100}", "Give the id of a connection"
+            )
+        return self.runware_conn_id
+
     async def _aconnection(self) -> Connection:
         try:
-            return await self.aget_connection(self.runware_conn_id)
+            return await self.aget_connection(self._conn_id())
         except AirflowNotFoundException:
             raise self._missing() from None
 
@@ -239,11 +255,11 @@ class RunwareHook(BaseHook):
         return configuration.within_budget(self._bounded(spec, connection)), wish.get("timeout_s")
 
     def _bounded(self, spec: Spec, connection: Connection) -> Spec:
-        unread = _unread(connection)
+        unread = unread_fields(connection)
         if unread:
             for line in wrapped(f"Warning: {self._named()}", f"{unread}."):
                 self.log.warning("%s", line)
-        bounds = _bounds_of(connection, self._named())
+        bounds = bounds_of(connection, self._named())
         lower = {name: min(bound, getattr(spec.limits, name)) for name, bound in bounds.items()}
         return spec.model_copy(update={"limits": spec.limits.model_copy(update=lower)})
 
@@ -260,45 +276,6 @@ class RunwareHook(BaseHook):
             " or set the environment variable "
             f'{variable}=\'{{"conn_type": "runware", "password": "<API key>"}}\''
         )
-
-
-def base_url(connection: Connection) -> str:
-    """The base URL that a connection means, without a trailing slash.
-
-    As for `whole_address`. The field `schema` may hold either: Airflow's HTTP connections write the scheme there, and a connection
-    given as a URI has its path there.
-    """
-    schema = (connection.schema or "").strip("/")
-    said = {"scheme": schema} if schema in _SCHEMES else {"path": schema}
-    return whole_address(connection.host or "", port=connection.port, **said)
-
-
-def _endpoint_of(connection: Connection, called: str, remedy: str) -> Endpoint:
-    key = (connection.password or "").strip()
-    if not key:
-        raise BadInput(called, "it has no password, which is where the API key goes", remedy)
-    return Endpoint(base_url=base_url(connection), key=key)
-
-
-def _bounds_of(connection: Connection, called: str) -> dict[str, int]:
-    extra = connection.extra_dejson
-    given = {name: extra[name] for name in BOUNDS if extra.get(name) not in (None, "")}
-    try:
-        limits = Limits(**given)
-    except BadInput as wrong:
-        field = wrong.field.removeprefix("limits.")
-        raise BadInput(f"{called}, field {field}", wrong.problem, wrong.remedy) from None
-    return {name: getattr(limits, name) for name in given}
-
-
-def _unread(connection: Connection) -> str:
-    """A sentence about the fields of the extra that have no meaning here; empty where there are none."""
-    names = sorted(str(name) for name in connection.extra_dejson if name not in BOUNDS)
-    if not names:
-        return ""
-    return (
-        f"its extra has {', '.join(names)}, which this provider does not read; it reads {', '.join(BOUNDS)}"
-    )
 
 
 async def _ask(

@@ -7,10 +7,11 @@ import pytest
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from runware_provider.connection_fields import base_url
 from runware_provider.engine.endpoint import DEFAULT_BASE_URL
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.spec import Limits, Spec
-from runware_provider.hook import RunwareHook, base_url
+from runware_provider.hook import RunwareHook
 from runware_provider.testing import LocalServer, ServerSettings
 from tests.said import said
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import signal
 import threading
@@ -48,12 +49,11 @@ def server(api: Any, server_of_all: LocalServer, monkeypatch: pytest.MonkeyPatch
 def connect(api: Any, monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
     """The connection, for tasks and for whoever asks without one."""
     api.connections["runware_default"] = fields
-    pairs = ", ".join(f'"{name}": {value!r}'.replace("'", '"') for name, value in fields.items())
-    monkeypatch.setenv("AIRFLOW_CONN_RUNWARE_DEFAULT", f'{{"conn_type": "runware", {pairs}}}')
+    monkeypatch.setenv("AIRFLOW_CONN_RUNWARE_DEFAULT", json.dumps({"conn_type": "runware", **fields}))
 
 
 def in_a_task(run_task: Any, function: Any) -> Any:
-    with DAG("dag") as dag:
+    with DAG("dag", schedule=None) as dag:
         task(task_id="ask")(function)()
     return run_task(dag, "ask")
 
@@ -134,7 +134,7 @@ def test_an_unknown_word_is_refused_by_name(server: LocalServer) -> None:
 def test_the_bounds_of_the_connection_hold(
     api: Any, server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect(api, monkeypatch, host=server.base_url, password=KEY, extra='{\\"max_outstanding\\": 1}')
+    connect(api, monkeypatch, host=server.base_url, password=KEY, extra={"max_outstanding": 1})
     answers = RunwareHook().ask_all([f"Total: {number}.5" for number in range(8)], output_type=Invoice)
     assert [answer.value and answer.value.total for answer in answers] == [
         number + 0.5 for number in range(8)
@@ -151,7 +151,8 @@ def test_the_default_budget_of_this_airflow_holds(
     assert server.bill_summary()["executed"] == 0
 
 
-def test_the_balance_is_what_is_left(server: LocalServer) -> None:
+@pytest.mark.usefixtures("server")
+def test_the_balance_is_what_is_left() -> None:
     hook = RunwareHook()
     assert hook.balance() == 12.5
     paid = hook.ask(QUESTION).cost_usd
@@ -159,8 +160,8 @@ def test_the_balance_is_what_is_left(server: LocalServer) -> None:
     assert hook.balance() == pytest.approx(12.5 - paid, abs=1e-9)
 
 
-async def test_the_balance_may_be_asked_for_in_an_event_loop(server: LocalServer) -> None:
-    assert server
+@pytest.mark.usefixtures("server")
+async def test_the_balance_may_be_asked_for_in_an_event_loop() -> None:
     assert RunwareHook().balance() == 12.5
 
 
