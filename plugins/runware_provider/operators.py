@@ -52,7 +52,7 @@ class TextInferenceOperator(DeferringTask):
         deferrable: give the worker back when everything is sent and the answers are expected to take more than a
             minute; a triggerer has to run. By default what Airflow's `[operators] default_deferrable` says, which is no.
             Nothing gets faster by it, and with `delivery="sync"` it has no effect.
-        runware_conn_id: the connection with the API key.
+        runware_conn_id: the connection with the API key; `"{{ params.account }}"` works.
         retry_policy: by default, what another try cannot mend fails at once, whatever `retries` says.
 
     Raises:

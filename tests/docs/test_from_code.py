@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,12 +16,16 @@ import pytest
 from from_code import PLACE, fill, made
 from from_code.arguments import INHERITED, KINDS
 from from_code.command_line import commands, options
+from from_code.models import model_rows
 from runware_provider.engine import errors, spec
 from runware_provider.engine.earlier_names import NOW
 from runware_provider.engine.endpoint import Endpoint
+from runware_provider.engine.in_memory.answer import Answer
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.outcome.rows import INFERENCE_TYPE
+from runware_provider.engine.spending.pricing import LAST_SEEN
 from runware_provider.groups import text_inference_group
+from runware_provider.hook import Wish
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.testing import LocalServer, ServerSettings
 
@@ -227,3 +232,20 @@ def test_the_names_of_before_are_on_no_other_page(docs: Path) -> None:
     pages = {page.name: page.read_text(encoding="utf-8") for page in docs.rglob("*.md")}
     shown = {name for name, page in pages.items() if gone.search(page)}
     assert shown <= {"upgrade.md", "0002-fingerprint.md"}
+
+
+def test_the_table_of_models_says_what_the_code_knows(docs: Path) -> None:
+    shown = re.findall(r"^\| `.*$", (docs / "models.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert shown == model_rows(), "the rows of docs/models.md are those of model_rows()"
+
+
+def test_the_page_of_models_names_every_price_that_is_built_in(docs: Path) -> None:
+    page = (docs / "models.md").read_text(encoding="utf-8")
+    assert all(f"{price:.3f}" in page for prices in LAST_SEEN.values() for price in prices)
+
+
+def test_every_word_of_a_question_is_described_as_the_operators(docs: Path) -> None:
+    page = (docs / "how-to/ask-a-question.md").read_text(encoding="utf-8")
+    assert [name for name in ("output_type", *Wish.__annotations__) if f"`{name}`" not in page] == []
+    facts = {each.name for each in fields(Answer)}
+    assert sorted(name for name in facts if f"`{name}`" not in page and f"answer.{name}" not in page) == []
