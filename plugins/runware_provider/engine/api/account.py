@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -87,10 +86,10 @@ def balance_in(answered: Any) -> float | None:
 
 
 def _signed(value: Any) -> float | None:
-    text = value.strip() if isinstance(value, str) else value
-    if isinstance(text, str) and text.startswith("-"):
-        owed = number_in(text[1:], MOST_BALANCE_USD)
-        return None if owed is None else -owed
-    if isinstance(text, int | float) and not isinstance(text, bool) and text < 0 and math.isfinite(text):
-        return -(number_in(-text, MOST_BALANCE_USD) or 0.0)
-    return number_in(text, MOST_BALANCE_USD)
+    if isinstance(value, str) and value.strip().startswith("-"):
+        owed = number_in(value.strip()[1:], MOST_BALANCE_USD)
+    elif isinstance(value, int | float) and value < 0:
+        owed = number_in(-value, MOST_BALANCE_USD)
+    else:
+        return number_in(value, MOST_BALANCE_USD)
+    return None if owed is None else -owed

@@ -6,7 +6,6 @@ import asyncio
 import copy
 import logging
 import math
-import random
 import secrets
 import time
 from collections import Counter
@@ -16,13 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runware_provider.engine.api.client import Client, check_endpoint
 from runware_provider.engine.errors import BadInput, BudgetExhausted, JobStopped
-from runware_provider.engine.exchange.collect import Collector
-from runware_provider.engine.exchange.conversation import Exchange
-from runware_provider.engine.exchange.fate import Fates
 from runware_provider.engine.exchange.flight import Flight
 from runware_provider.engine.exchange.pace import Pace
-from runware_provider.engine.exchange.polls import Polls
-from runware_provider.engine.exchange.submit import Submitter
 from runware_provider.engine.in_memory.answer import Answer
 from runware_provider.engine.in_memory.attempts import AttemptsInMemory
 from runware_provider.engine.in_memory.feed import QuestionFeed
@@ -30,6 +24,7 @@ from runware_provider.engine.in_memory.typed_check import TypedCheck, member_of
 from runware_provider.engine.in_memory.watch import QuestionWatch
 from runware_provider.engine.job.account_opening import ASSUMED_SPREAD, unpriced
 from runware_provider.engine.job.asked_for import AskedFor, asked_for_by
+from runware_provider.engine.job.conversing import Conversing, connections_of
 from runware_provider.engine.job.output_retries import OutputRetries
 from runware_provider.engine.job.question import Request
 from runware_provider.engine.job.questioner import Requester, Shared
@@ -47,6 +42,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.endpoint import Endpoint
+    from runware_provider.engine.exchange.conversation import Exchange
     from runware_provider.engine.outcome.rows import Judgement
 
 log = logging.getLogger(__name__)
@@ -112,9 +108,8 @@ async def ask_in_memory(  # noqa: PLR0913 - by keyword, each a fact of its own
     asked_for = asked_for_by(spec)
     for warning in asked_for.warnings:
         log.warning("%s", printable(f"Warning: {warning}."))
-    async with Client(
-        endpoint, connections=spec.limits.requests + max(1, spec.limits.requests // 2), transport=transport
-    ) as client:
+    connections = connections_of(spec.limits)
+    async with Client(endpoint, connections=connections, transport=transport) as client:
         call = _Call(spec, asked_for, client, questions)
         return await call.run(timeout_s, stop or asyncio.Event())
 
@@ -221,24 +216,15 @@ class _Call:
         )
 
     def _exchange(self, flight: Flight, account: Account | None) -> Exchange:
-        spec, limits, client = self._spec, self._spec.limits, self._client
-        template = self._asked_for.template
-        redactor = client.redactor(template.fields(0))
-        fates = Fates(flight, limits, spread=random.random(), redactor=redactor)  # noqa: S311 - only spreads load
-        timeout = limits.sync_timeout_s if spec.delivery == "sync" else limits.request_timeout_s
-        submitter = Submitter(
-            client, self._attempts, flight, fates, template, spec.delivery, timeout, time.monotonic
-        )
-        return Exchange(
-            submitter,
-            [Polls(Collector(client, fates, limits.request_timeout_s, time.monotonic), flight, limits)],
-            pace=Pace(limits.max_outstanding, None, log.debug),
-            limits=limits,
+        conversing = Conversing(
+            spec=self._spec,
+            client=self._client,
+            attempts=self._attempts,
+            template=self._asked_for.template,
             job_id=self._job_id,
             right=_Always(),
-            account=account,
-            when_short=spec.budget.when_short if spec.budget is not None else "stop",
         )
+        return conversing.exchange(flight, account, Pace(self._spec.limits.max_outstanding, None, log.debug))
 
     def _answer(self, judgement: Judgement, *, again: bool) -> Answer[Any]:
         facts = judgement.facts

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import random
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,18 +13,14 @@ from typing import TYPE_CHECKING, Any
 from runware_provider.engine.api.client import Client
 from runware_provider.engine.dataset.staging import Stage
 from runware_provider.engine.errors import note_how_far
-from runware_provider.engine.exchange.collect import Collector
-from runware_provider.engine.exchange.conversation import Exchange
-from runware_provider.engine.exchange.fate import Fates
 from runware_provider.engine.exchange.flight import Flight
 from runware_provider.engine.exchange.inference import OUTSTANDING, Phase
 from runware_provider.engine.exchange.pace import Pace
-from runware_provider.engine.exchange.polls import Polls
-from runware_provider.engine.exchange.submit import Submitter
 from runware_provider.engine.exchange.waits import waits
 from runware_provider.engine.job.batch_feed import BatchFeed
 from runware_provider.engine.job.batch_staging import BatchStaging
 from runware_provider.engine.job.batches_in_hand import BatchesInHand
+from runware_provider.engine.job.conversing import Conversing, connections_of
 from runware_provider.engine.job.decider import Decider
 from runware_provider.engine.job.failure_watch import FailureWatch
 from runware_provider.engine.job.leftovers import Leftovers
@@ -46,6 +41,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.endpoint import Endpoint
+    from runware_provider.engine.exchange.conversation import Exchange
     from runware_provider.engine.exchange.leaving import Tail
     from runware_provider.engine.job.opening import OpenedJob
     from runware_provider.engine.job.progress import Progress
@@ -129,10 +125,9 @@ def _says_what_was_paid(job: OpenedJob) -> Iterator[None]:
 
 
 def _client(job: OpenedJob, endpoint: Endpoint, transport: Transport | None) -> Client:
-    limits = job.prepared.spec.limits
     return Client(
         endpoint,
-        connections=limits.requests + max(1, limits.requests // 2),
+        connections=connections_of(job.prepared.spec.limits),
         transport=transport,
         may_send_s=job.lease.left_s,
         undelivered_s=job.lease.for_s * KERNEL_SHARE,
@@ -208,25 +203,16 @@ class _Asking:
                 await asyncio.to_thread(write_pace, storage, place, model, learnt)
 
     def _exchange(self, flight: Flight, account: Account | None, pace: Pace) -> Exchange:
-        job, client = self.job, self.client
-        spec, limits = job.prepared.spec, job.prepared.spec.limits
-        redactor = client.redactor(job.prepared.template.fields(0))
-        fates = Fates(flight, limits, spread=random.random(), redactor=redactor)  # noqa: S311 - only spreads load
-        timeout = limits.sync_timeout_s if spec.delivery == "sync" else limits.request_timeout_s
-        submitter = Submitter(
-            client, job.ledger, flight, fates, job.prepared.template, spec.delivery, timeout, time.monotonic
-        )
-        return Exchange(
-            submitter,
-            [Polls(Collector(client, fates, limits.request_timeout_s, time.monotonic), flight, limits)],
-            pace=pace,
-            limits=limits,
+        job = self.job
+        conversing = Conversing(
+            spec=job.prepared.spec,
+            client=self.client,
+            attempts=job.ledger,
+            template=job.prepared.template,
             job_id=job.identity.job_id,
             right=job.lease,
-            account=account,
-            when_short=spec.budget.when_short if spec.budget is not None else "stop",
-            worth_s=self.leg.worth_s,
         )
+        return conversing.exchange(flight, account, pace, worth_s=self.leg.worth_s)
 
     def _feed(self, flight: Flight, decider: Decider) -> BatchFeed:
         prepared = self.job.prepared

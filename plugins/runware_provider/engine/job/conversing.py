@@ -1,0 +1,82 @@
+"""The client and the exchange of whoever asks, put together from what a spec says of them."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runware_provider.engine.exchange.collect import Collector
+from runware_provider.engine.exchange.conversation import Exchange
+from runware_provider.engine.exchange.fate import Fates
+from runware_provider.engine.exchange.polls import Polls
+from runware_provider.engine.exchange.submit import Submitter
+
+if TYPE_CHECKING:
+    from runware_provider.engine.api.client import Client
+    from runware_provider.engine.api.request_bodies import RequestTemplate
+    from runware_provider.engine.exchange.flight import Flight
+    from runware_provider.engine.exchange.pace import Pace
+    from runware_provider.engine.exchange.ports import Right
+    from runware_provider.engine.exchange.submit import Attempts
+    from runware_provider.engine.limits import Limits
+    from runware_provider.engine.spec import Spec
+    from runware_provider.engine.spending.budget import Account
+
+
+def connections_of(limits: Limits) -> int:
+    """Connections for requests with tasks, and beside them for questions about these."""
+    return limits.requests + max(1, limits.requests // 2)
+
+
+@dataclass(kw_only=True)
+class Conversing:
+    """What an exchange is made of.
+
+    Args:
+        spec: what is asked for.
+        client: the connection to the API.
+        attempts: what remembers them.
+        template: what all requests have in common.
+        job_id: from which the UUIDs are made.
+        right: to send.
+    """
+
+    spec: Spec
+    client: Client
+    attempts: Attempts
+    template: RequestTemplate
+    job_id: bytes
+    right: Right
+
+    def exchange(
+        self, flight: Flight, account: Account | None, pace: Pace, *, worth_s: float | None = None
+    ) -> Exchange:
+        """The exchange.
+
+        Args:
+            flight: what is under way.
+            account: of the budget; None where there is none.
+            pace: how much may be under way.
+            worth_s: as of `Leg`.
+        """
+        spec, limits = self.spec, self.spec.limits
+        redactor = self.client.redactor(self.template.fields(0))
+        fates = Fates(flight, limits, spread=random.random(), redactor=redactor)  # noqa: S311 - only spreads load
+        timeout = limits.sync_timeout_s if spec.delivery == "sync" else limits.request_timeout_s
+        submitter = Submitter(
+            self.client, self.attempts, flight, fates, self.template, spec.delivery, timeout, time.monotonic
+        )
+        collector = Collector(self.client, fates, limits.request_timeout_s, time.monotonic)
+        return Exchange(
+            submitter,
+            [Polls(collector, flight, limits)],
+            pace=pace,
+            limits=limits,
+            job_id=self.job_id,
+            right=self.right,
+            account=account,
+            when_short=spec.budget.when_short if spec.budget is not None else "stop",
+            worth_s=worth_s,
+        )
