@@ -85,7 +85,7 @@ def refuse_stored_texts(given: Mapping[str, Any], dag: DAG | None) -> None:
             raise BadInput(
                 name,
                 "it stands in the DAG's default_args, which Airflow stores in its database as they are",
-                "Give it to the task, not to default_args",
+                "Give it to the task, or to the default_args of a TaskGroup, which are not stored",
             )
 
 

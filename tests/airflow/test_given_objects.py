@@ -177,6 +177,8 @@ def test_value_objects_may_be_what_a_task_is_mapped_over(run_task: Any) -> None:
         ({"memory": Failures()}, "memory: a Failures is no Memory"),
         ({"budget": "{{ params.budget }}"}, "budget: a str is no Budget"),
         ({"publish": Limits()}, "publish: a Limits does not fit. Give a Publish, or a dict"),
+        ({"answers": Limits()}, "answers: a Limits does not fit. Give an Answers, or a dict"),
+        ({"budget": 3}, "budget: an int is no Budget. Give a Budget, or a dict"),
         ({"failures": "s3://lake/failed"}, r"Write failures=Failures\(dataset=...\)"),
     ],
 )
