@@ -175,7 +175,7 @@ class _Asking:
     async def _looked_ahead(self) -> tuple[Decider, Flight, Account | None]:
         job = self.job
         decider = Decider.of(job.prepared, job.ledger, job.generation, job.identity.job_id)
-        account = await LookingAhead(job, self.client, decider, self._leftovers()).account()
+        account = await LookingAhead(job, self.client, decider, self._leftovers(), self.leg).account()
         return decider, Flight(account), account
 
     @contextlib.asynccontextmanager
