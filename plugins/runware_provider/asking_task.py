@@ -22,7 +22,7 @@ from runware_provider.import_checks import refuse_earlier_names, refuse_stored_t
 from runware_provider.mapped_arguments import AskingPartial
 from runware_provider.report_wish import report_wish
 from runware_provider.retry_policy import ONLY_WHAT_A_RETRY_MENDS
-from runware_provider.text_rendering import rendered_text, renders_objects
+from runware_provider.text_rendering import compared_texts, rendered_text, renders_objects
 from runware_provider.unstored import stored, unstored
 from runware_provider.values_of_a_run import Later, as_text, keys_only, shape_waits, waits, wished
 
@@ -211,8 +211,8 @@ class AskingTask(BaseOperator):
         return {name: texts[name] if name in texts else rendered[name] for name in content}
 
     def _texts(self) -> tuple[Any, ...]:
-        """The templated arguments that are texts."""
-        return self.source, self.destination, self.model
+        """The texts among the templated arguments, and those that filters compare with."""
+        return self.source, self.destination, self.model, *compared_texts(self.filters)
 
     def _texts_in(self, argument: dict[str, Any]) -> set[str]:
         """The names of the texts in a dict, if it is one of the arguments that hold some."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.sdk import DAG, Context
     from jinja2 import Environment
 
@@ -14,6 +16,18 @@ def renders_objects(environment: Environment) -> bool:
     from jinja2.nativetypes import NativeEnvironment  # noqa: PLC0415 - Airflow imports jinja2 only when a task runs, too
 
     return isinstance(environment, NativeEnvironment)
+
+
+def compared_texts(filters: object) -> Iterator[str]:
+    """The texts that filters compare a column with, one by one or in a list."""
+    match filters:
+        case [str(), str(), str() as text]:
+            yield text
+        case [str(), str(), [*texts]]:
+            yield from (text for text in texts if isinstance(text, str))
+        case [*parts]:
+            for part in parts:
+                yield from compared_texts(part)
 
 
 def rendered_text(template: str, context: Context, dag: DAG) -> str:

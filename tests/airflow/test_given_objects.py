@@ -273,13 +273,20 @@ def test_places_stay_texts_and_numbers_become_numbers_where_templates_render_nat
         failures={"most": "{{ params.n }}", "dataset": "{{ params.text }}"},
         budget={"usd": "{{ params.usd }}", "usd_per_million": "{{ params.prices }}"},
         limit="{{ params.n }}",
-        filters=[("total", ">", "{{ params.n }}")],
+        filters=[
+            [("hour", "==", "{{ params.text }}"), ("total", ">", "{{ params.n }}")],
+            [("hour", "in", ["{{ params.text }}", "01"])],
+        ],
     )
     spec = told(run_task, natively(dag))
     assert spec.memory == Memory(state="0017", retention_days=3)
     assert spec.failures == Failures(most=3, dataset="0017")
     assert spec.budget == Budget(usd=2.5, usd_per_million=(1.0, 2.0))
-    assert (spec.limit, spec.filters) == (3, ((("total", ">", 3),),))
+    assert spec.limit == 3
+    assert spec.filters == (
+        (("hour", "==", "0017"), ("total", ">", "3")),
+        (("hour", "in", ["0017", "01"]),),
+    )
 
 
 def test_a_mapped_tasks_texts_stay_texts_where_templates_render_natively(run_task: Any) -> None:

@@ -99,7 +99,11 @@ class _Compact:
         self._at = 0
         whole = dict.fromkeys((_SHORT, _INT, _LONG), self._signed)
         small = dict.fromkeys((_TRUE, _FALSE, _BYTE), self._byte)
-        sized: dict[int, Callable[[], Any]] = {_DOUBLE: partial(self._bytes, 8), _UUID: partial(self._bytes, 16), _BINARY: self._text}
+        sized: dict[int, Callable[[], Any]] = {
+            _DOUBLE: partial(self._bytes, 8),
+            _UUID: partial(self._bytes, 16),
+            _BINARY: self._text,
+        }
         self._plain: dict[int, Callable[[], Any]] = {**small, **whole, **sized}
         self._nested: dict[int, Callable[[int], Any]] = {
             _LIST: self._list,
