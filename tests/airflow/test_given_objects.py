@@ -285,7 +285,7 @@ def test_places_stay_texts_and_numbers_become_numbers_where_templates_render_nat
     assert spec.limit == 3
     assert spec.filters == (
         (("hour", "==", "0017"), ("total", ">", "3")),
-        (("hour", "in", ["0017", "01"]),),
+        (("hour", "in", ("0017", "01")),),
     )
 
 
