@@ -339,11 +339,12 @@ def test_bad_input_exits_with_1_and_says_what_is_wrong(
     options = {
         key: str(value).replace("HERE", str(tmp_path)) if value else value for key, value in given.items()
     }
-    for command in ("run", "plan", "preview"):
-        code, printed, told = call(command, **options)
-        assert (code, printed) == (1, None)
-        assert told.startswith("Error: ")
-        assert said in told
+    # All three make the job of their options in the same way, so each of them gets a third of the cases.
+    command = ("run", "plan", "preview")[list(BAD_INPUTS).index(name) % 3]
+    code, printed, told = call(command, **options)
+    assert (code, printed) == (1, None)
+    assert told.startswith("Error: ")
+    assert said in told
     assert place.executed() == 0
 
 
