@@ -16,10 +16,13 @@ from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filters import normal_form
 from runware_provider.engine.spec import DEFAULT_MODEL, Spec
 from runware_provider.engine.templates.prompt import check_syntax as check_prompt
-from runware_provider.given_objects import RENDERED, as_rendered, known_now, refuse_earlier_names
+from runware_provider.given_objects import RENDERED, TEXT_FIELDS, as_rendered, known_now
 from runware_provider.hook import DEFAULT_CONN_ID
+from runware_provider.import_checks import refuse_earlier_names, refuse_stored_texts, refuse_stray_templates
+from runware_provider.mapped_arguments import AskingPartial
 from runware_provider.report_wish import report_wish
 from runware_provider.retry_policy import ONLY_WHAT_A_RETRY_MENDS
+from runware_provider.text_rendering import compared_texts, rendered_text, renders_objects
 from runware_provider.unstored import stored, unstored
 from runware_provider.values_of_a_run import Later, as_text, keys_only, shape_waits, waits, wished
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context, RetryPolicy
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
+    from jinja2 import Environment
 
     from runware_provider.engine.filters import Filter
     from runware_provider.engine.output_types import OutputType
@@ -117,6 +121,8 @@ class AskingTask(BaseOperator):
         **kwargs: Any,
     ) -> None:
         refuse_earlier_names([*kwargs, *(kwargs.get("default_args") or {})], SPEC_ARGUMENTS)
+        texts = {"prompt": prompt, "system_prompt": system_prompt, "output_type": output_type}
+        refuse_stored_texts({**texts, "tools": tools, "settings": settings}, kwargs.get("dag"))
         super().__init__(retry_policy=retry_policy, **kwargs)
         self.source = as_text(source)
         self.destination = as_text(destination)
@@ -154,7 +160,7 @@ class AskingTask(BaseOperator):
         # Of these Airflow keeps none but its own for mapped tasks: a budget among them would bound nothing.
         kwargs = {name: value for name, value in default_args.items() if name in _TAKEN} | kwargs
         rendered = {name: as_rendered(name, kwargs[name]) for name in RENDERED if name in kwargs}
-        return super().partial(**unstored(kwargs | rendered))
+        return AskingPartial.of(super().partial(**unstored(kwargs | rendered)), SPEC_ARGUMENTS)
 
     def make_spec(self, context: Context) -> Spec:
         """What this task instance asks for: rendered, files read, the run's variables beside.
@@ -180,6 +186,45 @@ class AskingTask(BaseOperator):
         named = {**_variables(context), **spec.variables}
         return spec.model_copy(update={"run": spec.run or self.run_name(context), "variables": named})
 
+    def render_template(
+        self,
+        content: Any,
+        context: Context,
+        jinja_env: Environment | None = None,
+        seen_oids: set[int] | None = None,
+    ) -> Any:
+        """As every operator's; but what a template says in the place of a text stays a text.
+
+        With `render_template_as_native_obj`, Airflow would make a number of it: 2026 of `2026`, and 0 of the hour `00`.
+        """
+        environment = jinja_env or self.get_template_env()
+        if not renders_objects(environment):
+            return super().render_template(content, context, environment, seen_oids)
+        dag = self.get_dag() or context["dag"]
+        if isinstance(content, str) and any(content is text for text in self._texts()):
+            return rendered_text(content, context, dag)
+        if not isinstance(content, dict):
+            return super().render_template(content, context, environment, seen_oids)
+        names = self._texts_in(content)
+        others = {name: part for name, part in content.items() if name not in names}
+        rendered = super().render_template(others, context, environment, seen_oids)
+        texts = {name: rendered_text(content[name], context, dag) for name in names}
+        return {name: texts[name] if name in texts else rendered[name] for name in content}
+
+    def _texts(self) -> tuple[Any, ...]:
+        """The texts among the templated arguments, and those that filters compare with."""
+        return self.source, self.destination, self.model, *compared_texts(self.filters)
+
+    def _texts_in(self, argument: dict[str, Any]) -> set[str]:
+        """The names of the texts in a dict, if it is one of the arguments that hold some."""
+        names: set[str] = set()
+        if argument is self.partition:
+            names = set(argument)
+        for other, name in TEXT_FIELDS.items():
+            if argument is getattr(self, other):
+                names = {name} & argument.keys()
+        return {name for name in names if isinstance(argument[name], str)}
+
     def run_name(self, context: Context) -> str:
         """What all tries of this task instance belong to: they share one budget, and one wish to ask anew."""
         instance = context["ti"]
@@ -194,6 +239,7 @@ class AskingTask(BaseOperator):
 
     def _check_what_is_known(self) -> None:
         """Fail the DAG's import, rather than the task, for what no rendering and no file can mend."""
+        refuse_stray_templates({name: getattr(self, name) for name in _TAKEN if hasattr(self, name)})
         _check_prompt(self.prompt)
         if not shape_waits(self.filters):
             normal_form(self.filters)
@@ -223,7 +269,8 @@ class AskingTask(BaseOperator):
     def _known(self) -> dict[str, Any]:
         """The arguments, as `_of_the_spec`, as far as no rendering changes them."""
         given = self._of_the_spec()
-        known = {name: value for name, value in given.items() if not waits(value)}
+        later = {name for name, value in given.items() if name in self.template_fields and waits(value)}
+        known = {name: value for name, value in given.items() if name not in later}
         parts = {name: known_now(name, given[name]) for name in RENDERED if isinstance(given.get(name), dict)}
         return known | parts | {"partition": keys_only(self.partition)}
 

@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow.sdk.bases.decorator import DecoratedOperator, task_decorator_factory
 
+from runware_provider.asking_task import SPEC_ARGUMENTS
 from runware_provider.engine.earlier_names import renamed
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.plain_text import with_article
 from runware_provider.engine.spec import Spec
 from runware_provider.given_objects import RENDERED, as_rendered
+from runware_provider.import_checks import refuse_earlier_names
+from runware_provider.mapped_arguments import check_inherited
 from runware_provider.mapped_tasks import PLACE
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.unstored import unstored
@@ -117,7 +121,7 @@ class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
         else:
             raise BadInput(
                 self._name_of_function(),
-                f"it returned a {type(returned).__name__}",
+                f"it returned {with_article(type(returned).__name__)}",
                 "Return the prompt as a text, a dict of the operator's arguments, or a Spec",
             )
 
@@ -183,16 +187,43 @@ def text_inference_task(
         python_callable,
         multiple_outputs=multiple_outputs,
         decorated_operator_class=TextInferenceDecoratedOperator,
-        **unstored(kwargs),
+        **_checked_arguments(kwargs),
     )
     if python_callable is not None:
-        return cast("TaskDecorator", _private(made))
-    return cast("TaskDecorator", lambda function: _private(made(function)))
+        return cast("TaskDecorator", _checked(made))
+    return cast("TaskDecorator", lambda function: _checked(made(function)))
 
 
-def _private(decorator: Any) -> Any:
-    """The decorator, so that texts given to `override` stay out of a serialized DAG as well."""
+def _checked(decorator: Any) -> Any:
+    """The decorator, so that what is given to `override` and to mapped tasks is looked at while the DAG is parsed.
+
+    Texts stay out of the serialized DAG there, too.
+    """
     override, partial = decorator.override, decorator.partial
-    decorator.override = lambda **kwargs: _private(override(**unstored(kwargs)))
-    decorator.partial = lambda **kwargs: _private(partial(**kwargs))
+    expand, expand_kwargs = decorator.expand, decorator.expand_kwargs
+    decorator.override = lambda **kwargs: _checked(override(**_checked_arguments(kwargs)))
+    decorator.partial = lambda **kwargs: _checked(partial(**kwargs))
+    decorator.expand = lambda **mapped: _checked_mapped(decorator, expand(**mapped))
+    decorator.expand_kwargs = lambda mapped, **how: _checked_mapped(decorator, expand_kwargs(mapped, **how))
     return decorator
+
+
+def _checked_arguments(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a decorator or of its `override`, with texts wrapped.
+
+    Raises:
+        BadInput: one has another name by now.
+    """
+    refuse_earlier_names([*kwargs, *(kwargs.get("default_args") or {})], SPEC_ARGUMENTS)
+    return unstored(kwargs)
+
+
+def _checked_mapped(decorator: Any, result: Any) -> Any:
+    """The result of mapped tasks, whose operators Airflow makes only when they run.
+
+    Raises:
+        BadInput: something in the `default_args` around them cannot work.
+    """
+    task = result.operator
+    check_inherited(decorator.kwargs, SPEC_ARGUMENTS, task.dag, task.task_group)
+    return result

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from runware_provider.engine.earlier_names import NOW, as_written, renamed
+from runware_provider.engine.earlier_names import NOW, as_written
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.plain_text import with_article
 from runware_provider.engine.spec import Budget, Failures, Memory
 from runware_provider.values_of_a_run import as_text, waits
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Mapping
 
     from runware_provider.engine.value_object import ValueObject
 
 RENDERED: Final[Mapping[str, type[ValueObject]]] = {"budget": Budget, "failures": Failures, "memory": Memory}
 """Arguments that are value objects and template fields."""
+TEXT_FIELDS: Final[Mapping[str, str]] = {"failures": "dataset", "memory": "state"}
+"""By argument of `RENDERED`: its field that is a text, and stays one where Airflow renders templates to Python's objects."""
 _STAND_INS: Final = {"usd": 1, "tokens": 1}
 """Valid values for what a template renders later, where an object needs one of them."""
 
@@ -42,10 +45,10 @@ def as_rendered(argument: str, value: Any) -> Any:
         before = NOW.get(
             "max_failed" if argument == "failures" and isinstance(value, int | float) else argument
         )
-        remedy = f"Give a {kind.__name__}, or a dict of its arguments"
+        remedy = f"Give {with_article(kind.__name__)}, or a dict of its arguments"
         if before is not None:
             remedy = f"Write {as_written(before)}"
-        raise BadInput(argument, f"a {type(value).__name__} is no {kind.__name__}", remedy)
+        raise BadInput(argument, f"{with_article(type(value).__name__)} is no {kind.__name__}", remedy)
     return value
 
 
@@ -61,19 +64,3 @@ def known_now(argument: str, value: Mapping[str, Any]) -> ValueObject:
     stand_ins = {name: stand_in for name, stand_in in _STAND_INS.items() if name in later}
     known = {name: part for name, part in value.items() if name not in later}
     return kind(**known | stand_ins | unknown)
-
-
-def refuse_earlier_names(given: Iterable[str], taken: Container[str]) -> None:
-    """Refuse arguments, and `default_args`, that are called otherwise by now: Airflow would drop the latter in silence.
-
-    Args:
-        given: their names.
-        taken: those that the operator has.
-
-    Raises:
-        BadInput: one of them is; it says what to write.
-    """
-    for name in given:
-        refusal = None if name in taken else renamed(name)
-        if refusal is not None:
-            raise refusal

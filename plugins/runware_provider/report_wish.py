@@ -6,7 +6,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.errors import BadInput, EngineError
-from runware_provider.engine.plain_text import wrapped
+from runware_provider.engine.plain_text import with_article, wrapped
 from runware_provider.object_stores import airflow_stores
 from runware_provider.quality.spec import Report
 
@@ -27,7 +27,9 @@ def report_wish(given: object) -> Report | None:
     if isinstance(given, Report):
         return given
     if not isinstance(given, dict):
-        raise BadInput("report", f"a {type(given).__name__} is no report", "Write True or Report(...)")
+        raise BadInput(
+            "report", f"{with_article(type(given).__name__)} is no report", "Write True or Report(...)"
+        )
     return Report(**given)
 
 

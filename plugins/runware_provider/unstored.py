@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PRIVATE: Final = ("prompt", "system_prompt", "output_type", "tools", "settings")
+PRIVATE: Final = ("prompt", "system_prompt", "output_type", "tools", "settings")
 """Arguments that may hold what no serialized DAG should."""
 
 
@@ -45,6 +45,13 @@ def stored(value: Any) -> Any:
 
 def unstored(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments, with those wrapped that may hold what no serialized DAG should."""
-    given = {name: arguments[name] for name in _PRIVATE if arguments.get(name) is not None}
+    given = {name: arguments[name] for name in PRIVATE if arguments.get(name) is not None}
     hidden = {name: Unstored(value) for name, value in given.items() if not isinstance(value, Unstored)}
     return {**arguments, **hidden}
+
+
+def unstored_lists(mapped: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that a task is mapped over, each a list of values, wrapped in the same way; a result of another task as it is."""
+    lists = {name: values for name, values in mapped.items() if isinstance(values, list | tuple)}
+    rows = {name: [unstored({name: value})[name] for value in values] for name, values in lists.items()}
+    return {**mapped, **rows}

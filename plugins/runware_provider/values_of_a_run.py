@@ -6,6 +6,7 @@ import os
 from typing import Any, Final
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.value_object import ValueObject, is_template
 
 
 class Later:
@@ -25,16 +26,26 @@ def as_text(path: Any) -> Any:
 
 def waits(value: object) -> bool:
     """Whether a template field gets its value only when the task runs."""
-    if isinstance(value, Later):
-        return True
+    return isinstance(value, Later) or holds_template(value)
+
+
+def holds_template(value: object) -> bool:
+    """Whether a template, or the result of another task, stands in a value."""
     if isinstance(value, str):
-        return "{{" in value or "{%" in value
+        return is_template(value)
+    if isinstance(value, ValueObject):
+        return any(holds_template(part) for _, part in value)
     if isinstance(value, dict):
         return any(waits(part) for part in value.values())
     if isinstance(value, list | tuple):
         return any(waits(part) for part in value)
-    # A path has a method of that name, too, and is no result of another task.
-    return hasattr(value, "resolve") and not isinstance(value, os.PathLike)
+    return is_result(value)
+
+
+def is_result(value: object) -> bool:
+    """Whether a value is the result of another task, which Airflow puts into a template field when the task runs."""
+    # A path has a method of that name, too, and so may a class of the user's.
+    return hasattr(value, "resolve") and not isinstance(value, os.PathLike | type)
 
 
 def shape_waits(filters: object) -> bool:

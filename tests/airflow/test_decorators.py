@@ -188,8 +188,9 @@ def test_override_changes_an_argument_of_the_operator(
 
 def test_default_arguments_of_the_dag_reach_it(server: LocalServer, run_task: Any, folder: Path) -> None:
     defaults = usual(folder)
+    output_type = defaults.pop("output_type")
     with DAG("dag", schedule=None, default_args=defaults | {"limit": 1}) as dag:
-        text_inference_task(lambda: PROMPT, task_id="ask")()
+        text_inference_task(lambda: PROMPT, task_id="ask", output_type=output_type)()
     ran = run_task(dag, "ask")
     assert ran.state == "success", ran.error
     assert server.bill_summary()["executed"] == 1

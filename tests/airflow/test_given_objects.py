@@ -177,6 +177,8 @@ def test_value_objects_may_be_what_a_task_is_mapped_over(run_task: Any) -> None:
         ({"memory": Failures()}, "memory: a Failures is no Memory"),
         ({"budget": "{{ params.budget }}"}, "budget: a str is no Budget"),
         ({"publish": Limits()}, "publish: a Limits does not fit. Give a Publish, or a dict"),
+        ({"answers": Limits()}, "answers: a Limits does not fit. Give an Answers, or a dict"),
+        ({"budget": 3}, "budget: an int is no Budget. Give a Budget, or a dict"),
         ({"failures": "s3://lake/failed"}, r"Write failures=Failures\(dataset=...\)"),
     ],
 )
@@ -240,3 +242,110 @@ def test_what_was_given_for_failures_is_told_where_it_belongs_now(given: object,
         TextInferenceOperator(
             task_id="ask", source="in", destination="out", prompt="{{ record.body }}", failures=given
         )
+
+
+# what templates render to
+
+
+def natively(dag: DAG) -> DAG:
+    dag.render_template_as_native_obj = True
+    return dag
+
+
+TEXTS = ("2026", "00", "01", "1_000", "1.50", "1e3", "0x10", "None", "True", "[1]", "2026-01-02")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("native", [False, True], ids=["as text", "natively"])
+def test_the_text_that_a_template_says_stays_that_text(run_task: Any, *, native: bool, text: str) -> None:
+    params = {"text": text}
+    dag = a_dag(params, partition={"hour": "{{ params.text }}", "ds": "{{ ds }}"}, model="{{ params.text }}")
+    spec = told(run_task, natively(dag) if native else dag)
+    assert spec.partition == {"hour": text, "ds": "2026-01-02"}
+    assert list(spec.partition) == ["hour", "ds"]
+    assert spec.model == text
+
+
+def test_places_stay_texts_and_numbers_become_numbers_where_templates_render_natively(run_task: Any) -> None:
+    dag = a_dag(
+        {"text": "0017", "n": 3, "usd": 2.5, "prices": [1.0, 2.0]},
+        memory={"state": "{{ params.text }}", "retention_days": "{{ params.n }}"},
+        failures={"most": "{{ params.n }}", "dataset": "{{ params.text }}"},
+        budget={"usd": "{{ params.usd }}", "usd_per_million": "{{ params.prices }}"},
+        limit="{{ params.n }}",
+        filters=[
+            [("hour", "==", "{{ params.text }}"), ("total", ">", "{{ params.n }}")],
+            [("hour", "in", ["{{ params.text }}", "01"])],
+        ],
+    )
+    spec = told(run_task, natively(dag))
+    assert spec.memory == Memory(state="0017", retention_days=3)
+    assert spec.failures == Failures(most=3, dataset="0017")
+    assert spec.budget == Budget(usd=2.5, usd_per_million=(1.0, 2.0))
+    assert spec.limit == 3
+    assert spec.filters == (
+        (("hour", "==", "0017"), ("total", ">", "3")),
+        (("hour", "in", ("0017", "01")),),
+    )
+
+
+def test_a_mapped_tasks_texts_stay_texts_where_templates_render_natively(run_task: Any) -> None:
+    with DAG("dag", schedule=None, render_template_as_native_obj=True) as dag:
+        Told.partial(task_id="ask", prompt="{{ record.body }}", source="in", destination="out").expand(
+            partition=[{"hour": "{{ '0' + ti.map_index | string }}"}, {"hour": "{{ '00' }}"}]
+        )
+    for index in (0, 1):
+        assert run_task(dag, "ask", map_index=index).state == "success"
+    assert [spec.partition for spec in Told.specs] == [{"hour": "00"}] * 2
+
+
+def test_a_result_of_another_task_may_be_a_partition_where_templates_render_natively(run_task: Any) -> None:
+    with DAG("dag", schedule=None, render_template_as_native_obj=True) as dag:
+
+        @task
+        def day() -> str:
+            return "01"
+
+        Told(task_id="ask", **NEEDED, partition={"day": day()})
+    assert run_task(dag, "day").state == "success"
+    assert told(run_task, dag).partition == {"day": "01"}
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["as text", "natively"])
+@pytest.mark.parametrize("nothing", [None, ""], ids=repr)
+def test_a_template_that_renders_to_nothing_means_the_default(
+    run_task: Any, nothing: Any, *, native: bool
+) -> None:
+    said = "{{ params.nothing }}"
+    dag = a_dag(
+        {"nothing": nothing},
+        memory={"state": said, "reuse": said, "retention_days": said},
+        budget={"usd": 1, "tokens": said, "when_short": said},
+        limit=said,
+        failures={"dataset": said},
+    )
+    spec = told(run_task, natively(dag) if native else dag)
+    assert (spec.memory, spec.budget, spec.failures) == (Memory(), Budget(usd=1), Failures())
+    assert spec.limit is None
+
+
+@pytest.mark.parametrize(
+    ("make", "remedy"),
+    [
+        (lambda text: Failures(most=text), "failures={'most': '{{ ... }}'}"),
+        (lambda text: Memory(retention_days=text), "memory={'retention_days': '{{ ... }}'}"),
+        (lambda text: Budget(usd=text), "budget={'usd': '{{ ... }}'}"),
+        (lambda text: Budget(tokens=text), "budget={'tokens': '{{ ... }}'}"),
+    ],
+    ids=["most", "retention_days", "usd", "tokens"],
+)
+def test_a_template_in_the_place_of_a_number_is_refused_with_the_dict_that_takes_it(
+    run_task: Any, make: Any, remedy: str
+) -> None:
+    template = "{{ params.n }}"
+    with pytest.raises(BadInput) as refused:
+        make(template)
+    assert remedy in str(refused.value)
+    argument, _, field = refused.value.field.partition(".")
+    spec = told(run_task, a_dag({"n": 7}, **{argument: {field: template}}))
+    assert getattr(getattr(spec, argument), field) == 7

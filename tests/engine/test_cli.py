@@ -290,6 +290,24 @@ BAD_INPUTS: dict[str, tuple[dict[str, Any], str]] = {
     "settings that are cut": ({"settings": "{"}, "--settings: it is no JSON"),
     "settings that are a list": ({"settings": "[]"}, "--settings: it is no JSON object"),
     "a setting out of range": ({"settings": '{"temperature": 9}'}, "--settings (temperature): "),
+    "a setting out of range with a name of two words": (
+        {"settings": '{"max_tokens": 0}'},
+        "--settings (max_tokens): 0 is too small",
+    ),
+    "a setting that is none": (
+        {"settings": '{"max_token": 3}'},
+        "To do: Settings takes: temperature, top_p, frequency_penalty,",
+    ),
+    "a setting by the API's name": ({"settings": '{"extra": {"maxTokens": 3}}'}, "To do: Use max_tokens."),
+    "a setting that the model does not take": (
+        {"settings": '{"max_tokens": 500000}'},
+        "--settings (max_tokens): it is 500000",
+    ),
+    "an option that the model does not take": ({"max_tokens": 500000}, "--max-tokens: it is 500000"),
+    "a profile out of range": (
+        {"model_profile": '{"max_tokens": 0}'},
+        "--model-profile (max_tokens): 0 is too small",
+    ),
     "a partition without a value": ({"partition": "ds"}, "--partition: 'ds' has no '='"),
     "no requests at all": ({"requests": 0}, "--requests: "),
     "an option without a value": ({"limit": ""}, "--limit: it is empty"),
@@ -321,11 +339,12 @@ def test_bad_input_exits_with_1_and_says_what_is_wrong(
     options = {
         key: str(value).replace("HERE", str(tmp_path)) if value else value for key, value in given.items()
     }
-    for command in ("run", "plan", "preview"):
-        code, printed, told = call(command, **options)
-        assert (code, printed) == (1, None)
-        assert told.startswith("Error: ")
-        assert said in told
+    # All three make the job of their options in the same way, so each of them gets a third of the cases.
+    command = ("run", "plan", "preview")[list(BAD_INPUTS).index(name) % 3]
+    code, printed, told = call(command, **options)
+    assert (code, printed) == (1, None)
+    assert told.startswith("Error: ")
+    assert said in told
     assert place.executed() == 0
 
 

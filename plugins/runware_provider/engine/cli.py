@@ -55,7 +55,7 @@ from runware_provider.engine.job.run import run_job
 from runware_provider.engine.job.splitting import split_shards
 from runware_provider.engine.option_words import as_options
 from runware_provider.engine.plain_text import printable, printable_lines, wrapped
-from runware_provider.engine.spec_options import spec_of
+from runware_provider.engine.spec_options import is_inside_json, spec_of
 from runware_provider.engine.spending.forecast import forecast
 from runware_provider.engine.storage.stores import Stores
 
@@ -119,12 +119,20 @@ def _ended(error: BaseException, options: argparse.Namespace) -> int:
     resumable = can_go_on(error)
     then = _how_to_go_on(options) if resumable else ""
     asks = options.command in {"run", "preview", "shards"}
-    _say_all(bad_end(error, state=_state_folder(options), then=then, asks=asks, spelt=as_options))
+    state, spelt = _state_folder(options), _spelling(error)
+    _say_all(bad_end(error, state=state, then=then, asks=asks, spelt=spelt))
     if not resumable:
         return BAD_INPUT
     told = {"format": 1, "status": "stopped", "reason": what_happened(error), **how_far(error)}
     _print({**told, "remedy": as_options(f"{remedy_of(error)} {then}".strip())})
     return RESUMABLE
+
+
+def _spelling(error: BaseException) -> Callable[[str], str]:
+    """How the names in an error's text are spelt: those inside of an option's JSON are its keys, and no options."""
+    if isinstance(error, BadInput) and is_inside_json(error.field):
+        return str
+    return as_options
 
 
 def _state_folder(options: argparse.Namespace) -> str:

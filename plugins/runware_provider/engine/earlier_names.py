@@ -33,8 +33,12 @@ NOW: Final[Mapping[str, str]] = {
     "limits.shard_bytes": "limits.batch_bytes",
 }
 """By the name that a field of the spec or of one of its value objects had."""
-CLASSES_NOW: Final[Mapping[str, str]] = {"Structured": "Answers", "ModelTraits": "ModelProfile"}
-"""What was imported from `engine.spec` and `engine.traits`."""
+CLASSES_NOW: Final[Mapping[str, str]] = {
+    "Structured": "runware_provider.engine.spec.Answers",
+    "ModelTraits": "runware_provider.engine.spec.ModelProfile",
+    "Report": "runware_provider.quality.spec.Report",
+}
+"""What was imported from `engine.spec` and `engine.traits`, and from where under which name it is."""
 WHERE: Final = "where"
 FILTERS_NOW: Final = (
     'Choose records with filters=[("country", "==", "de"), ("total", ">", 100)];'
@@ -64,6 +68,20 @@ def as_written(field: str) -> str:
         if name
         else f"{argument}={argument.capitalize()}(...)"
     )
+
+
+def no_such_name(module: str, name: str) -> ImportError | AttributeError:
+    """What a module raises for a name that it has not: where a class is that was imported from it, or what Python says.
+
+    Args:
+        module: its full name.
+        name: as it was imported.
+    """
+    now = CLASSES_NOW.get(name)
+    if now is None:
+        return AttributeError(f"module {module!r} has no attribute {name!r}")
+    place, _, class_name = now.rpartition(".")
+    return ImportError(f"{name} is not here any more: from {place} import {class_name}")
 
 
 _BY_FIELD: Final = {

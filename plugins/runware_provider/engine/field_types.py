@@ -64,6 +64,16 @@ def number_or_nothing(value: object) -> object:
     return text_or_nothing(value.strip() if isinstance(value, str) else value)
 
 
+def default_for_nothing(default: object) -> BeforeValidator:
+    """A choice may come from a template, too: where that renders to nothing, it is the default."""
+
+    def chosen(value: object) -> object:
+        choice = text_or_nothing(value)
+        return default if choice is None else choice
+
+    return BeforeValidator(chosen)
+
+
 def _path_or_nothing(value: object) -> object:
     """A path of `pathlib` will do, and what a template renders to."""
     as_text = getattr(value, "__fspath__", None)

@@ -10,6 +10,7 @@ import math
 from typing import Any, Final, TypeAlias
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.plain_text import with_article
 
 Filter: TypeAlias = tuple[str, str] | tuple[str, str, Any]
 """A column, an operator and, except for the two that ask for nulls, a value."""
@@ -36,7 +37,7 @@ def normal_form(filters: object) -> Filters:
     if filters is None:
         return ()
     if not isinstance(filters, list | tuple):
-        raise BadInput(FIELD, f"a {type(filters).__name__} is no list of filters", _EXAMPLE)
+        raise BadInput(FIELD, f"{with_article(type(filters).__name__)} is no list of filters", _EXAMPLE)
     if _is_filter(filters):
         raise BadInput(
             FIELD, "it is one filter, not a list of filters", f"Put it into a list: [{filters!r:.80}]"
@@ -114,7 +115,7 @@ def _single_value(part: Any, written: Any) -> Any:
     if isinstance(value, list | tuple | dict | set | frozenset):
         raise BadInput(
             FIELD,
-            f"{shown(part)} compares with a {type(value).__name__}",
+            f"{shown(part)} compares with {with_article(type(value).__name__)}",
             "Give a single value, or a list of them behind `in`",
         )
     return value

@@ -7,7 +7,13 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.field_types import Price, Seconds, WholeNumber, number_or_nothing
+from runware_provider.engine.field_types import (
+    Price,
+    Seconds,
+    WholeNumber,
+    default_for_nothing,
+    number_or_nothing,
+)
 from runware_provider.engine.value_object import ValueObject
 
 WhenShort = Literal["stop", "partial"]
@@ -76,7 +82,7 @@ class Budget(ValueObject):
     """What all tries of the run may cost together, in USD."""
     tokens: Annotated[Annotated[WholeNumber, Field(ge=1)] | None, BeforeValidator(number_or_nothing)] = None
     """Prompt and completion tokens together."""
-    when_short: WhenShort = "stop"
+    when_short: Annotated[WhenShort, default_for_nothing("stop")] = "stop"
     """`stop`: refuse a job whose estimate exceeds the budget, and stop one that reaches it. `partial`: go as far
     as it gets; what was not sent is `skipped` with the code `budget`, and the dataset is published."""
     usd_per_million: tuple[Price, Price] | None = None

@@ -16,6 +16,8 @@ MOST_CHARS: Final = 4_000
 """Of what is told at once."""
 WIDTH: Final = 70
 """Characters of a line: with the time and the level that Airflow's page puts before each, it fits 100 columns."""
+_VOWELS: Final = frozenset("aeioAEIOU")
+"""Letters that `an` stands before; a noun of ours that begins with a small u is `union`, and is said with a y."""
 _FURTHER: Final = "  "
 """Before each line of a sentence but the first."""
 
@@ -32,6 +34,11 @@ def printable(text: str, most_chars: int | None = None) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def with_article(noun: str) -> str:
+    """Return a noun, such as the name of a type, behind `a` or `an`."""
+    return f"{'an' if noun[:1] in _VOWELS else 'a'} {noun}"
 
 
 def printable_lines(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Self
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from runware_provider.engine.answers import Answers
-from runware_provider.engine.earlier_names import CLASSES_NOW
+from runware_provider.engine.earlier_names import no_such_name
 from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.field_types import Text, WholeNumber, not_blank, number_or_nothing
@@ -265,7 +265,4 @@ if not TYPE_CHECKING:  # or a misspelt import would pass the types' check
             ImportError: it is one of those.
             AttributeError: there never was such a name.
         """
-        now = CLASSES_NOW.get(name)
-        if now is not None:
-            raise ImportError(f"{name} is {now} now: from {__name__} import {now}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise no_such_name(__name__, name)

@@ -196,7 +196,8 @@ def spec_of(options: argparse.Namespace) -> Spec:
     Raises:
         BadInput: a file is missing or holds no JSON, or a value is out of range.
     """
-    values: dict[str, Any] = {"settings": _all_settings(options.settings)}
+    all_settings = _all_settings(options.settings)
+    values: dict[str, Any] = {"settings": dict(all_settings)}
     for option in spec_options():
         text = getattr(options, option.dest)
         if text is None:
@@ -214,7 +215,14 @@ def spec_of(options: argparse.Namespace) -> Spec:
             problem = "a label or an object of --schema: an answer is either"
             raise BadInput("--labels", problem, "Drop one of them")
         values["output_type"] = option_values.labels("--labels", options.labels)
-    return Spec(**values)
+    try:
+        return Spec(**values)
+    except BadInput as error:
+        # Each setting alone is sound, and what is wrong with it beside others is said where it was written, too.
+        section, _, name = error.field.partition(".")
+        if section == "settings" and name in all_settings:
+            raise _inside_settings(name, error) from None
+        raise
 
 
 def _check_budget(budget: Mapping[str, Any]) -> None:
@@ -233,9 +241,12 @@ def _all_settings(text: str | None) -> dict[str, Any]:
     try:
         Settings(**settings)
     except BadInput as error:
-        wrong = error.field.removeprefix("settings.")
-        raise BadInput(f"--settings ({wrong})", error.problem, error.remedy) from None
+        raise _inside_settings(error.field.removeprefix("settings."), error) from None
     return settings
+
+
+def _inside_settings(name: str, error: BadInput) -> BadInput:
+    return BadInput(_inside("--settings", name), error.problem, error.remedy.replace("settings.", ""))
 
 
 def as_option(field_name: str) -> str:
@@ -249,8 +260,18 @@ def as_option(field_name: str) -> str:
         flag = flags.get(".".join(parts[:length]))
         if flag is not None:
             inside = ".".join(parts[length:])
-            return f"{flag} ({inside})" if inside else flag
+            return _inside(flag, inside) if inside else flag
     return field_name
+
+
+def _inside(flag: str, key: str) -> str:
+    """A key of the JSON that is the value of an option, as an error names it."""
+    return f"{flag} ({key})"
+
+
+def is_inside_json(named: str) -> bool:
+    """Whether what an error names, as `as_option` spells it, is a key of the JSON that is the value of an option."""
+    return named.startswith("--") and named.endswith(")")
 
 
 def earlier_flags() -> dict[str, str]:

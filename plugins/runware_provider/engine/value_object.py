@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sized
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runware_provider.engine.earlier_names import renamed
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.plain_text import with_article
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 MOST_SHOWN = 10**30
+TEMPLATED = ("budget", "failures", "memory")
+"""Value objects in whose place a dict may hold templates."""
 
 
 class ValueObject(BaseModel):
@@ -36,6 +42,28 @@ class ValueObject(BaseModel):
 def bad_input(error: ValidationError, kind: type[ValueObject]) -> BadInput:
     """Pydantic's first complaint as one sentence for the person who wrote the DAG."""
     first = error.errors(include_url=False)[0]
+    refusal = _said(first, kind)
+    if not is_template(first.get("input")):
+        return refusal
+    return BadInput(refusal.field, refusal.problem, template_remedy(refusal.field))
+
+
+def is_template(value: object) -> bool:
+    """Whether a value is a text that somebody wrote for Airflow to render."""
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
+
+
+def template_remedy(field: str) -> str:
+    """What to do where a template stands in the place of a value that is checked at once."""
+    argument, _, name = field.partition(".")
+    return (
+        f"A template stands in a dict, in an argument that is templated: {argument}={{{name!r}: '{{{{ ... }}}}'}}"
+        if argument in TEMPLATED
+        else "No template is rendered here: write the value itself"
+    )
+
+
+def _said(first: ErrorDetails, kind: type[ValueObject]) -> BadInput:
     path = [part for part in (kind.argument, *(str(part) for part in first["loc"])) if part]
     field = ".".join(path) or kind.__name__
     value, bounds = first.get("input"), first.get("ctx") or {}
@@ -52,7 +80,7 @@ def bad_input(error: ValidationError, kind: type[ValueObject]) -> BadInput:
     problem = f"{shown(value)} does not fit"
     wanted = next((said for ending, said in _WANTED.items() if first["type"].startswith(ending)), None)
     if first["type"] == "model_type":
-        wanted = f"Give a {bounds['class_name']}, or a dict of its arguments"
+        wanted = f"Give {with_article(bounds['class_name'])}, or a dict of its arguments"
     return BadInput(field, problem, wanted or f"{first['msg'].rstrip('.')}")
 
 
@@ -87,7 +115,7 @@ def shown(value: object) -> str:
         return "a number of very many digits"
     if isinstance(value, int | float) or (isinstance(value, str) and len(value) <= 60):
         return repr(value)
-    return f"a {type(value).__name__}"
+    return with_article(type(value).__name__)
 
 
 def _fields(kind: type[ValueObject]) -> str:

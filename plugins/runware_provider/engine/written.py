@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.field_types import Place, WholeNumber
-from runware_provider.engine.value_object import ValueObject, shown
+from runware_provider.engine.field_types import Place, WholeNumber, default_for_nothing, number_or_nothing
+from runware_provider.engine.value_object import ValueObject, is_template, shown, template_remedy
 
 OnEmpty = Literal["write", "skip", "fail"]
 IfExists = Literal["overwrite", "error"]
@@ -51,11 +51,10 @@ def _count_or_share(value: object) -> int | float | None:
         return read
     if isinstance(read, float) and 0 <= read <= 1:
         return read
-    raise BadInput(
-        "failures.most",
-        f"{shown(read)} is neither a count nor a share",
-        "Give a whole number of rows, a share such as 0.1, or None for no bound",
-    )
+    remedy = "Give a whole number of rows, a share such as 0.1, or None for no bound"
+    if is_template(value):
+        remedy = template_remedy("failures.most")
+    raise BadInput("failures.most", f"{shown(read)} is neither a count nor a share", remedy)
 
 
 def _read(text: str) -> object:
@@ -89,7 +88,9 @@ class Memory(ValueObject):
 
     state: Place = None
     """The state folder; by default the destination's sibling `<destination>.state`."""
-    reuse: Reuse = "partition"
+    reuse: Annotated[Reuse, default_for_nothing("partition")] = "partition"
     """`dataset`: what another partition of the destination asked identically is not asked again."""
-    retention_days: Annotated[WholeNumber, Field(ge=0)] | None = None
+    retention_days: Annotated[
+        Annotated[WholeNumber, Field(ge=0)] | None, BeforeValidator(number_or_nothing)
+    ] = None
     """Days after which answers that the published rows do not use are erased from the ledger; kept by default."""

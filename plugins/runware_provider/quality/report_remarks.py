@@ -67,22 +67,31 @@ def _remarks_on_outcomes(figures: Figures) -> Iterator[str]:
     if not figures.succeeded:
         yield f"{BAD}Not a single row succeeded."
     for outcome in ("invalid", "failed", "refused", "skipped"):
-        rows = figures.outcomes[outcome]
-        if rows:
-            weight = BAD if outcome != "skipped" and rows >= OFTEN * figures.rows else ""
-            reasons = [f"mostly {code(reason)}" for reason, _ in figures.main_reasons(outcome, 1)]
-            if outcome == "invalid":
-                problems = figures.problems.counts.most_common(1)
-                reasons += [
-                    f"above all {code(f'{path}: {what}' if path else what)}" for (path, what), _ in problems
-                ]
-            why = f": {', '.join(reasons)}" if reasons else ""
-            yield f"{weight}{percentage(rows, figures.rows)} {outcome} ({counted(rows, 'row')}){why}."
+        if figures.outcomes[outcome]:
+            yield _remark_on_outcome(figures, outcome)
     lost, unreported = int(figures.number("maybe_billed")), int(figures.number("cost_unreported"))
     if lost:
         yield f"{BAD}{counted(lost, 'attempt')} may have been billed without an answer."
     if unreported:
         yield f"The API reported no cost for {counted(unreported, 'answer')}: the bill will be higher."
+
+
+def _remark_on_outcome(figures: Figures, outcome: str) -> str:
+    """How many rows ended like this, and mostly why."""
+    rows = figures.outcomes[outcome]
+    is_bad = outcome != "skipped" and rows >= OFTEN * figures.rows
+    reasons = [f"mostly {code(reason)}" for reason, _ in figures.main_reasons(outcome, 1)]
+    if outcome == "invalid":
+        reasons += _main_problem(figures)
+    why = f": {', '.join(reasons)}" if reasons else ""
+    return f"{BAD if is_bad else ''}{percentage(rows, figures.rows)} {outcome} ({counted(rows, 'row')}){why}."
+
+
+def _main_problem(figures: Figures) -> Iterator[str]:
+    """What is wrong most often with answers that do not fit, if that is known."""
+    for (path, problem), _ in figures.problems.counts.most_common(1):
+        where = f"{path}: {problem}" if path else problem
+        yield f"above all {code(where)}"
 
 
 def _remarks_on_hits(hits: Hits) -> Iterator[str]:

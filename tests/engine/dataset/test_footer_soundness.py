@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
+import struct
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow.parquet import encryption
 
 from runware_provider.engine.dataset.batches import BatchReader
 from runware_provider.engine.dataset.footer_soundness import check_columns, end_of
+from runware_provider.engine.dataset.footer_statistics import check_statistics
 from runware_provider.engine.dataset.footers import open_dataset
 from runware_provider.engine.dataset.row_filter import RowFilter
 from runware_provider.engine.dataset.source import first_rows
@@ -132,3 +138,107 @@ def test_where_a_folder_or_a_filter_asks_about_an_encrypted_column_the_source_is
     encrypt(tmp_path / folder / "a.parquet", [encrypted])
     with pytest.raises(BadInput, match=r"a\.parquet is encrypted"):
         read_filtered(tmp_path)
+
+
+# statistics
+
+
+TYPED: dict[str, tuple[pa.Array, bytes]] = {
+    "boolean": (pa.array([False, True]), b"\x01"),
+    "int": (pa.array([1, 1234567], pa.int32()), (1234567).to_bytes(4, "little")),
+    "long": (pa.array([1, 1234567], pa.int64()), (1234567).to_bytes(8, "little")),
+    "double": (pa.array([1.5, 1234567.25], pa.float64()), struct.pack("<d", 1234567.25)),
+    "decimal": (
+        pa.array([Decimal("1.5"), Decimal("1234567.5")], pa.decimal128(38, 1)),
+        b"\0" * 13 + b"\xbc\x61\x4b",
+    ),
+    "struct": (
+        pa.array([{"a": {"b": 1}, "c": 1}, {"a": {"b": 2}, "c": 1234567}]),
+        (1234567).to_bytes(8, "little"),
+    ),
+    "list": (pa.array([[1], [1234567]], pa.list_(pa.int64())), (1234567).to_bytes(8, "little")),
+}
+"""By type: values, and the greatest of them as a statistic has it."""
+
+
+def typed(name: str) -> bytes:
+    values, _ = TYPED[name]
+    sink = io.BytesIO()
+    table = pa.table({"before": ["x", "y"], "n": values, "after": [1, 2]})
+    pq.write_table(table, sink, use_dictionary=False, compression="none", write_page_index=False)
+    return sink.getvalue()
+
+
+def with_statistic(whole: bytes, said: bytes, instead: bytes) -> bytes:
+    """The same file, of which a statistic says something else."""
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    changed = whole[footer:-8].replace(bytes([len(said)]) + said, bytes([len(instead)]) + instead)
+    assert changed != whole[footer:-8]
+    return whole[:footer] + changed + len(changed).to_bytes(4, "little") + b"PAR1"
+
+
+@pytest.mark.parametrize("name", [name for name in TYPED if name != "boolean"])
+@pytest.mark.parametrize("left", [1, -1])
+def test_a_statistic_of_too_few_bytes_is_an_error(name: str, left: int) -> None:
+    whole, (_, said) = typed(name), TYPED[name]
+    check(whole, ["n"])
+    short = with_statistic(whole, said, said[:left])
+    check(short, ["before", "after"])
+    with pytest.raises(
+        OSError, match=rf"a statistic of column n.* has {len(said[:left])} bytes, .* needs {len(said)}"
+    ):
+        check(short, ["n"])
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_a_statistic_of_no_bytes_or_of_too_many_is_left_to_arrow(name: str) -> None:
+    whole, (_, said) = typed(name), TYPED[name]
+    if name != "boolean":  # whose one byte stands elsewhere in the footer, too
+        check(with_statistic(whole, said, b""), ["n"])
+        check(with_statistic(whole, said, said + b"\0"), ["n"])
+    check(whole, ["before", "n", "after"])
+
+
+def test_a_source_whose_statistics_are_too_short_is_refused_where_a_filter_asks_for_them(
+    tmp_path: Path,
+) -> None:
+    whole, (_, said) = typed("long"), TYPED["long"]
+    (tmp_path / "a.parquet").write_bytes(with_statistic(whole, said, said[:1]))
+    dataset = open_dataset(LocalStorage(), str(tmp_path))
+    made = BatchReader(
+        storage=LocalStorage(),
+        dataset=dataset,
+        columns=["before"],
+        row_filter=RowFilter.of(normal_form([("n", ">", 7)]), dataset.schema),
+        batch_rows=9,
+        batch_bytes=1 << 20,
+    )
+    with pytest.raises(
+        BadInput, match=r"a\.parquet is not a readable Parquet file .*a statistic of column n"
+    ):
+        list(made.read(first_rows(dataset)))
+
+
+def test_a_partition_whose_statistics_are_too_short_is_refused(tmp_path: Path) -> None:
+    whole, (_, said) = typed("long"), TYPED["long"]
+    (tmp_path / "n=1234567").mkdir()
+    (tmp_path / "n=1234567" / "a.parquet").write_bytes(with_statistic(whole, said, said[:3]))
+    with pytest.raises(BadInput, match="a statistic of column n has 3 bytes, and its type needs 8"):
+        open_dataset(LocalStorage(), str(tmp_path))
+
+
+@given(st.data())
+def test_of_a_footer_with_a_wrong_byte_the_statistics_are_read_or_it_is_an_error(data: st.DataObject) -> None:
+    whole = typed("struct")
+    footer = bytearray(whole[len(whole) - 8 - int.from_bytes(whole[-8:-4], "little") : -8])
+    place = data.draw(st.integers(0, len(footer) - 1))
+    footer[place] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(OSError):
+        check_statistics(bytes(footer), ["n"])
+
+
+def test_a_footer_that_is_nested_without_end_is_an_error() -> None:
+    with pytest.raises(OSError, match="damaged"):
+        check_statistics(b"\x1c" * 100_000, ["n"])
+    with pytest.raises(OSError, match="damaged"):
+        check_statistics(b"\x19" * 100_000, ["n"])

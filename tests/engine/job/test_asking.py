@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runware_provider.engine.errors import BadInput, Interrupted
+from runware_provider.engine.errors import BadInput, BudgetExhausted, Interrupted
 from runware_provider.engine.job.inferring import infer_shard
 from runware_provider.engine.job.leg import AllSent, Leg
 from runware_provider.engine.job.publishing_shards import publish_shards
@@ -131,6 +131,46 @@ async def test_a_wish_to_ask_anew_is_one_wish_for_all_legs_and_a_budget_one_budg
     assert place.executed() == 2 * RECORDS
     assert manifest["paid_inferences"] == RECORDS
     assert manifest["generation"] == 1
+
+
+async def test_a_leg_that_has_nothing_to_send_collects_what_is_paid_for_whatever_the_budget_says(
+    place: Any,
+) -> None:
+    left = await leave(place, budget={"tokens": 10_000_000})
+    manifest = await go_on(place, left, budget={"tokens": 100})
+    assert manifest["outcomes"] == {"succeeded": RECORDS}
+    assert manifest["paid_inferences"] == RECORDS == place.executed()
+    place.audit(manifest, RECORDS)
+
+
+async def test_a_leg_that_has_more_to_send_than_the_budget_pays_for_collects_first_and_then_stops(
+    place: Any,
+) -> None:
+    left = await leave(place, budget={"tokens": 10_000_000})
+    place.fill(2 * RECORDS)
+    with pytest.raises(BudgetExhausted, match="is used up") as stopped:
+        await go_on(place, left, budget={"tokens": 1_000})
+    told = stopped.value.manifest
+    assert told["paid_inferences"] == RECORDS == place.executed()
+    assert told["still_at_vendor"] == 0
+
+
+async def test_a_job_that_the_budget_refuses_collects_what_is_paid_for_first(place: Any) -> None:
+    await leave(place, budget={"tokens": 10_000_000})
+    place.fill(2 * RECORDS)
+    collected = 0
+    async with asyncio.timeout(60):
+        while collected < RECORDS:  # each refused try takes what is there by now
+            with pytest.raises(BudgetExhausted, match="nothing was sent") as refused:
+                await place.run(run=RUN, budget={"tokens": 1_000})
+            told = refused.value.manifest
+            assert told["paid_inferences"] + told["still_at_vendor"] == RECORDS
+            collected = told["paid_inferences"]
+    assert told["to_pay"] == RECORDS
+    assert place.executed() == RECORDS
+    manifest = await place.run(run=RUN, limit=RECORDS)
+    assert manifest["outcomes"] == {"succeeded": RECORDS}
+    assert place.executed() == RECORDS
 
 
 async def test_who_is_killed_in_a_later_leg_loses_nothing(place: Any) -> None:

@@ -2,8 +2,8 @@
 
 Arrow ends the whole process where somebody asks what a footer says of a column, or has row groups chosen by it, and the footer
 contradicts itself there, or the column is encrypted. Where the column is about to be read, the same is an error. So each is begun to
-be read first, in a file that is no more than its footer: whoever asks that for data has got past what can be wrong with it. What a statistic says can still be: one whose bytes are too few for their type ends the process, and
-nothing of Arrow shows that beforehand.
+be read first, in a file that is no more than its footer: whoever asks that for data has got past what can be wrong with it.
+Statistics are looked at besides (`footer_statistics`), where somebody names the columns of which he wants to know them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from runware_provider.engine.dataset.footer_statistics import check_statistics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +38,7 @@ def check_columns(end: bytes, size: int, columns: Sequence[str] | None = None) -
     Args:
         end: of the file, as `end_of` gives it.
         size: of the file, in bytes.
-        columns: their names; None for all.
+        columns: their names; None for all, none of whose statistics is looked at then.
 
     Raises:
         pa.ArrowException: it cannot.
@@ -56,6 +58,8 @@ def check_columns(end: bytes, size: int, columns: Sequence[str] | None = None) -
             if not without_data.was_asked:
                 raise
         _check_types(parquet.metadata.row_group(group), types)
+    if columns is not None:
+        check_statistics(end[:-LENGTH_AND_MAGIC], columns)
 
 
 def _types_of(metadata: Any, columns: Sequence[str] | None) -> dict[int, tuple[str, str]]:

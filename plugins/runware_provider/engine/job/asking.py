@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+WORTH_FREEZING = 5_000
+"""Rows."""
 _NOT_DURABLE = OUTSTANDING | {Phase.SETTLING}
 """Phases of an inference of whose end the ledger knows nothing."""
 
@@ -79,17 +81,21 @@ async def ask(  # noqa: PLR0913 - what a run needs from outside, by keyword
         JobStopped: with a `manifest` attribute that says how far it came; what was staged is removed.
         StateUnreadable: the state folder cannot be read.
     """
-    with _says_what_was_paid(job), _heap_left_alone():
+    with _says_what_was_paid(job), _heap_left_alone(job):
         async with _client(job, endpoint, transport) as client, job.ledger.writing():
             return await _Asking(job, client, report, leg).run(stop)
 
 
 @contextlib.contextmanager
-def _heap_left_alone() -> Iterator[None]:
+def _heap_left_alone(job: OpenedJob) -> Iterator[None]:
     """What was there before is not looked over for garbage again and again while a million records come and go.
 
     That took a tenth of a job's processor time. Nothing is kept from being freed that nothing refers to.
     """
+    # A small job is over before that matters, and counting what is frozen goes through all of it.
+    if job.prepared.records * job.prepared.spec.samples < WORTH_FREEZING:
+        yield
+        return
     # Whoever froze the heap of this process before keeps it so.
     is_frozen = gc.get_freeze_count() > 0
     gc.freeze()
@@ -170,7 +176,7 @@ class _Asking:
     async def _looked_ahead(self) -> tuple[Decider, Flight, Account | None]:
         job = self.job
         decider = Decider.of(job.prepared, job.ledger, job.generation, job.identity.job_id)
-        account = await LookingAhead(job, self.client, decider, self._leftovers()).account()
+        account = await LookingAhead(job, self.client, decider, self._leftovers(), self.leg).account()
         return decider, Flight(account), account
 
     @contextlib.asynccontextmanager

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.errors import JobStopped
     from runware_provider.engine.job.decider import Decider
     from runware_provider.engine.job.leftovers import Leftovers
+    from runware_provider.engine.job.leg import Leg
     from runware_provider.engine.job.opening import OpenedJob
     from runware_provider.engine.job.plan_counts import PlanCounts
     from runware_provider.engine.spec import Budget
@@ -49,13 +50,15 @@ class LookingAhead:
         job: that is about to ask.
         client: names prices.
         decider: of this run.
-        leftovers: asks for what nobody covers.
+        leftovers: asks for what nobody covers, and for what a refused run leaves.
+        leg: which of several this process is.
     """
 
     job: OpenedJob
     client: Client
     decider: Decider
     leftovers: Leftovers
+    leg: Leg
 
     async def account(self) -> Account | None:
         """Say what is to be asked and paid, as far as that is known before all is rendered.
@@ -125,11 +128,21 @@ class LookingAhead:
         )
         inferences, tokens = counts.chargeable
         reason = account.exceeds(account.estimate(tokens, inferences))
-        if reason is not None and budget.when_short == "stop":
-            stopped = BudgetExhausted(f"{reason}; nothing was sent")
-            stopped.manifest = self._manifest(stopped, counts)
-            raise stopped
-        return account
+        if reason is None or budget.when_short == "partial":
+            return account
+        # Nothing new would be sent. What was sent is paid for, and its answers are collected; only what got lost may be
+        # sent again, as far as the account reaches.
+        if not counts.to_pay:
+            return account
+        # The first leg was not refused. This one goes on as a single process would: it stops where the budget is reached.
+        if self.leg.goes_on:
+            return account
+        # What was sent before is paid for whether or not more is sent now: collected first, refused then.
+        doubted = [attempt for attempt in ledger.unsettled("fresh") if attempt[0] in counts.doubted]
+        left = await self.leftovers.ask(doubted)
+        stopped = BudgetExhausted(f"{reason}; nothing was sent")
+        stopped.manifest = self._manifest(stopped, counts, still_at_vendor=left)
+        raise stopped
 
     def _price(self, listed: Mapping[str, tuple[float, float]], counts: PlanCounts) -> KnownPrices | None:
         prepared, ledger = self.job.prepared, self.job.ledger
@@ -141,7 +154,7 @@ class LookingAhead:
             raise unpriced(spec.model)
         return price
 
-    def _manifest(self, stopped: JobStopped, counts: PlanCounts) -> dict[str, Any]:
+    def _manifest(self, stopped: JobStopped, counts: PlanCounts, *, still_at_vendor: int) -> dict[str, Any]:
         """Before anything was sent; what an earlier run sent, and nobody knows the fate of, may be under way."""
         told = stopped_manifest(
             self.job.prepared,
@@ -152,6 +165,6 @@ class LookingAhead:
             generation=self.job.generation,
             records=counts.records,
             records_done=0,
-            still_at_vendor=counts.unknown,
+            still_at_vendor=still_at_vendor,
         )
         return {**told, "to_pay": counts.to_pay}

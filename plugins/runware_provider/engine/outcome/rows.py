@@ -226,12 +226,12 @@ class Judge:
             return Judgement(Outcome.REFUSED, None, {**facts, "raw": _text(raw)}, answered=True)
         fit, code = self._fitted(answer, result)
         facts["mends"] += [mend for mend in fit.mends if mend not in facts["mends"]]
+        reached_most_tokens = result.finish_reason == "length"
         if fit.problems:
-            stopped = result.finish_reason == "length"
-            code = "truncated" if stopped else code
             told = printable(_listed(fit.problems)[:MESSAGE_CHARS])
+            code = "truncated" if reached_most_tokens else code
             facts.update(error_code=code, error_message=told, raw=_text(raw))
-            cut = stopped or answer.truncated
+            cut = reached_most_tokens or answer.truncated
             return Judgement(Outcome.INVALID, None, facts, answered=True, cut=cut)
         # The model answered in words instead, or with nothing at all, and that was paid for.
         is_empty = fit.doubt is not None or (self._forced.reading == "calls" and not fit.value)
@@ -239,7 +239,7 @@ class Judge:
             facts["raw"] = _text(raw)
         # What was checked as a whole is whole; a text, or a list of calls, may lack its end.
         unchecked = self._check is None or self._forced.reading == "calls"
-        cut = unchecked and result.finish_reason == "length"
+        cut = unchecked and reached_most_tokens
         return Judgement(Outcome.SUCCEEDED, fit.value, facts, answered=True, cut=cut, doubt=fit.doubt)
 
     def _fitted(self, answer: Answer, result: Result) -> tuple[Fit, str]:

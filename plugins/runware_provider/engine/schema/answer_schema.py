@@ -42,6 +42,7 @@ from pydantic.errors import PydanticUserError
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.labels import labels_of
+from runware_provider.engine.plain_text import with_article
 from runware_provider.engine.schema.backtracking import backtracking_patterns
 from runware_provider.engine.schema.checkable import checkable
 from runware_provider.engine.schema.checking import checked_by_schema
@@ -96,7 +97,7 @@ def output_schema(
     if isinstance(output_type, type):
         return _of_model(output_type, wish)
     if not isinstance(output_type, Mapping):
-        problem = f"a {type(output_type).__name__} says nothing about the answer"
+        problem = f"{with_article(type(output_type).__name__)} says nothing about the answer"
         raise BadInput("output_type", problem, "Give a pydantic model, a JSON Schema, or a list of labels")
     return _of_json_schema(output_type, wish)
 

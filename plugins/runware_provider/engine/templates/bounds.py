@@ -162,19 +162,43 @@ def check_operator(operator: str, left: Any, right: Any) -> None:
     Raises:
         TooMuchError: it would be.
     """
-    size = 0
-    if operator == "%" and isinstance(left, str | bytes):
-        size = _size_of_percent(left, right)
-    elif operator == "+" and isinstance(left, _SEQUENCES) and isinstance(right, _SEQUENCES):
-        size = weight(left) + weight(right)
-    elif operator == "*" and isinstance(left, _SEQUENCES) and isinstance(right, int):
-        size = weight(left) * right
-    elif operator == "*" and isinstance(right, _SEQUENCES) and isinstance(left, int):
-        size = weight(right) * left
-    elif operator == "*" and isinstance(left, int) and isinstance(right, int):
+    if operator == "%":
+        _check_percent(left, right)
+    if operator == "+":
+        _check_plus(left, right)
+    if operator == "*":
+        _check_times(left, right)
+    if operator == "**":
+        _check_power(left, right)
+
+
+def _check_percent(left: Any, right: Any) -> None:
+    """`form % values`; of numbers, the rest of a division is never long."""
+    if isinstance(left, str | bytes):
+        _bound_size("%", _size_of_percent(left, right))
+
+
+def _check_plus(left: Any, right: Any) -> None:
+    if isinstance(left, _SEQUENCES) and isinstance(right, _SEQUENCES):
+        _bound_size("+", weight(left) + weight(right))
+
+
+def _check_times(left: Any, right: Any) -> None:
+    """Of two numbers, or of a sequence and a number in either order."""
+    if isinstance(left, int) and isinstance(right, int):
         bound(left.bit_length() + right.bit_length(), "a product is too long", _MOST_BITS)
-    elif operator == "**" and isinstance(left, int) and isinstance(right, int):
+    elif isinstance(left, _SEQUENCES) and isinstance(right, int):
+        _bound_size("*", weight(left) * right)
+    elif isinstance(left, int) and isinstance(right, _SEQUENCES):
+        _bound_size("*", weight(right) * left)
+
+
+def _check_power(left: Any, right: Any) -> None:
+    if isinstance(left, int) and isinstance(right, int):
         bound(left.bit_length() * abs(right), "a power is too long", _MOST_BITS)
+
+
+def _bound_size(operator: str, size: int) -> None:
     bound(size, f"`{operator}` makes too long a text or list")
 
 
