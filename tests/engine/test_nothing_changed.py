@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +15,7 @@ from runware_provider.engine.job.still_published import MADE_OF
 from runware_provider.engine.memory.forgetting import forget
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
+from tests.spoiled import spoil_the_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,15 +135,6 @@ async def run_of(
     return await run_job(place.spec(**changes), place.endpoint, report=report, preview=preview)
 
 
-def spoil_the_rows(place: Any) -> None:
-    """Make the source unreadable behind its footer, and let it look as it was."""
-    file = source_file(place)
-    status, data = file.stat(), bytearray(file.read_bytes())
-    data[4:100] = bytes(96)
-    file.write_bytes(data)
-    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
 def source_file(place: Any) -> Path:
     (file,) = place.source.glob("*.parquet")
     return file  # type: ignore[no-any-return]
@@ -159,7 +151,7 @@ async def test_a_run_with_nothing_to_do_does_not_go_through_the_rows(place: Any)
     failed, told = place.root / "failed", []
     first = await place.run(failures={"dataset": str(failed)}, run="one")
     before = files(place.destination), files(failed)
-    spoil_the_rows(place)
+    spoil_the_rows(source_file(place))
     for run, paid in (("two", (0, 0)), ("one", (first["paid_inferences"], first["paid_usd"]))):
         again = await run_of(place, failures={"dataset": str(failed)}, run=run, report=told.append)
         assert again["unchanged"] is True
@@ -202,7 +194,7 @@ async def test_what_may_have_changed_is_gone_through(place: Any, harm: Callable[
     assert len(list((place.root / "failed").glob("*.parquet"))) == 1
     assert len(list(place.destination.glob("*.parquet"))) == 1
     # Gone through again, it can be told without that once more.
-    spoil_the_rows(place)
+    spoil_the_rows(source_file(place))
     assert (await place.run(**wanted))["unchanged"] is True
 
 
@@ -227,7 +219,7 @@ CHANGES: list[dict[str, Any]] = [
 async def test_a_run_that_wishes_something_else_reads_the_source(place: Any, change: dict[str, Any]) -> None:
     place.fill(WITH_FAILURES)
     await place.run()
-    spoil_the_rows(place)
+    spoil_the_rows(source_file(place))
     with pytest.raises(BadInput, match=r"source"):
         await place.run(**change)
 
@@ -236,7 +228,7 @@ async def test_what_was_forgotten_is_gone_through(place: Any) -> None:
     place.fill(WITH_FAILURES)
     await place.run()
     assert forget(LocalStorage(), str(place.state), containing=["3.5"])["forgotten"] == 1
-    spoil_the_rows(place)
+    spoil_the_rows(source_file(place))
     with pytest.raises(BadInput, match=r"source"):
         await place.run()
 
@@ -245,7 +237,7 @@ async def test_what_another_wish_left_in_the_ledger_is_gone_through(place: Any) 
     place.fill(WITH_FAILURES)
     await place.run()
     await run_of(place, preview=2, prompt="Sum?\n{{ record.body }}")
-    spoil_the_rows(place)
+    spoil_the_rows(source_file(place))
     with pytest.raises(BadInput, match=r"source"):
         await place.run()
 
@@ -278,3 +270,51 @@ async def test_rows_get_the_columns_of_folders_anew_where_the_source_is_named_ot
     narrower = await place.run(source=str(source / "ds=1"))
     assert (narrower["unchanged"], narrower["source"]) == (False, str(source / "ds=1"))
     assert (narrower["paid_inferences"], "ds" in place.rows()[0]) == (0, False)
+
+
+# what another run of Airflow has beside: another name, another day, other parameters
+
+OF_A_DAY = "Sum of {{ ds }}, {{ params.tone }}?\n{{ record.body }}"
+
+
+def of_a_run(run: str, **changes: Any) -> dict[str, Any]:
+    params = {"tone": "short", "budget": changes.pop("budget", 1)}
+    variables = {"run_id": run, "ds": "2026-01-02", "logical_date": datetime(2026, 1, 2, tzinfo=UTC)}
+    return {"run": run, "prompt": OF_A_DAY, "variables": {**variables, "params": params, **changes}}
+
+
+async def test_what_a_run_has_that_its_prompt_does_not_name_changes_nothing(place: Any) -> None:
+    place.fill(WITH_FAILURES)
+    await place.run(**of_a_run("one"))
+    spoil_the_rows(source_file(place))
+    again = await place.run(
+        **of_a_run("two", budget=2, logical_date=datetime(2026, 1, 3, tzinfo=UTC), dag_id="b")
+    )
+    assert (again["unchanged"], again["paid_inferences"]) == (True, 0)
+
+
+@pytest.mark.parametrize("change", [{"ds": "2026-01-03"}, {"params": {"tone": "long"}}], ids=repr)
+async def test_what_the_prompt_names_of_a_run_is_asked_anew(place: Any, change: dict[str, Any]) -> None:
+    place.fill(WITH_FAILURES)
+    await place.run(**of_a_run("one"))
+    again = await place.run(**of_a_run("two", **change))
+    assert again["paid_inferences"] == len(WITH_FAILURES)
+
+
+class Tone:
+    """Says of itself the same, whatever it holds."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+    def __repr__(self) -> str:
+        return "Tone"
+
+
+async def test_rows_of_an_object_that_may_hide_what_it_holds_are_always_gone_through(place: Any) -> None:
+    place.fill(WITH_FAILURES)
+    prompt = "Sum, {{ tone.word }}?\n{{ record.body }}"
+    for paid, word in enumerate(("short", "long"), start=1):
+        manifest = await place.run(prompt=prompt, variables={"tone": Tone(word)})
+        assert MADE_OF not in manifest
+        assert place.executed() == paid * len(WITH_FAILURES)
