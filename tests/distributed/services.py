@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from runware_provider.testing.tryout.surroundings import free_port
 from tests.real_airflow import until
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
-NOT_THERE = "Postgres or Redis is not here. On Debian and Ubuntu: apt install postgresql redis-server"
+NOT_THERE = "Celery, Postgres or Redis is not here; make test-distributed says what is missing"
 UNPRIVILEGED = ("postgres", "nobody")
 """Whom root lets run Postgres, which refuses to be run by root: the first of them that the machine knows."""
 END_S = 30.0
@@ -116,6 +118,17 @@ def redis(folder: Path, programs: Programs) -> Iterator[str]:
     with _service([str(programs.redis), "-"], log, told=settings):
         until(lambda: "Ready to accept connections" in log.read_text(), "Redis answers")
         yield f"redis://:{password}@127.0.0.1:{port}/0"
+
+
+def processes_of(folder: Path) -> list[str]:
+    """The command lines of those that work in a folder, or whose Airflow lives there."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            places = (process.cwd(), process.environ().get("AIRFLOW_HOME", ""))
+            if any(Path(place).is_relative_to(folder) for place in places):
+                found.append(" ".join(process.cmdline()))
+    return found
 
 
 @contextlib.contextmanager
