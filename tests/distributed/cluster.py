@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
-import subprocess
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -15,6 +13,7 @@ from tests.distributed.services import Programs, postgres, redis
 from tests.real_airflow import PATIENCE_S, Api, answers, until
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
@@ -26,8 +25,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "triggerer": ("triggerer", "--skip-serve-logs"),
     **{
-        name: ("celery", "worker", "--skip-serve-logs", "--celery-hostname", f"{name}@%h")
-        for name in WORKERS
+        name: ("celery", "worker", "--skip-serve-logs", "--celery-hostname", f"{name}@%h") for name in WORKERS
     },
 }
 """What runs, and by which of Airflow's commands."""

@@ -10,8 +10,9 @@ import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -25,6 +26,7 @@ DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 NOT_THERE = "Celery, Postgres or Redis is not here; make test-distributed says what is missing"
 UNPRIVILEGED = ("postgres", "nobody")
 """Whom root lets run Postgres, which refuses to be run by root: the first of them that the machine knows."""
+START_S = 120.0
 END_S = 30.0
 """Seconds that a service may take to end before it is killed."""
 
@@ -49,6 +51,15 @@ def programs() -> Programs | None:
     return Programs(binaries / "initdb", binaries / "postgres", binaries / "pg_isready", Path(redis))
 
 
+def has_celery() -> bool:
+    """Whether this environment can run Airflow's tasks by Celery."""
+    try:
+        version("apache-airflow-providers-celery")
+    except PackageNotFoundError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def postgres(folder: Path, programs: Programs) -> Iterator[str]:
     """Run it; gives `user:password@address/database` of a database for Airflow.
@@ -57,28 +68,9 @@ def postgres(folder: Path, programs: Programs) -> Iterator[str]:
         folder: gets its data and its log. Whoever runs Postgres has to be able to walk there.
         programs: of this machine.
     """
-    user, password, port = _user_of_postgres(), secrets.token_hex(16), free_port()
+    runs_it, password, port = _who_runs_postgres(), secrets.token_hex(16), free_port()
     folder.mkdir()
-    secret = folder / "password"
-    secret.write_text(password, encoding="utf-8")
-    if user is not None:
-        for path in (folder, secret):
-            shutil.chown(path, user, pwd.getpwnam(user).pw_gid)
-    made = subprocess.run(
-        [
-            *(programs.initdb, "--pgdata", folder / "data", "--username", "airflow", "--pwfile", secret),
-            *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"),
-        ],
-        cwd=folder,
-        user=user,
-        group=None if user is None else pwd.getpwnam(user).pw_gid,
-        extra_groups=None if user is None else [],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert made.returncode == 0, made.stderr
+    _make_data(folder, programs, password, runs_it)
     settings = {
         "port": port,
         "listen_addresses": "127.0.0.1",
@@ -89,9 +81,9 @@ def postgres(folder: Path, programs: Programs) -> Iterator[str]:
     }
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     command = [str(programs.postgres), "-D", str(folder / "data"), *options]
-    with _service(command, folder / "postgres.log", user):
-        ready = [programs.pg_isready, "--quiet", "--host", "127.0.0.1", "--port", str(port)]
-        until(lambda: subprocess.run(ready, check=False).returncode == 0, "Postgres answers", every_s=0.2)
+    with _service(command, folder / "postgres.log", runs_it=runs_it):
+        asks = [programs.pg_isready, "--quiet", "--host", "127.0.0.1", "--port", str(port)]
+        until(lambda: subprocess.run(asks, check=False).returncode == 0, "Postgres answers", every_s=0.2)
         yield f"airflow:{password}@127.0.0.1:{port}/postgres"
 
 
@@ -116,32 +108,67 @@ def redis(folder: Path, programs: Programs) -> Iterator[str]:
     """
     log = folder / "redis.log"
     with _service([str(programs.redis), "-"], log, told=settings):
-        until(lambda: "Ready to accept connections" in log.read_text(), "Redis answers")
+        until(lambda: "Ready to accept connections" in log.read_text(encoding="utf-8"), "Redis answers")
         yield f"redis://:{password}@127.0.0.1:{port}/0"
 
 
 def processes_of(folder: Path) -> list[str]:
     """The command lines of those that work in a folder, or whose Airflow lives there."""
-    found = []
+    command_lines = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             places = (process.cwd(), process.environ().get("AIRFLOW_HOME", ""))
             if any(Path(place).is_relative_to(folder) for place in places):
-                found.append(" ".join(process.cmdline()))
-    return found
+                command_lines.append(" ".join(process.cmdline()))
+    return command_lines
+
+
+def _who_runs_postgres() -> pwd.struct_passwd | None:
+    """Another user than the one who runs the test; None if that one may."""
+    if os.geteuid() != 0:
+        return None
+    users = {user.pw_name: user for user in pwd.getpwall()}
+    return next(users[name] for name in UNPRIVILEGED if name in users)
+
+
+def _make_data(folder: Path, programs: Programs, password: str, runs_it: pwd.struct_passwd | None) -> None:
+    secret = folder / "password"
+    secret.touch(mode=0o600)
+    secret.write_text(password, encoding="utf-8")
+    if runs_it is not None:
+        for path in (folder, secret):
+            os.chown(path, runs_it.pw_uid, runs_it.pw_gid)
+    made = subprocess.run(
+        [
+            *(programs.initdb, "--pgdata", folder / "data", "--username", "airflow", "--pwfile", secret),
+            *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"),
+        ],
+        **_as_user(runs_it),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=START_S,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+
+
+def _as_user(user: pwd.struct_passwd | None) -> dict[str, Any]:
+    """What starts a process as somebody else, with none of the starter's groups."""
+    return {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
 @contextlib.contextmanager
-def _service(command: Sequence[str], log: Path, user: str | None = None, *, told: str = "") -> Iterator[None]:
-    """A program that runs until the end of the block, as this user if one is named."""
+def _service(
+    command: Sequence[str], log: Path, *, runs_it: pwd.struct_passwd | None = None, told: str = ""
+) -> Iterator[None]:
+    """A program that runs until the end of the block, and is told something at its start."""
     with (
         log.open("wb") as output,
         subprocess.Popen(
             command,
+            **_as_user(runs_it),
             cwd=log.parent,
-            user=user,
-            group=None if user is None else pwd.getpwnam(user).pw_gid,
-            extra_groups=None if user is None else [],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -161,11 +188,3 @@ def _service(command: Sequence[str], log: Path, user: str | None = None, *, told
                 process.wait(END_S)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-def _user_of_postgres() -> str | None:
-    """Who runs Postgres; None if whoever runs the test may."""
-    if os.geteuid() != 0:
-        return None
-    known = {entry.pw_name for entry in pwd.getpwall()}
-    return next(name for name in UNPRIVILEGED if name in known)
