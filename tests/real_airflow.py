@@ -41,7 +41,7 @@ class Api:
             headers["Authorization"] = f"Bearer {self.token}"
         data = None if body is None else json.dumps(body).encode()
         asked = Request(f"{self.page}/{prefix}{path}", data=data, headers=headers, method=method)  # noqa: S310 - loopback
-        with _OPENER.open(asked, timeout=30) as reply:
+        with _OPENER.open(asked, timeout=PATIENCE_S) as reply:
             return json.load(reply)
 
     def trigger(self, dag_id: str, **conf: Any) -> str:

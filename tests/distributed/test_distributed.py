@@ -119,7 +119,7 @@ def story() -> Iterator[Story]:
         logging.getLogger(name).setLevel(logging.WARNING)
     folder = Path(tempfile.mkdtemp(prefix="distributed-"))
     folder.chmod(0o711)  # the user that runs Postgres walks through
-    shutil.rmtree(KEPT, ignore_errors=True)
+    shutil.rmtree(KEPT, ignore_errors=True)  # of the run before
     try:
         with interruptible(), places_below(folder) as new_place, S3Server() as s3:
             slow = Fault("delay_task", contains=SLOW, seconds=HELD_S)
@@ -131,18 +131,16 @@ def story() -> Iterator[Story]:
             dags.mkdir()
             (dags / "distributed.py").write_text(DAG_FILE, encoding="utf-8")
             with Cluster(folder, dags, installed, variables(story, bucket, s3)) as cluster:
-                try:
-                    told(story, cluster, store, f"s3://{bucket}/job")
-                finally:
-                    keep_logs(cluster)
+                told(story, cluster, store, f"s3://{bucket}/job")
             story.left = processes_of(folder)
         yield story
     finally:
+        keep_logs(folder)
         shutil.rmtree(folder)
 
 
 def fill(store: Storage, bucket: str) -> None:
-    """The source: files of which each has some shards, cut between its row groups."""
+    """The source: files of some shards each."""
     rows = RECORDS // FILES
     for number in range(FILES):
         numbers = range(number * rows, (number + 1) * rows)
@@ -259,11 +257,12 @@ def waiting(cluster: Cluster, run: str) -> set[int]:
     }
 
 
-def keep_logs(cluster: Cluster) -> None:
+def keep_logs(folder: Path) -> None:
     """Where they can be read when the folder is gone."""
-    for name, path in (("components", cluster.logs), ("tasks", cluster.home / "logs")):
-        if path.exists():
-            shutil.copytree(path, KEPT / name, dirs_exist_ok=True)
+    for path in folder.rglob("*.log"):
+        kept = KEPT / path.relative_to(folder)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, kept)
 
 
 def test_the_run_succeeds_though_a_worker_and_the_triggerer_are_killed(story: Story) -> None:
