@@ -94,8 +94,8 @@ class Cluster:
         running = surroundings.running(command, self._environment, output)
         self._components[name] = self._stack.enter_context(running)
 
-    def kill(self, name: str) -> int:
-        """Kill a component with all that it has started, as a lost machine would; how many processes it were."""
+    def kill(self, name: str) -> set[int]:
+        """Kill a component with all that it has started, as if a machine were lost; the ids of these processes."""
         return _kill(surroundings.descendants(self._components[name].pid))
 
     def restart(self, name: str) -> None:
@@ -161,9 +161,9 @@ class Cluster:
         }
 
 
-def _kill(victims: list[psutil.Process]) -> int:
+def _kill(victims: list[psutil.Process]) -> set[int]:
     for victim in victims:
         with contextlib.suppress(psutil.NoSuchProcess):
             victim.kill()
     psutil.wait_procs(victims, timeout=10)
-    return len(victims)
+    return {victim.pid for victim in victims}

@@ -188,9 +188,9 @@ def told(story: Story, cluster: Cluster, store: Storage, folder: str) -> None:
     story.reached("everything runs")
     run = cluster.api.trigger("distributed")
 
-    victim = worker_to_kill(story, cluster, run)
-    story.at_work_on_victim = shards_of(victim, cluster, run)
-    kill(story, cluster, victim)
+    killed = kill(story, cluster, worker_to_kill(story, cluster, run))
+    # Nobody says of them any more that they run or have ended, until the scheduler misses their heartbeat.
+    story.at_work_on_victim = running_in(killed, cluster.instances(run))
 
     cluster.restart("scheduler")
     story.reached("the scheduler is restarted")
@@ -217,34 +217,38 @@ def told(story: Story, cluster: Cluster, store: Storage, folder: str) -> None:
 
 def worker_to_kill(story: Story, cluster: Cluster, run: str) -> str:
     """The one with fewer slow shards at work, in the middle of the run, so that another one comes to wait."""
+    at_work: dict[str, set[int]] = {}
 
     def in_the_middle() -> bool:
-        return story.place.executed() > RECORDS // 20 and all(
-            shards_of(worker, cluster, run) for worker in WORKERS
-        )
+        instances = cluster.instances(run)
+        at_work.update({worker: running_in(cluster.family(worker), instances) for worker in WORKERS})
+        # A task that a worker has taken and not begun would be missed only after task_queued_timeout.
+        none_is_queued = all(instance["state"] != "queued" for instance in instances)
+        return story.place.executed() > RECORDS // 20 and all(at_work.values()) and none_is_queued
 
     cluster.until(in_the_middle, "both workers are at work, and some records are answered", 0.1)
-    return min(WORKERS, key=lambda worker: len(shards_of(worker, cluster, run) & set(range(SLOW_SHARDS))))
+    return min(WORKERS, key=lambda worker: len(at_work[worker] & set(range(SLOW_SHARDS))))
 
 
-def kill(story: Story, cluster: Cluster, component: str) -> None:
-    """Kill a component, and start it anew at once, as who looks after it would."""
+def kill(story: Story, cluster: Cluster, component: str) -> set[int]:
+    """Kill a component, and start it anew at once, as who looks after it would; the ids of the processes that died."""
     story.executed_then[component] = story.place.executed()
-    story.killed[component] = cluster.kill(component)
+    killed = cluster.kill(component)
+    story.killed[component] = len(killed)
     cluster.start(component)
     story.reached(
-        f"{component} is killed with all its {story.killed[component]} processes when {story.executed_then[component]:,}"
+        f"{component} is killed with all its {len(killed)} processes when {story.executed_then[component]:,}"
         f" inferences are executed, and started anew"
     )
+    return killed
 
 
-def shards_of(worker: str, cluster: Cluster, run: str) -> set[int]:
-    """The shards that a worker is at work on."""
-    family = cluster.family(worker)
+def running_in(processes: set[int], instances: list[dict[str, Any]]) -> set[int]:
+    """The shards that these processes are at work on."""
     return {
         instance["map_index"]
-        for instance in cluster.instances(run)
-        if instance["state"] == "running" and instance["pid"] in family and instance["map_index"] >= 0
+        for instance in instances
+        if instance["state"] == "running" and instance["pid"] in processes and instance["map_index"] >= 0
     }
 
 
