@@ -31,12 +31,12 @@ _COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
 """What runs, and by which of Airflow's commands."""
 _MISSED_SOON: Final = {
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "1",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
 }
-"""So that a test need not wait for minutes until who was killed is missed."""
+"""So that a test need not wait for minutes until who was killed is missed; not so soon that a starved one is."""
 
 
 class Cluster:
