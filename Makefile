@@ -12,10 +12,11 @@ RUN := PYTHONPATH=plugins $(BIN)/python
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo airflow docs wheel test test-long test-lowest coverage matrix torture damages bench lint types contracts check ci hooks clean
+.PHONY: help demo airflow docs wheel test test-long test-distributed services test-lowest coverage matrix torture damages bench lint types \
+	contracts check ci hooks clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## Run the example DAG once; with RUNWARE_API_KEY set, against the real service
 	@$(RUN) -m runware_provider.testing.tryout.demo
@@ -44,6 +45,7 @@ wheel: $(VENV)/.installed-dev ## Build the wheel and the source distribution int
 	@ls dist/*
 
 LONG := tests/whole_airflow tests/torture tests/packaging
+DISTRIBUTED := tests/distributed
 
 # Microsoft's emulator of Azure's store is an npm package. Without npm its tests are skipped, and say so.
 AZURITE := .azurite/node_modules/azurite/package.json
@@ -57,17 +59,26 @@ $(AZURITE):
 	else echo "There is no npm here, so the tests against Azure's store are skipped."; fi
 
 test: $(VENV)/.installed-dev $(AZURITE) ## Run all tests but the long ones
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(LONG:%=--ignore %)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(patsubst %,--ignore %,$(LONG) $(DISTRIBUTED))
 
 test-long: $(VENV)/.installed-dev $(AZURITE) ## Run the long ones: a whole Airflow, kills everywhere, the plugin copied and as a wheel
 	$(BIN)/python -m pytest -n 3 --dist loadfile $(LONG)
+
+# In an environment of its own: with Celery in it, every other test of Airflow would load Celery's provider, too.
+test-distributed: services ## Run a job in shards on Celery, Postgres, Redis and S3, with kills; SHARDS=10 RECORDS=4000 for less
+	$(MAKE) VENV=.venv-distributed .venv-distributed/.installed-distributed
+	.venv-distributed/bin/python -m pytest $(DISTRIBUTED) -o log_cli=true --log-cli-level=INFO --log-cli-format='%(message)s'
+
+services: # Whether the machine has what is no Python package
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 && command -v redis-server >/dev/null || \
+		{ echo "Postgres or Redis is not here. On Debian and Ubuntu: apt install postgresql redis-server"; exit 1; }
 
 test-lowest: $(AZURITE) ## Run the tests with the oldest versions that requirements.txt allows
 	$(MAKE) VENV=.venv-lowest RESOLUTION=lowest-direct .venv-lowest/.installed-dev
 	.venv-lowest/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests/engine tests/airflow tests/test_dags.py
 
 coverage: $(VENV)/.installed-dev $(AZURITE) ## Run all tests but the long ones and show which code they reach; pages in build/coverage
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(LONG:%=--ignore %) \
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(patsubst %,--ignore %,$(LONG) $(DISTRIBUTED)) \
 		--cov --cov-report=term --cov-report=html:build/coverage
 
 matrix: $(VENV)/.installed-dev $(AZURITE) ## Run the tests with every Python at hand, newest and oldest dependencies
@@ -132,3 +143,6 @@ $(VENV)/.installed: requirements.txt | $(BIN)/python
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-docs.txt
 	$(call install,requirements-dev.txt,highest)
+
+$(VENV)/.installed-distributed: requirements.txt requirements-distributed.txt | $(BIN)/python
+	$(call install,requirements-distributed.txt,highest)

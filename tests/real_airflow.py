@@ -41,7 +41,7 @@ class Api:
             headers["Authorization"] = f"Bearer {self.token}"
         data = None if body is None else json.dumps(body).encode()
         asked = Request(f"{self.page}/{prefix}{path}", data=data, headers=headers, method=method)  # noqa: S310 - loopback
-        with _OPENER.open(asked, timeout=30) as reply:
+        with _OPENER.open(asked, timeout=PATIENCE_S) as reply:
             return json.load(reply)
 
     def trigger(self, dag_id: str, **conf: Any) -> str:
@@ -130,25 +130,31 @@ def real_airflow(folder: Path, dags: Path, variables: Mapping[str, str]) -> Iter
         surroundings.running(["-m", "airflow", "standalone"], environment, output) as process,
     ):
         page = f"http://127.0.0.1:{port}"
-        until(lambda: process.poll() is not None or _answers(page), "Airflow answers")
+        until(lambda: process.poll() is not None or answers(page), "Airflow answers")
         yield RealAirflow(Api(page), home, log, process.pid, environment)
 
 
-def _answers(page: str) -> bool:
+def answers(page: str) -> bool:
+    """Whether Airflow's API server is there."""
     with contextlib.suppress(URLError, OSError):
         _OPENER.open(f"{page}/api/v2/version", timeout=5).close()
         return True
     return False
 
 
-def until(reached: Callable[[], Any], what: str, every_s: float = _BETWEEN_LOOKS_S) -> None:
+def until(
+    reached: Callable[[], Any],
+    what: str,
+    every_s: float = _BETWEEN_LOOKS_S,
+    patience_s: float = PATIENCE_S,
+) -> None:
     """Return when it is so.
 
     Raises:
         AssertionError: it never came to that.
     """
     pause = threading.Event()
-    for _ in range(int(PATIENCE_S / every_s)):
+    for _ in range(int(patience_s / every_s)):
         if reached():
             return
         pause.wait(every_s)

@@ -296,17 +296,20 @@ class Scene:
 
     def fetch(self) -> None:
         """Bring what is in the bucket to the place's folder, where the audit looks."""
-        if not self._folder:
-            return
-        for folder in (self.place.destination, self.place.state):
-            shutil.rmtree(folder, ignore_errors=True)
-        bucket = self._bucket()
-        for entry in bucket.list(self._folder):
-            path = self.place.root / entry.path.removeprefix(f"{self._folder}/")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Other processes may be at work, and remove what they are done with.
-            with contextlib.suppress(FileNotFoundError):
-                path.write_bytes(bucket.read(entry.path))
+        if self._folder:
+            fetch_job(self._bucket(), self._folder, self.place)
+
+
+def fetch_job(bucket: Storage, folder: str, place: Place) -> None:
+    """Bring the `out` and `out.state` of a folder in a bucket to a place's own folder."""
+    for local in (place.destination, place.state):
+        shutil.rmtree(local, ignore_errors=True)
+    for entry in bucket.list(folder):
+        path = place.root / entry.path.removeprefix(f"{folder}/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Other processes may be at work, and remove what they are done with.
+        with contextlib.suppress(FileNotFoundError):
+            path.write_bytes(bucket.read(entry.path))
 
 
 def tortured(scene: Scene, kills: tuple[Kill, ...]) -> Sums:
