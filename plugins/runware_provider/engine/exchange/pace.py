@@ -59,6 +59,8 @@ SPREAD = 0.5
 """By what share answers differ from their average, as long as nobody knows."""
 FULL = 0.9
 """Of the window: when so much is under way, a wider one would have been used."""
+SHORT_S = 0.1
+"""A latency of which the processor's share is large."""
 BETWEEN_PROBES = 0.2
 """Of the usual latency: a probe that was accepted may have got the place of an answer that was not seen yet."""
 
@@ -110,6 +112,19 @@ class Pace:
             return max(1, int(self._window))
         opened = max(OPENED_AT_LEAST, min(START, OPENED_BY * accepted), OPENED_FURTHER_BY * accepted)
         return max(1, int(min(self._window, opened)))
+
+    @property
+    def usual_s(self) -> float:
+        """Seconds in which an answer usually comes; 0 before the first answers."""
+        return 0.0 if self._steering is None else self._steering.usual.latency_s
+
+    @property
+    def answers_alike(self) -> bool:
+        """Whether answers are known to take about as long as one another, or so short that it makes no difference."""
+        if self._steering is None or self._steering.usual.is_a_guess:
+            return False
+        usual = self._steering.usual
+        return usual.comes_in_waves or usual.latency_s <= SHORT_S
 
     @property
     def learnt(self) -> Learnt | None:
