@@ -50,11 +50,13 @@ class Ceiling:
         return self.at + self._step
 
     def accepted(self, under_way: int) -> bool:
-        """Whether more than the ceiling was accepted, which lifts it; the next probe is twice as large."""
+        """Whether more than the ceiling was accepted, which lifts it; after all of a probe, the next one is twice as large."""
         if self.at is None or under_way <= self.at:
             return False
+        is_whole_probe = under_way - self.at >= self._step
         self.at = under_way
-        self._step *= 2
+        if is_whole_probe:
+            self._step *= 2
         return True
 
     def refused(self, count: int, under_way: int) -> int:

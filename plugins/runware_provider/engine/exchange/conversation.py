@@ -265,7 +265,7 @@ class Exchange:
         self._note_contact(effects, now)
         if is_send:
             self._note_send(effects, now)
-        self._learn(effects)
+        self._learn(effects, now)
         through = self._canary.let_through(effects.verdicts, proven=watch.proven)
         if effects.stop is not None:
             self._stop(effects.stop)
@@ -286,9 +286,9 @@ class Exchange:
         if not failed and effects.sent_at is not None and not self._is_sync:
             self._round_trips.took(now - effects.sent_at)
 
-    def _learn(self, effects: Effects) -> None:
+    def _learn(self, effects: Effects, now: float) -> None:
         """What the pace and the budget learn from a reply."""
-        self._learning.reply(effects)
+        self._learning.reply(effects, now)
         if self._account is not None:
             is_ours = [self._ledger.is_of_this_run(entry.key, entry.attempt) for _, entry in effects.verdicts]
             self._sending.count(effects.verdicts, is_ours)

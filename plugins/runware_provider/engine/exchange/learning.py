@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runware_provider.engine.exchange.unrefused import Unrefused, awhile_s
+from runware_provider.engine.exchange.unrefused import Unrefused
 
 if TYPE_CHECKING:
     from runware_provider.engine.exchange.effects import Effects
@@ -33,21 +33,23 @@ class Learning:
 
     def look(self, now: float) -> None:
         """Take for accepted what was not refused for a while, and let the pace decide."""
-        self._count_as_accepted(now - awhile_s(self._pace.usual_s))
+        self._count_as_accepted(now - self._unrefused.awhile_s(self._pace.usual_s))
         self._pace.look(now)
 
     def due(self) -> float | None:
         """When there is something to look at; None where nothing is foreseen."""
         return self._unrefused.due(self._pace.usual_s)
 
-    def reply(self, effects: Effects) -> None:
+    def reply(self, effects: Effects, now: float) -> None:
         """A reply came, or none to something that was sent."""
         if effects.sent_at is not None and self._is_sync:
-            self._end_of_sync(effects, effects.sent_at)
+            self._end_of_sync(effects, effects.sent_at, now)
         if effects.accepted:
             self._pace.accepted(effects.accepted, self._arrived, effects.accepted_at)
         if effects.refused:
-            self._pace.refused(effects.refused, self._arrived)
+            # Of sync requests, those on their way are not refused as long as nothing says so.
+            arrived = self._flight.outstanding if self._is_sync else self._arrived
+            self._pace.refused(effects.refused, arrived)
         # The pace knows each again by when it was accepted, so that it gets the times of the reply, and none of its own.
         for ended in effects.ended_otherwise:
             self._pace.ended_otherwise(ended.latency_s, ended.at)
@@ -61,11 +63,13 @@ class Learning:
             return self._flight.outstanding - self._unrefused.tasks
         return self._flight.arrived
 
-    def _end_of_sync(self, effects: Effects, sent_at: float) -> None:
+    def _end_of_sync(self, effects: Effects, sent_at: float, now: float) -> None:
         ended = len(effects.answered) + len(effects.ended_otherwise)
         # Whoever has answered this one would have refused those before it by now.
         if ended:
             self._count_as_accepted(sent_at)
+        elif effects.refused:
+            self._unrefused.refused(now - sent_at)
         was_unknown = self._unrefused.ended(sent_at)
         if ended and was_unknown:
             self._pace.accepted(ended, self._arrived + ended, sent_at)

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 AWHILE = 0.02
 """Of the usual latency."""
-AWHILE_AT_LEAST_S = 0.01
+AWHILE_AT_LEAST_S = 0.004
+LATER = 1.25
+"""Times what refusals took: a further one may take a little longer."""
+REFUSALS = 20
+"""The last ones, of which the fastest counts: the others waited for this process."""
 
 
 class Sent(NamedTuple):
@@ -31,6 +35,7 @@ class Unrefused:
         self._requests: deque[Sent] = deque()
         self.tasks = 0
         """In all of them."""
+        self._refused_after: deque[float] = deque(maxlen=REFUSALS)
 
     def sent(self, count: int, now: float) -> None:
         """A request with so many tasks is handed over."""
@@ -48,6 +53,19 @@ class Unrefused:
                 return False
         return False
 
+    def refused(self, after_s: float) -> None:
+        """A refusal came so many seconds after what it refuses was sent."""
+        self._refused_after.append(after_s)
+
+    def awhile_s(self, usual_s: float) -> float:
+        """Seconds after which what was not refused counts as accepted.
+
+        Args:
+            usual_s: in which an answer usually comes; 0 where nobody knows.
+        """
+        refused_s = LATER * min(self._refused_after, default=0.0)
+        return max(AWHILE_AT_LEAST_S, AWHILE * usual_s, refused_s)
+
     def accepted(self, sent_before: float) -> Iterator[Sent]:
         """Those that were sent before count as accepted, and are none of these any more."""
         while self._requests and self._requests[0].at < sent_before:
@@ -57,9 +75,5 @@ class Unrefused:
 
     def due(self, usual_s: float) -> float | None:
         """When the next one counts as accepted; None where there is none."""
-        return self._requests[0].at + awhile_s(usual_s) if self._requests else None
+        return self._requests[0].at + self.awhile_s(usual_s) if self._requests else None
 
-
-def awhile_s(usual_s: float) -> float:
-    """Seconds after which what was not refused counts as accepted."""
-    return max(AWHILE_AT_LEAST_S, AWHILE * usual_s)
