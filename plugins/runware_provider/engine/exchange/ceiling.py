@@ -6,12 +6,17 @@ earned, by answers and by time, and one that is refused is paid for with what wa
 
 from __future__ import annotations
 
+import math
+
 EARNED_BY_ANSWER = 0.003
 """Of a probe: of a thousand tasks, so many are refused for want of room at most, in the long run."""
 EARNED_BY_COHORT = 0.3
 """Of a probe, by each cohort that stays within the ceiling: few slots are not left alone for ever."""
 MOST_EARNED = 20.0
 MOST_OWED = 1.0
+SMALL_STEP = 4
+LARGEST_STEP = 0.25
+"""Of the ceiling: so much of a probe may be refused."""
 MOST_AT_ONCE = 4
 """Times the ceiling: so far probes follow each other without a look at the latency."""
 
@@ -23,6 +28,8 @@ class Ceiling:
         self.at: int | None = None
         """So many were under way when it was full; None while no refusal says so."""
         self._step = 1
+        self._tried = math.inf
+        """So many under way are all of the last probe."""
         self._earned = 1.0
         self._probing_from: int | None = None
         """The ceiling at the first of some probes that follow each other; None while none is made."""
@@ -47,16 +54,17 @@ class Ceiling:
             self._probing_from = self.at
         elif self.at >= MOST_AT_ONCE * self._probing_from:
             return None
+        self._tried = self.at + self._step
         return self.at + self._step
 
     def accepted(self, under_way: int) -> bool:
         """Whether more than the ceiling was accepted, which lifts it; after all of a probe, the next one is twice as large."""
         if self.at is None or under_way <= self.at:
             return False
-        is_whole_probe = under_way - self.at >= self._step
         self.at = under_way
-        if is_whole_probe:
-            self._step *= 2
+        if under_way >= self._tried:
+            self._step = min(2 * self._step, max(SMALL_STEP, int(LARGEST_STEP * self.at)))
+            self._tried = math.inf
         return True
 
     def refused(self, count: int, under_way: int) -> int:
@@ -67,6 +75,6 @@ class Ceiling:
             # What is refused below is not for the probe.
             if under_way <= self._probing_from:
                 self._probing_from = None
-        self._step = 1
+        self._step, self._tried = 1, math.inf
         self.at = max(1, under_way)
         return self.at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.exchange.unrefused import Unrefused
@@ -26,6 +27,7 @@ class Learning:
         self._flight = flight
         self._is_sync = is_sync
         self._unrefused = Unrefused()
+        self._refused_at = -math.inf
 
     def sent(self, count: int, now: float) -> None:
         """A sync request with so many tasks is handed over."""
@@ -49,7 +51,9 @@ class Learning:
         if effects.refused:
             # Of sync requests, those on their way are not refused as long as nothing says so.
             arrived = self._flight.outstanding if self._is_sync else self._arrived
-            self._pace.refused(effects.refused, arrived)
+            is_known = effects.sent_at is None or effects.sent_at > self._refused_at
+            self._pace.refused(effects.refused, arrived, is_known=is_known)
+            self._refused_at = now
         # The pace knows each again by when it was accepted, so that it gets the times of the reply, and none of its own.
         for ended in effects.ended_otherwise:
             self._pace.ended_otherwise(ended.latency_s, ended.at)
