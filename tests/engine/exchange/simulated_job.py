@@ -83,9 +83,7 @@ class Vendor:
             if tasks[0]["deliveryMethod"] == "sync":
                 await asyncio.gather(*(self._tasks[task["taskUUID"]] for task in accepted))
                 said = {"data": [self._answer(task["taskUUID"]) for task in accepted]}
-            said["errors"] = [
-                {"code": "rateLimitExceeded", "taskUUID": task["taskUUID"]} for task in refused
-            ]
+            said["errors"] = [{"code": "rateLimitExceeded", "taskUUID": task["taskUUID"]} for task in refused]
             await asyncio.sleep(self.round_trip_s / 2)
             return read_reply(200 if accepted else 429, json.dumps(said).encode())
         finally:

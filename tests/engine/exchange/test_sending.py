@@ -22,8 +22,14 @@ def sending(window: int, **limits: int) -> Sending:
         flight.add(Inference(key, "", 10, 1, 0, f"uuid {number}"), 0.0)
     pace = Pace(100_000, Learnt(window, 5.0))
     return Sending(
-        flight=flight, canary=Canary(), pace=pace, limits=Limits(**limits), is_sync=False, account=None,
-        brake=Brake(1_000), round_trips=RoundTrips(),
+        flight=flight,
+        canary=Canary(),
+        pace=pace,
+        limits=Limits(**limits),
+        is_sync=False,
+        account=None,
+        brake=Brake(1_000),
+        round_trips=RoundTrips(),
     )
 
 

@@ -47,7 +47,7 @@ class RoundTrips:
 class Brake:
     """Bounds requests under way by what becomes of them.
 
-    It decides anew whenever so many have ended as it allows at once.
+    It decides anew whenever so many have ended as were under way at once.
 
     Args:
         most: that are allowed ever.
@@ -58,35 +58,40 @@ class Brake:
         self._allowed = most
         self._too_many = math.inf
         """Of so many at once, some failed."""
-        self._ended = self._failed = 0
+        self._ended = self._failed = self._at_once = 0
 
     @property
     def allowed(self) -> int:
         """Requests that may be under way at once."""
         return self._allowed
 
-    def saw(self, *, failed: bool) -> None:
+    def saw(self, *, failed: bool, at_once: int) -> None:
         """A request has ended.
 
         Args:
             failed: whether no usable reply came; that the API has no room is one.
+            at_once: requests that were under way, with it.
         """
         self._ended += 1
         self._failed += failed
-        if self._ended >= self._allowed:
-            self._decide(self._failed / self._ended)
-            self._ended = self._failed = 0
+        self._at_once = max(self._at_once, at_once)
+        if self._ended >= max(FEW, self._at_once):
+            self._decide(self._failed / self._ended, min(self._allowed, self._at_once))
+            self._ended = self._failed = self._at_once = 0
 
-    def _decide(self, failed: float) -> None:
+    def _decide(self, failed: float, at_once: int) -> None:
         least = min(FEW, self._most)
         if failed >= ALL_FAIL:
-            self._allowed = max(least, self._allowed // 2)
+            self._allowed = max(least, at_once // 2)
         elif failed > SOME_FAIL:
-            self._too_many = self._allowed
-            self._allowed = max(least, int(self._allowed * (1 - failed)))
+            self._too_many = at_once
+            self._allowed = max(least, int(at_once * (1 - failed)))
         elif failed == 0:
+            # What was too many a while ago no longer is.
+            if at_once >= self._too_many:
+                self._too_many = math.inf
             self._allowed = min(self._most, self._wider())
 
     def _wider(self) -> int:
         doubled = 2 * self._allowed
-        return doubled if doubled <= self._too_many else math.ceil(GROWTH * self._allowed)
+        return doubled if doubled < self._too_many else math.ceil(GROWTH * self._allowed)

@@ -282,7 +282,7 @@ class Exchange:
     def _note_send(self, effects: Effects, now: float) -> None:
         """How it went with a request that sends tasks."""
         failed = not effects.usable and not effects.throttled
-        self._brake.saw(failed=failed)
+        self._brake.saw(failed=failed, at_once=len(self._sends))
         if not failed and effects.sent_at is not None and not self._is_sync:
             self._round_trips.took(now - effects.sent_at)
 

@@ -50,7 +50,9 @@ class Polls:
         """Requests under way, at most."""
         # All that are waited for may be due together.
         requests = self.flight.arrived / self.limits.polls_per_request
-        needed = as_many_as_it_takes(requests, self.collector.round_trip_s, self.collector.fates.asked_within_s)
+        needed = as_many_as_it_takes(
+            requests, self.collector.round_trip_s, self.collector.fates.asked_within_s
+        )
         return min(most_at_once(self.limits.requests), needed)
 
     def due(self) -> float | None:

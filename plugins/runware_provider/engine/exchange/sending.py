@@ -93,9 +93,7 @@ class Sending:
         if not self.is_sync:
             return most
         pace = self.pace
-        return min(
-            most, sync_tasks(pace.window, self.brake.allowed, pace.usual_s, alike=pace.answers_alike)
-        )
+        return min(most, sync_tasks(pace.window, self.brake.allowed, pace.usual_s, alike=pace.answers_alike))
 
     @property
     def requests_at_once(self) -> int:

@@ -76,4 +76,3 @@ class Unrefused:
     def due(self, usual_s: float) -> float | None:
         """When the next one counts as accepted; None where there is none."""
         return self._requests[0].at + self.awhile_s(usual_s) if self._requests else None
-
