@@ -174,7 +174,7 @@ class Ledger:
     def __init__(self) -> None:
         self.answered = 0
 
-    async def commit(self, entries: Sequence[Entry], *, at_once: bool = False, wait_s: float = 0.0) -> None:
+    async def commit(self, _entries: Sequence[Entry], *, at_once: bool = False, wait_s: float = 0.0) -> None:
         await asyncio.sleep(FSYNC_S if at_once else wait_s + FSYNC_S)
 
     async def told_by_others(self, _attempts: Any) -> set[Any]:
@@ -221,7 +221,7 @@ class Feed:
     def budget_is_used_up(self) -> None:
         raise AssertionError
 
-    async def end_without_budget(self, inferences: Sequence[Inference]) -> None:
+    async def end_without_budget(self, _inferences: Sequence[Inference]) -> None:
         raise AssertionError
 
 

@@ -45,7 +45,7 @@ OPENED_BY = 1.4
 """Times what was accepted at once: more is not sent before that was accepted."""
 OPENED_FURTHER_BY = 1.25
 """The same above the start, where the same share is many tasks."""
-FAR = 256
+FAR = 2_000
 OPENED_FAR_BY = 1.5
 """The same above so many at once: whoever refused none of these has room for more, as a rule, and each step takes a round trip."""
 COUNTED = 2.25
