@@ -33,7 +33,7 @@ def test_probes_that_are_accepted_become_larger() -> None:
     while (probe := ceiling.probe()) is not None:
         tried.append(probe)
         assert ceiling.accepted(probe)
-    assert tried == [41, 43, 47, 55, 68, 85, 106, 132, 165]
+    assert tried == [41, 43, 47, 55, 71, 103, 167]
 
 
 def test_probes_do_not_go_on_without_a_look_at_the_latency() -> None:

@@ -86,9 +86,9 @@ def test_who_met_no_limit_leaves_the_opening_to_the_next_process() -> None:
 def test_the_window_is_opened_by_a_part_of_what_was_accepted_at_once() -> None:
     pace = Pace(100_000)
     pace.accepted(5, 5, 0.0)
-    assert pace.window == 12
-    pace.accepted(7, 12, 0.0)
-    assert pace.window == 16
+    assert pace.window == 8
+    pace.accepted(3, 8, 0.0)
+    assert pace.window == 11
     pace.accepted(40, 60, 0.0)
     assert pace.window == START
 

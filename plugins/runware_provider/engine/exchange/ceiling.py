@@ -14,9 +14,6 @@ EARNED_BY_COHORT = 0.3
 """Of a probe, by each cohort that stays within the ceiling: few slots are not left alone for ever."""
 MOST_EARNED = 20.0
 MOST_OWED = 1.0
-SMALL_STEP = 4
-LARGEST_STEP = 0.25
-"""Of the ceiling: so much of a probe may be refused."""
 MOST_AT_ONCE = 4
 """Times the ceiling: so far probes follow each other without a look at the latency."""
 
@@ -63,7 +60,7 @@ class Ceiling:
             return False
         self.at = under_way
         if under_way >= self._tried:
-            self._step = min(2 * self._step, max(SMALL_STEP, int(LARGEST_STEP * self.at)))
+            self._step *= 2
             self._tried = math.inf
         return True
 

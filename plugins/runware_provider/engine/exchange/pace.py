@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 START = 64
 """Inferences under way before anything is known."""
-OPENED_AT_LEAST = 12
+OPENED_AT_LEAST = 8
 OPENED_BY = 1.4
 """Times what was accepted at once: more is not sent before that was accepted."""
 OPENED_FURTHER_BY = 1.25
