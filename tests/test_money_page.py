@@ -57,14 +57,13 @@ def test_each_command_is_one_that_the_command_line_takes(
 
 
 def test_the_numbers_are_those_of_the_code() -> None:
-    under_way = Limits().requests * sending.SYNC_TASKS_PER_REQUEST
     told = (
         f"asks about {NUMBERS[PREVIEW_RECORDS]} records",
         f"The first {NUMBERS[canary.RECORDS]} records go alone",
         f"`failures.most` (default `{Failures().most}`)",
         f"of the last {failure_watch.WINDOW} answers ({failure_watch.FEWEST} at least)",
         f"for up to {conversation.DRAIN_S:.0f} s",
-        f"`limits.requests` x {sending.SYNC_TASKS_PER_REQUEST} inferences ({under_way} by default)",
+        f"{sending.SYNC_TASKS_PER_REQUEST} times `limits.requests`",
         f"| an answer | {FIRST_LOOK_UP_S:.0f} s, {2 * FIRST_LOOK_UP_S:.0f} s, {4 * FIRST_LOOK_UP_S / 60:.0f} min and so on",
         f"`limits.deadline_s` ({Limits().deadline_s / 60:.0f} min)",
         f"{patience.PROCESSING_DEADLINES} times `limits.deadline_s`",

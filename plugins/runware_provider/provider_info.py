@@ -56,7 +56,7 @@ def get_provider_info() -> dict[str, Any]:
                     "requests": _bound(
                         "Requests at once",
                         "How many HTTP requests a task may have under way at once; lowers the task's own limit.",
-                        64,
+                        4_000,
                     ),
                 },
             }

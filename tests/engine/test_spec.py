@@ -190,7 +190,7 @@ def test_a_tool_choice_is_a_word_or_a_tools_name(choice: Any, expected: Any) -> 
     ("values", "field", "said"),
     [
         ({"requests": 0}, "limits.requests", "0 is too small. Choose 1 or more"),
-        ({"requests": 65}, "limits.requests", "65 is too large. Choose 64 or less"),
+        ({"requests": 4_001}, "limits.requests", "4001 is too large. Choose 4000 or less"),
         ({"attempts": 21}, "limits.attempts", "Choose 20 or less"),
         ({"attempts": "many"}, "limits.attempts", "'many' does not fit. Give a whole number"),
         ({"request_bytes": 5}, "limits.request_bytes", "Choose 10000 or more"),

@@ -27,12 +27,14 @@ class Limits(ValueObject):
 
     argument: ClassVar[str] = "limits"
 
-    requests: Annotated[WholeNumber, Field(ge=1, le=64)] = 4
-    """HTTP requests under way at once."""
+    requests: Annotated[WholeNumber, Field(ge=1, le=4_000)] = 1_000
+    """Requests with tasks under way at once, at most, and up to 32 beside them that look for answers: how many it takes, the job
+    finds out by itself. It keeps a part of the files that the process may have open free."""
     max_outstanding: Annotated[WholeNumber, Field(ge=1, le=100_000)] = 12_000
     """Inferences under way at the vendor at once, at most: how many fit, the job finds out by itself."""
     tasks_per_request: Annotated[WholeNumber, Field(ge=1, le=1000)] = 50
-    """Tasks in one POST; with sync delivery at most 8, since the reply waits for the slowest."""
+    """Tasks in one POST, at most; with sync delivery as few as `requests` allows, since the reply waits for the slowest, and
+    at most 8."""
     request_bytes: Annotated[WholeNumber, Field(ge=10_000)] = 4_000_000
     """Bytes of one POST."""
     polls_per_request: Annotated[WholeNumber, Field(ge=1, le=1000)] = 100

@@ -13,6 +13,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from runware_provider.engine.exchange.at_once import FEW
 from runware_provider.engine.exchange.canary import RECORDS as CANARY
 from runware_provider.engine.exchange.inference import Inference
 from runware_provider.engine.exchange.latencies import Latencies
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 ROUND_TRIP_S = 0.05
 LIMITS = Limits()
-REQUESTS = LIMITS.requests
+REQUESTS = FEW
 TASKS_A_REQUEST = LIMITS.tasks_per_request
 LOOKS_A_REQUEST = LIMITS.polls_per_request
 TICK_S = 0.25

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -149,14 +151,39 @@ def test_a_step_that_brings_latency_in_the_place_of_throughput_is_taken_back() -
 
 
 def test_a_step_that_pays_is_followed_by_a_larger_one() -> None:
-    pace = Pace(10**6, KNOWN)
-    wave, steps = Wave(pace), []
+    moves: list[str] = []
+    wave = Wave(Pace(10**6, KNOWN, moves.append))
     for _ in range(4):
-        before = pace.window
         wave(USUAL_S)
-        steps.append(pace.learnt.window / before if pace.learnt is not None else 0.0)
+    windows = [KNOWN.window, *(int(move.split()[3].rstrip(":")) for move in moves)]
+    steps = [after / before for before, after in itertools.pairwise(windows)]
     assert steps == sorted(steps)
     assert steps[-1] > steps[0]
+
+
+def test_refusals_that_follow_each_other_narrow_the_window_more_and_more() -> None:
+    pace = Pace(10_000, KNOWN)
+    pace.accepted(100, 100, 0.0)
+    windows = []
+    under_way = 100
+    for _ in range(4):
+        under_way = min(under_way, pace.window) - 2
+        pace.refused(1, under_way)
+        windows.append(pace.window)
+    assert windows == [98, 86, 67, 45]
+
+
+def test_a_refusal_after_an_acceptance_or_of_what_was_sent_before_it_was_known_narrows_it_to_what_was_accepted() -> (
+    None
+):
+    pace = Pace(10_000, KNOWN)
+    pace.accepted(100, 100, 0.0)
+    pace.refused(1, 98)
+    pace.refused(1, 97, is_known=False)
+    assert pace.window == 97
+    pace.accepted(1, 97, 0.1)
+    pace.refused(1, 96)
+    assert pace.window == 96
 
 
 def test_an_api_that_is_slow_whatever_is_under_way_keeps_its_window() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from runware_provider.engine.exchange.at_once import Brake, RoundTrips
 from runware_provider.engine.exchange.canary import Canary
 from runware_provider.engine.exchange.flight import Flight
 from runware_provider.engine.exchange.inference import Inference, Phase
@@ -21,7 +22,14 @@ def sending(window: int, **limits: int) -> Sending:
         flight.add(Inference(key, "", 10, 1, 0, f"uuid {number}"), 0.0)
     pace = Pace(100_000, Learnt(window, 5.0))
     return Sending(
-        flight=flight, canary=Canary(), pace=pace, limits=Limits(**limits), is_sync=False, account=None
+        flight=flight,
+        canary=Canary(),
+        pace=pace,
+        limits=Limits(**limits),
+        is_sync=False,
+        account=None,
+        brake=Brake(1_000),
+        round_trips=RoundTrips(),
     )
 
 

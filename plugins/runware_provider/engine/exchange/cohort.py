@@ -120,6 +120,11 @@ class Cohort:
         """So many were accepted now."""
         self.size += count
         self.taken_in += count
+        # An answer tells by its time alone to whom it belongs.
+        if self._accepted_at and now - self._accepted_at[-1] < ROUNDING_S:
+            self._counts[-1] += count
+            self._unanswered[-1] += count
+            return
         self._accepted_at.append(now)
         self._counts.append(count)
         self._unanswered.append(count)

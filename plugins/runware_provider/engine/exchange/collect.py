@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.client import Lost, NotSent
+from runware_provider.engine.exchange.at_once import RoundTrips
 from runware_provider.engine.exchange.effects import Effects
 from runware_provider.engine.exchange.inference import NO_LIMIT
 
@@ -29,6 +30,12 @@ class Collector:
     now: Callable[[], float]
     together: int = NO_LIMIT
     """Inferences in one request, at most: halved when a request is too large, or its reply takes too long."""
+    _round_trips: RoundTrips = field(default_factory=RoundTrips)
+
+    @property
+    def round_trip_s(self) -> float:
+        """Seconds that a request takes; 0 as long as nobody knows."""
+        return self._round_trips.shortest_s
 
     async def ask(self, chunk: list[Inference]) -> Effects:
         """Ask for the results of these inferences."""
@@ -58,6 +65,7 @@ class Collector:
 
     async def _ask(self, chunk: list[Inference]) -> Effects | None:
         content = request_bodies.get_response([inference.task_uuid for inference in chunk])
+        started = self.now()
         try:
             reply = await self.client.ask(content, self.timeout_s)
         except NotSent as error:
@@ -69,6 +77,7 @@ class Collector:
             self._ask_for_less(chunk, lost)
             effects = self.fates.ask_failed(chunk, self.now())
             return replace(effects, trouble=str(lost), remedy=lost.remedy)
+        self._round_trips.took(self.now() - started)
         if _too_many(reply, chunk):
             return None
         return self.fates.asked(chunk, reply, self.now())

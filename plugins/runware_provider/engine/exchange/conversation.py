@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.errors import (
@@ -20,8 +20,11 @@ from runware_provider.engine.errors import (
     StateUnreadable,
     TooManyFailed,
 )
+from runware_provider.engine.exchange.at_once import Brake, RoundTrips
+from runware_provider.engine.exchange.beside import Beside
 from runware_provider.engine.exchange.canary import Canary
 from runware_provider.engine.exchange.inference import Phase
+from runware_provider.engine.exchange.learning import Learning
 from runware_provider.engine.exchange.leaving import Leaving
 from runware_provider.engine.exchange.reach import Reach
 from runware_provider.engine.exchange.sending import Sending
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from runware_provider.engine.attempt import Entry
+    from runware_provider.engine.exchange.beside import Group
     from runware_provider.engine.exchange.canary import LetThrough
     from runware_provider.engine.exchange.effects import Effects
     from runware_provider.engine.exchange.inference import Inference
@@ -58,6 +62,8 @@ SYNC_WAIT_S = 0.1
 further from a loss than answers to polls: getResponse and the archive give them once more."""
 REQUESTS_LOADED = 4
 """Inferences are loaded until so many requests can be made of those that are ready."""
+WINDOW_LOADED = 0.5
+"""The same of the window: so much of it may become free at once."""
 
 
 class Exchange:
@@ -75,10 +81,12 @@ class Exchange:
         account: Account | None = None,
         when_short: WhenShort = "stop",
         worth_s: float | None = None,
+        requests: int | None = None,
     ) -> None:
         self._submitter = submitter
         self._sources = sources
-        self._asks: dict[Source, set[asyncio.Task[None]]] = {source: set() for source in sources}
+        self._beside = Beside()
+        self._asks: dict[Source, Group] = {source: self._beside.group() for source in sources}
         self._flight = submitter.flight
         self._fates = submitter.fates
         self._ledger = submitter.ledger
@@ -90,9 +98,12 @@ class Exchange:
         self._account = account
         self._when_short = when_short
         self._is_sync = submitter.delivery == "sync"
+        self._learning = Learning(pace, self._flight, is_sync=self._is_sync)
         if self._is_sync:
-            submitter.on_sending = self._sync_sending
+            submitter.on_sending = self._learning.sent
         self._canary = Canary(submitter.fates.redactor)
+        self._brake = Brake(limits.requests if requests is None else requests)
+        self._round_trips = RoundTrips()
         self._sending = Sending(
             flight=self._flight,
             canary=self._canary,
@@ -100,13 +111,15 @@ class Exchange:
             limits=limits,
             is_sync=self._is_sync,
             account=account,
+            brake=self._brake,
+            round_trips=self._round_trips,
         )
         self._reach = Reach(limits.unreachable_s)
         self._leaving = Leaving(self._flight, pace, worth_s)
         self._left: Tail | None = None
-        self._sends: set[asyncio.Task[None]] = set()
-        self._commits: set[asyncio.Task[None]] = set()
-        self._loads: set[asyncio.Task[None]] = set()
+        self._sends = self._beside.group()
+        self._commits = self._beside.group()
+        self._loads = self._beside.group()
         self._to_withdraw: list[Inference] = []
         """Left the flight for want of money, with intents that are still to be taken back."""
         self._without_right_since: float | None = None
@@ -151,7 +164,7 @@ class Exchange:
         if self._stopped is not None:
             draining = isinstance(self._stopped, DRAINED) and self._flight.outstanding > 0
             return not draining or self._now() > self._stopped_at + DRAIN_S
-        if self._busy():
+        if self._beside:
             return False
         # Everything is sent, and the answers stay away for so long that somebody else may wait for them.
         self._left = self._leaving.tail(self._now(), all_loaded=feed.all_loaded())
@@ -159,13 +172,9 @@ class Exchange:
             return True
         return not len(self._flight) and feed.exhausted()
 
-    def _busy(self) -> set[asyncio.Task[None]]:
-        """Everything that runs beside the loop."""
-        return set().union(self._sends, self._commits, self._loads, *self._asks.values())
-
     def _launch(self, feed: Feed, watch: Watch) -> None:
         now = self._now()
-        self._pace.look(now)
+        self._learning.look(now)
         unreachable = self._reach.stop(now)
         if unreachable is not None:
             self._stop(unreachable)
@@ -193,9 +202,9 @@ class Exchange:
             self._stop(Overtaken(f"its right to send could not be renewed for {waited_s:.0f} seconds"))
 
     def _launch_load(self, feed: Feed) -> None:
-        enough = REQUESTS_LOADED * self._sending.per_request
+        enough = max(REQUESTS_LOADED * self._sending.per_request, WINDOW_LOADED * self._pace.window)
         if not self._loads and self._flight.count(Phase.READY) < enough and feed.wants():
-            self._start(self._loads, feed.load())
+            self._loads.start(feed.load())
 
     def _launch_asks(self, source: Source, feed: Feed, watch: Watch, now: float) -> None:
         asks = self._asks[source]
@@ -203,10 +212,10 @@ class Exchange:
             request = source.next_request(now)
             if request is None:
                 return
-            self._start(asks, self._request(feed, watch, request))
+            asks.start(self._request(feed, watch, request))
 
     def _launch_sends(self, feed: Feed, watch: Watch, now: float) -> None:
-        while self._right.left_s() > MARGIN_S and self._requests_open() < self._limits.requests:
+        while self._right.left_s() > MARGIN_S and self._requests_open() < self._sending.requests_at_once:
             probing = self._canary.open and not watch.proven
             if probing:
                 chosen = self._sending.probe(now)
@@ -220,7 +229,7 @@ class Exchange:
                 return
             # From here on it may be paid for.
             send = self._submitter.send(chunk, ahead=not probing)
-            self._start(self._sends, self._request(feed, watch, send))
+            self._sends.start(self._request(feed, watch, send, is_send=True))
 
     def _requests_open(self) -> int:
         """Requests under way. Of sync replies, no more are on their way into the ledger than may be under way."""
@@ -243,20 +252,20 @@ class Exchange:
         self._to_withdraw += [
             inference for inference in unpaid if inference.can_be_withdrawn or inference.found_nowhere
         ]
-        self._start(self._loads, feed.end_without_budget(unpaid))
+        self._loads.start(feed.end_without_budget(unpaid))
         # Nothing is under way whose verdict could show more: what was held back counts now.
         self._see_to(feed, watch, self._canary.gives_up(unpaid), [])
 
-    def _start(self, group: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        group.add(task)
-
-    async def _request(self, feed: Feed, watch: Watch, work: Coroutine[None, None, Effects]) -> None:
+    async def _request(
+        self, feed: Feed, watch: Watch, work: Coroutine[None, None, Effects], *, is_send: bool = False
+    ) -> None:
         """Make a request, and see to what its reply brought."""
         effects = await work
         now = self._now()
         self._note_contact(effects, now)
-        self._learn(effects)
+        if is_send:
+            self._note_send(effects, now)
+        self._learn(effects, now)
         through = self._canary.let_through(effects.verdicts, proven=watch.proven)
         if effects.stop is not None:
             self._stop(effects.stop)
@@ -268,23 +277,18 @@ class Exchange:
             self._stop(through.stop)
         rejections = rejections + through.rejections
         if through.verdicts or rejections:
-            self._start(self._commits, self._commit(feed, watch, through, rejections))
+            self._commits.start(self._commit(feed, watch, through, rejections))
 
-    def _sync_sending(self, count: int, now: float) -> None:
-        """A sync request is accepted by nothing but its answers: it counts from when it is sent."""
-        self._pace.accepted(count, self._flight.outstanding, now)
+    def _note_send(self, effects: Effects, now: float) -> None:
+        """How it went with a request that sends tasks."""
+        failed = not effects.usable and not effects.throttled
+        self._brake.saw(failed=failed, at_once=len(self._sends))
+        if not failed and effects.sent_at is not None and not self._is_sync:
+            self._round_trips.took(now - effects.sent_at)
 
-    def _learn(self, effects: Effects) -> None:
+    def _learn(self, effects: Effects, now: float) -> None:
         """What the pace and the budget learn from a reply."""
-        if effects.accepted:
-            self._pace.accepted(effects.accepted, self._flight.arrived, effects.accepted_at)
-        if effects.refused:
-            self._pace.refused(effects.refused, self._flight.arrived)
-        # The pace knows each again by when it was accepted, so that it gets the times of the reply, and none of its own.
-        for ended in effects.ended_otherwise:
-            self._pace.ended_otherwise(ended.latency_s, ended.at)
-        for ended in effects.answered:
-            self._pace.answered(ended.latency_s, ended.at)
+        self._learning.reply(effects, now)
         if self._account is not None:
             is_ours = [self._ledger.is_of_this_run(entry.key, entry.attempt) for _, entry in effects.verdicts]
             self._sending.count(effects.verdicts, is_ours)
@@ -340,18 +344,16 @@ class Exchange:
         # What is due and was not sent waits for something to end.
         if sends is not None and sends > now:
             timeout = min(timeout, sends - now)
-        running = self._busy()
-        done, _ = await asyncio.wait(
-            {*running, *beside, stop}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
-        )
-        for task in done & running:
-            for group in (self._sends, self._commits, self._loads, *self._asks.values()):
-                group.discard(task)
-            task.result()
+        accepted = self._learning.due()
+        if accepted is not None:
+            timeout = min(timeout, max(0.001, accepted - now))
+        # It was seen already that somebody asked to stop.
+        others: set[asyncio.Task[Any]] = {*beside} if stop.done() else {*beside, stop}
+        await self._beside.wait(others, timeout)
 
     async def _wind_up(self) -> None:
         """Let what is under way end for a moment, then give it up: intents cover whatever was sent."""
-        running = self._busy() - self._commits
+        running = self._beside.running().difference(self._commits)
         if running:
             interrupted = isinstance(self._stopped, Interrupted)
             await asyncio.wait(running, timeout=FINISH_INTERRUPTED_S if interrupted else FINISH_S)

@@ -69,5 +69,7 @@ class Effects:
     """What went wrong where nothing usable came, for a person."""
     remedy: str = ""
     """What to do about that, in a sentence; empty where nothing is known to help."""
+    sent_at: float | None = None
+    """When the request was handed over; None for one that sends no tasks."""
     chunk: Sequence[Inference] = field(default=(), repr=False)
     """What the reply was about: its messages may quote their prompts."""

@@ -52,6 +52,11 @@ class Fates:
         """What is due within so many seconds is asked for along with what is due now."""
         return self._moves.patience.along_s()
 
+    @property
+    def asked_within_s(self) -> float:
+        """Within so many seconds all that are due are asked for."""
+        return self._moves.patience.shortest_poll_s()
+
     def not_sent(self, chunk: list[Inference], now: float) -> Effects:
         """The connection for a chunk of tasks could not be opened: nothing was sent."""
         return self._submissions.not_sent(chunk, now)

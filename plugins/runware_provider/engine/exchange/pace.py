@@ -45,6 +45,9 @@ OPENED_BY = 1.4
 """Times what was accepted at once: more is not sent before that was accepted."""
 OPENED_FURTHER_BY = 1.25
 """The same above the start, where the same share is many tasks."""
+FAR = 2_000
+OPENED_FAR_BY = 1.5
+"""The same above so many at once: whoever refused none of these has room for more, as a rule, and each step takes a round trip."""
 COUNTED = 2.25
 """Times the usual latency: for more than that no latency counts. Twice, and the time until the next look."""
 FIRST_COHORT = 5
@@ -59,6 +62,11 @@ SPREAD = 0.5
 """By what share answers differ from their average, as long as nobody knows."""
 FULL = 0.9
 """Of the window: when so much is under way, a wider one would have been used."""
+SHORT_S = 0.1
+"""A latency of which the processor's share is large."""
+SHRINKS_BY = 0.1
+"""Of the window, when one refusal follows another and nothing was accepted between them; each time as much again."""
+LEAST_SHRUNK = 0.6
 BETWEEN_PROBES = 0.2
 """Of the usual latency: a probe that was accepted may have got the place of an answer that was not seen yet."""
 
@@ -87,6 +95,10 @@ class Pace:
         self._opening: Opening | None = None
         """None before the first answers, and once a limit was met."""
         self._met_a_limit = False
+        self._refused_at = 0
+        """So many were under way at the last refusal; 0 when something was accepted since."""
+        self._shrinks = 1.0
+        """By so much the window shrinks at the next refusal, if nothing is accepted before."""
         self.reason = "nothing is known yet"
         if learnt is not None:
             self._go_on_from(learnt)
@@ -108,8 +120,22 @@ class Pace:
         accepted = self._most_accepted
         if not accepted:
             return max(1, int(self._window))
-        opened = max(OPENED_AT_LEAST, min(START, OPENED_BY * accepted), OPENED_FURTHER_BY * accepted)
+        further = OPENED_FAR_BY if accepted >= FAR else OPENED_FURTHER_BY
+        opened = max(OPENED_AT_LEAST, min(START, OPENED_BY * accepted), further * accepted)
         return max(1, int(min(self._window, opened)))
+
+    @property
+    def usual_s(self) -> float:
+        """Seconds in which an answer usually comes; 0 before the first answers."""
+        return 0.0 if self._steering is None else self._steering.usual.latency_s
+
+    @property
+    def answers_alike(self) -> bool:
+        """Whether answers are known to take about as long as one another, or so short that it makes no difference."""
+        if self._steering is None or self._steering.usual.is_a_guess:
+            return False
+        usual = self._steering.usual
+        return usual.comes_in_waves or usual.latency_s <= SHORT_S
 
     @property
     def learnt(self) -> Learnt | None:
@@ -125,6 +151,7 @@ class Pace:
     def accepted(self, count: int, under_way: int, now: float) -> None:
         """The API took so many; with them so many are under way."""
         self._most_accepted = max(self._most_accepted, under_way)
+        self._refused_at, self._shrinks = 0, 1.0
         if self._ceiling.accepted(under_way):
             # There was room for so many, whatever was refused before.
             self._window = max(self._window, float(min(under_way, self._most)))
@@ -153,9 +180,21 @@ class Pace:
         if self._cohort.closed and self._cohort.size < 1:
             self._cohort = self._new_cohort()
 
-    def refused(self, count: int, under_way: int) -> None:
-        """The API had no room for so many; so many are under way without them."""
+    def refused(self, count: int, under_way: int, *, is_known: bool = True) -> None:
+        """The API had no room for so many; so many are under way without them.
+
+        Args:
+            count: of tasks that were refused.
+            under_way: without them.
+            is_known: whether they were sent when the refusal before was known.
+        """
         ceiling = self._ceiling.refused(count, under_way)
+        # Nothing was accepted since the last refusal, though less was under way: there is less room than there was.
+        if is_known and under_way < self._refused_at:
+            self._shrinks = max(LEAST_SHRUNK, self._shrinks - SHRINKS_BY)
+            ceiling = max(1, int(self._shrinks * ceiling))
+            self._ceiling.at = ceiling
+        self._refused_at = under_way
         self._met_a_limit, self._opening, self._probe_at = True, None, math.inf
         if ceiling < self._window:
             self._move(Move(ceiling, f"the API had no room for {count}"))

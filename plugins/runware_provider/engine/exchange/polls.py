@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runware_provider.engine.exchange.at_once import as_many_as_it_takes
 from runware_provider.engine.exchange.inference import Phase
 
 if TYPE_CHECKING:
@@ -15,6 +16,19 @@ if TYPE_CHECKING:
     from runware_provider.engine.exchange.flight import Flight
     from runware_provider.engine.exchange.inference import Inference
     from runware_provider.engine.spec import Limits
+
+
+MOST_AT_ONCE = 32
+"""Requests: each may bring a hundred answers."""
+
+
+def most_at_once(requests: int) -> int:
+    """Requests that ask for answers, at most.
+
+    Args:
+        requests: that may send tasks at once.
+    """
+    return min(MOST_AT_ONCE, max(1, requests // 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +48,12 @@ class Polls:
     @property
     def at_once(self) -> int:
         """Requests under way, at most."""
-        return max(1, self.limits.requests // 2)
+        # All that are waited for may be due together.
+        requests = self.flight.arrived / self.limits.polls_per_request
+        needed = as_many_as_it_takes(
+            requests, self.collector.round_trip_s, self.collector.fates.asked_within_s
+        )
+        return min(most_at_once(self.limits.requests), needed)
 
     def due(self) -> float | None:
         """When the next request is due; None where nobody waits for an answer."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.attempt import Kind
+from runware_provider.engine.exchange.at_once import as_many_as_it_takes
 from runware_provider.engine.exchange.fate import may_be_billed
 from runware_provider.engine.exchange.inference import Phase
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runware_provider.engine.attempt import Entry
+    from runware_provider.engine.exchange.at_once import Brake, RoundTrips
     from runware_provider.engine.exchange.canary import Canary
     from runware_provider.engine.exchange.flight import Flight
     from runware_provider.engine.exchange.inference import Inference
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
     from runware_provider.engine.spending.budget import Account
 
 SYNC_TASKS_PER_REQUEST = 8
+"""At most: the reply waits for the slowest of them, and one that is lost leaves all in doubt."""
+REQUESTS_A_SECOND = 500
+"""Of sync requests, about: more of them take a large part of a processor."""
+AT_ONCE = 0.05
+"""Of the usual latency: within so long what the window has room for is sent."""
 UNDECIDED = 64
 """Inferences that may be paid for at most before it is known whether all of them fail."""
 WORTH = 20
@@ -37,6 +45,21 @@ def worth_sending(window: int, per_request: int) -> int:
     return min(per_request, max(1, window // WORTH))
 
 
+def sync_tasks(window: int, requests: int, usual_s: float, *, alike: bool) -> int:
+    """Tasks of one sync request: as few as there are requests for.
+
+    Args:
+        window: what may be under way.
+        requests: that may be.
+        usual_s: seconds in which an answer usually comes; 0 where nobody knows.
+        alike: whether answers take about as long as one another, so that none waits long for those beside it.
+    """
+    tasks = math.ceil(window / requests)
+    if alike and usual_s > 0:
+        tasks = max(tasks, math.ceil(window / usual_s / REQUESTS_A_SECOND))
+    return min(SYNC_TASKS_PER_REQUEST, tasks)
+
+
 @dataclass(kw_only=True)
 class Sending:
     """Chooses what goes into the next request.
@@ -48,6 +71,8 @@ class Sending:
         limits: of the job.
         is_sync: whether replies wait for the answers.
         account: of the budget; None where there is none.
+        brake: how many requests may be under way.
+        round_trips: of requests that send tasks and do not wait for the answers.
     """
 
     flight: Flight
@@ -56,15 +81,30 @@ class Sending:
     limits: Limits
     is_sync: bool
     account: Account | None
+    brake: Brake
+    round_trips: RoundTrips
     undurable: int = 0
     """Verdicts that are on their way into the ledger."""
-    per_request: int = field(init=False)
-    """Tasks of one request, at most."""
 
-    def __post_init__(self) -> None:
-        self.per_request = self.limits.tasks_per_request
+    @property
+    def per_request(self) -> int:
+        """Tasks of one request, at most."""
+        most = self.limits.tasks_per_request
+        if not self.is_sync:
+            return most
+        pace = self.pace
+        return min(most, sync_tasks(pace.window, self.brake.allowed, pace.usual_s, alike=pace.answers_alike))
+
+    @property
+    def requests_at_once(self) -> int:
+        """Requests that send tasks, at most."""
+        # The window bounds those that wait for their answers.
         if self.is_sync:
-            self.per_request = min(self.per_request, SYNC_TASKS_PER_REQUEST)
+            return self.brake.allowed
+        free = self.pace.window - self.flight.outstanding
+        round_trip_s, within_s = self.round_trips.shortest_s, AT_ONCE * self.pace.usual_s
+        needed = as_many_as_it_takes(free / self.per_request, round_trip_s, within_s)
+        return min(self.brake.allowed, needed)
 
     def probe(self, now: float) -> list[Inference]:
         """A part of the first chunk: one that has to be sent again, or one that completes it; now SENDING."""
@@ -73,7 +113,7 @@ class Sending:
             self.flight.move(inference, Phase.SENDING, now)
         if again:
             return again
-        room = min(self.pace.window - self.flight.outstanding, self.canary.room)
+        room = min(self.pace.window - self.flight.outstanding, self.canary.room, self.per_request)
         if room < 1:
             return []
         chunk = self.flight.take_to_send(now, room, self.limits.request_bytes)
@@ -99,10 +139,10 @@ class Sending:
         # An answer counts against a job that should stop only once it is durable.
         if undecided:
             window, undurable = min(window, UNDECIDED), self.undurable
-        free = window - outstanding - undurable
-        if free < worth_sending(window, self.per_request) and outstanding:
+        free, per_request = window - outstanding - undurable, self.per_request
+        if free < worth_sending(window, per_request) and outstanding:
             return 0
-        return min(free, self.per_request)
+        return min(free, per_request)
 
     def within_budget(self, chunk: list[Inference], now: float) -> list[Inference]:
         """What of a chunk the budget reaches for; the rest is ready again.

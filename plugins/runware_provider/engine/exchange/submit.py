@@ -77,14 +77,19 @@ class Submitter:
             )
             for inference in chunk
         ]
-        fresh = [inference for inference in chunk if inference.never_sent]
         started = self.now()
+        effects = await self._posted(chunk, request_bodies.body(tasks), started)
+        effects.sent_at = started
+        return effects
+
+    async def _posted(self, chunk: list[Inference], content: bytes, started: float) -> Effects:
+        fresh = [inference for inference in chunk if inference.never_sent]
         self.on_sending(len(chunk), started)
         for inference in chunk:
             inference.sent_at = inference.sent_at if inference.sent_at is not None else started
             inference.can_be_withdrawn = inference.found_nowhere = False
         try:
-            reply = await self.client.post(request_bodies.body(tasks), self.timeout_s)
+            reply = await self.client.post(content, self.timeout_s)
         except NotSent as error:
             effects = self.fates.not_sent(chunk, self.now())
             return replace(effects, trouble=str(error), remedy=error.remedy)

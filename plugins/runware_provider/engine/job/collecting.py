@@ -18,7 +18,7 @@ from runware_provider.engine.exchange.fate import Fates
 from runware_provider.engine.exchange.flight import Flight
 from runware_provider.engine.exchange.inference import Inference, Phase
 from runware_provider.engine.exchange.pace import Pace
-from runware_provider.engine.exchange.polls import Polls
+from runware_provider.engine.exchange.polls import Polls, most_at_once
 from runware_provider.engine.exchange.submit import Submitter
 from runware_provider.engine.identity import task_uuid
 from runware_provider.engine.outcome.standing import MOST_SPENT
@@ -69,7 +69,8 @@ async def collect(  # noqa: PLR0913 - each a fact of its own
     limits = prepared.spec.limits.model_copy(update={"attempts": 1})
     now = time.monotonic
     feed = _InDoubt(left, job_id, Flight(), now() + lease.may_resend_after_s)
-    async with Client(endpoint, connections=2, transport=transport) as client, ledger.writing():
+    connections = most_at_once(limits.requests)
+    async with Client(endpoint, connections=connections, transport=transport) as client, ledger.writing():
         redactor = client.redactor(prepared.template.fields(0))
         fates = Fates(feed.flight, limits, spread=random.random(), redactor=redactor)  # noqa: S311 - only spreads load
         timeout = limits.request_timeout_s

@@ -7,10 +7,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runware_provider.engine.api.descriptors import connections_possible
 from runware_provider.engine.exchange.collect import Collector
 from runware_provider.engine.exchange.conversation import Exchange
 from runware_provider.engine.exchange.fate import Fates
-from runware_provider.engine.exchange.polls import Polls
+from runware_provider.engine.exchange.polls import MOST_AT_ONCE, Polls, most_at_once
 from runware_provider.engine.exchange.submit import Submitter
 
 if TYPE_CHECKING:
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
 
 def connections_of(limits: Limits) -> int:
     """Connections for requests with tasks, and beside them for questions about these."""
-    return limits.requests + max(1, limits.requests // 2)
+    return requests_possible(limits) + most_at_once(limits.requests)
+
+
+def requests_possible(limits: Limits) -> int:
+    """Requests with tasks at once, at most: this process may not have as many files open as are allowed."""
+    return max(1, int(min(limits.requests, connections_possible() - MOST_AT_ONCE)))
 
 
 @dataclass(kw_only=True)
@@ -79,4 +85,5 @@ class Conversing:
             account=account,
             when_short=spec.budget.when_short if spec.budget is not None else "stop",
             worth_s=worth_s,
+            requests=requests_possible(limits),
         )
