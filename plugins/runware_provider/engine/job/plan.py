@@ -12,7 +12,6 @@ from runware_provider.engine.job.estimate import estimate_of
 from runware_provider.engine.job.places import check_published, check_schemas
 from runware_provider.engine.job.plan_counts import plan_counts
 from runware_provider.engine.job.prepare import changed, check_empty, prepare
-from runware_provider.engine.job.reuse import AnswersElsewhere, reuses
 from runware_provider.engine.job.siblings import Siblings
 from runware_provider.engine.job.split_record import present_split
 from runware_provider.engine.memory.ledger import Ledger
@@ -62,7 +61,9 @@ def plan(
         if prepared.handed_over is not None:
             job = find_job(storage, folder)
             Siblings(prepared, asked, ledger, job.job_id if job is not None else b"").borrow()
-        if reuses(spec):
+        if prepared.reuses_answers:
+            from runware_provider.engine.job.reuse import AnswersElsewhere  # noqa: PLC0415 - heavy, only with partitions
+
             reused = AnswersElsewhere(prepared, asked, ledger, decider.questioner, service).borrow()
         counts = plan_counts(asked, decider)
         different = changed(prepared, published[0] if published else {})
