@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from runware_provider.engine.dataset.arrow_memory import take_from_the_system
 from runware_provider.engine.job.account_opening import open_account, price_of
 from runware_provider.engine.job.asked import asked_by
 from runware_provider.engine.job.decider import Decider
@@ -45,6 +46,7 @@ def plan(
         BadInput: what `run` would refuse before paying.
         StateUnreadable: the state folder cannot be read.
     """
+    take_from_the_system()
     prepared = prepare(spec, stores or Stores())
     storage, folder = prepared.storage, prepared.state_folder
     split = present_split(storage, folder)

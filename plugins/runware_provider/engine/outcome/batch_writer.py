@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from runware_provider.engine.dataset.arrow_memory import give_back
 from runware_provider.engine.dataset.arrow_types import empty_table, rows_where
 from runware_provider.engine.outcome.rows import (
     INFERENCE,
@@ -75,8 +76,7 @@ class BatchWriter:
         first = [((number, index), row) for index, row in enumerate(shown)]
         self.counts.add(counts)
         self._first = sorted([*self._first, *first], key=lambda row: row[0])[:SHOWN]
-        # What several threads needed for a moment, the C library keeps in pieces: 90 MB more after 300,000 records.
-        pa.default_memory_pool().release_unused()
+        give_back()
 
     def finish(self) -> None:
         """See that all is durable; a dataset without rows gets a batch without rows, which has its types."""
