@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-CAN_WAIT = ("pandas", "pyarrow.compute", "pyarrow.dataset", "json_repair", "obstore", "botocore", "markdown_it")
+from tests.forked import PLUGINS
+
+CAN_WAIT = (
+    "pandas",
+    "pyarrow.compute",
+    "pyarrow.dataset",
+    "json_repair",
+    "obstore",
+    "botocore",
+    "markdown_it",
+)
 JOB = """
 import asyncio, sys
 import httpx
@@ -39,5 +50,6 @@ except JobStopped as error:
 def test_the_first_question_waits_for_no_import_that_only_rows_filters_or_stores_need(tmp_path) -> None:
     pq.write_table(pa.table({"body": ["a"]}), tmp_path / "source.parquet")
     command = [sys.executable, "-c", JOB, str(tmp_path), *CAN_WAIT]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(PLUGINS)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.splitlines() == ["asked with []", "ended with KeyRefused"], done.stderr
