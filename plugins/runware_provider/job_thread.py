@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from runware_provider.engine.errors import how_far, note_how_far
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
     from concurrent.futures import Future
 
 T = TypeVar("T")
@@ -72,7 +73,21 @@ class JobThread(Generic[T]):
         self._loop = asyncio.get_running_loop()
         if self._stop_asked:  # asked before there was a loop to tell
             self._stop.set()
-        return await self._job(self._stop)
+        with _nothing_looked_over():
+            job = self._job(self._stop)  # which imports what the engine needs
+        return await job
+
+
+@contextlib.contextmanager
+def _nothing_looked_over() -> Iterator[None]:
+    """Modules are made of many objects that stay: to look over all of Airflow's for garbage meanwhile took 100 ms."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _known_of(job: Future[Any]) -> Mapping[str, Any]:

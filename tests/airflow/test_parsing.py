@@ -41,7 +41,7 @@ import sys
 import airflow.sdk
 from airflow.sdk import DAG, Asset, BaseHook, BaseOperator, Connection
 from airflow.serialization.serialized_objects import DagSerialization
-for heavy in ("aiohttp", "httpx", "pyarrow"):
+for heavy in ("aiohttp", "httpx", "jsonschema_rs", "numpy", "obstore", "pyarrow"):
     sys.modules[heavy] = None  # an import of it fails from here on
 """
 
@@ -50,7 +50,7 @@ read = DagSerialization.deserialize_dag(json.loads(json.dumps(serialized)))
 """
 
 LOAD_THE_FILE = """
-for heavy in ("aiohttp", "httpx", "pyarrow"):
+for heavy in ("aiohttp", "httpx", "jsonschema_rs", "numpy", "obstore", "pyarrow"):
     del sys.modules[heavy]  # that the file needs none of them is not what is asked
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(dag_folder="{file}")

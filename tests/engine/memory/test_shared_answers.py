@@ -22,13 +22,13 @@ from runware_provider.engine.job.run import run_job
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.segments import entries_at
 from runware_provider.engine.memory.shared_answers import (
-    below,
     is_partition,
     newest_first,
     newest_number,
     prefixes,
     share,
 )
+from runware_provider.engine.memory.state_folder import below
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.engine.storage.stores import Stores
 from runware_provider.testing import Fault

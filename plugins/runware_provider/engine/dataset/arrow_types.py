@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,6 +132,8 @@ def _taken(column: pa.ChunkedArray, places: pa.Array) -> pa.ChunkedArray:
 def rows_where(mask: pa.ChunkedArray, table: pa.Table) -> pa.Table:
     """Rows of a table of any types of which a mask is true; where it is null, the row is not chosen."""
     if any(without_views(field.type) != field.type for field in table.schema):
+        import pyarrow.compute as pc  # noqa: PLC0415 - heavy, and nothing else here needs it
+
         return taken(table, pc.indices_nonzero(mask))
     return table.filter(mask)
 

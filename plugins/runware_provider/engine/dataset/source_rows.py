@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from runware_provider.engine.dataset.arrow_types import empty_table
 from runware_provider.engine.dataset.decoded_size import size_of
@@ -146,6 +145,8 @@ def _groups_to_read(opened: OpenedFile, row_filter: RowFilter | None) -> Sequenc
     condition = row_filter.expression(parquet.schema_arrow) if row_filter is not None else None
     if row_filter is None or condition is None:
         return every
+    import pyarrow.dataset as ds  # noqa: PLC0415 - heavy, it takes pandas along, and only filters need it
+
     opened.check_columns([name for name in row_filter.columns if name in parquet.schema_arrow.names])
     fragment = ds.ParquetFileFormat().make_fragment(pa.BufferReader(opened.footer_alone()))
     try:

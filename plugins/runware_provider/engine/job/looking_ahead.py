@@ -16,7 +16,6 @@ from runware_provider.engine.job.estimate import estimate_of
 from runware_provider.engine.job.manifest import stopped_manifest
 from runware_provider.engine.job.plan_counts import plan_counts
 from runware_provider.engine.job.prepare import changed
-from runware_provider.engine.job.reuse import AnswersElsewhere, reuses
 from runware_provider.engine.job.siblings import Siblings, is_taken_over
 from runware_provider.engine.outcome.rows import Counts
 from runware_provider.engine.plain_text import printable
@@ -72,7 +71,7 @@ class LookingAhead:
         """
         prepared, ledger = self.job.prepared, self.job.ledger
         different = changed(prepared, self.job.published)
-        budget, reusing = prepared.spec.budget, reuses(prepared.spec)
+        budget, reusing = prepared.spec.budget, prepared.reuses_answers
         takes_over = await asyncio.to_thread(self._takes_over)
         counting = budget is not None or bool(different) or self._is_small()
         self._tell(job_lines(prepared.spec, prepared.folder, prepared.records))
@@ -84,6 +83,8 @@ class LookingAhead:
         if takes_over:
             await Siblings(prepared, asked, ledger, self.job.identity.job_id).take_over()
         if reusing:
+            from runware_provider.engine.job.reuse import AnswersElsewhere  # noqa: PLC0415 - heavy, only with partitions
+
             questioner, service = self.decider.questioner, self.job.identity.service
             await AnswersElsewhere(prepared, asked, ledger, questioner, service).run()
         if not counting:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.api.client import check_endpoint
+from runware_provider.engine.dataset.arrow_memory import take_from_the_system
 from runware_provider.engine.dataset.published_manifest import read_manifest
 from runware_provider.engine.errors import BadInput, NothingToDo
 from runware_provider.engine.job.leg import WHOLE, Leg
@@ -112,6 +113,7 @@ def check_run(spec: Spec, endpoint: Endpoint, *, preview: int | None, stores: St
         StateUnreadable: the state folder cannot be read.
     """
     check_endpoint(endpoint)
+    take_from_the_system()
     started_at = timestamp()
     prepared = prepare(spec, stores or Stores())
     check_empty(prepared)

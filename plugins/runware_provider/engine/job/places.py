@@ -17,8 +17,7 @@ from runware_provider.engine.dataset.partition_schemas import (
 from runware_provider.engine.dataset.published_manifest import read_manifest
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.job.prepare import failures_state
-from runware_provider.engine.memory.shared_answers import below
-from runware_provider.engine.memory.state_folder import JobIdentity, find_job
+from runware_provider.engine.memory.state_folder import JobIdentity, below, find_job
 from runware_provider.engine.outcome.rows import Outcome
 from runware_provider.engine.plain_text import wrapped
 from runware_provider.engine.storage.refusals import refusal

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from runware_provider.engine.dataset.arrow_memory import take_from_the_system
 from runware_provider.engine.job.account_opening import open_account, price_of
 from runware_provider.engine.job.asked import asked_by
 from runware_provider.engine.job.decider import Decider
@@ -12,7 +13,6 @@ from runware_provider.engine.job.estimate import estimate_of
 from runware_provider.engine.job.places import check_published, check_schemas
 from runware_provider.engine.job.plan_counts import plan_counts
 from runware_provider.engine.job.prepare import changed, check_empty, prepare
-from runware_provider.engine.job.reuse import AnswersElsewhere, reuses
 from runware_provider.engine.job.siblings import Siblings
 from runware_provider.engine.job.split_record import present_split
 from runware_provider.engine.memory.ledger import Ledger
@@ -46,6 +46,7 @@ def plan(
         BadInput: what `run` would refuse before paying.
         StateUnreadable: the state folder cannot be read.
     """
+    take_from_the_system()
     prepared = prepare(spec, stores or Stores())
     storage, folder = prepared.storage, prepared.state_folder
     split = present_split(storage, folder)
@@ -62,7 +63,9 @@ def plan(
         if prepared.handed_over is not None:
             job = find_job(storage, folder)
             Siblings(prepared, asked, ledger, job.job_id if job is not None else b"").borrow()
-        if reuses(spec):
+        if prepared.reuses_answers:
+            from runware_provider.engine.job.reuse import AnswersElsewhere  # noqa: PLC0415 - heavy, only with partitions
+
             reused = AnswersElsewhere(prepared, asked, ledger, decider.questioner, service).borrow()
         counts = plan_counts(asked, decider)
         different = changed(prepared, published[0] if published else {})

@@ -12,7 +12,6 @@ from runware_provider.engine.dataset.destination import dataset_folder
 from runware_provider.engine.dataset.footers import open_dataset
 from runware_provider.engine.dataset.names import look_alikes
 from runware_provider.engine.dataset.published_manifest import FAILURES
-from runware_provider.engine.dataset.row_filter import RowFilter
 from runware_provider.engine.dataset.source import Dataset, FileRange, first_rows, rows_in, spread_rows
 from runware_provider.engine.dataset.source_files import would_read
 from runware_provider.engine.errors import BadInput
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.output_mode import Forced
     from runware_provider.engine.api.request_bodies import RequestTemplate
+    from runware_provider.engine.dataset.row_filter import RowFilter
     from runware_provider.engine.outcome.follow_up import Policy
     from runware_provider.engine.outcome.rows import Check
     from runware_provider.engine.spec import Spec
@@ -83,6 +83,12 @@ class Prepared:
     def place_state(self) -> str:
         """The state folder of the destination, or of the partition of it."""
         return self.state_folder if self.place is None else self.place
+
+    @property
+    def reuses_answers(self) -> bool:
+        """Whether it takes over what other partitions answered."""
+        spec = self.spec
+        return spec.memory.reuse == "dataset" and bool(spec.partition) and spec.refresh is None
 
     @property
     def kept(self) -> list[str]:
@@ -155,7 +161,7 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
         failures = dataset_folder(storage, spec.failures.dataset, spec.partition)
         _check_unread(source, spec, failures, field="failures.dataset")
         _check_failures_apart(storage, spec, dataset, failures)
-    row_filter = RowFilter.of(spec.filters, dataset.schema)
+    row_filter = _row_filter(spec, dataset)
     kept = _kept(spec, dataset)
     results = _result_columns(spec, asked_for.check, kept)
     written = output_schema_of(kept, results)
@@ -182,6 +188,14 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
         digests=request_digests(spec, asked_for.sent),
         warnings=(*asked_for.warnings, *dataset.warnings, *_lost_types(dataset, kept), *look_alikes(written)),
     )
+
+
+def _row_filter(spec: Spec, dataset: Dataset) -> RowFilter | None:
+    if not spec.filters:
+        return None
+    from runware_provider.engine.dataset.row_filter import RowFilter  # noqa: PLC0415 - heavy, and filters are rare
+
+    return RowFilter.of(spec.filters, dataset.schema)
 
 
 @contextlib.contextmanager

@@ -22,13 +22,8 @@ import pyarrow.compute as pc
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.memory.group_commit import ENTRIES_PER_SEGMENT
 from runware_provider.engine.memory.ledger import Ledger
-from runware_provider.engine.memory.shared_answers import (
-    below,
-    newest_first,
-    newest_number,
-    prefixes,
-)
-from runware_provider.engine.memory.state_folder import find_job
+from runware_provider.engine.memory.shared_answers import newest_first, newest_number, prefixes
+from runware_provider.engine.memory.state_folder import below, find_job
 from runware_provider.engine.outcome.standing import never_begun, standing
 from runware_provider.engine.plain_text import wrapped
 
@@ -39,7 +34,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.job.asked import Asked
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.job.questioner import Questioner
-    from runware_provider.engine.spec import Spec
 
 
 log = logging.getLogger(__name__)
@@ -84,11 +78,6 @@ class Found:
     ledger: Ledger
     """That partition's, open until the next ones are asked for."""
     entries: Mapping[Attempt, Entry] = field(repr=False)
-
-
-def reuses(spec: Spec) -> bool:
-    """Whether a job takes over what other partitions answered."""
-    return spec.memory.reuse == "dataset" and bool(spec.partition) and spec.refresh is None
 
 
 @dataclass(frozen=True)

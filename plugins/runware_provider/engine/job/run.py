@@ -7,8 +7,7 @@ import gc
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
+from runware_provider.engine.dataset.arrow_memory import give_back
 from runware_provider.engine.job.asking import ask
 from runware_provider.engine.job.leg import WHOLE, Leg
 from runware_provider.engine.job.opening import check_run, open_run
@@ -71,9 +70,6 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
         StateUnreadable: the state folder cannot be read.
         PublishConflict: somebody else published meanwhile.
     """
-    # Many small segments and parts from several threads: Arrow's own pool keeps what each thread once needed,
-    # which came to 75 MB more after 60,000 records than with the system's.
-    pa.set_memory_pool(pa.system_memory_pool())
     stop = stop or asyncio.Event()
     place = await asyncio.to_thread(check_run, spec, endpoint, preview=preview, stores=stores)
     async with held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited:
@@ -117,7 +113,7 @@ def _still_published(job: OpenedJob, report: Callable[[Progress], None] | None) 
 def _make_room() -> None:
     """What one step of a run took is given back before the next one takes its own."""
     gc.collect()
-    pa.default_memory_pool().release_unused()
+    give_back()
 
 
 def _published(job: OpenedJob, staged: Staged) -> dict[str, Any]:

@@ -7,9 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.errors import StateUnreadable
-from runware_provider.engine.memory.compaction import compact
-from runware_provider.engine.memory.forgetting import expire
-from runware_provider.engine.memory.shared_answers import below, share
+from runware_provider.engine.memory.state_folder import below
 from runware_provider.engine.plain_text import wrapped
 
 if TYPE_CHECKING:
@@ -36,6 +34,8 @@ def _share(job: OpenedJob) -> None:
     spec = prepared.spec
     if spec.memory.reuse != "dataset" or not spec.partition:
         return
+    from runware_provider.engine.memory.shared_answers import share  # noqa: PLC0415 - only with partitions
+
     partition = below(spec.state_folder, prepared.state_folder)
     try:
         share(prepared.storage, spec.state_folder, partition, job.identity.job_id, job.ledger)
@@ -49,8 +49,12 @@ def _expire_and_merge(job: OpenedJob, *, expires: bool) -> None:
     days = job.prepared.spec.memory.retention_days
     try:
         if days is not None and expires:
+            from runware_provider.engine.memory.forgetting import expire  # noqa: PLC0415 - few jobs need it
+
             expire(job.ledger, datetime.now(UTC) - timedelta(days=days))
         if job.ledger.needs_compaction:
+            from runware_provider.engine.memory.compaction import compact  # noqa: PLC0415 - few jobs need it
+
             compact(job.ledger)
     except (OSError, StateUnreadable) as error:
         told = f"the ledger was not tidied ({error}). The dataset stands, and the next run does it."

@@ -12,17 +12,16 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from runware_provider.engine.api.error_families import MAYBE_RUN
-from runware_provider.engine.attempt import FORGOTTEN, Kind
+from runware_provider.engine.attempt import FORGOTTEN
 from runware_provider.engine.identity import FINGERPRINT_BYTES
 from runware_provider.engine.spending.picodollars import pico
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from runware_provider.engine.attempt import Entry
@@ -118,15 +117,6 @@ class Words:
             self.words.append(word or NO_FAMILY)
         return known
 
-    def numbers(self, column: pa.ChunkedArray) -> NDArray[np.uint16]:
-        """Return the numbers of a column of words, each of which is looked up once."""
-        encoded = column.combine_chunks().dictionary_encode()
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.combine_chunks()
-        number_of = np.array([*map(self.number, encoded.dictionary.to_pylist()), 0], np.uint16)
-        places = pc.fill_null(encoded.indices, len(number_of) - 1).to_numpy(zero_copy_only=False)
-        return np.asarray(number_of[places], np.uint16)
-
     def told(self, numbers: NDArray[np.uint16]) -> list[str | None]:
         """Return the words behind numbers; None for the empty one."""
         return [self.words[number] or None for number in numbers.tolist()]
@@ -162,49 +152,6 @@ def halves_of(fingerprints: bytes | memoryview | pa.Buffer) -> tuple[NDArray[np.
     return halves[:, 0].copy(), halves[:, 1].copy()
 
 
-def of_table(table: pa.Table, segment: int, run: str | None, words: Words) -> EntryColumns:
-    """Return the entries of a segment, in its order.
-
-    Args:
-        table: the index columns of all of its rows.
-        segment: its place in the ledger's list.
-        run: the run whose entries are fresh.
-        words: gets the words that are new.
-
-    Raises:
-        ValueError: a number is too large to be one of ours.
-    """
-    family, copied = words.numbers(table["family"]), _numpy(pc.is_valid(table["origin"])).astype(bool)
-    kind = _numpy(table["kind"]).astype(np.uint8)
-    forgotten = family == words.number(FORGOTTEN)
-    was = np.where(forgotten, words.numbers(table["code"]) if forgotten.any() else 0, 0).astype(np.uint16)
-    own_run = np.zeros(len(kind), bool)
-    if run is not None:
-        own_run = _numpy(pc.fill_null(pc.equal(table["run"], run), False))  # noqa: FBT003 - Arrow's own
-    high, low = halves_of(_fixed_bytes(table["fingerprint"]))
-    return EntryColumns(
-        high=high,
-        low=low,
-        slot=slots_of(
-            _numpy(table["sample"]).astype(np.int64),
-            _numpy(table["generation"]).astype(np.int64),
-            _numpy(table["attempt"]).astype(np.int64),
-            copied,
-        ),
-        kind=kind,
-        family=family,
-        was=was,
-        cost=_known(table["cost_pico_usd"]),
-        prompt_tokens=_tokens(_known(table["prompt_tokens"])),
-        cached_tokens=_tokens(_known(table["cached_tokens"])),
-        completion_tokens=_tokens(_known(table["completion_tokens"])),
-        segment=np.full(len(kind), segment, np.uint32),
-        row=np.arange(len(kind), dtype=np.uint32),
-        fresh=own_run & (kind != Kind.REJECTED),
-        used=np.zeros(len(kind), bool),
-    )
-
-
 def of_entries(
     entries: Sequence[Entry],
     places: Sequence[tuple[int, int]],
@@ -227,7 +174,7 @@ def of_entries(
         [(entry.key.sample, entry.key.generation, entry.attempt) for entry in entries], np.int64
     ).reshape(-1, 3)
     prompt, cached, completion = (
-        _tokens(np.array([UNKNOWN if said is None else said for said in reported], np.int64))
+        tokens(np.array([UNKNOWN if said is None else said for said in reported], np.int64))
         for reported in (
             [entry.prompt_tokens for entry in entries],
             [entry.cached_tokens for entry in entries],
@@ -328,19 +275,5 @@ def _says(columns: EntryColumns, place: int, words: Words) -> tuple[int, int, in
     )
 
 
-def _numpy(column: pa.ChunkedArray) -> NDArray[np.generic]:
-    return np.asarray(column.combine_chunks().to_numpy(zero_copy_only=False))
-
-
-def _known(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    return _numpy(pc.fill_null(column, UNKNOWN)).astype(np.int64)
-
-
-def _tokens(numbers: NDArray[np.int64]) -> NDArray[np.int32]:
+def tokens(numbers: NDArray[np.int64]) -> NDArray[np.int32]:
     return np.minimum(numbers, MOST_TOKENS).astype(np.int32)
-
-
-def _fixed_bytes(column: pa.ChunkedArray) -> memoryview:
-    array = column.combine_chunks()
-    start = array.offset * FINGERPRINT_BYTES
-    return memoryview(array.buffers()[1])[start : start + len(array) * FINGERPRINT_BYTES]

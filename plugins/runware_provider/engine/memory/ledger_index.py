@@ -72,7 +72,9 @@ class LedgerIndex:
         Raises:
             ValueError: a number in it cannot be one of ours.
         """
-        self._add(entry_columns.of_table(table, segment, run, self._words))
+        from runware_provider.engine.memory.entry_tables import of_table  # noqa: PLC0415 - heavy; a new ledger has none
+
+        self._add(of_table(table, segment, run, self._words))
 
     def add(
         self,

@@ -16,6 +16,7 @@ from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.dataset.footer_soundness import check_columns, end_of
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.identity import Key
+from runware_provider.engine.memory.plain_arrays import any_bytes, fixed_bytes, numbers, texts
 from runware_provider.engine.memory.segment_seal import SealBroken, is_sealed, sealed
 from runware_provider.engine.spending.picodollars import PICO, pico
 from runware_provider.engine.state_records import refuse_newer
@@ -70,26 +71,26 @@ def encoded(entries: Sequence[Entry], at_ms: int, runs: Sequence[str | None]) ->
         at_ms: when they were made, in milliseconds since the epoch.
         runs: of each, the run that it counts for.
     """
-    columns = [
-        [int(entry.kind) for entry in entries],
-        [entry.key.fingerprint for entry in entries],
-        [entry.key.sample for entry in entries],
-        [entry.key.generation for entry in entries],
-        [entry.attempt for entry in entries],
-        [at_ms] * len(entries),
-        [entry.family for entry in entries],
-        [entry.code for entry in entries],
-        [entry.message for entry in entries],
-        [pico(entry.cost) for entry in entries],
-        [entry.prompt_tokens for entry in entries],
-        [entry.cached_tokens for entry in entries],
-        [entry.completion_tokens for entry in entries],
-        [entry.latency_s for entry in entries],
-        [entry.item for entry in entries],
-        list(runs),
-        [entry.origin for entry in entries],
+    kinds = SCHEMA.types
+    arrays = [
+        numbers([int(entry.kind) for entry in entries], kinds[0]),
+        fixed_bytes([entry.key.fingerprint for entry in entries], kinds[1]),
+        numbers([entry.key.sample for entry in entries], kinds[2]),
+        numbers([entry.key.generation for entry in entries], kinds[3]),
+        numbers([entry.attempt for entry in entries], kinds[4]),
+        numbers([at_ms] * len(entries), kinds[5]),
+        texts([entry.family for entry in entries], kinds[6]),
+        texts([entry.code for entry in entries], kinds[7]),
+        texts([entry.message for entry in entries], kinds[8]),
+        numbers([pico(entry.cost) for entry in entries], kinds[9]),
+        numbers([entry.prompt_tokens for entry in entries], kinds[10]),
+        numbers([entry.cached_tokens for entry in entries], kinds[11]),
+        numbers([entry.completion_tokens for entry in entries], kinds[12]),
+        numbers([entry.latency_s for entry in entries], kinds[13]),
+        any_bytes([entry.item for entry in entries], kinds[14]),
+        texts(runs, kinds[15]),
+        fixed_bytes([entry.origin for entry in entries], kinds[16]),
     ]
-    arrays = [pa.array(values, kind) for values, kind in zip(columns, SCHEMA.types, strict=True)]
     sink = pa.BufferOutputStream()
     with writer(sink) as file:
         file.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA))

@@ -203,8 +203,3 @@ def _numbers(data: bytes) -> list[int]:
 
 def _path(storage: Storage, state_root: str, number: int) -> str:
     return storage.join(state_root, FOLDER, f"{number:08d}.keys")
-
-
-def below(state_root: str, state_folder: str) -> str:
-    """A partition's state folder as it is written in files: below the state root."""
-    return state_folder.removeprefix(state_root.rstrip("/")).strip("/")

@@ -124,6 +124,11 @@ def _raise_format(storage: Storage, path: str) -> None:
         storage.replace_if(path, encoded({**record, "format": JOB_FORMAT}, proven=True), read[1])
 
 
+def below(state_root: str, state_folder: str) -> str:
+    """A partition's state folder as it is written in files: below the state root."""
+    return state_folder.removeprefix(state_root.rstrip("/")).strip("/")
+
+
 def wish_of(refresh: str | None, retry_failed: str | None) -> str | None:
     """How a wish to ask anew is written down; nothing where the user has none.
 

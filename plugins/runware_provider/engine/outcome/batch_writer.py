@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from runware_provider.engine.dataset.arrow_memory import give_back
 from runware_provider.engine.dataset.arrow_types import empty_table, rows_where
 from runware_provider.engine.outcome.rows import (
     INFERENCE,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SHOWN = 5
 """First rows that a preview shows."""
-NO_FAILURES = pa.array([Outcome.SUCCEEDED.value, Outcome.SKIPPED.value])
+NO_FAILURES = (Outcome.SUCCEEDED.value, Outcome.SKIPPED.value)
 
 
 @dataclass
@@ -76,8 +76,7 @@ class BatchWriter:
         first = [((number, index), row) for index, row in enumerate(shown)]
         self.counts.add(counts)
         self._first = sorted([*self._first, *first], key=lambda row: row[0])[:SHOWN]
-        # What several threads needed for a moment, the C library keeps in pieces: 90 MB more after 300,000 records.
-        pa.default_memory_pool().release_unused()
+        give_back()
 
     def finish(self) -> None:
         """See that all is durable; a dataset without rows gets a batch without rows, which has its types."""
@@ -95,8 +94,10 @@ class BatchWriter:
     def _add_failed(self, number: int, table: pa.Table) -> None:
         if self.failures is None:
             return
+        import pyarrow.compute as pc  # noqa: PLC0415 - heavy, and no question waits for it here
+
         outcome = pc.struct_field(table.column(INFERENCE), "outcome")
-        failed = rows_where(pc.invert(pc.is_in(outcome, value_set=NO_FAILURES)), table)
+        failed = rows_where(pc.invert(pc.is_in(outcome, value_set=pa.array(NO_FAILURES))), table)
         if failed.num_rows:
             self.failures.add(number, failed.drop_columns(self.results.names))
 

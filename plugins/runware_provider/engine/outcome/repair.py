@@ -13,8 +13,6 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import json_repair
-
 from runware_provider.engine.schema.json_text import is_too_deep, with_raw_controls
 from runware_provider.engine.schema.written_numbers import SURE_DIGITS
 
@@ -67,6 +65,8 @@ def repaired(text: str) -> tuple[Any] | None:
     if len(text) > MAX_CHARS or _has_many_inner_quotes(text):
         return None
     try:
+        import json_repair  # noqa: PLC0415 - most jobs get no broken answer
+
         value = json_repair.loads(text, skip_json_loads=True, strict=True)
         rendered = json.dumps(value, ensure_ascii=False, allow_nan=False)
         is_same = _tokens(text) == _tokens(rendered) and _holds_its_strings(text, value)
