@@ -159,7 +159,7 @@ def run_task(api: ExecutionApi) -> Iterator[Any]:
         return Ran(
             state=result.state.value,
             error=result.error,
-            xcom=api.xcoms[-1] if api.xcoms else None,
+            xcom=api.pushed.get(("dag", api.run_id, task_id, "return_value")),
             outlet_events=(api.states[-1].get("outlet_events") or []) if api.states else [],
             task=result.ti.task,
             deferred=result.msg if result.state.value == "deferred" else None,
