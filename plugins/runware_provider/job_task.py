@@ -47,6 +47,8 @@ class JobTask(AskingTask):
     """The newest."""
     _next_report_s = 0.0
     _report_every_s = 30.0
+    asks = True
+    """Whether its verb asks the model anything, so that there is something to look on at."""
     _onlookers: tuple[Callable[[Progress], None], ...] = ()
     """Who is told of each progress, beside the log."""
     _begun_with: Spec | None = None
@@ -136,6 +138,9 @@ class JobTask(AskingTask):
     @contextlib.contextmanager
     def _watched(self, spec: Spec, endpoint: Endpoint, context: Context) -> Iterator[None]:
         """While the verb is carried out, whoever looks on is told how far it is."""
+        if not self.asks:
+            yield
+            return
         progress = TaskProgress(context["task_state_store"], every_s=self._report_every_s, log=self.log)
         span = LegSpan(tracer_in_use(), spec, endpoint)
         counter = TaskStats(spec.model, log=self.log)

@@ -79,7 +79,10 @@ def links_to(places: Places) -> dict[str, str]:
     """What a browser can open of some places, by their names."""
     if not is_object_url(places.output):
         return {}
-    settings = _settings(places.output)
+    try:
+        settings = _settings(places.output)
+    except Exception:  # noqa: BLE001 - the job meets the same connection next, and says what is wrong with it
+        return {}
     urls = {
         "output": browser_url(places.output, settings, is_folder=True),
         "manifest": browser_url(places.manifest, settings),

@@ -62,6 +62,7 @@ class SplitShardsOperator(ShardsTask):
     """
 
     writes_destination = False
+    asks = False
 
     def __init__(self, *, shards: int = SHARDS, least_rows: int = LEAST_ROWS, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -168,6 +169,7 @@ class PublishShardsOperator(ShardsTask):
 
     template_fields: Sequence[str] = (*JobTask.template_fields, "shards")
     reads_source = False
+    asks = False
 
     def __init__(self, *, shards: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
