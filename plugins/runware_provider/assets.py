@@ -80,4 +80,4 @@ def _of_object(url: str) -> str | None:
 def fixed(path: str) -> str:
     """What comes before the first name with a wildcard."""
     wild = _WILD.search(path)
-    return path if wild is None else path[: path.rindex("/", 0, wild.start()) + 1]
+    return path if wild is None else path[: path.rfind("/", 0, wild.start()) + 1]
