@@ -152,6 +152,11 @@ def watch(seen: Seen, airflow: RealAirflow) -> None:
     seen.running = state_of(airflow, run, "plain")
     seen.begun = airflow.api(f"{run}/taskInstances/plain/xcomEntries/places")["value"]
     until(lambda: airflow.api(run)["state"] in {"success", "failed"}, "the run ends", every_s=0.5)
+    look_at(seen, airflow, run)
+
+
+def look_at(seen: Seen, airflow: RealAirflow, run: str) -> None:
+    """What a run has left."""
     for instance in airflow.api(f"{run}/taskInstances")["task_instances"]:
         task, index = instance["task_id"], instance["map_index"]
         seen.states[f"{task}[{index}]"] = instance["state"]
