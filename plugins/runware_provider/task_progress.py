@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.job.progress import Progress
 
-KEY: Final = "progress"
+LINE: Final = "progress"
+"""The key of the line for a person: the page shows a text at once, and folds up a dict."""
+NUMBERS: Final = "progress_numbers"
 FIRST_S: Final = 2.0
 """After which the first one is written: by then there is something to tell."""
 MOST_CHARS: Final = 300
@@ -30,14 +32,16 @@ class Store(Protocol):
 
 
 def told(progress: Progress, at: datetime) -> dict[str, Any]:
-    """The value that is stored: one line for a person, and its numbers."""
+    """What is stored, by key: one line for a person, and its numbers."""
     return {
-        "line": printable(progress.line(), MOST_CHARS),
-        "rows_done": progress.done,
-        "rows": progress.total,
-        "under_way": progress.outstanding,
-        "paid_usd": round(progress.cost, 9),
-        "at": at.isoformat(timespec="seconds"),
+        LINE: printable(progress.line(), MOST_CHARS),
+        NUMBERS: {
+            "rows_done": progress.done,
+            "rows": progress.total,
+            "under_way": progress.outstanding,
+            "paid_usd": round(progress.cost, 9),
+            "at": at.isoformat(timespec="seconds"),
+        },
     }
 
 
@@ -91,7 +95,8 @@ class TaskProgress:
         if newest is None or newest is self._written:
             return True
         try:
-            self._store.set(KEY, told(newest, datetime.now(UTC)))
+            for key, value in told(newest, datetime.now(UTC)).items():
+                self._store.set(key, value)
         except Exception as error:  # noqa: BLE001 - whatever it is, the task goes on
             if not self._fails:
                 self._log.warning(

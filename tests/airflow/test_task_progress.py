@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.job.progress import Progress
-from runware_provider.task_progress import KEY, TaskProgress, told
+from runware_provider.task_progress import LINE, NUMBERS, TaskProgress, told
 
 if TYPE_CHECKING:
     import pytest
@@ -30,25 +30,31 @@ class Store:
         self.some = threading.Event()
 
     def set(self, key: str, value: Any) -> None:
-        assert key == KEY
-        self.written.append(value)
-        self.some.set()
+        if key == NUMBERS:
+            self.written.append(value)
+            self.some.set()
+        else:
+            assert key == LINE
+            assert value.endswith("in all")
 
 
 class Broken(Store):
-    def set(self, key: str, value: Any) -> None:
-        super().set(key, value)
+    def set(self, key: str, value: Any) -> None:  # noqa: ARG002 - the signature is given
+        self.written.append(value)
+        self.some.set()
         raise ConnectionError("the words of a stranger")
 
 
 def test_what_is_stored_is_a_line_and_its_numbers_and_never_a_kilobyte() -> None:
     assert told(progress(42), NOW) == {
-        "line": progress(42).line(),
-        "rows_done": 42,
-        "rows": 100,
-        "under_way": 7,
-        "paid_usd": 0.0123,
-        "at": "2026-01-02T03:04:05+00:00",
+        "progress": progress(42).line(),
+        "progress_numbers": {
+            "rows_done": 42,
+            "rows": 100,
+            "under_way": 7,
+            "paid_usd": 0.0123,
+            "at": "2026-01-02T03:04:05+00:00",
+        },
     }
     assert len(json.dumps(told(progress(42, trouble="long " * 1000), NOW))) < KILOBYTE
 

@@ -174,7 +174,7 @@ def state_of(airflow: RealAirflow, run: str, task: str, index: int = -1) -> Any:
     """The progress in a task's state store; None where there is none."""
     stored = airflow.api(f"{run}/taskInstances/{task}/state-store?map_index={index}")
     by_key = {entry["key"]: entry["value"] for entry in stored["task_state_store"]}
-    return by_key.get("progress")
+    return by_key.get("progress_numbers") and {"line": by_key["progress"], **by_key["progress_numbers"]}
 
 
 def test_every_task_succeeds_without_a_complaint_in_any_log(seen: Seen) -> None:
