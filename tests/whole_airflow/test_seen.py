@@ -139,7 +139,7 @@ def variables(places: dict[str, Any], folder: Path, statsd: Statsd, spans: Spans
         "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
         "AIRFLOW__TRACES__OTEL_ON": "True",
         "OTEL_EXPORTER_OTLP_ENDPOINT": spans.url,
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_TRACES_EXPORTER": "otlp_proto_http",
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
         "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests",
     }
