@@ -58,10 +58,20 @@ $(AZURITE):
 			{ rm -rf .azurite; echo "npm cannot install it, so the tests against Azure's store are skipped."; }; \
 	else echo "There is no npm here, so the tests against Azure's store are skipped."; fi
 
+# What listens to an Airflow (StatsD, OpenLineage) lies beside the environment: each Airflow that finds it loads it, and
+# the other tests run without. What these need themselves is in the environment, or in the list.
+WATCHING := .watching/.installed
+
+$(WATCHING): requirements-watching.txt $(VENV)/.installed-dev
+	@echo "Installing what listens to Airflow in the tests ..."
+	@rm -rf .watching
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .watching -r requirements-watching.txt
+	@touch $@
+
 test: $(VENV)/.installed-dev $(AZURITE) ## Run all tests but the long ones
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(patsubst %,--ignore %,$(LONG) $(DISTRIBUTED))
 
-test-long: $(VENV)/.installed-dev $(AZURITE) ## Run the long ones: a whole Airflow, kills everywhere, the plugin copied and as a wheel
+test-long: $(VENV)/.installed-dev $(AZURITE) $(WATCHING) ## Run the long ones: a whole Airflow, kills everywhere, the plugin copied and as a wheel
 	$(BIN)/python -m pytest -n 3 --dist loadfile $(LONG)
 
 # In an environment of its own: with Celery in it, every other test of Airflow would load Celery's provider, too.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from runware_provider.quality.chance import SIGNIFICANT, wilson
 from runware_provider.quality.counting import BYTES_HELD, VALUES_HELD
-from runware_provider.quality.keeping import FOLDER
 from runware_provider.quality.report_document import WHOLE
 from runware_provider.quality.sameness import BILLIONTH
+from runware_provider.quality.spec import FOLDER
 
 PAGE = " ".join(
     (Path(__file__).resolve().parents[1] / "docs" / "quality.md").read_text(encoding="utf-8").split()

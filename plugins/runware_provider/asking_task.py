@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import BaseOperator
 
 from runware_provider import lookup
-from runware_provider.configuration import default_deferrable
+from runware_provider.assets import with_asset
+from runware_provider.configuration import default_deferrable, makes_assets
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filters import normal_form
 from runware_provider.engine.spec import DEFAULT_MODEL, Spec
@@ -96,6 +97,10 @@ class AskingTask(BaseOperator):
     )
     template_ext: Sequence[str] = ()
     ui_color = "#e8e4f8"
+    reads_source = True
+    """Whether the task is one of those that the source is an inlet of."""
+    writes_destination = True
+    """Whether the task is the one that the destination is an outlet of."""
 
     def __init__(  # noqa: PLR0913 - what a job is: three needed, the rest with defaults and by keyword
         self,
@@ -124,6 +129,7 @@ class AskingTask(BaseOperator):
         delivery: Delivery = "poll",
         report: Report | dict[str, Any] | bool = False,
         deferrable: bool | None = None,
+        assets: bool | None = None,
         runware_conn_id: str = DEFAULT_CONN_ID,
         retry_policy: RetryPolicy | None = ONLY_WHAT_A_RETRY_MENDS,
         **kwargs: Any,
@@ -157,8 +163,12 @@ class AskingTask(BaseOperator):
         self.report = report
         self.deferrable = default_deferrable() if deferrable is None else deferrable
         self.runware_conn_id = runware_conn_id
+        self.assets = makes_assets() if assets is None else assets
         self._given_place = {"destination": self.destination, "partition": partition}
         self._check_what_is_known()
+        self._given_outlets = list(self.outlets)
+        if self.assets:
+            self._make_assets()
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
@@ -248,6 +258,13 @@ class AskingTask(BaseOperator):
             return str(state or "")
         return f"{str(self.destination).rstrip('/')}.state"
 
+    def _make_assets(self) -> None:
+        """Add what the DAG says of source and destination to the inlets and outlets."""
+        if self.reads_source:
+            self.inlets = with_asset(self.inlets, self.source)
+        if self.writes_destination:
+            self.outlets = with_asset(self.outlets, self.destination)
+
     def _check_what_is_known(self) -> None:
         """Fail the DAG's import, rather than the task, for what no rendering and no file can mend."""
         refuse_stray_templates({name: getattr(self, name) for name in _TAKEN if hasattr(self, name)})
@@ -257,6 +274,8 @@ class AskingTask(BaseOperator):
         report_wish(self.report)
         if not isinstance(self.deferrable, bool):
             raise BadInput("deferrable", f"it is {self.deferrable!r:.200}", "Give True or False")
+        if not isinstance(self.assets, bool):
+            raise BadInput("assets", f"it is {self.assets!r:.200}", "Give True or False")
         if isinstance(self.output_type, str) and not lookup.names_a_file(
             self.output_type, lookup.SCHEMA_ENDINGS
         ):

@@ -54,7 +54,7 @@ def aws_options(
         "secret": secret,
         "token": extra.get("aws_session_token"),
         "region": extra.get("region_name"),
-        "endpoint": _endpoint(extra),
+        "endpoint": endpoint_of(extra),
     }
     if any(extra.get(name) for name in ITS_MATTER):
         found |= (credentials_of or _of_the_amazon_provider)(str(connection.conn_id))
@@ -76,7 +76,8 @@ def _key(connection: Connection, extra: Mapping[str, Any]) -> tuple[str | None, 
     return next((pair for pair in pairs if pair[0]), (None, None))
 
 
-def _endpoint(extra: Mapping[str, Any]) -> str | None:
+def endpoint_of(extra: Mapping[str, Any]) -> str | None:
+    """Where the store answers, as the extra of a connection says; None for Amazon's own."""
     services = extra.get("service_config") or {}
     return (services.get("s3") or {}).get("endpoint_url") or extra.get("endpoint_url")
 

@@ -43,6 +43,11 @@ def default_deferrable() -> bool:
     return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
 
 
+def makes_assets() -> bool:
+    """Whether tasks whose author says nothing have their source as an inlet and their destination as an outlet."""
+    return bool(conf.getboolean(SECTION, "assets", fallback=True))
+
+
 def _amount(option: str, kind: str) -> float | None:
     text = str(conf.get(SECTION, option, fallback="") or "").strip()
     if not text:

@@ -88,7 +88,7 @@ class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
             )
 
     def carry_out(self, context: Context) -> dict[str, Any]:
-        """Call the function, then run the job; returns the manifest.
+        """Call the function, then run the job; returns the manifest's summary.
 
         Raises:
             BadInput: what the function returned cannot work; nothing was sent, nothing is paid.
@@ -179,8 +179,8 @@ def text_inference_task(
 
     Args:
         python_callable: the function; see `TextInferenceDecoratedOperator`.
-        multiple_outputs: whether each entry of the manifest becomes an XCom of its own, too. What the function's
-            annotation says does not matter: it returns the question, the task returns the manifest.
+        multiple_outputs: whether each entry of the summary becomes an XCom of its own, too. What the function's
+            annotation says does not matter: it returns the question, the task returns the manifest's summary.
         kwargs: the operator's arguments and Airflow's.
     """
     made = task_decorator_factory(

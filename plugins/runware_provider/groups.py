@@ -31,7 +31,7 @@ OF_ONE_TASK: Final = {
     "trigger_rule": SPLIT,
     "map_index_template": INFER,
     "deferrable": INFER,
-    "inlets": PUBLISH,
+    "inlets": SPLIT,
     "outlets": PUBLISH,
     "do_xcom_push": PUBLISH,
     "multiple_outputs": PUBLISH,
@@ -67,7 +67,7 @@ def text_inference_group(  # noqa: PLR0913 - by keyword, each a fact of its own
     """Ask the model about every record of a large dataset, in shards: the task group `split`, `infer`, `publish`.
 
     `split` cuts the source, each task of `infer` asks what one shard asks, and `publish` makes one dataset of them and
-    returns its manifest. Nothing is paid twice, whichever of the tasks is retried or cleared, or all of them.
+    returns its manifest's summary. Nothing is paid twice, whichever of the tasks is retried or cleared, or all of them.
 
     Args:
         group_id: the group's name; its tasks are `<group_id>.split` and so on.
@@ -77,8 +77,8 @@ def text_inference_group(  # noqa: PLR0913 - by keyword, each a fact of its own
         retries: of each task; by default 2, or what `default_args` say, if that is more.
         retry_delay: seconds, or a timedelta, between two tries of a task, whatever `default_args` say.
         arguments: those of `TextInferenceOperator`, with the same meaning, and Airflow's own, which all three tasks get.
-            `outlets`, `inlets` and `do_xcom_push` are those of `publish` alone, `trigger_rule` is that of `split`, and
-            `deferrable` that of `infer`: a shard that waits for its answers counts as one at work.
+            `outlets` and `do_xcom_push` are those of `publish` alone, `inlets` and `trigger_rule` those of `split`, and
+            `deferrable` is that of `infer`: a shard that waits for its answers counts as one at work.
 
     Raises:
         BadInput: an argument cannot work.

@@ -5,6 +5,8 @@ Airflow's words go in, the engine's come back. The engine's heavy modules are im
 
 from __future__ import annotations
 
+import contextlib
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
@@ -17,12 +19,19 @@ from runware_provider.engine.plain_text import wrapped
 from runware_provider.hook import RunwareHook
 from runware_provider.job_thread import JobThread
 from runware_provider.last_words import ON_PURPOSE, last_words
+from runware_provider.lineage import Lineage, lineage_of
+from runware_provider.links import LINKS, links_to
+from runware_provider.places import Places
+from runware_provider.report_wish import report_wish
+from runware_provider.task_progress import TaskProgress
+from runware_provider.task_spans import LegSpan, tracer_in_use
+from runware_provider.task_stats import TaskStats
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperatorLink, Context
 
     from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.job.progress import Progress
@@ -38,6 +47,23 @@ class JobTask(AskingTask):
     """The newest."""
     _next_report_s = 0.0
     _report_every_s = 30.0
+    asks = True
+    """Whether its verb asks the model anything, so that there is something to look on at."""
+    _onlookers: tuple[Callable[[Progress], None], ...] = ()
+    """Who is told of each progress, beside the log."""
+    _begun_with: Spec | None = None
+    """What it asks, once it has begun."""
+    links: Mapping[str, str] = MappingProxyType({})
+    """What a browser can open of the task's places, by their names."""
+    manifest: Mapping[str, Any] = MappingProxyType({})
+    """Of what the task has published; empty before that."""
+
+    @property
+    def operator_extra_links(self) -> Collection[BaseOperatorLink]:  # type: ignore[override] # as Airflow's own providers do
+        """On the worker only those that lead somewhere: each of them becomes an XCom."""
+        if getattr(self, "_begun_with", None) is None:
+            return LINKS
+        return [link for link in LINKS if link.place in self.links]
 
     def execute(self, context: Context) -> Any:
         """Carry it out; returns what the verb comes to.
@@ -66,11 +92,13 @@ class JobTask(AskingTask):
         spec = configuration.within_budget(hook.within_bounds(self.make_spec(context)))
         self._report_every_s = configuration.progress_interval_s()
         self.check_job(spec)
+        self.begin(spec, context)
         self._job = JobThread(lambda stop: self.start_job(spec, endpoint, stop))
         if self._killed:
             self._job.stop()
         try:
-            told = self._job.run(self.check_time)
+            with self._watched(spec, endpoint, context):
+                told = self._job.run(self.check_time)
         except NothingToDo as nothing:
             for line in empty_end(str(nothing), self.state_folder()):
                 self.log.info("%s", line)
@@ -85,6 +113,40 @@ class JobTask(AskingTask):
         Raises:
             BadInput: it cannot work.
         """
+
+    def begin(self, spec: Spec, context: Context) -> None:
+        """Say where the output will be, before anything is asked."""
+        self._begun_with = spec
+        if context["ti"].map_index is not None and context["ti"].map_index >= 0:
+            # Mapped tasks would each give the one asset an event, and who waits for it would start after the first.
+            self.outlets = self._given_outlets
+        if not self.writes_destination:
+            return
+        places = self.places(spec)
+        self.links = links_to(places)
+        if not self.do_xcom_push:
+            return
+        context["ti"].xcom_push("places", places.told())
+        for link in LINKS:
+            if link.place in self.links:
+                context["ti"].xcom_push(link.xcom_key, self.links[link.place])
+
+    def places(self, spec: Spec) -> Places:
+        """Where what the task writes is found."""
+        return Places.of(spec, reports=report_wish(self.report) is not None)
+
+    @contextlib.contextmanager
+    def _watched(self, spec: Spec, endpoint: Endpoint, context: Context) -> Iterator[None]:
+        """While the verb is carried out, whoever looks on is told how far it is."""
+        if not self.asks:
+            yield
+            return
+        progress = TaskProgress(context["task_state_store"], every_s=self._report_every_s, log=self.log)
+        span = LegSpan(tracer_in_use(), spec, endpoint)
+        counter = TaskStats(spec.model, log=self.log)
+        self._onlookers = (progress.saw, span.saw, counter.saw)
+        with span, progress:
+            yield
 
     def check_time(self) -> None:
         """Called about twice a second while the verb is carried out; what it raises asks the verb to stop, and is raised then."""
@@ -117,9 +179,31 @@ class JobTask(AskingTask):
     def _report(self, progress: Progress) -> None:
         """Log often at first, then as rarely as configured: a night's job should not fill the log."""
         self._progress = progress
+        for look_on in self._onlookers:
+            look_on(progress)
         if progress.elapsed_s >= self._next_report_s or progress.done == progress.total:
             self._next_report_s = progress.elapsed_s + min(
                 self._report_every_s, max(1.0, progress.elapsed_s / 4)
             )
             for line in progress.lines():
                 self.log.info("%s", line)
+
+    # what Airflow's OpenLineage provider asks for, by these names
+
+    def get_openlineage_facets_on_start(self) -> Any:
+        """What the task is about to read and write."""
+        return lineage_of(self._lineage())
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - the signature is given
+        """What it has read and written, with columns and numbers of rows."""
+        return lineage_of(self._lineage())
+
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> Any:  # noqa: ARG002 - the signature is given
+        """What it was about."""
+        return lineage_of(self._lineage())
+
+    def _lineage(self) -> Lineage:
+        asked = self if self._begun_with is None else self._begun_with
+        source = asked.source if isinstance(asked.source, str) else None
+        output = asked.destination if isinstance(asked.destination, str) else None
+        return Lineage(source, output if self.writes_destination else None, self.manifest)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class TextInferenceOperator(DeferringTask):
     """Asks the model once per record of a Parquet dataset, and writes one row per record.
 
-    Returns the manifest: counts by outcome, tokens, cost and files, as a small dict. Every asset in
+    Returns the manifest's summary: counts by outcome, tokens and cost, and where the manifest itself is. Every asset in
     `outlets` gets it as the `extra` of its event.
 
     Each argument is the field of its name of `Spec` (`runware_provider.engine.spec`), and is described below that; so are
@@ -48,11 +48,14 @@ class TextInferenceOperator(DeferringTask):
             `"{{ params.refresh }}"` works.
         retry_failed: ask again what is `failed`, `invalid` or `refused`, and nothing else; once per Airflow run.
         report: look at the quality of what was published, and keep the report as a page and as Markdown in the
-            state folder; their paths are in the manifest's `report`. `Report(expected="right.parquet", key="id")`
+            state folder; their paths are in the summary's `report`. `Report(expected="right.parquet", key="id")`
             adds how often each field is as expected.
         deferrable: give the worker back when everything is sent and the answers are expected to take more than a
             minute; a triggerer has to run. By default what Airflow's `[operators] default_deferrable` says, which is no.
             Nothing gets faster by it, and with `delivery="sync"` it has no effect.
+        assets: make the source an inlet and the destination an outlet of the task, so that Airflow's pages and other DAGs
+            know them; by default what `[runware] assets` says, which is yes. Neither is made of a template, a relative path
+            or the result of another task, nor by a mapped task.
         runware_conn_id: the connection with the API key; `"{{ params.account }}"` works.
         retry_policy: by default, what another try cannot mend fails at once, whatever `retries` says.
 
@@ -62,7 +65,7 @@ class TextInferenceOperator(DeferringTask):
     """
 
     def carry_out(self, context: Context) -> dict[str, Any]:
-        """Run the job; returns the manifest."""
+        """Run the job; returns the manifest's summary."""
         refuse_shared_place(context, self._given_place)
         manifest: dict[str, Any] = super().carry_out(context)
         return manifest
@@ -82,5 +85,5 @@ class TextInferenceOperator(DeferringTask):
         )
 
     def finished(self, told: dict[str, Any], spec: Spec, context: Context) -> dict[str, Any]:
-        """Tell of the dataset that was published; returns the manifest."""
+        """Tell of the dataset that was published; returns the manifest's summary."""
         return told_of(told, self, spec, context)

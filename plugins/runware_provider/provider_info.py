@@ -10,6 +10,7 @@ from typing import Any, Final
 from runware_provider import __version__
 
 SECTION: Final = "runware"
+LINKS: Final = ("OutputLink", "ManifestLink", "ReportLink")
 OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "default_budget_usd": {
         "description": "What one task of one run may cost in USD, with all its retries, where its author gave no"
@@ -20,11 +21,20 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "default": None,
     },
     "progress_interval_s": {
-        "description": "Seconds between two lines of progress in a task's log, at most.",
+        "description": "Seconds between two lines of progress in a task's log, and between two writes of it to the task"
+        " state store, at most.",
         "version_added": "0.1.0",
         "type": "float",
         "example": "60",
         "default": "30",
+    },
+    "assets": {
+        "description": "Whether a task has its source as an inlet and its destination as an outlet, where its author says"
+        " nothing and both are known while the DAG is parsed.",
+        "version_added": "0.1.0",
+        "type": "boolean",
+        "example": "False",
+        "default": "True",
     },
 }
 """As Airflow wants to be told about them."""
@@ -67,6 +77,7 @@ def get_provider_info() -> dict[str, Any]:
                 "class-name": "runware_provider.decorators.text_inference_task",
             }
         ],
+        "extra-links": [f"runware_provider.links.{name}" for name in LINKS],
         "config": {
             SECTION: {"description": "Decisions for all tasks of this Airflow.", "options": OPTIONS},
         },

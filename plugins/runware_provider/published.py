@@ -9,6 +9,7 @@ from airflow.sdk import Asset
 from runware_provider.engine.errors import note_how_far
 from runware_provider.engine.job.endings import good_end
 from runware_provider.report_wish import kept_report
+from runware_provider.summary import summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,12 +30,14 @@ def told_of(manifest: Mapping[str, Any], task: JobTask, spec: Spec, context: Con
         context: of the task instance.
 
     Returns:
-        The manifest, with where the report is.
+        The manifest's summary, with where the manifest and the report are.
     """
     try:
         for line in good_end(manifest):
             task.log.info("%s", line)
-        told = {**manifest, **kept_report(task.report, spec, task.log)}
+        report = kept_report(task.report, spec, task.log)
+        task.manifest = manifest
+        told = summary_of(manifest, where=task.places(spec).manifest, report=report)
         for outlet in task.outlets:
             if isinstance(outlet, Asset):
                 context["outlet_events"][outlet].extra = told

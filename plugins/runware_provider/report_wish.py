@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runware_provider.engine.errors import BadInput, EngineError
 from runware_provider.engine.plain_text import with_article, wrapped
@@ -50,8 +50,8 @@ def check_report_wish(given: object, spec: Spec) -> None:
     check_report(wish, prepared.kept_schema, prepared.result_type, stores)
 
 
-def kept_report(given: object, spec: Spec, log: Logger) -> dict[str, Any]:
-    """Where the report on a published dataset is, for its manifest; empty without one.
+def kept_report(given: object, spec: Spec, log: Logger) -> dict[str, str]:
+    """Where the report on a published dataset is, `html` and `markdown`; empty without one.
 
     Where there should be one and is none, the task succeeds all the same, since the dataset stands.
     """
@@ -68,7 +68,7 @@ def kept_report(given: object, spec: Spec, log: Logger) -> dict[str, Any]:
         return {}
     for line in wrapped("Quality", f"its report is {paths['html']}"):
         log.info("%s", line)
-    return {"report": paths}
+    return paths
 
 
 def _why_no_report(error: Exception) -> str:

@@ -61,6 +61,9 @@ class SplitShardsOperator(ShardsTask):
         kwargs: as of every task of the group.
     """
 
+    writes_destination = False
+    asks = False
+
     def __init__(self, *, shards: int = SHARDS, least_rows: int = LEAST_ROWS, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_counts(shards=shards, least_rows=least_rows)
@@ -105,6 +108,8 @@ class InferShardOperator(ShardsTask, DeferringTask):
     """
 
     template_fields: Sequence[str] = (*JobTask.template_fields, "shard")
+    reads_source = False
+    writes_destination = False
 
     _paid_usd: float | None = None
     _rows: int | None = None
@@ -155,7 +160,7 @@ class InferShardOperator(ShardsTask, DeferringTask):
 
 
 class PublishShardsOperator(ShardsTask):
-    """Publishes what all shards have staged as one dataset; returns the manifest.
+    """Publishes what all shards have staged as one dataset; returns the manifest's summary.
 
     Args:
         shards: what `split` returned.
@@ -163,6 +168,8 @@ class PublishShardsOperator(ShardsTask):
     """
 
     template_fields: Sequence[str] = (*JobTask.template_fields, "shards")
+    reads_source = False
+    asks = False
 
     def __init__(self, *, shards: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -180,7 +187,7 @@ class PublishShardsOperator(ShardsTask):
         return _of_this_split(published, self.group)
 
     def finished(self, told: dict[str, Any], spec: Spec, context: Context) -> dict[str, Any]:
-        """Tell of the dataset that was published; returns the manifest."""
+        """Tell of the dataset that was published; returns the manifest's summary."""
         return told_of(told, self, spec, context)
 
 

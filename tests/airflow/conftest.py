@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -31,9 +32,11 @@ os.environ.update(SETTINGS)
 
 import httpx  # noqa: E402 - the environment comes before whatever may import Airflow
 import pytest  # noqa: E402
+from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger  # noqa: E402
 from airflow.sdk.api.client import Client  # noqa: E402
 from airflow.sdk.api.datamodels._generated import TaskInstance  # noqa: E402
 from airflow.sdk.execution_time.supervisor import run_task_in_process  # noqa: E402
+from airflow.sdk.observability import stats  # noqa: E402
 from packaging.version import Version  # noqa: E402
 
 if TYPE_CHECKING:
@@ -160,7 +163,7 @@ def run_task(api: ExecutionApi) -> Iterator[Any]:
         return Ran(
             state=result.state.value,
             error=result.error,
-            xcom=api.xcoms[-1] if api.xcoms else None,
+            xcom=api.pushed.get(("dag", api.run_id, task_id, "return_value")),
             outlet_events=(api.states[-1].get("outlet_events") or []) if api.states else [],
             task=result.ti.task,
             deferred=result.msg if result.state.value == "deferred" else None,
@@ -169,6 +172,28 @@ def run_task(api: ExecutionApi) -> Iterator[Any]:
     yield run
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+class Counters(NoStatsLogger):
+    """A backend of Airflow's metrics that adds up what it is told."""
+
+    def __init__(self) -> None:
+        self.sums: Counter[str] = Counter()
+        self.seen_tags: set[tuple[str, ...]] = set()
+
+    def incr(self, stat: str, count: Any = 1, rate: float = 1, *, tags: Any = None) -> None:  # noqa: ARG002 - Airflow's signature
+        if stat.startswith("runware."):
+            self.sums[stat] += count
+            self.seen_tags.add(tuple(sorted(tags or {})))
+
+
+@pytest.fixture
+def counters() -> Iterator[Counters]:
+    """What tasks count from now on."""
+    counters = Counters()
+    stats.initialize(factory=lambda: counters, export_legacy_names=False)
+    yield counters
+    stats.initialize(factory=NoStatsLogger, export_legacy_names=False)
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.airflow.conftest import Counters
+
 KEY = "key-of-the-tests-0123456789"
 RECORDS = 60
 CANARY = 5
@@ -121,6 +123,18 @@ def legs(tmp_path: Path, api: Any, server: LocalServer, run_task: Any) -> Legs:
 
 
 # two legs and a trigger
+
+
+def test_the_legs_count_each_record_token_and_payment_once(legs: Legs, counters: Counters) -> None:
+    _, count = legs.to_the_end(legs.dag())
+    assert count > 1
+    bill = legs.server.bill_summary()
+    assert counters.sums["runware.records"] == RECORDS
+    assert counters.sums["runware.usd"] == pytest.approx(bill["cost_usd"])
+    assert counters.seen_tags == {("model", "outcome"), ("model", "outcome", "type")}
+    before = dict(counters.sums)
+    legs.to_the_end(legs.dag())
+    assert counters.sums == before, "a run that pays nothing counts nothing"
 
 
 def test_a_task_gives_its_worker_back_once_all_is_sent_and_the_next_leg_publishes_what_is_paid_once(

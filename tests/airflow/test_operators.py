@@ -40,6 +40,16 @@ MANIFEST = {
     "reused_inferences": 0,
     "destination": "out",
 }
+SUMMARY = {
+    "status": "published",
+    "records": 2,
+    "outcomes": {"succeeded": 2},
+    "paid_usd": 0.01,
+    "paid_inferences": 2,
+    "reused_inferences": 0,
+    "destination": "out",
+    "manifest": "out.state/manifest.json",
+}
 KNOWN = {
     "records": 2000,
     "records_done": 1500,
@@ -167,9 +177,25 @@ def test_an_upstream_result_may_be_an_argument() -> None:
 # What the engine is told
 
 
-def test_the_manifest_is_the_returned_value(run_task: Any) -> None:
+def test_the_manifests_summary_is_the_returned_value(run_task: Any) -> None:
     ran = run_task(a_dag(), "ask")
-    assert (ran.state, ran.xcom) == ("success", MANIFEST)
+    assert (ran.state, ran.xcom) == ("success", SUMMARY)
+
+
+def test_where_the_output_will_be_is_an_xcom_unless_the_task_is_to_push_none(run_task: Any, api: Any) -> None:
+    key = ("dag", api.run_id, "ask", "places")
+    assert run_task(a_dag(do_xcom_push=False), "ask").state == "success"
+    assert api.pushed == {}
+    Told.outcome = errors.KeyRefused("the key is wrong")
+    assert run_task(a_dag(report=True), "ask").state == "failed"
+    assert api.pushed == {
+        key: {
+            "output": "out",
+            "state": "out.state",
+            "manifest": "out.state/manifest.json",
+            "report": "out.state/reports/report.html",
+        }
+    }
 
 
 def test_templated_fields_are_rendered_and_the_prompt_is_not(run_task: Any) -> None:
@@ -385,11 +411,11 @@ def test_a_long_job_reports_every_half_minute_and_at_its_end(
 # Outlets
 
 
-def test_every_asset_event_carries_the_manifest_and_an_alias_is_left_alone(run_task: Any) -> None:
+def test_every_asset_event_carries_the_summary_and_an_alias_is_left_alone(run_task: Any) -> None:
     ran = run_task(a_dag(outlets=[Asset("file:///out"), AssetAlias("later")]), "ask")
     assert ran.state == "success", ran.error
     (event,) = ran.outlet_events
-    assert event["extra"] == MANIFEST
+    assert event["extra"] == SUMMARY
 
 
 # Errors
@@ -558,10 +584,10 @@ def test_an_execution_timeout_stops_the_job_gracefully_and_is_told_like_a_kill(
     class WaitsForTimeout(WaitsForStop):
         kill_by_signal = False
 
-    ran = run_task(a_dag(WaitsForTimeout, execution_timeout=timedelta(seconds=0.2)), "ask")
+    ran = run_task(a_dag(WaitsForTimeout, execution_timeout=timedelta(seconds=1)), "ask")
     assert (ran.state, type(ran.error)) == ("up_for_retry", AirflowTaskTimeout)
     told = last_words(capfd)
-    assert "Stopped: the task's execution_timeout of 0:00:00.200000 is over." in told
+    assert "Stopped: the task's execution_timeout of 0:00:01 is over." in told
     assert "Paid: 0.25 USD for 1,500 answers" in told
     assert "up to 64 inferences" in told
     assert "a longer execution_timeout" in told
@@ -578,7 +604,7 @@ def test_a_timeout_that_came_as_the_job_ended_says_that_it_is_published(
 
             return job()
 
-    run_task(a_dag(EndsAllTheSame, execution_timeout=timedelta(seconds=0.2)), "ask")
+    run_task(a_dag(EndsAllTheSame, execution_timeout=timedelta(seconds=1)), "ask")
     assert "The dataset was published nevertheless." in last_words(capfd)
 
 

@@ -20,11 +20,13 @@ from runware_provider.engine.spec import Limits
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.quality import keeping
 from runware_provider.quality.spec import Report
-from runware_provider.testing import LocalServer, ServerSettings
+from runware_provider.testing import Fault, LocalServer, ServerSettings
 from tests.answers import total_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.airflow.conftest import Counters
 
 KEY = "key-of-the-tests-0123456789"
 BODIES = [f"Invoice from Shop {n} GmbH\nTotal: {n}.50 EUR" for n in range(1, 13)]
@@ -154,6 +156,20 @@ def test_a_second_run_has_nothing_to_pay_and_a_refresh_asks_anew_once(
         assert run_task(a_dag(source, **changes), "ask").state == "success"
         executed.append(server.bill_summary()["executed"])
     assert executed == [12, 12, 24, 24]
+
+
+def test_a_try_that_stops_and_the_next_one_count_what_each_has_paid(
+    server: LocalServer, run_task: Any, source: Path, counters: Counters
+) -> None:
+    server.script(Fault("refuse_task", code="insufficientCredits", after=5))
+    assert isinstance(run_task(a_dag(source), "ask").error, errors.BalanceExhausted)
+    paid = server.bill_summary()
+    assert 0 < paid["executed"] < len(BODIES)
+    assert counters.sums["runware.usd"] == pytest.approx(paid["cost_usd"])
+    server.clear_faults()
+    assert run_task(a_dag(source), "ask", try_number=2).state == "success"
+    assert counters.sums["runware.usd"] == pytest.approx(server.bill_summary()["cost_usd"])
+    assert counters.sums["runware.records"] == len(BODIES)
 
 
 def test_a_wrong_key_fails_at_once_in_spite_of_retries(

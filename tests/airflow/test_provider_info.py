@@ -69,7 +69,11 @@ def test_the_fields_of_the_connection_are_those_that_the_hook_reads_with_their_b
 def test_every_option_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     def every_value() -> list[Any]:
         spec = Spec(source="in", destination="out", prompt="{{ record.a }}")
-        return [configuration.within_budget(spec).budget, configuration.progress_interval_s()]
+        return [
+            configuration.within_budget(spec).budget,
+            configuration.progress_interval_s(),
+            configuration.makes_assets(),
+        ]
 
     for option, told in OPTIONS.items():
         before = every_value()

@@ -34,6 +34,7 @@ INSTEAD: Mapping[str, str] = {
     "--memory": "each of its fields is an option, such as --state or --reuse",
     "--variables": "write --variable for each, such as --variable ds=2026-01-01",
     "--report": "make the report of the published dataset afterwards, with the command `report`",
+    "--assets": "only Airflow knows assets; the manifest names source and destination",
     "--deferrable": "a command holds no worker that it could give back while it waits",
     "--runware-conn-id": "set RUNWARE_API_KEY, and RUNWARE_BASE_URL for another address than the vendor's",
     "--retry-policy": "nothing runs a command again by itself; the exit status says whether another run helps",

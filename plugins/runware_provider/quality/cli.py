@@ -18,10 +18,11 @@ from runware_provider.engine.errors import BadInput, EngineError, PublishConflic
 from runware_provider.engine.plain_text import wrapped
 from runware_provider.engine.storage.stores import Stores
 from runware_provider.quality.comparison_document import comparison_document
-from runware_provider.quality.keeping import REPORT, expected_table, keep
+from runware_provider.quality.keeping import expected_table, keep
 from runware_provider.quality.looking import compare, look_at
 from runware_provider.quality.published import Place, place_of
 from runware_provider.quality.report_document import BRIEF, report_document, short_report
+from runware_provider.quality.spec import REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

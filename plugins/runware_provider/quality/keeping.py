@@ -15,6 +15,7 @@ from runware_provider.quality.looking import look_at
 from runware_provider.quality.page import page_of
 from runware_provider.quality.published import place_of
 from runware_provider.quality.report_document import BRIEF, WHOLE, report_document
+from runware_provider.quality.spec import FOLDER, REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,11 +27,8 @@ if TYPE_CHECKING:
     from runware_provider.quality.spec import Report
 
 TRIES = 10
-FIELDS_TOLD = 8
+FIELDS_TOLD = 3
 """Fields whose hits a task returns: few enough for XCom, and all others are right at least as often."""
-FOLDER = "reports"
-REPORT = "report"
-"""The name of every publish's report, so that none outlives the rows that it is about."""
 
 
 def keep(place: Place, name: str, document: Callable[[Room], str]) -> dict[str, str]:

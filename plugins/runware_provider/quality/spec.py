@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import Field, model_validator
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.field_types import Text
 from runware_provider.engine.value_object import ValueObject
+
+FOLDER: Final = "reports"
+"""Below the state folder of a dataset, or of a hive partition of it."""
+REPORT: Final = "report"
+"""The name of every publish's report, so that none outlives the rows that it is about."""
 
 
 class Report(ValueObject):

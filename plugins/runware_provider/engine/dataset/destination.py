@@ -28,7 +28,16 @@ def dataset_folder(storage: Storage, destination: str, partition: Mapping[str, s
     Raises:
         BadInput: a value makes no name of a folder.
     """
-    return storage.join(destination, *(_partition_folder(key, value) for key, value in partition.items()))
+    return storage.join(destination, *partition_folders(partition))
+
+
+def partition_folders(partition: Mapping[str, str]) -> list[str]:
+    """The names of the folders of a hive partition, the outermost first: `["ds=2026-01-02"]`.
+
+    Raises:
+        BadInput: a value makes no name of a folder.
+    """
+    return [_partition_folder(key, value) for key, value in partition.items()]
 
 
 def check_destination(

@@ -82,8 +82,14 @@ async def ask(  # noqa: PLR0913 - what a run needs from outside, by keyword
         StateUnreadable: the state folder cannot be read.
     """
     with _says_what_was_paid(job), _heap_left_alone(job):
-        async with _client(job, endpoint, transport) as client, job.ledger.writing():
-            return await _Asking(job, client, report, leg).run(stop)
+        async with _client(job, endpoint, transport) as client:
+            asking = _Asking(job, client, report, leg)
+            try:
+                async with job.ledger.writing():
+                    return await asking.run(stop)
+            finally:
+                # What the last write made durable is counted, too, however this ends.
+                asking.report_at_the_end()
 
 
 @contextlib.contextmanager
@@ -148,10 +154,17 @@ class _Asking:
     client: Client
     report: Callable[[Progress], None] | None
     leg: Leg
+    _watch: RunWatch | None = None
+
+    def report_at_the_end(self) -> None:
+        """Say how far it came, once nothing more is written."""
+        if self._watch is not None:
+            self._watch.report()
 
     async def run(self, stop: asyncio.Event) -> Staged:
         decider, flight, account = await self._looked_ahead()
         feed = self._feed(flight, decider)
+        self._watch = feed.watch
         async with self._kept_on_failure(feed, flight):
             async with self._paced(feed.watch) as pace:
                 tail = await self._exchange(flight, account, pace).run(feed, feed.watch, stop)
@@ -159,7 +172,6 @@ class _Asking:
                 raise self._all_sent(tail)
             await self._leftovers().ask(self.job.ledger.unsettled())
             await feed.finish()
-        feed.watch.report()
         writer = feed.in_hand.staging.writer
         return Staged(
             writer.batches, writer.failed_batches, writer.counts, writer.first_rows, feed.watch.priced
@@ -222,7 +234,7 @@ class _Asking:
 
     def _feed(self, flight: Flight, decider: Decider) -> BatchFeed:
         prepared = self.job.prepared
-        watch = self._watch(flight)
+        watch = self._new_watch(flight)
         staging = BatchStaging(self._writer(decider), self.job.ledger)
         return BatchFeed(
             prepared=prepared,
@@ -245,7 +257,7 @@ class _Asking:
             changed(prepared, self.job.published)
         )
 
-    def _watch(self, flight: Flight) -> RunWatch:
+    def _new_watch(self, flight: Flight) -> RunWatch:
         prepared, ledger = self.job.prepared, self.job.ledger
         spec = prepared.spec
         failures = None
@@ -256,6 +268,7 @@ class _Asking:
             records=prepared.records,
             samples=spec.samples,
             paid=lambda: ledger.paid,
+            learnt=lambda: ledger.learnt,
             outstanding=lambda: flight.outstanding,
             report_to=self.report,
             now=time.monotonic,

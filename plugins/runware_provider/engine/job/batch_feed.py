@@ -18,7 +18,7 @@ from runware_provider.engine.job.decider import READ_AT_ONCE
 from runware_provider.engine.job.decision import Action
 from runware_provider.engine.job.run_watch import UNRENDERED
 from runware_provider.engine.job.template_check import TemplateCheck
-from runware_provider.engine.outcome.rows import Judgement
+from runware_provider.engine.outcome.rows import Judgement, Outcome
 from runware_provider.engine.templates.prompt import Skip
 
 if TYPE_CHECKING:
@@ -121,8 +121,11 @@ class BatchFeed:
         following = self.retries.after(inference, entry, may_ask=self.decider.may_ask)
         if isinstance(following, Judgement):
             self.watch.price(inference.prompt_tokens, following)
+            self.watch.saw_payment(entry, following.outcome)
             self.in_hand.settle(inference.key, following)
             return None
+        # An answer that is asked about further did not fit.
+        self.watch.saw_payment(entry, Outcome.INVALID)
         return following
 
     def budget_is_used_up(self) -> None:

@@ -101,7 +101,7 @@ class BatchesInHand:
                 self.count_earlier(batch, judgement, rows)
                 self.stage_if_complete(batch)
             else:
-                self.watch.reused += rows
+                self.watch.saw_earlier(judgement, rows)
                 self.watch.saw(judgement, rows)
 
     def show(self, work: BatchWork, key: Key, judgement: Judgement, rows: int) -> None:
@@ -112,7 +112,7 @@ class BatchesInHand:
     def count_earlier(self, work: BatchWork, judgement: Judgement, rows: int) -> None:
         """Count rows that were answered before this run."""
         if not work.counted:
-            self.watch.reused += rows
+            self.watch.saw_earlier(judgement, rows)
         self.count(work, judgement, rows)
 
     def count(self, work: BatchWork, judgement: Judgement, rows: int) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.money import digits, usd
 from runware_provider.engine.plain_text import packed, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from runware_provider.engine.exchange.waits import Wait
+    from runware_provider.engine.memory.payments import Payments
 
 FORESEEN_FROM = 5
 """Rows from which on their cost says something of the rest's: those of the canary."""
@@ -52,6 +53,10 @@ class Progress:
     """Inferences that may be under way; None where nobody says."""
     window_reason: str = ""
     """Why so many."""
+    decided: Mapping[str, int] = field(default_factory=dict)
+    """Rows that were asked, by the outcome that this process gave them."""
+    payments: Mapping[str, Payments] = field(default_factory=dict)
+    """What this process learnt to be paid, by the outcome of what was paid for; never told by two processes."""
 
     @property
     def worked(self) -> int:

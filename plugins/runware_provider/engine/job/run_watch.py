@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.errors import TooManyFailed
 from runware_provider.engine.job.failure_advice import advice_on
 from runware_provider.engine.job.progress import QUIET_S, Progress
+from runware_provider.engine.memory.payments import Payments
 from runware_provider.engine.outcome.rows import FAILED, Counts, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from runware_provider.engine.attempt import Entry
     from runware_provider.engine.errors import JobStopped
     from runware_provider.engine.exchange.pace import Pace
     from runware_provider.engine.exchange.waits import Wait
@@ -34,6 +37,7 @@ class RunWatch:
         records: that the job is about, as far as the footers know.
         samples: rows of each record.
         paid: USD that this run has paid so far, with all its tries.
+        learnt: what the attempts came to whose ends this process knows to be durable.
         outstanding: inferences under way at the vendor.
         report_to: gets the progress about once a second; None where nobody wants it.
         now: seconds, from any moment.
@@ -48,6 +52,7 @@ class RunWatch:
     outstanding: Callable[[], int]
     report_to: Callable[[Progress], None] | None
     now: Callable[[], float]
+    learnt: Callable[[], Payments] = Payments
     waits: Callable[[], Sequence[Wait]] = tuple
     pace: Pace | None = None
     proven: bool = False
@@ -56,6 +61,10 @@ class RunWatch:
     """Rows whose outcome is known, whether or not they are staged."""
     reused: int = 0
     """Of these, rows that were answered before this process began."""
+    earlier: Counter[str] = field(default_factory=Counter)
+    """The same, by outcome."""
+    payments: dict[str, Payments] = field(default_factory=dict)
+    """By the outcome of what was paid for: of what this process learnt, the answers that its rows asked for."""
     priced: list[tuple[int, float]] = field(default_factory=list, repr=False)
     """Of some answers with a reported cost: estimated prompt tokens and USD."""
 
@@ -98,6 +107,15 @@ class RunWatch:
         else:
             self.failures.left_out(rows)
 
+    def saw_earlier(self, judgement: Judgement, rows: int) -> None:
+        """Some rows, of which `saw` is told as well, have an outcome that is older than this process."""
+        self.reused += rows
+        self.earlier[judgement.outcome] += rows
+
+    def saw_payment(self, entry: Entry, outcome: Outcome) -> None:
+        """An attempt that rows wait for has ended."""
+        self.payments[outcome] = self.payments.get(outcome, Payments()) + Payments.of(entry)
+
     def leave_out(self, records: int) -> None:
         """These records are not chosen."""
         self.records -= records
@@ -139,5 +157,22 @@ class RunWatch:
                 waits=self.waits() if quiet_s >= QUIET_S else (),
                 window=None if self.pace is None else self.pace.window,
                 window_reason="" if self.pace is None else self.pace.reason,
+                decided=self._decided(),
+                payments=self._payments(),
             )
         )
+
+    def _decided(self) -> dict[str, int]:
+        """Rows by the outcome that this process gave them; who was skipped was asked by nobody."""
+        decided = self.seen.outcomes - self.earlier
+        return {outcome: rows for outcome, rows in decided.items() if outcome != Outcome.SKIPPED}
+
+    def _payments(self) -> dict[str, Payments]:
+        """Everything that this process learnt to be paid, once.
+
+        What no row waits for any more counts as failed: errors that were tried again, and answers to what an earlier run
+        asked otherwise.
+        """
+        shown = sum(self.payments.values(), Payments())
+        failed = self.payments.get(Outcome.FAILED, Payments())
+        return {**self.payments, Outcome.FAILED: failed + (self.learnt() - shown)}

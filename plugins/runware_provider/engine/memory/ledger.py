@@ -18,6 +18,7 @@ from runware_provider.engine.memory import segments
 from runware_provider.engine.memory.group_commit import LINGER_S, GroupCommit
 from runware_provider.engine.memory.ledger_reading import IndexedSegment, LedgerReading
 from runware_provider.engine.memory.others import Others
+from runware_provider.engine.memory.payments import Payments
 from runware_provider.engine.memory.segment_catalogue import finish_erasure, numbered_name, read_base
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Ledger(LedgerReading):
         """Of attempts that were in doubt when the ledger was opened: the run that meant to send them."""
         self.paid = self.totals("fresh").cost
         """USD of the answers that this run added, as far as they were priced."""
+        self.learnt = Payments()
+        """What the attempts came to whose ends this process wrote down, whichever run they are of: no other process does."""
 
     # writing
 
@@ -165,6 +168,7 @@ class Ledger(LedgerReading):
         self.known.append(IndexedSegment(numbered_name(number), 0, number))
         own = [_ends_own(entry) and self._run_of_entry(entry) == self.run for entry in entries]
         self.paid += sum(entry.cost or 0.0 for entry, is_own in zip(entries, own, strict=True) if is_own)
+        self.learnt = sum(map(Payments.of, filter(_ends_own, entries)), self.learnt)
         self.index.add(
             entries,
             [(place, row) for row in range(len(entries))],

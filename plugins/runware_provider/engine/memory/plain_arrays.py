@@ -69,9 +69,10 @@ def any_bytes(values: Sequence[bytes | None], kind: pa.DataType) -> pa.Array:
     filled = [b"" if value is None else value for value in values]
     joined = b"".join(filled)
     is_large = pa.types.is_large_binary(kind) or pa.types.is_large_string(kind)
-    ends = np.zeros(len(values) + 1, np.int64 if is_large else np.int32)
-    if len(joined) > np.iinfo(ends.dtype).max:
+    bits = 64 if is_large else 32
+    if len(joined) >= 2 ** (bits - 1):
         raise OverflowError(f"{len(joined)} bytes are too many for {kind}")
+    ends = np.zeros(len(values) + 1, f"int{bits}")
     np.cumsum([len(value) for value in filled], out=ends[1:])
     buffers = [_there(values), pa.py_buffer(ends), pa.py_buffer(joined)]
     return pa.Array.from_buffers(kind, len(values), buffers)
