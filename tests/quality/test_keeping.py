@@ -57,7 +57,7 @@ def test_expected_values_that_cannot_be_read_are_bad_input(tmp_path):
 
 
 def test_a_run_tells_the_hits_of_the_fields_that_are_wrong_most_often_the_worst_first(lake, tmp_path):
-    names = [f"f{number:02}" for number in range(FIELDS_TOLD + 4)]
+    names = [f"f{number:02}" for number in range(12)]
     wrong = dict.fromkeys(names, 0) | {"f11": 3, "f05": 2, "f00": 1}
     rows = [{name: 0.0 if row < wrong[name] else 1.0 for name in names} for row in range(4)]
     lake.put(
@@ -68,11 +68,10 @@ def test_a_run_tells_the_hits_of_the_fields_that_are_wrong_most_often_the_worst_
     pq.write_table(right, tmp_path / "right.parquet")
     wish = Report(expected=str(tmp_path / "right.parquet"), key="key")
     told = report_on(wish, lake.folder(), None, None, Stores())
-    assert list(told["hits"].items())[:4] == [
+    assert list(told["hits"].items()) == [
         ("f11", {"hits": 1, "of": 4}),
         ("f05", {"hits": 2, "of": 4}),
         ("f00", {"hits": 3, "of": 4}),
-        ("f01", {"hits": 4, "of": 4}),
     ]
     assert len(told["hits"]) == FIELDS_TOLD
     assert "hits" not in report_on(Report(), lake.folder(), None, None, Stores())
