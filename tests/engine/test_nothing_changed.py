@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -278,3 +279,51 @@ async def test_rows_get_the_columns_of_folders_anew_where_the_source_is_named_ot
     narrower = await place.run(source=str(source / "ds=1"))
     assert (narrower["unchanged"], narrower["source"]) == (False, str(source / "ds=1"))
     assert (narrower["paid_inferences"], "ds" in place.rows()[0]) == (0, False)
+
+
+# what another run of Airflow has beside: another name, another day, other parameters
+
+OF_A_DAY = "Sum of {{ ds }}, {{ params.tone }}?\n{{ record.body }}"
+
+
+def of_a_run(run: str, **changes: Any) -> dict[str, Any]:
+    params = {"tone": "short", "budget": changes.pop("budget", 1)}
+    variables = {"run_id": run, "ds": "2026-01-02", "logical_date": datetime(2026, 1, 2, tzinfo=UTC)}
+    return {"run": run, "prompt": OF_A_DAY, "variables": {**variables, "params": params, **changes}}
+
+
+async def test_what_a_run_has_that_its_prompt_does_not_name_changes_nothing(place: Any) -> None:
+    place.fill(WITH_FAILURES)
+    await place.run(**of_a_run("one"))
+    spoil_the_rows(place)
+    again = await place.run(
+        **of_a_run("two", budget=2, logical_date=datetime(2026, 1, 3, tzinfo=UTC), dag_id="b")
+    )
+    assert (again["unchanged"], again["paid_inferences"]) == (True, 0)
+
+
+@pytest.mark.parametrize("change", [{"ds": "2026-01-03"}, {"params": {"tone": "long"}}], ids=repr)
+async def test_what_the_prompt_names_of_a_run_is_asked_anew(place: Any, change: dict[str, Any]) -> None:
+    place.fill(WITH_FAILURES)
+    await place.run(**of_a_run("one"))
+    again = await place.run(**of_a_run("two", **change))
+    assert again["paid_inferences"] == len(WITH_FAILURES)
+
+
+class Tone:
+    """Says of itself the same, whatever it holds."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+    def __repr__(self) -> str:
+        return "Tone"
+
+
+async def test_rows_of_an_object_that_may_hide_what_it_holds_are_always_gone_through(place: Any) -> None:
+    place.fill(WITH_FAILURES)
+    prompt = "Sum, {{ tone.word }}?\n{{ record.body }}"
+    for paid, word in enumerate(("short", "long"), start=1):
+        manifest = await place.run(prompt=prompt, variables={"tone": Tone(word)})
+        assert MADE_OF not in manifest
+        assert place.executed() == paid * len(WITH_FAILURES)

@@ -24,6 +24,7 @@ from runware_provider.engine.job.splitting import split_shards
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
 from tests.engine.conftest import body_of
+from tests.engine.test_nothing_changed import spoil_the_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +112,28 @@ async def test_what_is_done_is_not_asked_again_and_a_publish_again_says_the_same
     second = await publish(place, cut)
     assert second["unchanged"]
     assert second["publish_id"] == first["publish_id"]
+
+
+async def test_another_run_of_the_same_work_finds_all_shards_done_and_reads_no_row(
+    new_place: Callable[..., Any],
+) -> None:
+    place = new_place()
+    place.fill(RECORDS)
+    first = await all_three(place, run="one", variables={"run_id": "one", "ds": "2026-01-02"})
+    requests = place.server.bill_summary()["requests"]
+    spoil_the_rows(place)
+    again = await all_three(place, run="two", variables={"run_id": "two", "ds": "2026-01-03"})
+    assert (again["unchanged"], again["publish_id"]) == (True, first["publish_id"])
+    assert again["paid_inferences"] == 0
+    assert place.server.bill_summary()["requests"] == requests
+
+
+async def test_runs_of_the_same_work_at_once_share_the_shards(new_place: Callable[..., Any]) -> None:
+    place = new_place()
+    place.fill(RECORDS)
+    told = await asyncio.gather(*(all_three(place, run=run, variables={"run_id": run}) for run in "ab"))
+    assert [manifest["outcomes"] for manifest in told] == [{"succeeded": RECORDS}] * 2
+    assert sum(manifest["paid_inferences"] for manifest in told) == RECORDS == place.executed()
 
 
 async def test_a_publish_names_the_shards_that_are_not_done(new_place: Callable[..., Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.errors import BadInput, Overtaken, SplitOutdated
 from runware_provider.engine.job.cutting import split_id
-from runware_provider.engine.job.request_digests import digest_of, digest_of_rows
+from runware_provider.engine.job.request_digests import digest_of
 from runware_provider.engine.job.shard_done import read_done
 from runware_provider.engine.job.split_record import ShardsWish, Split, present_split
 from runware_provider.engine.memory.state_folder import generation_of, wish_of
@@ -26,7 +26,7 @@ def wish_for(prepared: Prepared, at: str) -> ShardsWish:
     spec = prepared.spec
     wish = wish_of(spec.refresh, spec.retry_failed)
     generation = generation_of(prepared.storage, prepared.place_state, wish, at)
-    return ShardsWish(prepared.digests, digest_of_rows(spec), generation)
+    return ShardsWish(prepared.digests, prepared.rows_digest, generation)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def current_split(prepared: Prepared, split: str, shard: int) -> Split:
     if split_id(prepared.dataset.files, present.shards) != split:
         raise _outdated("source", f"{prepared.spec.source} changed since it was cut into shards")
     wish = present.wish
-    if (wish.request, wish.rows) != (prepared.digests, digest_of_rows(prepared.spec)):
+    if (wish.request, wish.rows) != (prepared.digests, prepared.rows_digest):
         raise _outdated("split", "what is asked changed since the source was cut into shards")
     return present
 

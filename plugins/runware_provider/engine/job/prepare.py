@@ -17,7 +17,7 @@ from runware_provider.engine.dataset.source import Dataset, FileRange, first_row
 from runware_provider.engine.dataset.source_files import would_read
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.job.asked_for import asked_for_by
-from runware_provider.engine.job.request_digests import changed_parts, request_digests
+from runware_provider.engine.job.request_digests import changed_parts, digest_of_rows, request_digests
 from runware_provider.engine.outcome.flattening import RESULT, ResultColumns, result_columns
 from runware_provider.engine.outcome.rows import INFERENCE, output_schema_of
 from runware_provider.engine.schema.object_answers import OutputSchema
@@ -104,6 +104,11 @@ class Prepared:
         """Of the failures' dataset."""
         ours = set(self.results.names)
         return pa.schema([field for field in self.output_schema if field.name not in ours])
+
+    @property
+    def rows_digest(self) -> str:
+        """What hashes of the choice of records and of the shape of rows: the same, and rows of the same questions are the same."""
+        return digest_of_rows(self.spec, self.prompt.variables)
 
     @property
     def records(self) -> int:

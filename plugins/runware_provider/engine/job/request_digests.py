@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import date, time, timedelta
+from decimal import Decimal
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +33,10 @@ _ARGUMENTS: Final = {
     _RETRIES: "answers.output_retries",
 }
 """By what a part was first called: what a person calls it."""
+
+_SHOW_THEMSELVES: Final = (NoneType, bool, int, float, str, bytes, timedelta, Decimal, UUID)
+"""Kinds of values that print all that they hold."""
+_LISTS: Final = (list, tuple)
 
 
 def request_digests(spec: Spec, schema: Any) -> dict[str, str]:
@@ -58,8 +66,14 @@ def digest_of(part: Any) -> str:
     return hashlib.blake2b(json.dumps(part).encode(), digest_size=8).hexdigest()
 
 
-def digest_of_rows(spec: Spec) -> str:
-    """Of what chooses records and shapes rows, beside the request."""
+def digest_of_rows(spec: Spec, variables: Mapping[str, Any]) -> str:
+    """Of what chooses records and shapes rows, beside the request.
+
+    Args:
+        spec: what the user asked for.
+        variables: those that the prompt can depend on. What else a run is called or has (its id, its day) changes no
+            row, and two runs of which only that differs do the same work.
+    """
     answers, profile = spec.answers, spec.answers.model_profile
     reading = {
         "reasks": answers.output_retries,
@@ -82,10 +96,34 @@ def digest_of_rows(spec: Spec) -> str:
         spec.limits.attempts,
         spec.limits.retry_lost,
         spec.limits.max_prompt_chars,
-        sorted(spec.variables.items(), key=lambda item: item[0]),
+        [(name, _shown(value)) for name, value in sorted(variables.items(), key=_name)],
         reading,
     )
     return digest_of(repr(parts))
+
+
+def shows_itself(value: Any) -> bool:
+    """Whether two values that hash alike are sure to make the same texts: what is of another kind may hide what it holds."""
+    if isinstance(value, dict):
+        return all(shows_itself(part) for item in value.items() for part in item)
+    if isinstance(value, list | tuple):
+        return all(map(shows_itself, value))
+    return type(value) in _SHOW_THEMSELVES or isinstance(value, date | time)
+
+
+def _shown(value: Any) -> Any:
+    """What a variable hashes as: itself, and a time with its offset and its fold, which not every kind of time prints."""
+    if isinstance(value, dict):
+        return {name: _shown(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_shown, value)) if type(value) in _LISTS else value
+    if isinstance(value, date | time):
+        return f"{value!r} {value.isoformat()} {getattr(value, 'fold', 0)}"
+    return value
+
+
+def _name(item: tuple[str, Any]) -> str:
+    return item[0]
 
 
 def changed_parts(digests: Mapping[str, str], published: Mapping[str, object]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.job.cutting import split_id
-from runware_provider.engine.job.request_digests import digest_of, digest_of_rows
+from runware_provider.engine.job.request_digests import digest_of
 from runware_provider.engine.job.split_record import PLACE, shard_folder
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.state_folder import find_job
@@ -140,5 +140,5 @@ def is_taken_over(prepared: Prepared, folder: str, ranges: Sequence[FileRange]) 
 
 def _marker(prepared: Prepared, handed_over: HandOver, folder: str, ranges: Sequence[FileRange]) -> str:
     rows = split_id(prepared.dataset.files, [ranges])
-    asked = digest_of([prepared.digests, digest_of_rows(prepared.spec), rows])
+    asked = digest_of([prepared.digests, prepared.rows_digest, rows])
     return prepared.storage.join(folder, f"taken-{handed_over.turn}-{asked}.json")

@@ -16,7 +16,7 @@ from runware_provider.engine.dataset.schema_text import schema_text
 from runware_provider.engine.job.cutting import split_id
 from runware_provider.engine.job.prepare import failures_state
 from runware_provider.engine.job.progress import Progress
-from runware_provider.engine.job.request_digests import digest_of_rows
+from runware_provider.engine.job.request_digests import shows_itself
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,6 +52,9 @@ def made_of(prepared: Prepared, generation: int, newest_segment: int) -> str | N
     # What the budget did not reach for, a further question about an answer say, the next run may ask.
     if spec.budget is not None and spec.budget.when_short == "partial":
         return None
+    # What an object of the user's own holds may not be what it hashes to.
+    if not shows_itself(prepared.prompt.variables):
+        return None
     # Nobody knows whether such a file still is what it was.
     if not all(file.stamp for file in files):
         return None
@@ -60,7 +63,7 @@ def made_of(prepared: Prepared, generation: int, newest_segment: int) -> str | N
         split_id(files, [prepared.ranges]),
         [file.stamp for file in files],
         prepared.digests,
-        digest_of_rows(spec),
+        prepared.rows_digest,
         schema_text(prepared.output_schema),
         repr((spec.failures.most, spec.publish.on_empty, spec.partition)),
         generation,

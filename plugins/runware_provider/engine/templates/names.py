@@ -103,24 +103,66 @@ def _column_meant(name: str, columns: Sequence[str]) -> str:
 
 def named_columns(tree: nodes.Template) -> tuple[dict[str, int], bool]:
     """The columns that are named literally, with their first line, and whether others may be read too."""
-    named: dict[str, int] = {}
-    literal = 0
-    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
-        name = _literal_field(node)
-        if name is not None:
-            named.setdefault(name, node.lineno)
-            literal += 1
-    mentions = [name for name in tree.find_all(nodes.Name) if name.name == RECORD]
+    named, literal = _literal_fields(tree, RECORD)
+    mentions = _mentions(tree, RECORD)
     if any(mention.ctx != "load" for mention in mentions):
         # A loop variable or macro argument is called `record` as well: which one is meant is not decided here.
         return {}, True
     return named, len(mentions) > literal
 
 
-def _literal_field(node: nodes.Expr) -> str | None:
+def named_variables(tree: nodes.Template, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the variables the text can depend on, so that the same of it makes the same text of a record.
+
+    Args:
+        tree: the parsed template.
+        variables: what it may name beside `record`.
+
+    Returns:
+        By name the variables that the template mentions; of a dict such as `params` those of its fields alone that are
+        named literally, where it is mentioned in no other way.
+    """
+    named: dict[str, Any] = {}
+    for name, value in variables.items():
+        mentions = _mentions(tree, name)
+        if mentions:
+            fields, literal = _literal_fields(tree, name)
+            only_fields = len(mentions) == literal
+            named[name] = _these(fields, value) if only_fields else value
+    return named
+
+
+def _these(fields: Mapping[str, int], value: Any) -> Any:
+    """The dict with these fields alone, where each of them is sure to be read as one."""
+    if type(value) is not dict:
+        return value
+    # `params.items` is a dict's method, whatever fields it has, and a method may show all of them.
+    if any(name not in value or hasattr(value, name) for name in fields):
+        return value
+    return {name: value[name] for name in sorted(fields)}
+
+
+def _mentions(tree: nodes.Template, name: str) -> list[nodes.Name]:
+    """Where a name stands; a loop's variable may be called so, too."""
+    return [mention for mention in tree.find_all(nodes.Name) if mention.name == name]
+
+
+def _literal_fields(tree: nodes.Template, name: str) -> tuple[dict[str, int], int]:
+    """The fields of what a name stands for that are named literally, with their first line, and how often any is."""
+    named: dict[str, int] = {}
+    literal = 0
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        field = _literal_field(node, name)
+        if field is not None:
+            named.setdefault(field, node.lineno)
+            literal += 1
+    return named, literal
+
+
+def _literal_field(node: nodes.Expr, name: str) -> str | None:
     if not isinstance(node, nodes.Getattr | nodes.Getitem):
         return None
-    if not isinstance(node.node, nodes.Name) or node.node.name != RECORD:
+    if not isinstance(node.node, nodes.Name) or node.node.name != name:
         return None
     if isinstance(node, nodes.Getattr):
         return node.attr

@@ -15,6 +15,7 @@ from runware_provider.engine.templates.names import (
     check_columns,
     check_variables,
     named_columns,
+    named_variables,
     spelled,
     syntax_refused,
 )
@@ -52,7 +53,8 @@ class Prompt:
     """A compiled template.
 
     `columns` are the columns that the template names, in its order; all columns where that cannot be known
-    before rendering, as with `record[name]`, a loop over `record`, or `record` handed on as a whole.
+    before rendering, as with `record[name]`, a loop over `record`, or `record` handed on as a whole. `variables` are
+    those of the given ones that the text can depend on (`names.named_variables`).
 
     Args:
         template: the template's text.
@@ -77,6 +79,7 @@ class Prompt:
             check_variables(tree, variables)
             named, self._whole = named_columns(tree)
             check_columns(named, columns)
+            self.variables = named_variables(tree, variables)
             self._template = SANDBOX.from_string(tree, globals=dict(variables))
         # Jinja chains the sandbox's globals and the template's, and goes through the chain for each prompt.
         self._template.globals = dict(self._template.globals)
