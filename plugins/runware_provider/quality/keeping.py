@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from runware_provider.engine.storage.stores import Storage, Stores
+    from runware_provider.quality.expected import FieldHits
     from runware_provider.quality.published import Place
     from runware_provider.quality.report_document import Room
     from runware_provider.quality.spec import Report
 
 TRIES = 10
+FIELDS_TOLD = 8
+"""Fields whose hits a task returns: few enough for XCom, and all others are right at least as often."""
 FOLDER = "reports"
 REPORT = "report"
 """The name of every publish's report, so that none outlives the rows that it is about."""
@@ -111,11 +115,12 @@ def report_on(
     partition: Mapping[str, str] | None,
     state: str | None,
     stores: Stores,
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """Look at what was just published, and keep the report.
 
     Returns:
-        The paths, `html` and `markdown`.
+        The paths, `html` and `markdown`; with expected values also `hits`, of the fields that are most often wrong, the
+        worst first, a dict with `hits` and `of`.
 
     Raises:
         EngineError: there is no report; the dataset stands all the same.
@@ -126,4 +131,13 @@ def report_on(
         expected_table(wish.expected, stores, field="report.expected") if wish.expected is not None else None
     )
     findings = look_at(place, expected=expected, key=wish.key, tolerance=wish.tolerance)
-    return keep(place, REPORT, partial(report_document, findings))
+    kept: dict[str, Any] = {**keep(place, REPORT, partial(report_document, findings))}
+    if findings.hits is not None:
+        worst = heapq.nsmallest(FIELDS_TOLD, findings.hits.fields, key=_rate)
+        kept["hits"] = {field.path: {"hits": field.hits, "of": field.of} for field in worst}
+    return kept
+
+
+def _rate(field: FieldHits) -> float:
+    """How often it is right; always, where there was nothing to compare."""
+    return field.hits / field.of if field.of else 1.0
