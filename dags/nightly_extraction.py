@@ -8,7 +8,7 @@ has no logical date, and no `ds`.
 - The event comes from the task that delivers the messages (`outlets=[Asset("support_messages")]`), from Airflow's page of
   the asset ("Create asset event"), or through its API.
 - By hand: trigger it with a `day`. The form has what one run may want otherwise; what is left empty is as usual.
-- `airflow dags test nightly_extraction --conf '{"day": "2026-01-02"}'` runs one day, without a scheduler.
+- `airflow dags test nightly_extraction 2026-01-02` runs one day, without a scheduler.
 
 What you change: the folder of a day, the prompt, `schemas/ticket.json`, and what the form offers.
 
@@ -27,7 +27,7 @@ from runware_provider.operators import TextInferenceOperator
 
 PROJECT = Path(__file__).resolve().parents[1]
 OUTPUT = os.environ.get("RUNWARE_OUTPUT", f"{PROJECT}/.demo/output")
-DAY = "{{ partition_key or params.day }}"
+DAY = "{{ partition_key or params.day or ds }}"  # an event's day; the form's; that of `airflow dags test`
 
 FORM = {
     "day": Param(

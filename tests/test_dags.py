@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jinja2
@@ -17,7 +18,15 @@ from jinja2 import meta
 PROJECT = Path(__file__).resolve().parents[1]
 DAGS = PROJECT / "dags"
 INCLUDE = PROJECT / "include"
-EXAMPLES = {"extract_invoices", "classify_text", "call_a_tool", "sharded_extraction"}
+EXAMPLES = {
+    "extract_invoices",
+    "classify_text",
+    "call_a_tool",
+    "sharded_extraction",
+    "backfill_history",
+    "nightly_extraction",
+    "gate_on_quality",
+}
 
 PARSE = """
 import builtins, json, runpy, sys
@@ -168,19 +177,84 @@ def test_the_invoice_model_takes_every_expected_document(bag):
         assert read.total == (None if row["total"] is None else float(row["total"]))
 
 
-def test_a_classified_day_is_the_runs_own_unless_a_parameter_says_otherwise(bag):
-    task = bag.dags["classify_text"].task_dict["classify_text"]
+NO_DATE = {"partition_key": None, "params": {"day": None}}
+"""What a run has that nobody gave a day: neither a partition nor a logical date."""
+DAYS = {
+    "classify_text": [{"ds": "2026-01-02"}, {"ds": "2026-01-01", "params": {"day": "2026-01-02"}}],
+    "backfill_history": [{"ds": "2026-01-02"}, {"partition_key": "2026-01-02"}],
+    "nightly_extraction": [
+        {"ds": "2026-01-02"},
+        {"partition_key": "2026-01-02"},
+        {"ds": "2026-01-01", "params": {"day": "2026-01-02"}},
+    ],
+}
+"""What says which day a run is about."""
 
-    def rendered(**context):
+
+@pytest.mark.parametrize("dag_id", DAYS)
+def test_the_day_of_a_run_is_its_source_and_its_partition_and_without_one_it_fails(bag, dag_id):
+    (task,) = bag.dags[dag_id].tasks
+
+    def rendered(context):
         source, partition = (task.render_template(value, context) for value in (task.source, task.partition))
         assert source == f"{INCLUDE}/texts/ds={partition['ds']}"
         return partition["ds"]
 
-    assert rendered(ds="2026-01-02", params={"day": None}) == "2026-01-02"
-    assert rendered(ds="2026-01-02", params={"day": "2026-01-04"}) == "2026-01-04"
-    assert rendered(params={"day": "2026-01-04"}) == "2026-01-04"
+    for told in DAYS[dag_id]:
+        assert rendered(NO_DATE | told) == "2026-01-02"
     with pytest.raises(jinja2.UndefinedError, match="'ds' is undefined"):
-        rendered(params={"day": None})
+        rendered(dict(NO_DATE))
+
+
+def test_a_day_of_the_history_is_a_partition_that_can_be_backfilled(bag):
+    from airflow.serialization.serialized_objects import DagSerialization  # noqa: PLC0415 - see `bag`
+
+    stored = DagSerialization.serialize_dag(bag.dags["backfill_history"])
+    timetable = DagSerialization.deserialize_dag(stored).timetable
+    assert timetable.periodic
+    first, last = (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 30))
+    days = timetable.iter_partition_dagrun_infos(earliest=first, latest=last)
+    assert [day.partition_key for day in days] == [f"2026-01-{day:02}" for day in range(1, 31)]
+
+
+def test_every_wish_of_the_form_is_explained_and_goes_into_the_task(bag):
+    dag = bag.dags["nightly_extraction"]
+    (task,) = dag.tasks
+    for name in dag.params:
+        param = dag.params.get_param(name)
+        assert param.schema["title"]
+        assert param.description
+    wanted = {
+        "day": "2026-01-03",
+        "limit": 5,
+        "model": "some:model",
+        "budget": 0.5,
+        "retry_failed": True,
+        "refresh": False,
+    }
+    assert set(dag.params) == set(wanted)
+    arguments = {name: getattr(task, name) for name in task.template_fields}
+    rendered = task.render_template(arguments, NO_DATE | {"params": wanted})
+    assert rendered["partition"] == {"ds": "2026-01-03"}
+    assert (rendered["limit"], rendered["model"], rendered["budget"]) == ("5", "some:model", {"usd": "0.5"})
+    assert (rendered["retry_failed"], rendered["refresh"]) == ("True", "False")
+
+
+GOOD, POOR = {"total": {"hits": 9, "of": 10}}, {"due_date": {"hits": 7, "of": 10}}
+
+
+@pytest.mark.parametrize(
+    ("told", "next_task"),
+    [
+        ({"report": {"hits": GOOD}}, "load"),
+        ({"report": {"hits": POOR | GOOD}}, "tell_somebody"),
+        ({"report": {"html": "report.html"}}, "tell_somebody"),
+        ({}, "tell_somebody"),
+    ],
+)
+def test_the_gate_is_open_only_where_every_field_is_known_to_be_right_often_enough(bag, told, next_task):
+    gate = bag.dags["gate_on_quality"].task_dict["good_enough"]
+    assert gate.python_callable(told, "0.9") == next_task
 
 
 def test_the_sharded_example_is_cut_into_several_shards_and_published_once(bag):
@@ -192,7 +266,9 @@ def test_the_sharded_example_is_cut_into_several_shards_and_published_once(bag):
     assert [len(task.outlets) for task in (split, infer, publish)] == [0, 0, 1]
 
 
-@pytest.mark.parametrize("dag_id", ["extract_invoices", "call_a_tool", "sharded_extraction"])
+@pytest.mark.parametrize(
+    "dag_id", ["extract_invoices", "call_a_tool", "sharded_extraction", "nightly_extraction"]
+)
 def test_a_limit_is_a_number_or_nothing(bag, dag_id):
     task = bag.dags[dag_id].tasks[0]
     assert task.render_template(task.limit, {"params": {"limit": 5}}) == "5"
@@ -208,4 +284,4 @@ def test_the_output_goes_where_the_environment_says(environment):
         check=True,
         env=environment | {"RUNWARE_OUTPUT": "s3://lake/demo"},
     )
-    assert shown.stdout.splitlines()[-4:] == ["s3://lake/demo"] * 4
+    assert shown.stdout.splitlines()[-len(EXAMPLES) :] == ["s3://lake/demo"] * len(EXAMPLES)
