@@ -16,7 +16,7 @@ from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filters import normal_form
 from runware_provider.engine.spec import DEFAULT_MODEL, Spec
 from runware_provider.engine.templates.prompt import check_syntax as check_prompt
-from runware_provider.given_objects import RENDERED, TEXT_FIELDS, as_rendered, known_now
+from runware_provider.given_objects import RENDERED, TEXT_FIELDS, as_rendered, known_now, rendered_budget
 from runware_provider.hook import DEFAULT_CONN_ID
 from runware_provider.import_checks import refuse_earlier_names, refuse_stored_texts, refuse_stray_templates
 from runware_provider.mapped_arguments import AskingPartial
@@ -170,8 +170,11 @@ class AskingTask(BaseOperator):
         """
         folders = lookup.folders_of(self.get_dag() or context["dag"])
         run = self.run_name(context)
+        given = self._of_the_spec()
+        # One that is written without any bound was refused when the DAG was imported.
+        given["budget"] = rendered_budget(given.get("budget"))
         return Spec(
-            **self._of_the_spec(),
+            **given,
             prompt=_text("prompt", self.prompt, lookup.PROMPT_ENDINGS, folders),
             system_prompt=_text("system_prompt", self.system_prompt, lookup.SYSTEM_PROMPT_ENDINGS, folders),
             output_type=self._schema(folders),

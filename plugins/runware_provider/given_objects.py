@@ -52,6 +52,18 @@ def as_rendered(argument: str, value: Any) -> Any:
     return value
 
 
+def rendered_budget(value: Any) -> Any:
+    """A rendered budget without the bounds that a template left empty, as a trigger form may; None where it has none left."""
+    if not isinstance(value, dict):
+        return value
+    bounds = {name: bound for name, bound in value.items() if not (name in _STAND_INS and _is_nothing(bound))}
+    return bounds if any(name in bounds for name in _STAND_INS) else None
+
+
+def _is_nothing(rendered: object) -> bool:
+    return rendered is None or str(rendered).strip().lower() in {"", "none"}
+
+
 def known_now(argument: str, value: Mapping[str, Any]) -> ValueObject:
     """An argument of `RENDERED` as far as no rendering changes it.
 

@@ -118,6 +118,22 @@ def test_in_a_dict_a_template_may_stand_for_a_number(run_task: Any) -> None:
     assert (spec.failures, spec.memory) == (Failures(most=0.25), Memory())
 
 
+@pytest.mark.parametrize(
+    ("params", "budget"),
+    [
+        ({"usd": None, "tokens": None}, None),
+        ({"usd": "", "tokens": None}, None),
+        ({"usd": None, "tokens": 500}, Budget(tokens=500, when_short="partial")),
+    ],
+)
+def test_a_bound_that_a_form_leaves_empty_is_none(
+    run_task: Any, params: dict[str, Any], budget: Budget | None
+) -> None:
+    bounds = {name: f"{{{{ params.{name} }}}}" for name in params}
+    dag = a_dag(params, budget={**bounds, "when_short": "partial"})
+    assert told(run_task, dag).budget == budget
+
+
 def test_a_result_of_another_task_may_be_a_field(run_task: Any) -> None:
     with DAG("dag", schedule=None) as dag:
 
