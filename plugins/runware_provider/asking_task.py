@@ -51,8 +51,16 @@ if TYPE_CHECKING:
     )
     from runware_provider.quality.spec import Report
 
-RUN_VARIABLES: Final = ("params", "ds", "logical_date", "data_interval_start", "data_interval_end", "run_id")
-"""What the context lends the prompt. All but `params` and `run_id` are absent without a logical date."""
+RUN_VARIABLES: Final = (
+    "params",
+    "ds",
+    "logical_date",
+    "data_interval_start",
+    "data_interval_end",
+    "partition_key",
+    "run_id",
+)
+"""What the context lends the prompt. Dates are absent without a logical date, `partition_key` in a run of no partition."""
 
 _STAND_INS: Final[dict[str, Any]] = {"source": "later", "destination": "later", "model": "some:model"}
 """Valid values for what a template renders later, while the rest is checked."""

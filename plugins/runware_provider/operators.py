@@ -37,8 +37,9 @@ class TextInferenceOperator(DeferringTask):
         destination: the output dataset's root.
         prompt: a Jinja template, rendered once per record: `{{ record.<column> }}`, and beside it `params`,
             `run_id`, `dag_id` and, if the run has a logical date, `ds`, `logical_date`,
-            `data_interval_start`, `data_interval_end`. One line that ends in `.j2` is a file, looked up
-            beside the DAG, then in its `template_searchpath`. Airflow does not render it.
+            `data_interval_start`, `data_interval_end`; in a run of a partition, `partition_key`. One line that
+            ends in `.j2` is a file, looked up beside the DAG, then in its `template_searchpath`. Airflow does not
+            render it.
         output_type: a pydantic model; a JSON Schema (a dict, or a file that ends in `.json`, found as above);
             labels, one of which is the answer (a list of texts, a `Literal`, an Enum); or nothing for text.
         model: the API's name of the model.

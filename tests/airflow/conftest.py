@@ -66,6 +66,7 @@ class ExecutionApi:
     logical_date: datetime | None = LOGICAL_DATE
     conf: dict[str, Any] = field(default_factory=dict)
     run_id: str = "run-1"
+    partition_key: str | None = None
     retries_left: bool = True
     xcoms: list[Any] = field(default_factory=list)
     states: list[dict[str, Any]] = field(default_factory=list)
@@ -119,7 +120,7 @@ class ExecutionApi:
                 "state": "running",
                 "conf": self.conf,
                 "consumed_asset_events": [],
-                "partition_key": None,
+                "partition_key": self.partition_key,
             },
             "max_tries": 3,
             "next_method": method,

@@ -195,6 +195,13 @@ def test_the_prompt_gets_the_variables_of_the_run(run_task: Any) -> None:
     assert variables["data_interval_end"] - variables["logical_date"] == timedelta(days=1)
 
 
+def test_a_run_of_a_partition_lends_its_key(run_task: Any, api: Any) -> None:
+    api.logical_date, api.partition_key = None, "de"
+    assert run_task(a_dag(partition={"country": "{{ partition_key }}"}), "ask").state == "success"
+    (spec,) = Told.specs
+    assert (spec.partition, spec.variables["partition_key"]) == ({"country": "de"}, "de")
+
+
 def test_a_run_without_logical_date_lends_no_dates(run_task: Any, api: Any) -> None:
     api.logical_date = None
     assert run_task(a_dag(), "ask").state == "success"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from runware_provider.engine.job.still_published import MADE_OF
 from runware_provider.engine.memory.forgetting import forget
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
+from tests.spoiled import spoil_the_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,15 +135,6 @@ async def run_of(
     return await run_job(place.spec(**changes), place.endpoint, report=report, preview=preview)
 
 
-def spoil_the_rows(place: Any) -> None:
-    """Make the source unreadable behind its footer, and let it look as it was."""
-    file = source_file(place)
-    status, data = file.stat(), bytearray(file.read_bytes())
-    data[4:100] = bytes(96)
-    file.write_bytes(data)
-    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
 def source_file(place: Any) -> Path:
     (file,) = place.source.glob("*.parquet")
     return file  # type: ignore[no-any-return]
@@ -160,7 +151,7 @@ async def test_a_run_with_nothing_to_do_does_not_go_through_the_rows(place: Any)
     failed, told = place.root / "failed", []
     first = await place.run(failures={"dataset": str(failed)}, run="one")
     before = files(place.destination), files(failed)
-    spoil_the_rows(place)
+    spoil_the_rows(source_file(place))
     for run, paid in (("two", (0, 0)), ("one", (first["paid_inferences"], first["paid_usd"]))):
         again = await run_of(place, failures={"dataset": str(failed)}, run=run, report=told.append)
         assert again["unchanged"] is True
@@ -203,7 +194,7 @@ async def test_what_may_have_changed_is_gone_through(place: Any, harm: Callable[
     assert len(list((place.root / "failed").glob("*.parquet"))) == 1
     assert len(list(place.destination.glob("*.parquet"))) == 1
     # Gone through again, it can be told without that once more.
-    spoil_the_rows(place)
+    spoil_the_rows(source_file(place))
     assert (await place.run(**wanted))["unchanged"] is True
 
 
@@ -228,7 +219,7 @@ CHANGES: list[dict[str, Any]] = [
 async def test_a_run_that_wishes_something_else_reads_the_source(place: Any, change: dict[str, Any]) -> None:
     place.fill(WITH_FAILURES)
     await place.run()
-    spoil_the_rows(place)
+    spoil_the_rows(source_file(place))
     with pytest.raises(BadInput, match=r"source"):
         await place.run(**change)
 
@@ -237,7 +228,7 @@ async def test_what_was_forgotten_is_gone_through(place: Any) -> None:
     place.fill(WITH_FAILURES)
     await place.run()
     assert forget(LocalStorage(), str(place.state), containing=["3.5"])["forgotten"] == 1
-    spoil_the_rows(place)
+    spoil_the_rows(source_file(place))
     with pytest.raises(BadInput, match=r"source"):
         await place.run()
 
@@ -246,7 +237,7 @@ async def test_what_another_wish_left_in_the_ledger_is_gone_through(place: Any) 
     place.fill(WITH_FAILURES)
     await place.run()
     await run_of(place, preview=2, prompt="Sum?\n{{ record.body }}")
-    spoil_the_rows(place)
+    spoil_the_rows(source_file(place))
     with pytest.raises(BadInput, match=r"source"):
         await place.run()
 
@@ -295,7 +286,7 @@ def of_a_run(run: str, **changes: Any) -> dict[str, Any]:
 async def test_what_a_run_has_that_its_prompt_does_not_name_changes_nothing(place: Any) -> None:
     place.fill(WITH_FAILURES)
     await place.run(**of_a_run("one"))
-    spoil_the_rows(place)
+    spoil_the_rows(source_file(place))
     again = await place.run(
         **of_a_run("two", budget=2, logical_date=datetime(2026, 1, 3, tzinfo=UTC), dag_id="b")
     )

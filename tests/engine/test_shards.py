@@ -24,7 +24,8 @@ from runware_provider.engine.job.splitting import split_shards
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
 from tests.engine.conftest import body_of
-from tests.engine.test_nothing_changed import spoil_the_rows
+from tests.engine.test_nothing_changed import source_file
+from tests.spoiled import spoil_the_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +122,7 @@ async def test_another_run_of_the_same_work_finds_all_shards_done_and_reads_no_r
     place.fill(RECORDS)
     first = await all_three(place, run="one", variables={"run_id": "one", "ds": "2026-01-02"})
     requests = place.server.bill_summary()["requests"]
-    spoil_the_rows(place)
+    spoil_the_rows(source_file(place))
     again = await all_three(place, run="two", variables={"run_id": "two", "ds": "2026-01-03"})
     assert (again["unchanged"], again["publish_id"]) == (True, first["publish_id"])
     assert again["paid_inferences"] == 0

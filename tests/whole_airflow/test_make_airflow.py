@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.real_airflow import PATIENCE_S, Api, complaints
+from tests.test_dags import EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +50,7 @@ def test_airflow_starts_runs_the_example_without_a_complaint_and_leaves_nothing(
         assert api("importErrors")["total_entries"] == 0
         assert [plugin["name"] for plugin in api("plugins")["plugins"]] == ["runware"]
         names = {dag["dag_id"] for dag in api("dags")["dags"]}
-        assert names == {"extract_invoices", "classify_text", "call_a_tool", "sharded_extraction"}
+        assert names == EXAMPLES
         api("dags/extract_invoices", "PATCH", {"is_paused": False})
         run = api.trigger("extract_invoices", limit=12)
         state, deadline = "queued", time.monotonic() + PATIENCE_S
