@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 from airflow.sdk import DAG, Param, task
 
@@ -29,12 +30,12 @@ OUTPUT = os.environ.get("RUNWARE_OUTPUT", f"{PROJECT}/.demo/output")
 log = logging.getLogger(__name__)
 
 
-def hits(told: dict) -> dict:
+def hits(told: Any) -> dict[str, Any]:
     """How often each field is as expected, the worst fields first; empty where there is no report."""
-    return told.get("report", {}).get("hits", {})
+    return dict(told.get("report", {}).get("hits", {}))
 
 
-def poor(told: dict, least: float) -> dict:
+def poor(told: Any, least: Any) -> dict[str, Any]:
     """The fields that are wrong too often."""
     return {name: right for name, right in hits(told).items() if right["hits"] < float(least) * right["of"]}
 
@@ -70,17 +71,17 @@ with DAG(
     )
 
     @task.branch
-    def good_enough(told: dict, least: float) -> str:
+    def good_enough(told: Any, least: Any) -> str:
         """Load it, unless a field is wrong too often, or nobody knows how often."""
         return "load" if hits(told) and not poor(told, least) else "tell_somebody"
 
     @task
-    def load(told: dict) -> None:
+    def load(told: Any) -> None:
         """Where the table goes from here."""
         log.info("%s: %s rows to be loaded", told["destination"], told["outcomes"]["succeeded"])
 
     @task
-    def tell_somebody(told: dict, least: float) -> None:
+    def tell_somebody(told: Any, least: Any) -> None:
         """Say what is wrong, and where to look."""
         if not hits(told):
             log.warning("Not loaded: nobody knows how right it is. The log of the task `read` says why.")
