@@ -3,15 +3,18 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from runware_provider.engine.errors import BadInput, PublishConflict
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.engine.storage.stores import Stores
-from runware_provider.quality.keeping import expected_table, keep
+from runware_provider.quality.keeping import FIELDS_TOLD, expected_table, keep, report_on
 from runware_provider.quality.page import page_of
 from runware_provider.quality.published import Place
 from runware_provider.quality.report_document import BRIEF, WHOLE, report_document
+from runware_provider.quality.spec import Report
 
 
 class Contested(LocalStorage):
@@ -51,3 +54,25 @@ def test_expected_values_that_cannot_be_read_are_bad_input(tmp_path):
     for name, said in (("none.parquet", "no file"), ("right.csv", "no Parquet")):
         with pytest.raises(BadInput, match=said):
             expected_table(str(tmp_path / name), Stores(), field="--expected")
+
+
+def test_a_run_tells_the_hits_of_the_fields_that_are_wrong_most_often_the_worst_first(lake, tmp_path):
+    names = [f"f{number:02}" for number in range(FIELDS_TOLD + 4)]
+    wrong = dict.fromkeys(names, 0) | {"f11": 3, "f05": 2, "f00": 1}
+    rows = [{name: 0.0 if row < wrong[name] else 1.0 for name in names} for row in range(4)]
+    lake.put(
+        [lake.row(key, row) for key, row in enumerate(rows)],
+        result_type=pa.struct(dict.fromkeys(names, pa.float64())),
+    )
+    right = pa.table({"key": range(4)} | {name: [1.0] * 4 for name in names})
+    pq.write_table(right, tmp_path / "right.parquet")
+    wish = Report(expected=str(tmp_path / "right.parquet"), key="key")
+    told = report_on(wish, lake.folder(), None, None, Stores())
+    assert list(told["hits"].items())[:4] == [
+        ("f11", {"hits": 1, "of": 4}),
+        ("f05", {"hits": 2, "of": 4}),
+        ("f00", {"hits": 3, "of": 4}),
+        ("f01", {"hits": 4, "of": 4}),
+    ]
+    assert len(told["hits"]) == FIELDS_TOLD
+    assert "hits" not in report_on(Report(), lake.folder(), None, None, Stores())
