@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import BaseModel
 
 from runware_provider.engine.errors import BadInput, NothingToDo, Overtaken, TooManyFailed, how_far
 from runware_provider.engine.job.current_split import LEAVE, WhyUnwanted
@@ -127,6 +128,32 @@ async def test_another_run_of_the_same_work_finds_all_shards_done_and_reads_no_r
     assert (again["unchanged"], again["publish_id"]) == (True, first["publish_id"])
     assert again["paid_inferences"] == 0
     assert place.server.bill_summary()["requests"] == requests
+
+
+class Total(BaseModel):
+    total: float | None
+
+
+def rewrite_the_source(place: Any) -> None:
+    file = source_file(place)
+    file.write_bytes(file.read_bytes())
+
+
+@pytest.mark.parametrize("change", [{"output_type": Total}, {"memory": {"retention_days": 1}}, None])
+async def test_rows_that_may_have_become_others_are_gone_through_by_the_next_run(
+    new_place: Callable[..., Any], change: dict[str, Any] | None
+) -> None:
+    place = new_place()
+    place.fill(RECORDS)
+    changes = change or {}
+    await all_three(place, run="one", **changes)
+    if change is None:
+        rewrite_the_source(place)
+    spoil_the_rows(source_file(place))
+    if change is not None:
+        await all_three(place, run="one", **changes)  # cleared: it is the same run
+    with pytest.raises(BadInput, match="source"):
+        await all_three(place, run="two", **changes)
 
 
 async def test_runs_of_the_same_work_at_once_share_the_shards(new_place: Callable[..., Any]) -> None:

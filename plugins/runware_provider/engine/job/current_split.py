@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from runware_provider.engine.errors import BadInput, Overtaken, SplitOutdated
 from runware_provider.engine.job.cutting import split_id
 from runware_provider.engine.job.request_digests import digest_of
+from runware_provider.engine.job.same_rows import digest_for_shards
 from runware_provider.engine.job.shard_done import read_done
 from runware_provider.engine.job.split_record import ShardsWish, Split, present_split
 from runware_provider.engine.memory.state_folder import generation_of, wish_of
@@ -26,7 +27,7 @@ def wish_for(prepared: Prepared, at: str) -> ShardsWish:
     spec = prepared.spec
     wish = wish_of(spec.refresh, spec.retry_failed)
     generation = generation_of(prepared.storage, prepared.place_state, wish, at)
-    return ShardsWish(prepared.digests, prepared.rows_digest, generation)
+    return ShardsWish(prepared.digests, prepared.rows_digest, generation, digest_for_shards(prepared))
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ class ShardsWish:
     """What hashes of the choice of records, of how rows are written, and of how often is tried."""
     generation: int
     """In which new questions are asked."""
+    beside: str = ""
+    """What hashes of all else that the rows follow from (`same_rows`), as the split found it."""
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,11 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
-from runware_provider import __version__
 from runware_provider.engine.dataset.publish import restate, stands
 from runware_provider.engine.dataset.published_manifest import read_manifest, shows_forgotten
-from runware_provider.engine.dataset.schema_text import schema_text
-from runware_provider.engine.job.cutting import split_id
 from runware_provider.engine.job.prepare import failures_state
 from runware_provider.engine.job.progress import Progress
-from runware_provider.engine.job.request_digests import shows_itself
+from runware_provider.engine.job.same_rows import what_rows_follow_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,33 +37,11 @@ def made_of(prepared: Prepared, generation: int, newest_segment: int) -> str | N
     Returns:
         None where the rows may become others although all of this stays as it is.
     """
-    spec, files = prepared.spec, prepared.dataset.files
-    # A model's validators are the user's own code, of which nobody knows whether it is what it was.
-    if isinstance(spec.output_type, type) and issubclass(spec.output_type, BaseModel):
+    told = what_rows_follow_from(prepared)
+    # What other ledgers of the place know has to be looked for in each run.
+    if told is None or prepared.handed_over is not None:
         return None
-    # Answers that are too old have to be looked for in each run, and so has what other ledgers of the place know.
-    if spec.memory.retention_days is not None or prepared.handed_over is not None:
-        return None
-    # What the budget did not reach for, a further question about an answer say, the next run may ask.
-    if spec.budget is not None and spec.budget.when_short == "partial":
-        return None
-    # What an object of the user's own holds may not be what it hashes to.
-    if not shows_itself(prepared.prompt.variables):
-        return None
-    # Nobody knows whether such a file still is what it was.
-    if not all(file.stamp for file in files):
-        return None
-    told = [
-        __version__,
-        split_id(files, [prepared.ranges]),
-        [file.stamp for file in files],
-        prepared.digests,
-        prepared.rows_digest,
-        schema_text(prepared.output_schema),
-        repr((spec.failures.most, spec.publish.on_empty, spec.partition)),
-        generation,
-        newest_segment,
-    ]
+    told += [generation, newest_segment]
     return hashlib.blake2b(json.dumps(told).encode(), digest_size=16).hexdigest()
 
 
