@@ -35,7 +35,7 @@ FORM = {
         type=["null", "string"],
         format="date",
         title="Day",
-        description="Whose messages. A run that an event started takes the day of the event.",
+        description="Whose messages. A run that an event starts has its day from there.",
     ),
     "limit": Param(
         None,
@@ -48,7 +48,6 @@ FORM = {
         "deepseek-v4-pro",
         type="string",
         minLength=1,
-        examples=["deepseek-v4-pro"],
         title="Model",
         description="Another model asks every message anew, and pays for it.",
     ),
