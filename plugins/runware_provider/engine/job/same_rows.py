@@ -1,4 +1,4 @@
-"""What the rows of a job follow from, beside what its ledger has: the same, and they are the same. Pure."""
+"""What the rows of a job follow from, beside what its ledger has: the same, and they are the same."""
 
 from __future__ import annotations
 
