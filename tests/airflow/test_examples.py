@@ -39,7 +39,7 @@ RUNS = [
     ("history", "backfill_history", {}),
     ("history again", "backfill_history", {}),
     ("tickets", "nightly_extraction", {"day": "2026-01-03", "limit": 4, "budget": 0.5}),
-    ("all tickets", "nightly_extraction", {"day": "2026-01-03", "budget": None}),
+    ("all tickets", "nightly_extraction", {"day": "2026-01-03", "limit": None, "budget": None}),
     ("gate open", "gate_on_quality", {"least": 0.9}),
     ("gate closed", "gate_on_quality", {"least": 0.999}),
 ]
