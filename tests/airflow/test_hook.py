@@ -161,7 +161,7 @@ def test_a_bound_may_be_a_number_as_a_text() -> None:
     assert a_hook(password=KEY, extra='{"requests": "3"}').within_bounds(a_spec()).limits.requests == 3
 
 
-@pytest.mark.parametrize("value", ['"many"', "0", "65", "[1]"])
+@pytest.mark.parametrize("value", ['"many"', "0", "4001", "[1]"])
 def test_a_bound_that_is_none_is_refused_by_its_name_also_by_the_connection_test(value: str) -> None:
     hook = a_hook(password=KEY, extra=f'{{"requests": {value}}}')
     with pytest.raises(BadInput, match=r"connection 'runware_default', field requests: "):

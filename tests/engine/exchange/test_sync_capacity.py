@@ -49,7 +49,7 @@ def test_a_bound_on_requests_is_kept_and_more_tasks_share_one() -> None:
     run(bounded, 600, requests=10)
     assert bounded.most_at_once <= 10
     assert max(bounded.requests) == SYNC_TASKS_PER_REQUEST
-    assert busy(bounded, 64, 5.0) >= 0.9
+    assert busy(bounded, 64, 5.0) >= 0.85
 
 
 @pytest.mark.parametrize("differ", [False, True])

@@ -6,8 +6,6 @@ earned, by answers and by time, and one that is refused is paid for with what wa
 
 from __future__ import annotations
 
-import math
-
 EARNED_BY_ANSWER = 0.003
 """Of a probe: of a thousand tasks, so many are refused for want of room at most, in the long run."""
 EARNED_BY_COHORT = 0.3
@@ -25,8 +23,6 @@ class Ceiling:
         self.at: int | None = None
         """So many were under way when it was full; None while no refusal says so."""
         self._step = 1
-        self._tried = math.inf
-        """So many under way are all of the last probe."""
         self._earned = 1.0
         self._probing_from: int | None = None
         """The ceiling at the first of some probes that follow each other; None while none is made."""
@@ -51,17 +47,20 @@ class Ceiling:
             self._probing_from = self.at
         elif self.at >= MOST_AT_ONCE * self._probing_from:
             return None
-        self._tried = self.at + self._step
         return self.at + self._step
 
-    def accepted(self, under_way: int) -> bool:
-        """Whether more than the ceiling was accepted, which lifts it; after all of a probe, the next one is twice as large."""
+    def accepted(self, under_way: int, *, more_come: bool = False) -> bool:
+        """Whether more than the ceiling was accepted, which lifts it; the next probe is twice as large.
+
+        Args:
+            under_way: with what was accepted.
+            more_come: whether others of the same moment follow, which are no probe of their own.
+        """
         if self.at is None or under_way <= self.at:
             return False
         self.at = under_way
-        if under_way >= self._tried:
+        if not more_come:
             self._step *= 2
-            self._tried = math.inf
         return True
 
     def refused(self, count: int, under_way: int) -> int:
@@ -72,6 +71,6 @@ class Ceiling:
             # What is refused below is not for the probe.
             if under_way <= self._probing_from:
                 self._probing_from = None
-        self._step, self._tried = 1, math.inf
+        self._step = 1
         self.at = max(1, under_way)
         return self.at

@@ -79,5 +79,9 @@ class Learning:
             self._pace.accepted(ended, self._arrived + ended, sent_at)
 
     def _count_as_accepted(self, sent_before: float) -> None:
-        for request in self._unrefused.accepted(sent_before):
-            self._pace.accepted(request.tasks, self._arrived, request.at)
+        requests = list(self._unrefused.accepted(sent_before))
+        arrived = self._arrived - sum(request.tasks for request in requests)
+        for request in requests:
+            arrived += request.tasks
+            is_last = request is requests[-1]
+            self._pace.accepted(request.tasks, arrived, request.at, more_come=not is_last)

@@ -148,11 +148,18 @@ class Pace:
 
     # what happens
 
-    def accepted(self, count: int, under_way: int, now: float) -> None:
-        """The API took so many; with them so many are under way."""
+    def accepted(self, count: int, under_way: int, now: float, *, more_come: bool = False) -> None:
+        """The API took so many; with them so many are under way.
+
+        Args:
+            count: of tasks that were accepted.
+            under_way: with them.
+            now: seconds, from any moment.
+            more_come: whether others that were accepted at the same moment follow.
+        """
         self._most_accepted = max(self._most_accepted, under_way)
         self._refused_at, self._shrinks = 0, 1.0
-        if self._ceiling.accepted(under_way):
+        if self._ceiling.accepted(under_way, more_come=more_come):
             # There was room for so many, whatever was refused before.
             self._window = max(self._window, float(min(under_way, self._most)))
             if self._steering is not None:
