@@ -36,8 +36,12 @@ def hits(told: Any) -> dict[str, Any]:
 
 
 def poor(told: Any, least: Any) -> dict[str, Any]:
-    """The fields that are wrong too often."""
-    return {name: right for name, right in hits(told).items() if right["hits"] < float(least) * right["of"]}
+    """The fields that are wrong too often, and those of which no document was compared: nobody knows how often they are."""
+    return {
+        name: right
+        for name, right in hits(told).items()
+        if right["of"] == 0 or right["hits"] < float(least) * right["of"]
+    }
 
 
 with DAG(

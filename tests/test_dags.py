@@ -249,6 +249,7 @@ GOOD, POOR = {"total": {"hits": 9, "of": 10}}, {"due_date": {"hits": 7, "of": 10
         ({"report": {"hits": GOOD}}, "load"),
         ({"report": {"hits": POOR | GOOD}}, "tell_somebody"),
         ({"report": {"html": "report.html"}}, "tell_somebody"),
+        ({"report": {"hits": GOOD | {"due_date": {"hits": 0, "of": 0}}}}, "tell_somebody"),
         ({}, "tell_somebody"),
     ],
 )

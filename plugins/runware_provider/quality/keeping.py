@@ -137,5 +137,5 @@ def report_on(
 
 
 def _rate(field: FieldHits) -> float:
-    """How often it is right; always, where there was nothing to compare."""
-    return field.hits / field.of if field.of else 1.0
+    """How often it is right; below all others where nothing was compared, since nobody knows."""
+    return field.hits / field.of if field.of else -1.0

@@ -131,16 +131,15 @@ class LookingAhead:
         reason = account.exceeds(account.estimate(tokens, inferences))
         if reason is None or budget.when_short == "partial":
             return account
-        # Nothing new would be sent. What was sent is paid for, and its answers are collected; only what got lost may be
-        # sent again, as far as the account reaches.
+        # Nothing new is to be paid for. The answers to what was sent are collected; what got lost on its way is sent again, and
+        # the account stops that where the budget is reached.
         if not counts.to_pay:
             return account
         # The first leg was not refused. This one goes on as a single process would: it stops where the budget is reached.
         if self.leg.goes_on:
             return account
-        # What was sent before is paid for whether or not more is sent now: collected first, refused then.
-        doubted = [attempt for attempt in ledger.unsettled("fresh") if attempt[0] in counts.doubted]
-        left = await self.leftovers.ask(doubted)
+        # What was sent before, by whichever run, is paid for whether or not more is sent now: collected first, refused then.
+        left = await self.leftovers.ask(ledger.unsettled())
         stopped = BudgetExhausted(f"{reason}; nothing was sent")
         stopped.manifest = self._manifest(stopped, counts, still_at_vendor=left)
         raise stopped
