@@ -305,6 +305,17 @@ def test_places_stay_texts_and_numbers_become_numbers_where_templates_render_nat
     )
 
 
+@pytest.mark.parametrize("native", [False, True], ids=["as text", "natively"])
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_texts_in_a_set_are_rendered_and_stay_texts(run_task: Any, kind: Any, *, native: bool) -> None:
+    dag = a_dag(
+        {"hour": "00", "other": "0x10"},
+        filters=[("a", "in", kind({"{{ params.hour }}", "{{ params.other }}"}))],
+    )
+    spec = told(run_task, natively(dag) if native else dag)
+    assert spec.filters == ((("a", "in", ("00", "0x10")),),)
+
+
 def test_a_mapped_tasks_texts_stay_texts_where_templates_render_natively(run_task: Any) -> None:
     with DAG("dag", schedule=None, render_template_as_native_obj=True) as dag:
         Told.partial(task_id="ask", prompt="{{ record.body }}", source="in", destination="out").expand(
