@@ -14,7 +14,7 @@ from runware_provider.engine.errors import BadInput
 from runware_provider.engine.settings import Settings
 from runware_provider.engine.value_object import is_template, shown
 from runware_provider.unstored import PRIVATE
-from runware_provider.values_of_a_run import Later, holds_template, is_result
+from runware_provider.values_of_a_run import holds_template, is_result
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -134,7 +134,7 @@ def _numbers(settings: Any) -> dict[str, Any]:
     Raises:
         BadInput: they are neither a `Settings` nor a dict.
     """
-    if settings is None or isinstance(settings, Later):
+    if settings is None:
         return {}
     if not isinstance(settings, Mapping | Settings):
         problem = f"{shown(settings)} does not fit"

@@ -78,7 +78,7 @@ def test_the_usual_arguments_come_first_and_each_is_a_field_of_the_spec() -> Non
         if name not in {"self", "kwargs"}
     }
     assert list(taken)[:5] == ["source", "destination", "prompt", "output_type", "model"]
-    of_airflow = {"report", "deferrable", "runware_conn_id", "retry_policy"}
+    of_airflow = {"report", "deferrable", "assets", "runware_conn_id", "retry_policy"}
     fields = {name: field for name, field in Spec.model_fields.items() if name not in {"run", "variables"}}
     assert list(taken) == [*fields, *(name for name in taken if name in of_airflow)]
     for name, field in fields.items():

@@ -313,9 +313,12 @@ def test_settings_that_are_none_fail_the_import_in_a_sentence(
 ) -> None:
     with DAG("dag", schedule=None), pytest.raises(BadInput, match=rf"^settings: {told}"):
         way(settings=settings)
-    with DAG("dag", schedule=None), TaskGroup("inner", default_args={"settings": settings}):
-        with pytest.raises(BadInput, match=rf"^settings: {told}"):
-            way()
+    with (
+        DAG("dag", schedule=None),
+        TaskGroup("inner", default_args={"settings": settings}),
+        pytest.raises(BadInput, match=rf"^settings: {told}"),
+    ):
+        way()
     stored_text = "it stands in the DAG's default_args" if isinstance(settings, str) else told
     with (
         DAG("dag", schedule=None, default_args={"settings": settings}),
