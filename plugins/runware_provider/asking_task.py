@@ -135,8 +135,7 @@ class AskingTask(BaseOperator):
         **kwargs: Any,
     ) -> None:
         refuse_earlier_names([*kwargs, *(kwargs.get("default_args") or {})], SPEC_ARGUMENTS)
-        texts = {"prompt": prompt, "system_prompt": system_prompt, "output_type": output_type}
-        refuse_stored_texts({**texts, "tools": tools, "settings": settings}, kwargs.get("dag"))
+        refuse_stored_texts(kwargs.get("dag"))
         super().__init__(retry_policy=retry_policy, **kwargs)
         self.source = as_text(source)
         self.destination = as_text(destination)
@@ -219,6 +218,9 @@ class AskingTask(BaseOperator):
         With `render_template_as_native_obj`, Airflow would make a number of it: 2026 of `2026`, and 0 of the hour `00`.
         """
         environment = jinja_env or self.get_template_env()
+        # Airflow renders what stands in a set, and leaves a frozen one as it is.
+        if isinstance(content, frozenset):
+            content = set(content)
         if not renders_objects(environment):
             return super().render_template(content, context, environment, seen_oids)
         dag = self.get_dag() or context["dag"]
@@ -234,7 +236,8 @@ class AskingTask(BaseOperator):
 
     def _texts(self) -> tuple[Any, ...]:
         """The texts among the templated arguments, and those that filters compare with."""
-        return self.source, self.destination, self.model, *compared_texts(self.filters)
+        places = self.source, self.destination
+        return *places, self.model, self.runware_conn_id, *compared_texts(self.filters)
 
     def _texts_in(self, argument: dict[str, Any]) -> set[str]:
         """The names of the texts in a dict, if it is one of the arguments that hold some."""

@@ -19,7 +19,7 @@ from runware_provider.engine.plain_text import with_article
 from runware_provider.engine.spec import Spec
 from runware_provider.given_objects import RENDERED, as_rendered
 from runware_provider.import_checks import refuse_earlier_names
-from runware_provider.mapped_arguments import check_inherited
+from runware_provider.mapped_arguments import check_inherited, check_own
 from runware_provider.mapped_tasks import PLACE
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.unstored import unstored
@@ -222,8 +222,9 @@ def _checked_mapped(decorator: Any, result: Any) -> Any:
     """The result of mapped tasks, whose operators Airflow makes only when they run.
 
     Raises:
-        BadInput: something in the `default_args` around them cannot work.
+        BadInput: an argument, or something in the `default_args` around them, cannot work.
     """
     task = result.operator
+    check_own(decorator.kwargs)
     check_inherited(decorator.kwargs, SPEC_ARGUMENTS, task.dag, task.task_group)
     return result

@@ -1,7 +1,8 @@
-"""Value objects among an operator's arguments: those that Airflow renders are kept as dicts, which it renders, stores and shows by itself.
+"""Arguments of an operator that are value objects, and that Airflow renders: they are kept as dicts.
 
-A frozen object could be rendered only by a method of its own that knows Airflow's templates, and the engine's objects know
-no Airflow. In a dict, a result of another task and a template in the place of a number are at home, too.
+Airflow renders, stores and shows a dict by itself. It could render one of the engine's objects only through a method that
+knows Airflow's templates, and the engine knows no Airflow. A dict also takes what such an object refuses: a template, or the
+result of another task, in the place of a number.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from runware_provider.connection_fields import bounds_of, endpoint_of, unread_fi
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.in_memory.answer import Answer, NoAnswer
 from runware_provider.engine.plain_text import wrapped
+from runware_provider.engine.seconds import check_timeout
 from runware_provider.job_thread import JobThread
 from runware_provider.offered_models import OfferedModel, offered
 
@@ -43,8 +44,6 @@ M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
 DEFAULT_CONN_ID: Final = "runware_default"
-TEST_TIMEOUT_S: Final = 10.0
-"""Seconds that the connection test may take: somebody is waiting for it in front of a form."""
 
 
 class Wish(TypedDict, total=False):
@@ -64,6 +63,8 @@ class Wish(TypedDict, total=False):
 
 
 _WORDS: Final = tuple(name for name in Wish.__annotations__ if name != "timeout_s")
+_TAKEN: Final = ("output_type", *_WORDS, "timeout_s")
+"""What a question takes beside its text."""
 
 
 class RunwareHook(BaseHook):
@@ -150,25 +151,34 @@ class RunwareHook(BaseHook):
         endpoint = endpoint_of(connection, self._named(), self._how_to_make_it())
         return await _ask(questions, spec, endpoint, timeout, asyncio.Event())
 
-    def balance(self) -> float:
+    def balance(self, *, timeout_s: float | None = None) -> float:
         """The credit of the account, in USD, as the vendor reports it now; asking costs nothing.
 
+        It waits for the answer; in an event loop, write `await asyncio.to_thread(hook.balance)`.
+
+        Args:
+            timeout_s: seconds that the API may take; 10 by default.
+
         Raises:
-            BadInput: there is no usable connection.
+            BadInput: there is no usable connection, or `timeout_s` is no number of seconds.
             JobStopped: the API does not take the key, or does not say.
         """
-        endpoint = self.get_endpoint()
-        return _in_a_thread(_with_client(endpoint, lambda client: client.balance()))
+        return _in_a_thread(_with_client(self.get_endpoint(), lambda client: client.balance(), timeout_s))
 
-    def models(self) -> list[OfferedModel]:
+    def models(self, *, timeout_s: float | None = None) -> list[OfferedModel]:
         """What the API lists now, each with its price and with what this product knows of it; asking costs nothing.
 
+        It waits for the answer; in an event loop, write `await asyncio.to_thread(hook.models)`.
+
+        Args:
+            timeout_s: seconds that the API may take; 10 by default.
+
         Raises:
-            BadInput: there is no usable connection.
+            BadInput: there is no usable connection, or `timeout_s` is no number of seconds.
             JobStopped: the API does not take the key, or does not say.
         """
-        endpoint = self.get_endpoint()
-        return offered(_in_a_thread(_with_client(endpoint, lambda client: client.models())))
+        listed = _in_a_thread(_with_client(self.get_endpoint(), lambda client: client.models(), timeout_s))
+        return offered(listed)
 
     # the connection
 
@@ -210,8 +220,6 @@ class RunwareHook(BaseHook):
             bounds_of(connection, "the connection")
             said = _in_a_thread(_with_client(endpoint, lambda client: client.check_key()))
             verdict, message = True, ". ".join(filter(None, (said, unread_fields(connection))))
-        except TimeoutError:
-            verdict, message = False, f"The API did not answer within {TEST_TIMEOUT_S:.0f} seconds."
         except Exception as error:  # noqa: BLE001 - the caller shows the sentence to a person
             verdict, message = False, str(error) or type(error).__name__
         return verdict, message.replace(key, "***") if key else message
@@ -226,12 +234,13 @@ class RunwareHook(BaseHook):
         """The id, which a template may have made.
 
         Raises:
-            BadInput: it came to nothing.
+            BadInput: it came to nothing, or to something that is no text.
         """
+        conn_id: object = self.runware_conn_id
         # A template writes None as a word.
-        if str(self.runware_conn_id).strip() in {"", "None"}:
+        if not isinstance(conn_id, str) or conn_id.strip() in {"", "None"}:
             raise BadInput(
-                "runware_conn_id", f"it is {self.runware_conn_id!r:.100}", "Give the id of a connection"
+                "runware_conn_id", f"it is {conn_id!r:.100}", "Give the id of a connection, a text"
             )
         return self.runware_conn_id
 
@@ -249,7 +258,7 @@ class RunwareHook(BaseHook):
 
         for name in wish:
             if name not in Wish.__annotations__:
-                raise BadInput(name, "a question has no such argument", f"It takes: {', '.join(_WORDS)}")
+                raise BadInput(name, "a question has no such argument", f"It takes: {', '.join(_TAKEN)}")
         words = {name: wish[name] for name in _WORDS if name in wish}
         spec = question_spec({"output_type": output_type, **words})
         return configuration.within_budget(self._bounded(spec, connection)), wish.get("timeout_s")
@@ -316,8 +325,14 @@ def _in_a_thread(asked: Coroutine[Any, Any, T]) -> T:
         return thread.submit(asyncio.run, asked).result()
 
 
-async def _with_client(endpoint: Endpoint, ask: Callable[[AccountClient], Awaitable[T]]) -> T:
+async def _with_client(
+    endpoint: Endpoint, ask: Callable[[AccountClient], Awaitable[T]], timeout_s: float | None = None
+) -> T:
+    """What a client answers; it bounds each of its requests, and says so where the time is over."""
     from runware_provider.engine.api.account_client import AccountClient  # noqa: PLC0415 - parsing needs no client
+    from runware_provider.engine.api.client import FREE_TIMEOUT_S  # noqa: PLC0415 - the same
 
-    async with AccountClient(endpoint) as client:
-        return await asyncio.wait_for(ask(client), TEST_TIMEOUT_S)
+    given = FREE_TIMEOUT_S if timeout_s is None else timeout_s
+    check_timeout(given)
+    async with AccountClient(endpoint, free_timeout_s=given) as client:
+        return await ask(client)

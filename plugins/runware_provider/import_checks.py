@@ -1,20 +1,23 @@
-"""What fails the DAG's import for how an argument is given, whatever its value: where Airflow would store it, render nothing, or drop it.
+"""Arguments that fail the DAG's import for how they are given.
 
-The DAG processor imports this module at every parse, so it imports nothing heavy.
+Airflow would drop them without a word, store them in its database, or leave a template in them as it stands. The DAG processor imports this module at every parse, so it imports nothing heavy.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from runware_provider import lookup
 from runware_provider.engine.earlier_names import renamed
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.settings import Settings
+from runware_provider.engine.value_object import is_template, shown
 from runware_provider.unstored import PRIVATE
 from runware_provider.values_of_a_run import holds_template, is_result
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Container, Iterable
 
     from airflow.sdk import DAG, TaskGroup
 
@@ -28,9 +31,9 @@ _NEVER_RENDERED: Final = (
     "report",
     "deferrable",
 )
-"""Arguments that are no template fields, and in which two braces can only be meant as a template."""
+"""Arguments that Airflow does not render, and that never need two braces: whoever writes them there means a template."""
 _RESOLVED_NOWHERE: Final = ("system_prompt", "output_type", "tools", "settings")
-"""Those that are none either, but whose texts may hold braces: they are sent as they are."""
+"""Arguments that Airflow does not render either. Their texts are sent as they are, so that braces in them are allowed."""
 _FILES: Final = {
     "prompt": lookup.PROMPT_ENDINGS,
     "system_prompt": lookup.SYSTEM_PROMPT_ENDINGS,
@@ -66,22 +69,21 @@ def inherited(dag: DAG | None, group: TaskGroup | None) -> dict[str, Any]:
     return {**of_the_dag, **of_the_group}
 
 
-def refuse_stored_texts(given: Mapping[str, Any], dag: DAG | None) -> None:
+def refuse_stored_texts(dag: DAG | None) -> None:
     """Refuse texts that stand in the DAG's `default_args`, which Airflow stores in its database as they are.
 
-    Those of a `TaskGroup`, or of the task itself, it does not store.
+    It does so whether or not a task takes them from there. Those of a `TaskGroup`, or of the task itself, it does not store.
 
     Args:
-        given: the task's arguments; those that it inherits are the very objects of the DAG's `default_args`.
         dag: of the task.
 
     Raises:
-        BadInput: one of the task's texts comes from there.
+        BadInput: there is one.
     """
     of_the_dag = dag.default_args if dag is not None else {}
     for name in PRIVATE:
         value = of_the_dag.get(name)
-        if value is not None and given.get(name) is value and _holds_text(name, value):
+        if value is not None and _holds_text(name, value):
             raise BadInput(
                 name,
                 "it stands in the DAG's default_args, which Airflow stores in its database as they are",
@@ -96,7 +98,7 @@ def refuse_stray_templates(given: Mapping[str, Any]) -> None:
         given: arguments of the operator.
 
     Raises:
-        BadInput: one of them holds one; it says what to do instead.
+        BadInput: one of them holds one, or settings are no settings; it says what to do instead.
     """
     for name in _NEVER_RENDERED:
         if holds_template(given.get(name)):
@@ -104,7 +106,9 @@ def refuse_stray_templates(given: Mapping[str, Any]) -> None:
     for name in _RESOLVED_NOWHERE:
         if is_result(given.get(name)):
             raise _not_rendered(name)
-    if holds_template(_numbers(given.get("settings"))):
+    settings = given.get("settings")
+    # As a whole it is a template; within it, only the texts may hold braces.
+    if is_template(settings) or holds_template(_numbers(settings)):
         raise _not_rendered("settings")
     for name, endings in _FILES.items():
         value = given.get(name)
@@ -125,13 +129,23 @@ def _not_rendered(name: str) -> BadInput:
 
 
 def _numbers(settings: Any) -> dict[str, Any]:
-    """The settings that are no texts of the user's: a stop sequence may be made of braces."""
-    parts = dict(settings) if settings is not None and not is_result(settings) else {}
-    return {name: value for name, value in parts.items() if name not in _TEXTS_OF_SETTINGS}
+    """The settings that are no texts of the user's: a stop sequence may be made of braces.
+
+    Raises:
+        BadInput: they are neither a `Settings` nor a dict.
+    """
+    if settings is None:
+        return {}
+    if not isinstance(settings, Mapping | Settings):
+        problem = f"{shown(settings)} does not fit"
+        raise BadInput("settings", problem, "Give a Settings, or a dict of its arguments")
+    return {name: value for name, value in dict(settings).items() if name not in _TEXTS_OF_SETTINGS}
 
 
 def _holds_text(name: str, value: Any) -> bool:
     """Whether a private argument holds a text of the user's; settings may be numbers alone."""
     if name != "settings":
         return True
+    if not isinstance(value, Mapping | Settings):
+        return isinstance(value, str)
     return any(dict(value).get(part) for part in _TEXTS_OF_SETTINGS)

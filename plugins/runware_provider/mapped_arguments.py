@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 
+def check_own(arguments: Mapping[str, Any]) -> None:
+    """Refuse, of the arguments that all mapped tasks share, what a task that is not mapped would refuse of them.
+
+    Args:
+        arguments: by name, wrapped or not.
+
+    Raises:
+        BadInput: a template, or the result of another task, stands where Airflow renders none.
+    """
+    refuse_stray_templates({name: stored(value) for name, value in arguments.items()})
+
+
 def check_inherited(
     given: Iterable[str], taken: Container[str], dag: DAG | None, group: TaskGroup | None
 ) -> None:
@@ -33,12 +45,13 @@ def check_inherited(
         group: of the task.
 
     Raises:
-        BadInput: a name is an earlier one, or a text of the task's would be stored.
+        BadInput: a name is an earlier one, a text would be stored, or a template stands where Airflow renders none.
     """
     defaults = inherited(dag, group)
     refuse_earlier_names(defaults, taken)
+    refuse_stored_texts(dag)
     own = set(given)
-    refuse_stored_texts({name: value for name, value in defaults.items() if name not in own}, dag)
+    check_own({name: value for name, value in defaults.items() if name not in own})
 
 
 class AskingPartial(OperatorPartial):
@@ -62,6 +75,10 @@ class AskingPartial(OperatorPartial):
             BadInput: an argument cannot work.
         """
         self._check(mapped_kwargs)
+        for name, values in mapped_kwargs.items():
+            # Another task may return all values; within a list, Airflow puts no result into what it does not render.
+            for value in values if isinstance(values, list | tuple) else ():
+                refuse_stray_templates({name: value})
         return super().expand(**unstored_lists(mapped_kwargs))
 
     def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> MappedOperator:
@@ -74,14 +91,16 @@ class AskingPartial(OperatorPartial):
             self._check({})
             return super().expand_kwargs(kwargs, strict=strict)
         for each in kwargs:
-            self._check(each if isinstance(each, dict) else {})
+            mapped = each if isinstance(each, dict) else {}
+            self._check(mapped)
+            refuse_stray_templates(mapped)
         listed = [unstored(each) if isinstance(each, dict) else each for each in kwargs]
         return super().expand_kwargs(listed, strict=strict)
 
     def _check(self, mapped: Mapping[str, Any]) -> None:
         self._expand_called = True  # what is refused needs no warning besides
         refuse_earlier_names(mapped, self.taken)
-        refuse_stray_templates({name: stored(value) for name, value in self.kwargs.items()})
+        check_own(self.kwargs)
         check_inherited(
             [*self.kwargs, *mapped], self.taken, self.kwargs.get("dag"), self.kwargs.get("task_group")
         )

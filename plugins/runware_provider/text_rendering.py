@@ -19,11 +19,13 @@ def renders_objects(environment: Environment) -> bool:
 
 
 def compared_texts(filters: object) -> Iterator[str]:
-    """The texts that filters compare a column with, one by one or in a list."""
+    """The texts that filters compare a column with, one by one, in a list or in a set."""
     match filters:
         case [str(), str(), str() as text]:
             yield text
         case [str(), str(), [*texts]]:
+            yield from (text for text in texts if isinstance(text, str))
+        case [str(), str(), set() | frozenset() as texts]:
             yield from (text for text in texts if isinstance(text, str))
         case [*parts]:
             for part in parts:

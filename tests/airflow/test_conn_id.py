@@ -11,6 +11,7 @@ from airflow.sdk import DAG
 from runware_provider.decorators import TextInferenceDecoratedOperator
 from runware_provider.engine.errors import BadInput
 from runware_provider.groups import text_inference_group
+from runware_provider.hook import RunwareHook
 from runware_provider.operators import TextInferenceOperator
 
 if TYPE_CHECKING:
@@ -73,6 +74,24 @@ def test_a_template_chooses_the_connection(run_task: Any) -> None:
     ran = run_task(dag, "ask")
     assert (ran.state, Keys.used) == ("success", [KEYS["runware_eu"]])
     assert ran.task.runware_conn_id == "runware_eu"
+
+
+@pytest.mark.parametrize("name", ["4711", "00"])
+def test_the_name_of_a_connection_stays_a_text_where_templates_render_natively(
+    run_task: Any, api: Any, name: str
+) -> None:
+    api.connections = {name: {"password": KEYS["runware_eu"]}}
+    with DAG("dag", schedule=None, params={"account": name}, render_template_as_native_obj=True) as dag:
+        Noting(**WORDS, runware_conn_id=ACCOUNT)
+    ran = run_task(dag, "ask")
+    assert (ran.state, ran.task.runware_conn_id) == ("success", name)
+    assert Keys.used == [KEYS["runware_eu"]]
+
+
+def test_a_number_is_no_name_of_a_connection() -> None:
+    number: Any = 4711
+    with pytest.raises(BadInput, match=r"^runware_conn_id: it is 4711\. Give the id of a connection, a text"):
+        RunwareHook(number).get_endpoint()
 
 
 def test_mapped_tasks_ask_with_one_connection_each(run_task: Any) -> None:

@@ -78,7 +78,7 @@ def test_the_usual_arguments_come_first_and_each_is_a_field_of_the_spec() -> Non
         if name not in {"self", "kwargs"}
     }
     assert list(taken)[:5] == ["source", "destination", "prompt", "output_type", "model"]
-    of_airflow = {"report", "deferrable", "runware_conn_id", "retry_policy"}
+    of_airflow = {"report", "deferrable", "assets", "runware_conn_id", "retry_policy"}
     fields = {name: field for name, field in Spec.model_fields.items() if name not in {"run", "variables"}}
     assert list(taken) == [*fields, *(name for name in taken if name in of_airflow)]
     for name, field in fields.items():
@@ -303,6 +303,17 @@ def test_places_stay_texts_and_numbers_become_numbers_where_templates_render_nat
         (("hour", "==", "0017"), ("total", ">", "3")),
         (("hour", "in", ("0017", "01")),),
     )
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["as text", "natively"])
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_texts_in_a_set_are_rendered_and_stay_texts(run_task: Any, kind: Any, *, native: bool) -> None:
+    dag = a_dag(
+        {"hour": "00", "other": "0x10"},
+        filters=[("a", "in", kind({"{{ params.hour }}", "{{ params.other }}"}))],
+    )
+    spec = told(run_task, natively(dag) if native else dag)
+    assert spec.filters == ((("a", "in", ("00", "0x10")),),)
 
 
 def test_a_mapped_tasks_texts_stay_texts_where_templates_render_natively(run_task: Any) -> None:

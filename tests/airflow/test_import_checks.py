@@ -114,10 +114,22 @@ def test_a_text_in_the_dags_default_args_fails_the_import(way: Callable[..., Non
 @everywhere
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_text_of_the_tasks_own_is_taken_and_not_stored(way: Callable[..., None], name: str) -> None:
-    of_others = {name: "what other operators of the DAG inherit: {{ record.body }}"}
-    with DAG("dag", schedule=None, default_args=of_others) as dag:
+    with DAG("dag", schedule=None) as dag:
         way(**{name: TEXTS[name]})
     assert SECRET not in stored(dag)
+
+
+@everywhere
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_text_in_the_dags_default_args_that_the_task_does_not_take_is_stored_and_refused_all_the_same(
+    way: Callable[..., None], name: str
+) -> None:
+    with (
+        DAG("dag", schedule=None, default_args={name: TEXTS[name]}) as dag,
+        pytest.raises(BadInput, match=rf"^{name}: .* which Airflow stores"),
+    ):
+        way(**({} if name == "prompt" else {name: {} if name == "settings" else None}))
+    assert SECRET in stored(dag)
 
 
 @everywhere
@@ -232,13 +244,95 @@ STRAY: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", STRAY)
-@pytest.mark.parametrize("way", [one_task, mapped, a_group, decorated], ids=lambda way: way.__name__)
+@everywhere
 def test_a_template_where_airflow_renders_none_fails_the_import(way: Callable[..., None], name: str) -> None:
     with (
         DAG("dag", schedule=None),
         pytest.raises(BadInput, match=rf"^{name}: .*Airflow renders (no template|neither) there\. .*@task"),
     ):
         way(**{name: STRAY[name]})
+
+
+IN_DEFAULT_ARGS = [name for name in STRAY if name not in TEXTS]
+
+
+@pytest.mark.parametrize("name", IN_DEFAULT_ARGS)
+@everywhere
+def test_a_template_that_tasks_inherit_where_airflow_renders_none_fails_the_import(
+    way: Callable[..., None], name: str
+) -> None:
+    with (
+        DAG("dag", schedule=None, default_args={name: STRAY[name]}),
+        pytest.raises(BadInput, match=rf"^{name}: .*Airflow renders neither there\. .*@task"),
+    ):
+        way()
+
+
+@pytest.mark.parametrize("name", STRAY)
+def test_a_template_among_what_tasks_are_mapped_over_is_refused_where_airflow_renders_none(name: str) -> None:
+    rest = arguments({}, name, "destination")
+    message = rf"^{name}: .*Airflow renders (no template|neither) there"
+    with DAG("dag", schedule=None):
+        with pytest.raises(BadInput, match=message):
+            TextInferenceOperator.partial(task_id="ask", **rest, destination="out").expand(
+                **{name: [STRAY[name]]}
+            )
+        with pytest.raises(BadInput, match=message):
+            TextInferenceOperator.partial(task_id="ask", **rest).expand_kwargs(
+                [{"destination": "a"}, {"destination": "b", name: STRAY[name]}]
+            )
+
+
+def test_a_template_among_what_tasks_are_mapped_over_is_rendered_where_airflow_renders(run_task: Any) -> None:
+    taken: list[Any] = []
+
+    class Taking(TextInferenceOperator):
+        def carry_out(self, context: Any) -> Any:  # noqa: ARG002 - the signature is given
+            taken.append((self.destination, self.budget, self.limits))
+            return {}
+
+    rows = [{"destination": "out/{{ ds }}", "budget": {"usd": "{{ params.usd }}"}, "limits": {"attempts": 2}}]
+    with DAG("dag", schedule=None, params={"usd": 2}) as dag:
+        Taking.partial(task_id="ask", **arguments({}, "destination")).expand_kwargs(rows)
+    assert run_task(dag, "ask", map_index=0).state == "success"
+    assert taken == [("out/2026-01-02", {"usd": "2"}, {"attempts": 2})]
+
+
+NO_SETTINGS: list[tuple[Any, str]] = [
+    ("{{ params.s }}", r"it holds a template, or the result of another task, .*@task"),
+    ("cold", r"'cold' does not fit\. Give a Settings, or a dict of its arguments"),
+    (5, r"5 does not fit\. Give a Settings, or a dict of its arguments"),
+    ([1], r"a list does not fit\. Give a Settings, or a dict of its arguments"),
+]
+
+
+@pytest.mark.parametrize(("settings", "told"), NO_SETTINGS, ids=str)
+@everywhere
+def test_settings_that_are_none_fail_the_import_in_a_sentence(
+    way: Callable[..., None], settings: Any, told: str
+) -> None:
+    with DAG("dag", schedule=None), pytest.raises(BadInput, match=rf"^settings: {told}"):
+        way(settings=settings)
+    with (
+        DAG("dag", schedule=None),
+        TaskGroup("inner", default_args={"settings": settings}),
+        pytest.raises(BadInput, match=rf"^settings: {told}"),
+    ):
+        way()
+    stored_text = "it stands in the DAG's default_args" if isinstance(settings, str) else told
+    with (
+        DAG("dag", schedule=None, default_args={"settings": settings}),
+        pytest.raises(BadInput, match=rf"^settings: {stored_text}"),
+    ):
+        way()
+
+
+@pytest.mark.parametrize(("settings", "told"), NO_SETTINGS, ids=str)
+def test_settings_that_tasks_are_mapped_over_and_that_are_none_fail_the_import(
+    settings: Any, told: str
+) -> None:
+    with DAG("dag", schedule=None), pytest.raises(BadInput, match=rf"^settings: {told}"):
+        TextInferenceOperator.partial(task_id="ask", **NEEDED).expand(settings=[settings])
 
 
 @pytest.mark.parametrize("name", ["samples", "tools", "settings", "system_prompt", "output_type", "limits"])

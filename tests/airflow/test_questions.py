@@ -19,6 +19,7 @@ from runware_provider.engine.model_profile import ModelProfile
 from runware_provider.hook import NoAnswer, OfferedModel, RunwareHook
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 from tests.answers import total_of
+from tests.raw_server import raw_server
 from tests.said import said
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ QUESTION = "Invoice 7\nTotal: 7.50 EUR"
 
 class Invoice(BaseModel):
     total: float
+
+
+async def say_nothing(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    """Take whatever comes."""
+    while await reader.read(65_536):
+        pass
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +132,8 @@ def test_a_timeout_of_the_task_ends_the_call(server: LocalServer) -> None:
 def test_an_unknown_word_is_refused_by_name(server: LocalServer) -> None:
     wish: Any = {"destination": "out"}
     with pytest.raises(
-        BadInput, match=r"destination: a question has no such argument. It takes: system_prompt"
+        BadInput,
+        match=r"destination: a question has no such argument\. It takes: output_type, .*, timeout_s$",
     ):
         RunwareHook().ask(QUESTION, **wish)
     assert server.bill_summary()["requests"] == 0
@@ -163,6 +171,33 @@ def test_the_balance_is_what_is_left() -> None:
 @pytest.mark.usefixtures("server")
 async def test_the_balance_may_be_asked_for_in_an_event_loop() -> None:
     assert RunwareHook().balance() == 12.5
+
+
+@pytest.mark.usefixtures("server")
+def test_an_async_task_asks_for_the_balance_in_a_thread(run_task: Any) -> None:
+    async def look() -> float:
+        return await asyncio.to_thread(RunwareHook().balance)
+
+    assert in_a_task(run_task, look).xcom == 12.5
+
+
+@pytest.mark.parametrize("ask", [RunwareHook.balance, RunwareHook.models])
+async def test_an_api_that_takes_the_request_and_says_nothing_is_said_to_do_so(
+    api: Any, monkeypatch: pytest.MonkeyPatch, ask: Any
+) -> None:
+    async with raw_server(say_nothing) as port:
+        url = f"http://127.0.0.1:{port}/v1"
+        connect(api, monkeypatch, host=url, password=KEY)
+        with pytest.raises(Unreachable) as silent:
+            await asyncio.to_thread(ask, RunwareHook(), timeout_s=0.2)
+    assert str(silent.value) == f"{url} did not answer: no whole reply within 0.2 seconds"
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("ask", [RunwareHook.balance, RunwareHook.models])
+def test_a_time_for_the_account_that_is_none_is_refused(ask: Any) -> None:
+    with pytest.raises(BadInput, match=r"^timeout_s: 0 is no number of seconds"):
+        ask(RunwareHook(), timeout_s=0)
 
 
 def test_the_models_come_with_their_prices_and_what_is_known_of_them(server: LocalServer) -> None:

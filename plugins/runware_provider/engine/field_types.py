@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from runware_provider.engine.encodable import is_encodable
 from runware_provider.engine.errors import BadInput
 
 NOTHING = ("", "None", "null")
@@ -24,8 +25,16 @@ def _in_hundredths(value: float, info: ValidationInfo) -> float:
     return round(value, 2)
 
 
+def _encodable(value: str) -> str:
+    """The text, if it can be sent and stored."""
+    if not is_encodable(value):
+        raise PydanticCustomError("string_unicode", "half of a surrogate pair has no encoding")
+    return value
+
+
 def not_blank(value: str, info: ValidationInfo) -> str:
-    """The text, if there is any."""
+    """The text, if there is any, and it can be sent."""
+    _encodable(value)
     if not value.strip():
         raise BadInput(str(info.field_name), "it is empty", "Give a text that is not blank")
     return value
@@ -41,12 +50,12 @@ def _no_switch(value: object) -> object:
 def _plain_json(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     field = f"settings.{info.field_name}" if info.field_name == "extra" else "tools.schema"
     try:
-        json.dumps(value, allow_nan=False)
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError):
         raise BadInput(
             field,
             "it holds what is not plain JSON",
-            "Use dicts, lists, texts, finite numbers, true, false, null",
+            "Use dicts, lists, texts that UTF-8 can hold, finite numbers, true, false, null",
         ) from None
     return value
 
@@ -82,6 +91,8 @@ def _path_or_nothing(value: object) -> object:
 
 Hundredths = Annotated[float, AfterValidator(_in_hundredths)]
 Text = Annotated[str, AfterValidator(not_blank)]
+Sendable = Annotated[str, AfterValidator(_encodable)]
+"""A text, blank or not, that UTF-8 can hold."""
 PlainJson = Annotated[dict[str, Any], AfterValidator(_plain_json)]
 WholeNumber = Annotated[int, BeforeValidator(_no_switch)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, field_validator
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.field_types import Hundredths, PlainJson, WholeNumber
+from runware_provider.engine.field_types import Hundredths, PlainJson, Sendable, WholeNumber
 from runware_provider.engine.value_object import ValueObject
 
 OWN_FIELDS = {
@@ -43,7 +43,7 @@ class Settings(ValueObject):
         Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...], Field(max_length=5)] | None
     ) = None
     """Texts at which the answer ends."""
-    thinking_level: str | None = None
+    thinking_level: Sendable | None = None
     """Passed through: the vendor's page says that there are three values, not what they are called."""
     seed: Annotated[WholeNumber, Field(ge=0, le=2**63 - 1)] | None = None
     """Sample n of a record is sent with seed + n. The vendor's page rounds the bound, an int64, to a double."""

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.field_types import PlainJson
+from runware_provider.engine.field_types import PlainJson, Sendable
 from runware_provider.engine.value_object import ValueObject
 
 ToolChoiceType = Literal["auto", "any", "tool", "none"]
@@ -25,7 +25,7 @@ class Tool(ValueObject):
     """`function` is yours: its calls are the result. The others run at the vendor."""
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
     """What the model calls it by; a function needs one."""
-    description: str | None = Field(default=None, repr=False)
+    description: Sendable | None = Field(default=None, repr=False)
     """What it does and when to call it, for the model to read."""
     input_schema: PlainJson | None = Field(default=None, alias="schema", repr=False)
     """The JSON Schema of its arguments, written as `schema`; a function needs one."""

@@ -103,6 +103,7 @@ _WANTED = {
     "bool": "Give True or False",
     "int": "Give a whole number",
     "float": "Give a number",
+    "string_unicode": "Give a text that UTF-8 can hold, without half of a surrogate pair",
     "string": "Give a text",
     "dict": "Give a dict",
     "tuple": "Give a list or a tuple",

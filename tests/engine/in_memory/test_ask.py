@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
+import time
 from datetime import date
 from decimal import Decimal
 from enum import Enum
@@ -28,12 +29,14 @@ from runware_provider.engine.in_memory.answer import Answer, NoAnswer
 from runware_provider.engine.in_memory.ask import ask_in_memory, question_spec
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 from tests.answers import total_of
+from tests.raw_server import raw_server
 from tests.said import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 KEY = "key-of-the-tests-0123456789"
+TOOL = {"name": "note", "schema": {"type": "object", "properties": {}}}
 QUICK = {"poll_interval_s": 0.02, "unreachable_s": 60.0}
 OTHERS = 20
 """Questions beside one that fares worse: more than are sent to see whether the request is well."""
@@ -267,6 +270,23 @@ def test_time_that_is_over_before_the_first_answer_raises_nothing_either() -> No
     assert (slow.outcome, slow.code) == ("failed", "timeout")
 
 
+@pytest.mark.parametrize("budget", [None, {"usd": 1.0}], ids=["no budget", "a price to look up"])
+async def test_the_time_is_that_of_the_whole_call_also_where_nobody_says_a_word(budget: Any) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65_536):
+            pass
+
+    async with raw_server(say_nothing) as port:
+        endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", KEY)
+        spec = question_spec({"budget": budget})
+        began = time.monotonic()
+        (answer,) = await ask_in_memory([invoice(0)], spec, endpoint, timeout_s=1.0)
+        took_s = time.monotonic() - began
+    assert (answer.outcome, answer.code) == ("failed", "timeout")
+    assert (answer.message or "").startswith("there was no answer within timeout_s=1")
+    assert took_s < 1.9  # with a look each second, two seconds of grace or ten for the price it would be more
+
+
 def test_what_was_paid_is_given_when_the_money_ends() -> None:
     one = 0.00008
     with answering(total_of, balance=one * 7) as server:
@@ -344,6 +364,17 @@ def test_a_budget_in_usd_needs_a_price(server: LocalServer) -> None:
     [
         ("one text", {}, "questions"),
         ([invoice(0), 7], {}, "questions[1]"),
+        ([invoice(0), "half \ud800 a pair"], {}, "questions[1]"),
+        ([invoice(0)], {"system_prompt": "half \ud800"}, "system_prompt"),
+        ([invoice(0)], {"model": "half \ud800"}, "model"),
+        ([invoice(0)], {"settings": {"extra": {"half": ["\ud800"]}}}, "settings.extra"),
+        ([invoice(0)], {"settings": {"thinking_level": "\ud800"}}, "settings.thinking_level"),
+        (
+            [invoice(0)],
+            {"output_type": None, "tools": [{**TOOL, "description": "\ud800"}]},
+            "tools.description",
+        ),
+        ([invoice(0)], {"output_type": None, "tools": [{**TOOL, "schema": {"a": "\ud800"}}]}, "tools.schema"),
         (7, {}, "questions"),
         ([invoice(0)], {"timeout_s": 0}, "timeout_s"),
         ([invoice(0)], {"timeout_s": float("nan")}, "timeout_s"),
@@ -366,6 +397,17 @@ def test_a_question_that_is_too_long_is_skipped(server: LocalServer) -> None:
 
 
 # Silence
+
+
+def test_a_cost_that_nobody_knows_is_said_to_be_one(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="runware_provider")
+    with answering(total_of) as server:
+        server.script(Fault("never_finish", contains="Invoice 1\n"))
+        (answer,) = ask(server, [invoice(1)], timeout_s=0.8)
+    assert (answer.attempts, answer.cost_usd) == (1, None)
+    told = said(caplog.messages)
+    unknown = "and an unknown amount for 1 of them, which may be billed"
+    assert f"1 question: 1 failed; 0 USD paid, {unknown} " in told
 
 
 def test_neither_question_nor_answer_is_logged(server: LocalServer, caplog: pytest.LogCaptureFixture) -> None:

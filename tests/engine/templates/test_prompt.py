@@ -40,6 +40,17 @@ def test_a_record_is_rendered() -> None:
     )
 
 
+def test_what_no_encoding_can_hold_is_not_sent() -> None:
+    skip = rendered("{{ record.body }} {{ params.half }}", params={"half": "\ud800"})
+    assert isinstance(skip, Skip)
+    assert skip.code == "prompt_error"
+    assert "half of a surrogate pair" in skip.message
+    assert (
+        rendered("{{ record.body }} {{ params.whole }}", params={"whole": "\U00010000"})
+        == "Invoice 7 \U00010000"
+    )
+
+
 def test_variables_stand_beside_the_record() -> None:
     assert rendered(
         "{{ ds }} {{ params.lang }}: {{ record.body }}", ds="2026-01-01", params={"lang": "de"}

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 Transport: TypeAlias = httpx.AsyncBaseTransport
 """Carries requests: a real network, or what a test puts in its place."""
-CHECK_TIMEOUT_S = 10.0
+FREE_TIMEOUT_S = 10.0
+"""Seconds that a request which costs nothing may take, by default."""
 _NO_LEASE = "this process has no lease"
 BETWEEN = "If it stays so, check the base URL, and what lies between: a proxy or a load balancer."
 """What to do where what comes is not what the API would send."""
@@ -95,12 +96,13 @@ class Client:
             default.
         undelivered_s: seconds after which the operating system gives up handing over what was written; None for its
             own measure.
+        free_timeout_s: seconds that a request which costs nothing may take: for the key, the account, the price list.
 
     Raises:
         BadInput: the base URL or the key cannot be sent at all, or the environment names a proxy that cannot be used.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by keyword, each a fact of its own
         self,
         endpoint: Endpoint,
         *,
@@ -108,10 +110,12 @@ class Client:
         transport: Transport | None = None,
         may_send_s: Callable[[], float] = lambda: math.inf,
         undelivered_s: float | None = None,
+        free_timeout_s: float = FREE_TIMEOUT_S,
     ) -> None:
         check_endpoint(endpoint)
         self._endpoint = endpoint
         self._may_send_s = may_send_s
+        self._free_timeout_s = free_timeout_s
         self._headers = httpx.Headers(
             {
                 "Authorization": f"Bearer {_sendable(endpoint.key)}",
@@ -188,7 +192,7 @@ class Client:
             Unreachable: there was no usable answer.
         """
         try:
-            response = await self._post(content, CHECK_TIMEOUT_S)
+            response = await self._post(content, self._free_timeout_s)
         except (NotSent, Lost) as error:
             raise self.silent(error) from None
         reply = read_reply(response.status_code, self._body(response))
@@ -231,9 +235,8 @@ class Client:
 
     async def listed(self) -> Received:
         """What `GET /models` answers; errors as for `post`."""
-        return await self._reply_to(
-            "GET", self._endpoint.base_url.rstrip("/") + "/models", b"", CHECK_TIMEOUT_S
-        )
+        url = self._endpoint.base_url.rstrip("/") + "/models"
+        return await self._reply_to("GET", url, b"", self._free_timeout_s)
 
     def redactor(self, fields: Mapping[str, Any]) -> Redactor:
         """What knows which of the API's words may be shown, where these fields are in every request."""

@@ -82,6 +82,7 @@ class Exchange:
         when_short: WhenShort = "stop",
         worth_s: float | None = None,
         requests: int | None = None,
+        finish_interrupted_s: float = FINISH_INTERRUPTED_S,
     ) -> None:
         self._submitter = submitter
         self._sources = sources
@@ -97,6 +98,7 @@ class Exchange:
         self._right = right
         self._account = account
         self._when_short = when_short
+        self._finish_interrupted_s = finish_interrupted_s
         self._is_sync = submitter.delivery == "sync"
         self._learning = Learning(pace, self._flight, is_sync=self._is_sync)
         if self._is_sync:
@@ -356,7 +358,7 @@ class Exchange:
         running = self._beside.running().difference(self._commits)
         if running:
             interrupted = isinstance(self._stopped, Interrupted)
-            await asyncio.wait(running, timeout=FINISH_INTERRUPTED_S if interrupted else FINISH_S)
+            await asyncio.wait(running, timeout=self._finish_interrupted_s if interrupted else FINISH_S)
         for task in running:
             task.cancel()
         self._ledger.hurry()

@@ -19,6 +19,10 @@ _REMEDIES: dict[Ended, str] = {
     "failed": "Its `answer` says why, in its message",
     "skipped": "Nothing was sent, and nothing is paid",
 }
+_REMEDIES_BY_CODE: dict[str, str] = {
+    "truncated": "The answer was cut off: give it more room with settings.max_tokens, or with answers.max_tokens_if_truncated",
+}
+"""Of codes that need another remedy than their outcome."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +69,8 @@ class NoAnswer(EngineError):  # noqa: N818 - named by what is the case, as the e
         tried = f"{answer.attempts} attempt{'' if answer.attempts == 1 else 's'}"
         cost = usd(answer.cost_usd) if answer.cost_usd is not None else "an unknown amount"
         paid = f" after {tried} for {cost}" if answer.attempts else ""
-        super().__init__(f"the question ended as {answer.outcome}{why}{paid}. {_REMEDIES[answer.outcome]}.")
+        remedy = _REMEDIES_BY_CODE.get(answer.code or "", _REMEDIES[answer.outcome])
+        super().__init__(f"the question ended as {answer.outcome}{why}{paid}. {remedy}.")
 
     def __reduce__(self) -> tuple[type[NoAnswer], tuple[Answer[None]]]:
         return type(self), (self.answer,)

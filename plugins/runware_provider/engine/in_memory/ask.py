@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import logging
 import math
@@ -13,8 +14,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from runware_provider.engine.api.client import Client, check_endpoint
-from runware_provider.engine.errors import BadInput, BudgetExhausted, JobStopped
+from runware_provider.engine.api.client import FREE_TIMEOUT_S, Client, check_endpoint
+from runware_provider.engine.encodable import is_encodable
+from runware_provider.engine.errors import BadInput, BudgetExhausted, Interrupted, JobStopped
+from runware_provider.engine.exchange.conversation import FINISH_INTERRUPTED_S
 from runware_provider.engine.exchange.flight import Flight
 from runware_provider.engine.exchange.pace import Pace
 from runware_provider.engine.in_memory.answer import Answer
@@ -32,13 +35,14 @@ from runware_provider.engine.money import usd
 from runware_provider.engine.outcome.rows import Judge, Outcome
 from runware_provider.engine.plain_text import printable
 from runware_provider.engine.schema.label_answers import LabelSchema
+from runware_provider.engine.seconds import check_timeout
 from runware_provider.engine.spec import Spec
 from runware_provider.engine.spending.budget import Account, Spend
 from runware_provider.engine.spending.pricing import ASSUMED_COMPLETION_TOKENS, prices_of
 from runware_provider.engine.templates.prompt import Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.endpoint import Endpoint
@@ -48,6 +52,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TIMEOUT_S: Final = 1_800.0
+FINISHING: Final = 0.25
+"""Of the time of a call, at most, what is kept for requests that are under way at its end."""
+LOOKING_UP: Final = 0.5
+"""The same for the price of the model: an API that does not name it leaves time for the questions."""
 COLUMN: Final = "question"
 _NOWHERE: Final[dict[str, Any]] = {
     "source": "nowhere",
@@ -95,7 +103,7 @@ async def ask_in_memory(  # noqa: PLR0913 - by keyword, each a fact of its own
         questions: texts, sent as they are.
         spec: made by `question_spec`.
         endpoint: where the API answers.
-        timeout_s: seconds after which nothing more is sent or waited for.
+        timeout_s: seconds that the call may take, with the look-up of the price and the end of what is under way.
         stop: when set, the call ends with Interrupted.
         transport: carries the HTTP requests; a real network by default.
 
@@ -108,10 +116,37 @@ async def ask_in_memory(  # noqa: PLR0913 - by keyword, each a fact of its own
     asked_for = asked_for_by(spec)
     for warning in asked_for.warnings:
         log.warning("%s", printable(f"Warning: {warning}."))
-    connections = connections_of(spec.limits)
-    async with Client(endpoint, connections=connections, transport=transport) as client:
+    client = Client(
+        endpoint,
+        connections=connections_of(spec.limits),
+        transport=transport,
+        free_timeout_s=min(FREE_TIMEOUT_S, LOOKING_UP * timeout_s),
+    )
+    async with client:
         call = _Call(spec, asked_for, client, questions)
         return await call.run(timeout_s, stop or asyncio.Event())
+
+
+def _finish_s(timeout_s: float) -> float:
+    """What is kept of the time of a call for requests that are under way when nothing more is begun."""
+    return min(FINISH_INTERRUPTED_S, FINISHING * timeout_s)
+
+
+@contextlib.asynccontextmanager
+async def _ending(stop: asyncio.Event, seconds: float) -> AsyncIterator[asyncio.Event]:
+    """An event that is set as soon as the call is asked to stop, or has taken so many seconds."""
+    ending = asyncio.Event()
+
+    async def wait() -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), seconds)
+        ending.set()
+
+    waiting = asyncio.create_task(wait())
+    try:
+        yield ending
+    finally:
+        waiting.cancel()
 
 
 def _check(questions: object, timeout_s: object) -> None:
@@ -122,8 +157,13 @@ def _check(questions: object, timeout_s: object) -> None:
     for number, question in enumerate(questions):
         if not isinstance(question, str):
             raise BadInput(f"questions[{number}]", f"it is a {type(question).__name__}", "Give a text")
-    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s < math.inf:
-        raise BadInput("timeout_s", f"{timeout_s!r:.100} is no number of seconds", "Give one, such as 600")
+        if not is_encodable(question):
+            raise BadInput(
+                f"questions[{number}]",
+                "it holds half of a surrogate pair, which UTF-8 cannot hold",
+                "Take it out, for example with question.encode(errors='replace').decode()",
+            )
+    check_timeout(timeout_s)
 
 
 class _Call:
@@ -147,27 +187,32 @@ class _Call:
     async def run(self, timeout_s: float, stop: asyncio.Event) -> list[Answer[Any]]:
         """Ask; see `ask_in_memory`."""
         log.info("%s", printable(f"Asking {self._spec.model}: {_questions(len(self._requests))}"))
-        account = await self._account()
-        flight = Flight(account)
-        feed = self._feed(flight)
-        watch = QuestionWatch(
+        finish_s = _finish_s(timeout_s)
+        async with _ending(stop, timeout_s - finish_s) as ending:
+            account = await self._account()
+            flight = Flight(account)
+            feed = self._feed(flight)
+            try:
+                await self._exchange(flight, account, finish_s).run(feed, self._watch(feed), ending)
+            except JobStopped as stopped:
+                timed_out = isinstance(stopped, Interrupted) and not stop.is_set()
+                # Somebody wants the call to end, or nothing was answered that would be lost with the error.
+                if stop.is_set() or not (timed_out or self._attempts.answered):
+                    raise
+                why = f"there was no answer within timeout_s={timeout_s:g}" if timed_out else stopped.reason
+                feed.end_the_rest(_code_of(stopped, timed_out=timed_out), why)
+        answers = [self._answer(judgement, again=again) for judgement, again in feed.judgements()]
+        log.info("%s", _what_became(answers))
+        return answers
+
+    def _watch(self, feed: QuestionFeed) -> QuestionWatch:
+        return QuestionWatch(
             feed=feed,
             attempts=self._attempts,
             questions=len(self._requests),
-            timeout_s=timeout_s,
             now=time.monotonic,
             tell=lambda line: log.info("%s", printable(line)),
         )
-        try:
-            await self._exchange(flight, account).run(feed, watch, stop)
-        except JobStopped as stopped:
-            # Somebody wants the call to end, or nothing was answered that would be lost with the error.
-            if stop.is_set() or not (watch.timed_out or self._attempts.answered):
-                raise
-            feed.end_the_rest(_code_of(stopped, timed_out=watch.timed_out), stopped.reason)
-        answers = [self._answer(judgement, again=again) for judgement, again in feed.judgements()]
-        _tell_what_became(answers)
-        return answers
 
     async def _account(self) -> Account | None:
         """The budget's account.
@@ -215,7 +260,7 @@ class _Call:
             now=time.monotonic,
         )
 
-    def _exchange(self, flight: Flight, account: Account | None) -> Exchange:
+    def _exchange(self, flight: Flight, account: Account | None, finish_s: float) -> Exchange:
         conversing = Conversing(
             spec=self._spec,
             client=self._client,
@@ -224,7 +269,8 @@ class _Call:
             job_id=self._job_id,
             right=_Always(),
         )
-        return conversing.exchange(flight, account, Pace(self._spec.limits.max_outstanding, None, log.debug))
+        pace = Pace(self._spec.limits.max_outstanding, None, log.debug)
+        return conversing.exchange(flight, account, pace, finish_interrupted_s=finish_s)
 
     def _answer(self, judgement: Judgement, *, again: bool) -> Answer[Any]:
         facts = judgement.facts
@@ -251,11 +297,17 @@ class _Call:
         return _copied(answer) if again else answer
 
 
-def _tell_what_became(answers: Sequence[Answer[Any]]) -> None:
+def _what_became(answers: Sequence[Answer[Any]]) -> str:
+    """How many questions have which outcome, what is known to be paid, and for how many nobody knows what they cost."""
     outcomes = Counter(answer.outcome for answer in answers)
     counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()) or "none"
     paid = sum(answer.cost_usd or 0.0 for answer in answers)
-    log.info("%s: %s; %s paid", _questions(len(answers)), counted, usd(paid))
+    told = f"{_questions(len(answers))}: {counted}; {usd(paid)} paid"
+    # A task that was sent, and of which no cost was reported, may be billed all the same.
+    unknown = sum(answer.attempts > 0 and answer.cost_usd is None for answer in answers)
+    if not unknown:
+        return told
+    return f"{told}, and an unknown amount for {unknown:,} of them, which may be billed"
 
 
 def _questions(count: int) -> str:

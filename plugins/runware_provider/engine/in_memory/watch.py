@@ -1,11 +1,10 @@
-"""Looks on while the questions of a call are answered: ends it when its time is over, and tells how far it is. Pure."""
+"""Looks on while the questions of a call are answered, and tells how far it is. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from runware_provider.engine.errors import Interrupted
 from runware_provider.engine.money import usd
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ class QuestionWatch:
         feed: the questions.
         attempts: what was paid.
         questions: how many there are.
-        timeout_s: seconds that the call may take.
         now: seconds, from any moment.
         tell: gets a line of progress every half minute.
     """
@@ -34,13 +32,11 @@ class QuestionWatch:
     feed: QuestionFeed
     attempts: AttemptsInMemory
     questions: int
-    timeout_s: float
     now: Callable[[], float]
     tell: Callable[[str], None]
 
     def __post_init__(self) -> None:
-        self._began = self._told_at = self.now()
-        self.timed_out = False
+        self._told_at = self.now()
 
     @property
     def proven(self) -> bool:
@@ -48,11 +44,8 @@ class QuestionWatch:
         return self.attempts.answered > 0
 
     def failing(self) -> JobStopped | None:
-        """That the time is over."""
-        if self.now() - self._began <= self.timeout_s:
-            return None
-        self.timed_out = True
-        return Interrupted(f"it took longer than timeout_s={self.timeout_s:g}")
+        """Never: whoever asks looks at the clock, and any number of questions may fail."""
+        return None
 
     def undecided(self) -> bool:
         """Never: any number of questions may fail."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.api.descriptors import connections_possible
 from runware_provider.engine.exchange.collect import Collector
-from runware_provider.engine.exchange.conversation import Exchange
+from runware_provider.engine.exchange.conversation import FINISH_INTERRUPTED_S, Exchange
 from runware_provider.engine.exchange.fate import Fates
 from runware_provider.engine.exchange.polls import MOST_AT_ONCE, Polls, most_at_once
 from runware_provider.engine.exchange.submit import Submitter
@@ -57,7 +57,13 @@ class Conversing:
     right: Right
 
     def exchange(
-        self, flight: Flight, account: Account | None, pace: Pace, *, worth_s: float | None = None
+        self,
+        flight: Flight,
+        account: Account | None,
+        pace: Pace,
+        *,
+        worth_s: float | None = None,
+        finish_interrupted_s: float = FINISH_INTERRUPTED_S,
     ) -> Exchange:
         """The exchange.
 
@@ -66,6 +72,7 @@ class Conversing:
             account: of the budget; None where there is none.
             pace: how much may be under way.
             worth_s: as of `Leg`.
+            finish_interrupted_s: how long requests that are under way may take once somebody asked to stop.
         """
         spec, limits = self.spec, self.spec.limits
         redactor = self.client.redactor(self.template.fields(0))
@@ -86,4 +93,5 @@ class Conversing:
             when_short=spec.budget.when_short if spec.budget is not None else "stop",
             worth_s=worth_s,
             requests=requests_possible(limits),
+            finish_interrupted_s=finish_interrupted_s,
         )

@@ -135,7 +135,8 @@ class LookingAhead:
         # the account stops that where the budget is reached.
         if not counts.to_pay:
             return account
-        # The first leg was not refused. This one goes on as a single process would: it stops where the budget is reached.
+        # The budget was enough when the first leg looked. A later leg goes on as far as the budget reaches, as a process would
+        # that had never given its worker back.
         if self.leg.goes_on:
             return account
         # What was sent before, by whichever run, is paid for whether or not more is sent now: collected first, refused then.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jinja2 import meta, nodes
 
+from runware_provider.engine.encodable import is_encodable
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.templates.bounds import LONGEST, one_rendering
 from runware_provider.engine.templates.names import (
@@ -104,6 +105,11 @@ class Prompt:
             return Skip("too_long", f"the prompt has more than {self._max_chars:,} characters")
         if _blank(text):
             return Skip("empty", "the rendered prompt is blank")
+        # The API would refuse it, and with it each task of the same request.
+        if not is_encodable(text):
+            return Skip(
+                "prompt_error", "the rendered prompt holds half of a surrogate pair, which UTF-8 cannot hold"
+            )
         return text
 
     def _text(self, record: Mapping[str, Any]) -> str | None:
