@@ -23,7 +23,7 @@ from tests.real_airflow import PATIENCE_S, RealAirflow, complaints, real_airflow
 from tests.spoiled import spoil_the_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 KEY = "key-of-the-tests-0123456789"
@@ -192,10 +192,8 @@ def backfill(airflow: RealAirflow, dag_id: str, days: list[str]) -> None:
             break
     assert ran.returncode == 0, said
     listed = f"backfills?dag_id={dag_id}"
-    until(
-        lambda: all(each["completed_at"] for each in airflow.api(listed)["backfills"]),
-        "it is done",
-        every_s=1,
+    until_done(
+        airflow, dag_id, lambda: all(each["completed_at"] for each in airflow.api(listed)["backfills"])
     )
 
 
@@ -213,7 +211,21 @@ def ended(airflow: RealAirflow, dag_id: str, least: int) -> None:
         states = [run["state"] for run in runs_of(airflow, dag_id)]
         return len(states) >= least and ENDS.issuperset(states)
 
-    until(all_have, f"{dag_id} ends", every_s=1)
+    until_done(airflow, dag_id, all_have)
+
+
+def until_done(airflow: RealAirflow, dag_id: str, is_done: Callable[[], bool]) -> None:
+    """Wait as long as one run after the other ends: there are many of them, and the machine may be busy."""
+
+    def so_many() -> int:
+        return sum(run["state"] in ENDS for run in runs_of(airflow, dag_id))
+
+    def one_more() -> bool:
+        return is_done() or so_many() != seen
+
+    while not is_done():
+        seen = so_many()
+        until(one_more, f"a run of {dag_id} ends", every_s=1)
 
 
 def test_no_run_fails(story: Story) -> None:
