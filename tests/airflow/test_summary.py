@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from runware_provider.engine.spec import Memory, Spec
 from runware_provider.places import Places
 from runware_provider.summary import OF_THE_MANIFEST, summary_of
@@ -29,18 +31,28 @@ def test_the_summary_of_a_hundred_million_records_is_below_a_kilobyte() -> None:
     assert set(summary) == {*manifest} - {"schema", "files", "reasons"} | {"manifest"}
 
 
-def test_places_are_those_of_the_partition_and_hold_no_password() -> None:
+@pytest.mark.parametrize("credentials", ["key:secret", "key:sec/ret", "key:se@cret"])
+def test_places_hold_no_password(credentials: str) -> None:
+    url = f"s3://{credentials}@lake/out"
+    for memory in (Memory(), Memory(state=url)):
+        spec = Spec(source="in", destination=url, prompt="{{ record.a }}", memory=memory)
+        told = str(Places.of(spec, reports=True).told())
+        assert "cret" not in told
+        assert "sec" not in told
+
+
+def test_places_are_those_of_the_partition() -> None:
     spec = Spec(
         source="in",
-        destination="s3://key:secret@lake/out/",
+        destination="s3://reader@lake/out/",
         partition={"ds": "2026-01-02"},
         prompt="{{ record.a }}",
     )
     assert Places.of(spec, reports=True).told() == {
-        "output": "s3://lake/out/ds=2026-01-02",
-        "state": "s3://lake/out.state/ds=2026-01-02",
-        "manifest": "s3://lake/out.state/ds=2026-01-02/manifest.json",
-        "report": "s3://lake/out.state/ds=2026-01-02/reports/report.html",
+        "output": "s3://reader@lake/out/ds=2026-01-02",
+        "state": "s3://reader@lake/out.state/ds=2026-01-02",
+        "manifest": "s3://reader@lake/out.state/ds=2026-01-02/manifest.json",
+        "report": "s3://reader@lake/out.state/ds=2026-01-02/reports/report.html",
     }
 
 
