@@ -87,7 +87,6 @@ def test_the_increments_add_up_to_the_last_sum_however_often_it_is_seen(
         assert counters.of(TOKENS, outcome) == tokens
 
 
-
 def test_what_a_backend_takes_for_the_end_of_a_tag_is_replaced() -> None:
     counters = Counters()
     TaskStats("vendor,model=1 2", log=LOG, increment=counters).saw(progress({"failed": 1}, {}))

@@ -95,7 +95,9 @@ def object_place(url: str, *, field: str = "URL") -> ObjectPlace:
     found = _URL.fullmatch(url)
     kind = KINDS.get(found["scheme"].lower()) if found else None
     if found is None or kind is None:
-        raise BadInput(field, f"{without_password(url)!r} is no URL of an object store", f"Write it as {EXAMPLES['s3']}")
+        raise BadInput(
+            field, f"{without_password(url)!r} is no URL of an object store", f"Write it as {EXAMPLES['s3']}"
+        )
     if _may_hold_secret(url):
         # Taken for a connection's id, it would stand in what Airflow says of a connection that there is not.
         raise BadInput(

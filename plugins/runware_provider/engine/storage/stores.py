@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.storage.local import LocalStorage, local_path
-from runware_provider.engine.storage.object_place import EXAMPLES, is_object_url, object_place, without_password
+from runware_provider.engine.storage.object_place import (
+    EXAMPLES,
+    is_object_url,
+    object_place,
+    without_password,
+)
 from runware_provider.engine.storage.port import STALE_S, Bytes, Storage, StoredFile, StoredFiles, Version
 
 if TYPE_CHECKING:
@@ -95,7 +100,9 @@ def _check_name(url: str, field: str) -> None:
     try:
         url.encode()
     except UnicodeEncodeError:
-        raise BadInput(field, f"{without_password(url)!r} has half a surrogate, which is no text", "Mend the name") from None
+        raise BadInput(
+            field, f"{without_password(url)!r} has half a surrogate, which is no text", "Mend the name"
+        ) from None
 
 
 def _open_local(url: str, field: str) -> Storage:
