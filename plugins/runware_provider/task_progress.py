@@ -93,8 +93,8 @@ class TaskProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end.set()
         try:
+            self._end.set()
             self._thread.join(self._last_s)
         finally:
             # Also where Airflow interrupts the waiting: at the end of the process no conversation may be half-way.

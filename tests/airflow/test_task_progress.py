@@ -5,13 +5,17 @@ import json
 import logging
 import signal
 import threading
+import traceback
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runware_provider.engine.job.progress import Progress
 from runware_provider.task_progress import LINE, NUMBERS, TaskProgress, told
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 LOG = logging.getLogger(__name__)
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -129,19 +133,23 @@ def test_an_interruption_of_the_last_wait_comes_through_and_nothing_more_is_aske
     class Interrupted(Exception):  # noqa: N818 - as Airflow's timeout
         pass
 
-    def interrupt(*_: object) -> None:
-        raise Interrupted
+    def interrupt(_: int, frame: FrameType | None) -> None:
+        functions = {waiting.f_code.co_name for waiting, _ in traceback.walk_stack(frame)}
+        if "__exit__" in functions:
+            raise Interrupted
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+    def run() -> None:
+        with TaskProgress(store, every_s=3600, log=LOG, first_s=0.01, last_s=60) as keeper:
+            keeper.saw(progress(1))
+            assert store.some.wait(30)
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
 
     store = Silent()
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        with (
-            pytest.raises(Interrupted),
-            TaskProgress(store, every_s=3600, log=LOG, first_s=0.01, last_s=60) as keeper,
-        ):
-            keeper.saw(progress(1))
-            assert store.some.wait(30)
-            signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(Interrupted):
+            run()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
