@@ -15,8 +15,8 @@ from runware_provider.assets import with_asset
 from runware_provider.configuration import default_deferrable, makes_assets
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filters import normal_form
+from runware_provider.engine.shown_urls import without_password
 from runware_provider.engine.spec import DEFAULT_MODEL, Spec
-from runware_provider.engine.storage.object_place import without_password
 from runware_provider.engine.templates.prompt import check_syntax as check_prompt
 from runware_provider.given_objects import RENDERED, TEXT_FIELDS, as_rendered, known_now, rendered_budget
 from runware_provider.hook import DEFAULT_CONN_ID

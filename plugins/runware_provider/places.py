@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.dataset.destination import partition_folders
 from runware_provider.engine.dataset.published_manifest import MANIFEST
-from runware_provider.engine.storage.object_place import without_password
+from runware_provider.engine.shown_urls import without_password
 from runware_provider.quality.spec import FOLDER, REPORT
 
 if TYPE_CHECKING:

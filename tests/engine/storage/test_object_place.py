@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.shown_urls import without_password
 from runware_provider.engine.storage.object_place import (
     EXAMPLES,
     ObjectPlace,
     is_object_url,
     object_place,
-    without_password,
 )
 
 KEYS = st.text(st.characters(codec="utf-8"), max_size=12)

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import pyarrow as pa
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.shown_urls import without_password
 from runware_provider.engine.storage.local_files import check_is_file, mode_of, walk
-from runware_provider.engine.storage.object_place import without_password
 from runware_provider.engine.storage.port import STALE_S, StoredFiles
 from runware_provider.engine.storage.private_folders import PrivateFolders
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.shown_urls import may_hold_secret, without_password
 
 Kind: TypeAlias = Literal["s3", "google", "azure"]
 """Whose protocol is spoken: S3's, Google Cloud Storage's or Azure Blob Storage's."""
@@ -27,7 +28,6 @@ EXAMPLES: Final[dict[Kind, str]] = {
 }
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z0-9]+)://(?:(?P<user>[^@/]*)@)?(?P<host>[^/]*)/?(?P<key>.*)", re.DOTALL)
-_SCHEME = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 # A container's name has no dots, so whatever has some is the host of an account.
 _ACCOUNT = re.compile(r"(?P<account>[a-z0-9]{3,24})\.(?:dfs|blob)\.(?P<cloud>[a-z0-9.-]+)")
@@ -71,21 +71,6 @@ def is_object_url(url: str) -> bool:
     return found is not None and found["scheme"].lower() in KINDS
 
 
-def without_password(url: str) -> str:
-    """A path or URL as it may be shown; a connection's id before the bucket stays, since it is no secret.
-
-    Of a URL with credentials only the scheme is left: secrets may hold `/` and `@`, so nobody can tell where one ends.
-    """
-    scheme = _SCHEME.match(url)
-    return f"{scheme[0]}***" if scheme is not None and _may_hold_secret(url) else url
-
-
-def _may_hold_secret(url: str) -> bool:
-    """Whether there is a colon, as between login and password, before the first slash; no bucket's name has one."""
-    scheme = _SCHEME.match(url)
-    return scheme is not None and ":" in url[scheme.end() :].partition("/")[0]
-
-
 def object_place(url: str, *, field: str = "URL") -> ObjectPlace:
     """Take such a URL apart; nothing in it is decoded.
 
@@ -98,7 +83,7 @@ def object_place(url: str, *, field: str = "URL") -> ObjectPlace:
         raise BadInput(
             field, f"{without_password(url)!r} is no URL of an object store", f"Write it as {EXAMPLES['s3']}"
         )
-    if _may_hold_secret(url):
+    if may_hold_secret(url):
         # Taken for a connection's id, it would stand in what Airflow says of a connection that there is not.
         raise BadInput(
             field,

@@ -7,13 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.shown_urls import without_password
 from runware_provider.engine.storage.local import LocalStorage, local_path
-from runware_provider.engine.storage.object_place import (
-    EXAMPLES,
-    is_object_url,
-    object_place,
-    without_password,
-)
+from runware_provider.engine.storage.object_place import EXAMPLES, is_object_url, object_place
 from runware_provider.engine.storage.port import STALE_S, Bytes, Storage, StoredFile, StoredFiles, Version
 
 if TYPE_CHECKING:
