@@ -15,6 +15,7 @@ from runware_provider.assets import with_asset
 from runware_provider.configuration import default_deferrable, makes_assets
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filters import normal_form
+from runware_provider.engine.shown_urls import without_password
 from runware_provider.engine.spec import DEFAULT_MODEL, Spec
 from runware_provider.engine.templates.prompt import check_syntax as check_prompt
 from runware_provider.given_objects import RENDERED, TEXT_FIELDS, as_rendered, known_now, rendered_budget
@@ -258,15 +259,15 @@ class AskingTask(BaseOperator):
         """Where the answers are kept, as far as the arguments say it by now."""
         state = self.memory.get("state") if isinstance(self.memory, dict) else None
         if state or isinstance(self.destination, Later):
-            return str(state or "")
-        return f"{str(self.destination).rstrip('/')}.state"
+            return without_password(str(state or ""))
+        return f"{without_password(str(self.destination)).rstrip('/')}.state"
 
     def _make_assets(self) -> None:
         """Add what the DAG says of source and destination to the inlets and outlets."""
         if self.reads_source:
-            self.inlets = with_asset(self.inlets, self.source)
+            self.inlets = with_asset(self.inlets, self.source, is_glob=True)
         if self.writes_destination:
-            self.outlets = with_asset(self.outlets, self.destination)
+            self.outlets = with_asset(self.outlets, self.destination, is_glob=False)
 
     def _check_what_is_known(self) -> None:
         """Fail the DAG's import, rather than the task, for what no rendering and no file can mend."""

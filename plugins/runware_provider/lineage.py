@@ -6,11 +6,10 @@ imported.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from runware_provider.assets import fixed
+from runware_provider.assets import before_wildcards, local_folder
 from runware_provider.engine.storage.object_place import is_object_url, object_place
 
 if TYPE_CHECKING:
@@ -37,11 +36,16 @@ class Lineage:
     manifest: Mapping[str, Any]
 
 
-def dataset_name(path: str) -> tuple[str, str]:
-    """Namespace and name of a path or URL, as OpenLineage's naming of datasets has them; of a glob, its folder."""
-    whole = fixed(path)
+def dataset_name(path: str, *, is_glob: bool) -> tuple[str, str]:
+    """Namespace and name of a path or URL, as OpenLineage's naming of datasets has them; of a glob, its folder.
+
+    Args:
+        path: of a source or destination.
+        is_glob: whether `*`, `?` and `[` are wildcards in it.
+    """
+    whole = before_wildcards(path) if is_glob else path
     if not is_object_url(whole):
-        return "file", os.path.abspath(os.path.expanduser(whole.removeprefix("file://")))  # noqa: PTH100, PTH111 - without following links
+        return "file", local_folder(whole)
     place = object_place(whole)
     canonical = place.canonical
     key = "/".join(name for name in place.key.split("/") if name)
@@ -65,7 +69,7 @@ def _input(source: str, manifest: Mapping[str, Any]) -> Any:
     from openlineage.client.event_v2 import InputDataset  # noqa: PLC0415 - optional
     from openlineage.client.facet_v2 import input_statistics_input_dataset  # noqa: PLC0415 - optional
 
-    namespace, name = dataset_name(source)
+    namespace, name = dataset_name(source, is_glob=True)
     if not manifest:
         return InputDataset(namespace, name)
     schema = schema_of(manifest)
@@ -83,7 +87,7 @@ def _output(output: str, manifest: Mapping[str, Any]) -> Any:
     from openlineage.client.event_v2 import OutputDataset  # noqa: PLC0415 - optional
     from openlineage.client.facet_v2 import output_statistics_output_dataset  # noqa: PLC0415 - optional
 
-    namespace, name = dataset_name(output)
+    namespace, name = dataset_name(output, is_glob=False)
     if not manifest:
         return OutputDataset(namespace, name)
     files = manifest["files"]

@@ -77,18 +77,22 @@ LINKS: Final = (OutputLink(), ManifestLink(), ReportLink())
 
 def links_to(places: Places) -> dict[str, str]:
     """What a browser can open of some places, by their names."""
-    if not is_object_url(places.output):
-        return {}
-    try:
-        settings = _settings(places.output)
-    except Exception:  # noqa: BLE001 - the job meets the same connection next, and says what is wrong with it
-        return {}
     urls = {
-        "output": browser_url(places.output, settings, is_folder=True),
-        "manifest": browser_url(places.manifest, settings),
-        "report": None if places.report is None else browser_url(places.report, settings),
+        "output": _link(places.output, is_folder=True),
+        "manifest": _link(places.manifest),
+        "report": None if places.report is None else _link(places.report),
     }
     return {name: url for name, url in urls.items() if url is not None}
+
+
+def _link(place: str, *, is_folder: bool = False) -> str | None:
+    """As `browser_url`, by the settings of the place's own store."""
+    if not is_object_url(place):
+        return None
+    try:
+        return browser_url(place, _settings(place), is_folder=is_folder)
+    except Exception:  # noqa: BLE001 - the job meets the same place and connection next, and says what is wrong with it
+        return None
 
 
 def browser_url(url: str, settings: Mapping[str, str], *, is_folder: bool = False) -> str | None:

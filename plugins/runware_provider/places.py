@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.dataset.destination import partition_folders
 from runware_provider.engine.dataset.published_manifest import MANIFEST
+from runware_provider.engine.shown_urls import without_password
 from runware_provider.quality.spec import FOLDER, REPORT
 
 if TYPE_CHECKING:
     from runware_provider.engine.spec import Spec
-
-_WITH_PASSWORD = re.compile(r"(?<=://)[^@/]*:[^@/]*@")
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,3 @@ class Places:
 
 def _below(folder: str, *names: str) -> str:
     return "/".join([without_password(folder).rstrip("/"), *names])
-
-
-def without_password(url: str) -> str:
-    """A path or URL as it may be shown; a connection's id stays, since it is no secret."""
-    return _WITH_PASSWORD.sub("", url)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.errors import BadInput, EngineError
 from runware_provider.engine.plain_text import with_article, wrapped
@@ -50,8 +50,8 @@ def check_report_wish(given: object, spec: Spec) -> None:
     check_report(wish, prepared.kept_schema, prepared.result_type, stores)
 
 
-def kept_report(given: object, spec: Spec, log: Logger) -> dict[str, str]:
-    """Where the report on a published dataset is, `html` and `markdown`; empty without one.
+def kept_report(given: object, spec: Spec, log: Logger) -> dict[str, Any]:
+    """Where the report on a published dataset is, and its `hits`, as `report_on` has them; empty without one.
 
     Where there should be one and is none, the task succeeds all the same, since the dataset stands.
     """

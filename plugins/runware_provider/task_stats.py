@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from airflow.sdk.observability import stats
 
-from runware_provider.engine.memory.payments import Payments
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from airflow.sdk.types import Logger
 
     from runware_provider.engine.job.progress import Progress
+    from runware_provider.engine.memory.payments import Payments
 
 RECORDS: Final = "runware.records"
 TOKENS: Final = "runware.tokens"
@@ -32,6 +32,21 @@ class Increment(Protocol):
         """Add to a counter."""
 
 
+@dataclass(frozen=True)
+class _Counter:
+    """One of the sums that a backend keeps for a model."""
+
+    name: str
+    outcome: str
+    type: str | None = None
+    """Of tokens."""
+
+    def tags(self) -> dict[str, str]:
+        """Beside the model."""
+        tags = {"outcome": str(self.outcome)}
+        return tags if self.type is None else {**tags, "type": self.type}
+
+
 class TaskStats:
     """Counts what this process has learnt, once: the increments of all processes of a job add up to its bill.
 
@@ -45,32 +60,36 @@ class TaskStats:
         self._model = _UNTAGGABLE.sub("_", model)
         self._log = log
         self._increment = increment
-        self._decided: Mapping[str, int] = {}
-        self._payments: Mapping[str, Payments] = {}
+        self._counted: dict[_Counter, float] = {}
+        """What the backend was told of each counter."""
         self._fails = False
 
     def saw(self, progress: Progress) -> None:
-        """Count what has come since the last time; nothing that fails here fails the task."""
-        before, self._decided = self._decided, progress.decided
-        paid_before, self._payments = self._payments, progress.payments
+        """Count what has come since the last time; nothing that fails here fails the task.
+
+        What could not be counted is tried again with the next progress.
+        """
+        for outcome, rows in progress.decided.items():
+            self._count_up_to(rows, _Counter(RECORDS, outcome))
+        for outcome, paid in progress.payments.items():
+            for kind, tokens in tokens_by_kind(paid):
+                self._count_up_to(tokens, _Counter(TOKENS, outcome, kind))
+            self._count_up_to(paid.usd, _Counter(USD, outcome))
+
+    def _count_up_to(self, total: float, counter: _Counter) -> None:
+        counted = self._counted.get(counter, 0)
+        more = round(total - counted, _DECIMALS)
+        # A counter only grows: Airflow's OpenTelemetry refuses less.
+        if more <= 0:
+            return
         try:
-            for outcome, rows in self._decided.items():
-                self._add(RECORDS, rows - before.get(outcome, 0), outcome)
-            for outcome, paid in self._payments.items():
-                self._add_payments(paid - paid_before.get(outcome, Payments()), outcome)
+            self._increment(counter.name, more, tags={"model": self._model, **counter.tags()})
         except Exception as error:  # noqa: BLE001 - whatever it is, the task goes on
             if not self._fails:
                 self._log.warning("Metrics cannot be sent: %s. The task goes on.", type(error).__name__)
             self._fails = True
-
-    def _add_payments(self, paid: Payments, outcome: str) -> None:
-        for kind, tokens in tokens_by_kind(paid):
-            self._add(TOKENS, tokens, outcome, type=kind)
-        self._add(USD, round(paid.usd, _DECIMALS), outcome)
-
-    def _add(self, name: str, count: float, outcome: str, **tags: str) -> None:
-        if count:
-            self._increment(name, count, tags={"model": self._model, "outcome": str(outcome), **tags})
+            return
+        self._counted[counter] = counted + more
 
 
 def tokens_by_kind(paid: Payments) -> Iterator[tuple[str, int]]:

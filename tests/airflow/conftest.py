@@ -183,6 +183,9 @@ class Counters(NoStatsLogger):
 
     def incr(self, stat: str, count: Any = 1, rate: float = 1, *, tags: Any = None) -> None:  # noqa: ARG002 - Airflow's signature
         if stat.startswith("runware."):
+            # As Airflow's OpenTelemetry does.
+            if count < 0:
+                raise ValueError(f"count must be a positive value, not {count}")
             self.sums[stat] += count
             self.seen_tags.add(tuple(sorted(tags or {})))
 

@@ -24,7 +24,11 @@ SOURCE, DESTINATION = "s3://lake/raw", "file:///data/invoices"
     [
         ("/data/out", "file:///data/out"),
         ("file:///data/out/", "file:///data/out"),
-        ("/data/ds=*/part.parquet", "file:///data"),
+        ("/data//raw/./a/../b/", "file:///data/raw/b"),
+        ("/data/../raw", "file:///raw"),
+        ("//data/raw", "file:///data/raw"),
+        ("file://localhost/data/raw", "file:///data/raw"),
+        ("file://server/data/raw", None),
         ("s3a://conn@lake//raw/", "s3://lake/raw"),
         ("gcs://lake/raw/a.parquet", "gs://lake/raw/a.parquet"),
         ("abfs://conn@lake/raw", "abfs://lake/raw"),
@@ -35,12 +39,34 @@ SOURCE, DESTINATION = "s3://lake/raw", "file:///data/invoices"
         ("/data/50%/out", None),
         ("/data/out#1", None),
         ("s3://x", None),
+        ("s3://key:secret@lake/raw", None),
         ("/data/ds={{ ds }}", None),
         (object(), None),
     ],
 )
 def test_a_path_is_an_asset_where_it_says_enough(path: object, uri: str | None) -> None:
-    assert asset_uri(path) == uri
+    assert asset_uri(path, is_glob=False) == uri
+    assert asset_uri(path, is_glob=True) == uri
+
+
+@pytest.mark.parametrize(
+    ("path", "of_a_source", "of_a_destination"),
+    [
+        ("/data/ds=*/part.parquet", "file:///data", "file:///data/ds=*/part.parquet"),
+        ("/lake/out[v2]", "file:///lake", "file:///lake/out[v2]"),
+        ("s3://lake/raw/out[v2]", "s3://lake/raw", "s3://lake/raw/out[v2]"),
+        ("/data/a?.parquet", "file:///data", None),
+    ],
+)
+def test_wildcards_are_cut_from_a_source_and_are_part_of_a_destination(
+    path: str, of_a_source: str, of_a_destination: str | None
+) -> None:
+    assert asset_uri(path, is_glob=True) == of_a_source
+    assert asset_uri(path, is_glob=False) == of_a_destination
+    assert assets(a_task(source=path, destination=path)) == (
+        [of_a_source],
+        [] if of_a_destination is None else [of_a_destination],
+    )
 
 
 def assets(operator: Any) -> tuple[list[str], list[str]]:
@@ -62,6 +88,14 @@ def test_what_the_author_declares_by_another_name_is_not_made_again() -> None:
     named = Asset("invoices", uri="file:///data/invoices/")
     assert a_task(outlets=[named]).outlets == [named]
     assert len(a_task(outlets=[Asset.ref(uri=DESTINATION)]).outlets) == 1
+
+
+def test_beside_a_reference_by_name_none_is_made_since_nobody_knows_its_uri() -> None:
+    reference = Asset.ref(name="invoices")
+    task = a_task(outlets=[reference])
+    assert (task.outlets, [asset.uri for asset in task.inlets]) == ([reference], [SOURCE])
+    task = a_task(inlets=[reference])
+    assert (task.inlets, [asset.uri for asset in task.outlets]) == ([reference], [DESTINATION])
 
 
 def test_a_template_makes_none() -> None:

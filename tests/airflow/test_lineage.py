@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from airflow.sdk import DAG
 
+from runware_provider.assets import asset_uri
 from runware_provider.groups import text_inference_group
 from runware_provider.lineage import dataset_name
 from runware_provider.operators import TextInferenceOperator
@@ -30,7 +31,19 @@ from runware_provider.operators import TextInferenceOperator
     ],
 )
 def test_a_path_is_named_as_other_tools_name_it(path: str, named: tuple[str, str]) -> None:
-    assert dataset_name(path) == named
+    assert dataset_name(path, is_glob=True) == named
+
+
+def test_of_a_destination_wildcards_are_part_of_the_name() -> None:
+    assert dataset_name("/lake/out[v2]", is_glob=False) == ("file", "/lake/out[v2]")
+    assert dataset_name("s3://lake/out[v2]", is_glob=False) == ("s3://lake", "out[v2]")
+
+
+@pytest.mark.parametrize("path", ["/data//raw", "//data/raw", "/data/x/../raw/", "file://localhost/data/raw"])
+def test_lineage_and_assets_mean_the_same_folder(path: str) -> None:
+    namespace, name = dataset_name(path, is_glob=False)
+    assert (namespace, name) == ("file", "/data/raw")
+    assert asset_uri(path, is_glob=False) == f"file://{name}"
 
 
 def test_every_task_reads_the_source_and_the_one_that_publishes_writes_the_destination() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG
 
+from runware_provider.engine.spec import Memory
 from runware_provider.links import LINKS, browser_url, links_to
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.places import Places
@@ -65,6 +66,52 @@ def test_a_connection_to_another_store_or_a_missing_one_has_no_link(monkeypatch:
     for conn_id in ("minio", "no_such"):
         places = Places(f"s3://{conn_id}@lake/out", "", f"s3://{conn_id}@lake/m.json", None)
         assert links_to(places) == {}
+
+
+@pytest.mark.parametrize("state", ["/local/state", "relative", "https://host/state", "s3://x"])
+def test_a_state_folder_without_a_page_has_no_link_and_is_left_to_the_engine(
+    state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
+    places = Places("s3://lake/out", state, f"{state}/manifest.json", f"{state}/reports/report.html")
+    assert set(links_to(places)) == {"output"}
+
+
+def test_each_place_is_linked_by_the_settings_of_its_own_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://minio:9000")
+    places = Places("s3://lake/out", "gs://lake/state", "gs://lake/state/manifest.json", None)
+    assert links_to(places) == {"manifest": "https://storage.cloud.google.com/lake/state/manifest.json"}
+
+
+def test_a_state_folder_in_another_store_gets_the_engines_own_refusal(run_task: Any) -> None:
+    with DAG("dag", schedule=None) as dag:
+        TextInferenceOperator(
+            task_id="ask",
+            source="in",
+            destination="s3://lake/out",
+            prompt="{{ record.a }}",
+            memory=Memory(state="/local/state"),
+        )
+    error = run_task(dag, "ask").error
+    assert "memory.state" in str(error)
+
+
+def test_a_secret_in_a_url_is_neither_taken_for_a_connection_nor_told(
+    run_task: Any, api: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with DAG("dag", schedule=None) as dag:
+        TextInferenceOperator(
+            task_id="ask",
+            source="in",
+            destination="s3://AKIAKEY:sec/ret@lake/out",
+            prompt="{{ record.a }}",
+        )
+    ran = run_task(dag, "ask")
+    assert "may be a password" in str(ran.error)
+    assert "places" in str(api.pushed)
+    for told in (str(ran.error), str(api.pushed), caplog.text):
+        assert "sec/ret" not in told
 
 
 def test_the_page_knows_the_links_of_plain_and_mapped_tasks_and_the_provider_lists_them() -> None:

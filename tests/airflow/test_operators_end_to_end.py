@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -25,6 +24,7 @@ from tests.answers import total_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.airflow.conftest import Counters
 
@@ -98,14 +98,15 @@ def test_a_report_with_hit_rates_is_kept_beside_the_dataset_and_no_value_reaches
     wish = Report(expected=str(right), key="body")
     ran = run_task(a_dag(source, report=wish, outlets=[Asset("file:///out")]), "ask")
     assert ran.state == "success", ran.error
-    paths = ran.xcom["report"]
-    assert paths["html"] == str(source.parent / "out.state" / "reports" / "report.html")
-    assert "| `total` | 8.3 % | 1.5\u201335.4 % | 1 | 12 |" in Path(paths["markdown"]).read_text(
+    told = ran.xcom["report"]
+    page = source.parent / "out.state" / "reports" / "report.html"
+    assert told == {"html": str(page), "hits": {"total": {"hits": 1, "of": 12}}}
+    assert "| `total` | 8.3 % | 1.5\u201335.4 % | 1 | 12 |" in page.with_suffix(".md").read_text(
         encoding="utf-8"
     )
     assert ran.outlet_events[0]["extra"] == ran.xcom
     logged = "".join(capfd.readouterr())
-    assert paths["html"] in logged
+    assert told["html"] in logged
     assert "Shop" not in logged
 
 

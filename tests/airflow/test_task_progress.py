@@ -3,15 +3,19 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import signal
 import threading
+import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from runware_provider.engine.job.progress import Progress
 from runware_provider.task_progress import LINE, NUMBERS, TaskProgress, told
 
 if TYPE_CHECKING:
-    import pytest
+    from types import FrameType
 
 LOG = logging.getLogger(__name__)
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -90,6 +94,69 @@ def test_a_store_that_fails_is_told_of_once_and_fails_nothing(caplog: pytest.Log
     assert [record.getMessage() for record in caplog.records] == [
         "Progress is not shown in the task state store: ConnectionError. The task goes on."
     ]
+
+
+class Silent(Store):
+    """Answers nothing until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.answers = threading.Event()
+
+    def set(self, key: str, value: Any) -> None:  # noqa: ARG002 - the signature is given
+        self.asked.append(key)
+        self.some.set()
+        assert self.answers.wait(60)
+
+
+def test_a_store_that_does_not_answer_holds_no_task_up_and_is_asked_nothing_more(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = Silent()
+    with TaskProgress(store, every_s=3600, log=LOG, first_s=0.01, last_s=0.01) as keeper:
+        keeper.saw(progress(1))
+        assert store.some.wait(30)
+        keeper.saw(progress(2))
+    (writer,) = [thread for thread in threading.enumerate() if thread.name == "runware-progress"]
+    assert writer.daemon
+    assert [record.getMessage() for record in caplog.records] == [
+        "Progress is not shown in the task state store: Airflow does not answer. The task goes on."
+    ]
+    store.answers.set()
+    writer.join(30)
+    # The request that was under way came to its end, and none was begun after it.
+    assert (writer.is_alive(), store.asked) == (False, [LINE])
+
+
+def test_an_interruption_of_the_last_wait_comes_through_and_nothing_more_is_asked() -> None:
+    class Interrupted(Exception):  # noqa: N818 - as Airflow's timeout
+        pass
+
+    def interrupt(_: int, frame: FrameType | None) -> None:
+        functions = {waiting.f_code.co_name for waiting, _ in traceback.walk_stack(frame)}
+        if "__exit__" in functions:
+            raise Interrupted
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+    def run() -> None:
+        with TaskProgress(store, every_s=3600, log=LOG, first_s=0.01, last_s=60) as keeper:
+            keeper.saw(progress(1))
+            assert store.some.wait(30)
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+    store = Silent()
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(Interrupted):
+            run()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    (writer,) = [thread for thread in threading.enumerate() if thread.name == "runware-progress"]
+    store.answers.set()
+    writer.join(30)
+    assert (writer.is_alive(), store.asked) == (False, [LINE])
 
 
 def test_an_error_of_the_job_comes_through_and_the_last_progress_is_written_all_the_same() -> None:

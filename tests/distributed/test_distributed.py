@@ -36,7 +36,7 @@ from tests.torture.scene import Sums, fetch_job
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runware_provider.engine.storage.storage import Storage
+    from runware_provider.engine.storage.stores import Storage
 
 DAG_FILE = """
 import json

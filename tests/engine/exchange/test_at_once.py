@@ -74,6 +74,14 @@ def test_after_an_outage_all_are_soon_allowed_again() -> None:
     assert works_with(brake, 1_000, 15)[-1] == 1_000
 
 
+def test_after_an_outage_it_recovers_though_single_requests_keep_failing() -> None:
+    brake = Brake(1_000)
+    requests(brake, LEAST_OUTCOMES, failed=True)
+    for number in range(LEAST_OUTCOMES):
+        brake.saw(failed=number % 33 == 0, at_once=brake.allowed)
+    assert brake.allowed >= 900
+
+
 @given(st.integers(1, 50), st.lists(st.booleans(), max_size=500))
 def test_it_stays_within_its_bounds(most: int, failures: list[bool]) -> None:
     brake = Brake(most)

@@ -58,6 +58,17 @@ def test_bytes_of_one_length_are_as_arrow_makes_them(values: list[bytes | None])
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(OverflowError):
         numbers([2**31], pa.int32())
+    for values, kind in (
+        ([None, True], pa.int64()),
+        ([1, 1.5], pa.int64()),
+        (["1"], pa.int8()),
+    ):
+        with pytest.raises(TypeError, match=f"is not stored as {kind}"):
+            numbers(values, kind)
+        with pytest.raises((pa.ArrowInvalid, pa.ArrowTypeError)):
+            pa.array(values, kind)
+    with pytest.raises(TypeError, match="bool is not stored as float"):
+        numbers([True], pa.float32())
     with pytest.raises(ValueError, match="not all are of 16 bytes"):
         fixed_bytes([b"short"], pa.binary(16))
     with pytest.raises(UnicodeEncodeError):

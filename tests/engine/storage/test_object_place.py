@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.storage.object_place import EXAMPLES, ObjectPlace, is_object_url, object_place
+from runware_provider.engine.shown_urls import without_password
+from runware_provider.engine.storage.object_place import (
+    EXAMPLES,
+    ObjectPlace,
+    is_object_url,
+    object_place,
+)
 
 KEYS = st.text(st.characters(codec="utf-8"), max_size=12)
 
@@ -72,6 +78,39 @@ def test_other_places_are_no_object_stores(url: str) -> None:
     assert not is_object_url(url)
     with pytest.raises(BadInput, match="is no URL of an object store"):
         object_place(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("s3://key:secret@lake/raw", "s3://***"),
+        ("s3://key:sec/ret@lake/raw", "s3://***"),
+        ("s3://key:se@cret@lake/raw", "s3://***"),
+        ("s3://key:secret", "s3://***"),
+        ("https://key:sec/ret@host/raw", "https://***"),
+        ("s3://conn_id@lake/raw", "s3://conn_id@lake/raw"),
+        ("s3://lake/a:b@c", "s3://lake/a:b@c"),
+        ("abfss://lake@account.dfs.core.windows.net/a", "abfss://lake@account.dfs.core.windows.net/a"),
+        ("/data/a:b@c", "/data/a:b@c"),
+        ("file:///data/a:b@c", "file:///data/a:b@c"),
+        ("s3:/a:b@c", "s3:/a:b@c"),
+    ],
+)
+def test_a_url_is_shown_without_what_may_be_a_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+
+
+@given(
+    scheme=st.sampled_from(["s3", "gs", "abfs", "https"]),
+    secret=st.text("ab0+/@:=", min_size=8, max_size=40),
+    rest=st.sampled_from(["@lake/raw", "@x", "@", "", "/raw", "@lake@account.example.org/raw"]),
+)
+def test_no_error_quotes_a_secret(scheme: str, secret: str, rest: str) -> None:
+    url = f"{scheme}://AKIA:S3CRET{secret}S3CRET{rest}"
+    assert "S3CRET" not in without_password(url)
+    with pytest.raises(BadInput) as refused:
+        object_place(url, field="destination")
+    assert "S3CRET" not in str(refused.value)
 
 
 def test_each_example_is_a_url_of_its_store() -> None:

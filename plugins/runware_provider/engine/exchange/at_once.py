@@ -86,7 +86,8 @@ class Brake:
         elif failed > SOME_FAIL:
             self._too_many = at_once
             self._allowed = max(least, int(at_once * (1 - failed)))
-        elif failed == 0:
+        else:
+            # Single failures are chance, also while it grows: with some at every time it would never be wide again.
             # What was too many a while ago no longer is.
             if at_once >= self._too_many:
                 self._too_many = math.inf

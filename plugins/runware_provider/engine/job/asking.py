@@ -159,7 +159,7 @@ class _Asking:
     def report_at_the_end(self) -> None:
         """Say how far it came, once nothing more is written."""
         if self._watch is not None:
-            self._watch.report()
+            self._watch.report(last=True)
 
     async def run(self, stop: asyncio.Event) -> Staged:
         decider, flight, account = await self._looked_ahead()

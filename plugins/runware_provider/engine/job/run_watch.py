@@ -133,8 +133,13 @@ class RunWatch:
         if self.now() - self._reported_at >= REPORTED_EVERY_S:
             self.report(trouble)
 
-    def report(self, trouble: str | None = None) -> None:
-        """Say how far the job is."""
+    def report(self, trouble: str | None = None, *, last: bool = False) -> None:
+        """Say how far the job is.
+
+        Args:
+            trouble: that the API or the network has.
+            last: whether nothing is learnt after this report.
+        """
         self._reported_at = self.now()
         if self.report_to is None:
             return
@@ -158,7 +163,7 @@ class RunWatch:
                 window=None if self.pace is None else self.pace.window,
                 window_reason="" if self.pace is None else self.pace.reason,
                 decided=self._decided(),
-                payments=self._payments(),
+                payments=self._payments(last=last),
             )
         )
 
@@ -167,12 +172,14 @@ class RunWatch:
         decided = self.seen.outcomes - self.earlier
         return {outcome: rows for outcome, rows in decided.items() if outcome != Outcome.SKIPPED}
 
-    def _payments(self) -> dict[str, Payments]:
-        """Everything that this process learnt to be paid, once.
+    def _payments(self, *, last: bool) -> dict[str, Payments]:
+        """What this process learnt to be paid, by outcome; no sum is ever smaller than in the report before.
 
-        What no row waits for any more counts as failed: errors that were tried again, and answers to what an earlier run
-        asked otherwise.
+        What no row waits for counts as failed: errors that were tried again, and answers to what an earlier run asked
+        otherwise. Only the last report can tell: until then, the rows of an answer that is durable may be about to get it.
         """
+        if not last:
+            return dict(self.payments)
         shown = sum(self.payments.values(), Payments())
         failed = self.payments.get(Outcome.FAILED, Payments())
         return {**self.payments, Outcome.FAILED: failed + (self.learnt() - shown)}

@@ -1,6 +1,6 @@
 """Arrow's arrays of numbers, bytes and texts, out of what Python holds.
 
-They are what `pyarrow.array` makes of the same values. But where pandas is installed its first call imports it, whatever it
+They are what `pyarrow.array` makes of the same values, and what it refuses is refused. But where pandas is installed its first call imports it, whatever it
 is given, and that takes longer than everything else that a job does before its first question.
 """
 
@@ -24,7 +24,13 @@ def numbers(values: Sequence[float | None], kind: pa.DataType) -> pa.Array:
 
     Raises:
         OverflowError: a number is too large for the type.
+        TypeError: a value is no number of the kind, such as True, or a fraction among whole numbers.
     """
+    of_kind = (int, float, np.number) if pa.types.is_floating(kind) else (int, np.integer)
+    for given in set(map(type, values)) - {type(None)}:
+        # Python takes True for 1, and NumPy 1.5.
+        if issubclass(given, bool) or not issubclass(given, of_kind):
+            raise TypeError(f"{given.__name__} is not stored as {kind}")
     stored = np.dtype(f"{'f' if pa.types.is_floating(kind) else 'i'}{kind.bit_width // 8}")
     data = np.array([0 if value is None else value for value in values], stored)
     return pa.Array.from_buffers(kind, len(values), [_there(values), pa.py_buffer(data)])

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import pyarrow as pa
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.shown_urls import without_password
 from runware_provider.engine.storage.local_files import check_is_file, mode_of, walk
 from runware_provider.engine.storage.port import STALE_S, StoredFiles
 from runware_provider.engine.storage.private_folders import PrivateFolders
@@ -317,14 +318,14 @@ def local_path(url: str, field: str) -> str:
     if scheme != "file":
         raise BadInput(
             field,
-            f"{scheme}:// is not supported here ({url!r})",
+            f"{scheme}:// is not supported here ({without_password(url)!r})",
             "Give a path, or a file://, s3://, gs:// or abfs:// URL",
         )
     if rest.startswith("//"):
         host, _, rest = rest[2:].partition("/")
         if host not in {"", "localhost"}:
             raise BadInput(
-                field, f"{url!r} names the host {host!r}", "Write three slashes: file:///folder/file"
+                field, f"{without_password(url)!r} names a host", "Write three slashes: file:///folder/file"
             )
         rest = "/" + rest
     return rest

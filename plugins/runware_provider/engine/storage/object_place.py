@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.shown_urls import may_hold_secret, without_password
 
 Kind: TypeAlias = Literal["s3", "google", "azure"]
 """Whose protocol is spoken: S3's, Google Cloud Storage's or Azure Blob Storage's."""
@@ -79,7 +80,16 @@ def object_place(url: str, *, field: str = "URL") -> ObjectPlace:
     found = _URL.fullmatch(url)
     kind = KINDS.get(found["scheme"].lower()) if found else None
     if found is None or kind is None:
-        raise BadInput(field, f"{url!r} is no URL of an object store", f"Write it as {EXAMPLES['s3']}")
+        raise BadInput(
+            field, f"{without_password(url)!r} is no URL of an object store", f"Write it as {EXAMPLES['s3']}"
+        )
+    if may_hold_secret(url):
+        # Taken for a connection's id, it would stand in what Airflow says of a connection that there is not.
+        raise BadInput(
+            field,
+            "there is what may be a password in the URL, which would be shown wherever the URL is",
+            f"Make an Airflow connection of them, and write {EXAMPLES[kind].replace('://', '://conn_id@')}",
+        )
     if kind == "azure" and "." in found["host"]:
         return _in_an_account(url, found, field)
     if not _BUCKET.fullmatch(found["host"]):
@@ -98,4 +108,4 @@ def _in_an_account(url: str, found: re.Match[str], field: str) -> ObjectPlace:
 
 def _no_bucket(url: str, kind: Kind, field: str) -> BadInput:
     word = "container" if kind == "azure" else "bucket"
-    return BadInput(field, f"{url!r} names no {word}", f"Write it as {EXAMPLES[kind]}")
+    return BadInput(field, f"{without_password(url)!r} names no {word}", f"Write it as {EXAMPLES[kind]}")

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.shown_urls import without_password
 from runware_provider.engine.storage.local import LocalStorage, local_path
 from runware_provider.engine.storage.object_place import EXAMPLES, is_object_url, object_place
 from runware_provider.engine.storage.port import STALE_S, Bytes, Storage, StoredFile, StoredFiles, Version
@@ -91,11 +92,13 @@ def _check_name(url: str, field: str) -> None:
         BadInput: there is a NUL in it, or half a surrogate, which UTF-8 cannot hold.
     """
     if "\0" in url:
-        raise BadInput(field, f"{url!r} has a NUL in it, which no path may", "Take it out")
+        raise BadInput(field, f"{without_password(url)!r} has a NUL in it, which no path may", "Take it out")
     try:
         url.encode()
     except UnicodeEncodeError:
-        raise BadInput(field, f"{url!r} has half a surrogate, which is no text", "Mend the name") from None
+        raise BadInput(
+            field, f"{without_password(url)!r} has half a surrogate, which is no text", "Mend the name"
+        ) from None
 
 
 def _open_local(url: str, field: str) -> Storage:
