@@ -58,12 +58,8 @@ class JobTask(AskingTask):
     manifest: Mapping[str, Any] = MappingProxyType({})
     """Of what the task has published; empty before that."""
 
-    @property
-    def operator_extra_links(self) -> Collection[BaseOperatorLink]:  # type: ignore[override] # as Airflow's own providers do
-        """On the worker only those that lead somewhere: each of them becomes an XCom."""
-        if getattr(self, "_begun_with", None) is None:
-            return LINKS
-        return [link for link in LINKS if link.place in self.links]
+    operator_extra_links: Collection[BaseOperatorLink] = LINKS
+    """Of a task that has begun only those that lead somewhere: Airflow makes an XCom of each."""
 
     def execute(self, context: Context) -> Any:
         """Carry it out; returns what the verb comes to.
@@ -124,6 +120,7 @@ class JobTask(AskingTask):
             return
         places = self.places(spec)
         self.links = links_to(places)
+        self.operator_extra_links = [link for link in LINKS if link.place in self.links]
         if not self.do_xcom_push:
             return
         context["ti"].xcom_push("places", places.told())
