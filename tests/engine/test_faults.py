@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ class Case:
 
 
 def one(outcome: str) -> dict[str, int]:
-    return {"succeeded": RECORDS - 1, outcome: 1}
+    return dict(Counter({"succeeded": RECORDS - 1}) + Counter([outcome]))
 
 
 def request_cases() -> list[Case]:
@@ -116,7 +117,11 @@ def request_cases() -> list[Case]:
                 code=code,
                 retry_after=after,
             )
-            cases.append(Case(f"{delivery}: HTTP {status} {code} (retry after {after})", (fault,), delivery))
+            name = f"{delivery}: HTTP {status} {code} (retry after {after})"
+            # The first sync requests hold one task each: what is refused of one that is too large or invalid is that task.
+            is_about_one = delivery == "sync" and status in {400, 413}
+            outcomes = one("failed") if is_about_one else one("succeeded")
+            cases.append(Case(name, (fault,), delivery, outcomes))
         plain = Fault(
             "refuse_request", task_type="textInference", nth=2, status=502, body="<h1>Bad gateway</h1>"
         )
