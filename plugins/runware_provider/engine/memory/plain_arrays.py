@@ -1,8 +1,8 @@
 """Arrow's arrays of numbers, bytes and texts, out of what Python holds.
 
 They are what `pyarrow.array` makes of the same values; what would not come back as it was, such as True or a fraction among
-whole numbers, is refused. But where pandas is installed its first call imports it, whatever it
-is given, and that takes longer than everything else that a job does before its first question.
+whole numbers, is refused. But where pandas is installed its first call imports it, whatever it is given, and that takes longer
+than everything else that a job does before its first question.
 """
 
 from __future__ import annotations
