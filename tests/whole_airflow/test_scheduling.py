@@ -164,7 +164,7 @@ def tell(story: Story, project: Path) -> None:
             spoil_the_rows(project / "include" / "texts" / f"ds={day}" / "texts.parquet")
     clear_the_group(airflow, story.runs["backfilled again"]["shared_history"][-1]["dag_run_id"])
     story.note("cleared")
-    story.events = airflow.api("assets/events?limit=200")["asset_events"]
+    story.events = airflow.api("assets/events?limit=100")["asset_events"]
     story.manifests = {
         str(path.parent.relative_to(story.out)): json.loads(path.read_text(encoding="utf-8"))
         for path in story.out.glob("*.state/*/manifest.json")
