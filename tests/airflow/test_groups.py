@@ -435,17 +435,28 @@ def test_shards_of_an_earlier_split_are_refused_once_the_source_was_cut_anew(gro
     assert group.executed == 0
 
 
-def test_the_shards_of_an_earlier_run_stop_once_another_run_has_cut_the_source(group: Group) -> None:
-    dag = group.dag()
+def overtaken_by_another_run(group: Group, dag: DAG) -> tuple[dict[str, Any], list[Any]]:
+    """What a whole run returns that came between the first shard of another and its end, and that end."""
     group.split(dag)
     group.infer(dag, 0)
     earlier = dict(group.api.pushed)
     group.api.run_id = "run-2"
     manifest = group.all_three(dag)
     group.api.run_id, group.api.pushed = "run-1", earlier
-    for ran in (group.infer(dag, 1), group.publish(dag)):
+    return manifest, [group.infer(dag, 1), group.publish(dag)]
+
+
+def test_the_shards_of_an_earlier_run_stop_once_another_run_asks_something_else(group: Group) -> None:
+    manifest, ends = overtaken_by_another_run(group, group.dag(prompt="{{ run_id }}: {{ record.body }}"))
+    for ran in ends:
         assert type(ran.error) is errors.SplitOutdated
         assert "what is asked changed since" in str(ran.error)
+    assert manifest["outcomes"] == {"succeeded": RECORDS}
+
+
+def test_two_runs_that_ask_the_same_at_the_same_time_share_what_is_paid(group: Group) -> None:
+    manifest, ends = overtaken_by_another_run(group, group.dag())
+    assert [ran.state for ran in ends] == ["success", "success"]
     assert manifest["outcomes"] == {"succeeded": RECORDS}
     assert group.executed == RECORDS
 

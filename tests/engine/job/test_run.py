@@ -373,16 +373,16 @@ async def test_a_dataset_that_shrinks_leaves_no_old_part(place: Any) -> None:
 # stops
 
 
-@pytest.mark.parametrize("delivery", ["poll", "sync"])
-async def test_a_wrong_key_costs_one_request_and_is_resumed_with_the_right_one(
-    place: Any, delivery: str
+@pytest.mark.parametrize(("delivery", "first_requests"), [("poll", 1), ("sync", 5)])
+async def test_a_wrong_key_costs_the_first_requests_and_is_resumed_with_the_right_one(
+    place: Any, delivery: str, first_requests: int
 ) -> None:
     place.fill(30)
     with pytest.raises(JobStopped) as stopped:
         await place.run(key=KEY_OF_ANOTHER, delivery=delivery)
     assert type(stopped.value).__name__ == "KeyRefused"
     bill = place.server.bill_summary()
-    assert (bill["executed"], bill["requests"]) == (0, 1)
+    assert (bill["executed"], bill["requests"]) == (0, first_requests)
     assert stopped.value.manifest["still_at_vendor"] == 0
     place.audit(await place.run(delivery=delivery), 30)
 
