@@ -119,14 +119,18 @@ class JobTask(AskingTask):
         if not self.writes_destination:
             return
         places = self.places(spec)
-        self.links = links_to(places)
-        self.operator_extra_links = [link for link in LINKS if link.place in self.links]
+        self.show_links(links_to(places))
         if not self.do_xcom_push:
             return
         context["ti"].xcom_push("places", places.told())
         for link in LINKS:
             if link.place in self.links:
                 context["ti"].xcom_push(link.xcom_key, self.links[link.place])
+
+    def show_links(self, links: Mapping[str, str]) -> None:
+        """Let the task's page have these links, by the names of their places, and no others."""
+        self.links = links
+        self.operator_extra_links = [link for link in LINKS if link.place in links]
 
     def places(self, spec: Spec) -> Places:
         """Where what the task writes is found."""

@@ -41,7 +41,7 @@ class OnALake(TextInferenceOperator):
 
     def begin(self, spec, context):
         super().begin(spec, context)
-        self.links = {"output": browser_url("gs://lake/answers", {}, is_folder=True)}
+        self.show_links({"output": browser_url("gs://lake/answers", {}, is_folder=True)})
 
 
 jobs = json.loads(os.environ["JOBS"])
