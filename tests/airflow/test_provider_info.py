@@ -10,7 +10,7 @@ import airflow
 import jsonschema
 import pytest
 
-from runware_provider import configuration, hook
+from runware_provider import configuration, connection_fields, hook
 from runware_provider.engine.endpoint import DEFAULT_BASE_URL
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.spec import Limits, Spec
@@ -58,7 +58,7 @@ def test_what_it_names_exists_and_says_the_same_of_itself() -> None:
 
 def test_the_fields_of_the_connection_are_those_that_the_hook_reads_with_their_bounds() -> None:
     fields = CONNECTION["conn-fields"]
-    assert tuple(fields) == hook.BOUNDS
+    assert tuple(fields) == connection_fields.BOUNDS
     for name, field in fields.items():
         for outside in (field["schema"]["minimum"] - 1, field["schema"]["maximum"] + 1):
             with pytest.raises(BadInput):
