@@ -97,6 +97,16 @@ def runs_of(airflow: RealAirflow, dag_id: str) -> list[dict[str, Any]]:
     return runs
 
 
+def events_of(airflow: RealAirflow) -> list[dict[str, Any]]:
+    """Of all assets, page by page: Airflow gives only so many at once."""
+    events: list[dict[str, Any]] = []
+    page = airflow.api("assets/events")
+    while page["asset_events"]:
+        events += page["asset_events"]
+        page = airflow.api(f"assets/events?offset={len(events)}")
+    return events
+
+
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("airflow")
@@ -164,7 +174,7 @@ def tell(story: Story, project: Path) -> None:
             spoil_the_rows(project / "include" / "texts" / f"ds={day}" / "texts.parquet")
     clear_the_group(airflow, story.runs["backfilled again"]["shared_history"][-1]["dag_run_id"])
     story.note("cleared")
-    story.events = airflow.api("assets/events?limit=100")["asset_events"]
+    story.events = events_of(airflow)
     story.manifests = {
         str(path.parent.relative_to(story.out)): json.loads(path.read_text(encoding="utf-8"))
         for path in story.out.glob("*.state/*/manifest.json")
@@ -282,8 +292,12 @@ def test_every_run_of_a_backfill_is_an_event_of_its_partition(story: Story) -> N
 def test_an_event_of_a_partition_starts_a_run_of_it_that_ends_with_an_event_of_the_same(story: Story) -> None:
     (run,) = [run for run in story.runs["told of data"]["nightly_extraction"] if run["partition_key"]]
     assert (run["partition_key"], run["logical_date"], run["state"]) == (AN_EVENT, None, "success")
-    event = next(event for event in story.events if event["source_run_id"] == run["dag_run_id"])
-    assert (event["name"], event["partition_key"]) == ("tickets", AN_EVENT)
+    (event,) = [
+        event
+        for event in story.events
+        if (event["source_run_id"], event["name"]) == (run["dag_run_id"], "tickets")
+    ]
+    assert event["partition_key"] == AN_EVENT
     assert event["extra"]["outcomes"] == {"succeeded": MESSAGES}
     assert event["extra"]["paid_inferences"] == MESSAGES
     assert event["extra"]["cost_usd"] > 0
