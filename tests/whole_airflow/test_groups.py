@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -210,8 +211,9 @@ def test_a_grown_source_is_cut_anew_into_more_shards_and_pays_for_what_is_new(st
 
 
 def test_each_publish_is_one_event_of_the_asset_with_its_manifest(story: Story) -> None:
-    counts = [event["extra"]["records"] for event in story.events]
-    assert sorted(counts) == [RECORDS, RECORDS, RECORDS, RECORDS + MORE]
+    counts = Counter(event["extra"]["records"] for event in story.events)
+    # Of two assets each: the one that the DAG names, and the one that is made of the destination.
+    assert counts == {RECORDS: 2 * 3, RECORDS + MORE: 2}
 
 
 def test_airflow_keeps_neither_the_key_nor_a_prompt(story: Story) -> None:
