@@ -7,6 +7,7 @@ unreadable behind their footers: a run that succeeds all the same has neither re
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
