@@ -1,6 +1,6 @@
 """What starts runs by itself, in a real Airflow: a schedule that catches up, backfills, and events of assets.
 
-The examples of `dags/` run over thirty days of messages. Between a backfill and the next one, the rows of all days are made
+The examples of `dags/` run over days of messages. Between a backfill and the next one, the rows of all days are made
 unreadable behind their footers: a run that succeeds all the same has neither read nor rendered one of them.
 """
 
