@@ -173,16 +173,7 @@ def of_entries(
     numbers = np.array(
         [(entry.key.sample, entry.key.generation, entry.attempt) for entry in entries], np.int64
     ).reshape(-1, 3)
-    prompt, cached, completion = (
-        tokens(np.array([UNKNOWN if said is None else said for said in reported], np.int64))
-        for reported in (
-            [entry.prompt_tokens for entry in entries],
-            [entry.cached_tokens for entry in entries],
-            [entry.completion_tokens for entry in entries],
-        )
-    )
     at = np.array(places, np.uint32).reshape(-1, 2)
-    costs = [pico(entry.cost) for entry in entries]
     was = [entry.code if entry.family == FORGOTTEN else None for entry in entries]
     return EntryColumns(
         high=high,
@@ -191,15 +182,20 @@ def of_entries(
         kind=np.array([int(entry.kind) for entry in entries], np.uint8),
         family=np.array([words.number(entry.family) for entry in entries], np.uint16),
         was=np.array([words.number(word) for word in was], np.uint16),
-        cost=np.array([UNKNOWN if cost is None else cost for cost in costs], np.int64),
-        prompt_tokens=prompt,
-        cached_tokens=cached,
-        completion_tokens=completion,
+        cost=_or_unknown([pico(entry.cost) for entry in entries]),
+        prompt_tokens=tokens(_or_unknown([entry.prompt_tokens for entry in entries])),
+        cached_tokens=tokens(_or_unknown([entry.cached_tokens for entry in entries])),
+        completion_tokens=tokens(_or_unknown([entry.completion_tokens for entry in entries])),
         segment=at[:, 0],
         row=at[:, 1],
         fresh=np.array(fresh, bool),
         used=np.zeros(len(entries), bool),
     )
+
+
+def _or_unknown(values: Sequence[int | None]) -> NDArray[np.int64]:
+    """What the API reported, or UNKNOWN where it did not."""
+    return np.array([UNKNOWN if value is None else value for value in values], np.int64)
 
 
 def merged(runs: Sequence[EntryColumns], words: Words) -> EntryColumns:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, TypeVar
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,7 +23,7 @@ from runware_provider.engine.spending.picodollars import PICO, pico
 from runware_provider.engine.state_records import refuse_newer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from runware_provider.engine.storage.stores import Storage
 
@@ -56,6 +57,24 @@ SCHEMA = pa.schema(
     ],
     metadata={_FORMAT_KEY: str(FORMAT)},
 )
+_OF_EACH_ENTRY: Final[Mapping[str, tuple[Callable[..., pa.Array], Callable[[Entry], Any]]]] = {
+    "kind": (numbers, attrgetter("kind")),
+    "fingerprint": (fixed_bytes, attrgetter("key.fingerprint")),
+    "sample": (numbers, attrgetter("key.sample")),
+    "generation": (numbers, attrgetter("key.generation")),
+    "attempt": (numbers, attrgetter("attempt")),
+    "family": (texts, attrgetter("family")),
+    "code": (texts, attrgetter("code")),
+    "message": (texts, attrgetter("message")),
+    "cost_pico_usd": (numbers, lambda entry: pico(entry.cost)),
+    "prompt_tokens": (numbers, attrgetter("prompt_tokens")),
+    "cached_tokens": (numbers, attrgetter("cached_tokens")),
+    "completion_tokens": (numbers, attrgetter("completion_tokens")),
+    "latency_s": (numbers, attrgetter("latency_s")),
+    "item": (any_bytes, attrgetter("item")),
+    "origin": (fixed_bytes, attrgetter("origin")),
+}
+"""By column: what makes an array of its values, and where an entry has its value."""
 _OF_AN_ENTRY = [name for name in SCHEMA.names if name not in {"at", "run"}]
 
 
@@ -71,29 +90,15 @@ def encoded(entries: Sequence[Entry], at_ms: int, runs: Sequence[str | None]) ->
         at_ms: when they were made, in milliseconds since the epoch.
         runs: of each, the run that it counts for.
     """
-    kinds = SCHEMA.types
-    arrays = [
-        numbers([int(entry.kind) for entry in entries], kinds[0]),
-        fixed_bytes([entry.key.fingerprint for entry in entries], kinds[1]),
-        numbers([entry.key.sample for entry in entries], kinds[2]),
-        numbers([entry.key.generation for entry in entries], kinds[3]),
-        numbers([entry.attempt for entry in entries], kinds[4]),
-        numbers([at_ms] * len(entries), kinds[5]),
-        texts([entry.family for entry in entries], kinds[6]),
-        texts([entry.code for entry in entries], kinds[7]),
-        texts([entry.message for entry in entries], kinds[8]),
-        numbers([pico(entry.cost) for entry in entries], kinds[9]),
-        numbers([entry.prompt_tokens for entry in entries], kinds[10]),
-        numbers([entry.cached_tokens for entry in entries], kinds[11]),
-        numbers([entry.completion_tokens for entry in entries], kinds[12]),
-        numbers([entry.latency_s for entry in entries], kinds[13]),
-        any_bytes([entry.item for entry in entries], kinds[14]),
-        texts(runs, kinds[15]),
-        fixed_bytes([entry.origin for entry in entries], kinds[16]),
-    ]
+    arrays = {
+        name: array_of([value_of(entry) for entry in entries], SCHEMA.field(name).type)
+        for name, (array_of, value_of) in _OF_EACH_ENTRY.items()
+    }
+    arrays["at"] = numbers([at_ms] * len(entries), SCHEMA.field("at").type)
+    arrays["run"] = texts(runs, SCHEMA.field("run").type)
     sink = pa.BufferOutputStream()
     with writer(sink) as file:
-        file.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA))
+        file.write_table(pa.Table.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA))
     return sealed(bytes(sink.getvalue()))
 
 
