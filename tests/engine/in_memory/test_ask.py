@@ -407,7 +407,7 @@ def test_a_cost_that_nobody_knows_is_said_to_be_one(caplog: pytest.LogCaptureFix
     assert (answer.attempts, answer.cost_usd) == (1, None)
     told = said(caplog.messages)
     unknown = "and an unknown amount for 1 of them, which may be billed"
-    assert f"1 question: 1 failed; 0 USD paid, {unknown} " in told
+    assert f"1 question: 1 failed; 0 USD paid, {unknown}" in told
 
 
 def test_neither_question_nor_answer_is_logged(server: LocalServer, caplog: pytest.LogCaptureFixture) -> None:

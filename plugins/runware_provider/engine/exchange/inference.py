@@ -115,6 +115,14 @@ class Inference:
     """With at most so many others in a request: halved when a request was too large or took too long."""
     ticket: int = 0
 
+    @property
+    def may_be_billed(self) -> bool:
+        """Whether it may have been sent, and nobody knows what became of it.
+
+        What neither the API nor the archive knows was never sent, whatever an earlier process meant to send.
+        """
+        return self.doubted_at is not None and not self.found_nowhere
+
     def start_attempt(self, job_id: bytes, number: int) -> None:
         """Begin the given attempt: a new UUID, of which nothing is known."""
         self.attempt = number

@@ -33,7 +33,7 @@ from runware_provider.engine.job.question import Request
 from runware_provider.engine.job.questioner import Requester, Shared
 from runware_provider.engine.money import usd
 from runware_provider.engine.outcome.rows import Judge, Outcome
-from runware_provider.engine.plain_text import printable
+from runware_provider.engine.plain_text import printable, with_article
 from runware_provider.engine.schema.label_answers import LabelSchema
 from runware_provider.engine.seconds import check_timeout
 from runware_provider.engine.spec import Spec
@@ -153,10 +153,12 @@ def _check(questions: object, timeout_s: object) -> None:
     if isinstance(questions, str | bytes):
         raise BadInput("questions", "one text is one question", "Give a list of texts, or use ask")
     if not isinstance(questions, Sequence):
-        raise BadInput("questions", f"it is a {type(questions).__name__}", "Give a list of texts")
+        raise BadInput("questions", f"it is {with_article(type(questions).__name__)}", "Give a list of texts")
     for number, question in enumerate(questions):
         if not isinstance(question, str):
-            raise BadInput(f"questions[{number}]", f"it is a {type(question).__name__}", "Give a text")
+            raise BadInput(
+                f"questions[{number}]", f"it is {with_article(type(question).__name__)}", "Give a text"
+            )
         if not is_encodable(question):
             raise BadInput(
                 f"questions[{number}]",

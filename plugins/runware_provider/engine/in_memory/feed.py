@@ -102,14 +102,7 @@ class QuestionFeed:
     async def end_without_budget(self, inferences: Sequence[Inference]) -> None:
         """These are not asked any more."""
         for inference in inferences:
-            answered = self.retries.given_up(inference)
-            # What the API may have taken, and nobody knows of, may be billed.
-            doubted = inference.doubted_at is not None and not inference.found_nowhere
-            self.ended[inference.key] = answered or self.judge.given_up(
-                inference.counted,
-                inference.task_uuid if doubted else None,
-                errors_usd=inference.errors_usd,
-            )
+            self.ended[inference.key] = self.retries.without_money(inference)
 
     # the end
 
@@ -126,7 +119,7 @@ class QuestionFeed:
         for request in self.requests:
             # Not even brought: the call ended before.
             if isinstance(request, Request) and key_of(request) not in self.ended:
-                self.ended[key_of(request)] = _never_sent(code, why, self.judge)
+                self.ended[key_of(request)] = self.judge.never_sent(code, why)
 
     def judgements(self) -> list[tuple[Judgement, bool]]:
         """The last word on each question, in order, and whether an earlier one of them asked the same."""
@@ -146,14 +139,9 @@ def _left(inference: Inference, code: str, why: str, judge: Judge) -> Judgement:
     handed_over = inference.sent_at is not None or inference.accepted
     # Nothing of it ever left this process.
     if not handed_over and not inference.counted:
-        return _never_sent(code, why, judge)
+        return judge.never_sent(code, why)
     told = f"{why}; it may have been sent, and billed" if handed_over else why
     unknown = judge.given_up(inference.counted, inference.task_uuid, errors_usd=inference.errors_usd)
     facts = {**unknown.facts, "error_code": code, "error_message": told}
     facts["attempts"] = inference.counted + handed_over
     return Judgement(Outcome.FAILED, None, facts)
-
-
-def _never_sent(code: str, why: str, judge: Judge) -> Judgement:
-    never = judge.skipped(Skip("budget", why))
-    return Judgement(never.outcome, None, {**never.facts, "error_code": code})

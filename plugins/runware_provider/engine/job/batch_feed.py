@@ -146,7 +146,7 @@ class BatchFeed:
                 self.in_hand.fall_back(key, question.key, earlier.judgement)
             for inference in some:
                 if inference.key not in older:
-                    self.in_hand.settle(inference.key, self._without_money(inference))
+                    self.in_hand.settle(inference.key, self.retries.without_money(inference))
 
     # a batch comes in
 
@@ -330,17 +330,6 @@ class BatchFeed:
             if question is not None:
                 older[inference.key] = question
         return older
-
-    def _without_money(self, inference: Inference) -> Judgement:
-        """The outcome of a question that is asked no further for want of money."""
-        answered = self.retries.given_up(inference)
-        if answered is not None:
-            return answered
-        # What neither the API nor the archive knows was never sent, whatever an earlier process meant to send.
-        doubted = inference.doubted_at is not None and not inference.found_nowhere
-        return self.decider.judge.given_up(
-            inference.counted, inference.task_uuid if doubted else None, errors_usd=inference.errors_usd
-        )
 
     # the second pass
 

@@ -84,6 +84,15 @@ class OutputRetries:
         judgements = [judgement for _, judgement in answers]
         return last_word(judgements, inference.counted, note, errors_usd=inference.errors_usd)
 
+    def without_money(self, inference: Inference) -> Judgement:
+        """The last word on a question that is asked no further because the budget is used up."""
+        answered = self.given_up(inference)
+        # What it was answered is paid for, and counts as it is.
+        if answered is not None:
+            return answered
+        doubted = inference.task_uuid if inference.may_be_billed else None
+        return self.judge.given_up(inference.counted, doubted, errors_usd=inference.errors_usd)
+
     def __contains__(self, key: Key) -> bool:
         return key in self._answers
 

@@ -19,6 +19,7 @@ from runware_provider.engine.outcome.thinking import (
     without_fence,
     without_thinking,
 )
+from runware_provider.engine.plain_text import with_article
 from runware_provider.engine.schema.json_text import (
     TOO_DEEP,
     Fault,
@@ -124,7 +125,7 @@ def read_arguments(arguments: Any) -> Answer:
     if isinstance(arguments, dict):
         return Answer(None, (), TOO_DEEP) if is_too_deep(arguments) else Answer(arguments, (), None)
     if not isinstance(arguments, str):
-        kind = "missing" if arguments is None else f"a {type(arguments).__name__}, not an object"
+        kind = "missing" if arguments is None else f"{with_article(type(arguments).__name__)}, not an object"
         return Answer(None, (), f"the tool call's arguments are {kind}")
     answer = read_json(arguments)
     return replace(answer, mends=("arguments_string", *answer.mends))

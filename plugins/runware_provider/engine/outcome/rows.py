@@ -173,7 +173,11 @@ class Judge:
 
     def skipped(self, skip: Skip) -> Judgement:
         """The judgement on a record that was never sent."""
-        facts = {"error_code": skip.code, "error_message": skip.message, "attempts": 0, "model": self._model}
+        return self.never_sent(skip.code, skip.message)
+
+    def never_sent(self, code: str, message: str) -> Judgement:
+        """The same for what this process meant to send, and did not; `skipped` names the codes of records."""
+        facts = {"error_code": code, "error_message": message, "attempts": 0, "model": self._model}
         return Judgement(Outcome.SKIPPED, None, {**facts, "reasks": 0, "mends": []})
 
     def given_up(
@@ -187,7 +191,7 @@ class Judge:
             errors_usd: what those attempts cost; None where no cost was reported.
         """
         if attempts == 0 and doubted is None:
-            return self.skipped(Skip("budget", "the budget was used up before this record was asked"))
+            return self.never_sent("budget", "the budget was used up before this record was asked")
         told = "its attempts failed, and the budget was used up before the next one"
         if doubted is not None:
             told = "it may have been sent, and billed; nobody knows of it, and the budget was used up before it was sent again"
@@ -221,25 +225,36 @@ class Judge:
         facts["mends"] = list(answer.mends)
         if self._keep_raw:
             facts["raw"] = _text(raw)
+        # The row is given up: the vendor kept the answer back for safety, and that was paid for.
         if result.finish_reason == "content_filter":
-            facts.update(error_code="content_filter", error_message="the model's answer was filtered")
-            return Judgement(Outcome.REFUSED, None, {**facts, "raw": _text(raw)}, answered=True)
+            told = "the model's answer was filtered"
+            facts.update(error_code="content_filter", error_message=told, raw=_text(raw))
+            return Judgement(Outcome.REFUSED, None, facts, answered=True)
         fit, code = self._fitted(answer, result)
         facts["mends"] += [mend for mend in fit.mends if mend not in facts["mends"]]
         reached_most_tokens = result.finish_reason == "length"
-        if fit.problems:
-            told = printable(_listed(fit.problems)[:MESSAGE_CHARS])
-            code = "truncated" if reached_most_tokens else code
-            facts.update(error_code=code, error_message=told, raw=_text(raw))
-            cut = reached_most_tokens or answer.truncated
-            return Judgement(Outcome.INVALID, None, facts, answered=True, cut=cut)
+        if not fit.problems:
+            return self._succeeded(fit, raw, facts, reached_most_tokens=reached_most_tokens)
+        # The row is given up, unless an output retry brings an answer that fits.
+        told = printable(_listed(fit.problems)[:MESSAGE_CHARS])
+        if reached_most_tokens:
+            code = "truncated"
+        facts.update(error_code=code, error_message=told, raw=_text(raw))
+        cut = reached_most_tokens or answer.truncated
+        return Judgement(Outcome.INVALID, None, facts, answered=True, cut=cut)
+
+    def _succeeded(
+        self, fit: Fit, raw: bytes, facts: dict[str, Any], *, reached_most_tokens: bool
+    ) -> Judgement:
+        """The judgement on an answer that fits."""
+        reads_calls = self._forced.reading == "calls"
+        has_no_calls = reads_calls and not fit.value
         # The model answered in words instead, or with nothing at all, and that was paid for.
-        is_empty = fit.doubt is not None or (self._forced.reading == "calls" and not fit.value)
-        if is_empty:
+        if fit.doubt is not None or has_no_calls:
             facts["raw"] = _text(raw)
         # What was checked as a whole is whole; a text, or a list of calls, may lack its end.
-        unchecked = self._check is None or self._forced.reading == "calls"
-        cut = unchecked and reached_most_tokens
+        is_unchecked = self._check is None or reads_calls
+        cut = is_unchecked and reached_most_tokens
         return Judgement(Outcome.SUCCEEDED, fit.value, facts, answered=True, cut=cut, doubt=fit.doubt)
 
     def _fitted(self, answer: Answer, result: Result) -> tuple[Fit, str]:

@@ -26,7 +26,7 @@ from runware_provider.engine.templates.sandbox import SANDBOX, prepared, row_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SkipCode = Literal["empty", "too_long", "too_many_tokens", "prompt_error", "budget"]
+SkipCode = Literal["empty", "too_long", "too_many_tokens", "prompt_error"]
 
 
 @dataclass(frozen=True, slots=True)
