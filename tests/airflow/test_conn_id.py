@@ -13,6 +13,7 @@ from runware_provider.engine.errors import BadInput
 from runware_provider.groups import text_inference_group
 from runware_provider.hook import RunwareHook
 from runware_provider.operators import TextInferenceOperator
+from tests.manifests import OF_NO_RECORDS
 
 if TYPE_CHECKING:
     import asyncio
@@ -32,17 +33,7 @@ class Keys:
 
 
 async def _nothing() -> dict[str, Any]:
-    return {
-        "status": "published",
-        "state": "out.state",
-        "records": 0,
-        "outcomes": {},
-        "reasons": {},
-        "paid_usd": 0.0,
-        "paid_inferences": 0,
-        "reused_inferences": 0,
-        "destination": "out",
-    }
+    return dict(OF_NO_RECORDS)
 
 
 def _noted(_self: Any, _spec: Spec, endpoint: Endpoint, _stop: asyncio.Event) -> Any:

@@ -16,23 +16,13 @@ from runware_provider.engine.errors import BadInput
 from runware_provider.engine.spec import Answers, Budget, Failures, Limits, Memory, Spec
 from runware_provider.groups import text_inference_group
 from runware_provider.operators import TextInferenceOperator
+from tests.manifests import OF_NO_RECORDS
 
 if TYPE_CHECKING:
     import asyncio
 
     from runware_provider.engine.endpoint import Endpoint
 
-MANIFEST = {
-    "status": "published",
-    "destination": "out",
-    "state": "out.state",
-    "records": 0,
-    "outcomes": {},
-    "reasons": {},
-    "paid_usd": 0.0,
-    "paid_inferences": 0,
-    "reused_inferences": 0,
-}
 NEEDED = {"source": "in", "destination": "out", "prompt": "Read: {{ record.body }}"}
 MOVED = sorted(name for name in NOW if "." not in name and name not in Spec.model_fields)
 
@@ -47,7 +37,7 @@ class Told(TextInferenceOperator):
         return self._finish()
 
     async def _finish(self) -> dict[str, Any]:
-        return dict(MANIFEST)
+        return dict(OF_NO_RECORDS)
 
 
 @pytest.fixture(autouse=True)

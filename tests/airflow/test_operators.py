@@ -22,6 +22,7 @@ from runware_provider.engine.job.progress import Progress
 from runware_provider.engine.spec import Settings, Spec, Tool
 from runware_provider.engine.spec_options import spec_options
 from runware_provider.operators import TextInferenceOperator
+from tests.manifests import OF_NO_RECORDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,17 +30,8 @@ if TYPE_CHECKING:
     from runware_provider.engine.endpoint import Endpoint
 
 KEY = "key-of-the-tests-0123456789"
-MANIFEST = {
-    "status": "published",
-    "state": "out.state",
-    "records": 2,
-    "outcomes": {"succeeded": 2},
-    "reasons": {},
-    "paid_usd": 0.01,
-    "paid_inferences": 2,
-    "reused_inferences": 0,
-    "destination": "out",
-}
+ASKED = {"records": 2, "outcomes": {"succeeded": 2}, "paid_usd": 0.01, "paid_inferences": 2}
+MANIFEST = OF_NO_RECORDS | ASKED
 SUMMARY = {
     "status": "published",
     "records": 2,
