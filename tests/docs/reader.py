@@ -91,7 +91,9 @@ class Reader:
         self._airflow.stdin.write(json.dumps({"code": self._here(code)}) + "\n")
         self._airflow.stdin.flush()
         answer: dict[str, Any] = json.loads(self._airflow.stdout.readline())
-        assert "failed" not in answer, f"{answer['failed']}\n{self._log.read_text(encoding='utf-8')[-3000:]}"
+        assert "failed" not in answer, "\n".join(
+            [answer["failed"], answer["printed"][-3000:], self._log.read_text(encoding="utf-8")[-3000:]]
+        )
         return str(answer["printed"])
 
     def close(self) -> None:
