@@ -129,9 +129,11 @@ def main() -> None:
     sampler, began = Sampler(), time.perf_counter()
     signal.signal(signal.SIGALRM, sampler.look)
     signal.setitimer(signal.ITIMER_REAL, EVERY_S, EVERY_S)
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
-        runpy.run_module("runware_provider.engine", run_name="__main__", alter_sys=False)
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+            runpy.run_module("runware_provider.engine", run_name="__main__", alter_sys=False)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # a process that ends has no handler any more, and the signal ends it
     print(json.dumps(_told(sampler, time.perf_counter() - began)))
 
 
