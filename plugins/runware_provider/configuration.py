@@ -11,6 +11,7 @@ import math
 from airflow.sdk.configuration import conf
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.inbox.settings import AIRFLOW_OPTIONS, WebhookSettings
 from runware_provider.engine.spec import Budget, Spec
 from runware_provider.provider_info import OPTIONS, SECTION
 
@@ -46,6 +47,20 @@ def default_deferrable() -> bool:
 def makes_assets() -> bool:
     """Whether tasks whose author says nothing have their source as an inlet and their destination as an outlet."""
     return bool(conf.getboolean(SECTION, "assets", fallback=True))
+
+
+def webhooks(spec: Spec) -> WebhookSettings | None:
+    """Where the vendor brings answers in this Airflow; None for a job that does not want that.
+
+    Raises:
+        BadInput: it wants that, and an option is missing or cannot be meant so.
+    """
+    if spec.delivery != "webhook":
+        return None
+    # The names in the section are those of the error.
+    options = (name.removeprefix(f"[{SECTION}] ") for name in AIRFLOW_OPTIONS)
+    told = (str(conf.get(SECTION, option, fallback="") or "") for option in options)
+    return WebhookSettings.from_texts(*told, names=AIRFLOW_OPTIONS)
 
 
 def _amount(option: str, kind: str) -> float | None:

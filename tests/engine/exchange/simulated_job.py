@@ -164,8 +164,18 @@ class Vendor:
 class Template:
     """Makes tasks of which only the vendor above reads something."""
 
-    def task(self, _prompt: str, _sample: int, name: str, delivery: str, _follow_up: Any) -> bytes:
-        return json.dumps({"taskUUID": name, "deliveryMethod": delivery}).encode()
+    def task(
+        self,
+        _prompt: str,
+        _sample: int,
+        name: str,
+        delivery: str,
+        _follow_up: Any = None,
+        *,
+        webhook_url: str | None = None,
+    ) -> bytes:
+        told = {"taskUUID": name, "deliveryMethod": delivery, "webhookURL": webhook_url}
+        return json.dumps(told).encode()
 
 
 class Ledger:
