@@ -7,6 +7,7 @@ wheel, Airflow does not list the options, and reads them all the same.
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from airflow.sdk.configuration import conf
 
@@ -14,6 +15,8 @@ from runware_provider.engine.errors import BadInput
 from runware_provider.engine.inbox.settings import AIRFLOW_OPTIONS, WebhookSettings
 from runware_provider.engine.spec import Budget, Spec
 from runware_provider.provider_info import OPTIONS, SECTION
+
+_WEBHOOK: Final = ("url", "inbox", "secrets")
 
 
 def within_budget(spec: Spec) -> Spec:
@@ -57,10 +60,13 @@ def webhooks(spec: Spec) -> WebhookSettings | None:
     """
     if spec.delivery != "webhook":
         return None
-    # The names in the section are those of the error.
-    options = (name.removeprefix(f"[{SECTION}] ") for name in AIRFLOW_OPTIONS)
-    told = (str(conf.get(SECTION, option, fallback="") or "") for option in options)
-    return WebhookSettings.from_texts(*told, names=AIRFLOW_OPTIONS)
+    return WebhookSettings.from_texts(*webhook_texts(), names=AIRFLOW_OPTIONS)
+
+
+def webhook_texts() -> tuple[str, str, str]:
+    """Public URL, inbox and secrets of webhooks as they are written, for `WebhookSettings`; empty where nothing is said."""
+    url, inbox, secrets = (str(conf.get(SECTION, f"webhook_{name}", fallback="") or "") for name in _WEBHOOK)
+    return url, inbox, secrets
 
 
 def _amount(option: str, kind: str) -> float | None:

@@ -202,11 +202,11 @@ class Place:
     def start(self, *arguments: str, **changes: str) -> CommandLine:
         return CommandLine(arguments, self.environment(**changes), self.root)
 
-    def kill_at(self, fault: Fault, *arguments: str) -> None:
+    def kill_at(self, fault: Fault, *arguments: str, **changes: str) -> None:
         """Start a process that stands still at a fault, kill it there, and take the fault away."""
         self.server.script(fault)
         pause = threading.Event()
-        with self.start(*arguments) as process:
+        with self.start(*arguments, **changes) as process:
             for _ in range(LOOKS):
                 if self.server.faults()[-1]["fired"] or process.poll() is not None:
                     break

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from runware_provider.engine.api.replies import read_poll
+from runware_provider.engine.api.replies import read_call
 from runware_provider.engine.inbox.addresses import claim
 from runware_provider.engine.inbox.calls import Call, encoded, file_name
 from runware_provider.engine.inbox.settings import WebhookSettings
@@ -91,8 +91,7 @@ class PlainReceiver:
         self.gate.wait()
         self.on_call(body)
         said = claim(query)
-        reply = read_poll(200, body)
-        named = {*reply.results, *reply.failures, *reply.processing, *reply.acknowledged}
+        named = read_call(body).task_uuids
         if said is None or not said.holds_for(named, [SECRET], time.time()):
             return 404
         self.taken += named

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from runware_provider.engine.api.replies import read_poll
+from runware_provider.engine.api.replies import read_call
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.exchange.call_replies import AT_REST, Brought
 from runware_provider.engine.exchange.effects import Effects
@@ -288,7 +288,7 @@ class Inbox:
             for line in wrapped("Warning", f"{error}."):
                 log.warning("%s", line)
             return None
-        return [Told(call.at_ms, read_poll(200, call.body)) for call in calls]
+        return [Told(call.at_ms, read_call(call.body)) for call in calls]
 
     def _take_in(self, path: str, told: list[Told] | None, effects: Effects) -> None:
         """Apply what a new file says to whoever waits for it; remember the rest."""

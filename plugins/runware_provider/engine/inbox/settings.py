@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from runware_provider.engine.endpoint import is_loopback
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.shown_urls import without_password
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LEAST_SECRET_CHARS: Final = 32
 MOST_SECRETS: Final = 4
@@ -37,6 +40,12 @@ AIRFLOW_OPTIONS: Final = OptionNames(
     "[runware] webhook_url", "[runware] webhook_inbox", "[runware] webhook_secrets"
 )
 """Of Airflow's configuration."""
+
+
+def texts_in(environment: Mapping[str, str]) -> tuple[str, str, str]:
+    """URL, inbox and secrets as the variables of an environment say them; empty where they say nothing."""
+    url, inbox, secrets = (environment.get(name, "") for name in VARIABLES)
+    return url, inbox, secrets
 
 
 @dataclass(frozen=True)
