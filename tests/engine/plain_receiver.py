@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-SECRET = b"a secret of the tests, long enough for one"
+SECRET = b"a secret of the tests that is long enough for one"
 
 
 @dataclass
