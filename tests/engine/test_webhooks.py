@@ -85,7 +85,7 @@ async def test_a_call_that_never_comes_delays_a_record_and_loses_none(
 async def test_with_a_receiver_that_dies_the_job_goes_on(place: Any, receiver: PlainReceiver) -> None:
     place.fill(60)
 
-    def dies(body: bytes) -> None:
+    def dies(_body: bytes) -> None:
         if len(receiver.taken) > 5:
             receiver.status = 503
 
@@ -221,9 +221,7 @@ async def test_a_receiver_that_takes_no_call_stops_the_job_before_anything_is_pa
     assert not [row for row in place.ledger().values() if row["kind"] == 0], "no task is in doubt"
 
 
-async def test_where_nobody_listens_it_is_said_why(
-    place: Any, receiver: PlainReceiver, tmp_path: Path
-) -> None:
+async def test_where_nobody_listens_it_is_said_why(place: Any, tmp_path: Path) -> None:
     with PlainReceiver(tmp_path / "gone") as gone:
         settings = gone.settings
     place.fill(3)

@@ -38,7 +38,7 @@ from runware_provider.engine.errors import (
     how_far,
     note_how_far,
 )
-from runware_provider.engine.inbox.settings import VARIABLES, WebhookSettings
+from runware_provider.engine.inbox.settings import WebhookSettings, texts_in
 from runware_provider.engine.job.endings import (
     bad_end,
     can_go_on,
@@ -326,7 +326,7 @@ def _webhooks(spec: Spec) -> WebhookSettings | None:
     """
     if spec.delivery != "webhook":
         return None
-    return WebhookSettings.from_texts(*(os.environ.get(name, "") for name in VARIABLES))
+    return WebhookSettings.from_texts(*texts_in(os.environ))
 
 
 def _how_to_go_on(options: argparse.Namespace) -> str:

@@ -183,6 +183,7 @@ class _Asking:
             expected_s=tail.expected_s,
             given_up_s=tail.given_up_s,
             published=self.leg.published if self.leg.goes_on else self.job.previous,
+            inbox=self.job.inbox.path if self.job.inbox is not None else None,
         )
 
     async def _looked_ahead(self) -> tuple[Decider, Flight, Account | None]:
