@@ -30,6 +30,7 @@ from runware_provider.engine.plain_text import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from concurrent.futures import Executor
 
     from runware_provider.engine.api.replies import Reply
     from runware_provider.engine.exchange.calls import Calls
@@ -118,6 +119,7 @@ class Inbox:
         right: whoever has lost it removes nothing.
         now: seconds, as everywhere in the exchange.
         clock: seconds since the epoch, as in the files.
+        threads: in which files are read; threads of its own by default.
     """
 
     def __init__(  # noqa: PLR0913 - by keyword, each a fact of its own
@@ -130,6 +132,7 @@ class Inbox:
         right: Right,
         now: Callable[[], float],
         clock: Callable[[], float] = time.time,
+        threads: Executor | None = None,
     ) -> None:
         self._folder = folder
         self._fates = fates
@@ -139,7 +142,7 @@ class Inbox:
         self._now = now
         self._clock = clock
         # Beside the threads that all others share: the ledger's writes are not to wait for many reads.
-        self._threads = ThreadPoolExecutor(READERS, "runware-inbox")
+        self._threads = threads or ThreadPoolExecutor(READERS, "runware-inbox")
         self._files: dict[str, _File] = {}
         self._unread: deque[StoredFile] = deque()
         """Listed, and not read yet."""

@@ -168,7 +168,8 @@ class Patience:
         pause_s = max(shortest_s, self._pause_s(now - inference.since))
         # The vendor may bring it yet, and may be at work on it.
         if self.brings_answers:
-            pause_s = max(pause_s, RARE_CALL * (now - inference.since))
+            rare_s = min(RARE_CALL * (now - inference.since), OVERDUE_SHARE * self.limits.deadline_s)
+            pause_s = max(pause_s, rare_s)
         for moment in (inference.deadline, inference.look_up_at):
             if moment is not None and moment > now:
                 pause_s = min(pause_s, max(shortest_s, moment - now))
