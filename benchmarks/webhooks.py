@@ -2,6 +2,7 @@
 
     python benchmarks/webhooks.py                       10,000 calls, as fast as they go and 1,000 a second, onto the local disk
     python benchmarks/webhooks.py --store s3            the same into an S3 server in a process of its own (moto's)
+    python benchmarks/webhooks.py --host airflow        the same in Airflow's API server instead of alone
     python benchmarks/webhooks.py --sender server       called by the local API server, whose own processor time is told, too
 
 The receiver runs in a process of its own. Each call has another task, and an answer of so many characters; after each
@@ -109,8 +110,8 @@ class Place:
 
 
 @contextlib.contextmanager
-def receiver(store: str) -> Iterator[Place]:
-    """Run one that writes onto the local disk or into an S3 server, in an empty place."""
+def receiver(host: str, store: str) -> Iterator[Place]:
+    """Run one, alone or in Airflow, that writes onto the local disk or into an S3 server, in an empty place."""
     with contextlib.ExitStack() as stack:
         variables: dict[str, str] = {}
         options: dict[str, str] = {}
@@ -121,21 +122,50 @@ def receiver(store: str) -> Iterator[Place]:
             root, variables, options = server.new_place() + "/inboxes", server.environment(), server.options()
         else:
             root = stack.enter_context(tempfile.TemporaryDirectory()) + "/inboxes"
-        environment = {
-            **os.environ,
-            **variables,
-            "PYTHONPATH": str(PROJECT / "plugins"),
-            "RUNWARE_WEBHOOK_INBOX": root,
-            "RUNWARE_WEBHOOK_SECRETS": SECRET,
-        }
-        command = [sys.executable, "-m", "runware_provider.web", "--port", "0"]
-        process = stack.enter_context(
-            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-        )
-        stack.callback(process.terminate)
+        run = _in_airflow if host == "airflow" else _alone
+        url, process = stack.enter_context(run({**os.environ, **variables}, root))
+        yield Place(url, root, psutil.Process(process.pid), options)
+
+
+@contextlib.contextmanager
+def _alone(environment: Mapping[str, str], root: str) -> Iterator[tuple[str, subprocess.Popen[Any]]]:
+    variables = {
+        **environment,
+        "PYTHONPATH": str(PROJECT / "plugins"),
+        "RUNWARE_WEBHOOK_INBOX": root,
+        "RUNWARE_WEBHOOK_SECRETS": SECRET,
+    }
+    command = [sys.executable, "-m", "runware_provider.web", "--port", "0"]
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = next(word.rstrip(",") for word in process.stdout.readline().split() if word.startswith("http"))
-        yield Place(url, root, psutil.Process(process.pid), options)
+        try:
+            yield url, process
+        finally:
+            process.terminate()
+
+
+@contextlib.contextmanager
+def _in_airflow(environment: Mapping[str, str], root: str) -> Iterator[tuple[str, subprocess.Popen[Any]]]:
+    from runware_provider.testing.tryout import standalone, surroundings  # noqa: PLC0415 - only here
+    from tests.real_airflow import answers, until  # noqa: PLC0415 - only here
+
+    port = surroundings.free_port()
+    nobody = surroundings.Service("http://127.0.0.1:9/v1", "no-key", local=True)
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
+        home = Path(folder) / "home"
+        variables = {
+            **surroundings.environment_of_airflow(environment, home, nobody, home),
+            **standalone.settings(port),
+            "AIRFLOW__RUNWARE__WEBHOOK_INBOX": root,
+            "AIRFLOW__RUNWARE__WEBHOOK_SECRETS": SECRET,
+        }
+        surroundings.migrate(variables, home)
+        with surroundings.running(["-m", "airflow", "api-server"], variables, log) as process:
+            until(
+                lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}"), "Airflow answers"
+            )
+            yield f"http://127.0.0.1:{port}/runware/hook", process
 
 
 def measured(place: Place, calls: int, load: Load) -> Figures:
@@ -273,8 +303,9 @@ def _submit(client: Any, url: str, tasks: Sequence[dict[str, Any]]) -> None:
 
 
 def _processor_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+    """Of a process and those that it started."""
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return float(sum(each.user + each.system for each in times))
 
 
 def main() -> None:
@@ -283,6 +314,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--calls", type=int, default=10_000, help="calls of each measurement")
+    parser.add_argument(
+        "--host", choices=("alone", "airflow"), default="alone", help="where the receiver runs"
+    )
     parser.add_argument("--store", choices=("local", "s3"), default="local", help="where the inbox is")
     parser.add_argument("--sender", choices=("here", "server"), default="here", help="who calls")
     parser.add_argument("--rate", type=float, default=1_000, help="calls a second of the second measurement")
@@ -292,7 +326,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     given = parser.parse_args()
     figures: dict[str, Any] = {}
-    with receiver(given.store) as place:
+    with receiver(given.host, given.store) as place:
         if given.sender == "server":
             figures["called by the local API server"] = called_by_the_server(
                 place, given.calls, inboxes=given.inboxes
