@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 GRACE_S: Final = 10
 """Which requests under way have at the end: longer than a call waits for the store."""
+KEEP_ALIVE_S: Final = 75
+"""Of a connection without a request: longer than the 60 s after which proxies close theirs, lest a call meets a closed one."""
 BAD_INPUT: Final = 1
+PACKAGE: Final = "runware_provider"
 
 
 class _Announced(uvicorn.Server):
@@ -46,7 +49,9 @@ class _Announced(uvicorn.Server):
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit status."""
     options = parser().parse_args(arguments)
-    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    # Libraries say nothing below a warning, whatever is wished: some tell whole requests, with what is in them.
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger(PACKAGE).setLevel(options.log_level.upper())
     try:
         receiver = receiver_of(environment)
     except BadInput as error:
@@ -92,7 +97,9 @@ def configuration_of(receiver: Receiver, host: str, port: int) -> uvicorn.Config
         ws="none",
         access_log=False,
         log_config=None,
+        log_level=logging.WARNING,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
 
