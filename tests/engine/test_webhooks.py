@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,8 @@ import pytest
 from runware_provider.engine.errors import BadInput, WebhookUnreachable
 from runware_provider.testing import Fault
 from tests.engine.plain_receiver import SECRET, PlainReceiver
+from tests.receivers import ReceiverProcess
+from tests.store_servers import server_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +51,25 @@ async def test_answers_are_brought_and_none_is_asked_for(place: Any, receiver: P
     assert asked() == 0
     assert len(receiver.taken) == 121, "each answer, and the own call before the first task"
     assert receiver.files() == []
+
+
+async def test_the_receiver_itself_brings_them_by_way_of_an_object_store(place: Any, tmp_path: Path) -> None:
+    store = server_of("s3")
+    secret = "a secret of the receiver that is long enough for one"
+    texts = {"RUNWARE_WEBHOOK_INBOX": f"{store.new_place()}/inbox", "RUNWARE_WEBHOOK_SECRETS": secret}
+    place.fill(60)
+    asked = questions(place)
+    with ReceiverProcess(
+        {**os.environ, **store.environment(), **texts}, tmp_path / "receiver.log"
+    ) as receiver:
+        texts["RUNWARE_WEBHOOK_URL"] = receiver.url
+        done = await asyncio.to_thread(
+            place.call, *place.arguments(delivery="webhook"), **store.environment(), **texts
+        )
+    assert done.returncode == 0, done.stderr
+    place.audit(json.loads(done.stdout), 60)
+    assert asked() == 0
+    assert secret not in done.stderr + (tmp_path / "receiver.log").read_text()
 
 
 @pytest.mark.parametrize("shape", ["flat", "data", "array"])

@@ -14,8 +14,6 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -23,6 +21,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 PROJECT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
@@ -32,10 +31,13 @@ import boto3  # noqa: E402 - found by the lines above
 
 from runware_provider.engine.inbox.calls import decoded  # noqa: E402
 from tests.engine.conftest import Place, places_below  # noqa: E402
+from tests.receivers import ReceiverProcess  # noqa: E402
 from tests.s3.server import REGION, S3Server  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Coroutine
+
+    from tests.forked import CommandLine
 
 SECRET = "a secret of the proof that is long enough for one"
 PATIENCE_S = 600.0
@@ -120,10 +122,17 @@ class Relay:
     refused: int = 0
     at: list[float] = field(default_factory=list)
     """When calls came."""
+    _serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def open(self) -> None:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task that nothing else refers to may be collected as garbage while it waits.
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behind: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -151,45 +160,6 @@ async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
     lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     length = int(lengths[0].split(b":")[1]) if lengths else 0
     return head, await reader.readexactly(length)
-
-
-class ReceiverProcess:
-    """The real receiver, alone, which can be killed and started again at its port."""
-
-    def __init__(self, environment: Mapping[str, str], port: int) -> None:
-        self._environment = {**os.environ, "PYTHONPATH": str(PROJECT / "plugins"), **environment}
-        self._port = port
-        self._process: subprocess.Popen[str] | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-
-    def start(self) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "runware_provider.web",
-            "--port",
-            str(self._port),
-            "--log-level",
-            "error",
-        ]
-        self._process = subprocess.Popen(
-            command, env=self._environment, stdout=subprocess.PIPE, text=True, cwd=PROJECT
-        )
-        assert self._process.stdout is not None
-        assert "Webhooks are taken" in self._process.stdout.readline()
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-            assert self._process.stdout is not None
-            self._process.stdout.close()
 
 
 def stored_in(bucket: str, server: S3Server) -> set[bytes]:
@@ -252,24 +222,23 @@ def prove(
         client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         gate = Gate(int(server.endpoint_url.rpartition(":")[2]))
         loop.do(gate.open())
-        port = _free_port()
-        relay = Relay(port)
-        loop.do(relay.open())
         environment = {
             **server.environment(endpoint=f"http://127.0.0.1:{gate.port}"),
-            "RUNWARE_WEBHOOK_URL": f"http://127.0.0.1:{relay.port}/runware/hook",
             "RUNWARE_WEBHOOK_INBOX": f"s3://{bucket}/inbox",
             "RUNWARE_WEBHOOK_SECRETS": SECRET,
         }
         began = time.monotonic()
-        with ReceiverProcess(environment, port) as receiver:
+        with ReceiverProcess({**os.environ, **environment}, folder / "receiver.log") as receiver:
+            relay = Relay(urlsplit(receiver.url).port or 0)
+            loop.do(relay.open())
+            environment["RUNWARE_WEBHOOK_URL"] = f"http://127.0.0.1:{relay.port}/runware/hook"
             arguments = place.arguments("run", delivery="webhook", webhook_overdue_s=overdue_s)
             with place.start(*arguments, **environment) as job:
                 for share in KILLED_AT:
-                    _until(lambda share=share: len(relay.acknowledged) >= share * records, job)
+                    _until(relay, share * records, job)
                     receiver.kill()
                     receiver.start()
-                _until(lambda: len(relay.acknowledged) >= AWAY_AT * records, job)
+                _until(relay, AWAY_AT * records, job)
                 loop.do(gate.shut())
                 threading.Event().wait(away_s)
                 gate.is_shut = False
@@ -305,19 +274,12 @@ def _busiest(at: list[float], within_s: float = 5.0) -> float:
     return most / within_s
 
 
-def _until(come: Callable[[], bool], job: Any) -> None:
+def _until(relay: Relay, acknowledged: float, job: CommandLine) -> None:
+    """Wait for so many calls to be acknowledged, or for the job's end."""
     pause = threading.Event()
     until = time.monotonic() + PATIENCE_S
-    while not come() and job.poll() is None and time.monotonic() < until:
+    while len(relay.acknowledged) < acknowledged and job.poll() is None and time.monotonic() < until:
         pause.wait(0.01)
-
-
-def _free_port() -> int:
-    import socket  # noqa: PLC0415 - for one number
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def main() -> int:
