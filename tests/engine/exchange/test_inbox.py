@@ -231,6 +231,14 @@ def test_where_the_inbox_stays_away_answers_are_asked_for_as_if_nobody_brought_t
     assert came.ended_at < UNREADABLE_S + 2 * OVERDUE_S + 20.0
 
 
+def test_where_no_call_ever_comes_only_the_first_answers_are_late(caplog: pytest.LogCaptureFixture) -> None:
+    came = run(2_000, lambda _number: [])
+    check(came, 2_000)
+    # The canary's are waited for in vain; from then on it is as with polls.
+    assert came.ended_at < OVERDUE_S + 60.0
+    assert caplog.text.count("Can he reach webhook_url?") == 1
+
+
 def test_what_is_durable_is_removed_and_what_comes_once_more_is_known() -> None:
     came = run(400, lambda _number: [0.1, 3.0])
     check(came, 400)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+NONE_COME_FROM: Final = 5
+"""Answers that were there and had not been brought, of which the vendor had brought none ever: those of the canary."""
 
 
 @dataclass
@@ -21,7 +25,17 @@ class Calls:
     inbox_is_readable: bool = True
     """Whether what was brought can be collected."""
 
+    brought: int = 0
+    """Calls that said what became of an attempt."""
+    fetched: int = 0
+    """Answers that were overdue, and there when they were asked for."""
+
+    @property
+    def none_come(self) -> bool:
+        """Whether the vendor does not call, as far as one can tell: he may not reach the receiver."""
+        return not self.brought and self.fetched >= NONE_COME_FROM
+
     @property
     def are_expected(self) -> bool:
         """Whether an answer is worth waiting for without asking."""
-        return self.have_address and self.inbox_is_readable
+        return self.have_address and self.inbox_is_readable and not self.none_come

@@ -157,7 +157,7 @@ class Inbox:
         self._looked_up_to = -1
         """Inferences that the flight had taken on when it was looked for some that wait for a known call."""
         self._failing_since: float | None = None
-        self._told = False
+        self._told = self._told_that_none_comes = False
         self.was_read = False
         """Whether all that lay there at the beginning was read, or could not be: only then is anything asked for."""
 
@@ -244,17 +244,19 @@ class Inbox:
                 await self._list()
             chosen = self._next_unread()
             new = len(chosen)
-            for file, told in zip(chosen, await self._read_all(chosen), strict=True):
+            # What was brought is not to wait for what is removed.
+            told_in, _ = await asyncio.gather(self._read_all(chosen), self._remove_done())
+            for file, told in zip(chosen, told_in, strict=True):
                 self._take_in(file, told, effects)
         except OSError as error:
             self._unread.clear()
             self._failed(error)
         else:
             self._worked(new)
-            await self._remove_done()
         finally:
             self._is_looking = False
             self._last_look = began
+        self._tell_if_none_comes()
         # The next pass of the loop looks for inferences that meanwhile came to wait for a known call.
         self._looked_up_to = -1
         return effects
@@ -288,8 +290,7 @@ class Inbox:
         except FileNotFoundError:
             return None
         except StateUnreadable as error:
-            for line in wrapped("Warning", f"{error}."):
-                log.warning("%s", line)
+            _warn(f"{error}.")
             return None
         return [Told(call.at_ms, read_call(call.body)) for call in calls]
 
@@ -409,9 +410,21 @@ class Inbox:
         self._calls.inbox_is_readable = False
         if not self._told:
             self._told = True
-            told = f"the inbox of webhooks cannot be read ({error}). Answers are asked for until it can."
-            for line in wrapped("Warning", told):
-                log.warning("%s", line)
+            _warn(f"the inbox of webhooks cannot be read ({error}). Answers are asked for until it can.")
+
+    def _tell_if_none_comes(self) -> None:
+        """The receiver answers whoever is inside, and the vendor may not come through to it."""
+        if self._calls.none_come and not self._told_that_none_comes:
+            self._told_that_none_comes = True
+            _warn(
+                f"{self._calls.fetched} answers were there that the vendor has not brought, and he has brought none so far."
+                " Can he reach webhook_url? Answers are asked for until he does."
+            )
+
+
+def _warn(told: str) -> None:
+    for line in wrapped("Warning", told):
+        log.warning("%s", line)
 
 
 def _named_in(reply: Reply) -> Iterator[str]:

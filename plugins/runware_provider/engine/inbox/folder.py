@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from runware_provider.engine.inbox.calls import decoded, is_file_of_calls
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.inbox.calls import Call
     from runware_provider.engine.storage.port import Storage, StoredFile
+
+REMOVED_AT_ONCE: Final = 8
+"""An object store takes as long for one file as for eight."""
 
 
 @dataclass(frozen=True)
@@ -65,5 +69,6 @@ class InboxFolder:
         Raises:
             OSError: the store could not be reached.
         """
-        for file in files:
-            self.storage.delete(file)
+        with ThreadPoolExecutor(REMOVED_AT_ONCE) as threads:
+            # Whose errors come with the results.
+            list(threads.map(self.storage.delete, files))
