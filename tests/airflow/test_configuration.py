@@ -50,5 +50,21 @@ def test_what_is_said_of_webhooks_is_read_as_it_is_written(monkeypatch: pytest.M
     assert configuration.webhook_texts() == ("https://example.com/hook", "/inbox", "one,two")
 
 
+def test_only_a_job_that_has_its_answers_brought_needs_the_options_of_webhooks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    brought = a_spec().model_copy(update={"delivery": "webhook"})
+    assert configuration.webhooks(a_spec()) is None
+    with pytest.raises(BadInput, match=r"\[runware\] webhook_url: it is missing"):
+        configuration.webhooks(brought)
+    secret = "a-secret-that-nobody-is-to-read-anywhere"
+    for option, text in (("URL", "https://example.com/hook"), ("INBOX", "/inbox"), ("SECRETS", secret)):
+        monkeypatch.setenv(f"AIRFLOW__RUNWARE__WEBHOOK_{option}", text)
+    settings = configuration.webhooks(brought)
+    assert settings is not None
+    assert settings.secrets == (secret.encode(),)
+    assert secret not in repr(settings)
+
+
 def test_the_secrets_of_webhooks_are_sensitive_to_airflow() -> None:
     assert [name for name, told in OPTIONS.items() if told.get("sensitive")] == ["webhook_secrets"]

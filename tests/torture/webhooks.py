@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 SECRET = "a secret of the proof that is long enough for one"
 PATIENCE_S = 600.0
 RATE = 1_000
-LATENCY_S = 4.0
+LATENCY_S = 1.0
 KILLED_AT = (0.2, 0.45)
 """Shares of the calls, acknowledged, at which a receiver dies."""
 AWAY_AT = 0.6
