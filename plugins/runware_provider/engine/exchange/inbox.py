@@ -100,12 +100,13 @@ class _File:
     unknown: set[str] = field(default_factory=set)
     """UUIDs in it that nobody waits for yet."""
     ending: list[_Ending] = field(default_factory=list)
-    is_unreadable: bool = False
+    is_left_alone: bool = False
+    """Whether it could not be read, or says more than is remembered: it goes when the job has published."""
 
     @property
     def is_done_with(self) -> bool:
         """Whether all that it says is durable, or of no use."""
-        return not (self.unknown or self.ending or self.is_unreadable)
+        return not (self.unknown or self.ending or self.is_left_alone)
 
 
 class Inbox:
@@ -221,16 +222,14 @@ class Inbox:
     def _bring_from(
         self, file: str, told: list[Told] | None, inferences: list[Inference], effects: Effects
     ) -> None:
-        now = self._now()
+        """Apply what a file says of these; where it cannot be read now, they are asked for, and it stays where it is."""
         by_uuid = {task_uuid: call for call in told or () for task_uuid in _named_in(call.reply)}
         for inference in inferences:
-            task_uuid = inference.task_uuid
-            self._forget_where(task_uuid)
-            call = by_uuid.get(task_uuid)
-            # It is gone, or cannot be read any more.
+            call = by_uuid.get(inference.task_uuid)
             if call is None:
-                self._fates.not_brought(inference, now)
+                self._fates.not_brought(inference, self._now())
             else:
+                self._forget_where(inference.task_uuid)
                 self._hand_over(file, inference, call, effects)
 
     # a look
@@ -296,7 +295,7 @@ class Inbox:
 
     def _take_in(self, path: str, told: list[Told] | None, effects: Effects) -> None:
         """Apply what a new file says to whoever waits for it; remember the rest."""
-        file = self._files[path] = _File(is_unreadable=told is None)
+        file = self._files[path] = _File(is_left_alone=told is None)
         for call in told or ():
             for task_uuid in _named_in(call.reply):
                 inference = self._flight.of_attempt(task_uuid)
@@ -305,9 +304,14 @@ class Inbox:
                 # It comes twice, or came by a poll a moment ago.
                 elif inference is not None and inference.phase is Phase.SETTLING:
                     file.ending.append(_Ending.of(inference))
-                elif task_uuid not in self._durable and len(self._where) < MOST_UNKNOWN:
+                elif task_uuid in self._durable:
+                    continue
+                elif len(self._where) < MOST_UNKNOWN:
                     file.unknown.add(task_uuid)
                     self._where[task_uuid] = path
+                # There is no more room to remember it: whoever waits for it asks for it.
+                else:
+                    file.is_left_alone = True
 
     def _hand_over(self, path: str, inference: Inference, call: Told, effects: Effects) -> None:
         self._fates.called(
