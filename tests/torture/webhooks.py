@@ -134,7 +134,7 @@ class Calls:
             self.refused += not is_acknowledged
             return is_acknowledged
 
-        WebhookSender._post = noting  # type: ignore[method-assign]
+        WebhookSender._post = noting  # type: ignore[assignment, method-assign]
         try:
             yield
         finally:
