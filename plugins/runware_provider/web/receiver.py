@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from runware_provider.engine.errors import EngineError
 from runware_provider.engine.inbox.addresses import claim
 from runware_provider.engine.inbox.calls import Call
 from runware_provider.engine.plain_text import printable
@@ -163,14 +164,21 @@ class Receiver:
         except Exception as error:  # noqa: BLE001 - see above
             # Too late, it is still written if the store comes back: the repetition is then a duplicate.
             late = f"not within {self._bounds.writing_s:g} s"
-            remark = late if bound.expired() else f"{type(error).__name__}: {error}"
-            self._seldom.warn(_NO_STORE, printable(remark, _MOST_REMARK_CHARS))
+            self._seldom.warn(_NO_STORE, late if bound.expired() else _told(error))
             return 503
         return 204
 
     def _unproven(self) -> int:
         self._seldom.warn(_NO_PROOF)
         return 404
+
+
+def _told(error: Exception) -> str:
+    """What a log may say of an error of a store; of one that is not ours nobody knows what it quotes."""
+    is_known = isinstance(error, OSError | EngineError)
+    return printable(
+        f"{type(error).__name__}: {error}" if is_known else type(error).__name__, _MOST_REMARK_CHARS
+    )
 
 
 async def _answer(send: Send, status: int) -> None:
