@@ -48,60 +48,74 @@ KILLED_AT = (0.2, 0.45)
 AWAY_AT = 0.6
 
 
-class Loop:
-    """An event loop in a thread."""
+class Gate:
+    """A TCP relay in a thread of its own, from `with` to its end, that can be shut: then nothing behind it can be reached."""
 
-    def __init__(self) -> None:
+    def __init__(self, port_behind: int) -> None:
+        self._port_behind = port_behind
+        self._is_shut = False
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self.port = 0
 
     def __enter__(self) -> Self:
+        self._thread.start()
+        self._do(self._open())
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.do(_end_all())
+        self._do(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
-    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
+    @contextlib.contextmanager
+    def shut(self) -> Iterator[None]:
+        """Whoever comes, or is there, while the block lasts is turned away."""
+        self._is_shut = True
+        self._do(self._turn_away())
+        try:
+            yield
+        finally:
+            self._is_shut = False
 
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
 
-@dataclass
-class Gate:
-    """A TCP relay that can be shut: then nothing behind it can be reached."""
+    async def _open(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
 
-    port_behind: int
-    is_shut: bool = False
-    port: int = 0
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    async def _close(self) -> None:
+        self._server.close()
+        await self._turn_away()
+        await asyncio.gather(*self._serving)
 
-    async def open(self) -> None:
-        server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
+    async def _turn_away(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
 
-    async def shut(self) -> None:
-        self.is_shut = True
-        for writer in list(self._writers):
-            writer.close()
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task that nothing else refers to may be collected as garbage while it waits.
+        task = asyncio.create_task(self._carry(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.is_shut:
-            writer.close()
+        if self._is_shut:
+            writer.transport.abort()
             return
-        behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", self.port_behind)
+        behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", self._port_behind)
         both = {writer, behind_writer}
         self._writers |= both
-        try:
-            await asyncio.gather(_pump(reader, behind_writer), _pump(behind_reader, writer))
-        finally:
-            self._writers -= both
+        await asyncio.gather(_pump(reader, behind_writer), _pump(behind_reader, writer))
+        self._writers -= both
 
 
-async def _end_all() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+def gate_of(server: S3Server) -> Gate:
+    return Gate(int(server.endpoint_url.rpartition(":")[2]))
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -141,8 +155,9 @@ class Calls:
             WebhookSender._post = post  # type: ignore[method-assign]
 
 
-def stored_in(bucket: str, server: S3Server) -> set[bytes]:
-    """The bodies of all calls that were ever in an inbox of this bucket, those that were removed among them."""
+@contextlib.contextmanager
+def boto(server: S3Server) -> Iterator[Any]:
+    """A client that knows of versions, which no store of ours does."""
     client = boto3.client(
         "s3",
         endpoint_url=server.endpoint_url,
@@ -150,11 +165,18 @@ def stored_in(bucket: str, server: S3Server) -> set[bytes]:
         aws_access_key_id="a",
         aws_secret_access_key="b",
     )
+    with contextlib.closing(client):
+        yield client
+
+
+def stored_in(bucket: str, client: Any) -> set[bytes]:
+    """The bodies of all calls that were ever in an inbox of this bucket, those that were removed among them."""
     bodies: set[bytes] = set()
     for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
         for version in page.get("Versions", ()):
-            held = client.get_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
-            bodies.update(call.body for call in decoded(held["Body"].read(), version["Key"]))
+            kept = client.get_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+            with contextlib.closing(kept["Body"]) as body:
+                bodies.update(call.body for call in decoded(body.read(), version["Key"]))
     return bodies
 
 
@@ -188,20 +210,17 @@ def prove(
 ) -> Proof:
     """Run the job, kill the receiver twice, have the store fail, and compare."""
     calls = Calls()
-    with Loop() as loop, S3Server() as server, calls.noted(), places_below(folder) as make:
+    with (
+        S3Server() as server,
+        boto(server) as client,
+        gate_of(server) as gate,
+        calls.noted(),
+        places_below(folder) as make,
+    ):
         place = make("job", latency=LATENCY_S, capacity=int(rate * LATENCY_S))
         place.fill(records)
         bucket = server.new_bucket()
-        client = boto3.client(
-            "s3",
-            endpoint_url=server.endpoint_url,
-            region_name=REGION,
-            aws_access_key_id="a",
-            aws_secret_access_key="b",
-        )
         client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        gate = Gate(int(server.endpoint_url.rpartition(":")[2]))
-        loop.do(gate.open())
         environment = {
             **server.environment(endpoint=f"http://127.0.0.1:{gate.port}"),
             "RUNWARE_WEBHOOK_INBOX": f"s3://{bucket}/inbox",
@@ -217,15 +236,14 @@ def prove(
                     receiver.kill()
                     receiver.start()
                 _until(calls, AWAY_AT * records, job)
-                loop.do(gate.shut())
-                threading.Event().wait(away_s)
-                gate.is_shut = False
+                with gate.shut():
+                    threading.Event().wait(away_s)
                 out, told = job.communicate(timeout=PATIENCE_S)
                 assert job.wait() == 0, told[-2_000:]
         seconds = time.monotonic() - began
         manifest = json.loads(out)
         place.audit(manifest, records)
-        return _proof(place, manifest, calls, stored_in(bucket, server), seconds)
+        return _proof(place, manifest, calls, stored_in(bucket, client), seconds)
 
 
 def _proof(place: Place, manifest: dict[str, Any], calls: Calls, stored: set[bytes], seconds: float) -> Proof:
