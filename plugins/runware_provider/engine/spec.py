@@ -23,6 +23,7 @@ from runware_provider.engine.output_types import OutputType, understood
 from runware_provider.engine.settings import Settings
 from runware_provider.engine.tools import Tool, ToolChoice
 from runware_provider.engine.value_object import ValueObject
+from runware_provider.engine.webhook import Webhook
 from runware_provider.engine.written import Failures, Memory, Publish
 
 __all__ = [  # all that a job is described with, and where it is sent: whoever runs one imports it from here
@@ -38,9 +39,10 @@ __all__ = [  # all that a job is described with, and where it is sent: whoever r
     "Spec",
     "Tool",
     "ToolChoice",
+    "Webhook",
 ]
 
-Delivery = Literal["poll", "sync"]
+Delivery = Literal["poll", "sync", "webhook"]
 
 PARTITION_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 DEFAULT_MODEL = "deepseek-v4-pro"
@@ -107,7 +109,9 @@ class Spec(ValueObject):
     limits: Limits = Limits()
     """Bounds on memory, on what is under way at once, and on attempts."""
     delivery: Delivery = "poll"
-    """`poll` asks for the answers, `sync` holds the connection until they are there."""
+    """`poll` asks for the answers, `sync` holds the connection until they are there, `webhook` has the vendor bring them."""
+    webhook: Webhook = Webhook()
+    """What is done about answers that the vendor brings."""
     run: str | None = None
     """Names what several tries belong to, such as an Airflow run: they share one budget and one sum of what was paid."""
     variables: dict[str, Any] = Field(default_factory=dict)
