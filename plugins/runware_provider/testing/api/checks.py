@@ -140,15 +140,6 @@ def _one_of(*allowed: str) -> Check:
     return check
 
 
-def _delivery_method(path: str, value: Any) -> Iterator[Refusal]:
-    if value == "stream":
-        yield Refusal(
-            "unsupportedDeliveryMethod", "This local server does not stream; use 'sync' or 'async'.", path
-        )
-    else:
-        yield from _one_of("sync", "async")(path, value)
-
-
 def _output_format(path: str, value: Any) -> Iterator[Refusal]:
     yield from _one_of("TEXT", "JSON")(path, value)
 
@@ -341,11 +332,29 @@ def _across_fields(task: Mapping[str, Any]) -> Iterator[Refusal]:
         names = [tool.get("name") for tool in tools if isinstance(tool, dict)]
         if isinstance(choice.get("name"), str) and choice["name"] not in names:
             yield _invalid("toolChoice.name", "the name of one of 'tools'")
+    if task.get("deliveryMethod") == "stream":
+        yield from _across_a_stream(task)
     if "jsonSchema" in task and task.get("outputFormat", "TEXT") != "JSON":
         yield Refusal(
             "incompatibleParameters",
             "'jsonSchema' needs outputFormat 'JSON'.",
             ["jsonSchema", "outputFormat"],
+        )
+
+
+def _across_a_stream(task: Mapping[str, Any]) -> Iterator[Refusal]:
+    """Frames carry no index, and no shape of tool calls in them is shown anywhere."""
+    if task.get("numberResults", 1) != 1:
+        yield Refusal(
+            "incompatibleParameters",
+            "Only one result can be streamed.",
+            ["numberResults", "deliveryMethod"],
+        )
+    if "tools" in task:
+        yield Refusal(
+            "incompatibleParameters",
+            "This local server streams no tool calls.",
+            ["tools", "deliveryMethod"],
         )
 
 
@@ -393,7 +402,7 @@ _FIELDS: Mapping[str, Check] = {
     "messages": _messages,
     "outputFormat": _output_format,
     "jsonSchema": _json_schema,
-    "deliveryMethod": _delivery_method,
+    "deliveryMethod": _one_of("sync", "async", "stream"),
     "webhookURL": _webhook_url,
     "includeCost": _flag,
     "includeUsage": _flag,
