@@ -46,6 +46,10 @@ def progress(**fields: Any) -> Progress:
         ),
         ({"total": 0}, "0 of 0 rows done, 0 USD so far"),
         (
+            {"outstanding": 3, "streamed_chars": 12_345},
+            "0 of 1,000 rows done (0 %), 3 under way, 12,345 characters in open streams, 0 USD so far",
+        ),
+        (
             {"done": 1, "elapsed_s": 30.0},
             "1 of 1,000 rows done (0 %), 2.0 a minute, about 8 h 19 min left, 0 USD so far",
         ),

@@ -57,6 +57,8 @@ class Progress:
     """Rows that were asked, by the outcome that this process gave them."""
     payments: Mapping[str, Payments] = field(default_factory=dict)
     """What this process learnt to be paid, by the outcome of what was paid for; never told by two processes."""
+    streamed_chars: int = 0
+    """Of answers that are not whole yet, what open streams have brought so far."""
 
     @property
     def worked(self) -> int:
@@ -122,6 +124,8 @@ class Progress:
         facts += self._pace()
         if self.outstanding:
             facts.append(self._under_way())
+        if self.streamed_chars:
+            facts.append(f"{self.streamed_chars:,} characters in open streams")
         if self.rest and self.quiet_s >= QUIET_S:
             facts += map(_described, self.waits)
         foreseen = self.foreseen_cost
