@@ -85,6 +85,7 @@ class StreamedReply:
         """
         for event in self._events.events(self._unpacker.unpacked(piece)):
             self._take(event)
+            self._check_size()
             if self.is_over:
                 return
         self._check_size()
