@@ -336,7 +336,11 @@ def test_a_spec_needs_three_things_and_has_a_default_for_the_rest() -> None:
         ({"settings": 3}, "settings", "3 does not fit. Give a Settings, or a dict"),
         ({"budget": 5}, "budget", "5 does not fit. Give a Budget, or a dict"),
         ({"tools": [{"nme": "x"}]}, "tools.nme", "Tool takes: type, name, description, schema"),
-        ({"delivery": "owl"}, "delivery", "'owl' is not one of its values. Choose 'poll', 'sync' or 'stream'"),
+        (
+            {"delivery": "owl"},
+            "delivery",
+            "'owl' is not one of its values. Choose 'poll', 'sync' or 'stream'",
+        ),
         ({"samples": 0}, "samples", "0 is too small. Choose 1 or more"),
         ({"samples": 101}, "samples", "101 is too large. Choose 100 or less"),
         ({"limit": "ten"}, "limit", "'ten' does not fit. Give a whole number"),

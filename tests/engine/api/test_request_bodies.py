@@ -126,7 +126,7 @@ def test_json_mode_is_sent_as_output_format_and_schema() -> None:
     assert not {"tools", "toolChoice", "settings"} & set(sent)
 
 
-@pytest.mark.parametrize(("delivery", "method"), [("poll", "async"), ("sync", "sync")])
+@pytest.mark.parametrize(("delivery", "method"), [("poll", "async"), ("sync", "sync"), ("stream", "stream")])
 def test_the_delivery_is_always_said(delivery: str, method: str) -> None:
     assert task(template(), delivery=delivery)["deliveryMethod"] == method
 
@@ -235,7 +235,7 @@ def test_a_fingerprint_never_changes(made: request_bodies.RequestTemplate, golde
     assert made.fingerprint("Hello, Größe €", 0).hex() == golden
 
 
-@pytest.mark.parametrize("delivery", ["poll", "sync"])
+@pytest.mark.parametrize("delivery", ["poll", "sync", "stream"])
 def test_the_delivery_is_no_part_of_the_fingerprint(delivery: str) -> None:
     used, unused = template(), template()
     task(used, delivery=delivery)

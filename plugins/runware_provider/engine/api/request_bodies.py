@@ -27,7 +27,7 @@ def _as_written(value: Any) -> msgspec.Raw:
     raise NotImplementedError
 
 
-_DELIVERY_METHODS: Mapping[Delivery, str] = {"poll": "async", "sync": "sync", "stream": "stream"}
+DELIVERY_METHODS: Mapping[Delivery, str] = {"poll": "async", "sync": "sync", "stream": "stream"}
 """What the API calls each way in which answers come."""
 _encode = msgspec.json.Encoder(enc_hook=_as_written).encode
 
@@ -87,7 +87,7 @@ class RequestTemplate:
         if tail is None:
             rest = {
                 **_with_max_tokens(self.fields(sample), max_tokens),
-                "deliveryMethod": _DELIVERY_METHODS[delivery],
+                "deliveryMethod": DELIVERY_METHODS[delivery],
                 "includeCost": True,
                 "includeUsage": True,
                 "numberResults": 1,

@@ -43,10 +43,10 @@ def check_text_inference(task: Mapping[str, Any], models: Mapping[str, Model]) -
     """
     refusals: list[Refusal] = []
     for name, value in task.items():
-        check = _FIELDS.get(name)
+        check = FIELDS.get(name)
         if check is not None:
             refusals.extend(check(name, value))
-        elif name in _SETTINGS:
+        elif name in SETTINGS_FIELDS:
             refusals.append(
                 Refusal(
                     "unsupportedParameter", f"'{name}' is not supported here; put it into 'settings'.", name
@@ -240,7 +240,7 @@ def _settings(path: str, value: Any) -> Iterator[Refusal]:
         yield _invalid(path, "an object")
         return
     for name, setting in value.items():
-        check = _SETTINGS.get(name)
+        check = SETTINGS_FIELDS.get(name)
         if check is None:
             yield Refusal(
                 "unknownParameter", f"'{path}.{name}' is not a setting of textInference.", f"{path}.{name}"
@@ -383,7 +383,7 @@ _ROLES: Mapping[str, tuple[str, ...]] = {
     "tool": ("role", "id", "content"),
 }
 
-_SETTINGS: Mapping[str, Check] = {
+SETTINGS_FIELDS: Mapping[str, Check] = {
     "systemPrompt": _text(1, MAX_SYSTEM_PROMPT),
     "temperature": _hundredths(2),
     "topP": _hundredths(1),
@@ -394,8 +394,9 @@ _SETTINGS: Mapping[str, Check] = {
     # Three values whose names are not documented; only the type can be checked.
     "thinkingLevel": _text(1),
 }
+"""Fields of a task's `settings`."""
 
-_FIELDS: Mapping[str, Check] = {
+FIELDS: Mapping[str, Check] = {
     "taskType": _one_of("textInference"),
     "taskUUID": _task_uuid,
     "model": _text(1),
@@ -412,5 +413,6 @@ _FIELDS: Mapping[str, Check] = {
     "toolChoice": _tool_choice,
     "settings": _settings,
 }
+"""Fields of a task."""
 
 _REQUIRED = ("taskUUID", "model", "messages")
