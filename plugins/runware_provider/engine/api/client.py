@@ -46,8 +46,6 @@ _NO_LEASE = "this process has no lease"
 BETWEEN = "If it stays so, check the base URL, and what lies between: a proxy or a load balancer."
 """What to do where what comes is not what the API would send."""
 LONGEST_RETRY_AFTER_S = 1_000_000.0
-
-
 STREAM = "text/event-stream"
 READ_OFF_S = 0.25
 """How long what follows the last word of a stream is read."""
