@@ -5,9 +5,7 @@ where it is whole: with a finish reason, and with `[DONE]` at its end. Of whatev
 which goes on and is billed though its stream is cut off: it has to be asked for.
 
 Frames are what section 10 of the contract says: `{"taskUUID", "delta": {"text", "reasoningContent"}, "finishReason", "usage",
-"cost"}`, or the same in `data`; an error in `errors` or `error`. They are read by this module and not by a library:
-httpx-sse reads through httpx's own decoding, which bounds neither a line nor what a packed piece unpacks to, and
-aiohttp-sse-client has had no release since 2021. What is needed of the standard are the few rules of `event_stream`.
+"cost"}`, or the same in `data`; an error in `errors` or `error`. Why no library reads them: docs/decisions/0019.
 """
 
 from __future__ import annotations

@@ -82,5 +82,7 @@ class ServerSettings:
         for name in ("latency", "latency_sigma", "sync_window", "webhook_backoff", "port"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, but is {getattr(self, name)}")
+        if not self.stream_keep_alive > 0:
+            raise ValueError(f"stream_keep_alive must be more than 0, not {self.stream_keep_alive}")
         if not self.models:
             raise ValueError("models must name at least one model")
