@@ -129,7 +129,7 @@ class CountedWrites:
         self.writes: list[list[Key]] = []
         self._first_fails = first_fails
 
-    async def commit(self, entries: Any, *, at_once: bool = False, wait_s: float = 0.0) -> None:
+    async def commit(self, entries: Any, **_: Any) -> None:
         self.writes.append([entry.key for entry in entries])
         await asyncio.sleep(0)  # as long as a write takes, the others wait
         if self._first_fails and len(self.writes) == 1:
