@@ -139,6 +139,7 @@ class Client:
                 "Accept-Encoding": ACCEPTED,
             }
         )
+        self._headers_of_streams = httpx.Headers([*self._headers.multi_items(), ("Accept", STREAM)])
         proxy = _proxy_of(endpoint) if transport is None else None
         self._proxy = host_and_port(proxy) if proxy is not None else ""
         if transport is None:
@@ -203,7 +204,7 @@ class Client:
             raise NotSent(_NO_LEASE)
         patience = httpx.Timeout(bounds.silence_s, connect=CONNECTING * min(bounds.silence_s, bounds.whole_s))
         request = self._request(
-            "POST", self._endpoint.base_url, content, patience, self._may_send_s, accept=STREAM
+            "POST", self._endpoint.base_url, content, patience, self._may_send_s, streams=True
         )
         with self._in_our_words():
             async with within(bounds.whole_s):
@@ -359,14 +360,12 @@ class Client:
         patience: httpx.Timeout,
         right_s: Callable[[], float] | None,
         *,
-        accept: str | None = None,
+        streams: bool = False,
     ) -> httpx.Request:
         extensions: dict[str, Any] = {"timeout": patience.as_dict()}
         if right_s is not None:
             extensions[RIGHT] = right_s
-        headers = self._headers
-        if accept is not None:
-            headers = httpx.Headers([*headers.multi_items(), ("Accept", accept)])
+        headers = self._headers_of_streams if streams else self._headers
         return httpx.Request(method, url, headers=headers, content=content, extensions=extensions)
 
     async def _taken(self, response: httpx.Response) -> Received:
