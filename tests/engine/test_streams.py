@@ -90,7 +90,7 @@ async def test_the_line_of_progress_counts_the_characters_that_came(new_place: C
     await run_job(wanted, place.endpoint, report=told.append)
     open_streams = [progress for progress in told if progress.streamed_chars]
     assert 0 < open_streams[0].streamed_chars < 640
-    assert " characters in open streams" in open_streams[0].line()
+    assert " characters streaming in" in open_streams[0].line()
     assert told[-1].streamed_chars == 0
 
 

@@ -121,7 +121,7 @@ class Progress:
 
     def short_line(self) -> str:
         """What a bar does not show already, in `BESIDE_A_BAR` characters at most."""
-        parts = [*self._pace(), usd(self.cost)]
+        parts = [*self._pace(), usd(self.cost), *self._streamed()]
         return printable(", ".join([self.trouble, *parts] if self.trouble else parts), BESIDE_A_BAR)
 
     def _facts(self) -> list[str]:
@@ -135,8 +135,7 @@ class Progress:
             facts.append(f"{self.asked_again:,} asked again, as their answers do not fit")
         if self.outstanding:
             facts.append(self._under_way())
-        if self.streamed_chars:
-            facts.append(f"{self.streamed_chars:,} characters in open streams")
+        facts += self._streamed()
         if self.rest and self.quiet_s >= QUIET_S:
             facts += map(_described, self.waits)
         foreseen = self.foreseen_cost
@@ -145,6 +144,9 @@ class Progress:
         if self.trouble:
             facts.append(f"no usable answer from the API ({self.trouble})")
         return facts
+
+    def _streamed(self) -> list[str]:
+        return [f"{self.streamed_chars:,} characters streaming in"] if self.streamed_chars else []
 
     def _under_way(self) -> str:
         # Once all of the rest is under way, more could not be.
