@@ -193,6 +193,13 @@ def test_an_error_that_names_the_task_is_how_it_ended(frame: Any) -> None:
     assert cost_of(said.failures[OURS].item) == 0.1
 
 
+@pytest.mark.parametrize("code", ["rateLimitExceeded", "insufficientCredits", "invalidApiKey"])
+def test_what_is_refused_after_it_had_begun_was_run_all_the_same(code: str) -> None:
+    refusal = event({"errors": [{"code": code, "taskUUID": OURS}]})
+    assert reply(refusal).failures[OURS].code == code
+    assert "refused after it had begun" in broken(text("Hi"), refusal)
+
+
 def test_a_status_that_says_error_is_one() -> None:
     assert OURS in reply(event({"taskUUID": OURS, "status": "error"})).failures
 

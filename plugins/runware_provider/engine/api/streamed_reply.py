@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from runware_provider.engine.api.error_families import STEPS, Step, family_of
 from runware_provider.engine.api.event_stream import EventStream
+from runware_provider.engine.api.redact import UNKNOWN_CODE, storable
 from runware_provider.engine.api.replies import decode
 from runware_provider.engine.api.reply_bytes import (
     MOST_BYTES,
@@ -74,6 +76,10 @@ class StreamedReply:
         """Whether nothing more is to come that would count: it is whole, or ended in an error."""
         return self._is_done or bool(self._failures) or bool(self._unnamed)
 
+    @property
+    def _has_begun(self) -> bool:
+        return self._has_text or bool(self._reasoning)
+
     def add(self, piece: bytes) -> None:
         """Take what came.
 
@@ -97,6 +103,9 @@ class StreamedReply:
         rest = self._events.rest() if not self.is_over else None
         if rest is not None and rest.strip() == DONE:
             self._is_done = True
+        # No room, no money: as a rule that says that nothing was run. Of this task something was.
+        if self._has_begun and any(map(_says_it_was_not_run, self._failures)):
+            raise ReplyBroken("a stream that was refused after it had begun")
         if self._failures:
             return encoded({"errors": self._failures})
         # A refusal that came as a stream: nothing of it was run, as its status says.
@@ -199,6 +208,10 @@ def _errors_in(frame: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield {**beside, **error}
         elif isinstance(error, str) and error:
             yield {**beside, "message": error}
+
+
+def _says_it_was_not_run(error: Mapping[str, Any]) -> bool:
+    return STEPS[family_of(storable(error.get("code") or UNKNOWN_CODE))] in {Step.STOP, Step.WAIT}
 
 
 def _joined(text: Any) -> str | None:
