@@ -1,67 +1,150 @@
-"""What each way in which answers come takes, side by side: requests, processor time, memory, seconds.
+"""What each way to have answers delivered takes: requests, processor time, seconds.
 
-    python benchmarks/deliveries.py --records 10000 --latency 0.2 --characters 400
+    python benchmarks/deliveries.py                       10,000 records whose answers take 5 s, 1,000 of them at once
+    python benchmarks/deliveries.py --latency 60          answers that take a minute
+    python benchmarks/deliveries.py --deliveries poll webhook
 
-A job of plain text is run once with each delivery, each time into a dataset of its own and against a local API server of its own,
-whose answers have so many characters. The requests are those that the server counted. Seconds depend on the machine and on who
-shares it, and where the server is busy it is what bounds them: the local server takes more for a stream than the engine does.
+Each job is a command line of its own against a local API server in a process of its own; answers that are brought go to a
+receiver in a third, alone, with its inbox on the local disk.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+import secrets
+import subprocess
+import sys
 import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from asked_records import write_records
-from measured import Processes, engine, local_server
+import measured
 
 if TYPE_CHECKING:
-    from asked_records import Records
+    from collections.abc import Iterator, Mapping, Sequence
 
-DELIVERIES = ("poll", "sync", "stream")
-HEAD = f"{'delivery':<10}{'requests':>10}{'processor':>12}{'server':>10}{'seconds':>10}{'memory':>10}"
+DELIVERIES: Final = ("poll", "sync", "stream", "webhook")
+AT_ONCE: Final = 1_000
 
 
-def measured(delivery: str, records: Records, latency_s: float, characters: int) -> str:
-    """A line of the table."""
-    answer = {"kind": "say", "body": ("It is the printer. " * (1 + characters // 19))[:characters]}
+@dataclass(frozen=True)
+class Delivered:
+    """What one job took.
+
+    Args:
+        delivery: how its answers came.
+        requests: to the API.
+        processor_s: of the job.
+        receiver_s: processor time of the receiver.
+        wall_s: of the whole job.
+    """
+
+    delivery: str
+    requests: int
+    processor_s: float
+    receiver_s: float
+    wall_s: float
+
+    def line(self) -> str:
+        return (
+            f"{self.delivery:<9}{self.requests:>10,}{self.processor_s:>12.1f} s{self.receiver_s:>12.1f} s"
+            f"{self.wall_s:>9.1f} s"
+        )
+
+
+@contextlib.contextmanager
+def receiver(folder: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """A receiver in a process of its own; its pid, and the variables that lead a job to it."""
+    variables = {
+        "RUNWARE_WEBHOOK_INBOX": str(folder / "inbox"),
+        "RUNWARE_WEBHOOK_SECRETS": secrets.token_hex(32),
+    }
+    command = [sys.executable, "-m", "runware_provider.web", "--port", "0", "--log-level", "error"]
+    environment = {**os.environ, "PYTHONPATH": str(measured.PLUGINS), **variables}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            url = next(word.rstrip(",") for word in said.split() if word.startswith("http://"))
+            yield process.pid, {**variables, "RUNWARE_WEBHOOK_URL": url}
+        finally:
+            process.terminate()
+
+
+def delivered(delivery: str, source: Path, folder: Path, latency_s: float) -> Delivered:
+    """Run a job whose answers come in this way.
+
+    Args:
+        delivery: the way.
+        source: Parquet with a column `text`.
+        folder: for what it writes.
+        latency_s: of an answer.
+    """
+    options = ("--capacity", str(AT_ONCE))
     with (
-        local_server(latency_s=latency_s, faults=[answer]) as server,
-        tempfile.TemporaryDirectory() as folder,
+        measured.local_server(*options, latency_s=latency_s) as server,
+        receiver(folder) as (pid, variables),
     ):
-        job = [
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(measured.PLUGINS),
+            "RUNWARE_BASE_URL": server.url,
+            "RUNWARE_API_KEY": measured.KEY,
+            **variables,
+        }
+        processes = replace(measured.Processes(server), environment=environment)
+        command = measured.engine(
             "run",
+            "--source",
+            str(source),
+            "--destination",
+            str(folder / f"out-{delivery}"),
+            "--prompt",
+            "What is this about?\n{{ record.text }}",
             "--delivery",
             delivery,
-            "--source",
-            str(records.table),
-            "--prompt",
-            "{{ record.prompt }}",
-        ]
-        took = Processes(server).run(engine(*job, "--destination", str(Path(folder) / "out")))
-        bill = server.bill()
-    assert bill["executed"] == bill["distinct_uuids"] == records.number, bill
-    return (
-        f"{delivery:<10}{bill['requests']:>10,}{took.processor_s:>10.2f} s{took.server_s:>8.2f} s"
-        f"{took.wall_s:>8.1f} s{took.peak_mb:>7.0f} MB"
+        )
+        took = processes.run(command)
+        return Delivered(
+            delivery,
+            requests=int(server.bill()["requests"]),
+            processor_s=took.processor_s,
+            receiver_s=measured.processor_seconds(pid),
+            wall_s=took.wall_s,
+        )
+
+
+def fill(folder: Path, records: int) -> Path:
+    """A source, written by another process: this one stays small."""
+    source = folder / "source.parquet"
+    script = (
+        "import sys, pyarrow as pa, pyarrow.parquet as pq\n"
+        "pq.write_table(pa.table({'text': [f'Message {n} about an invoice' for n in range(int(sys.argv[1]))]}), sys.argv[2])"
     )
+    subprocess.run([sys.executable, "-c", script, str(records), str(source)], check=True)
+    return source
 
 
-def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=10_000, metavar="N")
-    parser.add_argument("--latency", type=float, default=0.2, metavar="SECONDS")
-    parser.add_argument("--characters", type=int, default=400, metavar="N")
-    options = parser.parse_args()
-    print(HEAD)
-    with tempfile.TemporaryDirectory() as folder:
-        records = write_records(Path(folder), options.records)
-        for delivery in DELIVERIES:
-            print(measured(delivery, records, options.latency, options.characters), flush=True)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, and print a line for each."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--records", type=int, default=10_000)
+    parser.add_argument("--latency", type=float, default=5.0, help="seconds that an answer takes")
+    parser.add_argument("--deliveries", nargs="+", choices=DELIVERIES, default=DELIVERIES)
+    given = parser.parse_args(arguments)
+    print(f"{'':<9}{'requests':>10}{'processor':>14}{'receiver':>14}{'wall':>11}", flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source = fill(folder, given.records)
+        for delivery in given.deliveries:
+            print(delivered(delivery, source, folder, given.latency).line(), flush=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

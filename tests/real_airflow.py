@@ -107,7 +107,7 @@ def real_airflow(folder: Path, dags: Path, variables: Mapping[str, str]) -> Iter
     Args:
         folder: gets its home and its log.
         dags: the folder of DAGs.
-        variables: of the environment, beside those that it needs.
+        variables: of the environment, beside those that it needs; `{page}` in one is the address of its pages.
     """
     home, log, port = folder / "home", folder / "standalone.log", surroundings.free_port()
     nobody = surroundings.Service("http://127.0.0.1:9/v1", "no-key", local=True)
@@ -124,7 +124,7 @@ def real_airflow(folder: Path, dags: Path, variables: Mapping[str, str]) -> Iter
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": str(PATIENCE_S),
         # A scheduler that finds SQLite locked for longer than it waits for it dies.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout={PATIENCE_S}",
-        **variables,
+        **{name: value.replace("{page}", f"http://127.0.0.1:{port}") for name, value in variables.items()},
     }
     home.mkdir(parents=True)
     with (

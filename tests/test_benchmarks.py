@@ -60,6 +60,19 @@ def test_capacity_is_measured_and_shown_with_so_many_slots_and_with_any_number()
     assert "four" in figure_charts.all_of({"parts": {"capacity": rows}})["capacity"]
 
 
+@pytest.mark.parametrize("sender", ["here", "server"])
+def test_the_receiver_of_webhooks_is_measured_and_keeps_what_it_acknowledges(
+    sender: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "figures.json"
+    words = ["--calls", "60", "--at-once", "8", "--inboxes", "2", "--sender", sender, "--json", out]
+    subprocess.run([sys.executable, BENCHMARKS / "webhooks.py", *words], check=True, timeout=120)
+    for figures in json.loads(out.read_text(encoding="utf-8")).values():
+        assert figures["calls"] == figures["acknowledged"] == 60
+        assert figures["files"] > 1
+        assert figures["receiver_ms"] > 0
+
+
 def test_the_cases_of_capacity_that_are_measured_are_there() -> None:
     known = {case.name for case in capacity.CASES}
     assert set(bench.CAPACITY) | set(bench.CAPACITY_QUICKLY) <= known

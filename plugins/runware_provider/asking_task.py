@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         Settings,
         Tool,
         ToolChoice,
+        Webhook,
     )
     from runware_provider.quality.spec import Report
 
@@ -128,6 +129,7 @@ class AskingTask(BaseOperator):
         memory: Memory | dict[str, Any] | None = None,
         limits: Limits | dict[str, Any] | None = None,
         delivery: Delivery = "poll",
+        webhook: Webhook | dict[str, Any] | None = None,
         report: Report | dict[str, Any] | bool = False,
         deferrable: bool | None = None,
         assets: bool | None = None,
@@ -160,6 +162,7 @@ class AskingTask(BaseOperator):
         self.memory = as_rendered("memory", memory)
         self.limits = limits
         self.delivery = delivery
+        self.webhook = webhook
         self.report = report
         self.deferrable = default_deferrable() if deferrable is None else deferrable
         self.runware_conn_id = runware_conn_id

@@ -7,12 +7,16 @@ wheel, Airflow does not list the options, and reads them all the same.
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from airflow.sdk.configuration import conf
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.inbox.settings import AIRFLOW_OPTIONS, WebhookSettings
 from runware_provider.engine.spec import Budget, Spec
 from runware_provider.provider_info import OPTIONS, SECTION
+
+_WEBHOOK: Final = ("url", "inbox", "secrets")
 
 
 def within_budget(spec: Spec) -> Spec:
@@ -46,6 +50,23 @@ def default_deferrable() -> bool:
 def makes_assets() -> bool:
     """Whether tasks whose author says nothing have their source as an inlet and their destination as an outlet."""
     return bool(conf.getboolean(SECTION, "assets", fallback=True))
+
+
+def webhooks(spec: Spec) -> WebhookSettings | None:
+    """Where the vendor brings answers in this Airflow; None for a job that does not want that.
+
+    Raises:
+        BadInput: it wants that, and an option is missing or cannot be meant so.
+    """
+    if spec.delivery != "webhook":
+        return None
+    return WebhookSettings.from_texts(*webhook_texts(), names=AIRFLOW_OPTIONS)
+
+
+def webhook_texts() -> tuple[str, str, str]:
+    """Public URL, inbox and secrets of webhooks as they are written, for `WebhookSettings`; empty where nothing is said."""
+    url, inbox, secrets = (str(conf.get(SECTION, f"webhook_{name}", fallback="") or "") for name in _WEBHOOK)
+    return url, inbox, secrets
 
 
 def _amount(option: str, kind: str) -> float | None:

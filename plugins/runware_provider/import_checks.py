@@ -28,6 +28,7 @@ _NEVER_RENDERED: Final = (
     "publish",
     "limits",
     "delivery",
+    "webhook",
     "report",
     "deferrable",
 )

@@ -25,6 +25,9 @@ LOOKS: Final = 20
 """In the time that the answers are expected to take."""
 SOONEST_LOOK_S: Final = 10.0
 LATEST_LOOK_S: Final = 30.0
+LATE_CALLS: Final = 3.0
+"""Times as long as about half of the answers should take: what the vendor has not brought by then, he is asked for."""
+SOONEST_OVERDUE_S: Final = 60.0
 GRACE_S: Final = 600.0
 """By which Airflow's own timeout of a deferral is later than ours, which ends better."""
 
@@ -76,9 +79,11 @@ class Wait:
         share: of them, which are to be there.
         quiet_s: seconds from its start on in which it says nothing.
         every_s: seconds between two looks.
-        overdue_at: in seconds since 1970, when about half of the answers should be there.
+        overdue_at: in seconds since 1970, when about half of the answers should be there; or, where the vendor brings them,
+            when he is asked for those that he has not brought.
         give_up_at: in seconds since 1970, when it waits no longer.
         handover: for the next leg.
+        inbox: the folder into which the vendor brings the answers; None where they are asked for.
     """
 
     task_uuids: list[str]
@@ -88,6 +93,7 @@ class Wait:
     overdue_at: float
     give_up_at: float
     handover: dict[str, Any]
+    inbox: str | None = None
 
     def most_s(self, now: float) -> float:
         """Seconds after which Airflow may give it up, since it has not done so itself."""
@@ -131,7 +137,15 @@ def wait_for(  # noqa: PLR0913 - by keyword, each a fact of its own
         share=SHARE,
         quiet_s=quiet_s,
         every_s=min(LATEST_LOOK_S, max(SOONEST_LOOK_S, sent.expected_s / LOOKS)),
-        overdue_at=now + sent.expected_s,
+        overdue_at=now + _overdue_s(sent),
         give_up_at=give_up_at,
         handover=Handover(legs, begun, sent.published).told(),
+        inbox=sent.inbox,
     )
+
+
+def _overdue_s(sent: AllSent) -> float:
+    """Seconds until what nobody knows of is to be looked for."""
+    if sent.inbox is None:
+        return sent.expected_s
+    return max(SOONEST_OVERDUE_S, LATE_CALLS * sent.expected_s)

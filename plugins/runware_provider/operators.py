@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runware_provider.configuration import webhooks
 from runware_provider.deferring_task import DeferringTask
 from runware_provider.mapped_tasks import refuse_shared_place
 from runware_provider.object_stores import airflow_stores
@@ -81,7 +82,13 @@ class TextInferenceOperator(DeferringTask):
         from runware_provider.engine.job.run import run_job  # noqa: PLC0415 - heavy: httpx and pyarrow
 
         return run_job(
-            spec, endpoint, report=self._report, stop=stop, stores=airflow_stores(), leg=self.leg()
+            spec,
+            endpoint,
+            report=self._report,
+            stop=stop,
+            stores=airflow_stores(),
+            webhooks=webhooks(spec),
+            leg=self.leg(),
         )
 
     def finished(self, told: dict[str, Any], spec: Spec, context: Context) -> dict[str, Any]:

@@ -36,6 +36,31 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "example": "False",
         "default": "True",
     },
+    "webhook_url": {
+        "description": 'Where the vendor reaches the receiver of webhooks, for tasks with `delivery="webhook"`: a URL'
+        " whose path ends in `/hook`.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "https://airflow.example.com/runware/hook",
+        "default": None,
+    },
+    "webhook_inbox": {
+        "description": "The folder, or URL of an object store, in which the receiver keeps what the vendor brings until a"
+        " task fetches it. Receiver and workers need it.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "s3://bucket/runware-inbox",
+        "default": None,
+    },
+    "webhook_secrets": {
+        "description": "What calls of the vendor are proven with: texts of 32 characters or more, separated by commas. The"
+        " first signs, each of them opens. Without one the receiver is closed.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "sensitive": True,
+        "example": "<what `openssl rand -hex 32` prints>",
+        "default": None,
+    },
 }
 """As Airflow wants to be told about them."""
 

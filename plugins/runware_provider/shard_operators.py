@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow.sdk.configuration import conf
 
+from runware_provider.configuration import webhooks
 from runware_provider.deferring_task import DeferringTask
 from runware_provider.engine.errors import NothingToDo, SplitOutdated, how_far
 from runware_provider.engine.job.endings import shard_end
@@ -86,7 +87,13 @@ class SplitShardsOperator(ShardsTask):
             for line in wrapped("Warning", told):
                 self.log.warning("%s", line)
         return split_shards(
-            spec, endpoint, shards=most, least_rows=self.least_rows, stop=stop, stores=airflow_stores()
+            spec,
+            endpoint,
+            shards=most,
+            least_rows=self.least_rows,
+            stop=stop,
+            stores=airflow_stores(),
+            webhooks=webhooks(spec),
         )
 
     def finished(self, told: list[dict[str, Any]], spec: Spec, context: Context) -> list[ShardArgument]:  # noqa: ARG002 - as every task
@@ -147,6 +154,7 @@ class InferShardOperator(ShardsTask, DeferringTask):
             report=self._report,
             stop=stop,
             stores=airflow_stores(),
+            webhooks=webhooks(spec),
             leg=self.leg(),
         )
         return _of_this_split(inferred, self.group)
@@ -182,7 +190,12 @@ class PublishShardsOperator(ShardsTask):
         from runware_provider.engine.job.publishing_shards import publish_shards  # noqa: PLC0415 - heavy: pyarrow
 
         published = publish_shards(
-            spec, endpoint, split=self.shards[0]["split"], stop=stop, stores=airflow_stores()
+            spec,
+            endpoint,
+            split=self.shards[0]["split"],
+            stop=stop,
+            stores=airflow_stores(),
+            webhooks=webhooks(spec),
         )
         return _of_this_split(published, self.group)
 

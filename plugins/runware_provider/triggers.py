@@ -1,6 +1,7 @@
-"""The trigger of a deferred task: asks now and then for a few of the answers, and says when most are there.
+"""The trigger of a deferred task: looks now and then for a few of the answers, and says when most are there.
 
-It runs in Airflow's triggerer, beside those of all other tasks of the deployment, and imports neither pyarrow nor pandas.
+It asks the API for them, or, where the vendor brings them, looks into the inbox, and asks only for what is overdue. It runs in Airflow's triggerer, beside those of all other tasks of the deployment, and imports neither pyarrow nor pandas, unless there is
+an inbox to look into.
 A task that was deferred by an earlier version goes on with this one: arguments may be added, with a default, and none may
 change its meaning.
 """
@@ -51,6 +52,7 @@ class AnswersTrigger(BaseTrigger):
         overdue_at: in seconds since 1970, when what the API says nothing about counts as to be looked for by a worker.
         give_up_at: in seconds since 1970, when it fires in any case.
         handover: what the event says beside why it fired.
+        inbox: the folder into which the vendor brings the answers; None where they are asked for.
     """
 
     def __init__(  # noqa: PLR0913 - by keyword, each a fact of its own
@@ -64,6 +66,7 @@ class AnswersTrigger(BaseTrigger):
         overdue_at: float,
         give_up_at: float,
         handover: dict[str, Any],
+        inbox: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's
         self.conn_id = conn_id
@@ -74,10 +77,17 @@ class AnswersTrigger(BaseTrigger):
         self.overdue_at = overdue_at
         self.give_up_at = give_up_at
         self.handover = handover
+        self.inbox = inbox
+        self._read: set[str] = set()
+        """Files of the inbox that were looked into."""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Where the triggerer finds this class, and what it gives it."""
-        return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in ARGUMENTS}
+        arguments = {name: getattr(self, name) for name in ARGUMENTS}
+        # A triggerer of an earlier version knows nothing of inboxes, and runs all other triggers.
+        if self.inbox is not None:
+            arguments["inbox"] = self.inbox
+        return f"{__name__}.{type(self).__name__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and fire; whatever goes wrong is for the task to meet again, and to tell."""
@@ -99,12 +109,47 @@ class AnswersTrigger(BaseTrigger):
         endpoint = await RunwareHook(self.conn_id).aget_endpoint()
         async with Client(endpoint, connections=1) as client:
             while time.time() < self.give_up_at:
-                why = await self._look(client, sample)
+                why = await self._look_at_all(client, sample)
                 if why is not None:
                     return why
                 left_s = max(0.0, self.give_up_at - time.time())
                 await asyncio.sleep(min(self.every_s, left_s))
         return Why.DEADLINE
+
+    async def _look_at_all(self, client: Client, sample: Sample) -> Why | None:
+        """See what was brought, and ask for what was not, where it should have been; None where it is too early."""
+        if self.inbox is None:
+            return await self._look(client, sample)
+        await self._look_into(self.inbox, sample)
+        if sample.is_enough:
+            return Why.ANSWERS
+        return await self._look(client, sample) if time.time() >= self.overdue_at else None
+
+    async def _look_into(self, inbox: str, sample: Sample) -> None:
+        """What an inbox that cannot be read holds, the API is asked for in the end."""
+        try:
+            there = await asyncio.to_thread(self._brought, inbox, sample.awaited)
+        except (OSError, EngineError) as error:
+            self.log.info("The inbox cannot be read (%s); it is looked into again", error)
+            return
+        if there:
+            sample.brought(there)
+            self.log.info("%s of %s answers of a sample were brought", sample.there, len(self.task_uuids))
+
+    def _brought(self, inbox: str, awaited: list[str]) -> set[str]:
+        """Which of these the files say something of that were not looked into before; for a thread."""
+        from runware_provider.engine.inbox.folder import InboxFolder  # noqa: PLC0415 - few triggers need it
+        from runware_provider.object_stores import airflow_stores  # noqa: PLC0415 - heavy, and few triggers need it
+
+        folder = InboxFolder(airflow_stores().open(inbox, field="webhook_inbox"), inbox)
+        there: set[str] = set()
+        for file in folder.files():
+            if file.path in self._read:
+                continue
+            bodies = [call.body.lower() for call in folder.read(file.path)]
+            self._read.add(file.path)
+            there.update(name for name in awaited if any(name.encode() in body for body in bodies))
+        return there
 
     async def _look(self, client: Client, sample: Sample) -> Why | None:
         """Ask once for those that are awaited; None where it is too early."""

@@ -7,6 +7,7 @@ import pytest
 from runware_provider import configuration
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.spec import Budget, Spec
+from runware_provider.provider_info import OPTIONS
 
 
 def a_spec(budget: Budget | None = None) -> Spec:
@@ -40,3 +41,30 @@ def test_the_interval_of_progress_is_read(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv("AIRFLOW__RUNWARE__PROGRESS_INTERVAL_S", text)
         with pytest.raises(BadInput, match=r"\[runware\] progress_interval_s"):
             configuration.progress_interval_s()
+
+
+def test_what_is_said_of_webhooks_is_read_as_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert configuration.webhook_texts() == ("", "", "")
+    for option, text in (("URL", "https://example.com/hook"), ("INBOX", "/inbox"), ("SECRETS", "one,two")):
+        monkeypatch.setenv(f"AIRFLOW__RUNWARE__WEBHOOK_{option}", text)
+    assert configuration.webhook_texts() == ("https://example.com/hook", "/inbox", "one,two")
+
+
+def test_only_a_job_that_has_its_answers_brought_needs_the_options_of_webhooks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    brought = a_spec().model_copy(update={"delivery": "webhook"})
+    assert configuration.webhooks(a_spec()) is None
+    with pytest.raises(BadInput, match=r"\[runware\] webhook_url: it is missing"):
+        configuration.webhooks(brought)
+    secret = "a-secret-that-nobody-is-to-read-anywhere"
+    for option, text in (("URL", "https://example.com/hook"), ("INBOX", "/inbox"), ("SECRETS", secret)):
+        monkeypatch.setenv(f"AIRFLOW__RUNWARE__WEBHOOK_{option}", text)
+    settings = configuration.webhooks(brought)
+    assert settings is not None
+    assert settings.secrets == (secret.encode(),)
+    assert secret not in repr(settings)
+
+
+def test_the_secrets_of_webhooks_are_sensitive_to_airflow() -> None:
+    assert [name for name, told in OPTIONS.items() if told.get("sensitive")] == ["webhook_secrets"]

@@ -18,6 +18,7 @@ from runware_provider.legs import (
     QUIET_S,
     SAMPLE,
     SOONEST_LOOK_S,
+    SOONEST_OVERDUE_S,
     Handover,
     Wait,
     may_leave_again,
@@ -57,6 +58,22 @@ def test_of_few_it_asks_for_all(under_way: int) -> None:
 @given(st.floats(-100.0, 100_000.0))
 def test_it_looks_every_ten_to_thirty_seconds(expected_s: float) -> None:
     assert SOONEST_LOOK_S <= a_wait(expected_s=expected_s).every_s <= LATEST_LOOK_S
+
+
+def test_where_answers_are_brought_nobody_is_asked_before_they_are_overdue() -> None:
+    names = ["uuid-1", "uuid-2"]
+    facts = {
+        "legs": 1,
+        "begun": NOW,
+        "now": NOW,
+        "timeout_s": None,
+        "quiet_s": QUIET_S,
+        "choose": random.sample,
+    }
+    for expected_s, overdue_s in ((5.0, SOONEST_OVERDUE_S), (300.0, 3 * 300.0)):
+        sent = AllSent(names, expected_s=expected_s, given_up_s=1_700.0, published=None, inbox="/inbox/ab")
+        wait = wait_for(sent, **facts)
+        assert (wait.inbox, wait.overdue_at) == ("/inbox/ab", NOW + overdue_s)
 
 
 def test_nothing_fires_within_the_first_fifteen_seconds() -> None:

@@ -73,6 +73,7 @@ def test_every_option_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             configuration.within_budget(spec).budget,
             configuration.progress_interval_s(),
             configuration.makes_assets(),
+            configuration.webhook_texts(),
         ]
 
     for option, told in OPTIONS.items():

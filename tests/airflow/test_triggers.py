@@ -17,6 +17,7 @@ from runware_provider.engine.job.run import run_job
 from runware_provider.testing import Fault
 from runware_provider.triggers import ARGUMENTS, AnswersTrigger
 from tests.engine.conftest import KEY, places_below
+from tests.engine.plain_receiver import SECRET, PlainReceiver
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -95,6 +96,38 @@ async def test_it_fires_when_most_of_the_answers_are_there_and_hands_on_what_it_
     event = await fired(a_trigger(await left_by(place)))
     assert event["there"] >= 0.9 * UNDER_WAY
     assert event == {**HANDOVER, "why": "answers", "there": event["there"], "of": UNDER_WAY}
+
+
+async def test_where_answers_are_brought_it_fires_by_the_inbox_and_asks_nobody(
+    new_place: Callable[..., Any], tmp_path: Path
+) -> None:
+    place = new_place()
+    with PlainReceiver(tmp_path / "inbox") as receiver:
+        with pytest.raises(AllSent) as left:
+            await place.run(delivery="webhook", webhooks=receiver.settings, leg=Leg(worth_s=0.0))
+        assert left.value.inbox is not None
+        before = place.server.bill_summary()["requests"]
+        trigger = a_trigger(list(left.value.task_uuids), inbox=left.value.inbox)
+        path, arguments = trigger.serialize()
+        assert SECRET.decode() not in json.dumps(arguments)
+        event = await fired(import_string(path)(**arguments))
+        assert (event["why"], place.server.bill_summary()["requests"]) == ("answers", before)
+        manifest = await place.run(delivery="webhook", webhooks=receiver.settings, leg=Leg(goes_on=True))
+    place.audit(manifest, RECORDS)
+    assert place.server.bill_summary()["requests"] == before, "the next leg finds in the inbox what it needs"
+
+
+async def test_where_no_call_comes_it_asks_for_what_is_overdue(
+    new_place: Callable[..., Any], tmp_path: Path
+) -> None:
+    place = new_place(faults=[Fault("webhook_lost", after=5)])
+    with PlainReceiver(tmp_path / "inbox") as receiver, pytest.raises(AllSent) as left:
+        await place.run(delivery="webhook", webhooks=receiver.settings, leg=Leg(worth_s=0.0))
+    overdue_at = time.time() + 2 * BRIEFLY_S
+    names = list(left.value.task_uuids)
+    event = await fired(a_trigger(names, inbox=left.value.inbox, overdue_at=overdue_at))
+    assert event["why"] == "answers"
+    assert time.time() >= overdue_at
 
 
 async def test_stragglers_beyond_the_share_are_not_waited_for_and_those_within_it_are(

@@ -20,6 +20,7 @@ import pytest
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.identity import Key, task_uuid
+from runware_provider.engine.job.leg import WHOLE, Leg
 from runware_provider.engine.job.plan import plan
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.spec import Spec
@@ -108,10 +109,17 @@ class Place:
         return Spec(**merged(usual, changes))
 
     async def run(
-        self, *, key: str = KEY, base_url: str | None = None, stop: Any = None, **changes: Any
+        self,
+        *,
+        key: str = KEY,
+        base_url: str | None = None,
+        stop: Any = None,
+        webhooks: Any = None,
+        leg: Leg = WHOLE,
+        **changes: Any,
     ) -> dict[str, Any]:
         endpoint = Endpoint(base_url or self.server.base_url, key)
-        return await run_job(self.spec(**changes), endpoint, stop=stop)
+        return await run_job(self.spec(**changes), endpoint, stop=stop, webhooks=webhooks, leg=leg)
 
     def plan(self, *, prices: Any = None, **changes: Any) -> dict[str, Any]:
         return plan(self.spec(**changes), prices)
@@ -195,11 +203,11 @@ class Place:
     def start(self, *arguments: str, **changes: str) -> CommandLine:
         return CommandLine(arguments, self.environment(**changes), self.root)
 
-    def kill_at(self, fault: Fault, *arguments: str) -> None:
+    def kill_at(self, fault: Fault, *arguments: str, **changes: str) -> None:
         """Start a process that stands still at a fault, kill it there, and take the fault away."""
         self.server.script(fault)
         pause = threading.Event()
-        with self.start(*arguments) as process:
+        with self.start(*arguments, **changes) as process:
             for _ in range(LOOKS):
                 if self.server.faults()[-1]["fired"] or process.poll() is not None:
                     break

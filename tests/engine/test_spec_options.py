@@ -85,7 +85,7 @@ def test_the_help_holds_docstring_bounds_default_and_choices() -> None:
     assert help_of("--partition").endswith("(may be repeated)")
     assert help_of("--no-retry-lost").endswith("(on by default: this turns it off)")
     (delivery,) = (option for option in spec_options() if option.flag == "--delivery")
-    assert delivery.arguments()["metavar"] == "poll|sync|stream"
+    assert delivery.arguments()["metavar"] == "poll|sync|stream|webhook"
 
 
 # what is written is read as it was
@@ -267,7 +267,7 @@ def test_an_empty_value_is_refused() -> None:
 
 WRONG = {
     "--attempts=21": "--attempts: '21' is too large. Choose 20 or less",
-    "--delivery=owl": "--delivery: 'owl' is not one of its values. Choose 'poll', 'sync' or 'stream'",
+    "--delivery=owl": "--delivery: 'owl' is not one of its values. Choose 'poll', 'sync', 'stream' or 'webhook'",
     "--limit=many": "--limit: 'many' does not fit. Give a whole number",
     "--max-failed=2.5": "--max-failed: 2.5 is neither a count nor a share",
     "--budget-usd=0": "--budget-usd: '0' is too small",

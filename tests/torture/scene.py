@@ -7,7 +7,7 @@ import json
 import shutil
 import signal
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +16,7 @@ from runware_provider.engine.storage.stores import Stores
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 from tests.answers import total_of
 from tests.engine.conftest import FAST, KEY, Place, body_of
+from tests.engine.plain_receiver import PlainReceiver
 from tests.forked import FAMILY, nursery
 from tests.torture.victim import TOLD, Errand, Orders, obey
 
@@ -42,6 +43,8 @@ LIMITS = {
 }
 """Three batches and half a dozen requests; patient, so that a busy machine does not look like a lost task. The lease is
 the shortest there is, so that one who stands still is soon overtaken."""
+OVERDUE = {"overdue_s": 2.0}
+"""Calls that a dead process did not need any more, and the next one waits for, are asked for soon."""
 MISREAD = "Shop 1"
 """Records with this text get an answer that does not fit, until the model is shown what is wrong with it."""
 HARD_STOP_S = 100.0
@@ -171,23 +174,30 @@ class Scene:
         self.records = records
         self.combination = combination
         self.sums = Sums(jobs=1)
+        self._receiver = PlainReceiver(root / "inbox") if combination.delivery == "webhook" else None
         self._patience_s = patience_s
         self._options = server.options() if server is not None else None
         self._folder = f"{server.new_place()}/job" if server is not None else ""
 
     def __enter__(self) -> Self:
         self.place.server.__enter__()
+        if self._receiver is not None:
+            self._receiver.__enter__()
         self.place.server.script(Fault("break_schema", contains=MISREAD, without="assistant"))
         return self
 
     def __exit__(self, *_: object) -> None:
         self.place.server.__exit__(None, None, None)
+        if self._receiver is not None:
+            self._receiver.__exit__()
 
     def spec(self, run: str | None = None) -> Spec:
         """The job, as a run of that name wishes it."""
         elsewhere = {"destination": f"{self._folder}/out"} if self._folder else {}
         asked_again = {"output_retries": OUTPUT_RETRIES}
-        return self.place.spec(delivery=self.combination.delivery, answers=asked_again, run=run, **elsewhere)
+        return self.place.spec(
+            delivery=self.combination.delivery, webhook=OVERDUE, answers=asked_again, run=run, **elsewhere
+        )
 
     def start(
         self, kill: Kill | None = None, errand: Errand = RUN, *, run: str | None = None
@@ -195,6 +205,8 @@ class Scene:
         """A victim on its way."""
         fatal = (kill.boundary, kill.of, kill.after) if kill is not None else ()
         orders = Orders(self.spec(run), self.place.endpoint, self._options, self.place.root, errand, *fatal)
+        if self._receiver is not None:
+            orders = replace(orders, webhooks=self._receiver.settings)
         process = nursery().Process(target=obey, args=(orders,))
         with FAMILY:
             process.start()

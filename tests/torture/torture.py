@@ -33,7 +33,7 @@ from tests.torture.sharded import PATIENCE_S, RECORDS_PER_SHARD, SLOW, suffered,
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-DELIVERIES = ("poll", "sync")
+DELIVERIES = ("poll", "sync", "webhook")
 STORES = ("local", "s3")
 MORE_STORES = ("google", "azure")
 """Whose clients alone differ from that of S3; on Azure with Azurite, if it is there."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runware_provider.engine.endpoint import Endpoint
+    from runware_provider.engine.inbox.settings import WebhookSettings
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.storage.stores import Bytes, Storage, Version
 
@@ -87,6 +88,7 @@ class Orders:
         boundary: the one at which it dies, counted from 1; None to live.
         of: among those of this name; among writes and requests alike where there is none.
         after: whether it dies when that is done, or before.
+        webhooks: where answers are brought; None where they come otherwise.
     """
 
     spec: Spec
@@ -97,6 +99,7 @@ class Orders:
     boundary: int | None = None
     of: str = ""
     after: bool = False
+    webhooks: WebhookSettings | None = None
 
 
 class Boundaries:
@@ -217,22 +220,34 @@ def obey(orders: Orders) -> None:
 
 
 def _done(orders: Orders, boundaries: Boundaries) -> Coroutine[Any, Any, Any]:
-    spec, endpoint, errand = orders.spec, orders.endpoint, orders.errand
+    spec, endpoint, errand, webhooks = orders.spec, orders.endpoint, orders.errand, orders.webhooks
     stores = MortalStores(orders.options, boundaries)
     transport = MortalTransport(boundaries)
     match errand.verb:
         case "split":
             return split_shards(
-                spec, endpoint, shards=errand.shards, least_rows=1, stores=stores, transport=transport
+                spec,
+                endpoint,
+                shards=errand.shards,
+                least_rows=1,
+                stores=stores,
+                webhooks=webhooks,
+                transport=transport,
             )
         case "infer":
             return infer_shard(
-                spec, endpoint, split=errand.split, shard=errand.shard, stores=stores, transport=transport
+                spec,
+                endpoint,
+                split=errand.split,
+                shard=errand.shard,
+                stores=stores,
+                webhooks=webhooks,
+                transport=transport,
             )
         case "publish":
-            return publish_shards(spec, endpoint, split=errand.split, stores=stores)
+            return publish_shards(spec, endpoint, split=errand.split, stores=stores, webhooks=webhooks)
         case _:
-            return run_job(spec, endpoint, stores=stores, transport=transport)
+            return run_job(spec, endpoint, stores=stores, webhooks=webhooks, transport=transport)
 
 
 def _die() -> None:

@@ -38,6 +38,7 @@ from runware_provider.engine.errors import (
     how_far,
     note_how_far,
 )
+from runware_provider.engine.inbox.settings import WebhookSettings, texts_in
 from runware_provider.engine.job.endings import (
     bad_end,
     can_go_on,
@@ -190,7 +191,9 @@ def _forget(options: argparse.Namespace) -> dict[str, Any]:
 async def _run(spec: Spec, endpoint: Endpoint, *, preview: int | None = None) -> dict[str, Any]:
     stop = _stop_on_signals()
     with _reporter() as reporting:
-        manifest = await run_job(spec, endpoint, report=reporting, stop=stop, preview=preview)
+        manifest = await run_job(
+            spec, endpoint, report=reporting, stop=stop, preview=preview, webhooks=_webhooks(spec)
+        )
     _say_all(good_end(manifest, spelt=as_options))
     return manifest
 
@@ -199,18 +202,29 @@ async def _shards(
     options: argparse.Namespace, spec: Spec, endpoint: Endpoint
 ) -> dict[str, Any] | list[dict[str, Any]]:
     """One verb of a job in shards; a manifest, a shard's counts, or the list of shards."""
-    stop = _stop_on_signals()
+    stop, webhooks = _stop_on_signals(), _webhooks(spec)
     if options.verb == "split":
         return await split_shards(
-            spec, endpoint, shards=options.shards, least_rows=options.least_rows, stop=stop
+            spec,
+            endpoint,
+            shards=options.shards,
+            least_rows=options.least_rows,
+            stop=stop,
+            webhooks=webhooks,
         )
     if options.verb == "publish":
-        manifest = await publish_shards(spec, endpoint, split=options.split, stop=stop)
+        manifest = await publish_shards(spec, endpoint, split=options.split, stop=stop, webhooks=webhooks)
         _say_all(good_end(manifest, spelt=as_options))
         return manifest
     with _reporter() as reporting:
         told = await infer_shard(
-            spec, endpoint, split=options.split, shard=options.shard, report=reporting, stop=stop
+            spec,
+            endpoint,
+            split=options.split,
+            shard=options.shard,
+            report=reporting,
+            stop=stop,
+            webhooks=webhooks,
         )
     _say_all(shard_end(told, _state_folder(options)))
     return told
@@ -302,6 +316,17 @@ def _endpoint(key: str | None = None) -> Endpoint:
     """Where the environment says that the API is, with the key that is there or this one."""
     address = whole_address(os.environ.get("RUNWARE_BASE_URL") or "")
     return Endpoint(address, key or os.environ.get("RUNWARE_API_KEY") or "")
+
+
+def _webhooks(spec: Spec) -> WebhookSettings | None:
+    """Where the environment says that answers are brought; None for a job that does not want that.
+
+    Raises:
+        BadInput: it wants that, and a variable is missing or cannot be meant so.
+    """
+    if spec.delivery != "webhook":
+        return None
+    return WebhookSettings.from_texts(*texts_in(os.environ))
 
 
 def _how_to_go_on(options: argparse.Namespace) -> str:

@@ -32,6 +32,7 @@ INSTEAD: Mapping[str, str] = {
     "--answers": "each of its fields is an option, such as --output-retries or --untyped",
     "--publish": "each of its fields is an option, such as --columns or --if-exists",
     "--memory": "each of its fields is an option, such as --state or --reuse",
+    "--webhook": "write --delivery webhook, and --webhook-verify, --webhook-when-unreachable or --webhook-overdue-s",
     "--variables": "write --variable for each, such as --variable ds=2026-01-01",
     "--report": "make the report of the published dataset afterwards, with the command `report`",
     "--assets": "only Airflow knows assets; the manifest names source and destination",

@@ -12,6 +12,7 @@ EngineError
 │   ├── TooManyFailed   more records failed than `failures.most` allows
 │   ├── BudgetExhausted  the budget is used up, or would not last
 │   ├── Unreachable     the API did not answer, again and again
+│   ├── WebhookUnreachable  the vendor could not bring answers: nobody receives them at the public URL
 │   ├── Interrupted     somebody asked the process to stop
 │   ├── AtWork          another run is at work on the same dataset
 │   └── Overtaken       another process took over: this one was silent for too long, or its work is not wished any more
@@ -163,6 +164,19 @@ class Unreachable(JobStopped):
         super().__init__(reason)
         if remedy is not None:
             self.remedy = f"{remedy} Then run again."
+
+
+class WebhookUnreachable(JobStopped):
+    """The vendor could not bring answers: nobody receives them at the public URL, as a call to it showed.
+
+    Args:
+        reason: as of `JobStopped`.
+        remedy: what to do about it, in sentences.
+    """
+
+    def __init__(self, reason: str, *, remedy: str) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 class Interrupted(JobStopped):

@@ -90,6 +90,9 @@ BY_HAND = {
     "settings.stop_sequences": Form("TEXT", argparse=REPEATABLE),
     "budget.usd": Form("USD", name="budget-usd"),
     "budget.tokens": Form("N", name="budget-tokens"),
+    "webhook.verify": Form("", name="webhook-verify"),
+    "webhook.when_unreachable": Form("stop|poll", name="webhook-when-unreachable"),
+    "webhook.overdue_s": Form("SECONDS", name="webhook-overdue-s"),
     "answers.model_profile": Form(
         "JSON",
         option_values.json_object,

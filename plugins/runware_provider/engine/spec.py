@@ -23,6 +23,7 @@ from runware_provider.engine.output_types import OutputType, understood
 from runware_provider.engine.settings import Settings
 from runware_provider.engine.tools import Tool, ToolChoice
 from runware_provider.engine.value_object import ValueObject
+from runware_provider.engine.webhook import Webhook
 from runware_provider.engine.written import Failures, Memory, Publish
 
 __all__ = [  # all that a job is described with, and where it is sent: whoever runs one imports it from here
@@ -38,9 +39,10 @@ __all__ = [  # all that a job is described with, and where it is sent: whoever r
     "Spec",
     "Tool",
     "ToolChoice",
+    "Webhook",
 ]
 
-Delivery = Literal["poll", "sync", "stream"]
+Delivery = Literal["poll", "sync", "stream", "webhook"]
 ANSWERED_IN_THE_REPLY: frozenset[Delivery] = frozenset({"sync", "stream"})
 """Deliveries with which the reply to a request waits for the answers, on the open connection."""
 
@@ -110,7 +112,9 @@ class Spec(ValueObject):
     """Bounds on memory, on what is under way at once, and on attempts."""
     delivery: Delivery = "poll"
     """`poll` asks for the answers, `sync` holds the connection until they are there, and on that of `stream` they come in as they
-    are written, each alone, for plain text only."""
+    are written, each alone, for plain text only; `webhook` has the vendor bring them."""
+    webhook: Webhook = Webhook()
+    """What is done about answers that the vendor brings."""
     run: str | None = None
     """Names what several tries belong to, such as an Airflow run: they share one budget and one sum of what was paid."""
     variables: dict[str, Any] = Field(default_factory=dict)

@@ -196,3 +196,10 @@ def test_the_texts_of_a_request_are_those_that_somebody_wrote():
     long = "a description of some length"
     fields = {"model": "m", "tools": [{"name": "save", "schema": {"description": long}}], "n": 1}
     assert list(texts_in(fields)) == [long]
+
+
+def test_the_proof_of_a_webhooks_url_is_never_shown() -> None:
+    url = "https://example.com/runware/hook?j=ab&e=1&token=" + "0123456789abcdef" * 2
+    for quoted in (url, url[:-3]):
+        said = Redactor().said(f"Invalid webhookURL {quoted}")
+        assert said.endswith("token=***")

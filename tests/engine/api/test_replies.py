@@ -12,6 +12,7 @@ from runware_provider.engine.api.replies import (
     decode,
     encode_item,
     read_archive,
+    read_call,
     read_poll,
     read_reply,
 )
@@ -655,3 +656,17 @@ def test_a_task_is_known_again_however_its_uuid_is_spelt() -> None:
     assert read_poll(200, json.dumps({"data": [item]}).encode()).results == {name: item}
     archived = {"taskUUID": name.upper(), "response": json.dumps({"data": [item]})}
     assert read_archive(200, json.dumps({"data": [archived]}).encode()).results == {name: item}
+
+
+@pytest.mark.parametrize("wrapped", [lambda item: item, lambda item: [item]])
+def test_an_error_that_nothing_is_wrapped_around_is_an_error_although_it_names_its_task(wrapped: Any) -> None:
+    error = {"code": "providerError", "message": "It failed.", "taskUUID": "u1", "taskType": "textInference"}
+    reply = read_call(json.dumps(wrapped(error)).encode())
+    assert reply.failures["u1"].code == "providerError"
+    assert reply.is_final
+    assert reply.task_uuids == {"u1"}
+
+
+def test_a_code_beside_an_answer_makes_it_no_error() -> None:
+    for item in ({"text": "a"}, {"status": "processing"}, {"status": "success"}):
+        assert not read_call(json.dumps({"code": "x", "taskUUID": "u1", **item}).encode()).failures

@@ -61,6 +61,10 @@ class Vendor:
     running: list[tuple[float, int]] = field(default_factory=list)
     """Slots with work, after each change."""
     under_way: list[tuple[float, int]] = field(default_factory=list)
+    on_finish: Callable[[str], None] = lambda _name: None
+    """Called with the UUID of each task that is done."""
+    asked: list[list[str]] = field(default_factory=list)
+    """UUIDs of each getResponse."""
     most_at_once: int = 0
     """Requests."""
     no_connection: int = 0
@@ -91,6 +95,7 @@ class Vendor:
 
     async def ask(self, content: bytes, _timeout_s: float) -> Reply:
         names = [task["taskUUID"] for task in json.loads(content)]
+        self.asked.append(names)
         self._connect()
         try:
             await asyncio.sleep(self.round_trip_s / 2)
@@ -137,6 +142,7 @@ class Vendor:
         self._busy -= 1
         self._done.add(name)
         ended.set_result(None)
+        self.on_finish(name)
         self.running.append((now, self._busy))
         while self._waiting and self._busy < self.slots(now):
             self._start(*self._waiting.popleft())
@@ -164,8 +170,18 @@ class Vendor:
 class Template:
     """Makes tasks of which only the vendor above reads something."""
 
-    def task(self, _prompt: str, _sample: int, name: str, delivery: str, _follow_up: Any) -> bytes:
-        return json.dumps({"taskUUID": name, "deliveryMethod": delivery}).encode()
+    def task(
+        self,
+        _prompt: str,
+        _sample: int,
+        name: str,
+        delivery: str,
+        _follow_up: Any = None,
+        *,
+        webhook_url: str | None = None,
+    ) -> bytes:
+        told = {"taskUUID": name, "deliveryMethod": delivery, "webhookURL": webhook_url}
+        return json.dumps(told).encode()
 
 
 class Ledger:

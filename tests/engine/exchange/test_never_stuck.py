@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from runware_provider.engine.api.replies import read_archive, read_poll, read_reply
 from runware_provider.engine.attempt import Attempt, Entry, History, Kind
 from runware_provider.engine.errors import JobStopped, Unreachable
+from runware_provider.engine.exchange.calls import Calls
 from runware_provider.engine.exchange.fate import Fates, may_be_billed
 from runware_provider.engine.exchange.flight import Flight
 from runware_provider.engine.exchange.inference import Inference, Phase
@@ -138,11 +139,20 @@ STATES: dict[str, dict[str, Any]] = {
 class Endless:
     """A job whose every request of one kind is answered alike, for ever."""
 
-    def __init__(self, states: list[str], sent: str, asked: str, looked_up: str, *, reached: bool) -> None:
+    def __init__(
+        self,
+        states: list[str],
+        sent: str,
+        asked: str,
+        looked_up: str,
+        *,
+        reached: bool,
+        calls: Calls | None = None,
+    ) -> None:
         self.now = 0.0
         self.replies = {"sent": SENT[sent], "asked": ASKED[asked], "looked_up": LOOKED_UP[looked_up]}
         self.flight = Flight()
-        self.fates = Fates(self.flight, LIMITS, spread=0.0)
+        self.fates = Fates(self.flight, LIMITS, spread=0.0, calls=calls)
         self.reach = Reach(LIMITS.unreachable_s)
         self.stop: JobStopped | None = None
         self.ends: dict[Key, Entry] = {}
@@ -281,15 +291,18 @@ class Endless:
     st.sampled_from(sorted(ASKED)),
     st.sampled_from(sorted(LOOKED_UP)),
     st.booleans(),
+    st.booleans(),
 )
-def test_a_job_ends_whatever_one_kind_of_reply_is_repeated_for_ever(
+def test_a_job_ends_whatever_one_kind_of_reply_is_repeated_for_ever(  # noqa: PLR0917 - drawn
     states: list[str],
     sent: str,
     asked: str,
     looked_up: str,
     reached: bool,  # noqa: FBT001 - drawn
+    waits_for_calls: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    job = Endless(states, sent, asked, looked_up, reached=reached)
+    calls = Calls(60.0) if waits_for_calls else None
+    job = Endless(states, sent, asked, looked_up, reached=reached, calls=calls)
     job.run()
     if job.stop is not None:
         assert job.stop.reason

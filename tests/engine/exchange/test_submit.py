@@ -29,7 +29,7 @@ LIMITS = Limits(deadline_s=1_800)
 class Template:
     """Makes tasks of which nobody reads anything."""
 
-    def task(self, *_: Any) -> bytes:
+    def task(self, *_: Any, **__: Any) -> bytes:
         return b"{}"
 
 

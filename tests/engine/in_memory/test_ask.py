@@ -232,6 +232,11 @@ def test_a_fence_is_mended_without_asking_again() -> None:
 # Faults of the way
 
 
+def test_a_call_has_no_inbox(server: LocalServer) -> None:
+    with pytest.raises(BadInput, match="keeps no inbox"):
+        ask(server, [invoice(1)], delivery="webhook")
+
+
 @pytest.mark.parametrize(
     ("fault", "delivery"),
     [

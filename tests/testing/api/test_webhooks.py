@@ -10,6 +10,11 @@ import pytest
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 
 WAIT = 10.0
+SLOW_CALLS = 100
+
+
+class ManyAtOnce(ThreadingHTTPServer):
+    request_queue_size = 2 * SLOW_CALLS
 
 
 class Receiver:
@@ -18,11 +23,14 @@ class Receiver:
     def __init__(self):
         self.bodies = queue.Queue()
         self.statuses = queue.Queue()
+        self.together = None
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
+                if outer.together is not None:
+                    outer.together.wait(WAIT)
                 outer.bodies.put((self.path, json.loads(body)))
                 self.send_response(200 if outer.statuses.empty() else outer.statuses.get())
                 self.send_header("content-length", "0")
@@ -31,7 +39,7 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ManyAtOnce(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}/hook?token=abc"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
@@ -76,6 +84,14 @@ def test_the_query_of_the_url_is_kept(client, make, receiver):
 def test_each_of_several_results_is_a_call(client, make, receiver):
     client.post("", json=[make(webhookURL=receiver.url, numberResults=3)])
     assert len({receiver.next()["seed"] for _ in range(3)}) == 3
+
+
+def test_a_receiver_that_takes_its_time_does_not_hold_up_other_calls(client, make, receiver):
+    receiver.together = threading.Barrier(SLOW_CALLS)
+    tasks = [make(webhookURL=receiver.url) for _ in range(SLOW_CALLS)]
+    client.post("", json=tasks)
+    came = [receiver.next()["taskUUID"] for _ in tasks]
+    assert sorted(came) == sorted(task["taskUUID"] for task in tasks)
 
 
 def test_a_call_that_is_not_answered_with_2xx_is_repeated(hasty, connect, make, receiver):

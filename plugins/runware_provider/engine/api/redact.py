@@ -35,6 +35,8 @@ LONG_KEY_CHARS = 16
 _BLOCK_CHARS = RUN_CHARS // 2
 _PLAIN_CODE = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _QUOTATION_MARKS = re.compile("['\"`<>\N{LEFT-POINTING DOUBLE ANGLE QUOTATION MARK}\N{RIGHT-POINTING DOUBLE ANGLE QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}\N{DOUBLE LOW-9 QUOTATION MARK}]")  # fmt: skip
+_PROOF = re.compile(r"(\btoken(?:=|%3D))[0-9a-f]{8,}", re.IGNORECASE)
+"""Of the URL that the vendor calls for a task: whoever reads it could answer in his place."""
 _NUMBER = re.compile(r"\d{4,}")
 """Long enough to be somebody's: of a card, an account, a telephone."""
 _ESCAPES = re.compile(r"\\[\\\"'/nrtbfux]|&(?:#\w{1,8}|amp|lt|gt|quot|apos|nbsp);|%[0-9a-fA-F]{2}")
@@ -60,7 +62,7 @@ class Redactor:
             message: what the API says, in whatever way it may have escaped a quotation.
             prompts: the prompts of the request that it speaks of. The time taken grows with their length, no faster.
         """
-        shown = printable(message[:MOST_CHARS])
+        shown = printable(_PROOF.sub(rf"\1{MASK}", message)[:MOST_CHARS])
         if _ESCAPES.search(shown) or self._holds_key(shown):
             return WITHHELD
         folded = _folded(shown)

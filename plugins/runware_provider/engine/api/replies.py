@@ -134,6 +134,16 @@ class Reply:
         )
 
     @property
+    def task_uuids(self) -> frozenset[str]:
+        """Those of all tasks that it says anything of."""
+        return self.acknowledged.union(self.processing, self.results, self.failures)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it says how any task ended."""
+        return bool(self.results or self.failures)
+
+    @property
     def throttled(self) -> bool:
         """Whether all that was said is that there is no room now."""
         if self.results or self.acknowledged or self.processing:
@@ -230,6 +240,14 @@ def read_reply(status: int, content: bytes, retry_after_s: float | None = None) 
 def read_poll(status: int, content: bytes, retry_after_s: float | None = None) -> Reply:
     """Sort a reply to getResponse: its status is said of the question, and never of a task that an error names."""
     return _sorted(status, content, retry_after_s, status_of_tasks=None)
+
+
+def read_call(content: bytes) -> Reply:
+    """Sort the body of a webhook's call, in all shapes that the contract names (section 6); there is no status.
+
+    Receiver and job read it by this one function: what a call is let in for is what it counts for.
+    """
+    return _sorted(200, content, None, status_of_tasks=None)
 
 
 def _sorted(
@@ -370,12 +388,17 @@ def _items_of(body: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], bool
             yield item, True
     # An item that nothing is wrapped around.
     elif "taskUUID" in body or "taskType" in body:
-        yield body, False
+        yield body, _is_bare_error(body)
     # A lone error, inside of `error` or by itself.
     elif isinstance(body.get("error"), dict):
         yield body["error"], True
     elif "code" in body:
         yield body, True
+
+
+def _is_bare_error(body: Mapping[str, Any]) -> bool:
+    """Whether what nothing is wrapped around is an error object, which names its task as an item does."""
+    return "code" in body and not status_of(body) and not holds_answer(body)
 
 
 def _error_of(item: Mapping[str, Any], http_status: int | None = None) -> ApiError | None:

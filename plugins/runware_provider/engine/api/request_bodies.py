@@ -27,7 +27,12 @@ def _as_written(value: Any) -> msgspec.Raw:
     raise NotImplementedError
 
 
-DELIVERY_METHODS: Mapping[Delivery, str] = {"poll": "async", "sync": "sync", "stream": "stream"}
+DELIVERY_METHODS: Mapping[Delivery, str] = {
+    "poll": "async",
+    "sync": "sync",
+    "stream": "stream",
+    "webhook": "async",
+}
 """What the API calls each way in which answers come."""
 _encode = msgspec.json.Encoder(enc_hook=_as_written).encode
 
@@ -73,15 +78,27 @@ class RequestTemplate:
             fingerprinter = self._fingerprinters[sample] = Fingerprinter(self.fields(sample))
         return fingerprinter.of(prompt)
 
-    def task(
+    def task(  # noqa: PLR0913 - what one task has of its own
         self,
         prompt: str,
         sample: int,
         task_uuid: str,
         delivery: Delivery,
         follow_up: FollowUp | None = None,
+        *,
+        webhook_url: str | None = None,
     ) -> bytes:
-        """One textInference task as JSON."""
+        """One textInference task as JSON.
+
+        Args:
+            prompt: what is asked.
+            sample: of the record, from 0.
+            task_uuid: of the attempt.
+            delivery: how the answer comes.
+            follow_up: what is said beside the prompt; None for nothing.
+            webhook_url: where the vendor is to bring the answer; None where it is asked for. It is of this task alone, and
+                no part of what identifies the request.
+        """
         max_tokens = follow_up.max_tokens if follow_up is not None else None
         tail = self._tails.get((sample, delivery, max_tokens))
         if tail is None:
@@ -94,8 +111,10 @@ class RequestTemplate:
             }
             tail = b"," + encoded(rest)[1:]
             self._tails[sample, delivery, max_tokens] = tail
-        head = b'{"taskType":"textInference","taskUUID":"' + task_uuid.encode()
-        return head + b'","messages":' + encoded(messages(prompt, follow_up)) + tail
+        head = b'{"taskType":"textInference","taskUUID":"' + task_uuid.encode() + b'"'
+        if webhook_url is not None:
+            head += b',"webhookURL":' + encoded(webhook_url)
+        return head + b',"messages":' + encoded(messages(prompt, follow_up)) + tail
 
 
 def messages(prompt: str, follow_up: FollowUp | None = None) -> list[dict[str, str]]:

@@ -324,6 +324,8 @@ class Exchange:
 
     def _note_contact(self, effects: Effects, now: float) -> None:
         """Whether the API is there, and what a person is told if it never was."""
+        if not effects.is_of_the_api:
+            return
         self._reach.saw(effects, now)
         for line in self._reach.first_trouble():
             log.warning("%s", line)

@@ -69,6 +69,8 @@ class Effects:
     """What went wrong where nothing usable came, for a person."""
     remedy: str = ""
     """What to do about that, in a sentence; empty where nothing is known to help."""
+    is_of_the_api: bool = True
+    """Whether it came from the API, or failed to: what lies in an inbox says nothing of whether the API can be reached."""
     sent_at: float | None = None
     """When the request was handed over; None for one that sends no tasks."""
     chunk: Sequence[Inference] = field(default=(), repr=False)

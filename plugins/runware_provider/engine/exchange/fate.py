@@ -1,7 +1,7 @@
 """The fate of each attempt: what the API's replies make of the inferences under way. Pure: replies and time in.
 
-What was sent, asked for and looked up has a module each: `submission_replies`, `poll_replies`, `archive_replies`. They
-share the moves of an inference (`transitions`) and the bounds of every wait (`patience`).
+What was sent, asked for, looked up and brought has a module each: `submission_replies`, `poll_replies`, `archive_replies`,
+`call_replies`. They share the moves of an inference (`transitions`) and the bounds of every wait (`patience`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from runware_provider.engine.api.error_families import MAYBE_RUN
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.exchange.archive_replies import ArchiveReplies
+from runware_provider.engine.exchange.call_replies import CallReplies
 from runware_provider.engine.exchange.inference import Phase
 from runware_provider.engine.exchange.poll_replies import PollReplies
 from runware_provider.engine.exchange.submission_replies import SubmissionReplies
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from runware_provider.engine.api.redact import Redactor
     from runware_provider.engine.api.replies import Reply
     from runware_provider.engine.attempt import Entry
+    from runware_provider.engine.errors import JobStopped
+    from runware_provider.engine.exchange.call_replies import Brought
+    from runware_provider.engine.exchange.calls import Calls
     from runware_provider.engine.exchange.effects import Effects
     from runware_provider.engine.exchange.flight import Flight
     from runware_provider.engine.exchange.inference import Inference
@@ -36,15 +40,23 @@ class Fates:
         limits: the job's limits.
         spread: 0 to 1, different in each process, so that many clients do not come back together.
         redactor: knows what of the API's words may be shown.
+        calls: what may be expected of the vendor's calls; None where he was given no address.
     """
 
     def __init__(
-        self, flight: Flight, limits: Limits, *, spread: float, redactor: Redactor | None = None
+        self,
+        flight: Flight,
+        limits: Limits,
+        *,
+        spread: float,
+        redactor: Redactor | None = None,
+        calls: Calls | None = None,
     ) -> None:
-        self._moves = Transitions(flight, limits, spread=spread, redactor=redactor)
+        self._moves = Transitions(flight, limits, spread=spread, redactor=redactor, calls=calls)
         self._submissions = SubmissionReplies(self._moves)
         self._polls = PollReplies(self._moves)
         self._archive = ArchiveReplies(self._moves)
+        self._calls = CallReplies(self._moves)
         self.redactor = self._moves.redactor
 
     @property
@@ -77,6 +89,18 @@ class Fates:
         """A reply came to getResponse."""
         return self._polls.apply(chunk, reply, now)
 
+    def called(self, brought: Brought, now: float, effects: Effects) -> None:
+        """A call of the vendor says what became of an inference."""
+        self._calls.apply(brought, now, effects)
+
+    def not_brought(self, inference: Inference, now: float) -> None:
+        """What a call was to say of an inference is not there any more."""
+        self._calls.not_brought(inference, now)
+
+    def not_begun(self, chunk: list[Inference], stop: JobStopped, now: float) -> Effects:
+        """These were about to be sent, and are not, since the job stops."""
+        return self._submissions.not_begun(chunk, stop, now)
+
     def look_up_failed(self, chunk: list[Inference], now: float) -> Effects:
         """No usable reply came from the archive."""
         return self._archive.unanswered(chunk, now)
@@ -99,7 +123,7 @@ class Fates:
             self._moves.flight.move(inference, Phase.DONE, now)
             return True
         # A new attempt under a new UUID, which is paid for.
-        inference.start_attempt(job_id, inference.attempt + 1)
+        self._moves.flight.start_attempt(inference, job_id, inference.attempt + 1)
         pause_s = 0.0
         if entry.kind is Kind.ERROR:
             pause_s = self._moves.patience.before_next_attempt_s(inference.counted)

@@ -48,12 +48,15 @@ class Flight:
     def __init__(self, meter: Meter | None = None) -> None:
         self._meter = meter
         self._held: dict[Key, Inference] = {}
+        self._by_uuid: dict[str, Inference] = {}
         self._queues: dict[Phase, list[tuple[float, int, Inference]]] = {
             Phase.READY: [],
             Phase.WAITING: [],
             Phase.LOOK_UP: [],
         }
         self._tickets = itertools.count(1)
+        self.taken_on = 0
+        """Inferences so far: who waits for one to be taken on looks whether this has grown."""
         self.outstanding = 0
         self.arrived = 0
         """Of these, what the API has, as far as is known."""
@@ -68,9 +71,21 @@ class Flight:
         """The inference under way for this key, if there is one."""
         return self._held.get(key)
 
+    def of_attempt(self, task_uuid: str) -> Inference | None:
+        """The inference under way whose present attempt has this UUID, if there is one."""
+        return self._by_uuid.get(task_uuid)
+
+    def start_attempt(self, inference: Inference, job_id: bytes, number: int) -> None:
+        """Begin the given attempt of an inference that is under way."""
+        self._by_uuid.pop(inference.task_uuid, None)
+        inference.start_attempt(job_id, number)
+        self._by_uuid[inference.task_uuid] = inference
+
     def add(self, inference: Inference, now: float) -> None:
         """Take on an inference in the phase that it comes in."""
         self._held[inference.key] = inference
+        self._by_uuid[inference.task_uuid] = inference
+        self.taken_on += 1
         first = inference.phase
         inference.phase = Phase.DONE
         self.move(inference, first, now)
@@ -98,6 +113,7 @@ class Flight:
             heapq.heappush(queue, (due, inference.ticket, inference))
         if phase is Phase.DONE:
             self._held.pop(inference.key, None)
+            self._by_uuid.pop(inference.task_uuid, None)
 
     def take_to_send(self, now: float, most: int, most_bytes: int) -> list[Inference]:
         """Inferences for one request, now SENDING; never more than most_bytes together, but at least one."""

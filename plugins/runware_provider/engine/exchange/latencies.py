@@ -16,6 +16,7 @@ SLOW = 0.95
 """Of a hundred answers, so many are faster than a slow one."""
 FIRST_LOOK = 0.2
 """Of a hundred answers, so many are there before the first look at them is due."""
+HALF_OF_THEM = 0.5
 LATE = 0.8
 """Of a hundred answers, so many are there when looks become rarer."""
 HALF = 0.5
@@ -87,6 +88,11 @@ class Latencies:
     def fast_s(self) -> float:
         """Seconds after which it is worth looking for an answer; only once they are known."""
         return min(self._share_s(FIRST_LOOK), NOT_LATER * self._shortest_s)
+
+    @property
+    def median_s(self) -> float:
+        """Seconds in which half of the answers are there; 0 as long as nobody knows."""
+        return self._share_s(HALF_OF_THEM) if self.are_known else 0.0
 
     @property
     def late_s(self) -> float:

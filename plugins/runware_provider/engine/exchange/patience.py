@@ -10,6 +10,7 @@ from runware_provider.engine.api.error_families import back_off_s
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runware_provider.engine.exchange.calls import Calls
     from runware_provider.engine.exchange.inference import Inference
     from runware_provider.engine.exchange.latencies import Latencies
     from runware_provider.engine.spec import Limits
@@ -51,6 +52,12 @@ LOOKS_AT_MANY = 4
 """About so many looks at each inference fall into the time in which most answers come."""
 LOOKS_AT_FEW = 10
 """The same where one request asks for all that are under way."""
+OVERDUE_CALL = 3.0
+"""Times the median latency: an answer that the vendor was to bring by then is asked for."""
+OVERDUE_SHARE = 0.25
+"""Of the time after which an inference is given up: by then it is asked for in any case, whatever the vendor was to bring."""
+RARE_CALL = 0.5
+"""Of its age: the pause until an answer is asked for again that the vendor is to bring."""
 OVERDUE = 1.25
 """Times the age at which most answers are there: from then on nobody knows when one comes."""
 
@@ -64,12 +71,14 @@ class Patience:
         spread: 0 to 1, different in each process, so that many clients do not come back together.
         latencies: of late.
         under_way: how many inferences are.
+        calls: what may be expected of the vendor's calls; None where he was given no address.
     """
 
     limits: Limits
     spread: float
     latencies: Latencies
     under_way: Callable[[], int]
+    calls: Calls | None = None
 
     def back_off_s(self, inference: Inference) -> float:
         """Seconds before the next request about an inference after some that brought nothing usable."""
@@ -120,8 +129,22 @@ class Patience:
         """
         return back_off_s(counted - 1, spread=self.spread)
 
+    @property
+    def brings_answers(self) -> bool:
+        """Whether the vendor is to bring the answers, so that only what is overdue is asked for."""
+        return self.calls is not None and self.calls.are_expected
+
+    def overdue_s(self) -> float:
+        """Seconds from the acceptance until an answer is asked for that the vendor was to bring; 0 where he is to bring none."""
+        if self.calls is None or not self.calls.are_expected:
+            return 0.0
+        overdue_s = max(self.calls.overdue_s, OVERDUE_CALL * self.latencies.median_s)
+        return min(overdue_s, OVERDUE_SHARE * self.limits.deadline_s)
+
     def first_poll_s(self) -> float:
-        """Seconds from the acceptance to the first look: about as long as fast answers take."""
+        """Seconds from the acceptance to the first look: about as long as fast answers take, or as late ones are overdue."""
+        if self.brings_answers:
+            return self.overdue_s()
         if not self.latencies.are_known:
             return self.shortest_poll_s()
         return max(self.shortest_poll_s(), SOONER * self.latencies.fast_s)
@@ -143,6 +166,10 @@ class Patience:
         """Seconds until an inference that is waited for is asked for again."""
         shortest_s = self.shortest_poll_s()
         pause_s = max(shortest_s, self._pause_s(now - inference.since))
+        # The vendor may bring it yet, and may be at work on it.
+        if self.brings_answers:
+            rare_s = min(RARE_CALL * (now - inference.since), OVERDUE_SHARE * self.limits.deadline_s)
+            pause_s = max(pause_s, rare_s)
         for moment in (inference.deadline, inference.look_up_at):
             if moment is not None and moment > now:
                 pause_s = min(pause_s, max(shortest_s, moment - now))

@@ -48,6 +48,7 @@ class PollReplies:
         for inference in chunk:
             name = inference.task_uuid
             if name in reply.results:
+                self._count_as_fetched(inference)
                 self._moves.answer(inference, reply.results[name], now, effects)
             elif name in reply.failures:
                 self._failed(inference, reply.failures[name], reply, now, effects)
@@ -62,6 +63,11 @@ class PollReplies:
             else:
                 self._not_named(inference, now)
         return effects
+
+    def _count_as_fetched(self, inference: Inference) -> None:
+        """An answer to what this process sent was there, and nobody had brought it."""
+        if self._moves.calls is not None and inference.accepted and inference.sent_at is not None:
+            self._moves.calls.fetched += 1
 
     def _no_word(self, inference: Inference, now: float, *, was_refused: bool = False) -> None:
         """The question was not heard, which says nothing of the task. It counts against whoever waits for it."""

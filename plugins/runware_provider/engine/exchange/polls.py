@@ -9,7 +9,7 @@ from runware_provider.engine.exchange.at_once import as_many_as_it_takes
 from runware_provider.engine.exchange.inference import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from runware_provider.engine.exchange.collect import Collector
     from runware_provider.engine.exchange.effects import Effects
@@ -39,11 +39,13 @@ class Polls:
         collector: makes the requests.
         flight: what is under way.
         limits: of the job.
+        may_ask: whether anything may be asked for yet: not before it is known what was brought already.
     """
 
     collector: Collector
     flight: Flight
     limits: Limits
+    may_ask: Callable[[], bool] = lambda: True
 
     @property
     def at_once(self) -> int:
@@ -57,10 +59,14 @@ class Polls:
 
     def due(self) -> float | None:
         """When the next request is due; None where nobody waits for an answer."""
+        if not self.may_ask():
+            return None
         return self.flight.due(Phase.WAITING, Phase.LOOK_UP)
 
     def next_request(self, now: float) -> Coroutine[None, None, Effects] | None:
         """What to ask for next; None where nothing is due."""
+        if not self.may_ask():
+            return None
         most = self.limits.polls_per_request
         if to_look_up := self.flight.take_to_look_up(now, most):
             return self.collector.look_up(to_look_up)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runware_provider.engine.api.error_families import STEPS, Family, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from runware_provider.engine.api.replies import Reply
 
@@ -41,6 +41,10 @@ class Sample:
     def is_enough(self) -> bool:
         """Whether it is time to collect."""
         return self.there >= math.ceil(self.share * len(self.task_uuids))
+
+    def brought(self, task_uuids: Iterable[str]) -> None:
+        """These were brought by the vendor."""
+        self._there.update(name for name in task_uuids if name in self.task_uuids)
 
     def saw(self, reply: Reply, *, overdue: bool) -> None:
         """Take in what getResponse says of those that are awaited.

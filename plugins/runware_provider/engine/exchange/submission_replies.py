@@ -42,6 +42,12 @@ class SubmissionReplies:
             self._moves.flight.move(inference, Phase.READY, now + self._moves.patience.back_off_s(inference))
         return Effects()
 
+    def not_begun(self, chunk: list[Inference], stop: JobStopped, now: float) -> Effects:
+        """These were about to be sent, and are not, since the job stops; nothing is known that was not known before."""
+        for inference in chunk:
+            self._moves.flight.move(inference, Phase.READY, now)
+        return Effects(stop=stop, is_of_the_api=False)
+
     def unanswered(self, chunk: list[Inference], now: float, *, split: bool) -> Effects:
         """No usable reply came to a request that may have arrived."""
         for inference in chunk:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.api.client import Client, StreamBounds
     from runware_provider.engine.api.replies import Reply
     from runware_provider.engine.attempt import Entry
+    from runware_provider.engine.errors import JobStopped
     from runware_provider.engine.exchange.effects import Effects
     from runware_provider.engine.exchange.fate import Fates
     from runware_provider.engine.exchange.flight import Flight
@@ -44,6 +45,16 @@ class Attempts(Protocol):
         """Whether this run pays for an attempt."""
 
 
+class Hook(Protocol):
+    """Where the vendor is to bring answers."""
+
+    async def why_unreachable(self) -> JobStopped | None:
+        """Why nothing may be sent, since nobody is there whom the vendor could call; None where that is no reason."""
+
+    def url_of(self, task_uuid: str) -> str | None:
+        """The URL for one task; None where its answer is asked for."""
+
+
 @dataclass
 class Submitter:
     """Sends inferences of one job."""
@@ -61,6 +72,8 @@ class Submitter:
     stream_bounds: StreamBounds | None = None
     """Of the time that a stream may take; None where nothing streams."""
     intents: asyncio.Lock = field(default_factory=asyncio.Lock)
+    hook: Hook | None = None
+    """Where the vendor is to call; None where answers are asked for, or come with the reply."""
     _about_to_be_sent: list[Inference] = field(default_factory=list)
     """Whose requests wait for their turn to write intents."""
 
@@ -76,6 +89,10 @@ class Submitter:
             chunk: inferences in the phase SENDING.
             ahead: whether intents of later chunks may be written along.
         """
+        # Before the first task, which is paid for.
+        stop = await self.hook.why_unreachable() if self.hook is not None else None
+        if stop is not None:
+            return self.fates.not_begun(chunk, stop, self.now())
         await self._intend(chunk, ahead=ahead)
         tasks = [
             self.template.task(
@@ -84,6 +101,7 @@ class Submitter:
                 inference.task_uuid,
                 self.delivery,
                 inference.follow_up,
+                webhook_url=self.hook.url_of(inference.task_uuid) if self.hook is not None else None,
             )
             for inference in chunk
         ]

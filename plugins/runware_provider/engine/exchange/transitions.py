@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.api.replies import ApiError, Reply
     from runware_provider.engine.attempt import Entry
     from runware_provider.engine.errors import JobStopped
+    from runware_provider.engine.exchange.calls import Calls
     from runware_provider.engine.exchange.flight import Flight
     from runware_provider.engine.exchange.inference import Inference
     from runware_provider.engine.spec import Limits
@@ -44,13 +45,23 @@ class Transitions:
         limits: the job's limits.
         spread: 0 to 1, different in each process, so that many clients do not come back together.
         redactor: knows what of the API's words may be shown.
+        calls: what may be expected of the vendor's calls; None where he was given no address.
     """
 
-    def __init__(self, flight: Flight, limits: Limits, *, spread: float, redactor: Redactor | None) -> None:
+    def __init__(
+        self,
+        flight: Flight,
+        limits: Limits,
+        *,
+        spread: float,
+        redactor: Redactor | None,
+        calls: Calls | None = None,
+    ) -> None:
         self.flight = flight
         self.limits = limits
         self.latencies = Latencies()
-        self.patience = Patience(limits, spread, self.latencies, lambda: flight.outstanding)
+        self.patience = Patience(limits, spread, self.latencies, lambda: flight.outstanding, calls)
+        self.calls = calls
         self.redactor = redactor if redactor is not None else Redactor()
         self.reached = False
         """Whether the API spoke to this process."""
@@ -73,7 +84,11 @@ class Transitions:
         inference.since = inference.looked_at = now
         inference.look_up_at = now + self.limits.first_look_up_s
         inference.deadline = now + (self.limits.deadline_s if patience_s is None else patience_s)
-        self.flight.move(inference, Phase.WAITING, now + self.patience.first_poll_s())
+        first_s = self.patience.first_poll_s()
+        # Nobody may be going to bring it.
+        if patience_s is not None:
+            first_s = min(first_s, self.patience.shortest_poll_s())
+        self.flight.move(inference, Phase.WAITING, now + first_s)
 
     def wait_on(self, inference: Inference, now: float) -> None:
         """Nothing new: it is asked for again."""

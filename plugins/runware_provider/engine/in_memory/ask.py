@@ -112,6 +112,9 @@ async def ask_in_memory(  # noqa: PLR0913 - by keyword, each a fact of its own
         JobStopped: the call was asked to stop, or no question was answered for a reason that is none of theirs.
     """
     _check(questions, timeout_s)
+    if spec.delivery == "webhook":
+        problem = "a call waits for its answers itself, and keeps no inbox"
+        raise BadInput("delivery", problem, "Choose 'poll' or 'sync'")
     check_endpoint(endpoint)
     asked_for = asked_for_by(spec)
     for warning in asked_for.warnings:

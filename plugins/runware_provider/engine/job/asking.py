@@ -20,7 +20,7 @@ from runware_provider.engine.exchange.waits import waits
 from runware_provider.engine.job.batch_feed import BatchFeed
 from runware_provider.engine.job.batch_staging import BatchStaging
 from runware_provider.engine.job.batches_in_hand import BatchesInHand
-from runware_provider.engine.job.conversing import Conversing, connections_of
+from runware_provider.engine.job.conversing import Conversing, calls_of, connections_of
 from runware_provider.engine.job.decider import Decider
 from runware_provider.engine.job.failure_watch import FailureWatch
 from runware_provider.engine.job.leftovers import Leftovers
@@ -181,6 +181,7 @@ class _Asking:
             expected_s=tail.expected_s,
             given_up_s=tail.given_up_s,
             published=self.leg.published if self.leg.goes_on else self.job.previous,
+            inbox=self.job.inbox.path if self.job.inbox is not None else None,
         )
 
     async def _looked_ahead(self) -> tuple[Decider, Flight, Account | None]:
@@ -227,6 +228,7 @@ class _Asking:
             template=job.prepared.template,
             job_id=job.identity.job_id,
             right=job.lease,
+            inboxes=job.inboxes,
         )
         return conversing.exchange(flight, account, pace, worth_s=self.leg.worth_s)
 
@@ -297,6 +299,9 @@ class _Asking:
             redactor=client.redactor(job.prepared.template.fields(0)),
             may_resend_at=job.may_resend_at,
             now=time.monotonic,
+            right=job.lease,
+            inbox=job.inbox,
+            calls=calls_of(job.prepared.spec) if job.inbox is not None else None,
         )
 
     def _manifest(self, feed: BatchFeed, error: Exception, flight: Flight) -> dict[str, Any]:

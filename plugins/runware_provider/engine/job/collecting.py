@@ -18,9 +18,10 @@ from runware_provider.engine.exchange.fate import Fates
 from runware_provider.engine.exchange.flight import Flight
 from runware_provider.engine.exchange.inference import Inference, Phase
 from runware_provider.engine.exchange.pace import Pace
-from runware_provider.engine.exchange.polls import Polls, most_at_once
+from runware_provider.engine.exchange.polls import most_at_once
 from runware_provider.engine.exchange.submit import Submitter
 from runware_provider.engine.identity import task_uuid
+from runware_provider.engine.job.conversing import BroughtHere, calls_of, sources_of
 from runware_provider.engine.outcome.standing import MOST_SPENT
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.errors import JobStopped
     from runware_provider.engine.identity import Key
+    from runware_provider.engine.job.inboxes import Inboxes
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.memory.lease import Lease
     from runware_provider.engine.memory.ledger import Ledger
@@ -47,6 +49,7 @@ async def collect(  # noqa: PLR0913 - each a fact of its own
     *,
     stop: asyncio.Event,
     transport: Transport | None,
+    inboxes: Inboxes | None = None,
 ) -> None:
     """Ask for every attempt in doubt until each has an end; no attempt is in doubt afterwards.
 
@@ -58,6 +61,7 @@ async def collect(  # noqa: PLR0913 - each a fact of its own
         endpoint: where the API answers.
         stop: when set, what is known by then is kept, and Interrupted is raised.
         transport: carries the HTTP requests; None for a real network.
+        inboxes: where the vendor brings answers; None where they come otherwise.
 
     Raises:
         JobStopped: it ended before, or the API did not say what became of some.
@@ -72,15 +76,20 @@ async def collect(  # noqa: PLR0913 - each a fact of its own
     connections = most_at_once(limits.requests)
     async with Client(endpoint, connections=connections, transport=transport) as client, ledger.writing():
         redactor = client.redactor(prepared.template.fields(0))
-        fates = Fates(feed.flight, limits, spread=random.random(), redactor=redactor)  # noqa: S311 - only spreads load
-        timeout = limits.request_timeout_s
+        calls = calls_of(prepared.spec) if inboxes is not None else None
+        fates = Fates(feed.flight, limits, spread=random.random(), redactor=redactor, calls=calls)  # noqa: S311 - only spreads load
+        right, timeout = _OnlyToAsk(lease), limits.request_timeout_s
+        brought = None
+        if inboxes is not None and calls is not None:
+            brought = BroughtHere(inboxes.folder(job_id), calls, right)
+        collector = Collector(client, fates, timeout, now)
         exchange = Exchange(
             Submitter(client, ledger, feed.flight, fates, prepared.template, "poll", timeout, now),
-            [Polls(Collector(client, fates, timeout, now), feed.flight, limits)],
+            sources_of(collector, feed.flight, limits, brought),
             pace=Pace(limits.max_outstanding),
             limits=limits,
             job_id=job_id,
-            right=_OnlyToAsk(lease),
+            right=right,
         )
         await exchange.run(feed, _NobodyWatches(), stop)
     still = len(ledger.unsettled())

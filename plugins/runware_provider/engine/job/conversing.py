@@ -9,19 +9,25 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.api.client import StreamBounds
 from runware_provider.engine.api.descriptors import connections_possible
+from runware_provider.engine.exchange.calls import Calls
 from runware_provider.engine.exchange.collect import Collector
 from runware_provider.engine.exchange.conversation import FINISH_INTERRUPTED_S, Exchange
 from runware_provider.engine.exchange.fate import Fates
+from runware_provider.engine.exchange.inbox import Inbox
 from runware_provider.engine.exchange.polls import MOST_AT_ONCE, Polls, most_at_once
 from runware_provider.engine.exchange.submit import Submitter
+from runware_provider.engine.job.hook_probe import why_no_call_arrives
+from runware_provider.engine.job.job_hook import JobHook
 
 if TYPE_CHECKING:
     from runware_provider.engine.api.client import Client
     from runware_provider.engine.api.request_bodies import RequestTemplate
     from runware_provider.engine.exchange.flight import Flight
     from runware_provider.engine.exchange.pace import Pace
-    from runware_provider.engine.exchange.ports import Right
+    from runware_provider.engine.exchange.ports import Right, Source
     from runware_provider.engine.exchange.submit import Attempts
+    from runware_provider.engine.inbox.folder import InboxFolder
+    from runware_provider.engine.job.inboxes import Inboxes
     from runware_provider.engine.limits import Limits
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.spending.budget import Account
@@ -37,6 +43,46 @@ def requests_possible(limits: Limits) -> int:
     return max(1, int(min(limits.requests, connections_possible() - MOST_AT_ONCE)))
 
 
+@dataclass(frozen=True)
+class BroughtHere:
+    """Where answers are brought.
+
+    Args:
+        folder: the job's inbox.
+        calls: what may be expected of the vendor's calls.
+        right: of this process.
+    """
+
+    folder: InboxFolder
+    calls: Calls
+    right: Right
+
+
+def sources_of(
+    collector: Collector, flight: Flight, limits: Limits, brought: BroughtHere | None
+) -> list[Source]:
+    """Where answers come from.
+
+    Args:
+        collector: asks for them.
+        flight: what is under way.
+        limits: of the job.
+        brought: where they are brought; None where they are only asked for.
+    """
+    if brought is None:
+        return [Polls(collector, flight, limits)]
+    inbox = Inbox(
+        folder=brought.folder,
+        fates=collector.fates,
+        flight=flight,
+        calls=brought.calls,
+        right=brought.right,
+        now=time.monotonic,
+    )
+    # What was brought already is not asked for.
+    return [inbox, Polls(collector, flight, limits, may_ask=lambda: inbox.was_read)]
+
+
 @dataclass(kw_only=True)
 class Conversing:
     """What an exchange is made of.
@@ -48,6 +94,7 @@ class Conversing:
         template: what all requests have in common.
         job_id: from which the UUIDs are made.
         right: to send.
+        inboxes: where the vendor brings the answers; None where they come otherwise.
     """
 
     spec: Spec
@@ -56,6 +103,7 @@ class Conversing:
     template: RequestTemplate
     job_id: bytes
     right: Right
+    inboxes: Inboxes | None = None
 
     def exchange(
         self,
@@ -77,7 +125,8 @@ class Conversing:
         """
         spec, limits = self.spec, self._limits()
         redactor = self.client.redactor(self.template.fields(0))
-        fates = Fates(flight, limits, spread=random.random(), redactor=redactor)  # noqa: S311 - only spreads load
+        calls = calls_of(spec) if self.inboxes is not None else None
+        fates = Fates(flight, limits, spread=random.random(), redactor=redactor, calls=calls)  # noqa: S311 - only spreads load
         timeout = limits.sync_timeout_s if spec.delivery == "sync" else limits.request_timeout_s
         submitter = Submitter(
             self.client,
@@ -90,10 +139,12 @@ class Conversing:
             time.monotonic,
             stream_bounds=self._stream_bounds(),
         )
+        if self.inboxes is not None and calls is not None:
+            submitter.hook = self._hook(self.inboxes, calls)
         collector = Collector(self.client, fates, limits.request_timeout_s, time.monotonic)
         return Exchange(
             submitter,
-            [Polls(collector, flight, limits)],
+            sources_of(collector, flight, limits, self._brought(calls)),
             pace=pace,
             limits=limits,
             job_id=self.job_id,
@@ -117,3 +168,23 @@ class Conversing:
             return None
         limits = self.spec.limits
         return StreamBounds(silence_s=limits.sync_timeout_s, whole_s=limits.stream_timeout_s)
+
+    def _brought(self, calls: Calls | None) -> BroughtHere | None:
+        if self.inboxes is None or calls is None:
+            return None
+        return BroughtHere(self.inboxes.folder(self.job_id), calls, self.right)
+
+    def _hook(self, inboxes: Inboxes, calls: Calls) -> JobHook:
+        address, folder = inboxes.address(self.job_id), inboxes.folder(self.job_id)
+        return JobHook(
+            address,
+            calls,
+            self.spec.webhook.when_unreachable,
+            self.spec.limits.deadline_s,
+            lambda: why_no_call_arrives(address, folder),
+        )
+
+
+def calls_of(spec: Spec) -> Calls:
+    """What may be expected of the vendor's calls at first."""
+    return Calls(spec.webhook.overdue_s, verify=spec.webhook.verify)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.endpoint import Endpoint
+    from runware_provider.engine.inbox.settings import WebhookSettings
     from runware_provider.engine.job.opening import Place
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.job.progress import Progress
@@ -55,6 +56,7 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
     report: Callable[[Progress], None] | None = None,
     stop: asyncio.Event | None = None,
     stores: Stores | None = None,
+    webhooks: WebhookSettings | None = None,
     transport: Transport | None = None,
     leg: Leg = WHOLE,
 ) -> dict[str, Any]:
@@ -68,6 +70,7 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
         report: called about once a second.
         stop: when set, the shard keeps what it has and raises Interrupted.
         stores: opens the stores that the paths name.
+        webhooks: where the vendor is to bring answers; needed only where the spec wants that.
         transport: carries the HTTP requests; a real network by default.
         leg: which of several processes this one is; by default the only one.
 
@@ -81,7 +84,7 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
         StateUnreadable: the state folder cannot be read.
     """
     stop = stop or asyncio.Event()
-    place = await asyncio.to_thread(check_run, spec, endpoint, preview=None, stores=stores)
+    place = await asyncio.to_thread(check_run, spec, endpoint, preview=None, stores=stores, webhooks=webhooks)
     prepared, storage = place.prepared, place.prepared.storage
     current = await asyncio.to_thread(current_split, prepared, split, shard)
     folder = shard_folder(storage, prepared.state_folder, shard)
@@ -134,6 +137,7 @@ def _opened(place: Place, current: Split, shard: int, lease: Lease, job_id: byte
         previous_failures=None,
         publishes=True,
         started_at=place.started_at,
+        inboxes=place.inboxes,
     )
 
 

@@ -13,6 +13,7 @@ from runware_provider.engine.exchange.collect import Collector
 from runware_provider.engine.exchange.effects import Effects
 from runware_provider.engine.exchange.fate import Fates
 from runware_provider.engine.exchange.flight import Flight
+from runware_provider.engine.exchange.inbox import Inbox
 from runware_provider.engine.exchange.inference import Inference, Phase
 from runware_provider.engine.identity import task_uuid
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.client import Client
     from runware_provider.engine.api.redact import Redactor
+    from runware_provider.engine.exchange.calls import Calls
+    from runware_provider.engine.exchange.ports import Right
     from runware_provider.engine.identity import Key
+    from runware_provider.engine.inbox.folder import InboxFolder
     from runware_provider.engine.memory.ledger import Ledger
     from runware_provider.engine.spec import Limits
 
@@ -37,6 +41,8 @@ class Leftovers:
         limits: of the job.
         redactor: knows what of the API's words may be shown.
         now: seconds, from any moment.
+        inbox: of the job, which is looked into before anything is asked for; None where there is none.
+        calls: what is done about what was brought.
     """
 
     client: Client
@@ -47,6 +53,10 @@ class Leftovers:
     may_resend_at: float
     """When what a process before may have sent is known to the API for certain, if it arrived."""
     now: Callable[[], float]
+    right: Right
+    """Of this process."""
+    inbox: InboxFolder | None = None
+    calls: Calls | None = None
 
     async def ask(self, left: Sequence[tuple[Key, int]]) -> int:
         """Ask for these attempts, then look up in the archive what is not found, once each.
@@ -59,10 +69,11 @@ class Leftovers:
             was it said that nobody knows of them.
         """
         flight, started = Flight(), self.now()
-        fates = Fates(flight, self.limits, spread=0.0, redactor=self.redactor)
+        fates = Fates(flight, self.limits, spread=0.0, redactor=self.redactor, calls=self.calls)
         collector = Collector(self.client, fates, self.limits.request_timeout_s, lambda: started)
         for key, attempt in left:
             flight.add(self._in_doubt(key, attempt, started), started)
+        await self._collect_brought(flight, fates, started)
         effects = Effects(usable=True)
         most = self.limits.polls_per_request
         while effects.usable and (chunk := flight.take_to_ask(started, most)):
@@ -70,6 +81,21 @@ class Leftovers:
         while effects.usable and (chunk := flight.take_to_look_up(started, most)):
             effects = await self._commit(await collector.look_up(chunk))
         return sum(one.phase not in {Phase.SETTLING, Phase.READY} for one in flight)
+
+    async def _collect_brought(self, flight: Flight, fates: Fates, started: float) -> None:
+        """Take what the vendor has brought of them, so that it is not asked for."""
+        if self.inbox is None or self.calls is None or not len(flight):
+            return
+        inbox = Inbox(
+            folder=self.inbox,
+            fates=fates,
+            flight=flight,
+            calls=self.calls,
+            right=self.right,
+            now=lambda: started,
+        )
+        while (look := inbox.next_request(started)) is not None:
+            await self._commit(await look)
 
     async def _commit(self, effects: Effects) -> Effects:
         await self.ledger.commit([entry for _, entry in effects.verdicts], at_once=True)

@@ -39,13 +39,21 @@ class AllSent(EngineError):  # noqa: N818 - named by what is the case
         expected_s: seconds until what was accepted last is answered, as far as one can tell.
         given_up_s: seconds until all of it would be given up.
         published: as of `Leg`, for the next one.
+        inbox: the folder into which the vendor brings the answers; None where they are asked for.
     """
 
     def __init__(
-        self, task_uuids: Sequence[str], *, expected_s: float, given_up_s: float, published: str | None
+        self,
+        task_uuids: Sequence[str],
+        *,
+        expected_s: float,
+        given_up_s: float,
+        published: str | None,
+        inbox: str | None = None,
     ) -> None:
         self.task_uuids = tuple(task_uuids)
         self.expected_s = expected_s
         self.given_up_s = given_up_s
         self.published = published
+        self.inbox = inbox
         super().__init__(f"everything is sent, and {len(self.task_uuids):,} answers are still to come")

@@ -13,6 +13,7 @@ from runware_provider.engine.api.client import check_endpoint
 from runware_provider.engine.dataset.arrow_memory import take_from_the_system
 from runware_provider.engine.dataset.published_manifest import read_manifest
 from runware_provider.engine.errors import BadInput, NothingToDo
+from runware_provider.engine.job.inboxes import Inboxes
 from runware_provider.engine.job.leg import WHOLE, Leg
 from runware_provider.engine.job.manifest import Clock
 from runware_provider.engine.job.places import check_published, check_schemas, places_checked
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runware_provider.engine.endpoint import Endpoint
+    from runware_provider.engine.inbox.folder import InboxFolder
+    from runware_provider.engine.inbox.settings import WebhookSettings
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.memory.state_folder import JobIdentity
     from runware_provider.engine.spec import Spec
@@ -65,10 +68,17 @@ class OpenedJob:
     """In UTC."""
     of_shards: LedgerSums = field(default_factory=LedgerSums)
     """As of `Place`."""
+    inboxes: Inboxes | None = None
+    """As of `Place`."""
     may_resend_at: float
     """When what a process before may have sent may be sent again, in seconds as of `time.monotonic`."""
     began: float = field(default_factory=time.monotonic)
     publish_id: str = field(default_factory=lambda: secrets.token_hex(6))
+
+    @property
+    def inbox(self) -> InboxFolder | None:
+        """What the vendor has brought for it; None where answers come otherwise."""
+        return self.inboxes.folder(self.identity.job_id) if self.inboxes is not None else None
 
     @property
     def is_large(self) -> bool:
@@ -99,6 +109,8 @@ class Place:
     """As it was found."""
     publishes: bool
     started_at: str
+    inboxes: Inboxes | None = None
+    """Where the vendor brings the answers; None where they come otherwise."""
     of_shards: LedgerSums = field(default_factory=LedgerSums)
     """What the ledgers of shards have come to that the place once had."""
 
@@ -108,7 +120,14 @@ class Place:
         return self.published[1] if self.published is not None else None
 
 
-def check_run(spec: Spec, endpoint: Endpoint, *, preview: int | None, stores: Stores | None) -> Place:
+def check_run(
+    spec: Spec,
+    endpoint: Endpoint,
+    *,
+    preview: int | None,
+    stores: Stores | None,
+    webhooks: WebhookSettings | None = None,
+) -> Place:
     """Open the source by its footers, and the destination; nothing is sent.
 
     Args:
@@ -116,6 +135,7 @@ def check_run(spec: Spec, endpoint: Endpoint, *, preview: int | None, stores: St
         endpoint: where the API answers.
         preview: only so many records, whose rows are not published; None for all.
         stores: opens the stores that the paths name; by default with what the environment says.
+        webhooks: where the vendor is to bring answers; needed only where the spec wants that.
 
     Raises:
         BadInput: names what is wrong and what to do.
@@ -125,7 +145,9 @@ def check_run(spec: Spec, endpoint: Endpoint, *, preview: int | None, stores: St
     check_endpoint(endpoint)
     take_from_the_system()
     started_at = timestamp()
-    prepared = prepare(spec, stores or Stores())
+    stores = stores or Stores()
+    inboxes = Inboxes.of(spec, webhooks, stores)
+    prepared = prepare(spec, stores)
     check_empty(prepared)
     if preview is not None:
         prepared = narrowed(prepared, preview)
@@ -150,6 +172,7 @@ def check_run(spec: Spec, endpoint: Endpoint, *, preview: int | None, stores: St
         published=published,
         publishes=preview is None,
         started_at=started_at,
+        inboxes=inboxes,
     )
 
 
@@ -193,6 +216,7 @@ def open_run(place: Place, *, waited: bool, leg: Leg = WHOLE) -> OpenedJob:
         previous_failures=failures[1] if failures else None,
         publishes=place.publishes,
         started_at=place.started_at,
+        inboxes=place.inboxes,
         of_shards=place.of_shards,
     )
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runware_provider.engine.endpoint import Endpoint
+    from runware_provider.engine.inbox.settings import WebhookSettings
     from runware_provider.engine.job.opening import Place
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.job.shard_done import Done
@@ -40,13 +41,14 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Stores
 
 
-async def publish_shards(
+async def publish_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
     spec: Spec,
     endpoint: Endpoint,
     *,
     split: str,
     stop: asyncio.Event | None = None,
     stores: Stores | None = None,
+    webhooks: WebhookSettings | None = None,
 ) -> dict[str, Any]:
     """Publish what all shards have staged, in the input's order; returns the manifest. Nothing is sent.
 
@@ -56,6 +58,7 @@ async def publish_shards(
         split: the split's id.
         stop: when set while it waits for another run, it ends with Interrupted.
         stores: opens the stores that the paths name.
+        webhooks: where the vendor is to bring answers; needed only where the spec wants that.
 
     Raises:
         BadInput: shards are not done, which it names; or the source or the request changed since the split.
@@ -66,7 +69,7 @@ async def publish_shards(
     """
     stop = stop or asyncio.Event()
     began = time.monotonic()
-    place = await asyncio.to_thread(check_run, spec, endpoint, preview=None, stores=stores)
+    place = await asyncio.to_thread(check_run, spec, endpoint, preview=None, stores=stores, webhooks=webhooks)
     async with held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited:
         if waited:
             await asyncio.to_thread(check_still_the_same, place.prepared, place.version)

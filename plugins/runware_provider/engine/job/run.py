@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.endpoint import Endpoint
+    from runware_provider.engine.inbox.settings import WebhookSettings
     from runware_provider.engine.job.opening import OpenedJob, Place
     from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.job.split_record import Split
@@ -45,6 +46,7 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
     stop: asyncio.Event | None = None,
     preview: int | None = None,
     stores: Stores | None = None,
+    webhooks: WebhookSettings | None = None,
     transport: Transport | None = None,
     leg: Leg = WHOLE,
 ) -> dict[str, Any]:
@@ -58,6 +60,7 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
         preview: only so many records, spread over the source, or the first ones that the filters choose; the
             answers go into the ledger, and nothing is published.
         stores: opens the stores that the paths name; by default with what the environment says.
+        webhooks: where the vendor is to bring answers; needed only where the spec wants that.
         transport: carries the HTTP requests; a real network by default.
         leg: which of several processes of the run this one is; by default the only one.
 
@@ -71,9 +74,11 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
         PublishConflict: somebody else published meanwhile.
     """
     stop = stop or asyncio.Event()
-    place = await asyncio.to_thread(check_run, spec, endpoint, preview=preview, stores=stores)
+    place = await asyncio.to_thread(
+        check_run, spec, endpoint, preview=preview, stores=stores, webhooks=webhooks
+    )
     async with held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited:
-        left = await leave_split(TakingOver(place.prepared, endpoint, stop, transport))
+        left = await leave_split(TakingOver(place.prepared, endpoint, stop, transport, place.inboxes))
         if left is not None:
             place = await asyncio.to_thread(_going_on, place, left)
         job = await asyncio.to_thread(open_run, place, waited=waited, leg=leg)

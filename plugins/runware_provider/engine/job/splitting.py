@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.dataset.source import FileRange
     from runware_provider.engine.endpoint import Endpoint
+    from runware_provider.engine.inbox.settings import WebhookSettings
     from runware_provider.engine.job.opening import Place
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.spec import Budget, Spec
@@ -47,6 +48,7 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
     least_rows: int = LEAST_ROWS,
     stop: asyncio.Event | None = None,
     stores: Stores | None = None,
+    webhooks: WebhookSettings | None = None,
     transport: Transport | None = None,
 ) -> list[dict[str, Any]]:
     """Cut the source into shards, by its footers; the same source is cut as before.
@@ -58,6 +60,7 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
         least_rows: of a shard, about.
         stop: when set, it ends with Interrupted.
         stores: opens the stores that the paths name; by default with what the environment says.
+        webhooks: where the vendor is to bring answers; needed only where the spec wants that.
         transport: carries the HTTP requests; a real network by default.
 
     Returns:
@@ -73,7 +76,7 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
     stop = stop or asyncio.Event()
     check_counts(shards=shards, least_rows=least_rows)
     _check_choice(spec)
-    place = await asyncio.to_thread(check_run, spec, endpoint, preview=None, stores=stores)
+    place = await asyncio.to_thread(check_run, spec, endpoint, preview=None, stores=stores, webhooks=webhooks)
     async with held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited:
         if waited:
             await asyncio.to_thread(check_still_the_same, place.prepared, place.version)
@@ -83,7 +86,7 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
             # Nothing moves from one shard to another, whatever is wished of them now.
             split = replace(split, state="ready", turn=present.turn, old=present.old, folders=present.folders)
         else:
-            taking_over = TakingOver(place.prepared, endpoint, stop, transport)
+            taking_over = TakingOver(place.prepared, endpoint, stop, transport, place.inboxes)
             split = await _settled(split, present, place, taking_over)
         split = await asyncio.to_thread(_with_allowances, split, present, place.prepared)
         set_split(place.prepared.storage, place.prepared.state_folder, split)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.endpoint import Endpoint
+    from runware_provider.engine.job.inboxes import Inboxes
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.job.split_record import Split
     from runware_provider.engine.spec import Budget
@@ -38,12 +39,14 @@ class TakingOver:
         endpoint: where the API answers; asked only where something is in doubt.
         stop: when set, the taking over ends.
         transport: carries the HTTP requests; None for a real network.
+        inboxes: where the vendor brings answers; None where they come otherwise.
     """
 
     prepared: Prepared
     endpoint: Endpoint
     stop: asyncio.Event
     transport: Transport | None
+    inboxes: Inboxes | None = None
 
     async def place(self, lease: Lease) -> Totals:
         """The ledger of the place itself, whose lease is held."""
@@ -71,7 +74,14 @@ class TakingOver:
         ledger = Ledger(storage, storage.join(folder, "ledger"))
         try:
             await collect(
-                prepared, ledger, job.job_id, lease, self.endpoint, stop=self.stop, transport=self.transport
+                prepared,
+                ledger,
+                job.job_id,
+                lease,
+                self.endpoint,
+                stop=self.stop,
+                transport=self.transport,
+                inboxes=self.inboxes,
             )
             return ledger.totals("all")
         finally:

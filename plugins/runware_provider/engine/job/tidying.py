@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def tidy(job: OpenedJob, *, expires: bool = True) -> None:
-    """Tell other partitions what was answered, forget what is too old, merge what is in pieces.
+    """Tell other partitions what was answered, forget what is too old, merge what is in pieces, empty the inbox.
 
     What fails here, the next run does: the dataset is published, or the shard is done.
 
@@ -26,6 +26,7 @@ def tidy(job: OpenedJob, *, expires: bool = True) -> None:
         expires: whether what is too old may go; no, while other ledgers of the place have still to take it over.
     """
     _share(job)
+    _empty_inbox(job)
     _expire_and_merge(job, expires=expires)
 
 
@@ -59,4 +60,15 @@ def _expire_and_merge(job: OpenedJob, *, expires: bool) -> None:
     except (OSError, StateUnreadable) as error:
         told = f"the ledger was not tidied ({error}). The dataset stands, and the next run does it."
         for line in wrapped("Warning", told):
+            log.warning("%s", line)
+
+
+def _empty_inbox(job: OpenedJob) -> None:
+    """Every record has its outcome: what the vendor brought is in the ledger, or comes twice, or too late for anybody."""
+    if job.inbox is None:
+        return
+    try:
+        job.inbox.remove([file.path for file in job.inbox.files()])
+    except OSError as error:
+        for line in wrapped("Warning", f"the inbox was not emptied ({error}). The next run does it."):
             log.warning("%s", line)

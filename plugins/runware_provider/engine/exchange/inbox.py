@@ -1,0 +1,437 @@
+"""A source of answers: what the vendor has brought, collected from the job's inbox.
+
+The inbox is listed about once a second while anything is waited for. Each file is read once, and what it says of an
+inference that waits goes the way of every verdict. A call about an attempt that nobody waits for yet (a resumed run has
+not come to its row, or the reply to its sending is not in) is remembered by its UUID and its file, without its body, and
+read once more when an inference comes to wait for it. A file is removed only when all that it says is durable in the
+ledger; what nobody ever asks about goes when the job has published.
+
+Nothing depends on it: what is not brought, or cannot be read, is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+
+from runware_provider.engine.api.replies import read_call
+from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.exchange.call_replies import AT_REST, Brought
+from runware_provider.engine.exchange.effects import Effects
+from runware_provider.engine.exchange.inference import Phase
+from runware_provider.engine.plain_text import wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+    from concurrent.futures import Executor
+
+    from runware_provider.engine.api.replies import Reply
+    from runware_provider.engine.exchange.calls import Calls
+    from runware_provider.engine.exchange.fate import Fates
+    from runware_provider.engine.exchange.flight import Flight
+    from runware_provider.engine.exchange.inference import Inference
+    from runware_provider.engine.exchange.ports import Right
+    from runware_provider.engine.inbox.folder import InboxFolder
+    from runware_provider.engine.storage.port import StoredFile
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+EVERY_S: Final = 1.0
+"""Between two looks."""
+SOON_S: Final = 0.2
+"""The same after one that brought much."""
+MUCH: Final = 4
+"""New files."""
+IDLE_S: Final = 60.0
+"""Without anything new: from then on looks become rarer."""
+RARELY_S: Final = 5.0
+BYTES_AT_ONCE: Final = 16_000_000
+"""Of files that are read and sorted together; a single one may be larger."""
+FILES_AT_ONCE: Final = 64
+READERS: Final = 8
+"""Threads: an object store takes as long for one file as for eight."""
+UNREADABLE_S: Final = 30.0
+"""Without a look that worked: then answers are asked for as if nobody brought them."""
+WRITTEN_WITHIN_S: Final = 1.0
+"""From a call until its file is there, as a rule."""
+REMEMBERED: Final = 100_000
+"""Attempts whose end is durable, by which calls that come twice are known for what they are."""
+MOST_UNKNOWN: Final = 500_000
+"""Calls that nobody waits for yet, which are remembered; what is beyond that is asked for."""
+
+
+class Told(NamedTuple):
+    """One call, read and sorted."""
+
+    at_ms: int
+    reply: Reply
+
+
+class _Ending(NamedTuple):
+    """An attempt whose end is on its way into the ledger."""
+
+    inference: Inference
+    attempt: int
+    task_uuid: str
+
+    @classmethod
+    def of(cls, inference: Inference) -> _Ending:
+        return cls(inference, inference.attempt, inference.task_uuid)
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether it has arrived there: only then has the inference left the flight, or begun its next attempt."""
+        return self.inference.attempt != self.attempt or self.inference.phase is Phase.DONE
+
+
+@dataclass(eq=False)
+class _File:
+    """What is known of a file that was read."""
+
+    unknown: set[str] = field(default_factory=set)
+    """UUIDs in it that nobody waits for yet."""
+    ending: list[_Ending] = field(default_factory=list)
+    is_left_alone: bool = False
+    """Whether it could not be read, or says more than is remembered: it goes when the job has published."""
+
+    @property
+    def is_done_with(self) -> bool:
+        """Whether all that it says is durable, or of no use."""
+        return not (self.unknown or self.ending or self.is_left_alone)
+
+
+class Inbox:
+    """Collects what was brought.
+
+    Args:
+        folder: the job's inbox.
+        fates: apply it.
+        flight: what is under way.
+        calls: is told whether the inbox can be read.
+        right: whoever has lost it removes nothing.
+        now: seconds, as everywhere in the exchange.
+        clock: seconds since the epoch, as in the files.
+        threads: in which files are read; threads of its own by default.
+    """
+
+    def __init__(  # noqa: PLR0913 - by keyword, each a fact of its own
+        self,
+        *,
+        folder: InboxFolder,
+        fates: Fates,
+        flight: Flight,
+        calls: Calls,
+        right: Right,
+        now: Callable[[], float],
+        clock: Callable[[], float] = time.time,
+        threads: Executor | None = None,
+    ) -> None:
+        self._folder = folder
+        self._fates = fates
+        self._flight = flight
+        self._calls = calls
+        self._right = right
+        self._now = now
+        self._clock = clock
+        # Beside the threads that all others share: the ledger's writes are not to wait for many reads.
+        self._threads = threads or ThreadPoolExecutor(READERS, "runware-inbox")
+        self._files: dict[str, _File] = {}
+        self._unread: deque[StoredFile] = deque()
+        """Listed, and not read yet."""
+        self._where: dict[str, str] = {}
+        """The file of each call that nobody waits for yet, by UUID."""
+        self._durable: dict[str, None] = {}
+        """UUIDs whose end is durable, the oldest first."""
+        self._is_looking = False
+        self._next_look = 0.0
+        self._last_look = -math.inf
+        self._last_new: float | None = None
+        self._looked_up_to = -1
+        """Inferences that the flight had taken on when it was looked for some that wait for a known call."""
+        self._failing_since: float | None = None
+        self._told = self._told_that_none_comes = False
+        self.was_read = False
+        """Whether all that lay there at the beginning was read, or could not be: only then is anything asked for."""
+
+    @property
+    def at_once(self) -> int:
+        """Reads under way, at most."""
+        return READERS
+
+    def due(self) -> float | None:
+        """When the next look is due; None where nobody waits for an answer."""
+        if self._is_looking or not self._is_awaited():
+            return None
+        return self._next_look
+
+    def next_request(self, now: float) -> Coroutine[None, None, Effects] | None:
+        """What to read next; None where nothing is due."""
+        waiting = self._claimed(now)
+        if waiting:
+            return self._bring(waiting)
+        if self._is_looking or not self._is_awaited() or now < self._next_look:
+            return None
+        self._is_looking = True
+        return self._look()
+
+    def _is_awaited(self) -> bool:
+        # The first look is for what earlier processes have sent, before any of it is asked for.
+        return not self.was_read or self._flight.outstanding > 0
+
+    # what is known already, and now waited for
+
+    def _claimed(self, now: float) -> dict[str, list[Inference]]:
+        """Inferences that came to wait for a call that is there already, now BUSY, by its file."""
+        if not self._where or self._looked_up_to == self._flight.taken_on:
+            return {}
+        self._looked_up_to = self._flight.taken_on
+        claimed: dict[str, list[Inference]] = {}
+        for task_uuid, file in self._where.items():
+            inference = self._flight.of_attempt(task_uuid)
+            if inference is not None and inference.phase in AT_REST:
+                claimed.setdefault(file, []).append(inference)
+        for inferences in claimed.values():
+            for inference in inferences:
+                self._flight.move(inference, Phase.BUSY, now)
+        return claimed
+
+    async def _bring(self, waiting: dict[str, list[Inference]]) -> Effects:
+        """Read files once more, for inferences that wait for what they say."""
+        effects = Effects(is_of_the_api=False)
+        names = list(waiting)
+        for start in range(0, len(names), READERS):
+            some = names[start : start + READERS]
+            try:
+                read = await self._read_all(some)
+            # They are asked for, as if nobody had called.
+            except OSError:
+                read = [None] * len(some)
+            for file, told in zip(some, read, strict=True):
+                self._bring_from(file, told, waiting[file], effects)
+        return effects
+
+    def _bring_from(
+        self, file: str, told: list[Told] | None, inferences: list[Inference], effects: Effects
+    ) -> None:
+        """Apply what a file says of these; where it cannot be read now, they are asked for, and it stays where it is."""
+        by_uuid = {task_uuid: call for call in told or () for task_uuid in _named_in(call.reply)}
+        for inference in inferences:
+            call = by_uuid.get(inference.task_uuid)
+            if call is None:
+                self._fates.not_brought(inference, self._now())
+            else:
+                self._forget_where(inference.task_uuid)
+                self._hand_over(file, inference, call, effects)
+
+    # a look
+
+    async def _look(self) -> Effects:
+        """List the inbox, read what is new, and remove what is done with."""
+        effects = Effects(is_of_the_api=False)
+        began, new = self._now(), 0
+        try:
+            if not self._unread:
+                await self._list()
+            chosen = self._next_unread()
+            new = len(chosen)
+            # What was brought is not to wait for what is removed.
+            told_in, _ = await asyncio.gather(self._read_all(chosen), self._remove_done())
+            for file, told in zip(chosen, told_in, strict=True):
+                self._take_in(file, told, effects)
+        except OSError as error:
+            self._unread.clear()
+            self._failed(error)
+        else:
+            self._worked(new)
+        finally:
+            self._is_looking = False
+            self._last_look = began
+        self._tell_if_none_comes()
+        # The next pass of the loop looks for inferences that meanwhile came to wait for a known call.
+        self._looked_up_to = -1
+        return effects
+
+    async def _list(self) -> None:
+        listed = await self._in_a_thread(self._folder.files)
+        self._forget_removed({file.path for file in listed})
+        self._unread.extend(file for file in listed if file.path not in self._files)
+
+    def _next_unread(self) -> list[str]:
+        """As many files as there is memory for."""
+        chosen: list[str] = []
+        size = 0
+        while self._unread and len(chosen) < FILES_AT_ONCE:
+            size += self._unread[0].size
+            if chosen and size > BYTES_AT_ONCE:
+                break
+            chosen.append(self._unread.popleft().path)
+        return chosen
+
+    async def _read_all(self, files: list[str]) -> list[list[Told] | None]:
+        """What each of some files says; None for one that cannot be read, or is gone."""
+        return await asyncio.gather(*(self._in_a_thread(self._told_in, file) for file in files))
+
+    async def _in_a_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+    def _told_in(self, file: str) -> list[Told] | None:
+        try:
+            calls = self._folder.read(file)
+        except FileNotFoundError:
+            return None
+        except StateUnreadable as error:
+            _warn(f"{error}.")
+            return None
+        return [Told(call.at_ms, read_call(call.body)) for call in calls]
+
+    def _take_in(self, path: str, told: list[Told] | None, effects: Effects) -> None:
+        """Apply what a new file says to whoever waits for it; remember the rest."""
+        file = self._files[path] = _File(is_left_alone=told is None)
+        for call in told or ():
+            for task_uuid in _named_in(call.reply):
+                inference = self._flight.of_attempt(task_uuid)
+                if inference is not None and inference.phase in AT_REST:
+                    self._hand_over(path, inference, call, effects)
+                # It comes twice, or came by a poll a moment ago.
+                elif inference is not None and inference.phase is Phase.SETTLING:
+                    file.ending.append(_Ending.of(inference))
+                elif task_uuid in self._durable:
+                    continue
+                elif len(self._where) < MOST_UNKNOWN:
+                    file.unknown.add(task_uuid)
+                    self._where[task_uuid] = path
+                # There is no more room to remember it: whoever waits for it asks for it.
+                else:
+                    file.is_left_alone = True
+
+    def _hand_over(self, path: str, inference: Inference, call: Told, effects: Effects) -> None:
+        self._fates.called(
+            Brought(inference, call.reply, self._came_at(call, inference)), self._now(), effects
+        )
+        # With anything else than an end, the file is of no more use: the vendor is asked.
+        if inference.phase is Phase.SETTLING and path in self._files:
+            self._files[path].ending.append(_Ending.of(inference))
+
+    def _came_at(self, call: Told, inference: Inference) -> float:
+        """When a call came, by our clock.
+
+        The receiver's clock may be wrong; but what was not there at the look before has come since then, about.
+        """
+        now = self._now()
+        age_s = max(0.0, self._clock() - call.at_ms / 1000)
+        earliest = self._last_look - WRITTEN_WITHIN_S
+        begun = inference.since if inference.accepted else (inference.sent_at or now)
+        return min(now, max(now - age_s, earliest, begun))
+
+    # what is done with
+
+    async def _remove_done(self) -> None:
+        """Remove the files of which everything is durable; not where another process may be at work by now."""
+        for file in self._files.values():
+            self._note_ends(file)
+        done = [path for path, file in self._files.items() if file.is_done_with]
+        if not done or self._right.why_lost is not None or self._right.left_s() <= 0:
+            return
+        # What cannot be removed now is removed when the job has published.
+        with contextlib.suppress(OSError):
+            await self._in_a_thread(self._folder.remove, done)
+            for path in done:
+                self._files.pop(path, None)
+
+    def _note_ends(self, file: _File) -> None:
+        """See what of a file has become durable."""
+        for task_uuid in list(file.unknown):
+            inference = self._flight.of_attempt(task_uuid)
+            # It comes twice, and has been durable for a while.
+            if task_uuid in self._durable:
+                self._forget_where(task_uuid)
+                file.unknown.discard(task_uuid)
+            # Its answer came by a poll, and is on its way into the ledger.
+            elif inference is not None and inference.phase is Phase.SETTLING:
+                file.ending.append(_Ending.of(inference))
+                self._forget_where(task_uuid)
+                file.unknown.discard(task_uuid)
+        for ending in file.ending:
+            if ending.is_durable:
+                self._remember(ending.task_uuid)
+        file.ending = [ending for ending in file.ending if not ending.is_durable]
+
+    def _remember(self, task_uuid: str) -> None:
+        self._durable[task_uuid] = None
+        if len(self._durable) > REMEMBERED:
+            del self._durable[next(iter(self._durable))]
+
+    def _forget_where(self, task_uuid: str) -> None:
+        path = self._where.pop(task_uuid, None)
+        if path in self._files:
+            self._files[path].unknown.discard(task_uuid)
+
+    def _forget_removed(self, there: set[str]) -> None:
+        """Somebody else has removed files: a publish, or a process that took over."""
+        for path in self._files.keys() - there:
+            for task_uuid in self._files.pop(path).unknown:
+                if self._where.get(task_uuid) == path:
+                    del self._where[task_uuid]
+
+    # how it goes
+
+    def _worked(self, new: int) -> None:
+        """A look worked, and found so many new files."""
+        now = self._now()
+        self._failing_since = None
+        self._calls.inbox_is_readable = True
+        if new or self._last_new is None:
+            self._last_new = now
+        self.was_read = self.was_read or not self._unread
+        self._next_look = now + self._pause_s(new, now - self._last_new)
+
+    def _pause_s(self, new: int, idle_s: float) -> float:
+        if self._unread:
+            return 0.0
+        if new >= MUCH:
+            return SOON_S
+        return min(RARELY_S, EVERY_S * max(1.0, idle_s / IDLE_S))
+
+    def _failed(self, error: OSError) -> None:
+        """The store does not answer: answers are asked for, where that goes on."""
+        now = self._now()
+        self._next_look = now + EVERY_S
+        # What lies there is not waited for: what earlier processes have sent is asked for instead.
+        self.was_read = True
+        if self._failing_since is None:
+            self._failing_since = now
+        if now - self._failing_since < UNREADABLE_S:
+            return
+        self._calls.inbox_is_readable = False
+        if not self._told:
+            self._told = True
+            _warn(f"the inbox of webhooks cannot be read ({error}). Answers are asked for until it can.")
+
+    def _tell_if_none_comes(self) -> None:
+        """The receiver answers whoever is inside, and the vendor may not come through to it."""
+        if self._calls.none_come and not self._told_that_none_comes:
+            self._told_that_none_comes = True
+            _warn(
+                f"{self._calls.fetched} answers were there that the vendor has not brought, and he has brought none so far."
+                " Can he reach webhook_url? Answers are asked for until he does."
+            )
+
+
+def _warn(told: str) -> None:
+    for line in wrapped("Warning", told):
+        log.warning("%s", line)
+
+
+def _named_in(reply: Reply) -> Iterator[str]:
+    """The tasks that a call says the end of."""
+    yield from reply.results
+    yield from reply.failures

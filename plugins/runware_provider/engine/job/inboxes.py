@@ -1,0 +1,59 @@
+"""Where the vendor brings the answers of a job, by what the settings say of all jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runware_provider.engine.errors import BadInput
+from runware_provider.engine.inbox.addresses import HookAddress
+from runware_provider.engine.inbox.folder import InboxFolder
+
+if TYPE_CHECKING:
+    from runware_provider.engine.inbox.settings import WebhookSettings
+    from runware_provider.engine.spec import Spec
+    from runware_provider.engine.storage.port import Storage
+    from runware_provider.engine.storage.stores import Stores
+
+
+@dataclass(frozen=True)
+class Inboxes:
+    """The inboxes of all jobs.
+
+    Args:
+        settings: what the receiver knows, too.
+        storage: in which they lie.
+    """
+
+    settings: WebhookSettings
+    storage: Storage
+
+    @classmethod
+    def of(cls, spec: Spec, settings: WebhookSettings | None, stores: Stores) -> Inboxes | None:
+        """The inboxes where the vendor is to bring the answers; None where they come otherwise.
+
+        Args:
+            spec: how the answers are to come.
+            settings: what is known of the receiver; None where nothing is.
+            stores: opens the store.
+
+        Raises:
+            BadInput: answers are to be brought, and nobody knows where to.
+        """
+        if spec.delivery != "webhook":
+            return None
+        if settings is None:
+            raise BadInput(
+                "delivery",
+                "'webhook' has the vendor bring the answers, and nothing says where to",
+                "Set up a receiver and the three webhook options (docs/how-to/webhooks.md), or choose 'poll'",
+            )
+        return cls(settings, stores.open(settings.inbox, field="webhook_inbox"))
+
+    def folder(self, job_id: bytes) -> InboxFolder:
+        """What was brought for a job."""
+        return InboxFolder.of(self.storage, self.settings.inbox, job_id)
+
+    def address(self, job_id: bytes) -> HookAddress:
+        """Where the vendor is to call for a job."""
+        return HookAddress(self.settings.public_url, job_id.hex(), self.settings.secrets[0])
