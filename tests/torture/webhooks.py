@@ -2,7 +2,7 @@
 
     python tests/torture/webhooks.py --records 10000
 
-The vendor calls through a relay, which remembers every body that was acknowledged; the inbox lies on the S3 protocol
+Every body that was acknowledged to the vendor is noted; the inbox lies on the S3 protocol
 server, in a bucket that keeps what is removed. So it can be told at the end that every acknowledged call was in the inbox,
 that every answer is in the output, and that nothing was executed twice.
 """
@@ -21,7 +21,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 PROJECT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
@@ -30,12 +29,13 @@ if __name__ == "__main__":
 import boto3  # noqa: E402 - found by the lines above
 
 from runware_provider.engine.inbox.calls import decoded  # noqa: E402
+from runware_provider.testing.api.webhooks import WebhookSender  # noqa: E402
 from tests.engine.conftest import Place, places_below  # noqa: E402
 from tests.receivers import ReceiverProcess  # noqa: E402
 from tests.s3.server import REGION, S3Server  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
 
     from tests.forked import CommandLine
 
@@ -113,53 +113,32 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @dataclass
-class Relay:
-    """Stands at the public URL, hands calls on, and remembers what was acknowledged."""
+class Calls:
+    """What the vendor called for, and what he was answered."""
 
-    port_behind: int
-    port: int = 0
     acknowledged: list[bytes] = field(default_factory=list)
     refused: int = 0
     at: list[float] = field(default_factory=list)
-    """When calls came."""
-    _serving: set[asyncio.Task[None]] = field(default_factory=set)
+    """When each call began."""
 
-    async def open(self) -> None:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """While the block lasts, every call of a local server in this process is noted."""
+        post = WebhookSender._post
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A task that nothing else refers to may be collected as garbage while it waits.
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+        async def noting(sender: WebhookSender, call: Any) -> bool:
+            self.at.append(time.monotonic())
+            is_acknowledged = await post(sender, call)
+            if is_acknowledged:
+                self.acknowledged.append(call.body)
+            self.refused += not is_acknowledged
+            return is_acknowledged
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, ValueError, IndexError):
-            while True:
-                head, body = await _message(reader)
-                self.at.append(time.monotonic())
-                if behind is None:
-                    behind = await asyncio.open_connection("127.0.0.1", self.port_behind)
-                behind[1].write(head + body)
-                answer, rest = await _message(behind[0])
-                if b" 204 " in answer[:20]:
-                    self.acknowledged.append(body)
-                else:
-                    self.refused += 1
-                writer.write(answer + rest)
-                await writer.drain()
-        for end in (writer, behind[1] if behind is not None else None):
-            if end is not None:
-                end.close()
-
-
-async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    head = await reader.readuntil(b"\r\n\r\n")
-    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    length = int(lengths[0].split(b":")[1]) if lengths else 0
-    return head, await reader.readexactly(length)
+        WebhookSender._post = noting  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            WebhookSender._post = post  # type: ignore[method-assign]
 
 
 def stored_in(bucket: str, server: S3Server) -> set[bytes]:
@@ -208,7 +187,8 @@ def prove(
     folder: Path, records: int, *, rate: int = RATE, away_s: float = 30.0, overdue_s: float = 60.0
 ) -> Proof:
     """Run the job, kill the receiver twice, have the store fail, and compare."""
-    with Loop() as loop, S3Server() as server, places_below(folder) as make:
+    calls = Calls()
+    with Loop() as loop, S3Server() as server, calls.noted(), places_below(folder) as make:
         place = make("job", latency=LATENCY_S, capacity=int(rate * LATENCY_S))
         place.fill(records)
         bucket = server.new_bucket()
@@ -229,16 +209,14 @@ def prove(
         }
         began = time.monotonic()
         with ReceiverProcess({**os.environ, **environment}, folder / "receiver.log") as receiver:
-            relay = Relay(urlsplit(receiver.url).port or 0)
-            loop.do(relay.open())
-            environment["RUNWARE_WEBHOOK_URL"] = f"http://127.0.0.1:{relay.port}/runware/hook"
+            environment["RUNWARE_WEBHOOK_URL"] = receiver.url
             arguments = place.arguments("run", delivery="webhook", webhook_overdue_s=overdue_s)
             with place.start(*arguments, **environment) as job:
                 for share in KILLED_AT:
-                    _until(relay, share * records, job)
+                    _until(calls, share * records, job)
                     receiver.kill()
                     receiver.start()
-                _until(relay, AWAY_AT * records, job)
+                _until(calls, AWAY_AT * records, job)
                 loop.do(gate.shut())
                 threading.Event().wait(away_s)
                 gate.is_shut = False
@@ -247,19 +225,19 @@ def prove(
         seconds = time.monotonic() - began
         manifest = json.loads(out)
         place.audit(manifest, records)
-        return _proof(place, manifest, relay, stored_in(bucket, server), seconds)
+        return _proof(place, manifest, calls, stored_in(bucket, server), seconds)
 
 
-def _proof(place: Place, manifest: dict[str, Any], relay: Relay, stored: set[bytes], seconds: float) -> Proof:
+def _proof(place: Place, manifest: dict[str, Any], calls: Calls, stored: set[bytes], seconds: float) -> Proof:
     bill = place.server.bill_summary()
     return Proof(
         manifest=manifest,
         executed=bill["executed"],
         executed_again=bill["uuids_executed_again"] + bill["requests_executed_again"],
-        acknowledged=len(relay.acknowledged),
-        refused=relay.refused,
-        acknowledged_and_not_stored=len(set(relay.acknowledged) - stored),
-        calls_a_second=_busiest(relay.at),
+        acknowledged=len(calls.acknowledged),
+        refused=calls.refused,
+        acknowledged_and_not_stored=len(set(calls.acknowledged) - stored),
+        calls_a_second=_busiest(calls.at),
         given_up=bill["webhooks_failed"],
         seconds=seconds,
     )
@@ -274,11 +252,11 @@ def _busiest(at: list[float], within_s: float = 5.0) -> float:
     return most / within_s
 
 
-def _until(relay: Relay, acknowledged: float, job: CommandLine) -> None:
+def _until(calls: Calls, acknowledged: float, job: CommandLine) -> None:
     """Wait for so many calls to be acknowledged, or for the job's end."""
     pause = threading.Event()
     until = time.monotonic() + PATIENCE_S
-    while len(relay.acknowledged) < acknowledged and job.poll() is None and time.monotonic() < until:
+    while len(calls.acknowledged) < acknowledged and job.poll() is None and time.monotonic() < until:
         pause.wait(0.01)
 
 

@@ -337,6 +337,27 @@ def test_a_file_that_is_gone_when_it_is_needed_leaves_its_question_to_the_polls(
     assert (inference.phase, inference.due) == (Phase.ASK, scene.now)
 
 
+def test_a_file_that_cannot_be_read_just_now_is_not_removed_before_its_answer_is_durable() -> None:
+    scene = Scene()
+    key = Key((7).to_bytes(16, "big"), 0, 0)
+    path = scene.folder.put(task_uuid(JOB, key, 1))
+    scene.look()
+    scene.folder.away = lambda _now: True
+    inference = scene.add(7, Phase.ASK)
+    assert scene.look() == []
+    assert (inference.phase, inference.due) == (Phase.ASK, scene.now)
+    scene.folder.away = lambda _now: False
+    scene.now += 2.0
+    ((ended, _),) = scene.look()
+    assert ended is inference
+    assert path in scene.folder.there
+    scene.flight.move(inference, Phase.DONE, scene.now)
+    scene.add(8, Phase.WAITING)
+    scene.now += 2.0
+    scene.look()
+    assert path not in scene.folder.there
+
+
 def test_a_damaged_file_is_left_where_it_is() -> None:
     scene = Scene()
     inference = scene.add(7, Phase.WAITING)
