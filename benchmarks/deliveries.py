@@ -26,7 +26,7 @@ import measured
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-DELIVERIES: Final = ("poll", "sync", "webhook")
+DELIVERIES: Final = ("poll", "sync", "stream", "webhook")
 AT_ONCE: Final = 1_000
 
 

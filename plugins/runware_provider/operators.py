@@ -53,7 +53,7 @@ class TextInferenceOperator(DeferringTask):
             adds how often each field is as expected.
         deferrable: give the worker back when everything is sent and the answers are expected to take more than a
             minute; a triggerer has to run. By default what Airflow's `[operators] default_deferrable` says, which is no.
-            Nothing gets faster by it, and with `delivery="sync"` it has no effect.
+            Nothing gets faster by it, and with `delivery="sync"` or `"stream"` it has no effect.
         assets: make the source an inlet and the destination an outlet of the task, so that Airflow's pages and other DAGs
             know them; by default what `[runware] assets` says, which is yes. Neither is made of a template, a relative path
             or the result of another task, nor by a mapped task.

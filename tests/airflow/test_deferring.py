@@ -209,8 +209,12 @@ def test_the_wish_of_whoever_runs_airflow_counts_where_the_author_has_none(
     assert legs.dag(deferrable=False).get_task("ask").deferrable is False
 
 
-def test_a_task_that_holds_its_connections_for_the_answers_is_never_deferred(legs: Legs) -> None:
-    assert legs.run(legs.dag(delivery="sync", limits={**LIMITS, "requests": 64})).state == "success"
+@pytest.mark.parametrize("wanted", [{"delivery": "sync"}, {"delivery": "stream", "output_type": None}])
+def test_a_task_that_holds_its_connections_for_the_answers_is_never_deferred(
+    legs: Legs, wanted: dict[str, Any]
+) -> None:
+    dag = legs.dag(**wanted, limits={**LIMITS, "requests": 64})
+    assert legs.run(dag).state == "success"
 
 
 def test_a_last_leg_stays_however_long_the_answers_take(legs: Legs) -> None:

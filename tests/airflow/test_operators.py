@@ -132,6 +132,8 @@ def a_dag(
         ({"partition": {"ds": " "}}, "is empty"),
         ({"limit": "ten"}, "limit"),
         ({"delivery": "webhook"}, "delivery"),
+        ({"delivery": "stream", "output_type": Invoice}, "plain text only"),
+        ({"delivery": "stream", "tools": [WEATHER]}, "plain text only"),
         ({"output_type": "invoice"}, "ends in .json"),
         ({"prompt": "prompts/invoice.txt"}, "names no column"),
         ({"prompt": "  "}, "empty"),

@@ -38,6 +38,8 @@ BAD_SPECS: dict[str, tuple[dict[str, Any], str]] = {
         {"output_type": None, "tools": [TOOL], "tool_choice": "nite"},
         "tool_choice",
     ),
+    "a stream of an object": ({"delivery": "stream"}, "delivery"),
+    "a stream of calls": ({"delivery": "stream", "output_type": None, "tools": [TOOL]}, "delivery"),
     "a choice without tools": ({"tool_choice": "any"}, "tool_choice"),
     "a partition without a value": ({"partition": {"ds": " "}}, "partition"),
     "a limit that is no number": ({"limit": "ten"}, "limit"),

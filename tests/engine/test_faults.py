@@ -32,6 +32,7 @@ LIMITS = {
     "deadline_s": 2.0,
     "request_timeout_s": TIMEOUT_S,
     "sync_timeout_s": TIMEOUT_S,
+    "stream_timeout_s": TIMEOUT_S,
 }
 ONE = "Shop 7 GmbH"
 """One record's text; it comes after the first chunk."""
@@ -46,6 +47,7 @@ MAY_COST_ANOTHER = {"fail_task", "never_finish", "forget_result", "archive_overw
 """An answer that cannot be had any more is asked for again; whatever else goes wrong costs no second answer."""
 FAILURES = ["providerError", "providerTimeout", "internalServerError", "invalidMessages"]
 REFUSALS = [*FAILURES, "rateLimitExceeded"]
+DELIVERIES = ("poll", "sync", "stream")
 RESTARTS = 6
 PATIENCE_S = 120
 """A mixture waits for half a minute at worst; on a busy machine, beside many others, for longer."""
@@ -64,6 +66,11 @@ class Case:
     settings: dict[str, Any] = field(default_factory=dict)
     answers: dict[str, Any] = field(default_factory=lambda: {"output_retries": 0})
     """What is done about an answer that does not fit."""
+
+    @property
+    def asked_for(self) -> dict[str, Any]:
+        """What only some deliveries leave free: a stream brings plain text."""
+        return {"delivery": self.delivery} | ({"output_type": None} if self.delivery == "stream" else {})
 
     @property
     def again_at_most(self) -> int:
@@ -89,8 +96,9 @@ def request_cases() -> list[Case]:
         (400, "invalidRequest", None),
     )
     cases = []
-    for delivery in ("poll", "sync"):
-        for nth, where in ((1, "first"), (2, "second")):
+    for delivery in DELIVERIES:
+        # All requests that stream have one task, so that the second is as the first.
+        for nth, where in ((1, "first"), (2, "second"))[delivery == "stream" :]:
             at = {"task_type": "textInference", "nth": nth}
             cases += [
                 Case(
@@ -118,18 +126,21 @@ def request_cases() -> list[Case]:
                 retry_after=after,
             )
             name = f"{delivery}: HTTP {status} {code} (retry after {after})"
-            # The first sync requests hold one task each: what is refused of one that is too large or invalid is that task.
-            is_about_one = delivery == "sync" and status in {400, 413}
+            # The first sync requests, and all that stream, hold one task: what is refused as too large or invalid is that task.
+            is_about_one = delivery != "poll" and status in {400, 413}
             outcomes = one("failed") if is_about_one else one("succeeded")
             cases.append(Case(name, (fault,), delivery, outcomes))
         plain = Fault(
             "refuse_request", task_type="textInference", nth=2, status=502, body="<h1>Bad gateway</h1>"
         )
         cases.append(Case(f"{delivery}: HTTP 502 with a page", (plain,), delivery))
-        cases += [
-            Case(f"{delivery}: {kind} everywhere", (Fault(kind),), delivery)
-            for kind in ("duplicate_items", "shuffle_items", "unknown_item")
-        ]
+        # A stream has no items, but frames, of which some may be of another task.
+        kinds = (
+            ("unknown_item",)
+            if delivery == "stream"
+            else ("duplicate_items", "shuffle_items", "unknown_item")
+        )
+        cases += [Case(f"{delivery}: {kind} everywhere", (Fault(kind),), delivery) for kind in kinds]
     for kind in ("cut_before_work", "delay_reply", "half_body", "garbage_body", "fail_after_work"):
         fault = Fault(kind, task_type="getResponse", nth=(1, 2), seconds=TOO_LATE_S)
         cases.append(Case(f"{kind} at two polls", (fault,)))
@@ -164,7 +175,7 @@ def task_cases() -> list[Case]:
         ("conflictTaskUUID", one("failed")),
     )
     cases = []
-    for delivery in ("poll", "sync"):
+    for delivery in DELIVERIES:
         cases += [
             Case(
                 f"{delivery}: {code} refuses a task",
@@ -182,6 +193,7 @@ def task_cases() -> list[Case]:
                 outcomes,
             )
             for code, outcomes in refused
+            if delivery != "stream"
         ]
         for code in ("providerError", "rateLimitExceeded"):
             fault = Fault("refuse_without_uuid", contains=ONE, code=code, times=1)
@@ -254,6 +266,28 @@ def answer_cases() -> list[Case]:
     return cases
 
 
+def stream_cases() -> list[Case]:
+    """What becomes of an answer that streams in, and of its task where the stream is not whole."""
+    cases = [
+        Case(f"{kind}, of some", (Fault(kind, contains=ONE),), "stream")
+        for kind in ("cut_stream", "stall_stream")
+    ]
+    for code in ("providerError", "insufficientCredits"):
+        error = Fault("error_frame", contains=ONE, code=code)
+        cases.append(Case(f"error_frame {code}", (error,), "stream"))
+    never = Fault("never_finish", contains=ONE, times=1)
+    cases.append(
+        Case("never_finish, stream", (never,), "stream", again=1, settings={"stream_keep_alive": 0.2})
+    )
+    forgotten = Fault("forget_result", contains=ONE)
+    cases.append(Case("cut_stream, and forgotten", (Fault("cut_stream", contains=ONE), forgotten), "stream"))
+    harmless = ("reasoning_list", "old_usage", "no_cost", "number_texts")
+    cases += [Case(f"{kind}, stream", (Fault(kind),), "stream") for kind in harmless]
+    for kind, outcome in (("content_filter", "refused"), ("empty_text", "invalid")):
+        cases.append(Case(f"{kind}, stream", (Fault(kind, contains=ONE),), "stream", one(outcome)))
+    return cases
+
+
 def follow_up_cases() -> list[Case]:
     """An answer that does not fit, and what may happen to the question that shows it."""
     misread = Fault("break_schema", contains=ONE, without=SHOWN)
@@ -320,7 +354,14 @@ def replay_cases() -> list[Case]:
     ]
 
 
-CASES = [*request_cases(), *task_cases(), *answer_cases(), *follow_up_cases(), *replay_cases()]
+CASES = [
+    *request_cases(),
+    *task_cases(),
+    *answer_cases(),
+    *stream_cases(),
+    *follow_up_cases(),
+    *replay_cases(),
+]
 REPLAYS = {"archive_overwritten", "reservation_lapses"}
 """They wait for a UUID to be sent again; a client that asks first may never do that."""
 NOT_OURS = {"webhook_lost", "webhook_twice", "webhook_delay", "webhook_shape", "say", "all_tools"}
@@ -351,7 +392,7 @@ def mixture(seed: int) -> Case:
         "queue": dice.choice((None, 3)),
         "reserve_rejected": dice.random() < 0.3,
     }
-    delivery = dice.choice(("poll", "sync"))
+    delivery = dice.choice(DELIVERIES)
     return Case(
         f"mixture {seed}", tuple(faults), delivery, settings=settings, answers={"output_retries": seed % 2}
     )
@@ -365,7 +406,7 @@ async def carried_out(case: Case, place: Any, room: asyncio.Semaphore) -> dict[s
         for _ in range(RESTARTS):
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    return await place.run(delivery=case.delivery, limits=LIMITS, answers=case.answers)
+                    return await place.run(**case.asked_for, limits=LIMITS, answers=case.answers)
             except JobStopped as stopped:
                 reason = stopped.reason
         raise AssertionError(f"it stopped again and again: {reason}")

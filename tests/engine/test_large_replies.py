@@ -16,7 +16,7 @@ GIANT = "x" * (MOST_BYTES + 1)
 CODE = "reply_too_large"
 
 
-@pytest.mark.parametrize("delivery", ["poll", "sync"])
+@pytest.mark.parametrize("delivery", ["poll", "sync", "stream"])
 @pytest.mark.parametrize("output_retries", [0, 1])
 async def test_an_answer_that_is_too_large_is_a_row_that_says_so_and_is_not_paid_for_again(
     new_place: Callable[..., Any], delivery: str, output_retries: int
@@ -30,9 +30,10 @@ async def test_an_answer_that_is_too_large_is_a_row_that_says_so_and_is_not_paid
     assert (manifest["cost_unreported"], manifest["paid_inferences"]) == (1, 8)
     row = place.rows()[3]["inference"]
     assert (row["outcome"], row["error_code"], row["raw"]) == ("invalid", CODE, None)
+    what = "stream" if delivery == "stream" else "reply"
     assert (
         row["error_message"]
-        == "its answer came in a reply of more than 32 MB, and is not taken; it was billed"
+        == f"its answer came in a {what} of more than 32 MB, and is not taken; it was billed"
     )
     again = await place.run(**wanted)
     assert (again["paid_inferences"], place.executed()) == (0, 8)

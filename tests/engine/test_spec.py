@@ -339,7 +339,7 @@ def test_a_spec_needs_three_things_and_has_a_default_for_the_rest() -> None:
         (
             {"delivery": "owl"},
             "delivery",
-            "'owl' is not one of its values. Choose 'poll', 'sync' or 'webhook'",
+            "'owl' is not one of its values. Choose 'poll', 'sync', 'stream' or 'webhook'",
         ),
         ({"samples": 0}, "samples", "0 is too small. Choose 1 or more"),
         ({"samples": 101}, "samples", "101 is too large. Choose 100 or less"),

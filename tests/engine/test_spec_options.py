@@ -85,7 +85,7 @@ def test_the_help_holds_docstring_bounds_default_and_choices() -> None:
     assert help_of("--partition").endswith("(may be repeated)")
     assert help_of("--no-retry-lost").endswith("(on by default: this turns it off)")
     (delivery,) = (option for option in spec_options() if option.flag == "--delivery")
-    assert delivery.arguments()["metavar"] == "poll|sync|webhook"
+    assert delivery.arguments()["metavar"] == "poll|sync|stream|webhook"
 
 
 # what is written is read as it was
@@ -163,7 +163,9 @@ def specs(draw: st.DrawFn) -> Spec:
     wish = draw(st.sampled_from(["refresh", "retry_failed", None]))
     if wish is not None:
         values[wish] = draw(TEXT)
-    kind = draw(st.sampled_from(["a text", "calls", "objects"]))
+    # A stream brings texts alone.
+    kinds = ["a text"] if values.get("delivery") == "stream" else ["a text", "calls", "objects"]
+    kind = draw(st.sampled_from(kinds))
     if kind == "calls":
         values |= {"tools": [TOOL], "tool_choice": draw(st.sampled_from(["auto", "any", "none", "note"]))}
     if kind == "objects":
@@ -265,7 +267,7 @@ def test_an_empty_value_is_refused() -> None:
 
 WRONG = {
     "--attempts=21": "--attempts: '21' is too large. Choose 20 or less",
-    "--delivery=owl": "--delivery: 'owl' is not one of its values. Choose 'poll', 'sync' or 'webhook'",
+    "--delivery=owl": "--delivery: 'owl' is not one of its values. Choose 'poll', 'sync', 'stream' or 'webhook'",
     "--limit=many": "--limit: 'many' does not fit. Give a whole number",
     "--max-failed=2.5": "--max-failed: 2.5 is neither a count nor a share",
     "--budget-usd=0": "--budget-usd: '0' is too small",

@@ -34,7 +34,7 @@ class Limits(ValueObject):
     """Inferences under way at the vendor at once, at most: how many fit, the job finds out by itself."""
     tasks_per_request: Annotated[WholeNumber, Field(ge=1, le=1000)] = 50
     """Tasks in one POST, at most; with sync delivery as few as `requests` allows, since the reply waits for the slowest, and
-    at most 8."""
+    at most 8; with stream delivery one."""
     request_bytes: Annotated[WholeNumber, Field(ge=10_000)] = 4_000_000
     """Bytes of one POST."""
     polls_per_request: Annotated[WholeNumber, Field(ge=1, le=1000)] = 100
@@ -59,7 +59,9 @@ class Limits(ValueObject):
     request_timeout_s: Seconds = 60.0
     """Seconds until a POST is given up; its tasks are then asked for, not sent blindly again."""
     sync_timeout_s: Seconds = 300.0
-    """The same for sync delivery, where the reply waits for the answers."""
+    """The same for sync delivery, where the reply waits for the answers; with stream delivery, between two signs of life."""
+    stream_timeout_s: Seconds = 1_800.0
+    """The same for stream delivery as a whole, whatever keeps the stream alive."""
     unreachable_s: Seconds = 300.0
     """Seconds without one usable reply after which the job stops; that there is no room is none."""
     lease_s: Annotated[float, Field(ge=4, allow_inf_nan=False)] = 60.0

@@ -42,7 +42,9 @@ __all__ = [  # all that a job is described with, and where it is sent: whoever r
     "Webhook",
 ]
 
-Delivery = Literal["poll", "sync", "webhook"]
+Delivery = Literal["poll", "sync", "stream", "webhook"]
+ANSWERED_IN_THE_REPLY: frozenset[Delivery] = frozenset({"sync", "stream"})
+"""Deliveries with which the reply to a request waits for the answers, on the open connection."""
 
 PARTITION_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 DEFAULT_MODEL = "deepseek-v4-pro"
@@ -109,7 +111,8 @@ class Spec(ValueObject):
     limits: Limits = Limits()
     """Bounds on memory, on what is under way at once, and on attempts."""
     delivery: Delivery = "poll"
-    """`poll` asks for the answers, `sync` holds the connection until they are there, `webhook` has the vendor bring them."""
+    """`poll` asks for the answers, `sync` holds the connection until they are there, and on that of `stream` they come in as they
+    are written, each alone, for plain text only; `webhook` has the vendor bring them."""
     webhook: Webhook = Webhook()
     """What is done about answers that the vendor brings."""
     run: str | None = None
@@ -180,6 +183,17 @@ class Spec(ValueObject):
                 "answers.output_mode",
                 f"{self.answers.output_mode!r} needs an output_type",
                 "Add an output_type, or leave it at 'auto'",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_stream_brings_a_text(self) -> Self:
+        asked_for = "tools" if self.tools else "output_type" if self.output_type is not None else None
+        if self.delivery == "stream" and asked_for is not None:
+            raise BadInput(
+                "delivery",
+                f"'stream' brings plain text only, and {asked_for} is given: no shape of tool calls in a stream is documented",
+                f"Use 'poll' or 'sync', or drop {asked_for}",
             )
         return self
 

@@ -34,6 +34,7 @@ _FLAGS: tuple[tuple[str, type, str], ...] = (
     ("queue", int, "tasks that may wait, per model; more get HTTP 429 (no limit unless given)"),
     ("max_wait", float, "longest wait for a slot in seconds; longer gets HTTP 504 (no limit unless given)"),
     ("sync_window", float, "seconds that a connection is held for sync tasks"),
+    ("stream_keep_alive", float, "seconds between the comments of a stream that has nothing else to say"),
     ("max_tasks", int, "tasks per array before HTTP 413 (no limit unless given)"),
     ("max_bytes", int, "bytes per body before HTTP 413 (no limit unless given)"),
     ("balance", float, "USD on the account"),

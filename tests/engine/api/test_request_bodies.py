@@ -126,7 +126,10 @@ def test_json_mode_is_sent_as_output_format_and_schema() -> None:
     assert not {"tools", "toolChoice", "settings"} & set(sent)
 
 
-@pytest.mark.parametrize(("delivery", "method"), [("poll", "async"), ("webhook", "async"), ("sync", "sync")])
+@pytest.mark.parametrize(
+    ("delivery", "method"),
+    [("poll", "async"), ("webhook", "async"), ("sync", "sync"), ("stream", "stream")],
+)
 def test_the_delivery_is_always_said(delivery: str, method: str) -> None:
     assert task(template(), delivery=delivery)["deliveryMethod"] == method
 
@@ -244,7 +247,7 @@ def test_where_the_answer_is_to_be_brought_is_said_of_each_task_and_is_no_part_o
     assert used.fingerprint("Hello", 0) == before
 
 
-@pytest.mark.parametrize("delivery", ["poll", "sync", "webhook"])
+@pytest.mark.parametrize("delivery", ["poll", "sync", "stream", "webhook"])
 def test_the_delivery_is_no_part_of_the_fingerprint(delivery: str) -> None:
     used, unused = template(), template()
     task(used, delivery=delivery)

@@ -259,6 +259,13 @@ def test_whatever_is_lost_on_the_way_is_paid_once(server: LocalServer, fault: Fa
     assert executed(server) == 2
 
 
+def test_a_text_whose_stream_is_cut_is_asked_for_and_paid_once(server: LocalServer) -> None:
+    server.script(Fault("cut_stream", nth=1))
+    answers = ask(server, [invoice(1), invoice(2)], delivery="stream", output_type=None)
+    assert [answer.value for answer in answers] == ["1.5", "2.5"]
+    assert executed(server) == 2
+
+
 def test_what_takes_too_long_is_given_up_and_said_to_be_perhaps_billed() -> None:
     with answering(total_of) as server:
         server.script(Fault("never_finish", contains="Invoice 1\n"))

@@ -46,6 +46,10 @@ def progress(**fields: Any) -> Progress:
         ),
         ({"total": 0}, "0 of 0 rows done, 0 USD so far"),
         (
+            {"outstanding": 3, "streamed_chars": 12_345},
+            "0 of 1,000 rows done (0 %), 3 under way, 12,345 characters streaming in, 0 USD so far",
+        ),
+        (
             {"done": 1, "elapsed_s": 30.0},
             "1 of 1,000 rows done (0 %), 2.0 a minute, about 8 h 19 min left, 0 USD so far",
         ),
@@ -247,6 +251,7 @@ FACTS = {
     "reused": st.integers(0, 10**9),
     "outstanding": st.integers(0, 10**6),
     "cost": st.floats(0, 1e6),
+    "streamed_chars": st.integers(0, 10**9),
     "quiet_s": st.floats(0, 1e5),
     "trouble": st.none() | st.text(max_size=300),
     "waits": st.lists(
@@ -277,3 +282,8 @@ def test_a_line_ends_between_two_facts() -> None:
         "  about 30 s left, 64 under way,",
         "  0.013 USD so far, about 0.04727 in all",
     ]
+
+
+def test_what_streams_in_is_told_beside_a_bar_too() -> None:
+    told = progress(outstanding=3, total=3, streamed_chars=345)
+    assert told.short_line() == "waiting for the last 3, 0 USD, 345 characters streaming in"

@@ -147,8 +147,11 @@ def test_a_field_out_of_its_limits_is_refused(name, value):
     assert codes(**{name: value})[0].lower() in (f"invalid{name.lower()}", "modelnotfound")
 
 
-def test_streaming_is_refused_honestly():
-    assert codes(deliveryMethod="stream") == ["unsupportedDeliveryMethod"]
+def test_a_stream_brings_one_text():
+    assert codes(deliveryMethod="stream") == []
+    assert codes(deliveryMethod="stream", numberResults=2) == ["incompatibleParameters"]
+    tools = [{"type": "function", "name": "save", "schema": {"type": "object"}}]
+    assert codes(deliveryMethod="stream", tools=tools) == ["incompatibleParameters"]
 
 
 def test_an_unknown_model_is_not_found():
@@ -158,6 +161,7 @@ def test_an_unknown_model_is_not_found():
 def test_a_model_that_is_async_only_refuses_sync_and_the_default():
     assert codes(model="gpt-5.4-pro") == ["unsupportedDeliveryMethod"]
     assert codes(model="gpt-5.4-pro", deliveryMethod="sync") == ["unsupportedDeliveryMethod"]
+    assert codes(model="gpt-5.4-pro", deliveryMethod="stream") == ["unsupportedDeliveryMethod"]
     assert codes(model="gpt-5.4-pro", deliveryMethod="async") == []
 
 

@@ -84,7 +84,9 @@ def test_the_key_is_not_in_the_repr_of_the_settings():
     assert "hidden" not in repr(ServerSettings(key="hidden"))
 
 
-@pytest.mark.parametrize("wrong", [{"capacity": 0}, {"latency": -1}, {"models": ()}, {"keep": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"capacity": 0}, {"latency": -1}, {"models": ()}, {"keep": 0}, {"stream_keep_alive": 0}]
+)
 def test_settings_that_no_server_can_have_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ServerSettings(**wrong)

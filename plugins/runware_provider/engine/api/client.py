@@ -6,6 +6,8 @@ nothing can have been accepted, and `Lost` when it may have been.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import math
 from dataclasses import dataclass
 from functools import cache
@@ -23,13 +25,14 @@ from runware_provider.engine.api.proxies import host_and_port, proxy_for
 from runware_provider.engine.api.redact import Redactor, texts_in, without_key
 from runware_provider.engine.api.replies import decode, read_archive, read_poll, read_reply
 from runware_provider.engine.api.reply_bytes import ACCEPTED, ReplyBroken, ReplyBytes, ReplyTooLarge
+from runware_provider.engine.api.streamed_reply import StreamedReply
 from runware_provider.engine.api.whole_time import CONNECTING, TookTooLong, within
 from runware_provider.engine.endpoint import DEFAULT_BASE_URL
 from runware_provider.engine.errors import BadInput, EngineError, KeyRefused, Unreachable
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from types import TracebackType
 
     from runware_provider.engine.api.replies import Reply
@@ -43,6 +46,19 @@ _NO_LEASE = "this process has no lease"
 BETWEEN = "If it stays so, check the base URL, and what lies between: a proxy or a load balancer."
 """What to do where what comes is not what the API would send."""
 LONGEST_RETRY_AFTER_S = 1_000_000.0
+STREAM = "text/event-stream"
+READ_OFF_S = 0.25
+"""How long what follows the last word of a stream is read."""
+
+
+@dataclass(frozen=True)
+class StreamBounds:
+    """Of the time that a stream may take, seconds."""
+
+    silence_s: float
+    """Until the first byte, and between two of them; a comment is a sign of life, too."""
+    whole_s: float
+    """In all, whatever keeps it alive."""
 
 
 class NotSent(EngineError):  # noqa: N818 - says what is known
@@ -123,6 +139,7 @@ class Client:
                 "Accept-Encoding": ACCEPTED,
             }
         )
+        self._headers_of_streams = httpx.Headers([*self._headers.multi_items(), ("Accept", STREAM)])
         proxy = _proxy_of(endpoint) if transport is None else None
         self._proxy = host_and_port(proxy) if proxy is not None else ""
         if transport is None:
@@ -163,6 +180,41 @@ class Client:
             raise NotSent(_NO_LEASE)
         response = await self._post(content, timeout_s, right_s=self._may_send_s)
         return read_reply(response.status_code, self._body(response), response.retry_after_s)
+
+    async def stream(
+        self,
+        content: bytes,
+        task_uuid: str,
+        bounds: StreamBounds,
+        received: Callable[[int], None] = lambda _: None,
+    ) -> Reply:
+        """Send an array of one textInference task, and join what streams in to the reply that `post` would have got.
+
+        Args:
+            content: the array.
+            task_uuid: of its task.
+            bounds: of the time that it may take.
+            received: called with the number of characters that came, whenever some did.
+
+        Raises:
+            NotSent: as of `post`.
+            Lost: as of `post`; also where the stream is not whole, or took too long.
+        """
+        if self._may_send_s() <= 0:
+            raise NotSent(_NO_LEASE)
+        patience = httpx.Timeout(bounds.silence_s, connect=CONNECTING * min(bounds.silence_s, bounds.whole_s))
+        request = self._request(
+            "POST", self._endpoint.base_url, content, patience, self._may_send_s, streams=True
+        )
+        with self._in_our_words():
+            async with within(bounds.whole_s):
+                response = await self._transport.handle_async_request(request)
+                # A refusal comes as it does to any other request, and so may an answer that does not stream.
+                if _is_stream(response):
+                    taken = await self._joined(response, task_uuid, received)
+                else:
+                    taken = await self._taken(response)
+        return read_reply(taken.status_code, self._body(taken), taken.retry_after_s)
 
     async def ask(self, content: bytes, timeout_s: float) -> Reply:
         """Send an array of getResponse tasks; errors as for `post`."""
@@ -261,10 +313,22 @@ class Client:
         timeout_s: float,
         right_s: Callable[[], float] | None = None,
     ) -> Received:
-        timeout = httpx.Timeout(timeout_s, connect=CONNECTING * timeout_s)
-        try:
+        patience = httpx.Timeout(timeout_s, connect=CONNECTING * timeout_s)
+        request = self._request(method, url, content, patience, right_s)
+        with self._in_our_words():
             async with within(timeout_s):
-                return await self._received(method, url, timeout, content, right_s)
+                return await self._taken(await self._transport.handle_async_request(request))
+
+    @contextlib.contextmanager
+    def _in_our_words(self) -> Iterator[None]:
+        """What goes wrong inside, as what is known of the tasks that were sent.
+
+        Raises:
+            NotSent: nothing can have arrived.
+            Lost: something may have arrived.
+        """
+        try:
+            yield
         except RightLapsed:
             raise NotSent(_NO_LEASE) from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
@@ -288,27 +352,30 @@ class Client:
         """Why there was no reply; the error's own text could quote a URL."""
         return cause_of(error, urlsplit(self._endpoint.base_url).netloc, self._proxy)
 
-    async def _received(
+    def _request(  # noqa: PLR0913 - the parts of a request
         self,
         method: str,
         url: str,
+        content: bytes,
         patience: httpx.Timeout,
-        content: bytes = b"",
-        right_s: Callable[[], float] | None = None,
-    ) -> Received:
-        """Send a request, and take no more of its reply than there is room for.
+        right_s: Callable[[], float] | None,
+        *,
+        streams: bool = False,
+    ) -> httpx.Request:
+        extensions: dict[str, Any] = {"timeout": patience.as_dict()}
+        if right_s is not None:
+            extensions[RIGHT] = right_s
+        headers = self._headers_of_streams if streams else self._headers
+        return httpx.Request(method, url, headers=headers, content=content, extensions=extensions)
+
+    async def _taken(self, response: httpx.Response) -> Received:
+        """Take no more of a reply than there is room for.
 
         Raises:
-            RightLapsed: it may not be sent any more.
             httpx.HTTPError: as httpx tells it.
             ReplyTooLarge: the reply is too large.
             ReplyBroken: the reply cannot be unpacked.
         """
-        extensions: dict[str, Any] = {"timeout": patience.as_dict()}
-        if right_s is not None:
-            extensions[RIGHT] = right_s
-        request = httpx.Request(method, url, headers=self._headers, content=content, extensions=extensions)
-        response = await self._transport.handle_async_request(request)
         try:
             # The bytes as they came: httpx would unpack a piece of a reply to whatever size it has.
             taken = ReplyBytes(response.headers.get("Content-Encoding", ""))
@@ -319,6 +386,29 @@ class Client:
             # The page of an error, or of another server, may be of any size, too, and answers nothing.
             error.is_answer = response.is_success and taken.begins_as_json
             raise
+        finally:
+            await response.aclose()
+        return Received(response.status_code, body, _retry_after_s(response))
+
+    @staticmethod
+    async def _joined(response: httpx.Response, task_uuid: str, received: Callable[[int], None]) -> Received:
+        """Take a stream to its end, and join it to the body that a reply to `post` would have.
+
+        Raises:
+            httpx.HTTPError: as httpx tells it.
+            ReplyTooLarge: it is too large.
+            ReplyBroken: it cannot be unpacked or read, or it is not whole.
+        """
+        packed_with = response.headers.get("Content-Encoding", "")
+        pieces = aiter(cast("httpx.AsyncByteStream", response.stream))
+        try:
+            streamed = StreamedReply(task_uuid, response.status_code, packed_with, received)
+            async for piece in pieces:
+                streamed.add(piece)
+                if streamed.is_over:
+                    await _read_off(pieces)
+                    break
+            body = streamed.body()
         finally:
             await response.aclose()
         return Received(response.status_code, body, _retry_after_s(response))
@@ -356,6 +446,21 @@ def _sendable(key: str) -> str:
             "Copy it again; it is one word of letters, digits and signs",
         )
     return stripped
+
+
+def _is_stream(response: httpx.Response) -> bool:
+    return bool(response.headers.get("Content-Type", "").partition(";")[0].strip().lower() == STREAM)
+
+
+async def _read_off(pieces: AsyncIterator[bytes]) -> None:
+    """Read what follows a stream's last word, so that its connection can be used again.
+
+    For a moment only: nothing that comes now counts, whatever it is, and whoever still sends loses the connection.
+    """
+    with contextlib.suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(READ_OFF_S):
+            async for _ in pieces:
+                pass
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:

@@ -27,6 +27,7 @@ _GZIP_SIGN: Final = b"\x1f\x8b"
 _SIGN_BYTES: Final = 2
 _BEGINNING: Final = 64
 _TOO_MANY_BYTES: Final = f"a reply of more than {MOST_BYTES // 2**20} MB"
+_TOO_MANY_STREAMED: Final = "a stream of more bytes than any answer has"
 
 
 class ReplyTooLarge(ValueError):  # noqa: N818 - says what is the case
@@ -91,9 +92,49 @@ class ReplyBytes:
         if self._unpacker is not None and self._unpacker.is_unfinished:
             raise ReplyBroken("a reply that ends too early")
         content = b"".join(self._pieces)
-        if sum(map(content.count, (b",", b"[", b"{"))) > MOST_VALUES:
-            raise ReplyTooLarge(f"a reply of more than {MOST_VALUES:,} values")
+        check_values(content)
         return content
+
+
+class StreamUnpacker:
+    """Unpacks a body whose pieces are read as they come, and are not kept.
+
+    Args:
+        packed_with: the header Content-Encoding.
+        most: bytes that are taken, packed or not.
+
+    Raises:
+        ReplyBroken: it is packed in a way that is not unpacked here.
+    """
+
+    def __init__(self, packed_with: str, *, most: int) -> None:
+        self._unpacker = _unpacker(packed_with)
+        self._room = most
+
+    def unpacked(self, piece: bytes) -> bytes:
+        """What a piece unpacks to; `MOST_BYTES` at most, so that a small piece takes no more memory than a reply may.
+
+        Raises:
+            ReplyTooLarge: so much is not taken.
+            ReplyBroken: it cannot be unpacked.
+        """
+        if self._unpacker is not None:
+            # One byte more than there is room for shows that there is more.
+            piece = self._unpacker.unpacked(piece, min(MOST_BYTES, self._room) + 1)
+        self._room -= len(piece)
+        if self._room < 0 or len(piece) > MOST_BYTES:
+            raise ReplyTooLarge(_TOO_MANY_STREAMED)
+        return piece
+
+
+def check_values(content: bytes) -> None:
+    """Refuse JSON that would take too much memory once it is read.
+
+    Raises:
+        ReplyTooLarge: it spells more values than are read.
+    """
+    if sum(map(content.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise ReplyTooLarge(f"a reply of more than {MOST_VALUES:,} values")
 
 
 class _Unpacker:

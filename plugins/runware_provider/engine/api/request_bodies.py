@@ -15,7 +15,7 @@ from runware_provider.engine.identity import Fingerprinter
 from runware_provider.engine.schema.written_numbers import WrittenFloat
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from runware_provider.engine.api.output_mode import Forced
     from runware_provider.engine.spec import Delivery, Settings
@@ -27,6 +27,13 @@ def _as_written(value: Any) -> msgspec.Raw:
     raise NotImplementedError
 
 
+DELIVERY_METHODS: Mapping[Delivery, str] = {
+    "poll": "async",
+    "sync": "sync",
+    "stream": "stream",
+    "webhook": "async",
+}
+"""What the API calls each way in which answers come."""
 _encode = msgspec.json.Encoder(enc_hook=_as_written).encode
 
 
@@ -97,7 +104,7 @@ class RequestTemplate:
         if tail is None:
             rest = {
                 **_with_max_tokens(self.fields(sample), max_tokens),
-                "deliveryMethod": "sync" if delivery == "sync" else "async",
+                "deliveryMethod": DELIVERY_METHODS[delivery],
                 "includeCost": True,
                 "includeUsage": True,
                 "numberResults": 1,

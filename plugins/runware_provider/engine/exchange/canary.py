@@ -59,10 +59,10 @@ class Canary:
         self._members += [inference for inference in chunk if inference not in self._members]
         self._awaited.update(chunk)
 
-    def due_again(self, now: float, most_bytes: int) -> list[Inference]:
-        """Members that the API had no room for, or that never reached it, for one request."""
+    def due_again(self, now: float, most_bytes: int, most: int = RECORDS) -> list[Inference]:
+        """Members that the API had no room for, or that never reached it, for one request of so many tasks at most."""
         chunk: list[Inference] = []
-        most, size = RECORDS, 0
+        size = 0
         for inference in self._members:
             if inference.phase is not Phase.READY or inference.due > now:
                 continue

@@ -99,7 +99,7 @@ class Exchange:
         self._account = account
         self._when_short = when_short
         self._finish_interrupted_s = finish_interrupted_s
-        self._is_sync = submitter.delivery == "sync"
+        self._is_sync = submitter.answers_in_the_reply
         self._learning = Learning(pace, self._flight, is_sync=self._is_sync)
         if self._is_sync:
             submitter.on_sending = self._learning.sent

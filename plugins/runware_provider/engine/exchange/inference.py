@@ -113,6 +113,8 @@ class Inference:
     """Errors in a row that may be about a question as well as about this task."""
     together: int = NO_LIMIT
     """With at most so many others in a request: halved when a request was too large or took too long."""
+    streamed_chars: int = 0
+    """Of its answer, what its open stream has brought so far."""
     ticket: int = 0
 
     @property
@@ -122,6 +124,10 @@ class Inference:
         What neither the API nor the archive knows was never sent, whatever an earlier process meant to send.
         """
         return self.doubted_at is not None and not self.found_nowhere
+
+    def saw_characters(self, count: int) -> None:
+        """Its open stream brought so many more."""
+        self.streamed_chars += count
 
     def start_attempt(self, job_id: bytes, number: int) -> None:
         """Begin the given attempt: a new UUID, of which nothing is known."""

@@ -108,7 +108,7 @@ class Sending:
 
     def probe(self, now: float) -> list[Inference]:
         """A part of the first chunk: one that has to be sent again, or one that completes it; now SENDING."""
-        again = self.canary.due_again(now, self.limits.request_bytes)
+        again = self.canary.due_again(now, self.limits.request_bytes, self.limits.tasks_per_request)
         for inference in again:
             self.flight.move(inference, Phase.SENDING, now)
         if again:

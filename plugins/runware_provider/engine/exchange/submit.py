@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.client import Lost, NotSent
 from runware_provider.engine.exchange.effects import trouble_of
+from runware_provider.engine.spec import ANSWERED_IN_THE_REPLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from runware_provider.engine.api.client import Client
+    from runware_provider.engine.api.client import Client, StreamBounds
     from runware_provider.engine.api.replies import Reply
     from runware_provider.engine.attempt import Entry
     from runware_provider.engine.errors import JobStopped
@@ -68,11 +69,18 @@ class Submitter:
     now: Callable[[], float]
     on_sending: Callable[[int, float], None] = lambda _count, _now: None
     """Called with the number of tasks of a request and the time, when it is handed over."""
+    stream_bounds: StreamBounds | None = None
+    """Of the time that a stream may take; None where nothing streams."""
     intents: asyncio.Lock = field(default_factory=asyncio.Lock)
     hook: Hook | None = None
     """Where the vendor is to call; None where answers are asked for, or come with the reply."""
     _about_to_be_sent: list[Inference] = field(default_factory=list)
     """Whose requests wait for their turn to write intents."""
+
+    @property
+    def answers_in_the_reply(self) -> bool:
+        """Whether the reply to a request waits for the answers, so that nothing else says that a task was accepted."""
+        return self.delivery in ANSWERED_IN_THE_REPLY
 
     async def send(self, chunk: list[Inference], *, ahead: bool) -> Effects:
         """Send one request and apply its reply.
@@ -109,13 +117,13 @@ class Submitter:
             inference.sent_at = inference.sent_at if inference.sent_at is not None else started
             inference.can_be_withdrawn = inference.found_nowhere = False
         try:
-            reply = await self.client.post(content, self.timeout_s)
+            reply = await self._reply(chunk, content)
         except NotSent as error:
             effects = self.fates.not_sent(chunk, self.now())
             return replace(effects, trouble=str(error), remedy=error.remedy)
         except Lost as lost:
             # The reply to a single task that waits for its answer is that answer.
-            if lost.too_large and self.delivery == "sync" and len(chunk) == 1:
+            if lost.too_large and self.answers_in_the_reply and len(chunk) == 1:
                 return self.fates.answer_too_large(chunk[0], str(lost), self.now())
             effects = self.fates.send_unknown(chunk, self.now(), split=lost.timed_out)
             return replace(effects, trouble=str(lost), remedy=lost.remedy)
@@ -124,6 +132,23 @@ class Submitter:
         if effects.usable:
             return effects
         return replace(effects, trouble=trouble_of(reply, has_no_room=effects.throttled))
+
+    async def _reply(self, chunk: list[Inference], content: bytes) -> Reply:
+        """The reply to a request, once it is whole.
+
+        Raises:
+            NotSent: nothing can have arrived.
+            Lost: something may have arrived.
+        """
+        if self.stream_bounds is None:
+            return await self.client.post(content, self.timeout_s)
+        (inference,) = chunk  # a stream has one task
+        try:
+            return await self.client.stream(
+                content, inference.task_uuid, self.stream_bounds, inference.saw_characters
+            )
+        finally:
+            inference.streamed_chars = 0
 
     async def _explain(self, fresh: list[Inference], reply: Reply) -> None:
         """A UUID is in use that this process sent for the first time: has another one of this job sent it meanwhile?

@@ -273,6 +273,7 @@ class _Asking:
             report_to=self.report,
             now=time.monotonic,
             waits=lambda: waits(flight, time.monotonic()),
+            streamed_chars=lambda: sum(inference.streamed_chars for inference in flight),
         )
 
     def _writer(self, decider: Decider) -> BatchWriter:

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runware_provider.engine.api.client import StreamBounds
 from runware_provider.engine.api.descriptors import connections_possible
 from runware_provider.engine.exchange.calls import Calls
 from runware_provider.engine.exchange.collect import Collector
@@ -122,13 +123,21 @@ class Conversing:
             worth_s: as of `Leg`.
             finish_interrupted_s: how long requests that are under way may take once somebody asked to stop.
         """
-        spec, limits = self.spec, self.spec.limits
+        spec, limits = self.spec, self._limits()
         redactor = self.client.redactor(self.template.fields(0))
         calls = calls_of(spec) if self.inboxes is not None else None
         fates = Fates(flight, limits, spread=random.random(), redactor=redactor, calls=calls)  # noqa: S311 - only spreads load
         timeout = limits.sync_timeout_s if spec.delivery == "sync" else limits.request_timeout_s
         submitter = Submitter(
-            self.client, self.attempts, flight, fates, self.template, spec.delivery, timeout, time.monotonic
+            self.client,
+            self.attempts,
+            flight,
+            fates,
+            self.template,
+            spec.delivery,
+            timeout,
+            time.monotonic,
+            stream_bounds=self._stream_bounds(),
         )
         if self.inboxes is not None and calls is not None:
             submitter.hook = self._hook(self.inboxes, calls)
@@ -146,6 +155,19 @@ class Conversing:
             requests=requests_possible(limits),
             finish_interrupted_s=finish_interrupted_s,
         )
+
+    def _limits(self) -> Limits:
+        """Those of the spec, as far as the delivery leaves a choice."""
+        limits = self.spec.limits
+        if self.spec.delivery == "stream":
+            return limits.model_copy(update={"tasks_per_request": 1})
+        return limits
+
+    def _stream_bounds(self) -> StreamBounds | None:
+        if self.spec.delivery != "stream":
+            return None
+        limits = self.spec.limits
+        return StreamBounds(silence_s=limits.sync_timeout_s, whole_s=limits.stream_timeout_s)
 
     def _brought(self, calls: Calls | None) -> BroughtHere | None:
         if self.inboxes is None or calls is None:

@@ -61,6 +61,8 @@ class Progress:
     """Rows that were asked, by the outcome that this process gave them."""
     payments: Mapping[str, Payments] = field(default_factory=dict)
     """What this process learnt to be paid, by the outcome of what was paid for; never told by two processes."""
+    streamed_chars: int = 0
+    """Of answers that are not whole yet, what open streams have brought so far."""
 
     @property
     def worked(self) -> int:
@@ -119,7 +121,7 @@ class Progress:
 
     def short_line(self) -> str:
         """What a bar does not show already, in `BESIDE_A_BAR` characters at most."""
-        parts = [*self._pace(), usd(self.cost)]
+        parts = [*self._pace(), usd(self.cost), *self._streamed()]
         return printable(", ".join([self.trouble, *parts] if self.trouble else parts), BESIDE_A_BAR)
 
     def _facts(self) -> list[str]:
@@ -133,6 +135,7 @@ class Progress:
             facts.append(f"{self.asked_again:,} asked again, as their answers do not fit")
         if self.outstanding:
             facts.append(self._under_way())
+        facts += self._streamed()
         if self.rest and self.quiet_s >= QUIET_S:
             facts += map(_described, self.waits)
         foreseen = self.foreseen_cost
@@ -141,6 +144,9 @@ class Progress:
         if self.trouble:
             facts.append(f"no usable answer from the API ({self.trouble})")
         return facts
+
+    def _streamed(self) -> list[str]:
+        return [f"{self.streamed_chars:,} characters streaming in"] if self.streamed_chars else []
 
     def _under_way(self) -> str:
         # Once all of the rest is under way, more could not be.

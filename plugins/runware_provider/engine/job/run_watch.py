@@ -44,6 +44,7 @@ class RunWatch:
         now: seconds, from any moment.
         waits: what is waited for.
         pace: how much may be under way, once that is known.
+        streamed_chars: of answers, what open streams have brought so far.
     """
 
     failures: FailureWatch | None
@@ -56,6 +57,7 @@ class RunWatch:
     learnt: Callable[[], Payments] = Payments
     waits: Callable[[], Sequence[Wait]] = tuple
     pace: Pace | None = None
+    streamed_chars: Callable[[], int] = int
     proven: bool = False
     """Whether a request like these was answered before, so that there is no need to probe."""
     seen: Counts = field(default_factory=Counts)
@@ -177,6 +179,7 @@ class RunWatch:
                 window_reason="" if self.pace is None else self.pace.reason,
                 decided=self._decided(),
                 payments=self._payments(last=last),
+                streamed_chars=self.streamed_chars(),
             )
         )
 

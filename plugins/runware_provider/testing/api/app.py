@@ -20,6 +20,7 @@ from runware_provider.testing.api.errors import Refusal
 from runware_provider.testing.api.faults import Fault, read_faults
 from runware_provider.testing.api.reply import Reply, scripted_refusal
 from runware_provider.testing.api.service import Service
+from runware_provider.testing.api.streaming import COMMENT, MEDIA_TYPE, StreamResponse
 from runware_provider.testing.api.visitors import NoPages
 from runware_provider.testing.api.webhooks import WebhookSender
 
@@ -178,16 +179,19 @@ class _V1:
         elif "cut_before_work" in faults:
             await self._cut(scope, receive)
         else:
-            response = await self._work(body, bearer(request.headers), faults)
+            response = await self._work(request, body, faults)
             await self._reply(response, faults, scope, receive, send)
 
-    async def _work(self, body: bytes, key: str | None, faults: dict[str, Fault]) -> Response:
+    async def _work(self, request: Request, body: bytes, faults: dict[str, Fault]) -> Response:
         limit = self._state.settings.max_bytes
         if limit is not None and len(body) > limit:
             refusal = Refusal("valueTooLong", f"The body may have at most {limit} bytes.")
             return json_response({"errors": [refusal.body()]}, 413)
-        reply = self._service.serve(body, key)
+        takes_streams = MEDIA_TYPE in request.headers.get("accept", "")
+        reply = self._service.serve(body, bearer(request.headers), takes_streams=takes_streams)
         self._sender.schedule(reply.webhooks)
+        if reply.streamed is not None:
+            return StreamResponse(*reply.streamed, faults)
         if not await self._hold(reply):
             refusal = Refusal("requestTimeout", "The tasks are not done yet; poll them.")
             return json_response({"data": [], "errors": [refusal.body()]}, 504)
@@ -234,7 +238,45 @@ class _V1:
 
     async def _send(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
         self._state.bill.http_statuses[response.status_code] += 1
-        await response(scope, receive, send)
+        if isinstance(response, StreamResponse):
+            await self._stream(response, scope, receive, send)
+        else:
+            await response(scope, receive, send)
+
+    async def _stream(self, response: StreamResponse, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send each event when it is due, and comments while there is nothing else to say."""
+        headers = [header for header in response.raw_headers if header[0] != b"content-length"]
+        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        await send({"type": "http.response.body", "body": COMMENT, "more_body": True})
+        gone = asyncio.create_task(_disconnected(receive))
+        is_told = await self._tell(response, gone, send)
+        # Until the client has had enough, or the server is reset.
+        while response.stalls and not gone.done():
+            if await self._wait(self._state.settings.stream_keep_alive):
+                break
+        gone.cancel()
+        if is_told and not response.is_cut and not response.stalls:
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await self._cut(scope, receive)
+
+    async def _tell(self, response: StreamResponse, gone: asyncio.Task[None], send: Send) -> bool:
+        """Send each event when it is due; whether somebody listened to all of them."""
+        for due, event in response.timed():
+            if not await self._keep_alive(due, gone, send):
+                return False
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+        return True
+
+    async def _keep_alive(self, due: float, gone: asyncio.Task[None], send: Send) -> bool:
+        """Wait until an event is due; whether somebody still listens then."""
+        clock, every = self._state.clock, self._state.settings.stream_keep_alive
+        while not gone.done() and (rest := due - clock()) > 0:
+            if await self._wait(min(rest, every)):
+                return False
+            if due > clock():
+                await send({"type": "http.response.body", "body": COMMENT, "more_body": True})
+        return not gone.done()
 
     async def _send_half(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
         await send(

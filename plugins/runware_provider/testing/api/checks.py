@@ -43,10 +43,10 @@ def check_text_inference(task: Mapping[str, Any], models: Mapping[str, Model]) -
     """
     refusals: list[Refusal] = []
     for name, value in task.items():
-        check = _FIELDS.get(name)
+        check = FIELDS.get(name)
         if check is not None:
             refusals.extend(check(name, value))
-        elif name in _SETTINGS:
+        elif name in SETTINGS_FIELDS:
             refusals.append(
                 Refusal(
                     "unsupportedParameter", f"'{name}' is not supported here; put it into 'settings'.", name
@@ -138,15 +138,6 @@ def _one_of(*allowed: str) -> Check:
             yield _invalid(path, "one of " + ", ".join(allowed))
 
     return check
-
-
-def _delivery_method(path: str, value: Any) -> Iterator[Refusal]:
-    if value == "stream":
-        yield Refusal(
-            "unsupportedDeliveryMethod", "This local server does not stream; use 'sync' or 'async'.", path
-        )
-    else:
-        yield from _one_of("sync", "async")(path, value)
 
 
 def _output_format(path: str, value: Any) -> Iterator[Refusal]:
@@ -249,7 +240,7 @@ def _settings(path: str, value: Any) -> Iterator[Refusal]:
         yield _invalid(path, "an object")
         return
     for name, setting in value.items():
-        check = _SETTINGS.get(name)
+        check = SETTINGS_FIELDS.get(name)
         if check is None:
             yield Refusal(
                 "unknownParameter", f"'{path}.{name}' is not a setting of textInference.", f"{path}.{name}"
@@ -341,11 +332,29 @@ def _across_fields(task: Mapping[str, Any]) -> Iterator[Refusal]:
         names = [tool.get("name") for tool in tools if isinstance(tool, dict)]
         if isinstance(choice.get("name"), str) and choice["name"] not in names:
             yield _invalid("toolChoice.name", "the name of one of 'tools'")
+    if task.get("deliveryMethod") == "stream":
+        yield from _across_a_stream(task)
     if "jsonSchema" in task and task.get("outputFormat", "TEXT") != "JSON":
         yield Refusal(
             "incompatibleParameters",
             "'jsonSchema' needs outputFormat 'JSON'.",
             ["jsonSchema", "outputFormat"],
+        )
+
+
+def _across_a_stream(task: Mapping[str, Any]) -> Iterator[Refusal]:
+    """Frames carry no index, and no shape of tool calls in them is shown anywhere."""
+    if task.get("numberResults", 1) != 1:
+        yield Refusal(
+            "incompatibleParameters",
+            "Only one result can be streamed.",
+            ["numberResults", "deliveryMethod"],
+        )
+    if "tools" in task:
+        yield Refusal(
+            "incompatibleParameters",
+            "This local server streams no tool calls.",
+            ["tools", "deliveryMethod"],
         )
 
 
@@ -374,7 +383,7 @@ _ROLES: Mapping[str, tuple[str, ...]] = {
     "tool": ("role", "id", "content"),
 }
 
-_SETTINGS: Mapping[str, Check] = {
+SETTINGS_FIELDS: Mapping[str, Check] = {
     "systemPrompt": _text(1, MAX_SYSTEM_PROMPT),
     "temperature": _hundredths(2),
     "topP": _hundredths(1),
@@ -385,15 +394,16 @@ _SETTINGS: Mapping[str, Check] = {
     # Three values whose names are not documented; only the type can be checked.
     "thinkingLevel": _text(1),
 }
+"""Fields of a task's `settings`."""
 
-_FIELDS: Mapping[str, Check] = {
+FIELDS: Mapping[str, Check] = {
     "taskType": _one_of("textInference"),
     "taskUUID": _task_uuid,
     "model": _text(1),
     "messages": _messages,
     "outputFormat": _output_format,
     "jsonSchema": _json_schema,
-    "deliveryMethod": _delivery_method,
+    "deliveryMethod": _one_of("sync", "async", "stream"),
     "webhookURL": _webhook_url,
     "includeCost": _flag,
     "includeUsage": _flag,
@@ -403,5 +413,6 @@ _FIELDS: Mapping[str, Check] = {
     "toolChoice": _tool_choice,
     "settings": _settings,
 }
+"""Fields of a task."""
 
 _REQUIRED = ("taskUUID", "model", "messages")

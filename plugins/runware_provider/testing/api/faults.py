@@ -74,6 +74,13 @@ ANSWER_KINDS: Mapping[str, str] = MappingProxyType(
         "number_texts": "`cost` and the numbers of `usage` come as texts.",
     }
 )
+STREAM_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "cut_stream": "The task is done and charged; half of its stream comes, then the connection is cut.",
+        "stall_stream": "The task is done and charged; half of its stream comes, then nothing more, not even a comment.",
+        "error_frame": "The task is done and charged; half of its stream comes, then error `code`, which names no `taskUUID`.",
+    }
+)
 WEBHOOK_KINDS: Mapping[str, str] = MappingProxyType(
     {
         "webhook_lost": "No webhook is sent.",
@@ -92,9 +99,17 @@ REJECT_KINDS: Mapping[str, str] = MappingProxyType(
     {"reserve_rejected": "The `taskUUID` of a task that was rejected, for any reason, is used up."}
 )
 KINDS: Mapping[str, str] = MappingProxyType(
-    {**REQUEST_KINDS, **SUBMIT_KINDS, **ANSWER_KINDS, **WEBHOOK_KINDS, **REPLAY_KINDS, **REJECT_KINDS}
+    {
+        **REQUEST_KINDS,
+        **SUBMIT_KINDS,
+        **ANSWER_KINDS,
+        **STREAM_KINDS,
+        **WEBHOOK_KINDS,
+        **REPLAY_KINDS,
+        **REJECT_KINDS,
+    }
 )
-TASK_KINDS = frozenset({**SUBMIT_KINDS, **ANSWER_KINDS, **WEBHOOK_KINDS})
+TASK_KINDS = frozenset({**SUBMIT_KINDS, **ANSWER_KINDS, **STREAM_KINDS, **WEBHOOK_KINDS})
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]

@@ -59,6 +59,7 @@ class Reply:
         data: Items, encoded or not, and sync tasks that still have to be waited for.
         errors: Error objects.
         until: When the last sync task is done, by the service's clock; infinite is never.
+        streamed: The accepted task whose answer streams, and the faults that fire; None where nothing streams.
         webhooks: Accepted tasks that call a webhook, with the URL and the faults that fire.
     """
 
@@ -66,6 +67,7 @@ class Reply:
     data: list[Any] = field(default_factory=list)
     errors: list[Any] = field(default_factory=list)
     until: float = 0.0
+    streamed: tuple[Task, dict[str, Fault]] | None = None
     webhooks: list[tuple[Task, str, dict[str, Fault]]] = field(default_factory=list)
 
     def body(self, now: float) -> dict[str, Any]:

@@ -34,12 +34,13 @@ class Service:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def serve(self, body: bytes, key: str | None) -> Reply:
+    def serve(self, body: bytes, key: str | None, *, takes_streams: bool = False) -> Reply:
         """Serve a request's body.
 
         Args:
             body: The bytes of the request.
             key: The key of the ``Authorization`` header, if there was one.
+            takes_streams: Whether the ``Accept`` header names ``text/event-stream``.
         """
         reply = Reply()
         try:
@@ -58,6 +59,9 @@ class Service:
         unknown = self._key_refusal(key, tasks)
         if unknown is not None:
             return self._refused(reply, unknown)
+        unstreamable = _stream_refusal([task for _, task in tasks], takes_streams=takes_streams)
+        if unstreamable is not None:
+            return self._refused(reply, unstreamable)
         now = self._state.clock()
         for raw, task in tasks:
             self._serve_one(reply, raw, task, now)
@@ -157,6 +161,23 @@ class Service:
             )
         else:
             reply.data.append({"taskType": "authentication"})
+
+
+def _stream_refusal(tasks: list[dict[str, Any] | None], *, takes_streams: bool) -> Refusal | None:
+    """Why nothing of a request can be streamed; None where nothing is to be, or it can."""
+    if not any(task is not None and task.get("deliveryMethod") == "stream" for task in tasks):
+        return None
+    if len(tasks) > 1:
+        return Refusal(
+            "incompatibleParameters", "A task that streams must be alone in its array.", "deliveryMethod"
+        )
+    if not takes_streams:
+        return Refusal(
+            "incompatibleParameters",
+            "A stream needs the header 'Accept: text/event-stream'.",
+            "deliveryMethod",
+        )
+    return None
 
 
 def _object(raw: msgspec.Raw) -> dict[str, Any] | None:

@@ -28,6 +28,7 @@ class ServerSettings:
         max_wait: A task that would wait longer than this for its slot is refused with
             ``providerGatewayTimeout`` (HTTP 504). None means no limit.
         sync_window: How long a connection is held for sync tasks before HTTP 504; the tasks go on.
+        stream_keep_alive: Time between the comments of a stream that has nothing else to say.
         max_tasks: Tasks per array before HTTP 413; None means no limit.
         max_bytes: Bytes per body before HTTP 413; None means no limit.
         balance: Money on the account; when it is used up, tasks get HTTP 402.
@@ -55,6 +56,7 @@ class ServerSettings:
     queue: int | None = None
     max_wait: float | None = None
     sync_window: float = 90.0
+    stream_keep_alive: float = 5.0
     max_tasks: int | None = None
     max_bytes: int | None = None
     balance: float = 1_000.0
@@ -80,5 +82,7 @@ class ServerSettings:
         for name in ("latency", "latency_sigma", "sync_window", "webhook_backoff", "port"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, but is {getattr(self, name)}")
+        if not self.stream_keep_alive > 0:
+            raise ValueError(f"stream_keep_alive must be more than 0, not {self.stream_keep_alive}")
         if not self.models:
             raise ValueError("models must name at least one model")

@@ -188,7 +188,10 @@ def _answer(reply: Reply, accepted: Task, given: Submission) -> None:
         reply.webhooks.append((accepted, url, given.faults))
     if "no_acknowledgement" in given.faults:
         return
-    if given.task.get("deliveryMethod", "sync") == "async":
+    delivery = given.task.get("deliveryMethod", "sync")
+    if delivery == "stream":
+        reply.streamed = (accepted, given.faults)
+    elif delivery == "async":
         reply.data.append({"taskType": "textInference", "taskUUID": accepted.uuid})
     else:
         reply.data.append(accepted)
