@@ -59,7 +59,7 @@ def open_ledger(tmp_path: Path) -> Iterator[Callable[[], Ledger]]:
 
 def inference() -> Inference:
     key = Key(bytes(16), 0, 0)
-    return Inference(key=key, prompt="", size=10, attempt=1, counted=0, task_uuid=task_uuid(JOB, key, 1))
+    return Inference(key=key, turns=(), size=10, attempt=1, counted=0, task_uuid=task_uuid(JOB, key, 1))
 
 
 def conflict(one: Inference) -> bytes:
