@@ -222,10 +222,12 @@ def test_a_spec_needs_three_things_and_has_a_default_for_the_rest() -> None:
         "auto",
     )
     assert (made.limits, made.settings, made.tools) == (Limits(), Settings(), ())
-    for name in ("source", "destination", "prompt"):
+    for name in ("source", "destination"):
         with pytest.raises(BadInput, match="Give it; there is no default") as refused:
             Spec(**{key: "x" for key in ("source", "destination", "prompt") if key != name})
         assert refused.value.field == name
+    with pytest.raises(BadInput, match=r"^prompt: it is missing\. Give it, or messages"):
+        Spec(source="x", destination="x")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from runware_provider.engine.encodable import is_encodable
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.field_types import Text
 from runware_provider.engine.plain_text import with_article
-from runware_provider.engine.turns import NOT_THE_USERS_LAST, Role, as_role, role_problem
+from runware_provider.engine.roles import NOT_THE_USERS_LAST, Role, as_role, role_problem
 from runware_provider.engine.value_object import ValueObject, is_template
 
 FIELD: Final = "messages"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from runware_provider.engine.messages import Message
-    from runware_provider.engine.turns import Role
+    from runware_provider.engine.roles import Role
 
 _RESULT: Final = "_messages"
 _ONE_EXPRESSION: Final = "Write one expression, such as '{{ record.chat }}', or a list of messages"

@@ -8,9 +8,10 @@ import msgspec
 
 from runware_provider.engine.encodable import is_encodable
 from runware_provider.engine.messages import of_message
+from runware_provider.engine.roles import NOT_THE_USERS_LAST, as_role, role_problem
 from runware_provider.engine.templates.compiled import is_blank
 from runware_provider.engine.templates.prompt import Skip
-from runware_provider.engine.turns import NOT_THE_USERS_LAST, Turn, Turns, as_role, role_problem
+from runware_provider.engine.turns import Turn, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
