@@ -145,7 +145,8 @@ class AskingTask(BaseOperator):
         super().__init__(retry_policy=retry_policy, **kwargs)
         self.source = as_text(source)
         self.destination = as_text(destination)
-        self.prompt = stored(prompt)
+        # A function that may return a prompt need not where there are messages.
+        self.prompt = None if isinstance(prompt, Later) and messages is not None else stored(prompt)
         self.messages = stored(messages)
         self.output_type: OutputType = stored(output_type)
         self.model = model

@@ -76,12 +76,10 @@ class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
         prompt: str | object = LATER,
         **kwargs: Any,
     ) -> None:
-        if isinstance(prompt, Later) and kwargs.get("messages") is not None:
-            prompt = None
         needed: dict[str, Any] = dict(zip(NEEDED, (source, destination, prompt), strict=True))
         super().__init__(python_callable=python_callable, **needed, **kwargs)
         self._given = sorted(
-            {name for name, value in needed.items() if not isinstance(value, Later | None)}
+            {name for name, value in needed.items() if not isinstance(value, Later)}
             | ARGUMENTS & kwargs.keys()
         )
         if self.is_async:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from runware_provider.engine.roles import Role  # noqa: TC001 - msgspec reads the types of a struct's fields
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from runware_provider.engine.roles import Role
 
 
 class Turn(msgspec.Struct, frozen=True, gc=False):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.output_mode import Forced, force_schema, offer_tools
 from runware_provider.engine.spec import Settings, Tool, ToolChoice
-from runware_provider.engine.turns import as_turns
+from runware_provider.engine.turns import Turn, as_turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -236,6 +236,44 @@ def test_the_fingerprint_is_what_its_decision_page_says() -> None:
 )
 def test_a_fingerprint_never_changes(made: request_bodies.RequestTemplate, golden: str) -> None:
     assert made.fingerprint(as_turns("Hello, Größe €"), 0).hex() == golden
+
+
+CONVERSATION = (Turn("user", "Größe?"), Turn("assistant", '{"total": 5}'), Turn("user", "And €?"))
+
+
+def test_the_fingerprint_of_a_conversation_never_changes() -> None:
+    assert template().fingerprint(CONVERSATION, 0).hex() == "76159693e683c9b03de57ebe3a3740c5"
+
+
+TURNS = st.lists(
+    st.builds(
+        Turn, st.sampled_from(["user", "assistant"]), st.text(st.characters(codec="utf-8"), max_size=5)
+    ),
+    max_size=3,
+).map(tuple)
+
+
+@given(TURNS, TURNS)
+def test_a_conversation_is_sent_as_it_is_and_its_fingerprint_is_what_the_page_says(
+    one: Any, other: Any
+) -> None:
+    made = template()
+    sent = json.loads(made.task(one, 0, A, "poll"))["messages"]
+    assert sent == [{"role": turn.role, "content": turn.content} for turn in one]
+    fixed = {"model": MODEL, "outputFormat": "TEXT"}
+    texts = [json.dumps(part, separators=(",", ":"), ensure_ascii=True) for part in (fixed, sent)]
+    by_hand = hashlib.blake2b("".join(texts).encode(), digest_size=16, person=b"runware-fp-1").digest()
+    assert made.fingerprint(one, 0) == by_hand
+    assert (made.fingerprint(one, 0) == made.fingerprint(other, 0)) == (one == other)
+
+
+def test_a_further_question_follows_the_whole_conversation() -> None:
+    further = json.loads(
+        template().task(CONVERSATION, 0, A, "poll", request_bodies.FollowUp("no", "Say yes", 200))
+    )
+    roles = [message["role"] for message in further["messages"]]
+    assert roles == ["user", "assistant", "user", "assistant", "user"]
+    assert further["messages"][3]["content"] == "no"
 
 
 @pytest.mark.parametrize("delivery", ["poll", "sync"])
