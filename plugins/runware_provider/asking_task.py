@@ -145,8 +145,7 @@ class AskingTask(BaseOperator):
         super().__init__(retry_policy=retry_policy, **kwargs)
         self.source = as_text(source)
         self.destination = as_text(destination)
-        # A function that may return a prompt need not where there are messages.
-        self.prompt = None if isinstance(prompt, Later) and messages is not None else stored(prompt)
+        self.prompt = _lone_prompt(prompt, messages)
         self.messages = stored(messages)
         self.output_type: OutputType = stored(output_type)
         self.model = model
@@ -332,6 +331,11 @@ class AskingTask(BaseOperator):
 _TAKEN: Final = inspect.signature(AskingTask.__init__).parameters
 SPEC_ARGUMENTS: Final = tuple(name for name in Spec.model_fields if name in _TAKEN)
 """The operator's arguments that are fields of the `Spec`."""
+
+
+def _lone_prompt(prompt: object, messages: object) -> Any:
+    """The prompt; None where messages are asked, also if a function might have returned one."""
+    return None if isinstance(prompt, Later) and messages is not None else stored(prompt)
 
 
 def _check_prompt(prompt: object) -> None:
