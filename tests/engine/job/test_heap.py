@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runware_provider.engine.job.asking import WORTH_FREEZING
+from runware_provider.engine.job.opening import LARGE_ROWS
 from runware_provider.engine.job.run import run_job
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ async def test_a_large_job_freezes_the_heap_and_a_small_one_does_not(
     place: Any, samples: int, *, is_frozen: bool
 ) -> None:
     frozen: list[bool] = []
-    place.fill([None] * (WORTH_FREEZING // 100))  # nothing is asked about an empty record
+    place.fill([None] * (LARGE_ROWS // 100))  # nothing is asked about an empty record
     spec = place.spec(samples=samples)
     await run_job(spec, place.endpoint, report=lambda _: frozen.append(gc.get_freeze_count() > 0))
     assert set(frozen) == {is_frozen}
@@ -38,6 +38,6 @@ async def test_a_large_job_freezes_the_heap_and_a_small_one_does_not(
 @pytest.mark.usefixtures("unfrozen")
 async def test_a_heap_that_was_frozen_before_stays_so(place: Any) -> None:
     gc.freeze()
-    place.fill([None] * (WORTH_FREEZING // 100))
+    place.fill([None] * (LARGE_ROWS // 100))
     await run_job(place.spec(samples=100), place.endpoint)
     assert gc.get_freeze_count() > 0

@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WORTH_FREEZING = 5_000
-"""Rows."""
 _NOT_DURABLE = OUTSTANDING | {Phase.SETTLING}
 """Phases of an inference of whose end the ledger knows nothing."""
 
@@ -99,7 +97,7 @@ def _heap_left_alone(job: OpenedJob) -> Iterator[None]:
     That took a tenth of a job's processor time. Nothing is kept from being freed that nothing refers to.
     """
     # A small job is over before that matters, and counting what is frozen goes through all of it.
-    if job.prepared.records * job.prepared.spec.samples < WORTH_FREEZING:
+    if not job.is_large:
         yield
         return
     # Whoever froze the heap of this process before keeps it so.

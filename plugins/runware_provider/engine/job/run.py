@@ -110,21 +110,22 @@ def _still_published(job: OpenedJob, report: Callable[[Progress], None] | None) 
     return manifest
 
 
-def _make_room() -> None:
+def _make_room(job: OpenedJob) -> None:
     """What one step of a run took is given back before the next one takes its own."""
-    gc.collect()
+    if job.is_large:
+        gc.collect()
     give_back()
 
 
 def _published(job: OpenedJob, staged: Staged) -> dict[str, Any]:
     publication = Publication.of(job)
-    _make_room()
+    _make_room(job)
     try:
         with publication.says_how_far(staged.counts, publishing=True):
             manifest = publish_staged(publication, staged)
     finally:
         staged.discard(job.prepared.storage)
-    _make_room()
+    _make_room(job)
     if not job.lease.lost:
         tidy(job)
     return manifest
