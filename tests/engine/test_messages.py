@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from runware_provider.engine.errors import BadInput, JobStopped
+from runware_provider.engine.job.run import run_job
 from runware_provider.testing import Fault
 from tests.engine.conftest import body_of
 from tests.engine.test_output_retries import requests_of
@@ -285,3 +286,11 @@ async def test_no_message_is_ever_told_also_where_the_api_quotes_one(
     told = f"{stopped.value} {stopped.value.manifest} {caplog.text}"  # type: ignore[attr-defined] # set by who stops
     assert "insufficientCredits" in told
     assert not any(text in told for text in ("77.0", "Invoice", "What is the total"))
+
+
+async def test_a_preview_asks_conversations_which_the_run_reuses(chats: Any) -> None:
+    chats.fill(6)
+    seen = await run_job(chats.spec(**conversing()), chats.endpoint, preview=2)
+    assert seen["outcomes"] == {"succeeded": 2}
+    assert (await chats.run(**conversing()))["paid_inferences"] == 4
+    assert chats.executed() == 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from jinja2 import nodes
+from jinja2.utils import consume
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.messages import FIELD, of_message
@@ -234,8 +235,7 @@ class GivenMessages:
 
     def _value(self, record: Mapping[str, Any]) -> Any:
         context = self._compiled.context(record)
-        for _ in self._compiled.pieces(context):
-            """Nothing is printed: the result is assigned."""
+        consume(self._compiled.pieces(context))  # which prints nothing, and assigns the result
         value = context.vars[_RESULT]
         check_defined(value)
         return value
