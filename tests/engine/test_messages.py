@@ -256,6 +256,7 @@ def test_the_command_line_takes_a_file_a_list_and_an_expression(chats: Any) -> N
     [
         ({"messages": "{{ record.body }}"}, "--messages: prompt and messages exclude each other"),
         ({"prompt": None}, "--prompt: it is missing"),
+        ({"prompt": None}, "To do: Write --prompt ... or --messages FILE.json|JSON|EXPR;"),
         ({"prompt": None, "messages": "nowhere.json"}, "--messages: there is no file nowhere.json"),
         ({"prompt": None, "messages": "[1"}, "--messages: it is no JSON"),
         ({"prompt": None, "messages": '[{"role": "system", "content": "x"}]'}, "say it in --system-prompt"),

@@ -227,7 +227,7 @@ def test_a_spec_needs_three_things_and_has_a_default_for_the_rest() -> None:
         with pytest.raises(BadInput, match="Give it; there is no default") as refused:
             Spec(**{key: "x" for key in ("source", "destination", "prompt") if key != name})
         assert refused.value.field == name
-    with pytest.raises(BadInput, match=r"^prompt: it is missing\. Give it, or messages"):
+    with pytest.raises(BadInput, match=r"^prompt: it is missing\. Write prompt=.* or messages="):
         Spec(source="x", destination="x")
 
 

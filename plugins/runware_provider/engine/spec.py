@@ -158,7 +158,9 @@ class Spec(ValueObject):
     @model_validator(mode="after")
     def _asks_in_one_way(self) -> Self:
         if self.prompt is None and self.messages is None:
-            raise BadInput("prompt", "it is missing", "Give it, or messages; there is no default")
+            raise BadInput(
+                "prompt", "it is missing", "Write prompt='...' or messages=[...]; there is no default"
+            )
         if self.prompt is not None and self.messages is not None:
             raise BadInput(
                 "messages",
