@@ -15,9 +15,12 @@ from runware_provider.assets import with_asset
 from runware_provider.configuration import default_deferrable, makes_assets
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filters import normal_form
+from runware_provider.engine.messages import Message, as_messages
 from runware_provider.engine.shown_urls import without_password
 from runware_provider.engine.spec import DEFAULT_MODEL, Spec
+from runware_provider.engine.templates.conversation import check_messages
 from runware_provider.engine.templates.prompt import check_syntax as check_prompt
+from runware_provider.engine.value_object import is_template
 from runware_provider.given_objects import RENDERED, TEXT_FIELDS, as_rendered, known_now, rendered_budget
 from runware_provider.hook import DEFAULT_CONN_ID
 from runware_provider.import_checks import refuse_earlier_names, refuse_stored_texts, refuse_stray_templates
@@ -69,8 +72,9 @@ _STAND_INS: Final[dict[str, Any]] = {"source": "later", "destination": "later", 
 """Valid values for what a template renders later, while the rest is checked."""
 
 _PROMPT_STAND_IN: Final = "{{ record.later }}"
+_MESSAGES_STAND_IN: Final = "{{ record.later }}"
 
-_TEXTS: Final = ("prompt", "system_prompt", "output_type")
+_TEXTS: Final = ("prompt", "messages", "system_prompt", "output_type")
 """Arguments that may be files, which are read when the task runs."""
 _WISHES: Final = ("refresh", "retry_failed")
 """Arguments that are yes or no; for the engine such a wish has a name, that of the run."""
@@ -109,7 +113,8 @@ class AskingTask(BaseOperator):
         *,
         source: str | os.PathLike[str],
         destination: str | os.PathLike[str],
-        prompt: str,
+        prompt: str | None = None,
+        messages: Sequence[Message | dict[str, str]] | str | None = None,
         output_type: OutputType = None,
         model: str = DEFAULT_MODEL,
         system_prompt: str | None = None,
@@ -142,7 +147,8 @@ class AskingTask(BaseOperator):
         super().__init__(retry_policy=retry_policy, **kwargs)
         self.source = as_text(source)
         self.destination = as_text(destination)
-        self.prompt = stored(prompt)
+        self.prompt = _lone_prompt(prompt, messages)
+        self.messages = stored(messages)
         self.output_type: OutputType = stored(output_type)
         self.model = model
         self.system_prompt = stored(system_prompt)
@@ -197,6 +203,7 @@ class AskingTask(BaseOperator):
         return Spec(
             **given,
             prompt=_text("prompt", self.prompt, lookup.PROMPT_ENDINGS, folders),
+            messages=_messages(self.messages, folders),
             system_prompt=_text("system_prompt", self.system_prompt, lookup.SYSTEM_PROMPT_ENDINGS, folders),
             output_type=self._schema(folders),
             refresh=run if wished("refresh", self.refresh) else None,
@@ -276,6 +283,7 @@ class AskingTask(BaseOperator):
         """Fail the DAG's import, rather than the task, for what no rendering and no file can mend."""
         refuse_stray_templates({name: getattr(self, name) for name in _TAKEN if hasattr(self, name)})
         _check_prompt(self.prompt)
+        _check_messages(self.messages)
         if not shape_waits(self.filters):
             normal_form(self.filters)
         report_wish(self.report)
@@ -299,6 +307,7 @@ class AskingTask(BaseOperator):
             **wishes,
             **(_STAND_INS | self._known()),
             prompt=_PROMPT_STAND_IN if isinstance(self.prompt, Later) else self.prompt,
+            messages=_MESSAGES_STAND_IN if _is_file_of_messages(self.messages) else self.messages,
             system_prompt=self.system_prompt,
             output_type={} if isinstance(self.output_type, str) else self.output_type,
         )
@@ -327,6 +336,11 @@ SPEC_ARGUMENTS: Final = tuple(name for name in Spec.model_fields if name in _TAK
 """The operator's arguments that are fields of the `Spec`."""
 
 
+def _lone_prompt(prompt: object, messages: object) -> Any:
+    """The prompt; None where messages are asked, also if a function might have returned one."""
+    return None if isinstance(prompt, Later) and messages is not None else stored(prompt)
+
+
 def _check_prompt(prompt: object) -> None:
     if isinstance(prompt, str) and not lookup.names_a_file(prompt, lookup.PROMPT_ENDINGS):
         if not prompt.strip():
@@ -338,6 +352,41 @@ def _check_prompt(prompt: object) -> None:
                 "Write {{ record.<column> }} into it, or give the path of a file that ends in .j2",
             )
         check_prompt(prompt)
+
+
+def _check_messages(messages: Any) -> None:
+    if messages is None or _is_file_of_messages(messages):
+        return
+    known = as_messages(messages)
+    if known is None or isinstance(known, str):
+        check_messages(known or "")
+        return
+    # What may be a file is read when the task runs.
+    texts = [message.content for message in known]
+    if any(lookup.names_a_file(text, lookup.PROMPT_ENDINGS) for text in texts):
+        return
+    check_messages(known)
+    if not any(is_template(text) for text in texts):
+        raise BadInput(
+            "messages",
+            "they name no column, so every record would be asked the same",
+            "Write {{ record.<column> }} into one of them",
+        )
+
+
+def _is_file_of_messages(messages: object) -> bool:
+    return lookup.names_a_file(messages, lookup.MESSAGES_ENDINGS)
+
+
+def _messages(given: Any, folders: Sequence[Path]) -> Any:
+    """The messages with their files read: one that holds all of them, and each that is a content."""
+    messages = as_messages(
+        lookup.read_messages("messages", given, folders) if _is_file_of_messages(given) else given
+    )
+    if messages is None or isinstance(messages, str):
+        return messages
+    texts = [_text("messages", message.content, lookup.PROMPT_ENDINGS, folders) for message in messages]
+    return [Message(role=message.role, content=text) for message, text in zip(messages, texts, strict=True)]
 
 
 def _text(field: str, value: Any, endings: tuple[str, ...], folders: Sequence[Path]) -> Any:

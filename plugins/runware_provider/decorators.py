@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from airflow.sdk.bases.decorator import TaskDecorator
 
 NEEDED: Final = ("source", "destination", "prompt")
+_INSTEAD: Final = {"prompt": "messages", "messages": "prompt"}
+"""What is asked is said in one of two ways: whichever the function returns, it precedes the other."""
 ARGUMENTS: Final = frozenset(inspect.signature(TextInferenceOperator.__init__).parameters) - {
     "self",
     "kwargs",
@@ -46,9 +48,9 @@ class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
 
     Args:
         python_callable: called in the task, with its arguments as in every TaskFlow task. It returns the
-            prompt's template (or its `.j2` file), a dict of the operator's arguments, or a whole `Spec`.
+            prompt's template (or its `.j2` file), a list of messages, a dict of the operator's arguments, or a whole `Spec`.
             What it returns precedes what the decorator was given, and is final: Airflow renders nothing in it.
-        source, destination, prompt: may be left out, if the function returns them.
+        source, destination, prompt: may be left out, if the function returns them, or messages in the prompt's place.
         kwargs: everything else that the operator takes.
 
     Raises:
@@ -116,13 +118,15 @@ class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
             self._take_whole(returned)
         elif isinstance(returned, str):
             self._take_arguments({"prompt": returned})
+        elif isinstance(returned, list):
+            self._take_arguments({"messages": returned})
         elif isinstance(returned, Mapping):
             self._take_arguments(returned)
         else:
             raise BadInput(
                 self._name_of_function(),
                 f"it returned {with_article(type(returned).__name__)}",
-                "Return the prompt as a text, a dict of the operator's arguments, or a Spec",
+                "Return the prompt as a text, a list of messages, a dict of the operator's arguments, or a Spec",
             )
 
     def _take_whole(self, spec: Spec) -> None:
@@ -137,6 +141,8 @@ class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
         self._given_place = dict.fromkeys(PLACE, LATER)
 
     def _take_arguments(self, returned: Mapping[str, Any]) -> None:
+        for name in returned.keys() & _INSTEAD.keys():
+            setattr(self, _INSTEAD[name], None)
         for name, given in returned.items():
             if name not in ARGUMENTS:
                 raise self._no_argument(name)

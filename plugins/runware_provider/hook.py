@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.account_client import AccountClient
     from runware_provider.engine.endpoint import Endpoint
+    from runware_provider.engine.messages import Message
     from runware_provider.engine.output_types import OutputType
     from runware_provider.engine.spec import (
         Answers,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
         Tool,
         ToolChoice,
     )
+
+    Question = str | Sequence[Message | Mapping[str, Any]]
+    """A text, or the messages of a conversation."""
 
 __all__ = ["Answer", "NoAnswer", "OfferedModel", "RunwareHook", "Wish"]
 
@@ -88,14 +92,17 @@ class RunwareHook(BaseHook):
     # questions
 
     @overload
-    def ask(self, question: str, *, output_type: type[M], **wish: Unpack[Wish]) -> Answer[M]: ...
+    def ask(self, question: Question, *, output_type: type[M], **wish: Unpack[Wish]) -> Answer[M]: ...
     @overload
-    def ask(self, question: str, *, output_type: OutputType = None, **wish: Unpack[Wish]) -> Answer[Any]: ...
-    def ask(self, question: str, *, output_type: OutputType = None, **wish: Unpack[Wish]) -> Answer[Any]:
+    def ask(
+        self, question: Question, *, output_type: OutputType = None, **wish: Unpack[Wish]
+    ) -> Answer[Any]: ...
+    def ask(self, question: Question, *, output_type: OutputType = None, **wish: Unpack[Wish]) -> Answer[Any]:
         """One question, and its answer that fits. Nothing of it is kept, or logged.
 
         Args:
-            question: sent as it is; no template.
+            question: sent as it is; no template. A text, or a conversation: a list of messages as `Spec.messages` has them,
+                the last of them the user's.
             output_type: a pydantic model, of which `value` is an instance; a JSON Schema as a dict; labels; or nothing for text.
             wish: see `Wish`.
 
@@ -108,21 +115,21 @@ class RunwareHook(BaseHook):
 
     @overload
     def ask_all(
-        self, questions: Sequence[str], *, output_type: type[M], **wish: Unpack[Wish]
+        self, questions: Sequence[Question], *, output_type: type[M], **wish: Unpack[Wish]
     ) -> list[Answer[M | None]]: ...
     @overload
     def ask_all(
-        self, questions: Sequence[str], *, output_type: OutputType = None, **wish: Unpack[Wish]
+        self, questions: Sequence[Question], *, output_type: OutputType = None, **wish: Unpack[Wish]
     ) -> list[Answer[Any]]: ...
     def ask_all(
-        self, questions: Sequence[str], *, output_type: OutputType = None, **wish: Unpack[Wish]
+        self, questions: Sequence[Question], *, output_type: OutputType = None, **wish: Unpack[Wish]
     ) -> list[Answer[Any]]:
         """Questions, asked at once: an answer for each, in order, with exactly one outcome, also where it does not fit.
 
         What stands twice among them is asked once, and its cost stands at the first.
 
         Args:
-            questions: texts, sent as they are.
+            questions: texts, or conversations, sent as they are.
             output_type: as for `ask`, of all of them.
             wish: see `Wish`.
 
@@ -137,13 +144,13 @@ class RunwareHook(BaseHook):
         return JobThread(lambda stop: _ask(questions, spec, endpoint, timeout, stop)).run()
 
     async def aask(
-        self, question: str, *, output_type: OutputType = None, **wish: Unpack[Wish]
+        self, question: Question, *, output_type: OutputType = None, **wish: Unpack[Wish]
     ) -> Answer[Any]:
         """`ask` for who runs in an event loop, as an async task does; errors as there."""
         return _fitting((await self.aask_all([question], output_type=output_type, **wish))[0])
 
     async def aask_all(
-        self, questions: Sequence[str], *, output_type: OutputType = None, **wish: Unpack[Wish]
+        self, questions: Sequence[Question], *, output_type: OutputType = None, **wish: Unpack[Wish]
     ) -> list[Answer[Any]]:
         """`ask_all` for who runs in an event loop; errors as there."""
         connection = await self._aconnection()
@@ -288,7 +295,11 @@ class RunwareHook(BaseHook):
 
 
 async def _ask(
-    questions: Sequence[str], spec: Spec, endpoint: Endpoint, timeout_s: float | None, stop: asyncio.Event
+    questions: Sequence[Question],
+    spec: Spec,
+    endpoint: Endpoint,
+    timeout_s: float | None,
+    stop: asyncio.Event,
 ) -> list[Answer[Any]]:
     from runware_provider.engine.in_memory.ask import TIMEOUT_S, ask_in_memory  # noqa: PLC0415 - heavy
 

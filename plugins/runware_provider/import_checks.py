@@ -33,10 +33,11 @@ _NEVER_RENDERED: Final = (
     "deferrable",
 )
 """Arguments that Airflow does not render, and that never need two braces: whoever writes them there means a template."""
-_RESOLVED_NOWHERE: Final = ("system_prompt", "output_type", "tools", "settings")
+_RESOLVED_NOWHERE: Final = ("messages", "system_prompt", "output_type", "tools", "settings")
 """Arguments that Airflow does not render either. Their texts are sent as they are, so that braces in them are allowed."""
 _FILES: Final = {
     "prompt": lookup.PROMPT_ENDINGS,
+    "messages": lookup.MESSAGES_ENDINGS,
     "system_prompt": lookup.SYSTEM_PROMPT_ENDINGS,
     "output_type": lookup.SCHEMA_ENDINGS,
 }

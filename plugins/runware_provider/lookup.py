@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PROMPT_ENDINGS: Final = (".j2",)
 SYSTEM_PROMPT_ENDINGS: Final = (".j2", ".txt", ".md")
 SCHEMA_ENDINGS: Final = (".json",)
+MESSAGES_ENDINGS: Final = (".json",)
 
 
 def names_a_file(value: object, endings: tuple[str, ...]) -> bool:
@@ -66,13 +67,33 @@ def read_schema(field: str, name: str, folders: Sequence[Path]) -> dict[str, Any
     Raises:
         BadInput: no folder holds the file, or it holds no JSON object.
     """
+    schema = _read_json(field, name, folders)
+    if not isinstance(schema, dict):
+        raise BadInput(field, f"{name.strip()} holds no JSON object", "A JSON Schema is an object")
+    return schema
+
+
+def read_messages(field: str, name: str, folders: Sequence[Path]) -> list[Any]:
+    """The messages in the file that the argument `field` names.
+
+    Raises:
+        BadInput: no folder holds the file, or it holds no JSON array.
+    """
+    messages = _read_json(field, name, folders)
+    if not isinstance(messages, list):
+        raise BadInput(
+            field,
+            f"{name.strip()} holds no JSON array",
+            "Write a list of messages, each with role and content",
+        )
+    return messages
+
+
+def _read_json(field: str, name: str, folders: Sequence[Path]) -> Any:
     text = read_text(field, name, folders)
     try:
-        schema = json.loads(text)
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise BadInput(
             field, f"{name.strip()} is no JSON (line {error.lineno}: {error.msg})", "Mend the file"
         ) from None
-    if not isinstance(schema, dict):
-        raise BadInput(field, f"{name.strip()} holds no JSON object", "A JSON Schema is an object")
-    return schema

@@ -41,6 +41,10 @@ class TextInferenceOperator(DeferringTask):
             `data_interval_start`, `data_interval_end`; in a run of a partition, `partition_key`. One line that
             ends in `.j2` is a file, looked up beside the DAG, then in its `template_searchpath`. Airflow does not
             render it.
+        messages: in the place of `prompt`, a conversation: `[{"role": "user", "content": "..."}, ...]`, each content a template
+            or a `.j2` file as a prompt is, and the last message the user's; a line that ends in `.json` is a file that holds
+            the list. Or one expression that takes all messages from the record, `"{{ record.chat }}"`: a list of structs with
+            `role` and `content`, or the same as JSON text. Airflow renders none of it.
         output_type: a pydantic model; a JSON Schema (a dict, or a file that ends in `.json`, found as above);
             labels, one of which is the answer (a list of texts, a `Literal`, an Enum); or nothing for text.
         model: the API's name of the model.

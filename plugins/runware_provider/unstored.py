@@ -7,10 +7,12 @@ import inspect
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from runware_provider.engine.messages import Message
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PRIVATE: Final = ("prompt", "system_prompt", "output_type", "tools", "settings")
+PRIVATE: Final = ("prompt", "messages", "system_prompt", "output_type", "tools", "settings")
 """Arguments that may hold what no serialized DAG should."""
 
 
@@ -26,7 +28,7 @@ class Unstored:
 
     def __repr__(self) -> str:
         named = isinstance(self.value, type)
-        text = _source_of(self.value) if named else json.dumps(self.value, default=str)
+        text = _source_of(self.value) if named else json.dumps(self.value, default=_told)
         name = f"class {self.value.__name__}" if named else type(self.value).__name__
         return f"<{name} {hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}>"
 
@@ -36,6 +38,11 @@ def _source_of(cls: type) -> str:
         return inspect.getsource(cls)
     except (OSError, TypeError):  # made by a function, or typed into a prompt
         return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _told(value: Any) -> Any:
+    """What is no JSON, for the digest; a message's text, which its `str` does not show, counts as well."""
+    return value.model_dump() if isinstance(value, Message) else str(value)
 
 
 def stored(value: Any) -> Any:

@@ -79,6 +79,50 @@ def test_a_function_returns_the_prompt(server: LocalServer, run_task: Any, folde
     assert server.bill_summary()["executed"] == 2
 
 
+MESSAGES = [
+    {"role": "user", "content": "What is the total?\n{{ record.body }}"},
+    {"role": "assistant", "content": "Of which invoice?"},
+    {"role": "user", "content": "Of this one, from {{ record.country }}."},
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "returned"),
+    [
+        ({}, MESSAGES),
+        ({}, {"messages": MESSAGES}),
+        ({"prompt": PROMPT}, MESSAGES),
+        ({"messages": MESSAGES}, {"limit": 2}),
+        ({"messages": MESSAGES[2:]}, {"messages": MESSAGES}),
+    ],
+)
+def test_messages_may_be_given_or_returned(
+    server: LocalServer, run_task: Any, folder: Path, given: dict[str, Any], returned: Any
+) -> None:
+    with DAG("dag", schedule=None) as dag:
+        text_inference_task(lambda: returned, task_id="ask", **usual(folder), **given)()
+    ran = run_task(dag, "ask")
+    assert ran.state == "success", ran.error
+    assert totals(folder / "out") == [1.5, 2.5]
+    server.clear_faults()
+
+
+def test_a_returned_prompt_precedes_messages(server: LocalServer, run_task: Any, folder: Path) -> None:
+    with DAG("dag", schedule=None) as dag:
+        text_inference_task(lambda: PROMPT, task_id="ask", **usual(folder), messages=MESSAGES[2:])()
+    ran = run_task(dag, "ask")
+    assert ran.state == "success", ran.error
+    assert server.bill_summary()["executed"] == 2
+
+
+def test_a_function_that_returns_both_is_refused(server: LocalServer, run_task: Any, folder: Path) -> None:
+    both = {"prompt": PROMPT, "messages": MESSAGES}
+    with DAG("dag", schedule=None) as dag:
+        text_inference_task(lambda: both, task_id="ask", **usual(folder))()
+    assert "exclude each other" in str(run_task(dag, "ask").error)
+    assert server.bill_summary()["requests"] == 0
+
+
 def test_a_prompt_may_be_the_file_that_the_function_names(
     server: LocalServer, run_task: Any, folder: Path
 ) -> None:

@@ -28,6 +28,7 @@ LEFT_OUT = object()
 SECRET = "zqsecret"
 TEXTS: dict[str, Any] = {
     "prompt": f"{SECRET}: {{{{ record.body }}}}",
+    "messages": [{"role": "user", "content": f"{SECRET}: {{{{ record.body }}}}"}],
     "system_prompt": SECRET,
     "output_type": {"description": SECRET, "properties": {"a": {"type": "string"}}},
     "tools": [{"name": "note", "description": SECRET, "schema": {"type": "object"}}],
@@ -37,6 +38,8 @@ TEXTS: dict[str, Any] = {
 
 def arguments(given: dict[str, Any], *left_out: str) -> dict[str, Any]:
     whole = {**NEEDED, **given}
+    if "messages" in given:  # which are asked in the prompt's place
+        del whole["prompt"]
     return {name: value for name, value in whole.items() if name not in left_out and value is not LEFT_OUT}
 
 
@@ -164,7 +167,7 @@ def test_texts_that_a_task_is_mapped_over_are_not_stored_and_reach_the_task(run_
             taken.append(getattr(self, name))
             return {}
 
-    given = arguments({}, name)
+    given = arguments({name: LEFT_OUT})
     with DAG("dag", schedule=None) as dag:
         Taking.partial(task_id="ask", **given).expand(**{name: [TEXTS[name]]})
         Taking.partial(task_id="by_kwargs", **given).expand_kwargs([{name: TEXTS[name]}])
@@ -240,6 +243,7 @@ STRAY: dict[str, Any] = {
     "output_type": "schemas/{{ params.schema }}.json",
     "system_prompt": "system/{{ params.system }}.txt",
     "prompt": "prompts/{{ params.prompt }}.j2",
+    "messages": "messages/{{ params.messages }}.json",
 }
 
 

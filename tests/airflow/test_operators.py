@@ -54,6 +54,9 @@ KNOWN = {
 WEATHER = {"name": "get_weather", "schema": {"type": "object"}}
 
 
+USER = {"role": "user", "content": "Read: {{ record.body }}"}
+
+
 class Invoice(BaseModel):
     total: float
 
@@ -137,6 +140,13 @@ def a_dag(
         ({"output_type": "invoice"}, "ends in .json"),
         ({"prompt": "prompts/invoice.txt"}, "names no column"),
         ({"prompt": "  "}, "empty"),
+        ({"prompt": None}, "prompt: it is missing"),
+        ({"messages": [USER]}, "exclude each other"),
+        ({"prompt": None, "messages": []}, "there is no message"),
+        ({"prompt": None, "messages": [{**USER, "role": "system"}]}, "say it in system_prompt"),
+        ({"prompt": None, "messages": [{**USER, "content": "Hello"}]}, "name no column"),
+        ({"prompt": None, "messages": [USER, {**USER, "content": "{{ record."}]}, "message 2: line 1"),
+        ({"prompt": None, "messages": "{{ record.chat }} and more"}, "something beside it"),
         ({"source": ""}, "source"),
     ],
 )
@@ -626,6 +636,38 @@ def test_a_prompt_file_is_read_as_it_is(run_task: Any, tmp_path: Path) -> None:
     dag = _with_file(tmp_path, "prompts/p.j2", "Räd {{ record.body }} {{ ds }}\n", prompt="prompts/p.j2")
     assert run_task(dag, "ask").state == "success"
     assert Told.specs[0].prompt == "Räd {{ record.body }} {{ ds }}\n"
+
+
+def test_messages_reach_the_engine_and_airflow_renders_nothing_in_them(run_task: Any) -> None:
+    given = [{"role": "user", "content": "{{ ds }}"}, {"role": "assistant", "content": "Yes"}, USER]
+    assert run_task(a_dag(prompt=None, messages=given), "ask").state == "success"
+    assert run_task(a_dag(prompt=None, messages="{{ record.chat }}"), "ask").state == "success"
+    written, whole = Told.specs
+    assert [message.model_dump() for message in written.messages or ()] == given
+    assert whole.messages == "{{ record.chat }}"
+
+
+def test_messages_may_be_a_file_and_so_may_each_content(run_task: Any, tmp_path: Path) -> None:
+    (tmp_path / "last.j2").write_text("Räd {{ record.body }}", encoding="utf-8")
+    examples = [{"role": "user", "content": "A"}, {"role": "assistant", "content": "B"}]
+    given = [*examples, {"role": "user", "content": "last.j2"}]
+    dag = _with_file(tmp_path, "m.json", json.dumps(given), prompt=None, messages="m.json")
+    run_task(dag, "ask")
+    run_task(_with_file(tmp_path, "m.json", "", prompt=None, messages=given), "ask")
+    read = [*examples, {"role": "user", "content": "Räd {{ record.body }}"}]
+    assert [[part.model_dump() for part in spec.messages] for spec in Told.specs] == [read, read]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("{}", "no JSON array"), ("[1", "no JSON"), ('[{"role": "system", "content": "x"}]', "system_prompt")],
+)
+def test_a_file_of_messages_that_cannot_work_fails_the_task(
+    run_task: Any, tmp_path: Path, content: str, said: str
+) -> None:
+    error = run_task(_with_file(tmp_path, "m.json", content, prompt=None, messages="m.json"), "ask").error
+    assert isinstance(error, BadInput)
+    assert (error.field, said in str(error)) == ("messages", True)
 
 
 @pytest.mark.parametrize("name", ["s.md", "s.txt", "s.j2"])

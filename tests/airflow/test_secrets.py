@@ -38,7 +38,7 @@ from runware_provider.engine.cli import main
 from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import BadInput, JobStopped, PublishConflict
 from runware_provider.engine.job.run import run_job
-from runware_provider.engine.spec import Budget, Settings, Spec, Tool
+from runware_provider.engine.spec import Budget, Message, Settings, Spec, Tool
 from runware_provider.engine.storage.s3 import S3Storage
 from runware_provider.engine.storage.stores import Stores
 from runware_provider.groups import text_inference_group
@@ -46,6 +46,7 @@ from runware_provider.hook import RunwareHook
 from runware_provider.object_stores import StoreOptions, options_of
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.testing import Fault, LocalServer, ServerSettings
+from runware_provider.unstored import Unstored
 from tests.s3.proxy import FaultProxy, IgnoreConditions, Refuse
 from tests.s3.server import REGION, shared_server
 
@@ -686,6 +687,34 @@ def test_a_dag_with_a_mapped_task_is_stored_without_its_prompts(bench: Bench) ->
     assert leaks({"serialized DAG": json.dumps(DagSerialization.to_dict(dag))}) == []
 
 
+CONVERSATION = [
+    {"role": "user", "content": PROMPT},
+    {"role": "assistant", "content": SYSTEM},
+    {"role": "user", "content": "{{ record.body }}"},
+]
+
+
+@pytest.mark.parametrize("way", ["a task", "a mapped task", "a group"])
+def test_a_dag_is_stored_without_its_messages(bench: Bench, way: str) -> None:
+    given = bench.arguments(prompt=None, messages=CONVERSATION)
+    if way == "a group":
+        del given["task_id"]
+    with DAG("dag", schedule=None, params={"style": text("zqparam")}) as dag:
+        if way == "a task":
+            TextInferenceOperator(**given)
+        elif way == "a group":
+            text_inference_group(group_id="read", **given)
+        else:
+            messages = [given.pop("messages"), [Message(**part) for part in CONVERSATION]]
+            TextInferenceOperator.partial(**given).expand(messages=messages)
+    assert leaks({"serialized DAG": json.dumps(DagSerialization.to_dict(dag))}) == []
+
+
+def test_another_message_is_another_version_of_a_mapped_task() -> None:
+    told = [repr(Unstored([Message(role="user", content=content)])) for content in ("a", "b", "a")]
+    assert told[0] == told[2] != told[1]
+
+
 def test_a_dag_with_a_group_is_stored_without_its_prompts(bench: Bench) -> None:
     given = bench.arguments(
         output_type=None, tools=[Tool(**A_TOOL)], settings=Settings(extra={"note": SYSTEM})
@@ -704,6 +733,9 @@ def test_a_dag_with_a_group_is_stored_without_its_prompts(bench: Bench) -> None:
     [
         {"prompt": PROMPT},
         {"prompt": [PROMPT]},
+        {"prompt": None, "messages": PROMPT},
+        {"prompt": None, "messages": [{"role": "system", "content": PROMPT}]},
+        {"prompt": None, "messages": [{"role": "user", "content": PROMPT + "{{ record"}]},
         {"system_prompt": [SYSTEM]},
         {"output_type": TOOL},
         {"output_type": [TOOL]},

@@ -65,6 +65,20 @@ def test_the_plan_says_what_is_answered_in_doubt_and_to_be_paid(earlier: Any) ->
     assert earlier.plan(limit=ANSWERED + REFUSED)["to_pay"] == 0
 
 
+async def test_its_prompt_written_as_one_message_is_the_same_question(earlier: Any) -> None:
+    messages = [{"role": "user", "content": earlier.spec().prompt}]
+    told = earlier.plan(prompt=None, messages=messages)
+    assert (told["answered_before"], told["failed_before"], told["fate_unknown"]) == (
+        ANSWERED,
+        REFUSED,
+        IN_DOUBT,
+    )
+    assert told["changed"] == []
+    manifest = await earlier.run(prompt=None, messages=messages)
+    assert manifest["paid_inferences"] == NEVER_SENT
+    assert earlier.server.bill_summary()["uuids_executed_again"] == 0
+
+
 @pytest.mark.parametrize("shards", [0, 3])
 async def test_a_run_pays_what_was_never_sent_and_collects_what_was_in_doubt(
     earlier: Any, shards: int

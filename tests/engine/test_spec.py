@@ -16,7 +16,8 @@ from pydantic import BaseModel
 import runware_provider
 from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.spec import Limits, Settings, Spec, Tool, ToolChoice
+from runware_provider.engine.spec import Limits, Message, Settings, Spec, Tool, ToolChoice
+from runware_provider.engine.turns import as_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,10 +223,73 @@ def test_a_spec_needs_three_things_and_has_a_default_for_the_rest() -> None:
         "auto",
     )
     assert (made.limits, made.settings, made.tools) == (Limits(), Settings(), ())
-    for name in ("source", "destination", "prompt"):
+    for name in ("source", "destination"):
         with pytest.raises(BadInput, match="Give it; there is no default") as refused:
             Spec(**{key: "x" for key in ("source", "destination", "prompt") if key != name})
         assert refused.value.field == name
+    with pytest.raises(BadInput, match=r"^prompt: it is missing\. Write prompt=.* or messages="):
+        Spec(source="x", destination="x")
+
+
+USER = {"role": "user", "content": "{{ record.body }}"}
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        ([USER], None),
+        ([Message(**USER), {"role": "assistant", "content": "Yes"}, USER], None),
+        ("{{ record.chat }}", None),
+        ([], "there is no message in it"),
+        ("", "it is empty"),
+        ("record.chat", "this one names no column"),
+        ("{{ record.chat }} \ud800", "half of a surrogate pair"),
+        (7, "it is an int"),
+        (b"x", "it is a bytes"),
+        ({"role": "user"}, "it is a dict"),
+        (["x"], "message 1: it is a str"),
+        ([{"content": "x"}], "message 1: it has no role"),
+        ([{"role": 7, "content": "x"}], "message 1: it has no role"),
+        (
+            [USER, {"role": "system", "content": "secret"}],
+            "message 2: the API takes no message of the system: say it",
+        ),
+        ([{"role": "developer", "content": "secret"}, USER], "message 1: .*system_prompt"),
+        ([{"role": "secret", "content": "x"}], "message 1: the role is neither 'user' nor 'assistant'"),
+        ([USER, {"role": "tool", "id": "1", "content": "x"}, USER], "message 2: turns of tools are not sent"),
+        (
+            [{"role": "assistant", "tools": [], "content": "x"}, USER],
+            "message 1: turns of tools are not sent",
+        ),
+        ([{"role": "user", "content": "x", "weight": 1}], "message 1: 'weight' is no part of it"),
+        ([{"role": "user"}], "message 1: its content is nothing"),
+        ([{"role": "user", "content": ["secret"]}], "message 1: its content is a list"),
+        ([{"role": "user", "content": " \n"}, USER], "message 1: its content is empty"),
+        ([{"role": "user", "content": "secret \ud800"}], "message 1: .*half of a surrogate pair"),
+        ([USER, {"role": "assistant", "content": "secret"}], "the last message is not the user's"),
+    ],
+)
+def test_messages_are_a_conversation_that_the_api_answers_or_are_refused_without_being_quoted(
+    messages: Any, said: str | None
+) -> None:
+    if said is None:
+        assert Spec(source="a", destination="b", messages=messages).prompt is None
+        return
+    with pytest.raises(BadInput, match=said) as refused:
+        Spec(source="a", destination="b", messages=messages)
+    assert refused.value.field == "messages"
+    assert "secret" not in str(refused.value)
+
+
+def test_a_prompt_and_messages_exclude_each_other() -> None:
+    with pytest.raises(BadInput, match="prompt and messages exclude each other"):
+        spec(messages=[USER])
+
+
+def test_neither_spec_nor_message_nor_turn_shows_what_is_said() -> None:
+    secret = [{"role": "user", "content": "secret {{ record.body }}"}]
+    made = Spec(source="a", destination="b", messages=secret)
+    assert "secret" not in f"{made!r} {made} {made.messages!r} {as_turns('secret')!r}"
 
 
 @pytest.mark.parametrize(

@@ -103,8 +103,20 @@ FILTERS = (
 )
 JSON_OBJECTS = st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | TEXT, max_size=3)
 
+PROMPTS = TEXT.map("Ask:\n{}".format)  # of two lines, so that it names no file
+
+
+def as_messages(said: list[tuple[str, str]]) -> list[dict[str, str]]:
+    """Such as end with the user's."""
+    return [{"role": role, "content": content} for role, content in [*said, ("user", "What then?")]]
+
+
 VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "prompt": TEXT.map("Ask:\n{}".format),  # of two lines, so that it names no file
+    "prompt": PROMPTS,
+    "messages": st.lists(st.tuples(st.sampled_from(["user", "assistant"]), PROMPTS), max_size=3).map(
+        as_messages
+    )
+    | NAMES.map("{{{{ record.{} }}}}".format),
     "system_prompt": TEXT.map("Be exact.\n{}".format),
     "partition": st.dictionaries(NAMES, TEXT, min_size=1, max_size=2),
     "variables": st.dictionaries(NAMES, TEXT, min_size=1, max_size=2),
@@ -126,6 +138,7 @@ TOGETHER = (
     {"output_type", "publish.flatten", "answers.output_mode"},
     {"tools", "tool_choice"},
     {"refresh", "retry_failed"},
+    {"prompt", "messages"},
 )
 """Fields that exclude or need each other."""
 
@@ -163,6 +176,8 @@ def specs(draw: st.DrawFn) -> Spec:
     wish = draw(st.sampled_from(["refresh", "retry_failed", None]))
     if wish is not None:
         values[wish] = draw(TEXT)
+    asked = draw(st.sampled_from(["prompt", "messages"]))
+    values[asked] = draw(VALUES[asked])
     # A stream brings texts alone.
     kinds = ["a text"] if values.get("delivery") == "stream" else ["a text", "calls", "objects"]
     kind = draw(st.sampled_from(kinds))
@@ -218,11 +233,17 @@ def texts_of(option: Option, value: Any, folder: Path) -> list[str]:
         return [str(path)]
     if option.form.metavar == "JSON":
         return [json.dumps(value if isinstance(value, dict) else value.model_dump(mode="json"))]
+    return [text_of(option, value)]
+
+
+def text_of(option: Option, value: Any) -> str:
     if isinstance(value, ToolChoice):
-        return [value.name or value.type]
+        return value.name or value.type
+    if option.field == "messages" and isinstance(value, tuple):
+        return json.dumps([message.model_dump() for message in value])
     if isinstance(value, tuple):
-        return [",".join(map(str, value))]
-    return ["none" if value is None else str(value)]
+        return ",".join(map(str, value))
+    return "none" if value is None else str(value)
 
 
 @given(specs())

@@ -152,7 +152,7 @@ def test_a_withdrawn_attempt_is_as_good_as_never_begun() -> None:
 
 
 def test_what_is_sent_after_a_withdrawal_says_so_since_a_plain_intent_would_not_hold() -> None:
-    one = Inference(KEY, "", 0, 1, 0, "", withdrawn=True)
+    one = Inference(KEY, (), 0, 1, 0, "", withdrawn=True)
     assert (one.intent().kind, one.withdrawal().kind) == (Kind.SENT_AGAIN, Kind.REJECTED)
     sent = known((1, Kind.SENT_AGAIN, None))
     assert (sent.fate_unknown, sent.sent_again) == (True, True)

@@ -43,6 +43,13 @@ def test_a_row_answers_where_its_text_stands_in_the_prompt_and_the_longest_text_
     assert table({"messages": [*asked("Read ok")["messages"], *said, *asked("Again")["messages"]]}) == "word"
 
 
+def test_the_last_turn_with_a_text_counts_since_those_before_it_may_be_examples() -> None:
+    table = AnswerTable(pa.table({"text": ["a long example", "ok"], "answer": ["example", "asked"]}))
+    assert table(asked("Such as: a long example", "Now: ok")) == "asked"
+    assert table(asked("Such as: a long example", "Now: ok", "That does not fit")) == "asked"
+    assert table(asked("Such as: a long example", "Now: else")) == "example"
+
+
 @given(
     st.lists(st.text("ab .", min_size=1, max_size=12).filter(str.strip), min_size=1, max_size=20),
     st.text("ab .", max_size=12),

@@ -15,6 +15,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runware_provider.engine.turns import Turns
+
 FINGERPRINT_BYTES = 16
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 """`json.dumps` would make an encoder for each call."""
@@ -45,11 +47,12 @@ class Fingerprinter:
         self._started = hashlib.blake2b(digest_size=FINGERPRINT_BYTES, person=b"runware-fp-1")
         self._started.update(_canonical(fields))
 
-    def of(self, prompt: str) -> bytes:
-        """Of the request whose messages are this one turn of the user's: 16 bytes, the same whenever the same is asked."""
+    def of(self, turns: Turns) -> bytes:
+        """Of the request whose messages are these: 16 bytes, the same whenever the same is asked."""
         whole = self._started.copy()
-        # As `_encode` writes [{"role": "user", "content": prompt}], without going through a list and a dict for each record.
-        whole.update(f'[{{"role":"user","content":{_encode(prompt)}}}]'.encode())
+        # As `_encode` writes [{"role": ..., "content": ...}, ...], without going through a list of dicts for each record.
+        messages = [f'{{"role":"{turn.role}","content":{_encode(turn.content)}}}' for turn in turns]
+        whole.update(f"[{','.join(messages)}]".encode())
         return whole.digest()
 
 

@@ -44,7 +44,7 @@ class Limits(ValueObject):
     batch_bytes: Annotated[WholeNumber, Field(ge=1_000)] = 16_000_000
     """Bytes of a batch once it is decoded, at most, unless one record alone has more."""
     max_prompt_chars: Annotated[WholeNumber, Field(ge=1)] = 900_000
-    """Longer prompts are skipped, never truncated."""
+    """Longer prompts, and longer conversations, are skipped, never truncated."""
     max_input_tokens: Annotated[WholeNumber, Field(ge=1)] | None = None
     """Requests of more tokens, by estimate, are skipped, never truncated."""
     attempts: Annotated[WholeNumber, Field(ge=1, le=20)] = 3

@@ -49,6 +49,12 @@ BY_HAND = {
         option_values.prompt,
         help="The template, Jinja, rendered once per record: its text, or a file that ends in .j2",
     ),
+    "messages": Form(
+        "FILE.json|JSON|EXPR",
+        option_values.messages,
+        help='In the place of --prompt, a conversation: a file of [{"role": "user", "content": TEMPLATE}, ...], the list itself,'
+        " or one expression that takes all messages from the record, such as '{{ record.chat }}'",
+    ),
     "system_prompt": Form(
         "TEXT_OR_FILE",
         option_values.system_prompt,

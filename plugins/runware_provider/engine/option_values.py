@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filter_text import read_filter
 from runware_provider.engine.output_types import understood
+from runware_provider.engine.value_object import is_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +54,14 @@ def filters(option: str, texts: Sequence[str]) -> list[Filter]:
 def prompt(option: str, text: str) -> str:
     """The template's text itself, or that of the file which the text names."""
     return _text_or_file(option, text, (".j2",))
+
+
+def messages(option: str, text: str) -> Any:
+    """The messages in a file or in the text itself, or the one expression that the text is."""
+    said = text.strip()
+    if said.startswith("["):
+        return _json(option, said)
+    return text if is_template(text) else _json_file(option, said)
 
 
 def system_prompt(option: str, text: str) -> str:
@@ -109,6 +118,15 @@ def _text_or_file(option: str, text: str, suffixes: tuple[str, ...]) -> str:
     if is_sentence or path.suffix not in suffixes:
         return text
     return _content(option, path)
+
+
+def _json(option: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(
+            option, f"it is no JSON ({error})", "Write a list of messages, or the path of one"
+        ) from None
 
 
 def _json_file(option: str, path: str) -> Any:

@@ -18,6 +18,7 @@ from runware_provider.engine.errors import BadInput
 from runware_provider.engine.field_types import Text, WholeNumber, not_blank, number_or_nothing
 from runware_provider.engine.filters import Filters, normal_form
 from runware_provider.engine.limits import Budget, Limits
+from runware_provider.engine.messages import Message, as_messages
 from runware_provider.engine.model_profile import ModelProfile
 from runware_provider.engine.output_types import OutputType, understood
 from runware_provider.engine.settings import Settings
@@ -33,6 +34,7 @@ __all__ = [  # all that a job is described with, and where it is sent: whoever r
     "Failures",
     "Limits",
     "Memory",
+    "Message",
     "ModelProfile",
     "Publish",
     "Settings",
@@ -71,8 +73,12 @@ class Spec(ValueObject):
     """A Parquet file, a folder of them (hive partitions too), or a glob."""
     destination: Text
     """The output dataset's root."""
-    prompt: Text
-    """The template's text, Jinja, rendered once per record."""
+    prompt: Text | None = None
+    """The template's text, Jinja, rendered once per record: the short form of one message of the user's."""
+    messages: Annotated[tuple[Message, ...] | str | None, BeforeValidator(as_messages)] = None
+    """In the place of `prompt`, a conversation: `[{"role": "user", "content": "..."}, ...]`, each content rendered as a prompt
+    is and the last message the user's; or one expression that takes all messages from the record, such as
+    `"{{ record.chat }}"`: a list of structs with `role` and `content`, or the same as JSON text."""
     output_type: OutputType = None
     """A pydantic model, a JSON Schema, labels (a list of texts, a `Literal`, an Enum), or nothing for text."""
     model: Text = DEFAULT_MODEL
@@ -155,6 +161,20 @@ class Spec(ValueObject):
         if not isinstance(choice, str):
             return choice
         return {"type": choice} if choice in {"auto", "any", "none"} else {"type": "tool", "name": choice}
+
+    @model_validator(mode="after")
+    def _asks_in_one_way(self) -> Self:
+        if self.prompt is None and self.messages is None:
+            raise BadInput(
+                "prompt", "it is missing", "Write prompt='...' or messages=[...]; there is no default"
+            )
+        if self.prompt is not None and self.messages is not None:
+            raise BadInput(
+                "messages",
+                "prompt and messages exclude each other: a prompt is one message of the user's",
+                "Drop one of them",
+            )
+        return self
 
     @model_validator(mode="after")
     def _tools_can_be_told_apart(self) -> Self:
@@ -263,7 +283,7 @@ class Spec(ValueObject):
         return self.memory.state or self.destination.rstrip("/") + ".state"
 
     def __repr__(self) -> str:
-        """Without prompt, system prompt, tools and variables: they may hold what no log should."""
+        """Without prompt, messages, system prompt, tools and variables: they may hold what no log should."""
         held = (
             self.__dict__
         )  # a Spec that is still being made has no fields yet, and may be shown in a traceback

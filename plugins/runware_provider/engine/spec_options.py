@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+EITHER = ("prompt", "messages")
+"""Fields of which a job needs one."""
+
+
 @dataclass(frozen=True)
 class Option:
     """The option of a field.
@@ -53,6 +57,11 @@ class Option:
         """As it is written: `--attempts`; a switch that is on by default gets one that turns it off."""
         name = self.form.name or self.field.rpartition(".")[2].replace("_", "-")
         return f"--no-{name}" if self.schema.get("default") is True else f"--{name}"
+
+    @property
+    def written(self) -> str:
+        """With what stands for its value."""
+        return f"{self.flag} {self.form.metavar}"
 
     @property
     def dest(self) -> str:
@@ -170,8 +179,9 @@ def _below_fields(of: ast.ClassDef) -> Iterator[tuple[str, str]]:
 
 def add_spec_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a job, those of each value object as a group of their own."""
-    needed = [f"{option.flag} {option.form.metavar}" for option in spec_options() if option.required]
-    parser.usage = f"%(prog)s {' '.join(needed)} [OPTION ...]"
+    needed = [option.written for option in spec_options() if option.required]
+    either = [option.written for option in spec_options() if option.field in EITHER]
+    parser.usage = f"%(prog)s {' '.join(needed)} ({' | '.join(either)}) [OPTION ...]"
     groups = {"": parser.add_argument_group("job")}
     for option in spec_options():
         name = option.value_object

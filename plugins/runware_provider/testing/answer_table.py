@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runware_provider.testing.answering import Answers, asked
+from runware_provider.testing.answering import Answers, turns_of_the_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,8 @@ _WORD: Final = re.compile(r"\w+")
 class AnswerTable:
     """Answers by the text that they answer; a callable for `ServerSettings.answers`.
 
-    A row answers a task when its text stands in the prompt of the user; of several, the longest text wins. A column
+    A row answers a task when its text stands in a turn of the user's: in the last one where any does, since the turns
+    before it may be examples; of several texts, the longest wins. A column
     `answer` holds the answer itself (a text, or JSON where an object is asked for); without one, all other columns are
     the fields of the answer, by name.
 
@@ -78,15 +79,18 @@ class AnswerTable:
         return len(self._rows)
 
     def __call__(self, task: Mapping[str, Any]) -> Any:
-        """Return the answer to a task, or None where no text stands in its prompt."""
-        prompt = asked(task)
+        """Return the answer to a task, or None where no text stands in any turn of the user's."""
+        texts = (self._text_in(turn) for turn in reversed(turns_of_the_user(task)))
+        text = next((text for text in texts if text is not None), None)
+        return None if text is None else self._rows[text]
+
+    def _text_in(self, prompt: str) -> str | None:
         words = self._anchored.keys() & set(_WORD.findall(prompt))
         candidates = [*self._unanchored, *(text for word in words for text in self._anchored[word])]
         # Of two texts of one length, the same one wins each time.
-        text = max(
+        return max(
             (text for text in candidates if text in prompt), key=lambda text: (len(text), text), default=None
         )
-        return None if text is None else self._rows[text]
 
 
 def first_known(tables: Sequence[AnswerTable]) -> Answers:

@@ -80,7 +80,12 @@ def call_all(task: Mapping[str, Any], answers: Answers | None = None) -> Answer:
 
 def asked(task: Mapping[str, Any]) -> str:
     """Return what the user's turns of a task say."""
-    return "\n".join(message["content"] for message in task["messages"] if message["role"] == "user")
+    return "\n".join(turns_of_the_user(task))
+
+
+def turns_of_the_user(task: Mapping[str, Any]) -> list[str]:
+    """Return what each of them says, in order."""
+    return [message["content"] for message in task["messages"] if message["role"] == "user"]
 
 
 def _functions(task: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.output_mode import Forced, force_schema, offer_tools
 from runware_provider.engine.spec import Settings, Tool, ToolChoice
+from runware_provider.engine.turns import Turn, as_turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ def template(forced: Forced = FREE, model: str = MODEL, **of_settings: Any) -> r
 def task(
     made: request_bodies.RequestTemplate, prompt: str = "Hello", sample: int = 0, delivery: Any = "poll"
 ) -> Any:
-    return json.loads(made.task(prompt, sample, A, delivery))
+    return json.loads(made.task(as_turns(prompt), sample, A, delivery))
 
 
 def test_a_plain_task_is_sent_with_nothing_that_nobody_asked_for() -> None:
@@ -102,7 +103,9 @@ def test_a_full_task_is_sent_exactly_as_the_vendors_page_has_it() -> None:
 def test_a_further_question_shows_the_answer_and_ends_with_the_users_turn() -> None:
     made = template(temperature=0.5)
     plain = task(made)
-    further = json.loads(made.task("Hello", 0, A, "poll", request_bodies.FollowUp("no", "Say yes", 200)))
+    further = json.loads(
+        made.task(as_turns("Hello"), 0, A, "poll", request_bodies.FollowUp("no", "Say yes", 200))
+    )
     assert further["messages"] == [
         *plain["messages"],
         {"role": "assistant", "content": "no"},
@@ -115,7 +118,7 @@ def test_a_further_question_shows_the_answer_and_ends_with_the_users_turn() -> N
 
 def test_more_room_alone_changes_nothing_else() -> None:
     made = template(max_tokens=100)
-    further = json.loads(made.task("Hello", 0, A, "poll", request_bodies.FollowUp(max_tokens=200)))
+    further = json.loads(made.task(as_turns("Hello"), 0, A, "poll", request_bodies.FollowUp(max_tokens=200)))
     assert further == {**task(made), "settings": {"maxTokens": 200}}
 
 
@@ -154,7 +157,7 @@ def test_each_sample_has_its_seed_and_without_a_seed_none_has() -> None:
 
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_a_body_is_always_an_array(number: int) -> None:
-    one = template().task("Hello", 0, A, "poll")
+    one = template().task(as_turns("Hello"), 0, A, "poll")
     assert json.loads(request_bodies.body([one] * number)) == [json.loads(one)] * number
 
 
@@ -179,7 +182,7 @@ def test_half_a_surrogate_pair_in_a_prompt_is_sent_escaped() -> None:
     sent = task(made, "half \ud800 pair")
     assert sent["messages"][0]["content"] == "half \ud800 pair"
     assert sent["settings"]["systemPrompt"] == "system \udfff"
-    assert len(made.fingerprint("half \ud800 pair", 0)) == 16
+    assert len(made.fingerprint(as_turns("half \ud800 pair"), 0)) == 16
 
 
 # fingerprints and task UUIDs are formats: docs/decisions/0001 and 0002
@@ -210,7 +213,7 @@ def test_the_fingerprint_is_what_its_decision_page_says() -> None:
         "toolChoice": {"type": "tool", "name": "Invoice"},
         "tools": [tool],
     }
-    assert made.fingerprint("Größe: 5 €", 2) == by_the_page(fixed, "Größe: 5 €")
+    assert made.fingerprint(as_turns("Größe: 5 €"), 2) == by_the_page(fixed, "Größe: 5 €")
 
 
 @pytest.mark.parametrize(
@@ -235,7 +238,45 @@ def test_the_fingerprint_is_what_its_decision_page_says() -> None:
     ],
 )
 def test_a_fingerprint_never_changes(made: request_bodies.RequestTemplate, golden: str) -> None:
-    assert made.fingerprint("Hello, Größe €", 0).hex() == golden
+    assert made.fingerprint(as_turns("Hello, Größe €"), 0).hex() == golden
+
+
+CONVERSATION = (Turn("user", "Größe?"), Turn("assistant", '{"total": 5}'), Turn("user", "And €?"))
+
+
+def test_the_fingerprint_of_a_conversation_never_changes() -> None:
+    assert template().fingerprint(CONVERSATION, 0).hex() == "76159693e683c9b03de57ebe3a3740c5"
+
+
+TURNS = st.lists(
+    st.builds(
+        Turn, st.sampled_from(["user", "assistant"]), st.text(st.characters(codec="utf-8"), max_size=5)
+    ),
+    max_size=3,
+).map(tuple)
+
+
+@given(TURNS, TURNS)
+def test_a_conversation_is_sent_as_it_is_and_its_fingerprint_is_what_the_page_says(
+    one: Any, other: Any
+) -> None:
+    made = template()
+    sent = json.loads(made.task(one, 0, A, "poll"))["messages"]
+    assert sent == [{"role": turn.role, "content": turn.content} for turn in one]
+    fixed = {"model": MODEL, "outputFormat": "TEXT"}
+    texts = [json.dumps(part, separators=(",", ":"), ensure_ascii=True) for part in (fixed, sent)]
+    by_hand = hashlib.blake2b("".join(texts).encode(), digest_size=16, person=b"runware-fp-1").digest()
+    assert made.fingerprint(one, 0) == by_hand
+    assert (made.fingerprint(one, 0) == made.fingerprint(other, 0)) == (one == other)
+
+
+def test_a_further_question_follows_the_whole_conversation() -> None:
+    further = json.loads(
+        template().task(CONVERSATION, 0, A, "poll", request_bodies.FollowUp("no", "Say yes", 200))
+    )
+    roles = [message["role"] for message in further["messages"]]
+    assert roles == ["user", "assistant", "user", "assistant", "user"]
+    assert further["messages"][3]["content"] == "no"
 
 
 def test_where_the_answer_is_to_be_brought_is_said_of_each_task_and_is_no_part_of_the_fingerprint() -> None:
@@ -251,22 +292,24 @@ def test_where_the_answer_is_to_be_brought_is_said_of_each_task_and_is_no_part_o
 def test_the_delivery_is_no_part_of_the_fingerprint(delivery: str) -> None:
     used, unused = template(), template()
     task(used, delivery=delivery)
-    assert used.fingerprint("Hello", 0) == unused.fingerprint("Hello", 0)
+    assert used.fingerprint(as_turns("Hello"), 0) == unused.fingerprint(as_turns("Hello"), 0)
 
 
 def test_the_seed_of_a_sample_is_part_of_the_fingerprint() -> None:
     seeded = template(seed=5)
-    assert len({seeded.fingerprint("Hello", sample) for sample in range(3)}) == 3
-    assert seeded.fingerprint("Hello", 1) == template(seed=6).fingerprint("Hello", 0)
-    assert seeded.fingerprint("Hello", 0) != template().fingerprint("Hello", 0)
+    assert len({seeded.fingerprint(as_turns("Hello"), sample) for sample in range(3)}) == 3
+    assert seeded.fingerprint(as_turns("Hello"), 1) == template(seed=6).fingerprint(as_turns("Hello"), 0)
+    assert seeded.fingerprint(as_turns("Hello"), 0) != template().fingerprint(as_turns("Hello"), 0)
 
 
 def test_the_order_of_settings_and_of_the_top_level_means_nothing() -> None:
     one = Forced("text", {"toolChoice": {"type": "auto"}, "tools": []})
     other = Forced("text", {"tools": [], "toolChoice": {"type": "auto"}})
-    assert template(one).fingerprint("x", 0) == template(other).fingerprint("x", 0)
+    assert template(one).fingerprint(as_turns("x"), 0) == template(other).fingerprint(as_turns("x"), 0)
     first, second = {"a": 1, "b": 2}, {"b": 2, "a": 1}
-    assert template(extra=first).fingerprint("x", 0) == template(extra=second).fingerprint("x", 0)
+    assert template(extra=first).fingerprint(as_turns("x"), 0) == template(extra=second).fingerprint(
+        as_turns("x"), 0
+    )
 
 
 @pytest.mark.parametrize("mode", ["tool", "native", "prompt"])
@@ -274,7 +317,7 @@ def test_the_order_inside_a_schema_is_part_of_the_question(mode: Any) -> None:
     turned = {**SCHEMA, "properties": dict(reversed(SCHEMA["properties"].items()))}  # type: ignore[attr-defined]
     assert turned == SCHEMA
     asked = [
-        template(force_schema(mode, "some-model", None, one, "T")).fingerprint("x", 0)
+        template(force_schema(mode, "some-model", None, one, "T")).fingerprint(as_turns("x"), 0)
         for one in (SCHEMA, turned)
     ]
     assert asked[0] != asked[1]
@@ -282,7 +325,9 @@ def test_the_order_inside_a_schema_is_part_of_the_question(mode: Any) -> None:
 
 def test_the_order_of_tools_is_part_of_the_question() -> None:
     tools = (Tool(name="one", schema=SCHEMA), Tool(name="two", schema=SCHEMA))
-    asked = [template(offer_tools(one, None, None)).fingerprint("x", 0) for one in (tools, tools[::-1])]
+    asked = [
+        template(offer_tools(one, None, None)).fingerprint(as_turns("x"), 0) for one in (tools, tools[::-1])
+    ]
     assert asked[0] != asked[1]
 
 
@@ -307,7 +352,7 @@ def test_fingerprints_are_equal_exactly_when_the_requests_are(
         wish = dict(wish)
         prompt, sample, model = wish.pop("prompt"), wish.pop("sample", 0), wish.pop("model")
         made = template(Forced("text", {}, wish.pop("system", None)), model, **wish)
-        return made.fingerprint(prompt, sample), task(made, prompt, sample)
+        return made.fingerprint(as_turns(prompt), sample), task(made, prompt, sample)
 
     (first, sent), (second, sent_too) = asked(one), asked(other)
     assert (first == second) == (sent == sent_too)

@@ -227,7 +227,7 @@ class Feed:
     async def load(self) -> None:
         for _ in range(min(self.left, LOADED_AT_ONCE)):
             key = Key(self.number.to_bytes(16, "big"), 0, 0)
-            self.flight.add(Inference(key, "", 500, 1, 0, task_uuid(JOB, key, 1)), 0.0)
+            self.flight.add(Inference(key, (), 500, 1, 0, task_uuid(JOB, key, 1)), 0.0)
             self.number += 1
             self.left -= 1
 

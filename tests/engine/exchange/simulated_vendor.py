@@ -214,7 +214,7 @@ class Simulation:
         self._accepted += len(tasks)
         self.seen.refused += refused
         for task in tasks:
-            inference = Inference(NO_KEY, "", 0, 1, 0, "", accepted=True)
+            inference = Inference(NO_KEY, (), 0, 1, 0, "", accepted=True)
             inference.since = inference.looked_at = self.now
             self._inferences[task] = inference
             heapq.heappush(self._to_look_at, (self.now + self._patience.first_poll_s(), task))

@@ -15,7 +15,7 @@ from runware_provider.engine.identity import Key
 
 
 def inference(number: int) -> Inference:
-    return Inference(Key(number.to_bytes(16, "big"), 0, 0), "", 0, 1, 0, f"uuid {number}", sent_at=1.0)
+    return Inference(Key(number.to_bytes(16, "big"), 0, 0), (), 0, 1, 0, f"uuid {number}", sent_at=1.0)
 
 
 def answered(one: Inference) -> tuple[Inference, Entry]:

@@ -356,7 +356,7 @@ class Life:
         perhaps_sent = known.fate_unknown and (known.sent_again or not known.rejected)
         return Inference(
             key=key,
-            prompt="",
+            turns=(),
             size=10,
             attempt=known.attempt,
             counted=known.counted,
@@ -570,7 +570,7 @@ class Bench:
     def new(self, number: int, **fields: Any) -> Inference:
         key = Key(number.to_bytes(16, "big"), 0, 0)
         made = {"attempt": 1, "counted": 0, "size": 10, **fields}
-        one = Inference(key=key, prompt="", task_uuid=task_uuid(JOB, key, 1), **made)
+        one = Inference(key=key, turns=(), task_uuid=task_uuid(JOB, key, 1), **made)
         self.flight.add(one, 0.0)
         return one
 

@@ -12,6 +12,7 @@ from runware_provider.engine.exchange.flight import Flight
 from runware_provider.engine.exchange.inference import OUTSTANDING, Inference, Phase
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.outcome.standing import MOST_SPENT, is_final, may_have_been_sent, standing
+from runware_provider.engine.turns import as_turns
 
 if TYPE_CHECKING:
     import random
@@ -23,7 +24,7 @@ QUEUED = {Phase.READY, Phase.ASK, Phase.WAITING, Phase.LOOK_UP}
 def inference(number: int = 0, **fields: Any) -> Inference:
     key = Key(number.to_bytes(16, "big"), 0, 0)
     made = {"size": 100, "attempt": 1, "counted": 0} | fields
-    return Inference(key=key, prompt="x", task_uuid=task_uuid(JOB, key, 1), **made)
+    return Inference(key=key, turns=as_turns("x"), task_uuid=task_uuid(JOB, key, 1), **made)
 
 
 def flight_of(*inferences: Inference, now: float = 0.0) -> Flight:
@@ -186,8 +187,8 @@ def test_a_new_attempt_knows_nothing_of_the_old_one() -> None:
 
 def test_no_prompt_is_in_the_repr_of_an_inference() -> None:
     one = inference()
-    one.prompt = "secret"
-    assert "secret" not in repr(one)
+    one.turns = as_turns("secret")
+    assert "secret" not in repr(one) + repr(one.turns)
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 12))

@@ -29,7 +29,7 @@ def in_flight(phases: Mapping[int, Phase] | int, **facts: Any) -> Flight:
     numbers = range(phases) if isinstance(phases, int) else phases
     for number in numbers:
         phase = Phase.WAITING if isinstance(phases, int) else phases[number]
-        inference = Inference(Key(bytes([number] * 16), 0, 0), "", 0, 0, 0, f"uuid-{number}", phase=phase)
+        inference = Inference(Key(bytes([number] * 16), 0, 0), (), 0, 0, 0, f"uuid-{number}", phase=phase)
         inference.accepted, inference.since = True, NOW - number
         inference.deadline = inference.since + 1_800.0
         for name, value in facts.items():

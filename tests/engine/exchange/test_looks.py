@@ -25,7 +25,7 @@ def patience(*latencies_s: float, poll_interval_s: float = 1.0, under_way: int =
 
 def looks(patience: Patience, done_s: float) -> list[float]:
     """The ages at which a task is looked at that takes so long."""
-    task = Inference(Key(bytes(16), 0, 0), "", 0, 1, 0, "", accepted=True)
+    task = Inference(Key(bytes(16), 0, 0), (), 0, 1, 0, "", accepted=True)
     ages = [patience.first_poll_s()]
     while ages[-1] < done_s:
         ages.append(ages[-1] + patience.next_poll_s(task, ages[-1]))
@@ -90,6 +90,6 @@ def test_no_answer_is_seen_much_later_than_it_is_there(
     latencies: list[float], age_s: float, under_way: int
 ) -> None:
     told = patience(*latencies, under_way=under_way)
-    task = Inference(Key(bytes(16), 0, 0), "", 0, 1, 0, "", accepted=True)
+    task = Inference(Key(bytes(16), 0, 0), (), 0, 1, 0, "", accepted=True)
     pause_s = told.next_poll_s(task, age_s)
     assert 0 < pause_s <= max(told.shortest_poll_s(), min(LONGEST_POLL_S, RARE * age_s))

@@ -177,7 +177,7 @@ class Endless:
     def new(self, number: int, **fields: Any) -> Inference:
         key = Key(number.to_bytes(16, "big"), 0, 0)
         made = Inference(
-            key=key, prompt="", size=10, attempt=1, counted=0, task_uuid=task_uuid(JOB, key, 1), **fields
+            key=key, turns=(), size=10, attempt=1, counted=0, task_uuid=task_uuid(JOB, key, 1), **fields
         )
         self.flight.add(made, 0.0)
         return made

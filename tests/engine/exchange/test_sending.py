@@ -19,7 +19,7 @@ def sending(window: int, **limits: int) -> Sending:
     flight = Flight()
     for number in range(3_000):
         key = Key(number.to_bytes(16, "big"), 0, 0)
-        flight.add(Inference(key, "", 10, 1, 0, f"uuid {number}"), 0.0)
+        flight.add(Inference(key, (), 10, 1, 0, f"uuid {number}"), 0.0)
     pace = Pace(100_000, Learnt(window, 5.0))
     return Sending(
         flight=flight,

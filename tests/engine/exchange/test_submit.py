@@ -60,7 +60,7 @@ def open_ledger(tmp_path: Path) -> Iterator[Callable[[], Ledger]]:
 
 def inference() -> Inference:
     key = Key(bytes(16), 0, 0)
-    return Inference(key=key, prompt="", size=10, attempt=1, counted=0, task_uuid=task_uuid(JOB, key, 1))
+    return Inference(key=key, turns=(), size=10, attempt=1, counted=0, task_uuid=task_uuid(JOB, key, 1))
 
 
 def conflict(one: Inference) -> bytes:
@@ -139,7 +139,7 @@ class CountedWrites:
 def chunks_of_one(number: int) -> list[list[Inference]]:
     keys = [Key(bytes(16), sample, 0) for sample in range(number)]
     return [
-        [Inference(key=key, prompt="", size=10, attempt=1, counted=0, task_uuid=task_uuid(JOB, key, 1))]
+        [Inference(key=key, turns=(), size=10, attempt=1, counted=0, task_uuid=task_uuid(JOB, key, 1))]
         for key in keys
     ]
 

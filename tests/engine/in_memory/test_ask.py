@@ -27,6 +27,7 @@ from runware_provider.engine.errors import (
 )
 from runware_provider.engine.in_memory.answer import Answer, NoAnswer
 from runware_provider.engine.in_memory.ask import ask_in_memory, question_spec
+from runware_provider.engine.messages import Message
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 from tests.answers import total_of
 from tests.raw_server import raw_server
@@ -77,7 +78,7 @@ def invoice(number: int) -> str:
 
 
 def ask(
-    server: LocalServer, questions: Sequence[str], *, key: str = KEY, timeout_s: float = 60.0, **wish: Any
+    server: LocalServer, questions: Sequence[Any], *, key: str = KEY, timeout_s: float = 60.0, **wish: Any
 ) -> list[Answer[Any]]:
     wished = {"output_type": Invoice, "limits": QUICK, **wish}
     endpoint = Endpoint(server.base_url, key)
@@ -116,6 +117,21 @@ def test_what_is_asked_twice_is_paid_once_and_the_copy_is_its_own(server: LocalS
     assert first.value is not second.value
     assert (second.attempts, second.cost_usd, second.completion_tokens) == (0, 0.0, 0)
     assert (blank.outcome, blank.code, blank.value, blank.cost_usd) == ("skipped", "empty", None, 0.0)
+
+
+def test_a_question_may_be_a_conversation_which_is_sent_as_it_is(server: LocalServer) -> None:
+    chat = [
+        {"role": "user", "content": f"{{{{ {invoice(3)} }}}}"},
+        {"role": "assistant", "content": "Which one?"},
+        Message(role="user", content="The total, {% please %}"),
+    ]
+    alone = [{"role": "user", "content": invoice(4)}]
+    answers = ask(server, [chat, invoice(4), alone], output_type=Invoice)
+    assert [answer.value.total for answer in answers] == [3.5, 4.5, 4.5]
+    assert [answer.attempts for answer in answers] == [1, 1, 0], (
+        "one message is the question that its text is"
+    )
+    assert executed(server) == 2
 
 
 def test_no_question_is_no_request(server: LocalServer) -> None:
@@ -388,6 +404,10 @@ def test_a_budget_in_usd_needs_a_price(server: LocalServer) -> None:
         ),
         ([invoice(0)], {"output_type": None, "tools": [{**TOOL, "schema": {"a": "\ud800"}}]}, "tools.schema"),
         (7, {}, "questions"),
+        ([{"role": "user", "content": "x"}], {}, "questions[0]"),
+        ([invoice(0), [{"role": "system", "content": "x"}]], {}, "questions[1]"),
+        ([[{"role": "user", "content": "x"}, {"role": "assistant", "content": "x"}]], {}, "questions[0]"),
+        ([[]], {}, "questions[0]"),
         ([invoice(0)], {"timeout_s": 0}, "timeout_s"),
         ([invoice(0)], {"timeout_s": float("nan")}, "timeout_s"),
         ([invoice(0)], {"timeout_s": True}, "timeout_s"),

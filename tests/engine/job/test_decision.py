@@ -15,10 +15,11 @@ from runware_provider.engine.job.question import Question, Request
 from runware_provider.engine.outcome.follow_up import Policy, last_word
 from runware_provider.engine.outcome.rows import Judgement, Outcome
 from runware_provider.engine.outcome.standing import standing
+from runware_provider.engine.turns import as_turns
 
 FINGERPRINT = b"f" * 16
 KEY = Key(FINGERPRINT, 0, 0)
-REQUEST = Request("What is the total?", FINGERPRINT, 0, 5)
+REQUEST = Request(as_turns("What is the total?"), FINGERPRINT, 0, 5)
 FITS = Judgement(Outcome.SUCCEEDED, {"total": 1.0}, {}, answered=True)
 UNFIT = Judgement(Outcome.INVALID, None, {"error_message": "$.total: it is missing"}, answered=True)
 FAILED = Judgement(Outcome.FAILED, None, {"error_code": "providerError"})

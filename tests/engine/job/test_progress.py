@@ -185,7 +185,7 @@ def test_each_inference_under_way_waits_for_something() -> None:
     ]
     for number, state in enumerate(states):
         key = Key(number.to_bytes(16, "big"), 0, 0)
-        flight.add(Inference(key, "", 1, 1, 0, str(number), **state), 0.0)
+        flight.add(Inference(key, (), 1, 1, 0, str(number), **state), 0.0)
     assert [(wait.what, wait.inferences, wait.longest_s) for wait in waits(flight, 100.0)] == [
         ("answers", 2, 90.0),
         ("word whether they arrived", 1, 40.0),

@@ -128,6 +128,25 @@ def test_what_changed_is_told_by_the_name_that_the_argument_has_now(
     assert changed_parts(request_digests(spec(), None), before) == []
 
 
+def conversing(messages: Any) -> Spec:
+    return Spec(source="in", destination="out", messages=messages)
+
+
+def test_a_lone_message_of_the_users_hashes_as_the_prompt_that_it_is_and_a_conversation_otherwise() -> None:
+    user = {"role": "user", "content": "{{ record.a }}"}
+    said = {"role": "assistant", "content": "{{ record.a }}"}
+    assert request_digests(conversing([user]), None) == request_digests(spec(), None)
+    others = [[user, user], [user, said, user], [said, user, user], "{{ record.a }}", "{{ record.b }}"]
+    hashes = [request_digests(conversing(messages), None)["prompt"] for messages in others]
+    assert len({*hashes, request_digests(spec(), None)["prompt"]}) == 1 + len(others)
+
+
+def test_changed_messages_are_told_as_messages() -> None:
+    before = {"request": request_digests(spec(), None)}
+    now = request_digests(conversing("{{ record.a }}"), None)
+    assert changed_parts(now, before, asked_by="messages") == ["messages"]
+
+
 # an equal hash means equal questions
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.output_mode import Forced
     from runware_provider.engine.spec import Delivery, Settings
+    from runware_provider.engine.turns import Turns
 
 
 def _as_written(value: Any) -> msgspec.Raw:
@@ -39,7 +40,7 @@ _encode = msgspec.json.Encoder(enc_hook=_as_written).encode
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """What a further attempt at an answer says beside the prompt."""
+    """What a further attempt at an answer says beside what was asked."""
 
     answer: str | None = field(default=None, repr=False)
     """The model's own answer, shown to it."""
@@ -71,16 +72,16 @@ class RequestTemplate:
         """The request without messages and UUID, as sent for the n-th sample (from 0)."""
         return self._fixed if self._seed is None else {**self._fixed, "seed": self._seed + sample}
 
-    def fingerprint(self, prompt: str, sample: int) -> bytes:
+    def fingerprint(self, turns: Turns, sample: int) -> bytes:
         """What identifies a request: 16 bytes, the same whenever the same is asked (docs/decisions/0002)."""
         fingerprinter = self._fingerprinters.get(sample)
         if fingerprinter is None:
             fingerprinter = self._fingerprinters[sample] = Fingerprinter(self.fields(sample))
-        return fingerprinter.of(prompt)
+        return fingerprinter.of(turns)
 
     def task(  # noqa: PLR0913 - what one task has of its own
         self,
-        prompt: str,
+        turns: Turns,
         sample: int,
         task_uuid: str,
         delivery: Delivery,
@@ -114,19 +115,19 @@ class RequestTemplate:
         head = b'{"taskType":"textInference","taskUUID":"' + task_uuid.encode() + b'"'
         if webhook_url is not None:
             head += b',"webhookURL":' + encoded(webhook_url)
-        return head + b',"messages":' + encoded(messages(prompt, follow_up)) + tail
+        return head + b',"messages":' + encoded(messages(turns, follow_up)) + tail
 
 
-def messages(prompt: str, follow_up: FollowUp | None = None) -> list[dict[str, str]]:
-    """One user turn, and what follows it; the last turn is always the user's.
+def messages(turns: Turns, follow_up: FollowUp | None = None) -> list[dict[str, str]]:
+    """What was asked, and what follows it; the last turn is always the user's.
 
     The system prompt lives in `settings`, a system role is refused by the API.
     """
-    asked = {"role": "user", "content": prompt}
+    asked = [{"role": str(turn.role), "content": turn.content} for turn in turns]
     if follow_up is None or follow_up.answer is None or follow_up.complaint is None:
-        return [asked]
+        return asked
     return [
-        asked,
+        *asked,
         {"role": "assistant", "content": follow_up.answer},
         {"role": "user", "content": follow_up.complaint},
     ]

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from runware_provider.engine.attempt import WITHDRAWN, Entry, Kind
 from runware_provider.engine.identity import Key, task_uuid
 from runware_provider.engine.spending.tokens import estimated_tokens
+from runware_provider.engine.turns import contents_of
 
 if TYPE_CHECKING:
     from runware_provider.engine.api.request_bodies import FollowUp
+    from runware_provider.engine.turns import Turns
 
 NO_LIMIT = 1_000_000
 
@@ -41,7 +43,7 @@ class Inference:
     """One request on its way to a verdict."""
 
     key: Key
-    prompt: str = field(repr=False)
+    turns: Turns = field(repr=False)
     size: int
     """Bytes of the task as sent, about."""
     attempt: int
@@ -167,7 +169,7 @@ class Inference:
     @property
     def words(self) -> tuple[str, ...]:
         """The texts that it sends and that others do not: what an error may quote."""
-        return (self.prompt, *(self.follow_up.words if self.follow_up is not None else ()))
+        return (*contents_of(self.turns), *(self.follow_up.words if self.follow_up is not None else ()))
 
     @property
     def never_sent(self) -> bool:

@@ -96,7 +96,7 @@ class Submitter:
         await self._intend(chunk, ahead=ahead)
         tasks = [
             self.template.task(
-                inference.prompt,
+                inference.turns,
                 inference.key.sample,
                 inference.task_uuid,
                 self.delivery,

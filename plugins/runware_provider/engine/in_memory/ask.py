@@ -31,6 +31,7 @@ from runware_provider.engine.job.conversing import Conversing, connections_of
 from runware_provider.engine.job.output_retries import OutputRetries
 from runware_provider.engine.job.question import Request
 from runware_provider.engine.job.questioner import Requester, Shared
+from runware_provider.engine.messages import Message, as_messages
 from runware_provider.engine.money import usd
 from runware_provider.engine.outcome.rows import Judge, Outcome
 from runware_provider.engine.plain_text import printable, with_article
@@ -39,7 +40,9 @@ from runware_provider.engine.seconds import check_timeout
 from runware_provider.engine.spec import Spec
 from runware_provider.engine.spending.budget import Account, Spend
 from runware_provider.engine.spending.pricing import ASSUMED_COMPLETION_TOKENS, prices_of
-from runware_provider.engine.templates.prompt import Prompt
+from runware_provider.engine.templates.conversation import conversation_of
+from runware_provider.engine.templates.given_turns import given_turns
+from runware_provider.engine.templates.prompt import Skip
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -48,6 +51,9 @@ if TYPE_CHECKING:
     from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.exchange.conversation import Exchange
     from runware_provider.engine.outcome.rows import Judgement
+
+    Asked = str | Sequence[Message | Mapping[str, Any]]
+    """A text, or the messages of a conversation."""
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +95,7 @@ def question_spec(wish: Mapping[str, Any]) -> Spec:
 
 
 async def ask_in_memory(  # noqa: PLR0913 - by keyword, each a fact of its own
-    questions: Sequence[str],
+    questions: Sequence[Asked],
     spec: Spec,
     endpoint: Endpoint,
     *,
@@ -100,7 +106,7 @@ async def ask_in_memory(  # noqa: PLR0913 - by keyword, each a fact of its own
     """Ask each question, and say what became of it, in order.
 
     Args:
-        questions: texts, sent as they are.
+        questions: texts, or lists of messages, sent as they are.
         spec: made by `question_spec`.
         endpoint: where the API answers.
         timeout_s: seconds that the call may take, with the look-up of the price and the end of what is under way.
@@ -158,36 +164,54 @@ def _check(questions: object, timeout_s: object) -> None:
     if not isinstance(questions, Sequence):
         raise BadInput("questions", f"it is {with_article(type(questions).__name__)}", "Give a list of texts")
     for number, question in enumerate(questions):
-        if not isinstance(question, str):
-            raise BadInput(
-                f"questions[{number}]", f"it is {with_article(type(question).__name__)}", "Give a text"
-            )
+        _check_question(f"questions[{number}]", question)
+    check_timeout(timeout_s)
+
+
+def _check_question(field: str, question: object) -> None:
+    if isinstance(question, str):
         if not is_encodable(question):
             raise BadInput(
-                f"questions[{number}]",
+                field,
                 "it holds half of a surrogate pair, which UTF-8 cannot hold",
                 "Take it out, for example with question.encode(errors='replace').decode()",
             )
-    check_timeout(timeout_s)
+        return
+    if not isinstance(question, list | tuple):
+        raise BadInput(
+            field, f"it is {with_article(type(question).__name__)}", "Give a text, or a list of messages"
+        )
+    try:
+        as_messages(question)
+    except BadInput as error:
+        raise BadInput(field, error.problem, error.remedy) from None
 
 
 class _Call:
     """The pieces of one call, put together."""
 
-    def __init__(self, spec: Spec, asked_for: AskedFor, client: Client, questions: Sequence[str]) -> None:
+    def __init__(self, spec: Spec, asked_for: AskedFor, client: Client, questions: Sequence[Asked]) -> None:
         self._spec = spec
         self._asked_for = asked_for
         self._client = client
         self._job_id = secrets.token_bytes(16)
         self._attempts = AttemptsInMemory()
         self._requester = Requester(
-            prompt=Prompt(spec.prompt, {}, [COLUMN], max_chars=spec.limits.max_prompt_chars),
+            conversation=conversation_of(
+                spec.prompt, spec.messages, {}, [COLUMN], max_chars=spec.limits.max_prompt_chars
+            ),
             template=asked_for.template,
             samples=1,
             max_input_tokens=spec.limits.max_input_tokens,
             shared=Shared.of(asked_for.template, spec.delivery),
         )
-        self._requests = [self._requester.ask({COLUMN: question})[0] for question in questions]
+        self._requests = [self._request(question) for question in questions]
+
+    def _request(self, question: Asked) -> Request | Skip:
+        if isinstance(question, str):
+            return self._requester.ask({COLUMN: question})[0]
+        turns = given_turns(list(map(_as_dict, question)), self._spec.limits.max_prompt_chars)
+        return turns if isinstance(turns, Skip) else self._requester.ask_turns(turns)[0]
 
     async def run(self, timeout_s: float, stop: asyncio.Event) -> list[Answer[Any]]:
         """Ask; see `ask_in_memory`."""
@@ -301,6 +325,10 @@ class _Call:
             raw=facts.get("raw"),
         )
         return _copied(answer) if again else answer
+
+
+def _as_dict(message: Message | Mapping[str, Any]) -> dict[str, Any]:
+    return message.model_dump() if isinstance(message, Message) else dict(message)
 
 
 def _what_became(answers: Sequence[Answer[Any]]) -> str:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.job.prepare import Prepared
     from runware_provider.engine.job.questioner import Questioner
+    from runware_provider.engine.turns import Turns
 
-NOT_KEPT = ""
-"""In the place of prompts, which are many and long; whoever sends them renders them again."""
+NOT_KEPT: Turns = ()
+"""In the place of turns, which are many and long; whoever sends them renders them again."""
 
 
 @dataclass
@@ -73,8 +74,8 @@ def asked_by(prepared: Prepared, questioner: Questioner) -> Asked:
         BadInput: the source cannot be read, or the template is rendered for no record.
     """
     asked = Asked()
-    columns = prepared.prompt.columns
-    template = TemplateCheck()
+    columns = prepared.conversation.columns
+    template = TemplateCheck(prepared.conversation.field)
     for chosen in chosen_records(prepared, columns):
         asked.records += chosen.records.num_rows
         asked.left_out += chosen.left_out

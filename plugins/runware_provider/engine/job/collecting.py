@@ -142,7 +142,7 @@ class _InDoubt:
     def _inference(self, key: Key, attempt: int, now: float) -> Inference:
         return Inference(
             key=key,
-            prompt="",
+            turns=(),
             size=0,
             attempt=attempt,
             counted=0,

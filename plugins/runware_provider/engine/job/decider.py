@@ -55,7 +55,7 @@ class Decider:
         """
         spec = prepared.spec
         questioner = Questioner(
-            prompt=prepared.prompt,
+            conversation=prepared.conversation,
             template=prepared.template,
             ledger=ledger,
             samples=spec.samples,

@@ -105,7 +105,7 @@ class Leftovers:
         name = task_uuid(self.job_id, key, attempt)
         return Inference(
             key,
-            "",
+            (),
             0,
             attempt,
             0,

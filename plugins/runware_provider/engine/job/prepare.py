@@ -16,12 +16,13 @@ from runware_provider.engine.dataset.source import Dataset, FileRange, first_row
 from runware_provider.engine.dataset.source_files import would_read
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.job.asked_for import asked_for_by
+from runware_provider.engine.job.message_column import check_holds_messages
 from runware_provider.engine.job.request_digests import changed_parts, digest_of_rows, request_digests
 from runware_provider.engine.outcome.flattening import RESULT, ResultColumns, result_columns
 from runware_provider.engine.outcome.rows import INFERENCE, output_schema_of
 from runware_provider.engine.schema.object_answers import OutputSchema
 from runware_provider.engine.storage.refusals import refusal
-from runware_provider.engine.templates.prompt import Prompt
+from runware_provider.engine.templates.conversation import conversation_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.outcome.rows import Check
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.storage.stores import Storage, Stores
+    from runware_provider.engine.templates.conversation import Conversation
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Prepared:
     """The rows to go through, in order; the row filter may leave some of them out."""
     failures_folder: str | None
     """Where the parts of the rows that neither succeeded nor were skipped go besides."""
-    prompt: Prompt
+    conversation: Conversation
+    """What asks of each record."""
     row_filter: RowFilter | None
     """Which records are chosen; None for all."""
     forced: Forced
@@ -114,7 +117,7 @@ class Prepared:
     @property
     def rows_digest(self) -> str:
         """What hashes of the choice of records and of the shape of rows: the same, and rows of the same questions are the same."""
-        return digest_of_rows(self.spec, self.prompt.variables)
+        return digest_of_rows(self.spec, self.conversation.variables)
 
     @property
     def records(self) -> int:
@@ -146,10 +149,13 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
     with _source_checked(spec):
         dataset = open_dataset(source, spec.source)
     names = dataset.schema.names
-    prompt = Prompt(spec.prompt, spec.variables, names, max_chars=spec.limits.max_prompt_chars)
-    if not prompt.columns:
+    conversation = conversation_of(
+        spec.prompt, spec.messages, spec.variables, names, max_chars=spec.limits.max_prompt_chars
+    )
+    check_holds_messages(conversation.column, dataset.schema)
+    if not conversation.columns:
         raise BadInput(
-            "prompt",
+            conversation.field,
             "it names no column, so every record would be asked the same",
             f"Write {{{{ record.<column> }}}} into it; the data has: {', '.join(names)}",
         )
@@ -177,7 +183,7 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
         dataset=dataset,
         # With a filter the limit is one of chosen rows, which the footers do not know.
         ranges=first_rows(dataset, spec.limit if row_filter is None else None),
-        prompt=prompt,
+        conversation=conversation,
         row_filter=row_filter,
         forced=asked_for.forced,
         template=asked_for.template,
@@ -311,7 +317,7 @@ def changed(prepared: Prepared, published: Mapping[str, object]) -> list[str]:
         prepared: the job.
         published: its manifest; empty where nothing is published.
     """
-    return changed_parts(prepared.digests, published)
+    return changed_parts(prepared.digests, published, asked_by=prepared.conversation.field)
 
 
 def _lost_types(dataset: Dataset, kept: pa.Schema) -> list[str]:

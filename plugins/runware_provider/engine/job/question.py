@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from runware_provider.engine.identity import Key
     from runware_provider.engine.outcome.standing import Standing
+    from runware_provider.engine.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What one sample of a record asks."""
 
-    prompt: str = field(repr=False)
+    turns: Turns = field(repr=False)
     fingerprint: bytes
     sample: int
     tokens: int

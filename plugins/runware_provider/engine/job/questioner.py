@@ -12,6 +12,7 @@ from runware_provider.engine.job.question import Question, Request
 from runware_provider.engine.outcome.standing import Standing, may_have_been_sent, standing
 from runware_provider.engine.spending.tokens import estimated_tokens
 from runware_provider.engine.templates.prompt import Skip
+from runware_provider.engine.turns import contents_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
     from runware_provider.engine.attempt import History
     from runware_provider.engine.memory.ledger import Ledger
     from runware_provider.engine.spec import Delivery, Limits
-    from runware_provider.engine.templates.prompt import Prompt
+    from runware_provider.engine.templates.conversation import Conversation
+    from runware_provider.engine.turns import Turn, Turns
 
 TASK_OVERHEAD = 200
-"""Bytes of a task beside its prompt and what all tasks share."""
+"""Bytes of a task beside its messages and what all tasks share."""
+TURN_OVERHEAD = 40
+"""Bytes of a message beside its text."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,8 @@ class Shared:
 
     @classmethod
     def of(cls, template: RequestTemplate, delivery: Delivery) -> Shared:
-        """Measured on a task without a prompt."""
-        task = template.task("", 0, "", delivery)
+        """Measured on a task without a message."""
+        task = template.task((), 0, "", delivery)
         asked = encoded(template.fields(0)).decode(errors="replace")
         return cls(len(task) + TASK_OVERHEAD, estimated_tokens(asked))
 
@@ -46,14 +50,14 @@ class Requester:
     """Turns records into requests, and questions into inferences.
 
     Args:
-        prompt: the template.
+        conversation: what asks of a record.
         template: what all requests have in common.
         samples: answers per record.
         max_input_tokens: requests of more are skipped.
         shared: of the same template.
     """
 
-    prompt: Prompt
+    conversation: Conversation
     template: RequestTemplate
     samples: int
     max_input_tokens: int | None
@@ -63,25 +67,29 @@ class Requester:
         """One request per sample, or why there is none."""
         if isinstance(record, Skip):
             return [record] * self.samples
-        text = self.prompt.render(record)
-        if isinstance(text, Skip):
-            return [text] * self.samples
-        tokens = estimated_tokens(text) + self.shared.tokens
+        turns = self.conversation.render(record)
+        if isinstance(turns, Skip):
+            return [turns] * self.samples
+        return self.ask_turns(turns)
+
+    def ask_turns(self, turns: Turns) -> list[Request | Skip]:
+        """One request per sample, or why there is none."""
+        tokens = sum(map(estimated_tokens, contents_of(turns))) + self.shared.tokens
         if self.max_input_tokens is not None and tokens > self.max_input_tokens:
             told = f"about {tokens:,} tokens, and max_input_tokens is {self.max_input_tokens:,}"
             return [Skip("too_many_tokens", told)] * self.samples
         fingerprint = self.template.fingerprint
-        return [Request(text, fingerprint(text, n), n, tokens) for n in range(self.samples)]
+        return [Request(turns, fingerprint(turns, n), n, tokens) for n in range(self.samples)]
 
     def inference(self, question: Question, job_id: bytes, now: float) -> Inference:
         """A question on its way: to be sent, or asked for first where an earlier process may have sent it."""
         key, known = question.key, question.standing
         perhaps_sent = may_have_been_sent(known)
-        prompt = question.request.prompt
+        turns = question.request.turns
         return Inference(
             key=key,
-            prompt=prompt,
-            size=len(prompt.encode(errors="replace")) + self.shared.bytes,
+            turns=turns,
+            size=self.shared.bytes + sum(map(_size, turns)),
             tokens=question.request.tokens,
             attempt=known.attempt,
             counted=known.counted,
@@ -175,9 +183,14 @@ class Questioner(Requester):
     def before(self, inference: Inference) -> Question | None:
         """What an inference asks, in the newest older generation that has its last word."""
         key = inference.key
-        request = Request(inference.prompt, key.fingerprint, key.sample, inference.tokens)
+        request = Request(inference.turns, key.fingerprint, key.sample, inference.tokens)
         older = self._older(Question(key, request, self._standing(None)), 0)
         return older if older is not None and older.standing.shown is not None else None
 
     def _standing(self, history: History | None) -> Standing:
         return standing(history, self.limits.attempts, retry_lost=self.limits.retry_lost)
+
+
+def _size(turn: Turn) -> int:
+    """Bytes of a message as sent, about."""
+    return len(turn.content.encode(errors="replace")) + TURN_OVERHEAD

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.model_profile import ModelProfile
     from runware_provider.engine.spec import Spec
 
+_ASKED: Final = "prompt"
 _MODE: Final = "forcing"
 _PROFILE: Final = "traits"
 _RETRIES: Final = "reasks"
@@ -49,7 +50,7 @@ def request_digests(spec: Spec, schema: Any) -> dict[str, str]:
     answers = spec.answers
     parts = {
         "model": spec.model,
-        "prompt": spec.prompt,
+        _ASKED: _asked(spec),
         "system_prompt": spec.system_prompt,
         "schema": schema,
         "tool_choice": spec.tool_choice.model_dump() if spec.tool_choice else None,
@@ -126,12 +127,15 @@ def _name(item: tuple[str, Any]) -> str:
     return item[0]
 
 
-def changed_parts(digests: Mapping[str, str], published: Mapping[str, object]) -> list[str]:
+def changed_parts(
+    digests: Mapping[str, str], published: Mapping[str, object], *, asked_by: str = _ASKED
+) -> list[str]:
     """Which parts of the request differ from those of the last publish, as the arguments are called.
 
     Args:
         digests: of the request.
         published: the last publish's manifest; empty where nothing is published.
+        asked_by: the argument that says what is asked: `prompt` or `messages`.
     """
     told = published.get("request")
     before = told if isinstance(told, dict) else {}
@@ -139,7 +143,20 @@ def changed_parts(digests: Mapping[str, str], published: Mapping[str, object]) -
     if before:
         before = {_RETRIES: digest_of(_NO_RETRIES), **before}
     differ = [name for name, digest in digests.items() if name in before and before[name] != digest]
-    return [_ARGUMENTS.get(name, name) for name in differ]
+    called = {**_ARGUMENTS, _ASKED: asked_by}
+    return [called.get(name, name) for name in differ]
+
+
+def _asked(spec: Spec) -> Any:
+    """What is asked of each record; one message of the user's is what a prompt is, and hashes as one."""
+    messages = spec.messages
+    if messages is None:
+        return spec.prompt
+    if isinstance(messages, str):
+        return {"messages": messages}
+    if len(messages) == 1:
+        return messages[0].content
+    return [[message.role, message.content] for message in messages]
 
 
 def _first_repr(profile: ModelProfile | None) -> str:

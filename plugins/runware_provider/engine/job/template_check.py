@@ -21,6 +21,8 @@ _RENDERED = frozenset({"too_long", "too_many_tokens"})
 class TemplateCheck:
     """Looks at records in their order. A blank one, which is not rendered, says nothing of the template."""
 
+    field: str = "prompt"
+    """The argument that it is, for the message."""
     works: bool = False
     failed: int = 0
     """Records that could not be rendered, as long as none could."""
@@ -42,7 +44,7 @@ class TemplateCheck:
             self._see(asked[0])
         if not self.works and (self.failed >= ENOUGH or (last and self.failed)):
             raise BadInput(
-                "prompt",
+                self.field,
                 f"it cannot be rendered for any of the first {self.failed} records that are not blank: {self._first}",
                 "Mend the template; nothing was sent",
             )

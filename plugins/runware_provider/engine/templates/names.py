@@ -142,6 +142,11 @@ def _these(fields: Mapping[str, int], value: Any) -> Any:
     return {name: value[name] for name in sorted(fields)}
 
 
+def whole_field(expression: nodes.Expr) -> str | None:
+    """The column that an expression is, as it is; None where it is anything else."""
+    return _literal_field(expression, RECORD)
+
+
 def _mentions(tree: nodes.Template, name: str) -> list[nodes.Name]:
     """Where a name stands; a loop's variable may be called so, too."""
     return [mention for mention in tree.find_all(nodes.Name) if mention.name == name]

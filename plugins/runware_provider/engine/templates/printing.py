@@ -46,9 +46,7 @@ def check_printable(value: Any) -> None:
 def _check_leaf(value: Any) -> None:
     if type(value) in _PLAIN:
         return
-    if isinstance(value, jinja2.Undefined):
-        str(value)  # raises, in Jinja's words, except for an inline `if`
-        raise UnprintableValueError("an inline `if` has no `else`, and is not printed by itself")
+    check_defined(value)
     if isinstance(value, bytes | bytearray | memoryview):
         raise UnprintableValueError(
             "a binary value is printed; decode it, as in {{ record.column.decode() }}"
@@ -59,6 +57,18 @@ def _check_leaf(value: Any) -> None:
         raise UnprintableValueError("a function or method is printed; call it")
     if isinstance(value, Namespace) or value.__class__.__repr__ is object.__repr__:
         raise UnprintableValueError("an object without a text is printed; print one of its fields")
+
+
+def check_defined(value: Any) -> None:
+    """Refuse what there is not.
+
+    Raises:
+        UnprintableValueError: an inline `if` without `else` gave nothing.
+        jinja2.UndefinedError: there is no such value.
+    """
+    if isinstance(value, jinja2.Undefined):
+        str(value)  # raises, in Jinja's words, except for an inline `if`
+        raise UnprintableValueError("an inline `if` has no `else`, and is not printed by itself")
 
 
 def printed(value: Any) -> Any:

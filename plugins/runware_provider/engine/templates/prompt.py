@@ -5,26 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from jinja2 import meta, nodes
-
 from runware_provider.engine.encodable import is_encodable
-from runware_provider.engine.errors import BadInput
 from runware_provider.engine.templates.bounds import LONGEST, one_rendering
-from runware_provider.engine.templates.names import (
-    FIELD,
-    RECORD,
-    check_columns,
-    check_variables,
-    named_columns,
-    named_variables,
-    spelled,
-    syntax_refused,
-)
-from runware_provider.engine.templates.rendering_errors import explained
-from runware_provider.engine.templates.sandbox import SANDBOX, prepared, row_of
+from runware_provider.engine.templates.compiled import Compiled, is_blank, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from jinja2 import nodes
 
 SkipCode = Literal["empty", "too_long", "too_many_tokens", "prompt_error"]
 
@@ -46,22 +34,27 @@ def check_syntax(template: str) -> None:
     Raises:
         BadInput: the template is malformed.
     """
-    with syntax_refused():
-        _parse(template)
+    parsed(template)
+
+
+def nothing_named(columns: Sequence[str], record: Mapping[str, Any]) -> Skip | None:
+    """Why a record says nothing: all columns that are named are null or blank in it."""
+    if columns and all(is_blank(record.get(name)) for name in columns):
+        return Skip("empty", f"null or blank: {', '.join(columns)}"[:500])
+    return None
 
 
 class Prompt:
-    """A compiled template.
+    """A template that gives a text.
 
-    `columns` are the columns that the template names, in its order; all columns where that cannot be known
-    before rendering, as with `record[name]`, a loop over `record`, or `record` handed on as a whole. `variables` are
-    those of the given ones that the text can depend on (`names.named_variables`).
+    `columns` and `variables` are those of `Compiled`.
 
     Args:
         template: the template's text.
         variables: what it may name beside `record`.
         columns: the columns of the data.
         max_chars: longer prompts are skipped; by default those that no service would take.
+        called: what the text is, for the messages.
 
     Raises:
         BadInput: the template is malformed, or names a variable or a column that there is not.
@@ -74,19 +67,18 @@ class Prompt:
         columns: Sequence[str],
         *,
         max_chars: int | None = None,
+        called: str = "prompt",
     ) -> None:
-        with syntax_refused():
-            tree = _parse(template)
-            check_variables(tree, variables)
-            named, self._whole = named_columns(tree)
-            check_columns(named, columns)
-            self.variables = named_variables(tree, variables)
-            self._template = SANDBOX.from_string(tree, globals=dict(variables))
-        # Jinja chains the sandbox's globals and the template's, and goes through the chain for each prompt.
-        self._template.globals = dict(self._template.globals)
-        self._words = spelled(tree)
-        self.columns: tuple[str, ...] = tuple(columns) if self._whole else tuple(named)
+        self._compiled = Compiled(parsed(template), variables, columns)
+        self.columns = self._compiled.columns
+        self.variables = self._compiled.variables
         self._max_chars = LONGEST if max_chars is None else max_chars
+        self._called = called
+
+    @property
+    def tree(self) -> nodes.Template:
+        """The template's tree."""
+        return self._compiled.tree
 
     def render(self, record: Mapping[str, Any]) -> str | Skip:
         """The prompt of one record, or why it has none; it never raises.
@@ -94,51 +86,33 @@ class Prompt:
         Args:
             record: the record's values by column, as Arrow gives them to Python.
         """
-        if self.columns and all(_blank(record.get(name)) for name in self.columns):
-            return Skip("empty", f"null or blank: {', '.join(self.columns)}"[:500])
+        return nothing_named(self.columns, record) or self.text(record)
+
+    def text(self, record: Mapping[str, Any]) -> str | Skip:
+        """The same, also of a record whose columns are blank."""
         try:
             with one_rendering():
-                text = self._text(record)
+                text = self._rendered(record)
         except Exception as error:  # noqa: BLE001 - a template can raise whatever its filters and values raise
-            return Skip("prompt_error", explained(error, self._template, self._words))
+            return Skip("prompt_error", self._compiled.explained(error))
         if text is None:
-            return Skip("too_long", f"the prompt has more than {self._max_chars:,} characters")
-        if _blank(text):
-            return Skip("empty", "the rendered prompt is blank")
+            return Skip("too_long", f"the {self._called} has more than {self._max_chars:,} characters")
+        if is_blank(text):
+            return Skip("empty", f"the rendered {self._called} is blank")
         # The API would refuse it, and with it each task of the same request.
         if not is_encodable(text):
             return Skip(
-                "prompt_error", "the rendered prompt holds half of a surrogate pair, which UTF-8 cannot hold"
+                "prompt_error",
+                f"the rendered {self._called} holds half of a surrogate pair, which UTF-8 cannot hold",
             )
         return text
 
-    def _text(self, record: Mapping[str, Any]) -> str | None:
+    def _rendered(self, record: Mapping[str, Any]) -> str | None:
         """The rendered text; None, and rendered no further, where it is too long."""
-        # Template.generate would rewrite the traceback of an error, which costs more than the prompt.
-        context = self._template.new_context({RECORD: row_of(record, whole=self._whole)})
         pieces, size = [], 0
-        for piece in self._template.root_render_func(context):
+        for piece in self._compiled.pieces(self._compiled.context(record)):
             pieces.append(piece)
             size += len(piece)
             if size > self._max_chars:
                 return None
         return "".join(pieces)
-
-
-def _parse(template: str) -> nodes.Template:
-    tree = SANDBOX.parse(template)
-    if next(iter(meta.find_referenced_templates(tree)), tree) is not tree:
-        raise BadInput(
-            FIELD, "the template includes, imports or extends another one", "Write it as one template"
-        )
-    tree = prepared(tree)
-    tree.set_environment(SANDBOX)
-    return tree
-
-
-def _blank(value: Any) -> bool:
-    if value is None:
-        return True
-    if type(value) is str:
-        return not value or value.isspace()
-    return isinstance(value, list | dict | bytes) and not value

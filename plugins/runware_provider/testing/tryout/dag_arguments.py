@@ -29,7 +29,10 @@ def options(task: Any, folder: Path) -> list[str]:
     """
     folders = [Path(task.dag.folder), *(Path(path) for path in task.dag.template_searchpath or ())]
     found = ["--source", task.source, "--destination", task.destination, "--model", task.model]
-    found += ["--prompt", _path(task.prompt, folders)]
+    if task.prompt is not None:
+        found += ["--prompt", _path(task.prompt, folders)]
+    else:
+        found += ["--messages", _messages(task.messages, folders)]
     if task.system_prompt:
         found += ["--system-prompt", _path(task.system_prompt, folders)]
     if task.output_type is not None:
@@ -44,6 +47,11 @@ def _path(value: str, folders: Iterable[Path]) -> str:
     if "\n" in value:
         return value
     return next((str(folder / value) for folder in folders if (folder / value).is_file()), value)
+
+
+def _messages(messages: Any, folders: Iterable[Path]) -> str:
+    """The file that they are in, the one expression that they are, or the list itself."""
+    return _path(messages, folders) if isinstance(messages, str) else json.dumps(messages)
 
 
 def _schema(output_type: Any, folder: Path, folders: Iterable[Path]) -> Path:
