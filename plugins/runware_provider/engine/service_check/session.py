@@ -1,0 +1,433 @@
+"""Asks the service, one question after the other, and notes what is found. Bounded in time and in money."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from runware_provider.engine.api import request_bodies
+from runware_provider.engine.api.account import balance_in, listed_models
+from runware_provider.engine.api.client import Lost, NotSent
+from runware_provider.engine.api.error_families import MAYBE_RUN, STEPS, Family, Step, stop_for
+from runware_provider.engine.api.results import cost_of
+from runware_provider.engine.money import usd
+from runware_provider.engine.service_check import account_judges, answer_judges, refusal_judges, task_judges
+from runware_provider.engine.service_check.findings import differs, skipped, unseen
+from runware_provider.engine.service_check.heard import Heard
+from runware_provider.engine.service_check.questions import (
+    ANIMAL,
+    CALL,
+    COLOUR,
+    FRUIT,
+    ONE_WORD,
+    SLOW,
+    STREAMED,
+    SYSTEM_ROLE,
+    UNKNOWN_MODEL,
+)
+from runware_provider.engine.service_check.stream_judge import joined, judge_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from runware_provider.engine.api.client import Received
+    from runware_provider.engine.api.raw_client import RawClient
+    from runware_provider.engine.service_check.findings import Finding
+    from runware_provider.engine.service_check.purse import Purse, Rates
+    from runware_provider.engine.service_check.questions import Question
+
+FREE_S: Final = 15.0
+"""Seconds that a question which costs nothing may take."""
+SHORTER: Final = 0.1
+"""Of the time for an answer, what later ones get after one did not come."""
+NO_STREAMS: Final = "this version asks for no streams"
+NO_WEBHOOKS: Final = "this version takes no webhooks"
+
+
+class NotSeen(Exception):  # noqa: N818 - says what is the case
+    """A question was not asked, or not answered; its message says why, in words of ours."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds: how long answers are waited for, and how often they are asked for.
+
+    Attributes:
+        whole_s: for all questions together.
+        answer_s: for one answer.
+        first_s: between the first two polls.
+        longest_s: between later ones.
+    """
+
+    whole_s: float = 300.0
+    answer_s: float = 90.0
+    first_s: float = 0.5
+    longest_s: float = 3.0
+
+
+@dataclass
+class Notes:
+    """What was found so far, also when the questions end early.
+
+    Attributes:
+        found: findings, in any order.
+        troubles: why something could not be asked or was not answered; empty where all of it was.
+    """
+
+    found: list[Finding] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+
+class Session:
+    """The questions to one service about one model.
+
+    Args:
+        client: asks it.
+        streaming: asks it for streams; None where none is to be asked for.
+        model: the API's name.
+        rates: what its tokens cost.
+        purse: says what may be spent, and keeps what was.
+        pace: bounds of every wait.
+    """
+
+    def __init__(  # noqa: PLR0913 - each a fact of its own
+        self,
+        client: RawClient,
+        streaming: RawClient | None,
+        *,
+        model: str,
+        rates: Rates,
+        purse: Purse,
+        pace: Pace,
+    ) -> None:
+        self._client = client
+        self._streaming = streaming
+        self._model = model
+        self._rates = rates
+        self._purse = purse
+        self._pace = pace
+        self._ends_at = 0.0
+        self._price: tuple[float, float] | None = None
+        self._balance: float | None = None
+        self._refused_uuid = ""
+        self._patience_s = pace.answer_s
+        self.notes = Notes()
+
+    async def ask_all(self) -> None:
+        """Ask everything; the notes have what was found, also after an error.
+
+        Raises:
+            JobStopped: the service takes the key or the model for no question at all, or has nothing left to pay with.
+        """
+        self._ends_at = _now() + self._pace.whole_s
+        for names, step in self._steps():
+            try:
+                await step()
+            except NotSeen as why:
+                self._note(*(unseen(name, str(why)) for name in names))
+                self.notes.troubles.append(str(why))
+
+    def _steps(self) -> Sequence[tuple[Sequence[str], Callable[[], Awaitable[None]]]]:
+        """In their order: what each is to show, and what does it. What costs nothing comes first."""
+        return (
+            (("key-check",), self._key),
+            (("balance",), self._account),
+            (("models-list",), self._models),
+            (("bad-role", "error-shape", "unknown-model", "refused-unpaid"), self._refusals),
+            (("unknown-poll", "unknown-archive"), self._unknown_task),
+            (
+                (
+                    *answer_judges.ANSWER,
+                    "price-unit",
+                    "rejected-uuid",
+                    "sync-poll",
+                    "archive",
+                    "reused-uuid",
+                    "archive-after-replay",
+                ),
+                self._sync_answer,
+            ),
+            (
+                ("acknowledgement", "known-at-once", "running-poll", "finished-poll", "polls-repeat"),
+                self._async_answer,
+            ),
+            (("mixed-array",), self._mixed_array),
+            (("two-items", "two-polls", "named-once"), self._two_items),
+            (answer_judges.CALL, self._call),
+            (("stream",), self._stream),
+            (("webhook",), self._webhook),
+            (("bill",), self._bill),
+        )
+
+    # what costs nothing
+
+    async def _key(self) -> None:
+        self._note(account_judges.judge_key(await self._heard(self._client.received_of_key(self._free_s()))))
+
+    async def _account(self) -> None:
+        heard = await self._asked(request_bodies.account_details(str(uuid4())))
+        self._balance = balance_in(heard.body)
+        self._note(account_judges.judge_balance(heard))
+
+    async def _models(self) -> None:
+        heard = await self._heard(self._client.listed())
+        prices = {entry.id: entry.usd_per_token for entry in listed_models(heard.body)}
+        self._price = prices.get(self._model)
+        self._note(account_judges.judge_models(heard, self._model))
+
+    async def _refusals(self) -> None:
+        name, other = str(uuid4()), str(uuid4())
+        bad_role = await self._sent((SYSTEM_ROLE, name))
+        self._note(*refusal_judges.judge_bad_role(bad_role, name))
+        unknown_model = await self._sent((UNKNOWN_MODEL, other), expects_no_model=True)
+        self._note(refusal_judges.judge_unknown_model(unknown_model, other))
+        was_refused = bad_role.error_about(name) is not None
+        self._refused_uuid = name if was_refused else ""
+        refused = was_refused and unknown_model.error_about(other) is not None
+        self._note(account_judges.judge_refusals(self._balance, await self._balance_now(), refused=refused))
+
+    async def _unknown_task(self) -> None:
+        name = str(uuid4())
+        poll = await self._asked(request_bodies.get_response([name]))
+        self._note(refusal_judges.judge_unknown_poll(poll, name))
+        archive = await self._asked(request_bodies.get_task_details([name]))
+        self._note(refusal_judges.judge_unknown_archive(archive, name))
+
+    # what is paid for
+
+    async def _sync_answer(self) -> None:
+        name, heard = await self._answer_under_a_refused_uuid()
+        item = heard.submission.results.get(name)
+        if item is None:
+            self._note(*_unanswered(heard, name))
+            return
+        self._note(*answer_judges.judge_answer(item))
+        tokens, cost = answer_judges.tokens_of(item), cost_of(item)
+        self._note(account_judges.judge_price(tokens, cost, self._price))
+        await self._look_back(name)
+
+    async def _answer_under_a_refused_uuid(self) -> tuple[str, Heard]:
+        """An answer, and its UUID; the UUID of a task that was refused, if there is one and it is taken."""
+        name = self._refused_uuid
+        if not name:
+            self._note(unseen("rejected-uuid", "no task was refused"))
+            name = str(uuid4())
+            return name, await self._sent((ONE_WORD, name))
+        heard = await self._sent((ONE_WORD, name))
+        self._note(refusal_judges.judge_rejected_uuid(heard, name))
+        if not heard.submission.says_in_use(name):
+            return name, heard
+        name = str(uuid4())
+        return name, await self._sent((ONE_WORD, name))
+
+    async def _look_back(self, name: str) -> None:
+        """Ask for an answered task in every way. A replay comes last: it may change what the archive stores."""
+        poll = await self._asked(request_bodies.get_response([name]))
+        self._note(task_judges.judge_sync_poll(poll, name))
+        before = await self._asked(request_bodies.get_task_details([name]))
+        self._note(task_judges.judge_archive(before, name))
+        replay = await self._sent((ONE_WORD, name), is_replay=True)
+        self._note(task_judges.judge_replay(replay, name))
+        after = await self._asked(request_bodies.get_task_details([name]))
+        had_it = name in before.archive.results
+        self._note(task_judges.judge_archive_after_replay(after, name, had_it=had_it))
+
+    async def _async_answer(self) -> None:
+        name = str(uuid4())
+        heard = await self._sent((SLOW, name))
+        self._note(task_judges.judge_acknowledgement(heard, name))
+        began = _now()
+        polls = await self._polled_until_finished([name])
+        self._note(*task_judges.judge_polls(polls, name, _now() - began))
+        if name in polls[-1].poll.results:
+            again = await self._asked(request_bodies.get_response([name]))
+            self._note(task_judges.judge_repeated_poll(again, name))
+        else:
+            self._note(unseen("polls-repeat", "no poll told it finished"))
+
+    async def _mixed_array(self) -> None:
+        good, bad = str(uuid4()), str(uuid4())
+        heard = await self._sent((COLOUR, good), (SYSTEM_ROLE, bad))
+        self._note(task_judges.judge_mixed_array(heard, good, bad))
+        # What was refused will not be answered; any other answer says what it cost.
+        if good not in heard.submission.failures:
+            await self._polled_until_finished([good])
+
+    async def _two_items(self) -> None:
+        names = [str(uuid4()), str(uuid4())]
+        heard = await self._sent((ANIMAL, names[0]), (FRUIT, names[1]))
+        self._note(task_judges.judge_two_items(heard, names))
+        polls = await self._polled_until_finished(names)
+        self._note(*task_judges.judge_two_polls(polls[-1], names))
+
+    async def _call(self) -> None:
+        name = str(uuid4())
+        heard = await self._sent((CALL, name))
+        item = heard.submission.results.get(name)
+        if item is None:
+            raise NotSeen(f"the question was not answered: {heard.told}")
+        self._note(*answer_judges.judge_call(item))
+
+    async def _stream(self) -> None:
+        if self._streaming is None:
+            self._note(skipped("stream", NO_STREAMS))
+            return
+        name = str(uuid4())
+        heard = await self._sent((STREAMED, name), client=self._streaming)
+        self._purse.note(name, joined(heard.content))
+        self._note(judge_stream(heard, name))
+
+    async def _webhook(self) -> None:
+        # Where this version takes webhooks, a task with a `webhookURL` is sent here, and the inbox looked into.
+        self._note(skipped("webhook", NO_WEBHOOKS))
+
+    async def _bill(self) -> None:
+        after = await self._balance_now()
+        told = self._purse.all_is_told
+        reported = self._purse.reported_usd
+        self._note(account_judges.judge_bill(self._balance, after, reported, all_is_told=told))
+
+    # how it is asked
+
+    def _note(self, *found: Finding) -> None:
+        self.notes.found.extend(found)
+
+    async def _balance_now(self) -> float | None:
+        return balance_in((await self._asked(request_bodies.account_details(str(uuid4())))).body)
+
+    async def _asked(self, content: bytes) -> Heard:
+        """The reply to a question that costs nothing."""
+        return await self._heard(self._client.received(content, self._free_s()))
+
+    async def _sent(
+        self,
+        *tasks: tuple[Question, str],
+        is_replay: bool = False,
+        expects_no_model: bool = False,
+        client: RawClient | None = None,
+    ) -> Heard:
+        """The reply to tasks, in one array, which may cost something.
+
+        Args:
+            tasks: each question with its UUID.
+            is_replay: whether they were sent before under the same UUID.
+            expects_no_model: whether it is no surprise that the model is unknown.
+            client: another one than usual.
+
+        Raises:
+            NotSeen: the budget has no room, or no reply came.
+            JobStopped: the reply says that no other question would fare better.
+        """
+        contents = [question.task(self._model, name) for question, name in tasks]
+        costs = [
+            self._rates.at_most(content, question.max_tokens)
+            for content, (question, _) in zip(contents, tasks, strict=True)
+        ]
+        # What may cost more than is left is not sent, also where it is believed to be refused.
+        if not self._purse.has_room_for(sum(costs)):
+            raise NotSeen(f"no room in the budget of {usd(self._purse.budget_usd)}")
+        entries = {name: f"{name} again" if is_replay else name for _, name in tasks}
+        for (_, name), cost in zip(tasks, costs, strict=True):
+            self._purse.put_aside(entries[name], cost)
+        client = client or self._client
+        heard = await self._heard(client.received(request_bodies.body(contents), self._answer_s()))
+        self._account_for(heard, entries)
+        self._stop_where_nothing_helps(heard, expects_no_model=expects_no_model)
+        return heard
+
+    def _account_for(self, heard: Heard, entries: Mapping[str, str]) -> None:
+        """Keep in the purse what a reply to tasks says of their cost."""
+        reply = heard.submission
+        for name, entry in entries.items():
+            error = reply.failures.get(name)
+            if name in reply.results:
+                self._purse.note(entry, reply.results[name])
+            # The error says what it cost, if it was run and charged.
+            elif error is not None and cost_of(error.item) is not None:
+                self._purse.note(entry, error.item)
+            # A conflict is the refusal of a replay; what may have run keeps what was put aside for it.
+            elif error is not None and (error.family is Family.CONFLICT or error.family not in MAYBE_RUN):
+                self._purse.refused(entry)
+
+    def _stop_where_nothing_helps(self, heard: Heard, *, expects_no_model: bool) -> None:
+        redactor = self._client.redactor({})
+        for error in (*heard.submission.unnamed, *heard.submission.failures.values()):
+            expected = expects_no_model and error.family is Family.MODEL
+            if STEPS[error.family] is Step.STOP and not expected:
+                raise stop_for(error.family, redactor.code(error.code), redactor.said(error.message))
+
+    async def _polled_until_finished(self, names: list[str]) -> list[Heard]:
+        """The replies to polls of accepted tasks, the first at once, until all are finished or it took too long."""
+        gives_up_at = _now() + min(self._patience_s, self._left_s())
+        pause_s = self._pace.first_s
+        polls: list[Heard] = []
+        while True:
+            heard = await self._asked(request_bodies.get_response(names))
+            polls.append(heard)
+            results = heard.poll.results
+            for name in results.keys() & set(names):
+                self._purse.note(name, results[name])
+            if all(_is_over(heard, name) for name in names):
+                return polls
+            if _now() + pause_s > gives_up_at:
+                # Whoever did not come once is not waited for as long again.
+                self._patience_s = self._pace.answer_s * SHORTER
+                return polls
+            await asyncio.sleep(pause_s)
+            pause_s = min(1.5 * pause_s, self._pace.longest_s)
+
+    async def _heard(self, asked: Awaitable[Received]) -> Heard:
+        """A reply.
+
+        Raises:
+            NotSeen: none came.
+        """
+        try:
+            received = await asked
+        except (NotSent, Lost) as error:
+            raise NotSeen(f"no reply: {error}") from None
+        return Heard(received.status_code, received.content)
+
+    def _free_s(self) -> float:
+        return min(FREE_S, self._left_s())
+
+    def _answer_s(self) -> float:
+        return min(self._pace.answer_s, self._left_s())
+
+    def _left_s(self) -> float:
+        """Seconds until everything has to be over.
+
+        Raises:
+            NotSeen: there is none left.
+        """
+        left = self._ends_at - _now()
+        if left <= 0:
+            raise NotSeen(f"no time left of {self._pace.whole_s:g} s")
+        return left
+
+
+def _unanswered(heard: Heard, task_uuid: str) -> list[Finding]:
+    """A question for one word that was not answered with a finished item."""
+    error = heard.error_about(task_uuid)
+    if error is not None and error.family is Family.RATE:
+        raise NotSeen(f"the service has no room now: {heard.told}")
+    return [
+        differs("sync-reply", f"no answer: {heard.told}", heard.shape),
+        *(unseen(name, "it takes an answer") for name in (*answer_judges.ANSWER[1:], "price-unit")),
+        *(
+            unseen(name, "it takes an answer")
+            for name in ("sync-poll", "archive", "reused-uuid", "archive-after-replay")
+        ),
+    ]
+
+
+def _is_over(heard: Heard, name: str) -> bool:
+    """Whether a poll tells how a task ended; that it is not found may only mean that it is not known yet."""
+    error = heard.poll.failures.get(name)
+    return name in heard.poll.results or (error is not None and error.family is not Family.LOST)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
