@@ -84,21 +84,22 @@ def judge_refusals(before: float | None, after: float | None, *, refused: bool) 
     return holds(name, "the balance is the same after two refusals")
 
 
-def judge_bill(before: float | None, after: float | None, reported: float, *, all_is_told: bool) -> Finding:
+def judge_bill(before: float | None, after: float | None, reported: float, at_most: float) -> Finding:
     """The balance before and after everything, beside the costs that were reported.
 
     Args:
         before: USD; None where it was not told.
         after: the same.
         reported: USD, summed up.
-        all_is_told: whether each answer told its cost.
+        at_most: USD; more than reported where answers told no cost, or were not seen.
     """
     if before is None or after is None:
         return unseen("bill", "the balance was not told")
     fell = before - after
     told = f"it fell by {usd(max(fell, 0.0))}, reported are {usd(reported)}"
+    if fell > at_most + EXACT_USD:
+        return differs("bill", told)
     if abs(fell - reported) <= EXACT_USD:
         return holds("bill", told)
-    if fell < reported:
-        return unseen("bill", f"{told}: the balance may lag behind, or was topped up")
-    return differs("bill", told if all_is_told else f"{told}, not by all answers")
+    # Not everything has told its cost, or the balance lags behind, or was topped up.
+    return unseen("bill", told)

@@ -15,21 +15,20 @@ from rich.console import Console
 
 from runware_provider import __version__
 from runware_provider.engine.api.raw_client import EVENT_STREAM, RawClient
-from runware_provider.engine.errors import BadInput, Interrupted, JobStopped
+from runware_provider.engine.errors import BadInput, Interrupted, JobStopped, KeyRefused
 from runware_provider.engine.money import usd
 from runware_provider.engine.plain_text import printable
 from runware_provider.engine.service_check.findings import whole
 from runware_provider.engine.service_check.purse import Purse, Rates
 from runware_provider.engine.service_check.questions import at_most_usd, paid_questions
 from runware_provider.engine.service_check.result import COLUMNS, Result
-from runware_provider.engine.service_check.session import Pace, Session
+from runware_provider.engine.service_check.session import Notes, Pace, Session
 from runware_provider.engine.spec import DEFAULT_MODEL, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from runware_provider.engine.endpoint import Endpoint
-    from runware_provider.engine.service_check.session import Notes
 
 COMMAND: Final = "check"
 PURPOSE: Final = (
@@ -89,8 +88,10 @@ def execute(options: argparse.Namespace, endpoint: Endpoint) -> int:
         asyncio.run(asking.run())
     except KeyboardInterrupt:
         asking.stopped = Interrupted("somebody stopped it")
+    except KeyRefused:
+        # Whoever has no key learns nothing of the service.
+        raise
     except JobStopped as stopped:
-        # Before anything was found there is nothing to show.
         if not asking.notes.found:
             raise
         asking.stopped = stopped
@@ -120,9 +121,7 @@ class _Asking:
     @property
     def notes(self) -> Notes:
         """What was found so far."""
-        if self._session is None:
-            raise Interrupted("it was stopped before anything was asked")
-        return self._session.notes
+        return Notes() if self._session is None else self._session.notes
 
     async def run(self) -> None:
         """Say what it may cost, have somebody agree, and ask."""

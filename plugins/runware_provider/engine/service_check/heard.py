@@ -112,8 +112,8 @@ def shape_of(value: Any, key: str = "", depth: int = 0) -> Any:
 
 
 def _text_shape(text: str, key: str) -> str:
-    if key in WORDS:
-        return plain_code(text)
+    if key in WORDS and plain_code(text) == text:
+        return text
     if _UUID.fullmatch(text):
         return "<UUID>"
     if key in AMOUNTS:

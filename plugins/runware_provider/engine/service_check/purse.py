@@ -64,18 +64,13 @@ class Purse:
     @property
     def reported_usd(self) -> float:
         """What the answers say that they cost."""
-        return sum(self.paid.values())
+        return sum(self.paid.values(), 0.0)
 
     @property
     def at_most_usd(self) -> float:
         """What was spent at most: of what told no cost, all that was put aside for it."""
         unknown = sum(usd for name, usd in self.worst.items() if name not in self.paid)
         return self.reported_usd + unknown
-
-    @property
-    def all_is_told(self) -> bool:
-        """Whether everything that may have cost something has said how much."""
-        return all(name in self.paid for name in self.worst)
 
     def has_room_for(self, usd: float) -> bool:
         """Whether so much more stays within the budget."""

@@ -10,7 +10,7 @@ from uuid import uuid4
 from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.account import balance_in, listed_models
 from runware_provider.engine.api.client import Lost, NotSent
-from runware_provider.engine.api.error_families import MAYBE_RUN, STEPS, Family, Step, stop_for
+from runware_provider.engine.api.error_families import STEPS, Family, Step, stop_for
 from runware_provider.engine.api.results import cost_of
 from runware_provider.engine.money import usd
 from runware_provider.engine.service_check import account_judges, answer_judges, refusal_judges, task_judges
@@ -41,7 +41,19 @@ if TYPE_CHECKING:
 FREE_S: Final = 15.0
 """Seconds that a question which costs nothing may take."""
 SHORTER: Final = 0.1
-"""Of the time for an answer, what later ones get after one did not come."""
+"""Of the time to finish, what later tasks get after one did not."""
+REFUSALS: Final = frozenset(
+    {
+        Family.AUTH,
+        Family.CONFLICT,
+        Family.MODEL,
+        Family.QUOTA,
+        Family.RATE,
+        Family.TOO_LARGE,
+        Family.VALIDATION,
+    }
+)
+"""Errors of a task that was not taken."""
 NO_STREAMS: Final = "this version asks for no streams"
 NO_WEBHOOKS: Final = "this version takes no webhooks"
 
@@ -56,13 +68,15 @@ class Pace:
 
     Attributes:
         whole_s: for all questions together.
-        answer_s: for one answer.
+        answer_s: for one request that is to bring an answer.
+        finish_s: for a task to be told finished by polls.
         first_s: between the first two polls.
         longest_s: between later ones.
     """
 
     whole_s: float = 300.0
     answer_s: float = 90.0
+    finish_s: float = 90.0
     first_s: float = 0.5
     longest_s: float = 3.0
 
@@ -112,7 +126,7 @@ class Session:
         self._price: tuple[float, float] | None = None
         self._balance: float | None = None
         self._refused_uuid = ""
-        self._patience_s = pace.answer_s
+        self._patience_s = pace.finish_s
         self.notes = Notes()
 
     async def ask_all(self) -> None:
@@ -201,7 +215,7 @@ class Session:
         name, heard = await self._answer_under_a_refused_uuid()
         item = heard.submission.results.get(name)
         if item is None:
-            self._note(*_unanswered(heard, name))
+            self._note(*_unanswered(heard))
             return
         self._note(*answer_judges.judge_answer(item))
         tokens, cost = answer_judges.tokens_of(item), cost_of(item)
@@ -251,16 +265,21 @@ class Session:
         good, bad = str(uuid4()), str(uuid4())
         heard = await self._sent((COLOUR, good), (SYSTEM_ROLE, bad))
         self._note(task_judges.judge_mixed_array(heard, good, bad))
-        # What was refused will not be answered; any other answer says what it cost.
-        if good not in heard.submission.failures:
+        # It is waited for to learn what it cost.
+        if _may_run(heard, good):
             await self._polled_until_finished([good])
 
     async def _two_items(self) -> None:
         names = [str(uuid4()), str(uuid4())]
         heard = await self._sent((ANIMAL, names[0]), (FRUIT, names[1]))
         self._note(task_judges.judge_two_items(heard, names))
-        polls = await self._polled_until_finished(names)
-        self._note(*task_judges.judge_two_polls(polls[-1], names))
+        running = [name for name in names if _may_run(heard, name)]
+        polls = await self._polled_until_finished(running) if running else []
+        if running == names:
+            self._note(*task_judges.judge_two_polls(polls[-1], names))
+        else:
+            why = "it takes two tasks that were accepted"
+            self._note(unseen("two-polls", why), unseen("named-once", why))
 
     async def _call(self) -> None:
         name = str(uuid4())
@@ -285,9 +304,8 @@ class Session:
 
     async def _bill(self) -> None:
         after = await self._balance_now()
-        told = self._purse.all_is_told
-        reported = self._purse.reported_usd
-        self._note(account_judges.judge_bill(self._balance, after, reported, all_is_told=told))
+        reported, at_most = self._purse.reported_usd, self._purse.at_most_usd
+        self._note(account_judges.judge_bill(self._balance, after, reported, at_most))
 
     # how it is asked
 
@@ -298,8 +316,10 @@ class Session:
         return balance_in((await self._asked(request_bodies.account_details(str(uuid4())))).body)
 
     async def _asked(self, content: bytes) -> Heard:
-        """The reply to a question that costs nothing."""
-        return await self._heard(self._client.received(content, self._free_s()))
+        """The reply to a question that costs nothing; errors as for `_sent`."""
+        heard = await self._heard(self._client.received(content, self._free_s()))
+        self._stop_where_nothing_helps(heard)
+        return _from_the_api(heard)
 
     async def _sent(
         self,
@@ -335,7 +355,8 @@ class Session:
         heard = await self._heard(client.received(request_bodies.body(contents), self._answer_s()))
         self._account_for(heard, entries)
         self._stop_where_nothing_helps(heard, expects_no_model=expects_no_model)
-        return heard
+        # A stream is no JSON, and is judged by itself.
+        return heard if client is self._streaming else _from_the_api(heard)
 
     def _account_for(self, heard: Heard, entries: Mapping[str, str]) -> None:
         """Keep in the purse what a reply to tasks says of their cost."""
@@ -347,11 +368,11 @@ class Session:
             # The error says what it cost, if it was run and charged.
             elif error is not None and cost_of(error.item) is not None:
                 self._purse.note(entry, error.item)
-            # A conflict is the refusal of a replay; what may have run keeps what was put aside for it.
-            elif error is not None and (error.family is Family.CONFLICT or error.family not in MAYBE_RUN):
+            # It was not taken. After any other error it may have run, and keeps what was put aside for it.
+            elif error is not None and error.family in REFUSALS:
                 self._purse.refused(entry)
 
-    def _stop_where_nothing_helps(self, heard: Heard, *, expects_no_model: bool) -> None:
+    def _stop_where_nothing_helps(self, heard: Heard, *, expects_no_model: bool = False) -> None:
         redactor = self._client.redactor({})
         for error in (*heard.submission.unnamed, *heard.submission.failures.values()):
             expected = expects_no_model and error.family is Family.MODEL
@@ -359,24 +380,38 @@ class Session:
                 raise stop_for(error.family, redactor.code(error.code), redactor.said(error.message))
 
     async def _polled_until_finished(self, names: list[str]) -> list[Heard]:
-        """The replies to polls of accepted tasks, the first at once, until all are finished or it took too long."""
+        """The replies to polls of accepted tasks, the first at once, until all are finished or it took too long.
+
+        Raises:
+            NotSeen: no poll was answered.
+        """
         gives_up_at = _now() + min(self._patience_s, self._left_s())
         pause_s = self._pace.first_s
         polls: list[Heard] = []
         while True:
-            heard = await self._asked(request_bodies.get_response(names))
-            polls.append(heard)
-            results = heard.poll.results
-            for name in results.keys() & set(names):
-                self._purse.note(name, results[name])
-            if all(_is_over(heard, name) for name in names):
+            why = await self._poll(names, polls)
+            if polls and all(_is_over(polls[-1], name) for name in names):
                 return polls
             if _now() + pause_s > gives_up_at:
                 # Whoever did not come once is not waited for as long again.
-                self._patience_s = self._pace.answer_s * SHORTER
+                self._patience_s = self._pace.finish_s * SHORTER
+                if not polls and why is not None:
+                    raise why
                 return polls
             await asyncio.sleep(pause_s)
             pause_s = min(1.5 * pause_s, self._pace.longest_s)
+
+    async def _poll(self, names: list[str], polls: list[Heard]) -> NotSeen | None:
+        """Poll once, and add the reply to the others; returns why there was none."""
+        try:
+            heard = await self._asked(request_bodies.get_response(names))
+        except NotSeen as why:
+            return why
+        polls.append(heard)
+        results = heard.poll.results
+        for name in results.keys() & set(names):
+            self._purse.note(name, results[name])
+        return None
 
     async def _heard(self, asked: Awaitable[Received]) -> Heard:
         """A reply.
@@ -408,25 +443,41 @@ class Session:
         return left
 
 
-def _unanswered(heard: Heard, task_uuid: str) -> list[Finding]:
-    """A question for one word that was not answered with a finished item."""
-    error = heard.error_about(task_uuid)
-    if error is not None and error.family is Family.RATE:
+def _from_the_api(heard: Heard) -> Heard:
+    """The same, if it says something of what the API does.
+
+    Raises:
+        NotSeen: a server in trouble, or another one, spoke; or there is no room now.
+    """
+    reply = heard.submission
+    if reply.throttled:
         raise NotSeen(f"the service has no room now: {heard.told}")
+    if not reply.from_the_api:
+        raise NotSeen(f"no usable reply: {heard.told}")
+    return heard
+
+
+def _unanswered(heard: Heard) -> list[Finding]:
+    """A question for one word that was not answered with a finished item."""
+    others = (*answer_judges.ANSWER[1:], "price-unit", "sync-poll", "archive", "reused-uuid")
     return [
         differs("sync-reply", f"no answer: {heard.told}", heard.shape),
-        *(unseen(name, "it takes an answer") for name in (*answer_judges.ANSWER[1:], "price-unit")),
-        *(
-            unseen(name, "it takes an answer")
-            for name in ("sync-poll", "archive", "reused-uuid", "archive-after-replay")
-        ),
+        *(unseen(name, "it takes an answer") for name in (*others, "archive-after-replay")),
     ]
+
+
+def _may_run(heard: Heard, name: str) -> bool:
+    """Whether a task may be at work after this reply to it: it was not refused, neither by its name nor with all others."""
+    reply = heard.submission
+    if name in reply.failures:
+        return False
+    return reply.names(name) or not reply.unnamed
 
 
 def _is_over(heard: Heard, name: str) -> bool:
     """Whether a poll tells how a task ended; that it is not found may only mean that it is not known yet."""
-    error = heard.poll.failures.get(name)
-    return name in heard.poll.results or (error is not None and error.family is not Family.LOST)
+    reply = heard.poll
+    return task_judges.knows(heard, name) and name not in reply.processing | reply.acknowledged
 
 
 def _now() -> float:

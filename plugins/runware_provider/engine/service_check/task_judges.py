@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runware_provider.engine.api.error_families import Family
 from runware_provider.engine.service_check.findings import differs, holds, judged, unseen
 
 if TYPE_CHECKING:
@@ -11,6 +12,13 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.service_check.findings import Finding
     from runware_provider.engine.service_check.heard import Heard
+
+
+def knows(heard: Heard, task_uuid: str) -> bool:
+    """Whether a reply to a poll knows a task: that it is not found is an error that names it, too."""
+    reply = heard.poll
+    error = reply.failures.get(task_uuid)
+    return reply.names(task_uuid) and (error is None or error.family is not Family.LOST)
 
 
 def judge_acknowledgement(heard: Heard, task_uuid: str) -> Finding:
@@ -43,11 +51,11 @@ def judge_polls(polls: Sequence[Heard], task_uuid: str, waited_s: float) -> list
 
 
 def _judge_first_poll(polls: Sequence[Heard], task_uuid: str) -> Finding:
-    names = [heard.poll.names(task_uuid) for heard in polls]
-    if names[0]:
+    known = [knows(heard, task_uuid) for heard in polls]
+    if known[0]:
         return holds("known-at-once", "the first poll knows it", polls[0].shape)
-    if True in names:
-        told = f"no word about it in the first polls, {names.index(True)} of them"
+    if True in known:
+        told = f"no word about it in the first polls, {known.index(True)} of them"
         return differs("known-at-once", told, polls[0].shape)
     return unseen("known-at-once", f"no poll knows it: {polls[0].told}", polls[0].shape)
 
@@ -56,10 +64,12 @@ def _judge_running(polls: Sequence[Heard], task_uuid: str) -> Finding:
     running = next((heard for heard in polls if task_uuid in heard.poll.processing), None)
     if running is not None:
         return holds("running-poll", "`processing`, until it is finished", running.shape)
-    if task_uuid in polls[0].poll.results:
+    if knows(polls[0], task_uuid):
         return unseen("running-poll", "it was finished at the first poll")
-    # Either it was not known yet, or this is what the service says of a running task: nobody can tell.
-    return differs("running-poll", f"no poll says so: {polls[0].told}", polls[0].shape)
+    if not knows(polls[-1], task_uuid):
+        return unseen("running-poll", "no poll knows it")
+    # Either it was not known before, or this is what the service says of a running task: nobody can tell.
+    return differs("running-poll", f"no word until it was finished: {polls[0].told}", polls[0].shape)
 
 
 def _judge_end(last: Heard, task_uuid: str, waited_s: float) -> Finding:
@@ -151,7 +161,7 @@ def judge_two_items(heard: Heard, task_uuids: Sequence[str]) -> Finding:
 
 def judge_two_polls(heard: Heard, task_uuids: Sequence[str]) -> list[Finding]:
     """The reply to polls of two tasks that were accepted."""
-    told = [name for name in task_uuids if heard.poll.names(name)]
+    told = [name for name in task_uuids if knows(heard, name)]
     complaint = None if len(told) == 2 else f"{len(told)} of 2 are told: {heard.told}"
     return [judged("two-polls", complaint, "both are told", heard.shape), _judge_names(heard, task_uuids)]
 
@@ -162,4 +172,6 @@ def _judge_names(heard: Heard, task_uuids: Sequence[str]) -> Finding:
         return differs("named-once", "the reply names a task that was not asked for", heard.shape)
     if len(names) > len(set(names)):
         return differs("named-once", "the reply names a task more than once", heard.shape)
+    if set(names) != set(task_uuids):
+        return unseen("named-once", "the reply does not name both")
     return holds("named-once", "each once, and no other", heard.shape)
