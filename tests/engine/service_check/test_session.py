@@ -14,8 +14,8 @@ from runware_provider.engine.errors import BalanceExhausted, KeyRefused, ModelUn
 from runware_provider.engine.service_check.assumptions import ASSUMPTIONS
 from runware_provider.engine.service_check.findings import Verdict, whole
 from runware_provider.engine.service_check.purse import Purse, Rates
-from runware_provider.engine.service_check.questions import at_most_usd
-from runware_provider.engine.service_check.session import NO_STREAMS, NO_WEBHOOKS, Pace, Session
+from runware_provider.engine.service_check.questions import at_most_usd, paid_questions
+from runware_provider.engine.service_check.session import NO_STREAMS, NOT_WISHED, Pace, Session
 from runware_provider.testing import KINDS, Fault, LocalServer, ServerSettings
 from tests.raw_server import raw_server
 
@@ -33,7 +33,8 @@ IMPATIENT = Pace(answer_s=1.0, first_s=0.01, longest_s=0.05)
 """For a reply that never ends."""
 SNOW, COUNT, OSLO = "snow", "Count from", "Oslo"
 """Words of the question that is answered at once, of the one that is waited for, and of the one that forces a tool."""
-SKIPPED = {"stream", "webhook"}
+SKIPPED = {"stream", "webhook", "webhook-shape"}
+ASKED = paid_questions(streams=False, webhooks=True)
 
 
 def stepping() -> Any:
@@ -72,10 +73,15 @@ class Found:
 
 
 def session_of(
-    client: RawClient, *, model: str = MODEL, budget: float | None = None, pace: Pace = QUICK
+    client: RawClient,
+    *,
+    hook: Any = NOT_WISHED,
+    model: str = MODEL,
+    budget: float | None = None,
+    pace: Pace = QUICK,
 ) -> tuple[Session, Purse]:
-    purse = Purse(at_most_usd(model, RATES.at_most, streams=False) if budget is None else budget)
-    return Session(client, None, model=model, rates=RATES, purse=purse, pace=pace), purse
+    purse = Purse(at_most_usd(model, RATES.at_most, ASKED) if budget is None else budget)
+    return Session(client, None, hook, model=model, rates=RATES, purse=purse, pace=pace), purse
 
 
 async def asked(server: LocalServer, *faults: Fault, **options: Any) -> Found:
@@ -90,7 +96,7 @@ async def test_a_service_that_does_what_is_assumed_deviates_in_nothing(server: L
     found = await asked(server, Fault("delay_task", contains=COUNT, seconds=0.2))
     assert found.with_verdict(Verdict.HOLDS) == {one.id for one in ASSUMPTIONS} - SKIPPED
     assert found.with_verdict(Verdict.SKIPPED) == SKIPPED
-    assert (found.findings["stream"].seen, found.findings["webhook"].seen) == (NO_STREAMS, NO_WEBHOOKS)
+    assert (found.findings["stream"].seen, found.findings["webhook"].seen) == (NO_STREAMS, NOT_WISHED)
     assert found.troubles == []
 
 
@@ -99,7 +105,7 @@ async def test_what_was_spent_is_the_bill_and_stays_below_what_was_said(server: 
     bill = server.bill()
     assert found.purse.reported_usd == found.purse.at_most_usd == pytest.approx(bill["cost_usd"], abs=1e-9)
     assert bill["executed"] == 6
-    assert 0 < found.purse.at_most_usd < at_most_usd(MODEL, RATES.at_most, streams=False)
+    assert 0 < found.purse.at_most_usd < at_most_usd(MODEL, RATES.at_most, ASKED)
 
 
 DEVIATING: list[tuple[list[Fault], dict[str, str]]] = [
@@ -168,6 +174,8 @@ DEVIATING: list[tuple[list[Fault], dict[str, str]]] = [
         {"balance": "no balance in it: HTTP 400, unsupportedTaskType"},
     ),
 ]
+OF_STREAMS = {"cut_stream", "stall_stream", "error_frame"}
+"""Faults that only a version which asks for streams knows."""
 HARMLESS = {
     "delay_request": "only late",
     "delay_reply": "only late",
@@ -178,8 +186,14 @@ HARMLESS = {
     "prose": "which words an answer has, nobody assumes",
 }
 """Faults that contradict no assumption, and why."""
-NOT_HERE_YET = {kind for kind in KINDS if kind.startswith("webhook")}
-"""Of what this version does not ask for."""
+WITH_A_HOOK: list[tuple[Fault, dict[str, str]]] = [
+    (Fault("webhook_shape", shape="flat"), {}),
+    (Fault("webhook_twice"), {}),
+    (Fault("webhook_delay", seconds=0.1), {}),
+    (Fault("webhook_lost"), {"webhook": "no call within"}),
+    (Fault("webhook_shape", shape="data"), {"webhook-shape": "below `data` or `errors`"}),
+    (Fault("webhook_shape", shape="array"), {"webhook-shape": "in a list"}),
+]
 
 
 @pytest.mark.parametrize(
@@ -225,7 +239,46 @@ async def test_a_service_in_trouble_deviates_in_nothing_and_what_it_may_have_cha
 def test_each_fault_of_the_local_server_is_looked_at_or_contradicts_nothing() -> None:
     seen = {fault.kind for faults, _ in DEVIATING for fault in faults} | {fault.kind for fault, _ in TROUBLES}
     assert seen.isdisjoint(HARMLESS)
-    assert seen | set(HARMLESS) | NOT_HERE_YET == set(KINDS)
+    with_a_hook = {fault.kind for fault, _ in WITH_A_HOOK}
+    assert set(KINDS) - seen - set(HARMLESS) - with_a_hook <= OF_STREAMS
+
+
+class PlainHook:
+    """Takes every call, and keeps its body."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._bodies: list[bytes] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._bodies.append((await request_of(reader))[1])
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    def url_for(self, task_uuid: str) -> str:
+        return f"http://127.0.0.1:{self.port}/hook?t={task_uuid[:8]}"
+
+    async def bodies(self) -> list[bytes]:
+        return self._bodies
+
+
+async def request_of(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """The head of a request, in small letters, and its body."""
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    length = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
+    return head, await reader.readexactly(length)
+
+
+@pytest.mark.parametrize(("fault", "said"), WITH_A_HOOK, ids=[fault.kind for fault, _ in WITH_A_HOOK])
+async def test_a_webhook_is_waited_for_and_its_body_looked_at(
+    server: LocalServer, fault: Fault, said: dict[str, str]
+) -> None:
+    hook = PlainHook()
+    async with raw_server(hook.serve) as hook.port:
+        found = await asked(server, fault, hook=hook, pace=BRIEF if "webhook" in said else QUICK)
+    assert found.deviations == set(said)
+    assert all(words in found.findings[name].seen for name, words in said.items())
+    assert found.purse.reported_usd == pytest.approx(server.bill()["cost_usd"], abs=1e-9)
 
 
 async def test_polls_that_are_refused_now_and_then_are_asked_again(server: LocalServer) -> None:
@@ -298,10 +351,9 @@ async def test_a_stream_is_asked_for_alone_as_an_event_stream_and_its_cost_is_co
     heads: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        heads.append(head.lower())
-        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-        (task,) = json.loads(await reader.readexactly(length))
+        head, body = await request_of(reader)
+        heads.append(head)
+        (task,) = json.loads(body)
         name = task["taskUUID"].encode()
         content = STREAM % (name, name, name) if task["deliveryMethod"] == "stream" else b"{}"
         writer.write(
@@ -313,7 +365,9 @@ async def test_a_stream_is_asked_for_alone_as_an_event_stream_and_its_cost_is_co
         endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", KEY)
         async with RawClient(endpoint, accept=EVENT_STREAM) as streaming:
             purse = Purse(1.0)
-            session = Session(client, streaming, model=MODEL, rates=RATES, purse=purse, pace=QUICK)
+            session = Session(
+                client, streaming, NOT_WISHED, model=MODEL, rates=RATES, purse=purse, pace=QUICK
+            )
             await session.ask_all()
     found = Found(session, purse)
     assert found.deviations == set()

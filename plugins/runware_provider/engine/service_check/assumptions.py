@@ -353,6 +353,15 @@ ASSUMPTIONS: Final = (
         f"`--delivery poll`; {TELL}",
     ),
     Assumption(
+        "webhook-shape",
+        6,
+        "doc",
+        "the body of a webhook is the finished item itself",
+        "it is read as the item of a poll",
+        "lists, and items below `data` or `errors`, are read as well; of anything else the task is polled",
+        f"none is needed; {TELL}",
+    ),
+    Assumption(
         "bill",
         9,
         "guess",

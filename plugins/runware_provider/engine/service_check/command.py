@@ -22,13 +22,14 @@ from runware_provider.engine.service_check.findings import whole
 from runware_provider.engine.service_check.purse import Purse, Rates
 from runware_provider.engine.service_check.questions import at_most_usd, paid_questions
 from runware_provider.engine.service_check.result import COLUMNS, Result
-from runware_provider.engine.service_check.session import Notes, Pace, Session
+from runware_provider.engine.service_check.session import NOT_WISHED, Notes, Pace, Session
 from runware_provider.engine.spec import DEFAULT_MODEL, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from runware_provider.engine.endpoint import Endpoint
+    from runware_provider.engine.service_check.session import Hook
 
 COMMAND: Final = "check"
 PURPOSE: Final = (
@@ -38,6 +39,7 @@ STATUS: Final = {"as assumed": 0, "differs": 1, "incomplete": 3}
 """Exit status by what came of it."""
 KNOWS_STREAMS: Final = "stream" in getattr(Delivery, "__args__", ())
 """Whether this version asks for streams; where it does not, nothing hangs on what they look like."""
+NO_WEBHOOKS: Final = "this version takes no webhooks"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -128,12 +130,20 @@ class _Asking:
         model = self._options.model
         async with self._clients() as (client, streaming):
             rates = Rates.of(model, await client.prices())
-            worst = at_most_usd(model, rates.at_most, streams=KNOWS_STREAMS)
+            hook = _hook(wished=self._options.webhook)
+            asked = paid_questions(streams=KNOWS_STREAMS, webhooks=not isinstance(hook, str))
+            worst = at_most_usd(model, rates.at_most, asked)
             budget = self._options.budget_usd or worst
-            _agree(self._endpoint, model, min(worst, budget), rates, agreed=self._options.yes)
+            told = [
+                f"{len(asked)} questions to {model} at {self._endpoint.service}, and some twenty that cost nothing.",
+                f"They may cost {usd(min(worst, budget))} at most; the price is that of {rates.said_by}.",
+            ]
+            _agree(told, agreed=self._options.yes)
             self._purse = Purse(budget)
             pace = Pace(whole_s=self._options.timeout_s)
-            self._session = Session(client, streaming, model=model, rates=rates, purse=self._purse, pace=pace)
+            self._session = Session(
+                client, streaming, hook, model=model, rates=rates, purse=self._purse, pace=pace
+            )
             await self._session.ask_all()
 
     @contextlib.asynccontextmanager
@@ -162,20 +172,24 @@ class _Asking:
         )
 
 
-def _agree(endpoint: Endpoint, model: str, worst: float, rates: Rates, *, agreed: bool) -> None:
+def _hook(*, wished: bool) -> Hook | str:
+    """Where webhooks arrive, or why none is asked for.
+
+    Args:
+        wished: whether somebody asked for one.
+    """
+    # Where this version takes webhooks, this reads the variables RUNWARE_WEBHOOK_URL and so on.
+    return NO_WEBHOOKS if wished else NOT_WISHED
+
+
+def _agree(told: Sequence[str], *, agreed: bool) -> None:
     """Say what will be asked and what it may cost, and wait for a yes.
 
     Raises:
         BadInput: there is nobody at a terminal to say yes.
         Interrupted: somebody said no.
     """
-    count = len(paid_questions(streams=KNOWS_STREAMS))
-    _say(
-        [
-            f"{count} questions to {model} at {endpoint.service}, and some twenty that cost nothing.",
-            f"They may cost {usd(worst)} at most; the price is that of {rates.said_by}.",
-        ]
-    )
+    _say(told)
     if agreed:
         return
     if not sys.stdin.isatty():

@@ -12,7 +12,7 @@ from runware_provider.engine.api.request_bodies import RequestTemplate, encoded
 from runware_provider.engine.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 NO_SUCH_MODEL: Final = "no-such-model-of-anybody"
 TOOL: Final = "weather_report"
@@ -61,6 +61,7 @@ ANIMAL: Final = Question("Name an animal. Answer with one word.", 32, "async")
 FRUIT: Final = Question("Name a fruit. Answer with one word.", 32, "async")
 CALL: Final = Question("It is 4 degrees in Oslo. Note that.", 128, "sync", forces_tool=True)
 STREAMED: Final = Question("Name three rivers, separated by commas.", 64, "stream")
+HOOKED: Final = Question("Name a metal. Answer with one word.", 32, "async")
 SYSTEM_ROLE: Final = Question(
     "",
     32,
@@ -75,25 +76,31 @@ SYSTEM_ROLE: Final = Question(
 UNKNOWN_MODEL: Final = Question("Name a tree. Answer with one word.", 32, "sync", {"model": NO_SUCH_MODEL})
 
 PAID: Final = (ONE_WORD, SLOW, COLOUR, ANIMAL, FRUIT, CALL)
-"""Those that are always asked and paid for; a stream is, where this version knows streams."""
+"""Those that are always asked and paid for."""
 UNPAID: Final = (SYSTEM_ROLE, UNKNOWN_MODEL, SYSTEM_ROLE, ONE_WORD)
 """Those that the service is believed to refuse: the second system role in an array, and the answered question once more under
 its UUID. If it takes them all the same, they cost something, too."""
 
 
-def paid_questions(*, streams: bool) -> tuple[Question, ...]:
-    """What is paid for if all is as assumed."""
-    return (*PAID, STREAMED) if streams else PAID
+def paid_questions(*, streams: bool, webhooks: bool) -> tuple[Question, ...]:
+    """What is paid for if all is as assumed.
+
+    Args:
+        streams: whether a stream is asked for.
+        webhooks: whether a webhook is.
+    """
+    return (*PAID, *((STREAMED,) if streams else ()), *((HOOKED,) if webhooks else ()))
 
 
-def at_most_usd(model: str, price: Callable[[bytes, int], float], *, streams: bool) -> float:
-    """USD that all questions may cost, also those that are believed to be refused.
+def at_most_usd(model: str, price: Callable[[bytes, int], float], asked: Sequence[Question]) -> float:
+    """USD that questions may cost, and with them those that are believed to be refused.
 
     Args:
         model: that is asked.
         price: USD that a task may cost at most, of the task and its `max_tokens`.
-        streams: whether a stream is asked for.
+        asked: what is paid for.
     """
-    nobody = "00000000-0000-4000-8000-000000000000"
-    questions = (*paid_questions(streams=streams), *UNPAID)
-    return sum(price(question.task(model, nobody), question.max_tokens) for question in questions)
+    return sum(price(question.task(model, _NOBODY), question.max_tokens) for question in (*asked, *UNPAID))
+
+
+_NOBODY = "00000000-0000-4000-8000-000000000000"

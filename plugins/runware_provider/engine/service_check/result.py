@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -111,13 +112,21 @@ class Result:
         return lines + _folded("", self._ending())
 
     def _ending(self) -> str:
-        seen = sum(finding.verdict is Verdict.HOLDS for finding in self.findings)
-        told = f"{seen} as assumed, {len(self.deviations)} differ, {len(self.findings) - seen - len(self.deviations)}"
+        counts = Counter(finding.verdict for finding in self.findings)
+        told = ", ".join(f"{counts[verdict]} {word}" for verdict, word in _COUNTED.items())
         paid = f"The answers say that they cost {usd(self.reported_usd)}"
         if self.at_most_usd > self.reported_usd:
             paid += f"; with what told no cost it is {usd(self.at_most_usd)} at most"
         why = f" Not all of it could be asked: {self.troubles[0]}." if self.troubles else ""
-        return f"{told} not seen. {paid}.{why}"
+        return f"{told}. {paid}.{why}"
+
+
+_COUNTED: Final = {
+    Verdict.HOLDS: "as assumed",
+    Verdict.DIFFERS: "differing",
+    Verdict.UNSEEN: "not seen",
+    Verdict.SKIPPED: "skipped",
+}
 
 
 def _deviation(finding: Finding) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol
 from uuid import uuid4
 
 from runware_provider.engine.api import request_bodies
@@ -21,6 +21,7 @@ from runware_provider.engine.service_check.questions import (
     CALL,
     COLOUR,
     FRUIT,
+    HOOKED,
     ONE_WORD,
     SLOW,
     STREAMED,
@@ -55,7 +56,7 @@ REFUSALS: Final = frozenset(
 )
 """Errors of a task that was not taken."""
 NO_STREAMS: Final = "this version asks for no streams"
-NO_WEBHOOKS: Final = "this version takes no webhooks"
+NOT_WISHED: Final = "ask for it with --webhook"
 
 
 class NotSeen(Exception):  # noqa: N818 - says what is the case
@@ -94,12 +95,23 @@ class Notes:
     troubles: list[str] = field(default_factory=list)
 
 
+class Hook(Protocol):
+    """Where webhooks arrive: a receiver, and the place where it puts what it was called with."""
+
+    def url_for(self, task_uuid: str) -> str:
+        """The `webhookURL` of a task."""
+
+    async def bodies(self) -> Sequence[bytes]:
+        """The bodies of all calls so far."""
+
+
 class Session:
     """The questions to one service about one model.
 
     Args:
         client: asks it.
         streaming: asks it for streams; None where none is to be asked for.
+        hook: where webhooks arrive; a text where none is to be asked for, which says why.
         model: the API's name.
         rates: what its tokens cost.
         purse: says what may be spent, and keeps what was.
@@ -110,6 +122,7 @@ class Session:
         self,
         client: RawClient,
         streaming: RawClient | None,
+        hook: Hook | str = NOT_WISHED,
         *,
         model: str,
         rates: Rates,
@@ -118,6 +131,7 @@ class Session:
     ) -> None:
         self._client = client
         self._streaming = streaming
+        self._hook = hook
         self._model = model
         self._rates = rates
         self._purse = purse
@@ -171,7 +185,7 @@ class Session:
             (("two-items", "two-polls", "named-once"), self._two_items),
             (answer_judges.CALL, self._call),
             (("stream",), self._stream),
-            (("webhook",), self._webhook),
+            (("webhook", "webhook-shape"), self._webhook),
             (("bill",), self._bill),
         )
 
@@ -299,8 +313,26 @@ class Session:
         self._note(judge_stream(heard, name))
 
     async def _webhook(self) -> None:
-        # Where this version takes webhooks, a task with a `webhookURL` is sent here, and the inbox looked into.
-        self._note(skipped("webhook", NO_WEBHOOKS))
+        if isinstance(self._hook, str):
+            self._note(skipped("webhook", self._hook), skipped("webhook-shape", self._hook))
+            return
+        name = str(uuid4())
+        await self._sent((replace(HOOKED, changes={"webhookURL": self._hook.url_for(name)}), name))
+        began = _now()
+        call = await self._called(self._hook, name)
+        waited_s = _now() - began
+        polls = await self._polled_until_finished([name])
+        self._note(*task_judges.judge_webhook(call, polls[-1], name, waited_s))
+
+    async def _called(self, hook: Hook, name: str) -> Heard | None:
+        """The first call that names a task; None where none came in time."""
+        gives_up_at = _now() + min(self._patience_s, self._left_s())
+        while True:
+            calls = [Heard(200, body) for body in await hook.bodies()]
+            call = next((call for call in calls if call.submission.names(name)), None)
+            if call is not None or _now() + self._pace.first_s > gives_up_at:
+                return call
+            await asyncio.sleep(self._pace.first_s)
 
     async def _bill(self) -> None:
         after = await self._balance_now()

@@ -175,3 +175,31 @@ def _judge_names(heard: Heard, task_uuids: Sequence[str]) -> Finding:
     if set(names) != set(task_uuids):
         return unseen("named-once", "the reply does not name both")
     return holds("named-once", "each once, and no other", heard.shape)
+
+
+def judge_webhook(call: Heard | None, last_poll: Heard, task_uuid: str, waited_s: float) -> list[Finding]:
+    """Whether a webhook came, and what its body looks like.
+
+    Args:
+        call: the body of the first call that names the task; None where none came.
+        last_poll: of the task.
+        task_uuid: of the task.
+        waited_s: seconds from the task's acknowledgement.
+    """
+    no_body = unseen("webhook-shape", "there was no call")
+    if call is None and task_uuid not in last_poll.poll.results:
+        return [unseen("webhook", "the task did not finish"), no_body]
+    if call is None:
+        told = f"no call within {waited_s:.1f} s, though polls tell the answer"
+        return [differs("webhook", told, last_poll.shape), no_body]
+    return [holds("webhook", f"a call came, after {waited_s:.1f} s"), _judge_call_body(call, task_uuid)]
+
+
+def _judge_call_body(call: Heard, task_uuid: str) -> Finding:
+    body = call.body
+    if isinstance(body, list):
+        return differs("webhook-shape", "the item stands in a list", call.shape)
+    if call.has_vendors_shape:
+        return differs("webhook-shape", "the item stands below `data` or `errors`", call.shape)
+    is_told = task_uuid in call.submission.results
+    return judged("webhook-shape", None if is_told else "no finished item", "the item itself", call.shape)
