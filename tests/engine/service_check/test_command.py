@@ -65,7 +65,9 @@ def test_a_service_of_which_something_differs_is_told_with_what_to_do(
     code, printed, told = call("--yes", "--json", str(tmp_path / "result.json"))
     assert (code, printed["status"]) == (1, "differs")
     assert printed["deviations"] == ["reused-uuid", "forced-tool"]
-    assert "6 questions to deepseek-v4-pro at 127.0.0.1, and some twenty that cost nothing." in told
+    assert re.match(
+        r"\d questions to deepseek-v4-pro at 127\.0\.0\.1, and some twenty that cost nothing\.", told
+    )
     assert re.search(r"They may cost 0\.00\d+ USD at most; the price is that of the API's price list\.", told)
     assert re.search(r"reused-uuid +5 \[seen\] +differs +it was answered once more", told)
     assert f"template `{TEMPLATE}`" in " ".join(told.split())
