@@ -10,7 +10,7 @@ import pytest
 from runware_provider.engine.service_check import account_judges, answer_judges, refusal_judges, task_judges
 from runware_provider.engine.service_check.findings import Verdict
 from runware_provider.engine.service_check.heard import Heard
-from runware_provider.engine.service_check.stream_judge import judge_stream
+from runware_provider.engine.service_check.stream_judge import judge_stream, tells_error
 
 NAME = "0b6e4fa0-0000-4000-8000-000000000001"
 OTHER = "0b6e4fa0-0000-4000-8000-000000000002"
@@ -192,7 +192,6 @@ END = frame(finishReason="stop", usage={"promptTokens": 3}, cost=0.1)
         (TEXT + DONE, "no frame has finishReason or usage or cost"),
         (TEXT + frame(finishReason="stop", cost=0.1) + DONE, "no frame has usage"),
         (END + DONE, "no frame has text"),
-        (TEXT + frame(errors=[{"code": "providerError"}]) + DONE, "a frame tells an error"),
         (TEXT.replace(NAME.encode(), OTHER.encode()) + END.replace(NAME.encode(), b"") + DONE, "names the task"),
         (b'{"errors": [{"code": "unsupportedDeliveryMethod"}]}', "no frames: HTTP 200, unsupportedDeliveryMethod"),
         (b"\xff\x00 nothing", "no frames: HTTP 200, no JSON"),
@@ -203,3 +202,9 @@ def test_a_stream_is_told_by_what_is_missing(content: bytes, said: str) -> None:
     finding = judge_stream(heard(content), NAME)
     assert said in finding.seen
     assert (finding.verdict is Verdict.HOLDS) == (said == "2 frames")
+
+
+def test_an_error_in_a_frame_is_no_word_about_streams() -> None:
+    assert tells_error(heard(TEXT + frame(errors=[{"code": "providerError"}]) + DONE))
+    assert tells_error(heard(b'data: {"error": {"code": "providerError"}}\n\n'))
+    assert not tells_error(heard(TEXT + END + DONE))

@@ -28,7 +28,7 @@ from runware_provider.engine.service_check.questions import (
     SYSTEM_ROLE,
     UNKNOWN_MODEL,
 )
-from runware_provider.engine.service_check.stream_judge import joined, judge_stream
+from runware_provider.engine.service_check.stream_judge import joined, judge_stream, tells_error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -310,6 +310,8 @@ class Session:
         name = str(uuid4())
         heard = await self._sent((STREAMED, name), client=self._streaming)
         self._purse.note(name, joined(heard.content))
+        if tells_error(heard):
+            raise NotSeen("a frame of the stream tells an error")
         self._note(judge_stream(heard, name))
 
     async def _webhook(self) -> None:
