@@ -168,7 +168,9 @@ PARTS: dict[str, Callable[[Bench], Any]] = {
 def main() -> None:
     """Measure, print and write."""
     options = _options()
-    figures: dict[str, Any] = {"format": FORMAT, "about": about(quick=options.quick), "parts": {}}
+    now = about(quick=options.quick)
+    parts = performance_page.parts_of_the_same_day(now) if options.page and options.parts else {}
+    figures: dict[str, Any] = {"format": FORMAT, "about": now, "parts": parts}
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), _size(options), _contenders(options.only))
         for name in options.parts or PARTS:
@@ -206,7 +208,11 @@ def _options() -> argparse.Namespace:
         "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all, if none is named"
     )
     parser.add_argument("--quick", action="store_true", help="a tenth of everything, in three minutes")
-    parser.add_argument("--page", action="store_true", help="fill docs/performance.md with what was measured")
+    parser.add_argument(
+        "--page",
+        action="store_true",
+        help="fill docs/performance.md with what was measured; parts that were not, stay if they are of the same day",
+    )
     parser.add_argument(
         "--only", action="append", metavar="NAME", help="who takes part in `peers`; all, if none is named"
     )

@@ -33,6 +33,22 @@ def main() -> None:
     publish(json.loads(parser.parse_args().figures.read_text(encoding="utf-8")))
 
 
+def parts_of_the_same_day(now: dict[str, Any]) -> dict[str, Any]:
+    """What the page shows already, where one table may stand beside the other: measured on one day, on one machine.
+
+    Raises:
+        SystemExit: it is of another day, or of another machine.
+    """
+    shown = json.loads(FIGURES.read_text(encoding="utf-8"))
+    differs = [name for name in now if name != "load" and shown["about"].get(name) != now[name]]
+    if differs:
+        raise SystemExit(
+            f"The page's figures are of another {differs[0]}: measure all parts, or leave --page out."
+        )
+    parts: dict[str, Any] = shown["parts"]
+    return parts
+
+
 def publish(figures: dict[str, Any]) -> None:
     """Fill the page and its folder with these figures."""
     write(FOLDER, figures)

@@ -133,7 +133,9 @@ def main() -> None:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
             runpy.run_module("runware_provider.engine", run_name="__main__", alter_sys=False)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)  # a process that ends has no handler any more, and the signal ends it
+        signal.setitimer(
+            signal.ITIMER_REAL, 0
+        )  # a process that ends has no handler any more, and the signal ends it
     print(json.dumps(_told(sampler, time.perf_counter() - began)))
 
 

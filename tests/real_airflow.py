@@ -122,6 +122,8 @@ def real_airflow(folder: Path, dags: Path, variables: Mapping[str, str]) -> Iter
         "AIRFLOW__CORE__PARALLELISM": "6",
         # Airflow fails a task whose API server takes 5 s for an answer, as it may on a busy machine.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": str(PATIENCE_S),
+        # A scheduler that finds SQLite locked for longer than it waits for it dies.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout={PATIENCE_S}",
         **variables,
     }
     home.mkdir(parents=True)

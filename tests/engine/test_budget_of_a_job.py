@@ -169,6 +169,23 @@ async def test_a_budget_in_money_for_a_model_without_a_price_is_refused(place: A
     assert place.executed() == 0
 
 
+class Busy(httpx.AsyncHTTPTransport):
+    """A network on which the API is too busy to list its prices."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/models"):
+            return httpx.Response(503)
+        return await super().handle_async_request(request)
+
+
+async def test_a_budget_in_money_is_tried_again_where_the_api_did_not_list_its_prices(place: Any) -> None:
+    place.fill(3)
+    spec = place.spec(model="nobody-knows-it", budget={"usd": 1.0})
+    with pytest.raises(Unreachable, match="did not tell its prices, and without that of 'nobody-knows-it'"):
+        await run_job(spec, place.endpoint, transport=Busy())
+    assert place.executed() == 0
+
+
 class Unlisted(httpx.AsyncHTTPTransport):
     """A network on which the API has no price list."""
 

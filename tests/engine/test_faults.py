@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 RECORDS = 12
-SIDE_BY_SIDE = 64
+SIDE_BY_SIDE = 16
 TIMEOUT_S = 5.0
 """Long enough for a request that only a busy machine holds up: given up, it would come again in smaller pieces."""
 TOO_LATE_S = TIMEOUT_S + 0.5

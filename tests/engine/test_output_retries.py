@@ -97,6 +97,15 @@ async def test_an_answer_that_does_not_fit_is_shown_with_its_errors_and_answered
         }
 
 
+async def test_in_the_end_nothing_is_told_to_be_asked_again(place: Any) -> None:
+    place.server.script(ALWAYS)
+    place.fill(4)
+    told: list[Any] = []
+    await run_job(place.spec(**ONE_RETRY), place.endpoint, report=told.append)
+    assert place.executed() == 8
+    assert told[-1].asked_again == 0
+
+
 @pytest.mark.parametrize("retries", [0, 1, 3])
 async def test_it_is_asked_as_often_as_allowed_and_a_rerun_pays_nothing(place: Any, retries: int) -> None:
     place.server.script(ALWAYS)

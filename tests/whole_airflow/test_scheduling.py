@@ -119,8 +119,6 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         variables = {
             "AIRFLOW_CONN_RUNWARE_DEFAULT": json.dumps(connection),
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
-            # A scheduler that finds SQLite locked for longer than it waits for it dies.
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/home/airflow.db?timeout={PATIENCE_S}",
             "RUNWARE_OUTPUT": str(out),
             "TEXTS": str(project / "include" / "texts"),
         }

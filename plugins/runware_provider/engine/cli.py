@@ -229,7 +229,7 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 async def _plan(spec: Spec) -> dict[str, Any]:
-    prices: dict[str, tuple[float, float]] = {}
+    prices: dict[str, tuple[float, float]] | None = None
     if os.environ.get("RUNWARE_API_KEY"):
         async with Client(_endpoint()) as client:
             prices = await client.prices()

@@ -121,7 +121,7 @@ class ModelUnknown(JobStopped):
 class RequestRefused(JobStopped):
     """The API refused every record of the first chunk for the same reason."""
 
-    remedy = "Mend the named parameter, then run again: refused tasks are not billed."
+    remedy = "Mend the named parameter, then run again. Nothing beside these was sent."
 
 
 class TooManyFailed(JobStopped):

@@ -196,7 +196,7 @@ async def test_a_reply_that_unpacks_beyond_all_bounds_is_lost_and_asked_for_in_s
 async def test_a_price_list_and_a_check_that_are_too_large_are_not_believed() -> None:
     packed = reply_of(bomb(), "Content-Encoding: gzip")
     async with scripted(packed, packed) as (url, _), Client(Endpoint(url, KEY)) as client:
-        assert await client.prices() == {}
+        assert await client.prices() is None
         with pytest.raises(Unreachable, match="more than 32 MB"):
             await client.check_key()
 
@@ -314,6 +314,7 @@ async def test_an_address_where_nobody_listens_is_told() -> None:
 async def test_the_models_prices_are_usd_per_token(server: LocalServer) -> None:
     async with client_of(server) as client:
         prices = await client.prices()
+        assert prices is not None
     assert prices["deepseek-v4-pro"] == pytest.approx((0.961e-6, 1.922e-6))
 
 
@@ -321,7 +322,7 @@ async def test_prices_per_million_are_told_by_their_size() -> None:
     models = [{"id": "m", "pricing": {"prompt": "0.961", "completion": 1.922}}]
     for body in (models, {"data": models}):
         async with answering(200, json.dumps(body).encode()) as client:
-            assert (await client.prices())["m"] == pytest.approx((0.961e-6, 1.922e-6))
+            assert (await client.prices() or {})["m"] == pytest.approx((0.961e-6, 1.922e-6))
 
 
 NO_PRICES = [
@@ -354,7 +355,7 @@ async def test_a_strange_price_hides_no_other() -> None:
     deep = b"[" * 5_000 + b"]" * 5_000
     body = b'{"data": [{"id": "x", "pricing": {"prompt": 1e999, "completion": 1}}, %s, %s]}' % (deep, good)
     async with answering(200, body) as client:
-        assert list(await client.prices()) == ["m"]
+        assert list(await client.prices() or {}) == ["m"]
 
 
 @pytest.mark.parametrize("body", NO_PRICES)
@@ -363,9 +364,17 @@ async def test_what_is_no_price_list_is_none(body: bytes) -> None:
         assert await client.prices() == {}
 
 
-async def test_no_price_list_is_no_error() -> None:
+async def test_no_price_list_is_no_error_and_silence_is_told_from_it() -> None:
     async with Client(Endpoint(f"http://127.0.0.1:{closed_port()}/v1", KEY)) as client:
+        assert await client.prices() is None
+    async with answering(404, b"") as client:
         assert await client.prices() == {}
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_an_api_that_is_too_busy_to_list_its_prices_did_not_answer(status: int) -> None:
+    async with answering(status, b'{"data": []}') as client:
+        assert await client.prices() is None
 
 
 # what cannot be sent

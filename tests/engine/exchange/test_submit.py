@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -119,3 +120,55 @@ async def test_a_conflict_after_a_lost_reply_is_explained_by_the_send_before(
     assert one.phase is Phase.ASK
     await sent(sender, one)
     assert (one.unexplained, one.deadline) == (False, LIMITS.deadline_s)
+
+
+class CountedWrites:
+    """Notes what is written together; the first write fails where that is wished."""
+
+    def __init__(self, *, first_fails: bool = False) -> None:
+        self.writes: list[list[Key]] = []
+        self._first_fails = first_fails
+
+    async def commit(self, entries: Any, **_: Any) -> None:
+        self.writes.append([entry.key for entry in entries])
+        await asyncio.sleep(0)  # as long as a write takes, the others wait
+        if self._first_fails and len(self.writes) == 1:
+            raise OSError("the disk is full")
+
+
+def chunks_of_one(number: int) -> list[list[Inference]]:
+    keys = [Key(bytes(16), sample, 0) for sample in range(number)]
+    return [
+        [Inference(key=key, prompt="", size=10, attempt=1, counted=0, task_uuid=task_uuid(JOB, key, 1))]
+        for key in keys
+    ]
+
+
+async def sent_at_once(sender: Submitter, chunks: list[list[Inference]]) -> list[Any]:
+    for chunk in chunks:
+        for each in chunk:
+            sender.flight.add(each, 0.0)
+            sender.flight.move(each, Phase.SENDING, 0.0)
+    sends = [sender.send(chunk, ahead=True) for chunk in chunks]
+    return await asyncio.gather(*sends, return_exceptions=True)
+
+
+async def test_requests_that_are_made_at_once_have_their_intents_written_together() -> None:
+    ledger: Any = CountedWrites()
+    chunks = chunks_of_one(50)
+    sender = submitter(ledger, *[b"{}"] * 50)
+    await sent_at_once(sender, chunks)
+    # The first does not know of the others yet.
+    assert [len(keys) for keys in ledger.writes] == [1, 49]
+    assert len({key for keys in ledger.writes for key in keys}) == 50
+
+
+async def test_whose_intent_could_not_be_written_is_not_sent_and_the_others_write_their_own() -> None:
+    ledger: Any = CountedWrites(first_fails=True)
+    chunks = chunks_of_one(5)
+    sender = submitter(ledger, *[b"{}"] * 4)
+    told = await sent_at_once(sender, chunks)
+    assert [isinstance(each, OSError) for each in told] == [True, False, False, False, False]
+    assert not chunks[0][0].intended
+    assert all(chunk[0].intended for chunk in chunks[1:])
+    assert sender.client.asked == 4  # type: ignore[attr-defined] # the stand-in above

@@ -94,12 +94,23 @@ def test_there_is_always_a_line(one: int, other: int, reused: int, elapsed_s: fl
         ({"done": 104, "reused": 100, "cost": 8.4, "cost_here": 0.4}, None),
         ({"done": 1_000, "cost": 100.0}, None),
         ({"done": 500, "cost": 0.0}, None),
+        # 60 answers fit, and 440 of as many cents do not: 500 rows will have cost 940 answers.
+        (
+            {"done": 60, "cost": 5.0, "asked_again": 440, "paid_of_asked_again": 4.4},
+            5.0 + 4.4 + 500 * 9.4 / 500,
+        ),
+        ({"done": 560, "cost": 10.0, "asked_again": 440, "paid_of_asked_again": 4.4}, 10.0 + 4.4),
     ],
 )
 def test_the_bill_is_foreseen_from_what_was_paid_in_this_run(
     fields: dict[str, Any], foreseen: float | None
 ) -> None:
     assert progress(**fields).foreseen_cost == pytest.approx(foreseen)
+
+
+def test_answers_that_do_not_fit_and_are_asked_for_again_are_told() -> None:
+    line = progress(done=60, asked_again=1_026, paid_of_asked_again=0.07, cost=0.08).line()
+    assert "1,026 asked again, as their answers do not fit" in line
 
 
 def test_after_a_retry_the_bill_is_foreseen_as_it_was_before_it() -> None:
@@ -207,11 +218,21 @@ def test_of_a_source_of_which_half_is_skipped_half_of_the_rest_is_foreseen() -> 
     assert told.left_s == pytest.approx(25)
 
 
-@given(st.integers(0, 1_000), st.integers(0, 1_000), st.integers(0, 1_000), st.integers(0, 1_000))
-def test_less_is_never_foreseen_than_was_paid(reused: int, skipped: int, worked: int, rest: int) -> None:
+@given(*[st.integers(0, 1_000)] * 5)
+def test_less_is_never_foreseen_than_was_paid(
+    reused: int, skipped: int, worked: int, rest: int, again: int
+) -> None:
     done = reused + skipped + worked
     told = progress(
-        done=done, total=done + rest, reused=reused, skipped=skipped, elapsed_s=9, cost=2, cost_here=1
+        done=done,
+        total=done + rest,
+        reused=reused,
+        skipped=skipped,
+        elapsed_s=9,
+        cost=2,
+        cost_here=1,
+        asked_again=again,
+        paid_of_asked_again=min(1.0, again / 1_000),
     )
     assert 0 <= told.to_ask <= told.rest
     assert told.foreseen_cost is None or told.foreseen_cost >= 2

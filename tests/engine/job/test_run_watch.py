@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.exchange.pace import Pace
+from runware_provider.engine.identity import Key
 from runware_provider.engine.job.run_watch import RunWatch
 from runware_provider.engine.outcome.rows import Judgement, Outcome
 
@@ -42,6 +43,20 @@ def test_a_retry_foresees_the_bill_by_what_it_pays_itself() -> None:
     (told,) = moment.seen
     assert "about 30 s left" in told.line()
     assert told.line().endswith("0.013 USD so far, about 0.0472 in all")
+
+
+def test_questions_are_asked_again_until_they_have_their_last_word() -> None:
+    moment = Moment()
+    watch = moment.watch()
+    keys = [Key(bytes(16), sample, 0) for sample in range(3)]
+    for key in keys:
+        watch.asks_again(key, 0.25)
+    watch.asks_again(keys[0], None)  # whose second answer does not fit either, and has no reported cost
+    watch.asks_no_further(keys[1])
+    watch.asks_no_further(keys[1])
+    watch.report()
+    (told,) = moment.seen
+    assert (told.asked_again, told.paid_of_asked_again) == (2, 0.5)
 
 
 def test_how_long_no_row_came_is_told() -> None:

@@ -224,12 +224,14 @@ class Client:
         if not readable or status_code >= 400:
             raise Unreachable(f"{self._endpoint.base_url} answered HTTP {status_code}, not as the API would")
 
-    async def prices(self) -> dict[str, tuple[float, float]]:
-        """USD per token in and out, by model; empty where the API does not say."""
+    async def prices(self) -> dict[str, tuple[float, float]] | None:
+        """USD per token in and out, by model; empty where the API names none, None where it did not answer now."""
         try:
             response = await self.listed()
         except (NotSent, Lost):
-            return {}
+            return None
+        if response.status_code == 429 or response.status_code >= 500:
+            return None
         models = listed_models(decode(response.content))
         return {model.id: model.usd_per_token for model in models if model.usd_per_token is not None}
 

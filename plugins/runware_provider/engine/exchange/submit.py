@@ -58,6 +58,8 @@ class Submitter:
     on_sending: Callable[[int, float], None] = lambda _count, _now: None
     """Called with the number of tasks of a request and the time, when it is handed over."""
     intents: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _about_to_be_sent: list[Inference] = field(default_factory=list)
+    """Whose requests wait for their turn to write intents."""
 
     async def send(self, chunk: list[Inference], *, ahead: bool) -> Effects:
         """Send one request and apply its reply.
@@ -121,10 +123,15 @@ class Submitter:
 
     async def _intend(self, chunk: list[Inference], *, ahead: bool) -> None:
         """Make durable that these will be sent; other senders wait, since their intents may be in the same write."""
+        self._about_to_be_sent += chunk
         async with self.intents:
-            missing = [inference for inference in chunk if not inference.intended]
-            if not missing:
+            # Whoever came first has written the intents of all that were waiting for their turn.
+            if all(inference.intended for inference in chunk):
                 return
+            waiting, self._about_to_be_sent = self._about_to_be_sent, []
+            # Of those that wait, none is named twice, whatever became of an earlier write.
+            to_be_sent = dict.fromkeys([*chunk, *waiting])
+            missing = [inference for inference in to_be_sent if not inference.intended]
             if ahead:
                 missing += self.flight.without_intent(INTENTS_AHEAD - len(missing))
             for inference in missing:

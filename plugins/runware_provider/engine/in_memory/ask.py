@@ -221,15 +221,16 @@ class _Call:
 
         Raises:
             BadInput: the budget is in USD, and nobody knows what the model costs.
+            Unreachable: the same, since the API does not answer.
             BudgetExhausted: the estimate exceeds it, and the call shall not go as far as it gets.
         """
         budget = self._spec.budget
         if budget is None:
             return None
         listed = await self._client.prices() if budget.usd is not None else {}
-        price = prices_of(self._spec.model, budget, listed)
+        price = prices_of(self._spec.model, budget, listed or {})
         if budget.usd is not None and price is None:
-            raise unpriced(self._spec.model)
+            raise unpriced(self._spec.model, listed)
         account = Account(
             budget,
             price.prices if price is not None else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runware_provider.engine.errors import BadInput
+from runware_provider.engine.errors import BadInput, Unreachable
 from runware_provider.engine.spending.budget import Account, Prices, Spend
 from runware_provider.engine.spending.pricing import ASSUMED_COMPLETION_TOKENS, KnownPrices, prices_of
 
@@ -21,7 +21,7 @@ ASSUMED_SPREAD = 1.0
 
 def price_of(
     spec: Spec,
-    listed: Mapping[str, tuple[float, float]],
+    listed: Mapping[str, tuple[float, float]] | None,
     ledger: Ledger,
     answers: Sequence[Attempt],
     *,
@@ -34,7 +34,7 @@ def price_of(
 
     Args:
         spec: the job.
-        listed: USD per token in and out, by model, as the API lists them.
+        listed: USD per token in and out, by model, as the API lists them; None where it did not answer.
         ledger: of the job.
         answers: some of those in the ledger that are known to be of this model.
         same_model: whether what was published last was of this model.
@@ -42,7 +42,7 @@ def price_of(
     Raises:
         StateUnreadable: a segment of the ledger cannot be read.
     """
-    known = prices_of(spec.model, spec.budget, listed)
+    known = prices_of(spec.model, spec.budget, listed or {})
     if known is not None:
         return known
     each = _charged_for_a_token(ledger, answers)
@@ -66,8 +66,17 @@ def _charged_for_any_token(ledger: Ledger) -> float | None:
     return known.mean_cost / tokens if known.mean_cost is not None and tokens else None
 
 
-def unpriced(model: str) -> BadInput:
-    """What to say of a budget in USD, where nobody knows what the model costs."""
+def unpriced(model: str, listed: Mapping[str, tuple[float, float]] | None) -> BadInput | Unreachable:
+    """What to say of a budget in USD, where nobody knows what the model costs.
+
+    Args:
+        model: the API's name of it.
+        listed: what the API lists; None where it did not answer, which may be better in a moment.
+    """
+    if listed is None:
+        return Unreachable(
+            f"the API did not tell its prices, and without that of {model!r} the budget cannot be kept"
+        )
     return BadInput(
         "budget.usd",
         f"the API names no price for {model!r}, so the budget could not be kept",

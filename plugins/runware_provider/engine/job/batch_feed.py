@@ -126,6 +126,7 @@ class BatchFeed:
             return None
         # An answer that is asked about further did not fit.
         self.watch.saw_payment(entry, Outcome.INVALID)
+        self.watch.asks_again(inference.key, entry.cost)
         return following
 
     def budget_is_used_up(self) -> None:

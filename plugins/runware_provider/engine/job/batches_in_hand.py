@@ -85,6 +85,7 @@ class BatchesInHand:
 
     def settle(self, key: Key, judgement: Judgement) -> None:
         """Give the last word on a question to all rows that wait for it."""
+        self.watch.asks_no_further(key)
         for batch in self._waiting.pop(key, []):
             rows = batch.settle(key, judgement)
             if isinstance(batch, BatchWork):
@@ -95,6 +96,7 @@ class BatchesInHand:
 
     def fall_back(self, key: Key, other: Key, judgement: Judgement) -> None:
         """Have the rows that wait for a question show the last word on another one, which was there before."""
+        self.watch.asks_no_further(key)
         for batch in self._waiting.pop(key, []):
             rows = batch.fall_back(key, other, judgement)
             if isinstance(batch, BatchWork):

@@ -145,14 +145,16 @@ class LookingAhead:
         stopped.manifest = self._manifest(stopped, counts, still_at_vendor=left)
         raise stopped
 
-    def _price(self, listed: Mapping[str, tuple[float, float]], counts: PlanCounts) -> KnownPrices | None:
+    def _price(
+        self, listed: Mapping[str, tuple[float, float]] | None, counts: PlanCounts
+    ) -> KnownPrices | None:
         prepared, ledger = self.job.prepared, self.job.ledger
         spec = prepared.spec
         same_model = bool(self.job.published) and "model" not in changed(prepared, self.job.published)
         price = price_of(spec, listed, ledger, counts.answers, same_model=same_model)
         in_usd = spec.budget is not None and spec.budget.usd is not None
         if in_usd and price is None and ledger.statistics().mean_cost is None:
-            raise unpriced(spec.model)
+            raise unpriced(spec.model, listed)
         return price
 
     def _manifest(self, stopped: JobStopped, counts: PlanCounts, *, still_at_vendor: int) -> dict[str, Any]:

@@ -45,6 +45,10 @@ class Progress:
     """What is wrong, while the API gives no usable answer."""
     cost_here: float | None = None
     """How much of the cost this process paid; None where nobody knows, and all rows done count as having cost alike."""
+    asked_again: int = 0
+    """Questions that are asked once more, since their last answers do not fit."""
+    paid_of_asked_again: float = 0.0
+    """USD that the answers to these have cost so far."""
     quiet_s: float = 0.0
     """Since a row was done."""
     waits: Sequence[Wait] = ()
@@ -93,12 +97,17 @@ class Progress:
 
     @property
     def foreseen_cost(self) -> float | None:
-        """USD that this run will have paid in the end, if the rest is asked, and like what was done; None at its ends."""
-        rows = self.done - self.skipped if self.cost_here is None else self.worked
+        """USD that this run will have paid in the end, if the rest is asked, and like what was asked; None at its ends.
+
+        What is asked again will have cost as much once more, and as large a share of the rest is asked again.
+        """
+        done = self.done - self.skipped if self.cost_here is None else self.worked
         paid = self.cost if self.cost_here is None else self.cost_here
-        if rows < FORESEEN_FROM or not self.rest or not paid:
+        if done < FORESEEN_FROM or not self.rest or not paid:
             return None
-        return self.cost + self.to_ask * paid / rows
+        of_each = (paid + self.paid_of_asked_again) / (done + self.asked_again)
+        untouched = max(0.0, self.to_ask - self.asked_again)
+        return self.cost + self.paid_of_asked_again + untouched * of_each
 
     def line(self) -> str:
         """One line, however long."""
@@ -120,6 +129,8 @@ class Progress:
         if self.reused:
             facts.append(f"{self.reused:,} answered before")
         facts += self._pace()
+        if self.asked_again:
+            facts.append(f"{self.asked_again:,} asked again, as their answers do not fit")
         if self.outstanding:
             facts.append(self._under_way())
         if self.rest and self.quiet_s >= QUIET_S:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.errors import JobStopped
     from runware_provider.engine.exchange.pace import Pace
     from runware_provider.engine.exchange.waits import Wait
+    from runware_provider.engine.identity import Key
     from runware_provider.engine.job.failure_watch import FailureWatch
     from runware_provider.engine.outcome.rows import Judgement
 
@@ -65,6 +66,8 @@ class RunWatch:
     """The same, by outcome."""
     payments: dict[str, Payments] = field(default_factory=dict)
     """By the outcome of what was paid for: of what this process learnt, the answers that its rows asked for."""
+    asked_again: dict[Key, float] = field(default_factory=dict, repr=False)
+    """Questions that are asked once more, with the USD that their answers have cost so far."""
     priced: list[tuple[int, float]] = field(default_factory=list, repr=False)
     """Of some answers with a reported cost: estimated prompt tokens and USD."""
 
@@ -116,6 +119,14 @@ class RunWatch:
         """An attempt that rows wait for has ended."""
         self.payments[outcome] = self.payments.get(outcome, Payments()) + Payments.of(entry)
 
+    def asks_again(self, key: Key, usd: float | None) -> None:
+        """An answer that was paid for does not fit, and its question is asked once more."""
+        self.asked_again[key] = self.asked_again.get(key, 0.0) + (usd or 0.0)
+
+    def asks_no_further(self, key: Key) -> None:
+        """A question has its last word."""
+        self.asked_again.pop(key, None)
+
     def leave_out(self, records: int) -> None:
         """These records are not chosen."""
         self.records -= records
@@ -158,6 +169,8 @@ class RunWatch:
                 skipped=min(self.seen.outcomes[Outcome.SKIPPED], done - min(self.reused, done)),
                 trouble=trouble,
                 cost_here=paid - self._paid_before,
+                asked_again=len(self.asked_again),
+                paid_of_asked_again=sum(self.asked_again.values()),
                 quiet_s=quiet_s,
                 waits=self.waits() if quiet_s >= QUIET_S else (),
                 window=None if self.pace is None else self.pace.window,

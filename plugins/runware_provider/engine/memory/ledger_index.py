@@ -54,12 +54,13 @@ class LedgerIndex:
         self._runs: list[EntryColumns] = []
         """The oldest and longest first."""
         self._unsorted: list[EntryColumns] = []
+        self._unsorted_entries = 0
         self._seen = _Seen()
 
     def clear(self) -> None:
         """Forget everything that was added."""
         self._runs.clear()
-        self._unsorted.clear()
+        self._forget_unsorted()
 
     def add_table(self, table: pa.Table, segment: int, run: str | None) -> None:
         """Add all rows of a segment.
@@ -90,14 +91,19 @@ class LedgerIndex:
 
     def _add(self, columns: EntryColumns) -> None:
         self._unsorted.append(columns)
-        if sum(map(len, self._unsorted)) >= UNSORTED_ENTRIES:
+        self._unsorted_entries += len(columns)
+        if self._unsorted_entries >= UNSORTED_ENTRIES:
             self._sort()
+
+    def _forget_unsorted(self) -> None:
+        self._unsorted.clear()
+        self._unsorted_entries = 0
 
     def _sort(self) -> list[EntryColumns]:
         """The runs, with what was added among them."""
         if self._unsorted:
             self._runs.append(entry_columns.merged(self._unsorted, self._words))
-            self._unsorted = []
+            self._forget_unsorted()
         while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
             newer, older = self._runs.pop(), self._runs.pop()
             self._runs.append(entry_columns.merged([older, newer], self._words))

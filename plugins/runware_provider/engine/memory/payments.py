@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,8 +31,18 @@ class Payments:
 
     def __add__(self, other: Payments) -> Payments:
         """Of attempts that are not the same."""
-        return Payments(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Payments)))
+        return Payments(
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.usd + other.usd,
+        )
 
     def __sub__(self, other: Payments) -> Payments:
         """Without some of the attempts."""
-        return Payments(*(getattr(self, each.name) - getattr(other, each.name) for each in fields(Payments)))
+        return Payments(
+            self.prompt_tokens - other.prompt_tokens,
+            self.cached_tokens - other.cached_tokens,
+            self.completion_tokens - other.completion_tokens,
+            self.usd - other.usd,
+        )

@@ -113,7 +113,8 @@ class OutputSchema:
             fit = self._fitted(arrival)
             mends.update({**arrival.notes, **notes})
         if not fit.problems:
-            return replace(fit, mends=tuple(mends | dict.fromkeys(fit.mends)))
+            # Most answers fit as they came, and are not written anew.
+            return replace(fit, mends=tuple(mends | dict.fromkeys(fit.mends))) if mends else fit
         # What is told is left once the answer is mended, and is wrong with the model's own words where they show it.
         left = [problem for problem in as_it_is.problems if problem in fit.problems]
         return Fit(None, left or fit.problems)
