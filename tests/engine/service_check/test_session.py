@@ -374,3 +374,21 @@ async def test_a_stream_is_asked_for_alone_as_an_event_stream_and_its_cost_is_co
     assert (found.findings["stream"].verdict, len(heads)) == (Verdict.HOLDS, 1)
     assert b"accept: text/event-stream" in heads[0]
     assert found.purse.reported_usd == pytest.approx(server.bill()["cost_usd"] + 0.00002, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"), [(503, Verdict.UNSEEN), (429, Verdict.UNSEEN), (404, Verdict.DIFFERS)]
+)
+async def test_a_list_of_models_that_is_away_for_now_is_no_deviation(status: int, verdict: Verdict) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if head.startswith(b"GET"):
+            writer.write(b"HTTP/1.1 %d Away\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status)
+        writer.close()
+
+    async with raw_server(serve) as port, RawClient(Endpoint(f"http://127.0.0.1:{port}/v1", KEY)) as client:
+        session, purse = session_of(client)
+        await session.ask_all()
+    found = Found(session, purse)
+    assert found.findings["models-list"].verdict is verdict
+    assert found.deviations == ({"models-list"} if verdict is Verdict.DIFFERS else set())

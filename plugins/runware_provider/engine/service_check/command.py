@@ -129,7 +129,7 @@ class _Asking:
         """Say what it may cost, have somebody agree, and ask."""
         model = self._options.model
         async with self._clients() as (client, streaming):
-            rates = Rates.of(model, await client.prices())
+            rates = Rates.of(model, await client.prices() or {})
             hook = _hook(wished=self._options.webhook)
             asked = paid_questions(streams=KNOWS_STREAMS, webhooks=not isinstance(hook, str))
             worst = at_most_usd(model, rates.at_most, asked)

@@ -201,6 +201,9 @@ class Session:
 
     async def _models(self) -> None:
         heard = await self._heard(self._client.listed())
+        # It is no reply to tasks, and a list that is not there at all is a deviation.
+        if heard.status == 429 or heard.status >= 500:
+            raise NotSeen(f"no usable reply: HTTP {heard.status}")
         prices = {entry.id: entry.usd_per_token for entry in listed_models(heard.body)}
         self._price = prices.get(self._model)
         self._note(account_judges.judge_models(heard, self._model))
