@@ -12,7 +12,7 @@ from runware_provider.engine.api.raw_client import EVENT_STREAM, RawClient
 from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import BalanceExhausted, KeyRefused, ModelUnknown
 from runware_provider.engine.service_check.assumptions import ASSUMPTIONS
-from runware_provider.engine.service_check.findings import Verdict, whole
+from runware_provider.engine.service_check.findings import Verdict, complete
 from runware_provider.engine.service_check.purse import Purse, Rates
 from runware_provider.engine.service_check.questions import at_most_usd, paid_questions
 from runware_provider.engine.service_check.session import NO_STREAMS, NOT_WISHED, Pace, Session
@@ -60,7 +60,7 @@ class Found:
     """What a session found."""
 
     def __init__(self, session: Session, purse: Purse) -> None:
-        self.findings = {finding.id: finding for finding in whole(session.notes.found, "not asked")}
+        self.findings = {finding.id: finding for finding in complete(session.notes.findings, "not asked")}
         self.troubles = session.notes.troubles
         self.purse = purse
 

@@ -18,7 +18,7 @@ from runware_provider.engine.api.raw_client import EVENT_STREAM, RawClient
 from runware_provider.engine.errors import BadInput, Interrupted, JobStopped, KeyRefused
 from runware_provider.engine.money import usd
 from runware_provider.engine.plain_text import printable
-from runware_provider.engine.service_check.findings import whole
+from runware_provider.engine.service_check.findings import complete
 from runware_provider.engine.service_check.purse import Purse, Rates
 from runware_provider.engine.service_check.questions import at_most_usd, paid_questions
 from runware_provider.engine.service_check.result import COLUMNS, Result
@@ -94,7 +94,7 @@ def execute(options: argparse.Namespace, endpoint: Endpoint) -> int:
         # Whoever has no key learns nothing of the service.
         raise
     except JobStopped as stopped:
-        if not asking.notes.found:
+        if not asking.notes.findings:
             raise
         asking.stopped = stopped
     return _tell(asking.result(), options.json)
@@ -165,7 +165,7 @@ class _Asking:
             service=self._endpoint.service,
             model=self._options.model,
             version=__version__,
-            findings=whole(notes.found, troubles[0] if troubles else "it was not asked"),
+            findings=complete(notes.findings, troubles[0] if troubles else "it was not asked"),
             troubles=troubles,
             reported_usd=self._purse.reported_usd,
             at_most_usd=self._purse.at_most_usd,
@@ -206,9 +206,9 @@ def _tell(result: Result, path: str | None) -> int:
     console.print(result.table())
     _say(result.remarks())
     if path is not None:
-        Path(path).write_text(_as_json(result.whole()), encoding="utf-8")
+        Path(path).write_text(_as_json(result.document()), encoding="utf-8")
         _say([f"The whole result is in {path}; it holds no key, no answer and no UUID."])
-    sys.stdout.write(_as_json(result.short()))
+    sys.stdout.write(_as_json(result.summary()))
     return STATUS[result.status]
 
 

@@ -73,15 +73,15 @@ def judged(name: str, complaint: str | None, seen: str, shape: Any = None) -> Fi
     return holds(name, seen, shape) if complaint is None else differs(name, complaint, shape)
 
 
-def whole(found: Iterable[Finding], why: str) -> list[Finding]:
+def complete(findings: Iterable[Finding], why: str) -> list[Finding]:
     """A finding for each assumption, in their order: of several about one, the gravest; for what is missing, why.
 
     Args:
-        found: in any order.
+        findings: in any order.
         why: said of an assumption of which nothing was found.
     """
     by_id: dict[str, Finding] = {}
-    for finding in found:
+    for finding in findings:
         known = by_id.get(finding.id)
         if known is None or _GRAVITY[finding.verdict] > _GRAVITY[known.verdict]:
             by_id[finding.id] = finding

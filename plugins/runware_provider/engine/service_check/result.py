@@ -61,7 +61,7 @@ class Result:
             return "differs"
         return "incomplete" if self.troubles else "as assumed"
 
-    def short(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """What a script has to know."""
         return {
             "format": FORMAT,
@@ -72,10 +72,10 @@ class Result:
             "at_most_usd": round(self.at_most_usd, MOST_DECIMALS),
         }
 
-    def whole(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """Everything, to be sent to us."""
         return {
-            **self.short(),
+            **self.summary(),
             "version": self.version,
             "service": self.service,
             "model": self.model,

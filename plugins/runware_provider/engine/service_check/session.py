@@ -87,11 +87,11 @@ class Notes:
     """What was found so far, also when the questions end early.
 
     Attributes:
-        found: findings, in any order.
+        findings: in any order.
         troubles: why something could not be asked or was not answered; empty where all of it was.
     """
 
-    found: list[Finding] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
 
@@ -346,8 +346,8 @@ class Session:
 
     # how it is asked
 
-    def _note(self, *found: Finding) -> None:
-        self.notes.found.extend(found)
+    def _note(self, *findings: Finding) -> None:
+        self.notes.findings.extend(findings)
 
     async def _balance_now(self) -> float | None:
         return balance_in((await self._asked(request_bodies.account_details(str(uuid4())))).body)
