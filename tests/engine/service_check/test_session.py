@@ -11,11 +11,12 @@ import pytest
 from runware_provider.engine.api.raw_client import EVENT_STREAM, RawClient
 from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import BalanceExhausted, KeyRefused, ModelUnknown
+from runware_provider.engine.service_check.asking import Asker, Pace
 from runware_provider.engine.service_check.assumptions import ASSUMPTIONS
 from runware_provider.engine.service_check.findings import Verdict, complete
 from runware_provider.engine.service_check.purse import Purse, Rates
 from runware_provider.engine.service_check.questions import at_most_usd, paid_questions
-from runware_provider.engine.service_check.session import NO_STREAMS, NOT_WISHED, Pace, Session
+from runware_provider.engine.service_check.session import NO_STREAMS, NOT_WISHED, Session
 from runware_provider.testing import KINDS, Fault, LocalServer, ServerSettings
 from tests.raw_server import raw_server
 
@@ -81,7 +82,8 @@ def session_of(
     pace: Pace = QUICK,
 ) -> tuple[Session, Purse]:
     purse = Purse(at_most_usd(model, RATES.at_most, ASKED) if budget is None else budget)
-    return Session(client, None, hook, model=model, rates=RATES, purse=purse, pace=pace), purse
+    asker = Asker(client, model=model, rates=RATES, purse=purse, pace=pace)
+    return Session(asker, None, hook), purse
 
 
 async def asked(server: LocalServer, *faults: Fault, **options: Any) -> Found:
@@ -220,6 +222,7 @@ TROUBLES: list[tuple[Fault, str]] = [
     (Fault("refuse_request", contains=SNOW, code="rateLimitExceeded"), "no room now: HTTP 429"),
     (Fault("refuse_task", contains=SNOW, code="rateLimitExceeded"), "no room now: HTTP 429"),
     (Fault("refuse_task", contains=OSLO), "the question was not answered: HTTP 400, providerError"),
+    (Fault("refuse_task", contains=COUNT), "the task was refused: HTTP 400, providerError"),
 ]
 
 
@@ -230,7 +233,7 @@ async def test_a_service_in_trouble_deviates_in_nothing_and_what_it_may_have_cha
     found = await asked(server, fault, pace=IMPATIENT if fault.kind == "dripping_reply" else QUICK)
     assert found.deviations == set()
     assert said in found.troubles[0]
-    name = "forced-tool" if fault.contains == OSLO else "cost-reported"
+    name = {SNOW: "cost-reported", COUNT: "finished-poll", OSLO: "forced-tool"}[fault.contains or ""]
     assert (found.findings[name].verdict, said in found.findings[name].seen) == (Verdict.UNSEEN, True)
     assert found.findings["two-polls"].verdict is Verdict.HOLDS
     assert server.bill()["cost_usd"] <= found.purse.at_most_usd + 1e-9
@@ -279,6 +282,14 @@ async def test_a_webhook_is_waited_for_and_its_body_looked_at(
     assert found.deviations == set(said)
     assert all(words in found.findings[name].seen for name, words in said.items())
     assert found.purse.reported_usd == pytest.approx(server.bill()["cost_usd"], abs=1e-9)
+
+
+async def test_a_task_with_a_webhook_that_is_refused_is_no_word_on_webhooks(server: LocalServer) -> None:
+    hook = PlainHook()
+    async with raw_server(hook.serve) as hook.port:
+        found = await asked(server, Fault("refuse_task", contains="metal"), hook=hook)
+    assert (found.deviations, found.findings["webhook"].verdict) == (set(), Verdict.UNSEEN)
+    assert found.troubles == ["the task was refused: HTTP 400, providerError"]
 
 
 async def test_polls_that_are_refused_now_and_then_are_asked_again(server: LocalServer) -> None:
@@ -365,9 +376,8 @@ async def test_a_stream_is_asked_for_alone_as_an_event_stream_and_its_cost_is_co
         endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", KEY)
         async with RawClient(endpoint, accept=EVENT_STREAM) as streaming:
             purse = Purse(1.0)
-            session = Session(
-                client, streaming, NOT_WISHED, model=MODEL, rates=RATES, purse=purse, pace=QUICK
-            )
+            asker = Asker(client, model=MODEL, rates=RATES, purse=purse, pace=QUICK)
+            session = Session(asker, streaming)
             await session.ask_all()
     found = Found(session, purse)
     assert found.deviations == set()

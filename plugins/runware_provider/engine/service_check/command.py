@@ -18,18 +18,19 @@ from runware_provider.engine.api.raw_client import EVENT_STREAM, RawClient
 from runware_provider.engine.errors import BadInput, Interrupted, JobStopped, KeyRefused
 from runware_provider.engine.money import usd
 from runware_provider.engine.plain_text import printable
+from runware_provider.engine.service_check.asking import Asker, Pace
 from runware_provider.engine.service_check.findings import complete
 from runware_provider.engine.service_check.purse import Purse, Rates
 from runware_provider.engine.service_check.questions import at_most_usd, paid_questions
 from runware_provider.engine.service_check.result import COLUMNS, Result
-from runware_provider.engine.service_check.session import NOT_WISHED, Notes, Pace, Session
+from runware_provider.engine.service_check.session import NOT_WISHED, Notes, Session
 from runware_provider.engine.spec import DEFAULT_MODEL, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from runware_provider.engine.endpoint import Endpoint
-    from runware_provider.engine.service_check.session import Hook
+    from runware_provider.engine.service_check.asking import Hook
 
 COMMAND: Final = "check"
 PURPOSE: Final = (
@@ -141,9 +142,8 @@ class _Asking:
             _agree(told, agreed=self._options.yes)
             self._purse = Purse(budget)
             pace = Pace(whole_s=self._options.timeout_s)
-            self._session = Session(
-                client, streaming, hook, model=model, rates=rates, purse=self._purse, pace=pace
-            )
+            asker = Asker(client, model=model, rates=rates, purse=self._purse, pace=pace)
+            self._session = Session(asker, streaming, hook)
             await self._session.ask_all()
 
     @contextlib.asynccontextmanager
