@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from runware_provider.engine.api.output_mode import Forced, force_schema
 from runware_provider.engine.api.request_bodies import RequestTemplate, encoded
 from runware_provider.engine.settings import Settings
@@ -50,8 +48,17 @@ class Question:
         if self.forces_tool:
             forced = force_schema("tool", model, None, SCHEMA, TOOL)
         template = RequestTemplate(model=model, settings=Settings(max_tokens=self.max_tokens), forced=forced)
-        usual = msgspec.json.decode(template.task(self.prompt, 0, task_uuid, "sync"))
-        return encoded({**usual, "deliveryMethod": self.delivery, **self.changes})
+        usual = {
+            "taskType": "textInference",
+            "taskUUID": task_uuid,
+            "messages": [{"role": "user", "content": self.prompt}],
+            **template.fields(0),
+            "deliveryMethod": self.delivery,
+            "includeCost": True,
+            "includeUsage": True,
+            "numberResults": 1,
+        }
+        return encoded({**usual, **self.changes})
 
 
 ONE_WORD: Final = Question("Is snow white or black? Answer with one word.", 32, "sync")
