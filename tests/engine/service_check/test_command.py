@@ -121,7 +121,8 @@ def test_somebody_at_the_terminal_is_asked(
     assert bool(server.bill()["executed"]) == (answer == "yes")
     if answer == "no":
         assert (process.returncode, json.loads(out)["status"]) == (3, "stopped")
-        assert "nobody agreed" in told
+        assert "nobody agreed; nothing was asked that costs anything" in " ".join(told.split())
+        assert "Run it again, and agree, or give --yes." in told
 
 
 def started(environment: dict[str, str], *options: str, stdin: Any = None) -> subprocess.Popen[str]:

@@ -90,6 +90,8 @@ def execute(options: argparse.Namespace, endpoint: Endpoint) -> int:
     try:
         asyncio.run(asking.run())
     except KeyboardInterrupt:
+        if not asking.notes.findings:
+            raise _nothing_asked("somebody stopped it") from None
         asking.stopped = Interrupted("somebody stopped it")
     except KeyRefused:
         # Whoever has no key learns nothing of the service.
@@ -197,7 +199,14 @@ def _agree(told: Sequence[str], *, agreed: bool) -> None:
     sys.stderr.write("Ask them? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise Interrupted("nobody agreed; nothing was asked that costs anything")
+        raise _nothing_asked("nobody agreed")
+
+
+def _nothing_asked(why: str) -> Interrupted:
+    """That it ended before a question; there is nothing to go on from."""
+    stopped = Interrupted(f"{why}; nothing was asked that costs anything")
+    stopped.remedy = "Run it again, and agree, or give --yes."
+    return stopped
 
 
 def _tell(result: Result, path: str | None) -> int:
