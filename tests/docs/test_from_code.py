@@ -15,6 +15,7 @@ import pytest
 
 from from_code import PLACE, fill, made
 from from_code.arguments import INHERITED, KINDS
+from from_code.assumptions import assumption_rows
 from from_code.command_line import commands, options
 from from_code.models import model_rows
 from runware_provider.engine import errors, spec
@@ -237,6 +238,19 @@ def test_the_names_of_before_are_on_no_other_page(docs: Path) -> None:
 def test_the_table_of_models_says_what_the_code_knows(docs: Path) -> None:
     shown = re.findall(r"^\| `.*$", (docs / "models.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert shown == model_rows(), "the rows of docs/models.md are those of model_rows()"
+
+
+def test_the_table_of_assumptions_says_what_the_code_knows(docs: Path) -> None:
+    page = (docs / "assumptions.md").read_text(encoding="utf-8")
+    shown = page.partition("| id | contract |")[2].splitlines()[2:]
+    rows = assumption_rows()
+    assert shown[: len(rows)] == rows, "the rows of docs/assumptions.md are those of assumption_rows()"
+
+
+def test_the_options_that_the_assumptions_name_are_ones_of_the_command_line(docs: Path) -> None:
+    page = (docs / "assumptions.md").read_text(encoding="utf-8")
+    known = {one.option_strings[-1] for command in commands().values() for one in options(command)}
+    assert set(re.findall(r"`(--[\w-]+)", page)) <= known
 
 
 def test_the_page_of_models_names_every_price_that_is_built_in(docs: Path) -> None:

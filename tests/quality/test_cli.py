@@ -101,8 +101,8 @@ def test_errors_name_the_options_of_the_command_line(lake, call, right):
 
 def test_one_command_line_has_all_commands_and_the_engines_own_has_its_own(capsys):
     for main, commands in (
-        (command_line.main, "{run|plan|preview|shards|forget|report|compare}"),
-        (engine.main, "{run|plan|preview|shards|forget}"),
+        (command_line.main, "{run|plan|preview|shards|forget|check|report|compare}"),
+        (engine.main, "{run|plan|preview|shards|forget|check}"),
     ):
         with pytest.raises(SystemExit):
             main(["--help"])

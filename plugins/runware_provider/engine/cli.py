@@ -56,6 +56,7 @@ from runware_provider.engine.job.run import run_job
 from runware_provider.engine.job.splitting import split_shards
 from runware_provider.engine.option_words import as_options
 from runware_provider.engine.plain_text import printable, printable_lines, wrapped
+from runware_provider.engine.service_check import command as check
 from runware_provider.engine.spec_options import is_inside_json, spec_of
 from runware_provider.engine.spending.forecast import forecast
 from runware_provider.engine.storage.stores import Stores
@@ -89,6 +90,8 @@ def execute(options: argparse.Namespace) -> int:
 
 def _main(options: argparse.Namespace) -> int:
     try:
+        if options.command == check.COMMAND:
+            return check.execute(options, _endpoint())
         _print(asyncio.run(_command(options)))
     except NothingToDo as nothing:
         _say_all(empty_end(str(nothing), _state_folder(options)))

@@ -15,6 +15,7 @@ from runware_provider.engine.job.shard_counts import LEAST_ROWS, SHARDS
 from runware_provider.engine.option_forms import NEW_WISH
 from runware_provider.engine.option_values import pairs
 from runware_provider.engine.plain_text import wrapped
+from runware_provider.engine.service_check import command as check
 from runware_provider.engine.spec_options import add_spec_options, as_option, earlier_flags
 
 if TYPE_CHECKING:
@@ -121,6 +122,10 @@ def parser(*further: AddCommands) -> argparse.ArgumentParser:
     _add_shards(commands)
     purpose = "erase answers from the state folder for ever; what they cost stays in the accounts"
     _add_forgetting(commands.add_parser("forget", help=purpose, description=purpose.capitalize() + "."))
+    purpose = check.PURPOSE
+    check.add_options(
+        commands.add_parser(check.COMMAND, help=purpose, description=purpose.capitalize() + ".")
+    )
     for add_commands in further:
         add_commands(commands)
     commands.metavar = "|".join(commands.choices)

@@ -1,0 +1,265 @@
+"""Sends one question and brings its reply: within the time and the money that there are. It judges nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from runware_provider.engine.api import request_bodies
+from runware_provider.engine.api.client import Lost, NotSent
+from runware_provider.engine.api.error_families import STEPS, Family, Step, stop_for
+from runware_provider.engine.api.results import cost_of
+from runware_provider.engine.money import usd
+from runware_provider.engine.service_check.heard import Heard
+from runware_provider.engine.service_check.task_judges import knows
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping, Sequence
+
+    from runware_provider.engine.api.client import Received
+    from runware_provider.engine.api.raw_client import RawClient
+    from runware_provider.engine.service_check.purse import Purse, Rates
+    from runware_provider.engine.service_check.questions import Question
+
+FREE_S: Final = 15.0
+"""Seconds that a question which costs nothing may take."""
+SHORTER: Final = 0.1
+"""Of the time to finish, what later tasks get after one did not."""
+REFUSALS: Final = frozenset(
+    {
+        Family.AUTH,
+        Family.CONFLICT,
+        Family.MODEL,
+        Family.QUOTA,
+        Family.RATE,
+        Family.TOO_LARGE,
+        Family.VALIDATION,
+    }
+)
+"""Errors of a task that was not taken."""
+
+
+class NotSeen(Exception):  # noqa: N818 - says what is the case
+    """A question was not asked, or not answered; its message says why, in words of ours."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds: how long answers are waited for, and how often they are asked for.
+
+    Attributes:
+        whole_s: for all questions together.
+        answer_s: for one request that is to bring an answer.
+        finish_s: for a task to be told finished by polls.
+        first_s: between the first two polls.
+        longest_s: between later ones.
+    """
+
+    whole_s: float = 300.0
+    answer_s: float = 90.0
+    finish_s: float = 90.0
+    first_s: float = 0.5
+    longest_s: float = 3.0
+
+
+class Hook(Protocol):
+    """Where webhooks arrive: a receiver, and the place where it puts what it was called with."""
+
+    def url_for(self, task_uuid: str) -> str:
+        """The `webhookURL` of a task."""
+
+    async def bodies(self) -> Sequence[bytes]:
+        """The bodies of all calls so far."""
+
+
+class Asker:
+    """Asks one service about one model.
+
+    Args:
+        client: asks it.
+        model: the API's name.
+        rates: what its tokens cost.
+        purse: says what may be spent, and keeps what was.
+        pace: bounds of every wait. They run from now on.
+    """
+
+    def __init__(self, client: RawClient, *, model: str, rates: Rates, purse: Purse, pace: Pace) -> None:
+        self._client = client
+        self.model = model
+        self._rates = rates
+        self.purse = purse
+        self._pace = pace
+        self._patience_s = pace.finish_s
+        self._ends_at = now() + pace.whole_s
+
+    async def asked_for_key(self) -> Heard:
+        """The reply to the free check of the key; errors as for `heard`."""
+        return await self.heard(self._client.received_of_key(self._free_s()))
+
+    async def asked_for_models(self) -> Heard:
+        """The list of models, also of a server that has none; errors as for `heard`."""
+        return await self.heard(self._client.listed())
+
+    async def asked(self, content: bytes) -> Heard:
+        """The reply to a question that costs nothing; errors as for `sent`."""
+        heard = await self.heard(self._client.received(content, self._free_s()))
+        self._stop_where_nothing_helps(heard)
+        return _from_the_api(heard)
+
+    async def sent(
+        self,
+        *tasks: tuple[Question, str],
+        is_replay: bool = False,
+        expects_no_model: bool = False,
+        stream_of: RawClient | None = None,
+    ) -> Heard:
+        """The reply to tasks, in one array, which may cost something.
+
+        Args:
+            tasks: each question with its UUID.
+            is_replay: whether they were sent before under the same UUID.
+            expects_no_model: whether it is no surprise that the model is unknown.
+            stream_of: carries them in the place of the usual client; its reply is a stream.
+
+        Raises:
+            NotSeen: the budget has no room, or no reply came.
+            JobStopped: the reply says that no other question would fare better.
+        """
+        contents = [question.task(self.model, name) for question, name in tasks]
+        costs = [
+            self._rates.at_most(content, question.max_tokens)
+            for content, (question, _) in zip(contents, tasks, strict=True)
+        ]
+        # What may cost more than is left is not sent, also where it is believed to be refused.
+        if not self.purse.has_room_for(sum(costs)):
+            raise NotSeen(f"no room in the budget of {usd(self.purse.budget_usd)}")
+        entries = {name: f"{name} again" if is_replay else name for _, name in tasks}
+        for (_, name), cost in zip(tasks, costs, strict=True):
+            self.purse.put_aside(entries[name], cost)
+        client = stream_of or self._client
+        heard = await self.heard(client.received(request_bodies.body(contents), self._answer_s()))
+        self._account_for(heard, entries)
+        self._stop_where_nothing_helps(heard, expects_no_model=expects_no_model)
+        # A stream that has begun is no JSON, and is judged by itself.
+        is_stream = stream_of is not None and heard.status < 400
+        return heard if is_stream else _from_the_api(heard)
+
+    def _account_for(self, heard: Heard, entries: Mapping[str, str]) -> None:
+        """Keep in the purse what a reply to tasks says of their cost."""
+        reply = heard.submission
+        for name, entry in entries.items():
+            error = reply.failures.get(name)
+            if name in reply.results:
+                self.purse.note(entry, reply.results[name])
+            # The error says what it cost, if it was run and charged.
+            elif error is not None and cost_of(error.item) is not None:
+                self.purse.note(entry, error.item)
+            # It was not taken. After any other error it may have run, and keeps what was put aside for it.
+            elif error is not None and error.family in REFUSALS:
+                self.purse.refused(entry)
+
+    def _stop_where_nothing_helps(self, heard: Heard, *, expects_no_model: bool = False) -> None:
+        redactor = self._client.redactor({})
+        for error in (*heard.submission.unnamed, *heard.submission.failures.values()):
+            expected = expects_no_model and error.family is Family.MODEL
+            if STEPS[error.family] is Step.STOP and not expected:
+                raise stop_for(error.family, redactor.code(error.code), redactor.said(error.message))
+
+    async def polled_until_finished(self, names: list[str]) -> list[Heard]:
+        """The replies to polls of accepted tasks, the first at once, until all are finished or it took too long.
+
+        Raises:
+            NotSeen: no poll was answered.
+        """
+        gives_up_at = now() + min(self._patience_s, self._left_s())
+        pause_s = self._pace.first_s
+        polls: list[Heard] = []
+        while True:
+            why = await self._poll(names, polls)
+            if polls and all(_is_over(polls[-1], name) for name in names):
+                return polls
+            if now() + pause_s > gives_up_at:
+                # Whoever did not come once is not waited for as long again.
+                self._patience_s = self._pace.finish_s * SHORTER
+                if not polls and why is not None:
+                    raise why
+                return polls
+            await asyncio.sleep(pause_s)
+            pause_s = min(1.5 * pause_s, self._pace.longest_s)
+
+    async def _poll(self, names: list[str], polls: list[Heard]) -> NotSeen | None:
+        """Poll once, and add the reply to the others; returns why there was none."""
+        try:
+            heard = await self.asked(request_bodies.get_response(names))
+        except NotSeen as why:
+            return why
+        polls.append(heard)
+        results = heard.poll.results
+        for name in results.keys() & set(names):
+            self.purse.note(name, results[name])
+        return None
+
+    async def heard(self, asked: Awaitable[Received]) -> Heard:
+        """A reply.
+
+        Raises:
+            NotSeen: none came.
+        """
+        try:
+            received = await asked
+        except (NotSent, Lost) as error:
+            raise NotSeen(f"no reply: {error}") from None
+        return Heard(received.status_code, received.content)
+
+    def _free_s(self) -> float:
+        return min(FREE_S, self._left_s())
+
+    def _answer_s(self) -> float:
+        return min(self._pace.answer_s, self._left_s())
+
+    def _left_s(self) -> float:
+        """Seconds until everything has to be over.
+
+        Raises:
+            NotSeen: there is none left.
+        """
+        left = self._ends_at - now()
+        if left <= 0:
+            raise NotSeen(f"no time left of {self._pace.whole_s:g} s")
+        return left
+
+    async def called(self, hook: Hook, name: str) -> Heard | None:
+        """The first call that names a task; None where none came in time."""
+        gives_up_at = now() + min(self._patience_s, self._left_s())
+        while True:
+            calls = [Heard(200, body) for body in await hook.bodies()]
+            call = next((call for call in calls if call.submission.names(name)), None)
+            if call is not None or now() + self._pace.first_s > gives_up_at:
+                return call
+            await asyncio.sleep(self._pace.first_s)
+
+
+def _from_the_api(heard: Heard) -> Heard:
+    """The same, if it says something of what the API does.
+
+    Raises:
+        NotSeen: a server in trouble, or another one, spoke; or there is no room now.
+    """
+    reply = heard.submission
+    if reply.throttled:
+        raise NotSeen(f"the service has no room now: {heard.told}")
+    if not reply.from_the_api:
+        raise NotSeen(f"no usable reply: {heard.told}")
+    return heard
+
+
+def _is_over(heard: Heard, name: str) -> bool:
+    """Whether a poll tells how a task ended; that it is not found may only mean that it is not known yet."""
+    reply = heard.poll
+    return knows(heard, name) and name not in reply.processing | reply.acknowledged
+
+
+def now() -> float:
+    """Seconds, by the event loop's clock."""
+    return asyncio.get_running_loop().time()

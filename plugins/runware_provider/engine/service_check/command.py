@@ -1,0 +1,230 @@
+"""The command `check`: says what it will cost, asks whether to, and tells what the service does."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Console
+
+from runware_provider import __version__
+from runware_provider.engine.api.raw_client import EVENT_STREAM, RawClient
+from runware_provider.engine.errors import BadInput, Interrupted, JobStopped, KeyRefused
+from runware_provider.engine.money import usd
+from runware_provider.engine.plain_text import printable
+from runware_provider.engine.service_check.asking import Asker, Pace
+from runware_provider.engine.service_check.findings import complete
+from runware_provider.engine.service_check.purse import Purse, Rates
+from runware_provider.engine.service_check.questions import at_most_usd, paid_questions
+from runware_provider.engine.service_check.result import COLUMNS, Result
+from runware_provider.engine.service_check.session import NOT_WISHED, Notes, Session
+from runware_provider.engine.spec import DEFAULT_MODEL, Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from runware_provider.engine.endpoint import Endpoint
+    from runware_provider.engine.service_check.asking import Hook
+
+COMMAND: Final = "check"
+PURPOSE: Final = (
+    "ask the real service, for less than a cent as a rule, whether it does what this project assumes of it"
+)
+STATUS: Final = {"as assumed": 0, "differs": 1, "incomplete": 3}
+"""Exit status by what came of it."""
+KNOWS_STREAMS: Final = "stream" in getattr(Delivery, "__args__", ())
+"""Whether this version asks for streams; where it does not, nothing hangs on what they look like."""
+NO_WEBHOOKS: Final = "this version takes no webhooks"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Give the command its options."""
+    add = parser.add_argument
+    add(
+        "--model", default=DEFAULT_MODEL, metavar="NAME", help=f"text model to ask (default: {DEFAULT_MODEL})"
+    )
+    add("--yes", action="store_true", help="ask without being told to at the terminal")
+    add(
+        "--budget-usd",
+        type=_amount,
+        metavar="USD",
+        help="what it may cost at most; what does not fit is not asked (default: what it says that it may cost)",
+    )
+    add(
+        "--timeout-s",
+        type=_amount,
+        default=Pace.whole_s,
+        metavar="SECONDS",
+        help=f"seconds for all of it (default: {Pace.whole_s:g})",
+    )
+    add(
+        "--json",
+        metavar="FILE",
+        help="where to write the result, without secrets, so that it can be sent to us",
+    )
+    add("--webhook", action="store_true", help="whether a webhook comes, too")
+
+
+def _amount(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < (amount := float(text)) < math.inf:
+            return amount
+    raise argparse.ArgumentTypeError(f"{text!r} is no amount: give more than 0, such as 0.05")
+
+
+def execute(options: argparse.Namespace, endpoint: Endpoint) -> int:
+    """Run the command and return its exit status.
+
+    Raises:
+        BadInput: an option cannot be carried out, or nobody is there to agree.
+        JobStopped: the service refuses the key or does not answer; or somebody said no.
+    """
+    _check_file(options.json)
+    asking = _Asking(options, endpoint)
+    try:
+        asyncio.run(asking.run())
+    except KeyboardInterrupt:
+        if not asking.notes.findings:
+            raise _nothing_asked("somebody stopped it") from None
+        asking.stopped = Interrupted("somebody stopped it")
+    except KeyRefused:
+        # Whoever has no key learns nothing of the service.
+        raise
+    except JobStopped as stopped:
+        if not asking.notes.findings:
+            raise
+        asking.stopped = stopped
+    return _tell(asking.result(), options.json)
+
+
+def _check_file(path: str | None) -> None:
+    """Refuse a file that cannot be written, before anything is paid.
+
+    Raises:
+        BadInput: its folder is not there.
+    """
+    if path is not None and not Path(path).absolute().parent.is_dir():
+        raise BadInput("--json", f"{path!r}: there is no such folder", "Name a file in a folder that exists")
+
+
+class _Asking:
+    """One run of the command."""
+
+    def __init__(self, options: argparse.Namespace, endpoint: Endpoint) -> None:
+        self._options = options
+        self._endpoint = endpoint
+        self._session: Session | None = None
+        self._purse = Purse(0.0)
+        self.stopped: JobStopped | None = None
+
+    @property
+    def notes(self) -> Notes:
+        """What was found so far."""
+        return Notes() if self._session is None else self._session.notes
+
+    async def run(self) -> None:
+        """Say what it may cost, have somebody agree, and ask."""
+        model = self._options.model
+        async with self._clients() as (client, streaming):
+            rates = Rates.of(model, await client.prices() or {})
+            hook = _hook(wished=self._options.webhook)
+            asked = paid_questions(streams=KNOWS_STREAMS, webhooks=not isinstance(hook, str))
+            worst = at_most_usd(model, rates.at_most, asked)
+            budget = self._options.budget_usd or worst
+            told = [
+                f"{len(asked)} questions to {model} at {self._endpoint.service}, and some twenty that cost nothing.",
+                f"They may cost {usd(min(worst, budget))} at most; the price is that of {rates.said_by}.",
+            ]
+            _agree(told, agreed=self._options.yes)
+            self._purse = Purse(budget)
+            pace = Pace(whole_s=self._options.timeout_s)
+            asker = Asker(client, model=model, rates=rates, purse=self._purse, pace=pace)
+            self._session = Session(asker, streaming, hook)
+            await self._session.ask_all()
+
+    @contextlib.asynccontextmanager
+    async def _clients(self) -> AsyncIterator[tuple[RawClient, RawClient | None]]:
+        async with RawClient(self._endpoint, connections=1) as client:
+            if not KNOWS_STREAMS:
+                yield client, None
+                return
+            async with RawClient(self._endpoint, accept=EVENT_STREAM, connections=1) as streaming:
+                yield client, streaming
+
+    def result(self) -> Result:
+        """What came of it."""
+        notes = self.notes
+        troubles = list(notes.troubles)
+        if self.stopped is not None:
+            troubles.insert(0, self.stopped.reason)
+        return Result(
+            service=self._endpoint.service,
+            model=self._options.model,
+            version=__version__,
+            findings=complete(notes.findings, troubles[0] if troubles else "it was not asked"),
+            troubles=troubles,
+            reported_usd=self._purse.reported_usd,
+            at_most_usd=self._purse.at_most_usd,
+        )
+
+
+def _hook(*, wished: bool) -> Hook | str:
+    """Where webhooks arrive, or why none is asked for.
+
+    Args:
+        wished: whether somebody asked for one.
+    """
+    # Where this version takes webhooks, this reads the variables RUNWARE_WEBHOOK_URL and so on.
+    return NO_WEBHOOKS if wished else NOT_WISHED
+
+
+def _agree(told: Sequence[str], *, agreed: bool) -> None:
+    """Say what will be asked and what it may cost, and wait for a yes.
+
+    Raises:
+        BadInput: there is nobody at a terminal to say yes.
+        Interrupted: somebody said no.
+    """
+    _say(told)
+    if agreed:
+        return
+    if not sys.stdin.isatty():
+        raise BadInput("--yes", "nobody is there to agree", "Give --yes to ask without a terminal")
+    sys.stderr.write("Ask them? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise _nothing_asked("nobody agreed")
+
+
+def _nothing_asked(why: str) -> Interrupted:
+    """That it ended before a question; there is nothing to go on from."""
+    stopped = Interrupted(f"{why}; nothing was asked that costs anything")
+    stopped.remedy = "Run it again, and agree, or give --yes."
+    return stopped
+
+
+def _tell(result: Result, path: str | None) -> int:
+    """Show the table, write the file, print what a script has to know; returns the exit status."""
+    console = Console(file=sys.stderr, width=COLUMNS, markup=False, highlight=False, color_system=None)
+    console.print(result.table())
+    _say(result.remarks())
+    if path is not None:
+        Path(path).write_text(_as_json(result.document()), encoding="utf-8")
+        _say([f"The whole result is in {path}; it holds no key, no answer and no UUID."])
+    sys.stdout.write(_as_json(result.summary()))
+    return STATUS[result.status]
+
+
+def _as_json(told: dict[str, Any]) -> str:
+    return json.dumps(told, indent=2).replace("\x7f", "\\u007f") + "\n"
+
+
+def _say(lines: Sequence[str]) -> None:
+    sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
+    sys.stderr.flush()

@@ -1,0 +1,28 @@
+"""What is sent is what a job would send."""
+
+from __future__ import annotations
+
+import json
+
+from runware_provider.engine.api.output_mode import Forced
+from runware_provider.engine.api.request_bodies import RequestTemplate
+from runware_provider.engine.service_check.questions import ONE_WORD
+from runware_provider.engine.settings import Settings
+
+UUID = "0b6e4fa0-0000-4000-8000-000000000001"
+
+
+def test_a_question_is_sent_as_a_jobs_task_is() -> None:
+    """But for the word of its delivery, which a job chooses for all of its tasks."""
+    task = json.loads(ONE_WORD.task("m", UUID))
+    template = RequestTemplate(model="m", settings=Settings(max_tokens=32), forced=Forced("text"))
+    assert {name: task[name] for name in template.fields(0)} == template.fields(0)
+    assert set(task) - set(template.fields(0)) == {
+        "taskType",
+        "taskUUID",
+        "messages",
+        "deliveryMethod",
+        "includeCost",
+        "includeUsage",
+        "numberResults",
+    }
