@@ -176,8 +176,6 @@ DEVIATING: list[tuple[list[Fault], dict[str, str]]] = [
         {"balance": "no balance in it: HTTP 400, unsupportedTaskType"},
     ),
 ]
-OF_STREAMS = {"cut_stream", "stall_stream", "error_frame"}
-"""Faults that only a version which asks for streams knows."""
 HARMLESS = {
     "delay_request": "only late",
     "delay_reply": "only late",
@@ -243,7 +241,8 @@ def test_each_fault_of_the_local_server_is_looked_at_or_contradicts_nothing() ->
     seen = {fault.kind for faults, _ in DEVIATING for fault in faults} | {fault.kind for fault, _ in TROUBLES}
     assert seen.isdisjoint(HARMLESS)
     with_a_hook = {fault.kind for fault, _ in WITH_A_HOOK}
-    assert set(KINDS) - seen - set(HARMLESS) - with_a_hook <= OF_STREAMS
+    broken = {fault.kind for fault, _ in BROKEN_STREAMS}
+    assert seen | set(HARMLESS) | with_a_hook | broken == set(KINDS)
 
 
 class PlainHook:
@@ -346,6 +345,42 @@ async def test_no_time_left_ends_the_questions(server: LocalServer) -> None:
     found = await asked(server, pace=Pace(whole_s=1e-9))
     assert "no time left" in found.findings["forced-tool"].seen
     assert server.bill()["executed"] == 0
+
+
+STREAMED = "three rivers"
+BROKEN_STREAMS: list[tuple[Fault, str]] = [
+    (Fault("cut_stream", contains=STREAMED), "no reply"),
+    (Fault("stall_stream", contains=STREAMED), "no reply: no whole reply within"),
+    (Fault("error_frame", contains=STREAMED), "a frame of the stream tells an error"),
+    (Fault("refuse_task", contains=STREAMED, code="rateLimitExceeded"), "no room now: HTTP 429"),
+]
+
+
+async def streamed(server: LocalServer, *faults: Fault, pace: Pace = QUICK) -> Found:
+    server.script(*faults)
+    endpoint = Endpoint(server.base_url, KEY)
+    async with RawClient(endpoint) as client, RawClient(endpoint, accept=EVENT_STREAM) as streaming:
+        purse = Purse(1.0)
+        asker = Asker(client, model=MODEL, rates=RATES, purse=purse, pace=pace)
+        session = Session(asker, streaming)
+        await session.ask_all()
+    return Found(session, purse)
+
+
+async def test_a_stream_of_the_local_server_is_as_assumed(server: LocalServer) -> None:
+    found = await streamed(server)
+    assert (found.deviations, found.findings["stream"].verdict) == (set(), Verdict.HOLDS)
+    assert found.purse.reported_usd == pytest.approx(server.bill()["cost_usd"], abs=1e-9)
+
+
+@pytest.mark.parametrize(("fault", "said"), BROKEN_STREAMS, ids=[fault.kind for fault, _ in BROKEN_STREAMS])
+async def test_a_stream_that_breaks_off_deviates_in_nothing_and_counts_as_paid(
+    server: LocalServer, fault: Fault, said: str
+) -> None:
+    found = await streamed(server, fault, pace=IMPATIENT)
+    assert (found.deviations, found.findings["stream"].verdict) == (set(), Verdict.UNSEEN)
+    assert said in found.troubles[0]
+    assert server.bill()["cost_usd"] <= found.purse.at_most_usd + 1e-9
 
 
 STREAM = (
