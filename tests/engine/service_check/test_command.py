@@ -19,6 +19,7 @@ from runware_provider.engine.cli import main
 from runware_provider.engine.service_check.assumptions import ASSUMPTIONS, TEMPLATE
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 from tests.conftest import PROJECT
+from tests.receivers import SECRET, ReceiverProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -204,9 +205,46 @@ def test_a_small_budget_is_kept_and_said(call: Callable[..., Any], server: Local
     assert server.bill()["cost_usd"] <= 0.001
 
 
-def test_a_webhook_is_skipped_with_its_reason(call: Callable[..., Any]) -> None:
-    _, _, told = call("--yes", "--webhook")
-    assert re.search(r"webhook +6 \[doc\] +skipped +this version takes no webhooks", told)
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment that job and receiver share, while a receiver listens."""
+    environment = {
+        "RUNWARE_WEBHOOK_INBOX": str(tmp_path / "inbox"),
+        "RUNWARE_WEBHOOK_SECRETS": SECRET.decode(),
+    }
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    with ReceiverProcess({**kept, **environment}, tmp_path / "receiver.log") as process:
+        yield {**environment, "RUNWARE_WEBHOOK_URL": process.url}
+
+
+def test_a_webhook_is_received_and_nothing_of_it_stays(
+    call: Callable[..., Any], receiver: dict[str, str], server: LocalServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "result.json"
+    _, _, told = call("--yes", "--webhook", "--json", str(path), **receiver)
+    assert re.search(r"webhook +6 \[doc\] +as assumed +a call came, after", told)
+    assert re.search(r"webhook-shape +6 \[doc\] +as assumed +the item itself", told)
+    assert server.bill()["webhooks_sent"] == 1
+    assert [one for one in (tmp_path / "inbox").rglob("*") if one.is_file()] == []
+    assert SECRET.decode() not in told + path.read_text(encoding="utf-8")
+    assert "token=" not in told + path.read_text(encoding="utf-8")
+
+
+def test_a_receiver_that_is_not_there_is_said_before_anything_is_paid(
+    call: Callable[..., Any], receiver: dict[str, str], server: LocalServer
+) -> None:
+    elsewhere = {**receiver, "RUNWARE_WEBHOOK_SECRETS": "another-secret-than-the-receivers-01"}
+    code, _, told = call("--yes", "--webhook", **elsewhere)
+    assert code == 3
+    assert "the vendor could not bring answers" in " ".join(told.split())
+    assert server.bill()["executed"] == 0
+
+
+def test_a_webhook_needs_the_variables(call: Callable[..., Any], server: LocalServer) -> None:
+    code, _, told = call("--yes", "--webhook", RUNWARE_WEBHOOK_URL="")
+    assert code == 1
+    assert "RUNWARE_WEBHOOK_URL: it is missing" in told
+    assert server.bill()["executed"] == 0
 
 
 def test_the_issue_template_that_is_named_is_there() -> None:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import math
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ from runware_provider.engine.money import usd
 from runware_provider.engine.plain_text import printable
 from runware_provider.engine.service_check.asking import Asker, Pace
 from runware_provider.engine.service_check.findings import complete
+from runware_provider.engine.service_check.inbox_hook import InboxHook
 from runware_provider.engine.service_check.purse import Purse, Rates
 from runware_provider.engine.service_check.questions import at_most_usd, paid_questions
 from runware_provider.engine.service_check.result import COLUMNS, Result
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from runware_provider.engine.endpoint import Endpoint
-    from runware_provider.engine.service_check.asking import Hook
 
 COMMAND: Final = "check"
 PURPOSE: Final = (
@@ -40,7 +41,6 @@ STATUS: Final = {"as assumed": 0, "differs": 1, "incomplete": 3}
 """Exit status by what came of it."""
 KNOWS_STREAMS: Final = "stream" in getattr(Delivery, "__args__", ())
 """Whether this version asks for streams; where it does not, nothing hangs on what they look like."""
-NO_WEBHOOKS: Final = "this version takes no webhooks"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +68,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="where to write the result, without secrets, so that it can be sent to us",
     )
-    add("--webhook", action="store_true", help="whether a webhook comes, too")
+    add(
+        "--webhook",
+        action="store_true",
+        help="whether a webhook comes, too: RUNWARE_WEBHOOK_URL and so on say where to",
+    )
 
 
 def _amount(text: str) -> float:
@@ -100,6 +104,8 @@ def execute(options: argparse.Namespace, endpoint: Endpoint) -> int:
         if not asking.notes.findings:
             raise
         asking.stopped = stopped
+    finally:
+        asking.close()
     return _tell(asking.result(), options.json)
 
 
@@ -120,6 +126,7 @@ class _Asking:
         self._options = options
         self._endpoint = endpoint
         self._session: Session | None = None
+        self._hook: InboxHook | None = None
         self._purse = Purse(0.0)
         self.stopped: JobStopped | None = None
 
@@ -133,7 +140,7 @@ class _Asking:
         model = self._options.model
         async with self._clients() as (client, streaming):
             rates = Rates.of(model, await client.prices() or {})
-            hook = _hook(wished=self._options.webhook)
+            hook = await self._opened_hook()
             asked = paid_questions(streams=KNOWS_STREAMS, webhooks=not isinstance(hook, str))
             worst = at_most_usd(model, rates.at_most, asked)
             budget = self._options.budget_usd or worst
@@ -147,6 +154,25 @@ class _Asking:
             asker = Asker(client, model=model, rates=rates, purse=self._purse, pace=pace)
             self._session = Session(asker, streaming, hook)
             await self._session.ask_all()
+
+    async def _opened_hook(self) -> InboxHook | str:
+        """Where webhooks arrive, or why none is asked for.
+
+        Raises:
+            BadInput: one is, and the environment does not say where it would arrive.
+            WebhookUnreachable: it would not arrive.
+        """
+        if not self._options.webhook:
+            return NOT_WISHED
+        self._hook = await asyncio.to_thread(InboxHook.of, os.environ)
+        await self._hook.check()
+        return self._hook
+
+    def close(self) -> None:
+        """Leave nothing in the inbox."""
+        if self._hook is not None:
+            with contextlib.suppress(OSError):
+                self._hook.close()
 
     @contextlib.asynccontextmanager
     async def _clients(self) -> AsyncIterator[tuple[RawClient, RawClient | None]]:
@@ -172,16 +198,6 @@ class _Asking:
             reported_usd=self._purse.reported_usd,
             at_most_usd=self._purse.at_most_usd,
         )
-
-
-def _hook(*, wished: bool) -> Hook | str:
-    """Where webhooks arrive, or why none is asked for.
-
-    Args:
-        wished: whether somebody asked for one.
-    """
-    # Where this version takes webhooks, this reads the variables RUNWARE_WEBHOOK_URL and so on.
-    return NO_WEBHOOKS if wished else NOT_WISHED
 
 
 def _agree(told: Sequence[str], *, agreed: bool) -> None:
