@@ -92,7 +92,7 @@ class RequestTemplate:
         """One textInference task as JSON.
 
         Args:
-            prompt: what is asked.
+            turns: what is asked.
             sample: of the record, from 0.
             task_uuid: of the attempt.
             delivery: how the answer comes.
