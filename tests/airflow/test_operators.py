@@ -131,7 +131,7 @@ def a_dag(
         ({"partition": {"no key": "{{ ds }}"}}, "no partition key"),
         ({"partition": {"ds": " "}}, "is empty"),
         ({"limit": "ten"}, "limit"),
-        ({"delivery": "webhook"}, "delivery"),
+        ({"delivery": "owl"}, "delivery"),
         ({"output_type": "invoice"}, "ends in .json"),
         ({"prompt": "prompts/invoice.txt"}, "names no column"),
         ({"prompt": "  "}, "empty"),
