@@ -131,7 +131,9 @@ class Steering:
         else:
             # So many came in twice the usual time. Of slots that all share, none may have come yet.
             had_slots = window * cohort.answered / (2 * cohort.size)
-            fitting = max(had_slots, window / 3 if least is None else least)
+            # Those that came meanwhile, of whatever cohort, kept so many slots at work.
+            at_work = cohort.delivered_per_s(now) * self.usual.latency_s
+            fitting = max(had_slots, at_work, window / 3 if least is None else least)
             reason = "half is not back after twice the usual latency"
         self._factor = STEP
         self._narrowed.append(Narrowed(window, cohort.delivered_per_s(now)))
