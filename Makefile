@@ -96,6 +96,7 @@ matrix: $(VENV)/.installed-dev $(AZURITE) ## Run the tests with every Python at 
 
 torture: $(VENV)/.installed-dev $(AZURITE) ## Kill, double and mistreat jobs everywhere and compare with the bill; takes half an hour or more
 	$(BIN)/python tests/torture/torture.py
+	$(BIN)/python tests/torture/webhooks.py
 
 damages: $(VENV)/.installed-dev ## Damage state, sources, replies and answers 100,000 times; takes half an hour or so
 	$(BIN)/python tests/torture/damages.py

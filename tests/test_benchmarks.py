@@ -70,7 +70,7 @@ def test_each_way_to_have_answers_delivered_is_measured() -> None:
         text=True,
     )
     lines = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()[1:]}
-    assert set(lines) == {"poll", "sync", "webhook"}
+    assert set(lines) == {"poll", "sync", "stream", "webhook"}
     assert all(int(requests) > 0 for requests, *_ in lines.values())
 
 

@@ -67,7 +67,8 @@ def test_the_usual_arguments_come_first_and_each_is_a_field_of_the_spec() -> Non
         for name, parameter in inspect.signature(TextInferenceOperator.__init__).parameters.items()
         if name not in {"self", "kwargs"}
     }
-    assert list(taken)[:5] == ["source", "destination", "prompt", "output_type", "model"]
+    # The usual five, with what may stand in the place of the prompt beside it.
+    assert list(taken)[:6] == ["source", "destination", "prompt", "messages", "output_type", "model"]
     of_airflow = {"report", "deferrable", "assets", "runware_conn_id", "retry_policy"}
     fields = {name: field for name, field in Spec.model_fields.items() if name not in {"run", "variables"}}
     assert list(taken) == [*fields, *(name for name in taken if name in of_airflow)]

@@ -26,6 +26,8 @@ HOPELESS = [
 MENDABLE = [
     errors.JobStopped("x"),
     errors.Unreachable("x"),
+    # Each try is free, and a name, a proxy or a store that is away for a moment is the usual cause.
+    errors.WebhookUnreachable("x", remedy="y"),
     errors.Interrupted("x"),
     errors.AtWork("x"),
     errors.Overtaken("x"),

@@ -25,6 +25,12 @@ SOON = {"overdue_s": 0.3}
 """What is not brought is asked for at once, or a test would wait for a minute."""
 
 
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At what was brought: most of what a small job takes would be the second between two looks."""
+    monkeypatch.setattr("runware_provider.engine.exchange.inbox.EVERY_S", 0.05)
+
+
 @pytest.fixture
 def receiver(tmp_path: Path) -> Iterator[PlainReceiver]:
     with PlainReceiver(tmp_path / "inbox") as listening:

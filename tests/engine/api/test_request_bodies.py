@@ -282,10 +282,10 @@ def test_a_further_question_follows_the_whole_conversation() -> None:
 def test_where_the_answer_is_to_be_brought_is_said_of_each_task_and_is_no_part_of_the_fingerprint() -> None:
     url = "https://example.com/hook?j=ab&e=1&token=0123"
     used, untouched = template(), template()
-    before = untouched.fingerprint("Hello", 0)
-    assert json.loads(used.task("Hello", 0, A, "webhook", webhook_url=url))["webhookURL"] == url
-    assert "webhookURL" not in json.loads(used.task("Hello", 0, A, "webhook"))
-    assert used.fingerprint("Hello", 0) == before
+    before = untouched.fingerprint(as_turns("Hello"), 0)
+    assert json.loads(used.task(as_turns("Hello"), 0, A, "webhook", webhook_url=url))["webhookURL"] == url
+    assert "webhookURL" not in json.loads(used.task(as_turns("Hello"), 0, A, "webhook"))
+    assert used.fingerprint(as_turns("Hello"), 0) == before
 
 
 @pytest.mark.parametrize("delivery", ["poll", "sync", "stream", "webhook"])

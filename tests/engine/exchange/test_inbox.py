@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runware_provider.engine.attempt import Kind
 from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.exchange.calls import Calls
 from runware_provider.engine.exchange.collect import Collector
@@ -58,8 +59,10 @@ class Folder:
     read_of: dict[str, int] = field(default_factory=dict)
     damaged: set[str] = field(default_factory=set)
 
-    def put(self, *names: str) -> str:
-        bodies = [json.dumps({"taskUUID": name, "text": "Hi", "cost": 0.001}).encode() for name in names]
+    def put(self, *names: str, **said: Any) -> str:
+        """A file of calls about these tasks, which say that they are answered, or something else."""
+        facts = said or {"text": "Hi", "cost": 0.001}
+        bodies = [json.dumps({"taskUUID": name, **facts}).encode() for name in names]
         path = file_name(int(self.now() * 1000), "0123456789abcdef", len(self.read_of) + len(self.there))
         self.there[path] = [Call(int(self.now() * 1000), body) for body in bodies]
         return path
@@ -273,6 +276,7 @@ class Scene:
     now: float = 100.0
     flight: Flight = field(default_factory=Flight)
     calls: Calls = field(default_factory=lambda: Calls(OVERDUE_S))
+    stop: Exception | None = None
 
     def __post_init__(self) -> None:
         self.folder = Folder(lambda: self.now)
@@ -298,7 +302,9 @@ class Scene:
         """All that is due now; the verdicts."""
         verdicts: list[Any] = []
         while (request := self.inbox.next_request(self.now)) is not None:
-            verdicts += asyncio.run(request).verdicts  # type: ignore[arg-type] # a coroutine of ours
+            effects = asyncio.run(request)  # type: ignore[arg-type] # a coroutine of ours
+            verdicts += effects.verdicts
+            self.stop = self.stop or effects.stop
         return verdicts
 
 
@@ -376,3 +382,44 @@ def test_with_verify_a_call_is_only_news() -> None:
     scene.folder.put(inference.task_uuid)
     assert scene.look() == []
     assert (inference.phase, inference.due) == (Phase.ASK, scene.now)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("providerError", Kind.ERROR),
+        ("contentPolicyViolation", Kind.ERROR),
+        ("timeoutProvider", Kind.ERROR),
+        ("somethingNew", Kind.ERROR),
+        # Refused for a reason that is none of its own: it is no attempt.
+        ("rateLimitExceeded", Kind.SPENT),
+        ("insufficientCredits", Kind.SPENT),
+    ],
+)
+def test_an_error_in_a_call_is_how_its_task_ended(code: str, kind: Kind) -> None:
+    scene = Scene()
+    inference = scene.add(7, Phase.WAITING)
+    scene.folder.put(inference.task_uuid, code=code, message="no")
+    ((ended, entry),) = scene.look()
+    assert (ended, entry.kind, entry.code) == (inference, kind, code)
+    assert (scene.stop is not None) == (code == "insufficientCredits")
+
+
+@pytest.mark.parametrize("code", ["taskNotFound", "conflictTaskUUID"])
+def test_where_a_call_does_not_say_whether_the_task_was_run_the_archive_is_asked(code: str) -> None:
+    scene = Scene()
+    inference = scene.add(7, Phase.WAITING)
+    scene.folder.put(inference.task_uuid, code=code, message="no")
+    assert scene.look() == []
+    assert inference.phase is Phase.LOOK_UP
+
+
+def test_a_call_that_says_that_a_task_is_at_work_changes_nothing() -> None:
+    scene = Scene()
+    inference = scene.add(7, Phase.WAITING)
+    path = scene.folder.put(inference.task_uuid, status="processing")
+    assert scene.look() == []
+    assert inference.phase is Phase.WAITING
+    scene.now += 2.0
+    scene.look()
+    assert path not in scene.folder.there

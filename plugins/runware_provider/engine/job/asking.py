@@ -20,7 +20,7 @@ from runware_provider.engine.exchange.waits import waits
 from runware_provider.engine.job.batch_feed import BatchFeed
 from runware_provider.engine.job.batch_staging import BatchStaging
 from runware_provider.engine.job.batches_in_hand import BatchesInHand
-from runware_provider.engine.job.conversing import Conversing, calls_of, connections_of
+from runware_provider.engine.job.conversing import Conversing, connections_of
 from runware_provider.engine.job.decider import Decider
 from runware_provider.engine.job.failure_watch import FailureWatch
 from runware_provider.engine.job.leftovers import Leftovers
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.exchange.conversation import Exchange
     from runware_provider.engine.exchange.leaving import Tail
+    from runware_provider.engine.job.inboxes import Bringing
     from runware_provider.engine.job.opening import OpenedJob
     from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.spending.budget import Account
@@ -154,6 +155,12 @@ class _Asking:
     leg: Leg
     _watch: RunWatch | None = None
 
+    def __post_init__(self) -> None:
+        job, inboxes = self.job, self.job.inboxes
+        self._bringing: Bringing | None = None
+        if inboxes is not None:
+            self._bringing = inboxes.bringing(job.identity.job_id, job.prepared.spec.webhook)
+
     def report_at_the_end(self) -> None:
         """Say how far it came, once nothing more is written."""
         if self._watch is not None:
@@ -181,8 +188,13 @@ class _Asking:
             expected_s=tail.expected_s,
             given_up_s=tail.given_up_s,
             published=self.leg.published if self.leg.goes_on else self.job.previous,
-            inbox=self.job.inbox.path if self.job.inbox is not None else None,
+            inbox=self._where_answers_come(),
         )
+
+    def _where_answers_come(self) -> str | None:
+        """The inbox; None where nothing is to be expected there."""
+        bringing = self._bringing
+        return bringing.folder.path if bringing is not None and bringing.calls.are_expected else None
 
     async def _looked_ahead(self) -> tuple[Decider, Flight, Account | None]:
         job = self.job
@@ -228,7 +240,7 @@ class _Asking:
             template=job.prepared.template,
             job_id=job.identity.job_id,
             right=job.lease,
-            inboxes=job.inboxes,
+            bringing=self._bringing,
         )
         return conversing.exchange(flight, account, pace, worth_s=self.leg.worth_s)
 
@@ -300,8 +312,7 @@ class _Asking:
             may_resend_at=job.may_resend_at,
             now=time.monotonic,
             right=job.lease,
-            inbox=job.inbox,
-            calls=calls_of(job.prepared.spec) if job.inbox is not None else None,
+            bringing=self._bringing,
         )
 
     def _manifest(self, feed: BatchFeed, error: Exception, flight: Flight) -> dict[str, Any]:

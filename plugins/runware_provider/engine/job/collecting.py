@@ -21,7 +21,7 @@ from runware_provider.engine.exchange.pace import Pace
 from runware_provider.engine.exchange.polls import most_at_once
 from runware_provider.engine.exchange.submit import Submitter
 from runware_provider.engine.identity import task_uuid
-from runware_provider.engine.job.conversing import BroughtHere, calls_of, sources_of
+from runware_provider.engine.job.conversing import sources_of
 from runware_provider.engine.outcome.standing import MOST_SPENT
 
 if TYPE_CHECKING:
@@ -76,16 +76,14 @@ async def collect(  # noqa: PLR0913 - each a fact of its own
     connections = most_at_once(limits.requests)
     async with Client(endpoint, connections=connections, transport=transport) as client, ledger.writing():
         redactor = client.redactor(prepared.template.fields(0))
-        calls = calls_of(prepared.spec) if inboxes is not None else None
+        bringing = inboxes.bringing(job_id, prepared.spec.webhook) if inboxes is not None else None
+        calls = bringing.calls if bringing is not None else None
         fates = Fates(feed.flight, limits, spread=random.random(), redactor=redactor, calls=calls)  # noqa: S311 - only spreads load
         right, timeout = _OnlyToAsk(lease), limits.request_timeout_s
-        brought = None
-        if inboxes is not None and calls is not None:
-            brought = BroughtHere(inboxes.folder(job_id), calls, right)
         collector = Collector(client, fates, timeout, now)
         exchange = Exchange(
             Submitter(client, ledger, feed.flight, fates, prepared.template, "poll", timeout, now),
-            sources_of(collector, feed.flight, limits, brought),
+            sources_of(collector, feed.flight, limits, right, bringing),
             pace=Pace(limits.max_outstanding),
             limits=limits,
             job_id=job_id,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.api.client import StreamBounds
 from runware_provider.engine.api.descriptors import connections_possible
-from runware_provider.engine.exchange.calls import Calls
 from runware_provider.engine.exchange.collect import Collector
 from runware_provider.engine.exchange.conversation import FINISH_INTERRUPTED_S, Exchange
 from runware_provider.engine.exchange.fate import Fates
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.exchange.pace import Pace
     from runware_provider.engine.exchange.ports import Right, Source
     from runware_provider.engine.exchange.submit import Attempts
-    from runware_provider.engine.inbox.folder import InboxFolder
-    from runware_provider.engine.job.inboxes import Inboxes
+    from runware_provider.engine.job.inboxes import Bringing
     from runware_provider.engine.limits import Limits
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.spending.budget import Account
@@ -43,23 +41,8 @@ def requests_possible(limits: Limits) -> int:
     return max(1, int(min(limits.requests, connections_possible() - MOST_AT_ONCE)))
 
 
-@dataclass(frozen=True)
-class BroughtHere:
-    """Where answers are brought.
-
-    Args:
-        folder: the job's inbox.
-        calls: what may be expected of the vendor's calls.
-        right: of this process.
-    """
-
-    folder: InboxFolder
-    calls: Calls
-    right: Right
-
-
 def sources_of(
-    collector: Collector, flight: Flight, limits: Limits, brought: BroughtHere | None
+    collector: Collector, flight: Flight, limits: Limits, right: Right, bringing: Bringing | None
 ) -> list[Source]:
     """Where answers come from.
 
@@ -67,16 +50,17 @@ def sources_of(
         collector: asks for them.
         flight: what is under way.
         limits: of the job.
-        brought: where they are brought; None where they are only asked for.
+        right: of this process.
+        bringing: how the vendor brings them; None where they are only asked for.
     """
-    if brought is None:
+    if bringing is None:
         return [Polls(collector, flight, limits)]
     inbox = Inbox(
-        folder=brought.folder,
+        folder=bringing.folder,
         fates=collector.fates,
         flight=flight,
-        calls=brought.calls,
-        right=brought.right,
+        calls=bringing.calls,
+        right=right,
         now=time.monotonic,
     )
     # What was brought already is not asked for.
@@ -94,7 +78,7 @@ class Conversing:
         template: what all requests have in common.
         job_id: from which the UUIDs are made.
         right: to send.
-        inboxes: where the vendor brings the answers; None where they come otherwise.
+        bringing: how the vendor brings the answers; None where they come otherwise.
     """
 
     spec: Spec
@@ -103,7 +87,7 @@ class Conversing:
     template: RequestTemplate
     job_id: bytes
     right: Right
-    inboxes: Inboxes | None = None
+    bringing: Bringing | None = None
 
     def exchange(
         self,
@@ -125,7 +109,7 @@ class Conversing:
         """
         spec, limits = self.spec, self._limits()
         redactor = self.client.redactor(self.template.fields(0))
-        calls = calls_of(spec) if self.inboxes is not None else None
+        calls = self.bringing.calls if self.bringing is not None else None
         fates = Fates(flight, limits, spread=random.random(), redactor=redactor, calls=calls)  # noqa: S311 - only spreads load
         timeout = limits.sync_timeout_s if spec.delivery == "sync" else limits.request_timeout_s
         submitter = Submitter(
@@ -139,12 +123,12 @@ class Conversing:
             time.monotonic,
             stream_bounds=self._stream_bounds(),
         )
-        if self.inboxes is not None and calls is not None:
-            submitter.hook = self._hook(self.inboxes, calls)
+        if self.bringing is not None:
+            submitter.hook = self._hook(self.bringing)
         collector = Collector(self.client, fates, limits.request_timeout_s, time.monotonic)
         return Exchange(
             submitter,
-            sources_of(collector, flight, limits, self._brought(calls)),
+            sources_of(collector, flight, limits, self.right, self.bringing),
             pace=pace,
             limits=limits,
             job_id=self.job_id,
@@ -169,22 +153,11 @@ class Conversing:
         limits = self.spec.limits
         return StreamBounds(silence_s=limits.sync_timeout_s, whole_s=limits.stream_timeout_s)
 
-    def _brought(self, calls: Calls | None) -> BroughtHere | None:
-        if self.inboxes is None or calls is None:
-            return None
-        return BroughtHere(self.inboxes.folder(self.job_id), calls, self.right)
-
-    def _hook(self, inboxes: Inboxes, calls: Calls) -> JobHook:
-        address, folder = inboxes.address(self.job_id), inboxes.folder(self.job_id)
+    def _hook(self, bringing: Bringing) -> JobHook:
         return JobHook(
-            address,
-            calls,
+            bringing.address,
+            bringing.calls,
             self.spec.webhook.when_unreachable,
             self.spec.limits.deadline_s,
-            lambda: why_no_call_arrives(address, folder),
+            lambda: why_no_call_arrives(bringing.address, bringing.folder),
         )
-
-
-def calls_of(spec: Spec) -> Calls:
-    """What may be expected of the vendor's calls at first."""
-    return Calls(spec.webhook.overdue_s, verify=spec.webhook.verify)

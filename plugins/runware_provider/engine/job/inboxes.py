@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.exchange.calls import Calls
 from runware_provider.engine.inbox.addresses import HookAddress
 from runware_provider.engine.inbox.folder import InboxFolder
 
@@ -14,6 +15,22 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.storage.port import Storage
     from runware_provider.engine.storage.stores import Stores
+    from runware_provider.engine.webhook import Webhook
+
+
+@dataclass(frozen=True)
+class Bringing:
+    """How the vendor brings the answers of one job to this process.
+
+    Args:
+        address: where he is to call.
+        folder: the job's inbox.
+        calls: what may be expected of his calls, as far as this process knows by now.
+    """
+
+    address: HookAddress
+    folder: InboxFolder
+    calls: Calls
 
 
 @dataclass(frozen=True)
@@ -54,6 +71,12 @@ class Inboxes:
         """What was brought for a job."""
         return InboxFolder.of(self.storage, self.settings.inbox, job_id)
 
-    def address(self, job_id: bytes) -> HookAddress:
-        """Where the vendor is to call for a job."""
-        return HookAddress(self.settings.public_url, job_id.hex(), self.settings.secrets[0])
+    def bringing(self, job_id: bytes, wish: Webhook) -> Bringing:
+        """How the vendor brings the answers of a job.
+
+        Args:
+            job_id: of the job.
+            wish: what is done about his calls.
+        """
+        address = HookAddress(self.settings.public_url, job_id.hex(), self.settings.secrets[0])
+        return Bringing(address, self.folder(job_id), Calls(wish.overdue_s, verify=wish.verify))

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.api.client import Client
     from runware_provider.engine.api.redact import Redactor
-    from runware_provider.engine.exchange.calls import Calls
     from runware_provider.engine.exchange.ports import Right
     from runware_provider.engine.identity import Key
-    from runware_provider.engine.inbox.folder import InboxFolder
+    from runware_provider.engine.job.inboxes import Bringing
     from runware_provider.engine.memory.ledger import Ledger
     from runware_provider.engine.spec import Limits
 
@@ -41,8 +40,9 @@ class Leftovers:
         limits: of the job.
         redactor: knows what of the API's words may be shown.
         now: seconds, from any moment.
-        inbox: of the job, which is looked into before anything is asked for; None where there is none.
-        calls: what is done about what was brought.
+        right: of this process.
+        bringing: how the vendor brings answers, so that it is seen what is there before anything is asked for; None
+            where he brings none.
     """
 
     client: Client
@@ -54,9 +54,7 @@ class Leftovers:
     """When what a process before may have sent is known to the API for certain, if it arrived."""
     now: Callable[[], float]
     right: Right
-    """Of this process."""
-    inbox: InboxFolder | None = None
-    calls: Calls | None = None
+    bringing: Bringing | None = None
 
     async def ask(self, left: Sequence[tuple[Key, int]]) -> int:
         """Ask for these attempts, then look up in the archive what is not found, once each.
@@ -69,7 +67,8 @@ class Leftovers:
             was it said that nobody knows of them.
         """
         flight, started = Flight(), self.now()
-        fates = Fates(flight, self.limits, spread=0.0, redactor=self.redactor, calls=self.calls)
+        calls = self.bringing.calls if self.bringing is not None else None
+        fates = Fates(flight, self.limits, spread=0.0, redactor=self.redactor, calls=calls)
         collector = Collector(self.client, fates, self.limits.request_timeout_s, lambda: started)
         for key, attempt in left:
             flight.add(self._in_doubt(key, attempt, started), started)
@@ -84,13 +83,13 @@ class Leftovers:
 
     async def _collect_brought(self, flight: Flight, fates: Fates, started: float) -> None:
         """Take what the vendor has brought of them, so that it is not asked for."""
-        if self.inbox is None or self.calls is None or not len(flight):
+        if self.bringing is None or not len(flight):
             return
         inbox = Inbox(
-            folder=self.inbox,
+            folder=self.bringing.folder,
             fates=fates,
             flight=flight,
-            calls=self.calls,
+            calls=self.bringing.calls,
             right=self.right,
             now=lambda: started,
         )
