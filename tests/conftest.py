@@ -58,8 +58,8 @@ FIRST = (
     "tests/docs/",
 )
 """Modules that take long, those that mostly wait in turn with those that mostly compute."""
-WORKERS_PER_CORE = 2.5
-"""Of pytest's processes, because tests wait half of their time: for the API, for locks, for a process to end."""
+WORKERS_PER_CORE = 3.5
+"""Of pytest's processes, because tests wait for most of their time: for the API, for locks, for a process to end."""
 
 
 # Collecting the tests makes objects that all stay; to look through them again and again takes a third of its time.

@@ -41,7 +41,7 @@ SHOWN = "assistant"
 """Stands in a question that shows the model its answer, and in no first one."""
 NOT_MIXED = {"reservation_lapses", "dripping_reply", "unnamed_error"}
 """Runs twice on purpose; holds each request up for as long as it may take; the archive may be at fault at the same time."""
-MIXTURES = 30
+MIXTURES = 12
 CODED = {"fail_task", "refuse_request", "refuse_task", "refuse_without_uuid"}
 MAY_COST_ANOTHER = {"fail_task", "never_finish", "forget_result", "archive_overwritten"}
 """An answer that cannot be had any more is asked for again; whatever else goes wrong costs no second answer."""
