@@ -119,15 +119,33 @@ DEVIATING: list[tuple[list[Fault], dict[str, str]]] = [
     ([Fault("forget_result", contains=SNOW)], {"sync-reply": "no answer: HTTP 200"}),
     ([Fault("unnamed_error", contains=COUNT)], {"finished-poll": "providerError, nothing about it"}),
     ([Fault("never_finish", contains=COUNT)], {"finished-poll": "still processing"}),
-    ([Fault("fail_task", contains=COUNT)], {"finished-poll": "it ended in providerError"}),
-    ([Fault("fail_task", contains=COUNT, shape="item")], {"finished-poll": "it ended in providerError"}),
-    ([Fault("fail_task", contains=SNOW)], {"sync-reply": "no answer: HTTP 400, providerError"}),
-    ([Fault("refuse_task", contains=SNOW)], {"sync-reply": "no answer: HTTP 400, providerError"}),
-    ([Fault("refuse_without_uuid", contains=SNOW)], {"sync-reply": "no answer: HTTP 400, providerError"}),
+    (
+        [Fault("fail_task", contains=COUNT, code="invalidParameter")],
+        {"finished-poll": "it ended in invalidParameter"},
+    ),
+    (
+        [Fault("fail_task", contains=COUNT, code="invalidParameter", shape="item")],
+        {"finished-poll": "it ended in invalidParameter"},
+    ),
+    (
+        [Fault("fail_task", contains=SNOW, code="invalidParameter")],
+        {"sync-reply": "no answer: HTTP 400, invalidParameter"},
+    ),
+    (
+        [Fault("refuse_task", contains=SNOW, code="invalidParameter")],
+        {"sync-reply": "no answer: HTTP 400, invalidParameter"},
+    ),
+    (
+        [Fault("refuse_without_uuid", contains=SNOW, code="invalidParameter")],
+        {"sync-reply": "no answer: HTTP 400, invalidParameter"},
+    ),
     ([Fault("no_acknowledgement", contains=COUNT)], {"acknowledgement": "named nowhere"}),
     ([Fault("no_acknowledgement", contains="animal")], {"two-items": "1 of 2 are accepted"}),
-    ([Fault("refuse_task", contains="animal")], {"two-items": "1 of 2"}),
-    ([Fault("refuse_task", contains="colour")], {"mixed-array": "the good task is not accepted"}),
+    ([Fault("refuse_task", contains="animal", code="invalidParameter")], {"two-items": "1 of 2"}),
+    (
+        [Fault("refuse_task", contains="colour", code="invalidParameter")],
+        {"mixed-array": "the good task is not accepted"},
+    ),
     (
         [Fault("slow_registration", contains=SNOW, seconds=1_000)],
         {"sync-poll": "HTTP 200", "archive": "taskNotFound", "reused-uuid": "answered once more"},
@@ -219,8 +237,12 @@ TROUBLES: list[tuple[Fault, str]] = [
     (Fault("refuse_request", contains=SNOW, code="serviceUnavailable"), "no usable reply: HTTP 503"),
     (Fault("refuse_request", contains=SNOW, code="rateLimitExceeded"), "no room now: HTTP 429"),
     (Fault("refuse_task", contains=SNOW, code="rateLimitExceeded"), "no room now: HTTP 429"),
-    (Fault("refuse_task", contains=OSLO), "the question was not answered: HTTP 400, providerError"),
-    (Fault("refuse_task", contains=COUNT), "the task was refused: HTTP 400, providerError"),
+    (Fault("refuse_task", contains=OSLO, code="invalidParameter"), "the question was not answered: HTTP 400"),
+    (Fault("refuse_task", contains=COUNT, code="invalidParameter"), "the task was refused: HTTP 400"),
+    (Fault("fail_task", contains=SNOW), "the service was in trouble: HTTP 400, providerError"),
+    (Fault("refuse_without_uuid", contains=SNOW), "the service was in trouble: HTTP 400, providerError"),
+    (Fault("fail_task", contains=COUNT), "providerError"),
+    (Fault("fail_task", contains=COUNT, shape="item"), "providerError"),
 ]
 
 
@@ -234,6 +256,15 @@ async def test_a_service_in_trouble_deviates_in_nothing_and_what_it_may_have_cha
     name = {SNOW: "cost-reported", COUNT: "finished-poll", OSLO: "forced-tool"}[fault.contains or ""]
     assert (found.findings[name].verdict, said in found.findings[name].seen) == (Verdict.UNSEEN, True)
     assert found.findings["two-polls"].verdict is Verdict.HOLDS
+    assert server.bill()["cost_usd"] <= found.purse.at_most_usd + 1e-9
+
+
+@pytest.mark.parametrize("place", range(1, 8))
+async def test_one_passing_error_of_whichever_task_is_no_deviation(server: LocalServer, place: int) -> None:
+    passing = Fault("refuse_task", code="providerError", task_type="textInference", nth=place)
+    found = await streamed(server, passing)
+    assert found.deviations == set()
+    assert found.troubles[0] == "the service was in trouble: HTTP 400, providerError"
     assert server.bill()["cost_usd"] <= found.purse.at_most_usd + 1e-9
 
 
@@ -288,7 +319,7 @@ async def test_a_task_with_a_webhook_that_is_refused_is_no_word_on_webhooks(serv
     async with raw_server(hook.serve) as hook.port:
         found = await asked(server, Fault("refuse_task", contains="metal"), hook=hook)
     assert (found.deviations, found.findings["webhook"].verdict) == (set(), Verdict.UNSEEN)
-    assert found.troubles == ["the task was refused: HTTP 400, providerError"]
+    assert found.troubles == ["the service was in trouble: HTTP 400, providerError"]
 
 
 async def test_polls_that_are_refused_now_and_then_are_asked_again(server: LocalServer) -> None:

@@ -123,7 +123,7 @@ class Asker:
             stream_of: carries them in the place of the usual client; its reply is a stream.
 
         Raises:
-            NotSeen: the budget has no room, or no reply came.
+            NotSeen: the budget has no room, no reply came, or one that tells a passing error.
             JobStopped: the reply says that no other question would fare better.
         """
         contents = [question.task(self.model, name) for question, name in tasks]
@@ -143,7 +143,9 @@ class Asker:
         self._stop_where_nothing_helps(heard, expects_no_model=expects_no_model)
         # A stream that has begun is no JSON, and is judged by itself.
         is_stream = stream_of is not None and heard.status < 400
-        return heard if is_stream else _from_the_api(heard)
+        if is_stream and not heard.tells_passing_error:
+            return heard
+        return _without_passing_error(_from_the_api(heard))
 
     def _account_for(self, heard: Heard, entries: Mapping[str, str]) -> None:
         """Keep in the purse what a reply to tasks says of their cost."""
@@ -251,6 +253,17 @@ def _from_the_api(heard: Heard) -> Heard:
         raise NotSeen(f"the service has no room now: {heard.told}")
     if not reply.from_the_api:
         raise NotSeen(f"no usable reply: {heard.told}")
+    return heard
+
+
+def _without_passing_error(heard: Heard) -> Heard:
+    """The same, if no task of it met an error that is nobody's rule.
+
+    Raises:
+        NotSeen: one did. What may have been accepted beside it keeps the money that was put aside for it.
+    """
+    if heard.tells_passing_error:
+        raise NotSeen(f"the service was in trouble: {heard.told}")
     return heard
 
 

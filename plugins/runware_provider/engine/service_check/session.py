@@ -201,6 +201,8 @@ class Session:
         began = now()
         polls = await self._asker.polled_until_finished([name])
         self._note(*task_judges.judge_polls(polls, name, now() - began))
+        if polls[-1].ended_in_passing_error(name):
+            raise NotSeen(f"the service was in trouble: {polls[-1].told}")
         if name in polls[-1].poll.results:
             again = await self._asker.asked(request_bodies.get_response([name]))
             self._note(task_judges.judge_repeated_poll(again, name))
