@@ -163,6 +163,23 @@ def test_a_wrong_key_is_no_deviation(call: Callable[..., Any], server: LocalServ
     assert server.bill()["executed"] == 0
 
 
+def test_a_model_that_the_service_does_not_know_is_no_deviation(
+    call: Callable[..., Any], server: LocalServer
+) -> None:
+    code, printed, told = call("--yes", "--model", "gpt-0-nobody")
+    assert (code, printed["status"]) == (3, "stopped")
+    assert "Check the model's name." in told
+    assert "differs" not in told
+    assert server.bill()["executed"] == 0
+
+
+def test_a_base_url_where_nothing_is_is_no_deviation(call: Callable[..., Any], server: LocalServer) -> None:
+    code, printed, told = call("--yes", RUNWARE_BASE_URL=f"{server.base_url}/elsewhere")
+    assert (code, printed["status"]) == (3, "stopped")
+    assert "is not the API: HTTP 404" in " ".join(told.split())
+    assert "Check the base URL" in told
+
+
 def test_a_service_that_does_not_answer_is_incomplete(call: Callable[..., Any], server: LocalServer) -> None:
     server.script(Fault("cut_before_work"))
     code, printed, told = call("--yes")

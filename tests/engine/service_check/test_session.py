@@ -10,7 +10,7 @@ import pytest
 
 from runware_provider.engine.api.raw_client import EVENT_STREAM, RawClient
 from runware_provider.engine.endpoint import Endpoint
-from runware_provider.engine.errors import BalanceExhausted, KeyRefused, ModelUnknown
+from runware_provider.engine.errors import BalanceExhausted, KeyRefused, ModelUnknown, Unreachable
 from runware_provider.engine.service_check.asking import Asker, Pace
 from runware_provider.engine.service_check.assumptions import ASSUMPTIONS
 from runware_provider.engine.service_check.findings import Verdict, complete
@@ -412,6 +412,35 @@ async def test_a_stream_that_breaks_off_deviates_in_nothing_and_counts_as_paid(
     assert (found.deviations, found.findings["stream"].verdict) == (set(), Verdict.UNSEEN)
     assert said in found.troubles[0]
     assert server.bill()["cost_usd"] <= found.purse.at_most_usd + 1e-9
+
+
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\nConnection: close\r\n\r\n<html></html>"
+
+
+async def pages(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer whatever is asked with a page, as a portal before the network does."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(PAGE)
+    writer.close()
+
+
+async def test_a_page_in_the_place_of_the_service_ends_the_questions() -> None:
+    async with raw_server(pages) as port, RawClient(Endpoint(f"http://127.0.0.1:{port}/v1", KEY)) as client:
+        session, _ = session_of(client)
+        with pytest.raises(Unreachable, match="is not the API: HTTP 200, no JSON"):
+            await session.ask_all()
+    assert session.notes.findings == []
+
+
+async def test_a_page_in_the_place_of_a_stream_is_no_deviation(server: LocalServer) -> None:
+    async with raw_server(pages) as port, RawClient(Endpoint(server.base_url, KEY)) as client:
+        endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", KEY)
+        async with RawClient(endpoint, accept=EVENT_STREAM) as streaming:
+            asker = Asker(client, model=MODEL, rates=RATES, purse=Purse(1.0), pace=QUICK)
+            session = Session(asker, streaming)
+            await session.ask_all()
+    assert not any(finding.verdict is Verdict.DIFFERS for finding in session.notes.findings)
+    assert session.notes.troubles == ["no usable reply: HTTP 200, no JSON"]
 
 
 STREAM = (

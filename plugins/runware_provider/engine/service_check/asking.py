@@ -10,8 +10,10 @@ from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.client import Lost, NotSent
 from runware_provider.engine.api.error_families import STEPS, Family, Step, stop_for
 from runware_provider.engine.api.results import cost_of
+from runware_provider.engine.errors import Unreachable
 from runware_provider.engine.money import usd
 from runware_provider.engine.service_check.heard import Heard
+from runware_provider.engine.service_check.stream_judge import events
 from runware_provider.engine.service_check.task_judges import knows
 
 if TYPE_CHECKING:
@@ -94,8 +96,16 @@ class Asker:
         self._ends_at = now() + pace.whole_s
 
     async def asked_for_key(self) -> Heard:
-        """The reply to the free check of the key; errors as for `heard`."""
-        return await self.heard(self._client.received_of_key(self._free_s()))
+        """The reply to the free check of the key, the first question; errors as for `heard`.
+
+        Raises:
+            Unreachable: not the API answers here, but another server.
+        """
+        heard = await self.heard(self._client.received_of_key(self._free_s()))
+        # A server in trouble may be the API's; one that has nothing here, or a page, is not.
+        if heard.status < 500 and not heard.submission.from_the_api:
+            raise Unreachable(f"what answers at {self._client.base_url} is not the API: {heard.told}")
+        return _from_the_api(heard)
 
     async def asked_for_models(self) -> Heard:
         """The list of models, also of a server that has none; errors as for `heard`."""
@@ -141,8 +151,8 @@ class Asker:
         heard = await self.heard(client.received(request_bodies.body(contents), self._answer_s()))
         self._account_for(heard, entries)
         self._stop_where_nothing_helps(heard, expects_no_model=expects_no_model)
-        # A stream that has begun is no JSON, and is judged by itself.
-        is_stream = stream_of is not None and heard.status < 400
+        # A stream that has begun is no JSON, and is judged by itself; a page is no stream either.
+        is_stream = stream_of is not None and heard.status < 400 and any(events(heard.content))
         if is_stream and not heard.tells_passing_error:
             return heard
         return _without_passing_error(_from_the_api(heard))

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from runware_provider import __version__
 from runware_provider.engine.api.raw_client import EVENT_STREAM, RawClient
-from runware_provider.engine.errors import BadInput, Interrupted, JobStopped, KeyRefused
+from runware_provider.engine.errors import BadInput, Interrupted, JobStopped, KeyRefused, ModelUnknown
 from runware_provider.engine.money import usd
 from runware_provider.engine.plain_text import printable
 from runware_provider.engine.service_check.asking import Asker, Pace
@@ -100,6 +100,11 @@ def execute(options: argparse.Namespace, endpoint: Endpoint) -> int:
     except KeyRefused:
         # Whoever has no key learns nothing of the service.
         raise
+    except ModelUnknown as unknown:
+        # Nor does who names a model that is not there, unless something was paid for before, which has to be told.
+        if asking.is_unpaid:
+            raise
+        asking.stopped = unknown
     except JobStopped as stopped:
         if not asking.notes.findings:
             raise
@@ -134,6 +139,11 @@ class _Asking:
     def notes(self) -> Notes:
         """What was found so far."""
         return Notes() if self._session is None else self._session.notes
+
+    @property
+    def is_unpaid(self) -> bool:
+        """Whether nothing can have been charged."""
+        return self._purse.at_most_usd == 0
 
     async def run(self) -> None:
         """Say what it may cost, have somebody agree, and ask."""

@@ -128,9 +128,10 @@ class Session:
 
     async def _models(self) -> None:
         heard = await self._asker.asked_for_models()
-        # It is no reply to tasks, and a list that is not there at all is a deviation.
-        if heard.status == 429 or heard.status >= 500:
-            raise NotSeen(f"no usable reply: HTTP {heard.status}")
+        # It is no reply to tasks, and a list that is not there at all is a deviation; a page in its place is not the API's.
+        is_page = heard.status < 300 and heard.body is None
+        if heard.status == 429 or heard.status >= 500 or is_page:
+            raise NotSeen(f"no usable reply to GET /models: HTTP {heard.status}")
         prices = {entry.id: entry.usd_per_token for entry in listed_models(heard.body)}
         self._price = prices.get(self._asker.model)
         self._note(account_judges.judge_models(heard, self._asker.model))
