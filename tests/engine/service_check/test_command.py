@@ -214,6 +214,42 @@ def test_a_folder_that_is_not_there_is_found_before_anything_is_paid(
     assert server.bill()["requests"] == 0
 
 
+def test_a_file_that_is_a_folder_is_found_before_anything_is_paid(
+    call: Callable[..., Any], server: LocalServer, tmp_path: Path
+) -> None:
+    code, _, told = call("--yes", "--json", str(tmp_path))
+    assert code == 1
+    assert "is no file" in " ".join(told.split())
+    assert server.bill()["requests"] == 0
+
+
+def test_a_folder_that_takes_no_file_is_found_before_anything_is_paid(
+    call: Callable[..., Any], server: LocalServer
+) -> None:
+    code, _, told = call("--yes", "--json", "/proc/result.json")
+    assert code == 1
+    assert "cannot be written" in " ".join(told.split())
+    assert server.bill()["requests"] == 0
+
+
+def test_what_was_found_is_told_though_the_file_cannot_be_written_in_the_end(
+    call: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "result.json"
+
+    def answer(_: Any) -> str:
+        # Somebody makes a folder of the place while the questions are asked.
+        path.mkdir(exist_ok=True)
+        return ANSWER
+
+    with LocalServer(ServerSettings(key=KEY, latency=0, answers=answer)) as other:
+        code, printed, told = call("--yes", "--json", str(path), RUNWARE_BASE_URL=other.base_url)
+    assert code == 1
+    assert printed["reported_usd"] > 0
+    assert "The whole result could not be written to" in told
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_small_budget_is_kept_and_said(call: Callable[..., Any], server: LocalServer) -> None:
     code, printed, told = call("--yes", "--budget-usd", "0.001")
     assert "They may cost 0.001 USD at most" in told

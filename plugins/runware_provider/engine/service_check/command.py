@@ -39,6 +39,11 @@ PURPOSE: Final = (
 )
 STATUS: Final = {"as assumed": 0, "differs": 1, "incomplete": 3}
 """Exit status by what came of it."""
+UNWRITTEN: Final = 1
+"""Exit status where the file could not be written after all, as for an option that is wrong."""
+MOST_NAME_CHARS: Final = 50
+"""Of a file's name that another one is named by: file systems take some 250 bytes."""
+_ELSEWHERE: Final = "Name a file that can be written"
 KNOWS_STREAMS: Final = "stream" in getattr(Delivery, "__args__", ())
 """Whether this version asks for streams; where it does not, nothing hangs on what they look like."""
 
@@ -115,13 +120,45 @@ def execute(options: argparse.Namespace, endpoint: Endpoint) -> int:
 
 
 def _check_file(path: str | None) -> None:
-    """Refuse a file that cannot be written, before anything is paid.
+    """Refuse a file that cannot be written, before anything is paid, by writing one beside it.
 
     Raises:
-        BadInput: its folder is not there.
+        BadInput: it cannot be written.
     """
-    if path is not None and not Path(path).absolute().parent.is_dir():
+    if path is None:
+        return
+    if not Path(path).absolute().parent.is_dir():
         raise BadInput("--json", f"{path!r}: there is no such folder", "Name a file in a folder that exists")
+    # A folder or a device would be replaced.
+    if Path(path).exists() and not Path(path).is_file():
+        raise BadInput("--json", f"{path!r} is no file", _ELSEWHERE)
+    try:
+        partial = _partial(path)
+        partial.write_text("", encoding="utf-8")
+        partial.unlink()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise BadInput("--json", f"{path!r} cannot be written: {why}", _ELSEWHERE) from None
+
+
+def _partial(path: str) -> Path:
+    """What is written before it takes the place of the file, so that nobody reads half of it."""
+    whole = Path(path).resolve()
+    return whole.with_name(f".{whole.name[:MOST_NAME_CHARS]}.{os.getpid()}.partial")
+
+
+def _write(path: str, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    partial = _partial(path)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(Path(path).resolve())
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 class _Asking:
@@ -236,14 +273,26 @@ def _nothing_asked(why: str) -> Interrupted:
 
 
 def _tell(result: Result, path: str | None) -> int:
-    """Show the table, write the file, print what a script has to know; returns the exit status."""
+    """Show the table, print what a script has to know, write the file; returns the exit status."""
     console = Console(file=sys.stderr, width=COLUMNS, markup=False, highlight=False, color_system=None)
     console.print(result.table())
     _say(result.remarks())
-    if path is not None:
-        Path(path).write_text(_as_json(result.document()), encoding="utf-8")
-        _say([f"The whole result is in {path}; it holds no key, no answer and no UUID."])
+    # What was paid for is told first, whatever becomes of the file.
     sys.stdout.write(_as_json(result.summary()))
+    sys.stdout.flush()
+    if path is None:
+        return STATUS[result.status]
+    try:
+        _write(path, _as_json(result.document()))
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        _say(
+            [
+                f"The whole result could not be written to {path}: {why}. {_ELSEWHERE}; it asks, and costs, again."
+            ]
+        )
+        return UNWRITTEN
+    _say([f"The whole result is in {path}; it holds no key, no answer and no UUID."])
     return STATUS[result.status]
 
 
