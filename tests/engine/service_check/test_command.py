@@ -126,6 +126,26 @@ def test_somebody_at_the_terminal_is_asked(
         assert "Run it again, and agree, or give --yes." in told
 
 
+def test_the_first_interrupt_of_whoever_is_asked_ends_the_command(
+    environment: dict[str, str], server: LocalServer
+) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "wb", buffering=0):
+        process = started(environment, stdin=theirs)
+        os.close(theirs)
+        assert process.stderr is not None
+        told = ""
+        while "[y/N]" not in told:
+            read = process.stderr.read(1)
+            assert read, told
+            told += read
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, json.loads(out)["status"]) == (3, "stopped")
+    assert "nothing was asked that costs anything" in json.loads(out)["reason"]
+    assert server.bill()["executed"] == 0
+
+
 def started(environment: dict[str, str], *options: str, stdin: Any = None) -> subprocess.Popen[str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return subprocess.Popen(

@@ -97,7 +97,10 @@ def execute(options: argparse.Namespace, endpoint: Endpoint) -> int:
     _check_file(options.json)
     asking = _Asking(options, endpoint)
     try:
-        asyncio.run(asking.run())
+        told = asyncio.run(asking.prepare())
+        # Outside of the event loop, which would keep the first Ctrl-C from whoever reads a line.
+        _agree(told, agreed=options.yes)
+        asyncio.run(asking.ask_all())
     except KeyboardInterrupt:
         if not asking.notes.findings:
             raise _nothing_asked("somebody stopped it") from None
@@ -169,6 +172,7 @@ class _Asking:
         self._endpoint = endpoint
         self._session: Session | None = None
         self._hook: InboxHook | None = None
+        self._rates = Rates.of(options.model, {})
         self._purse = Purse(0.0)
         self.stopped: JobStopped | None = None
 
@@ -182,24 +186,32 @@ class _Asking:
         """Whether nothing can have been charged."""
         return self._purse.at_most_usd == 0
 
-    async def run(self) -> None:
-        """Say what it may cost, have somebody agree, and ask."""
+    async def prepare(self) -> list[str]:
+        """Learn what it may cost, and whether a webhook would arrive; returns what somebody has to agree to.
+
+        Raises:
+            BadInput: the environment does not say where a webhook would arrive.
+            JobStopped: it would not arrive.
+        """
         model = self._options.model
+        async with RawClient(self._endpoint, connections=1) as client:
+            self._rates = Rates.of(model, await client.prices() or {})
+        hook = await self._opened_hook()
+        asked = paid_questions(streams=KNOWS_STREAMS, webhooks=not isinstance(hook, str))
+        worst = at_most_usd(model, self._rates.at_most, asked)
+        budget = self._options.budget_usd or worst
+        self._purse = Purse(budget)
+        return [
+            f"{len(asked)} questions to {model} at {self._endpoint.service}, and some twenty that cost nothing.",
+            f"They may cost {usd(min(worst, budget))} at most; the price is that of {self._rates.said_by}.",
+        ]
+
+    async def ask_all(self) -> None:
+        """Ask, once it is prepared and somebody agreed; errors as for `Session.ask_all`."""
         async with self._clients() as (client, streaming):
-            rates = Rates.of(model, await client.prices() or {})
-            hook = await self._opened_hook()
-            asked = paid_questions(streams=KNOWS_STREAMS, webhooks=not isinstance(hook, str))
-            worst = at_most_usd(model, rates.at_most, asked)
-            budget = self._options.budget_usd or worst
-            told = [
-                f"{len(asked)} questions to {model} at {self._endpoint.service}, and some twenty that cost nothing.",
-                f"They may cost {usd(min(worst, budget))} at most; the price is that of {rates.said_by}.",
-            ]
-            _agree(told, agreed=self._options.yes)
-            self._purse = Purse(budget)
             pace = Pace(whole_s=self._options.timeout_s)
-            asker = Asker(client, model=model, rates=rates, purse=self._purse, pace=pace)
-            self._session = Session(asker, streaming, hook)
+            asker = Asker(client, model=self._options.model, rates=self._rates, purse=self._purse, pace=pace)
+            self._session = Session(asker, streaming, self._hook or NOT_WISHED)
             await self._session.ask_all()
 
     async def _opened_hook(self) -> InboxHook | str:
