@@ -158,15 +158,16 @@ def started(environment: dict[str, str], *options: str, stdin: Any = None) -> su
     )
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_is_interrupted_is_told_what_was_found_and_spent(
-    environment: dict[str, str], server: LocalServer
+    environment: dict[str, str], server: LocalServer, number: signal.Signals
 ) -> None:
     server.script(Fault("delay_reply", contains="Count from", seconds=60))
     process = started(environment, "--yes")
     pause = threading.Event()
     while not server.faults()[0]["fired"] and process.poll() is None:
         pause.wait(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, told = process.communicate(timeout=60)
     assert process.returncode == 3, told
     assert json.loads(out)["status"] == "incomplete"

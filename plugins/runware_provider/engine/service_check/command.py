@@ -8,6 +8,7 @@ import contextlib
 import json
 import math
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -101,7 +102,8 @@ def execute(options: argparse.Namespace, endpoint: Endpoint) -> int:
         # Outside of the event loop, which would keep the first Ctrl-C from whoever reads a line.
         _agree(told, agreed=options.yes)
         asyncio.run(asking.ask_all())
-    except KeyboardInterrupt:
+    # By Ctrl-C, or by SIGTERM.
+    except (KeyboardInterrupt, asyncio.CancelledError):
         if not asking.notes.findings:
             raise _nothing_asked("somebody stopped it") from None
         asking.stopped = Interrupted("somebody stopped it")
@@ -207,7 +209,12 @@ class _Asking:
         ]
 
     async def ask_all(self) -> None:
-        """Ask, once it is prepared and somebody agreed; errors as for `Session.ask_all`."""
+        """Ask, once it is prepared and somebody agreed; errors as for `Session.ask_all`.
+
+        Raises:
+            asyncio.CancelledError: a SIGTERM came.
+        """
+        _end_on_sigterm()
         async with self._clients() as (client, streaming):
             pace = Pace(whole_s=self._options.timeout_s)
             asker = Asker(client, model=self._options.model, rates=self._rates, purse=self._purse, pace=pace)
@@ -257,6 +264,16 @@ class _Asking:
             reported_usd=self._purse.reported_usd,
             at_most_usd=self._purse.at_most_usd,
         )
+
+
+def _end_on_sigterm() -> None:
+    """Let SIGTERM end the task that runs, as asyncio has Ctrl-C do, until its event loop is closed."""
+    task = asyncio.current_task()
+    if task is None:
+        return
+    # Nobody can listen outside of the main thread, or on Windows.
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 def _agree(told: Sequence[str], *, agreed: bool) -> None:
