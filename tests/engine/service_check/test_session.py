@@ -5,17 +5,18 @@ from __future__ import annotations
 import itertools
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
 from runware_provider.engine.api.raw_client import EVENT_STREAM, RawClient
 from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import BalanceExhausted, KeyRefused, ModelUnknown, Unreachable
-from runware_provider.engine.service_check.asking import Asker, Pace
+from runware_provider.engine.service_check.asking import Asker, NeverSent, Pace
 from runware_provider.engine.service_check.assumptions import ASSUMPTIONS
 from runware_provider.engine.service_check.findings import Verdict, complete
 from runware_provider.engine.service_check.purse import Purse, Rates
-from runware_provider.engine.service_check.questions import at_most_usd, paid_questions
+from runware_provider.engine.service_check.questions import ONE_WORD, at_most_usd, paid_questions
 from runware_provider.engine.service_check.session import NO_STREAMS, NOT_WISHED, Session
 from runware_provider.testing import KINDS, Fault, LocalServer, ServerSettings
 from tests.raw_server import raw_server
@@ -443,6 +444,39 @@ async def test_a_page_in_the_place_of_a_stream_is_no_deviation(server: LocalServ
     assert session.notes.troubles == ["no usable reply: HTTP 200, no JSON"]
 
 
+async def test_what_was_never_sent_is_not_counted_and_a_dead_service_is_left_alone(
+    server: LocalServer,
+) -> None:
+    async def closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async with raw_server(closed) as nowhere:
+        pass
+    async with RawClient(Endpoint(f"http://127.0.0.1:{nowhere}/v1", KEY)) as client:
+        session, purse = session_of(client)
+        with pytest.raises(Unreachable, match="3 questions in a row had no reply"):
+            await session.ask_all()
+        asker = Asker(client, model=MODEL, rates=RATES, purse=purse, pace=QUICK)
+        with pytest.raises(NeverSent):
+            await asker.sent((ONE_WORD, str(uuid4())))
+    assert purse.at_most_usd == 0
+    assert len(session.notes.troubles) == 3
+    assert server.bill()["requests"] == 0
+
+
+async def test_a_service_that_dies_while_a_task_runs_deviates_in_nothing(server: LocalServer) -> None:
+    deaf = Fault("cut_before_work", task_type="getResponse", after=3)
+    server.script(Fault("never_finish", contains=COUNT), deaf)
+    async with RawClient(Endpoint(server.base_url, KEY)) as client:
+        session, purse = session_of(client)
+        with pytest.raises(Unreachable):
+            await session.ask_all()
+    found = Found(session, purse)
+    assert (found.deviations, found.findings["finished-poll"].verdict) == (set(), Verdict.UNSEEN)
+    assert server.bill()["cost_usd"] <= found.purse.at_most_usd + 1e-9
+
+
 STREAM = (
     b': keep-alive\n\ndata: {"taskUUID":"%s","taskType":"textInference","delta":{"text":"Rhine, "}}\n\n'
     b'data: {"taskUUID":"%s","delta":{"text":"Po"}}\r\n\r\n'
@@ -493,7 +527,9 @@ async def test_a_list_of_models_that_is_away_for_now_is_no_deviation(status: int
 
     async with raw_server(serve) as port, RawClient(Endpoint(f"http://127.0.0.1:{port}/v1", KEY)) as client:
         session, purse = session_of(client)
-        await session.ask_all()
+        # The other questions are all met by silence.
+        with pytest.raises(Unreachable):
+            await session.ask_all()
     found = Found(session, purse)
     assert found.findings["models-list"].verdict is verdict
     assert found.deviations == ({"models-list"} if verdict is Verdict.DIFFERS else set())

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 FREE_S: Final = 15.0
 """Seconds that a question which costs nothing may take."""
+MOST_SILENCES: Final = 3
+"""Questions in a row without any reply after which no other is asked."""
 SHORTER: Final = 0.1
 """Of the time to finish, what later tasks get after one did not."""
 REFUSALS: Final = frozenset(
@@ -44,6 +46,10 @@ REFUSALS: Final = frozenset(
 
 class NotSeen(Exception):  # noqa: N818 - says what is the case
     """A question was not asked, or not answered; its message says why, in words of ours."""
+
+
+class NeverSent(NotSeen):
+    """No connection could be opened: nothing of the question arrived, and nothing of it is charged."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,12 @@ class Asker:
         self._pace = pace
         self._patience_s = pace.finish_s
         self._ends_at = now() + pace.whole_s
+        self._silences = 0
+
+    @property
+    def meets_silence(self) -> bool:
+        """Whether the service has not replied for so long that no other question would fare better."""
+        return self._silences >= MOST_SILENCES
 
     async def asked_for_key(self) -> Heard:
         """The reply to the free check of the key, the first question; errors as for `heard`.
@@ -148,7 +160,13 @@ class Asker:
         for (_, name), cost in zip(tasks, costs, strict=True):
             self.purse.put_aside(entries[name], cost)
         client = stream_of or self._client
-        heard = await self.heard(client.received(request_bodies.body(contents), self._answer_s()))
+        try:
+            heard = await self.heard(client.received(request_bodies.body(contents), self._answer_s()))
+        except NeverSent:
+            # A request whose reply was lost may be charged, and keeps what was put aside for it; this one cannot be.
+            for entry in entries.values():
+                self.purse.refused(entry)
+            raise
         self._account_for(heard, entries)
         self._stop_where_nothing_helps(heard, expects_no_model=expects_no_model)
         # A stream that has begun is no JSON, and is judged by itself; a page is no stream either.
@@ -182,13 +200,16 @@ class Asker:
         """The replies to polls of accepted tasks, the first at once, until all are finished or it took too long.
 
         Raises:
-            NotSeen: no poll was answered.
+            NotSeen: no poll was answered, or several in a row were not.
         """
         gives_up_at = now() + min(self._patience_s, self._left_s())
         pause_s = self._pace.first_s
         polls: list[Heard] = []
         while True:
             why = await self._poll(names, polls)
+            # What was heard before says nothing of how the tasks ended.
+            if why is not None and self.meets_silence:
+                raise why
             if polls and all(_is_over(polls[-1], name) for name in names):
                 return polls
             if now() + pause_s > gives_up_at:
@@ -216,12 +237,18 @@ class Asker:
         """A reply.
 
         Raises:
-            NotSeen: none came.
+            NeverSent: the question did not arrive.
+            NotSeen: no reply came.
         """
         try:
             received = await asked
-        except (NotSent, Lost) as error:
+        except NotSent as error:
+            self._silences += 1
+            raise NeverSent(f"no reply: {error}") from None
+        except Lost as error:
+            self._silences += 1
             raise NotSeen(f"no reply: {error}") from None
+        self._silences = 0
         return Heard(received.status_code, received.content)
 
     def _free_s(self) -> float:

@@ -9,8 +9,9 @@ from uuid import uuid4
 from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.account import balance_in, listed_models
 from runware_provider.engine.api.results import cost_of
+from runware_provider.engine.errors import Unreachable
 from runware_provider.engine.service_check import account_judges, answer_judges, refusal_judges, task_judges
-from runware_provider.engine.service_check.asking import NotSeen, now
+from runware_provider.engine.service_check.asking import MOST_SILENCES, NotSeen, now
 from runware_provider.engine.service_check.findings import differs, skipped, unseen
 from runware_provider.engine.service_check.questions import (
     ANIMAL,
@@ -75,7 +76,8 @@ class Session:
         """Ask everything; the notes have what was found, also after an error.
 
         Raises:
-            JobStopped: the service takes the key or the model for no question at all, or has nothing left to pay with.
+            JobStopped: the service takes the key or the model for no question at all, has nothing left to pay with, or
+                does not reply any more.
         """
         for names, step in self._steps():
             try:
@@ -83,6 +85,8 @@ class Session:
             except NotSeen as why:
                 self._note(*(unseen(name, str(why)) for name in names))
                 self.notes.troubles.append(str(why))
+                if self._asker.meets_silence:
+                    raise Unreachable(f"{MOST_SILENCES} questions in a row had {why}") from None
 
     def _steps(self) -> Sequence[tuple[Sequence[str], Callable[[], Awaitable[None]]]]:
         """In their order: what each is to show, and what does it. What costs nothing comes first."""
