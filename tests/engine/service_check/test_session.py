@@ -36,7 +36,7 @@ IMPATIENT = Pace(answer_s=1.0, first_s=0.01, longest_s=0.05)
 SNOW, COUNT, OSLO = "snow", "Count from", "Oslo"
 """Words of the question that is answered at once, of the one that is waited for, and of the one that forces a tool."""
 SKIPPED = {"stream", "webhook", "webhook-shape"}
-ASKED = paid_questions(streams=False, webhooks=True)
+ASKED = paid_questions(streams=False, webhook_url="https://hooks.example.com/" + "x" * 60)
 
 
 def stepping() -> Any:

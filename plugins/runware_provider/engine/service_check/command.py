@@ -24,7 +24,7 @@ from runware_provider.engine.service_check.asking import Asker, Pace
 from runware_provider.engine.service_check.findings import complete
 from runware_provider.engine.service_check.inbox_hook import InboxHook
 from runware_provider.engine.service_check.purse import Purse, Rates
-from runware_provider.engine.service_check.questions import at_most_usd, paid_questions
+from runware_provider.engine.service_check.questions import NOBODY, at_most_usd, paid_questions
 from runware_provider.engine.service_check.result import COLUMNS, Result
 from runware_provider.engine.service_check.session import NOT_WISHED, Notes, Session
 from runware_provider.engine.spec import DEFAULT_MODEL, Delivery
@@ -198,8 +198,9 @@ class _Asking:
         model = self._options.model
         async with RawClient(self._endpoint, connections=1) as client:
             self._rates = Rates.of(model, await client.prices() or {})
-        hook = await self._opened_hook()
-        asked = paid_questions(streams=KNOWS_STREAMS, webhooks=not isinstance(hook, str))
+        await self._open_hook()
+        webhook_url = None if self._hook is None else self._hook.url_for(NOBODY)
+        asked = paid_questions(streams=KNOWS_STREAMS, webhook_url=webhook_url)
         worst = at_most_usd(model, self._rates.at_most, asked)
         budget = self._options.budget_usd or worst
         self._purse = Purse(budget)
@@ -221,18 +222,16 @@ class _Asking:
             self._session = Session(asker, streaming, self._hook or NOT_WISHED)
             await self._session.ask_all()
 
-    async def _opened_hook(self) -> InboxHook | str:
-        """Where webhooks arrive, or why none is asked for.
+    async def _open_hook(self) -> None:
+        """See to it that a webhook arrives, if one is asked for.
 
         Raises:
             BadInput: one is, and the environment does not say where it would arrive.
             WebhookUnreachable: it would not arrive.
         """
-        if not self._options.webhook:
-            return NOT_WISHED
-        self._hook = await asyncio.to_thread(InboxHook.of, os.environ)
-        await self._hook.check()
-        return self._hook
+        if self._options.webhook:
+            self._hook = await asyncio.to_thread(InboxHook.of, os.environ)
+            await self._hook.check()
 
     def close(self) -> None:
         """Leave nothing in the inbox."""

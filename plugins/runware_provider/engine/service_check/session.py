@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -18,12 +18,12 @@ from runware_provider.engine.service_check.questions import (
     CALL,
     COLOUR,
     FRUIT,
-    HOOKED,
     ONE_WORD,
     SLOW,
     STREAMED,
     SYSTEM_ROLE,
     UNKNOWN_MODEL,
+    hooked,
 )
 from runware_provider.engine.service_check.stream_judge import joined, judge_stream, tells_error
 
@@ -258,8 +258,7 @@ class Session:
             self._note(skipped("webhook", self._hook), skipped("webhook-shape", self._hook))
             return
         name = str(uuid4())
-        question = replace(HOOKED, changes={"webhookURL": self._hook.url_for(name)})
-        heard = await self._asker.sent((question, name))
+        heard = await self._asker.sent((hooked(self._hook.url_for(name)), name))
         if not _may_run(heard, name):
             raise NotSeen(f"the task was refused: {heard.told}")
         began = now()
