@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,33 @@ def test_a_service_of_which_something_differs_is_told_with_what_to_do(
     assert re.search(r"reused-uuid +5 \[seen\] +differs +it was answered once more", told)
     assert f"template `{TEMPLATE}`" in " ".join(told.split())
     assert max(map(len, told.replace(str(tmp_path), "").splitlines())) <= 100
+
+
+def test_on_a_narrow_terminal_no_line_is_wider_than_it(environment: dict[str, str]) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    process = started(environment, "--yes", stderr=theirs)
+    os.close(theirs)
+    told = read_of_terminal(ours)
+    process.communicate(timeout=60)
+    assert process.returncode in {0, 1}
+    lines = told.decode().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith((" stream", " bill")) for line in lines) == 2
+
+
+def read_of_terminal(ours: int) -> bytes:
+    """All that is written to a terminal, until nobody has it open."""
+    told = b""
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        while True:
+            try:
+                piece = screen.read(4096)
+            except OSError:
+                return told
+            if not piece:
+                return told
+            told += piece
 
 
 def test_a_table_has_a_row_for_each_assumption(call: Callable[..., Any]) -> None:
@@ -146,14 +174,16 @@ def test_the_first_interrupt_of_whoever_is_asked_ends_the_command(
     assert server.bill()["executed"] == 0
 
 
-def started(environment: dict[str, str], *options: str, stdin: Any = None) -> subprocess.Popen[str]:
+def started(
+    environment: dict[str, str], *options: str, stdin: Any = None, stderr: Any = subprocess.PIPE
+) -> subprocess.Popen[str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return subprocess.Popen(
         [sys.executable, "-m", "runware_provider.engine", "check", *options],
         env={**kept, **environment, "PYTHONPATH": str(PROJECT / "plugins")},
         stdin=stdin,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
 

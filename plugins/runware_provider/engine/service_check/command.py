@@ -25,7 +25,7 @@ from runware_provider.engine.service_check.findings import complete
 from runware_provider.engine.service_check.inbox_hook import InboxHook
 from runware_provider.engine.service_check.purse import Purse, Rates
 from runware_provider.engine.service_check.questions import NOBODY, at_most_usd, paid_questions
-from runware_provider.engine.service_check.result import COLUMNS, Result
+from runware_provider.engine.service_check.result import COLUMNS, LEAST_COLUMNS, Result, folded
 from runware_provider.engine.service_check.session import NOT_WISHED, Notes, Session
 from runware_provider.engine.spec import DEFAULT_MODEL, Delivery
 
@@ -302,9 +302,10 @@ def _nothing_asked(why: str) -> Interrupted:
 
 def _tell(result: Result, path: str | None) -> int:
     """Show the table, print what a script has to know, write the file; returns the exit status."""
-    console = Console(file=sys.stderr, width=COLUMNS, markup=False, highlight=False, color_system=None)
-    console.print(result.table())
-    _say(result.remarks())
+    columns = _columns()
+    console = Console(file=sys.stderr, width=columns, markup=False, highlight=False, color_system=None)
+    console.print(result.table(columns))
+    _say(result.remarks(columns))
     # What was paid for is told first, whatever becomes of the file.
     sys.stdout.write(_as_json(result.summary()))
     sys.stdout.flush()
@@ -324,10 +325,25 @@ def _tell(result: Result, path: str | None) -> int:
     return STATUS[result.status]
 
 
+def _columns() -> int:
+    """How wide what is told may be: as the terminal, if there is one."""
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    # A file, or what stands for one in a test.
+    except (OSError, ValueError):
+        return COLUMNS
+    # A terminal may not know its width, and says 0.
+    return max(LEAST_COLUMNS, min(columns or COLUMNS, COLUMNS))
+
+
 def _as_json(told: dict[str, Any]) -> str:
     return json.dumps(told, indent=2).replace("\x7f", "\\u007f") + "\n"
 
 
 def _say(lines: Sequence[str]) -> None:
-    sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
+    columns = _columns()
+    for line in lines:
+        # What is folded already keeps the blanks before it.
+        parts = folded("", line, columns) if len(line) > columns else [printable(line)]
+        sys.stderr.write("".join(f"{part}\n" for part in parts))
     sys.stderr.flush()

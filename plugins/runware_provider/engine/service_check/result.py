@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 COLUMNS: Final = 100
+"""Of a line where nobody knows how wide the terminal is, and at most."""
+LEAST_COLUMNS: Final = 60
+"""In fewer, the table has no room for what was seen."""
 ID_COLUMNS: Final = 20
 CONTRACT_COLUMNS: Final = 10
 VERDICT_COLUMNS: Final = 10
@@ -92,9 +95,9 @@ class Result:
             ],
         }
 
-    def table(self) -> Table:
-        """A row for each assumption, within 100 columns."""
-        table = Table(box=box.SIMPLE, pad_edge=False, width=COLUMNS)
+    def table(self, columns: int = COLUMNS) -> Table:
+        """A row for each assumption, within so many columns."""
+        table = Table(box=box.SIMPLE, pad_edge=False, width=columns)
         table.add_column("assumption", width=ID_COLUMNS, no_wrap=True)
         table.add_column("contract", width=CONTRACT_COLUMNS, no_wrap=True)
         table.add_column("verdict", width=VERDICT_COLUMNS, no_wrap=True)
@@ -104,12 +107,12 @@ class Result:
             table.add_row(finding.id, finding.assumption.place, str(finding.verdict), seen)
         return table
 
-    def remarks(self) -> list[str]:
-        """What follows from each deviation, and how it ended, in lines within 100 columns."""
+    def remarks(self, columns: int = COLUMNS) -> list[str]:
+        """What follows from each deviation, and how it ended, in lines within so many columns."""
         lines: list[str] = []
         for finding in self.deviations:
-            lines += [*_deviation(finding), ""]
-        return lines + _folded("", self._ending())
+            lines += [*_deviation(finding, columns), ""]
+        return lines + folded("", self._ending(), columns)
 
     def _ending(self) -> str:
         counts = Counter(finding.verdict for finding in self.findings)
@@ -129,7 +132,7 @@ _COUNTED: Final = {
 }
 
 
-def _deviation(finding: Finding) -> list[str]:
+def _deviation(finding: Finding, columns: int) -> list[str]:
     assumed = finding.assumption
     told = (
         ("assumed", assumed.claim),
@@ -137,12 +140,13 @@ def _deviation(finding: Finding) -> list[str]:
         ("the engine", assumed.if_not),
         ("to do", assumed.remedy),
     )
-    return [finding.id, *(line for label, said in told for line in _folded(f"  {label}: ", said))]
+    return [finding.id, *(line for label, said in told for line in folded(f"  {label}: ", said, columns))]
 
 
-def _folded(label: str, said: str) -> list[str]:
+def folded(label: str, said: str, columns: int = COLUMNS) -> list[str]:
+    """A sentence in lines within so many columns, behind a label; nothing but a word that is longer is broken."""
     after = "    " if label else ""
     wrapper = textwrap.TextWrapper(
-        COLUMNS, initial_indent=label, subsequent_indent=after, break_on_hyphens=False
+        columns, initial_indent=label, subsequent_indent=after, break_on_hyphens=False
     )
     return wrapper.wrap(printable(said))
