@@ -127,6 +127,17 @@ def test_the_file_has_each_assumption_and_neither_key_nor_answer_nor_uuid(
         assert not UUID.search(said)
 
 
+def test_a_short_key_is_taken_out_of_all_that_is_told(call: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    with LocalServer(ServerSettings(key="test-key", latency=0)) as server:
+        server.script(Fault("refuse_task", contains="Oslo", code="Test-Key-is-old"))
+        _, printed, told = call(
+            "--yes", "--json", str(path), RUNWARE_API_KEY="test-key", RUNWARE_BASE_URL=server.base_url
+        )
+    assert printed["troubles"] == ["the question was not answered: HTTP 400, ***-is-old"]
+    assert "test-key" not in (path.read_text(encoding="utf-8") + told).lower()
+
+
 def test_where_nobody_is_there_to_agree_nothing_is_paid(
     call: Callable[..., Any], server: LocalServer
 ) -> None:

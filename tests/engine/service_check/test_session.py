@@ -379,6 +379,12 @@ async def test_no_time_left_ends_the_questions(server: LocalServer) -> None:
     assert server.bill()["executed"] == 0
 
 
+async def test_the_time_that_was_left_is_told_in_tenths_of_a_second(server: LocalServer) -> None:
+    dripping = Fault("dripping_reply", task_type="authentication", seconds=0.02)
+    found = await asked(server, dripping, pace=Pace(whole_s=0.1430112))
+    assert found.troubles[0] == "no reply: no whole reply within 0.1 seconds"
+
+
 STREAMED = "three rivers"
 BROKEN_STREAMS: list[tuple[Fault, str]] = [
     (Fault("cut_stream", contains=STREAMED), "no reply"),

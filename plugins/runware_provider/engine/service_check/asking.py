@@ -121,6 +121,8 @@ class Asker:
 
     async def asked_for_models(self) -> Heard:
         """The list of models, also of a server that has none; errors as for `heard`."""
+        # The client bounds this question itself; where no time is left, it is not asked.
+        self._left_s()
         return await self.heard(self._client.listed())
 
     async def asked(self, content: bytes) -> Heard:
@@ -266,7 +268,8 @@ class Asker:
         left = self._ends_at - now()
         if left <= 0:
             raise NotSeen(f"no time left of {self._pace.whole_s:g} s")
-        return left
+        # In tenths, as it is told where no reply came within it.
+        return max(0.1, round(left, 1))
 
     async def called(self, hook: Hook, name: str) -> Heard | None:
         """The first call that names a task; None where none came in time."""

@@ -10,6 +10,7 @@ import math
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +26,7 @@ from runware_provider.engine.service_check.findings import complete
 from runware_provider.engine.service_check.inbox_hook import InboxHook
 from runware_provider.engine.service_check.purse import Purse, Rates
 from runware_provider.engine.service_check.questions import NOBODY, at_most_usd, paid_questions
-from runware_provider.engine.service_check.result import COLUMNS, LEAST_COLUMNS, Result, folded
+from runware_provider.engine.service_check.result import COLUMNS, LEAST_COLUMNS, Result, blanked, folded
 from runware_provider.engine.service_check.session import NOT_WISHED, Notes, Session
 from runware_provider.engine.spec import DEFAULT_MODEL, Delivery
 
@@ -254,12 +255,17 @@ class _Asking:
         troubles = list(notes.troubles)
         if self.stopped is not None:
             troubles.insert(0, self.stopped.reason)
+        key = self._endpoint.key.strip()
+        findings = complete(notes.findings, troubles[0] if troubles else "it was not asked")
         return Result(
             service=self._endpoint.service,
             model=self._options.model,
             version=__version__,
-            findings=complete(notes.findings, troubles[0] if troubles else "it was not asked"),
-            troubles=troubles,
+            findings=[
+                replace(finding, seen=blanked(finding.seen, key), shape=blanked(finding.shape, key))
+                for finding in findings
+            ],
+            troubles=blanked(troubles, key),
             reported_usd=self._purse.reported_usd,
             at_most_usd=self._purse.at_most_usd,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich import box
 from rich.table import Table
 
+from runware_provider.engine.api.redact import KEY_CHARS, MASK
 from runware_provider.engine.money import MOST_DECIMALS, usd
 from runware_provider.engine.plain_text import printable
 from runware_provider.engine.service_check.findings import Verdict
@@ -120,7 +122,7 @@ class Result:
         paid = f"The answers say that they cost {usd(self.reported_usd)}"
         if self.at_most_usd > self.reported_usd:
             paid += f"; with what told no cost it is {usd(self.at_most_usd)} at most"
-        why = f" Not all of it could be asked: {self.troubles[0]}." if self.troubles else ""
+        why = f" Not all of it could be asked: {self.troubles[0].rstrip('.')}." if self.troubles else ""
         return f"{told}. {paid}.{why}"
 
 
@@ -130,6 +132,26 @@ _COUNTED: Final = {
     Verdict.UNSEEN: "not seen",
     Verdict.SKIPPED: "skipped",
 }
+
+
+def blanked(value: Any, key: str) -> Any:
+    """A text, or what lists and objects have of texts, without the API key.
+
+    Long keys are taken out of each reply. Short ones, as `test-key`, may be words of it: they are taken out of what is told.
+
+    Args:
+        value: as it would be told.
+        key: shorter than six characters, it is left: nobody could tell it from a word.
+    """
+    if len(key) < KEY_CHARS:
+        return value
+    if isinstance(value, str):
+        return re.sub(re.escape(key), MASK, value, flags=re.IGNORECASE)
+    if isinstance(value, list):
+        return [blanked(inner, key) for inner in value]
+    if isinstance(value, dict):
+        return {blanked(name, key): blanked(inner, key) for name, inner in value.items()}
+    return value
 
 
 def _deviation(finding: Finding, columns: int) -> list[str]:
