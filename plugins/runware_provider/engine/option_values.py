@@ -57,11 +57,17 @@ def prompt(option: str, text: str) -> str:
 
 
 def messages(option: str, text: str) -> Any:
-    """The messages in a file or in the text itself, or the one expression that the text is."""
+    """The messages in a file or in the text itself, or the one expression that the text is.
+
+    A content that is one line and ends in `.j2` is that of such a file: beside the file of the messages, or where the
+    command was called.
+    """
     said = text.strip()
     if said.startswith("["):
-        return _json(option, said)
-    return text if is_template(text) else _json_file(option, said)
+        return _with_contents(option, _json(option, said), Path())
+    if is_template(text):
+        return text
+    return _with_contents(option, _json_file(option, said), Path(said).parent)
 
 
 def system_prompt(option: str, text: str) -> str:
@@ -118,6 +124,25 @@ def _text_or_file(option: str, text: str, suffixes: tuple[str, ...]) -> str:
     if is_sentence or path.suffix not in suffixes:
         return text
     return _content(option, path)
+
+
+def _with_contents(option: str, given: Any, folder: Path) -> Any:
+    """The messages, with the text of each file that is named as a content; what is no list of objects stays as it is."""
+    if not isinstance(given, list):
+        return given
+    return [_with_content(option, message, folder) for message in given]
+
+
+def _with_content(option: str, message: Any, folder: Path) -> Any:
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, str) or not _names_a_template(content):
+        return message
+    return {**message, "content": _content(option, folder / content.strip())}
+
+
+def _names_a_template(content: str) -> bool:
+    """Whether a content is the name of a file, as in a DAG: by its ending alone, for an example may be any file's name."""
+    return "\n" not in content.strip() and content.strip().endswith(".j2")
 
 
 def _json(option: str, text: str) -> Any:
