@@ -118,6 +118,9 @@ class StreamedReply:
         # A refusal that came as a stream: nothing of it was run, as its status says.
         if self._status >= 300:
             return encoded({"errors": self._unnamed})
+        # The whole request was refused for what no task can help, such as the key: it is what it would be in a sync reply.
+        if self._unnamed and not self._has_begun and all(map(_says_it_was_not_run, self._unnamed)):
+            return encoded({"errors": self._unnamed})
         if self._unnamed:
             raise ReplyBroken("a stream that ended in an error which names no task")
         if not self._is_done:
