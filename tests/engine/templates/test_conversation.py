@@ -194,6 +194,8 @@ def test_a_text_that_is_no_one_expression_is_refused(template: str, said: str) -
         ("[]", "empty", "there is no message"),
         ([{"role": "user", "content": " "}], "empty", "message 1: it is blank"),
         ([{"role": "user", "content": None}], "empty", "message 1: it is blank"),
+        ([{"role": "user", "content": "secret"}, None], "empty", "message 2: it is blank"),
+        ('[null, {"role": "user", "content": "secret"}]', "empty", "message 1: it is blank"),
         (
             [{"role": "system", "content": "x"}],
             "prompt_error",
@@ -205,8 +207,10 @@ def test_a_text_that_is_no_one_expression_is_refused(template: str, said: str) -
         ([{"role": "user"}, {"content": "secret"}], "prompt_error", "missing required field `role`"),
         ([{"role": "user", "content": ["secret"]}], "prompt_error", "Expected `str | null`, got `array`"),
         ([{"role": "assistant", "tool_calls": [{"id": "secret"}]}], "prompt_error", "tool_calls"),
-        ([("role", "secret")], "prompt_error", "Expected `object`"),
-        (["secret"], "prompt_error", "Expected `object`, got `str`"),
+        ([{"role": "assistant", "tools": "secret"}], "prompt_error", "tools"),
+        ([{"role": "user", "content": "x", "tool_call_id": "secret"}], "prompt_error", "tool_call_id"),
+        ([("role", "secret")], "prompt_error", "Expected `object | null`"),
+        (["secret"], "prompt_error", "Expected `object | null`, got `str`"),
         (7, "prompt_error", "Expected `array`, got `int`"),
         (b"secret", "prompt_error", "Expected `array`"),
         ("secret", "prompt_error", "JSON is malformed"),
@@ -227,10 +231,17 @@ def test_what_is_no_conversation_is_a_skipped_row_that_tells_nothing_of_it(
     assert "secret" not in skip.message
 
 
-def test_empty_lists_of_tools_do_no_harm() -> None:
-    assert given_chat([{"role": "user", "content": "x", "tool_calls": [], "tool_call_id": None}]) == as_turns(
-        "x"
-    )
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tools": [], "tool_calls": [], "toolCalls": [], "tool_call_id": None},
+        {"tools": "", "tool_calls": "", "toolCalls": "", "tool_call_id": ""},
+        {"tools": None, "tool_calls": None, "toolCalls": None, "tool_call_id": ""},
+    ],
+)
+def test_fields_of_tools_that_are_empty_do_no_harm(fields: dict[str, Any]) -> None:
+    chat = [{"role": "user", "content": "x", **fields}]
+    assert given_chat(chat) == given_chat(json.dumps(chat)) == as_turns("x")
 
 
 def test_a_misspelt_field_is_an_error_and_no_missing_message() -> None:
