@@ -339,6 +339,23 @@ def test_an_example_that_happens_to_be_a_files_name_is_an_example(tmp_path: Path
     assert contents(conversing(str(tmp_path / "m.json"))) == [message["content"] for message in given]
 
 
+def test_a_byte_order_mark_before_the_messages_in_a_file_is_no_part_of_them(tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(json.dumps([USER]), encoding="utf-8-sig")
+    assert contents(conversing(str(tmp_path / "m.json"))) == ["{{ record.body }}"]
+
+
+@pytest.mark.parametrize("deep", ["[" * 100_000, '{"a":' * 100_000])
+def test_json_that_is_nested_too_deeply_is_refused_wherever_it_is_written(tmp_path: Path, deep: str) -> None:
+    (tmp_path / "deep.json").write_text(deep, encoding="utf-8")
+    path = tmp_path / "deep.json"
+    said = f"{path} holds no JSON (it is nested too deeply). Mend the file"
+    assert messages_refusal(str(path)) == f"--messages: {said}"
+    assert refusal(f"--schema={path}") == f"--schema: {said}"
+    assert refusal(f"--tools={path}") == f"--tools: {said}"
+    assert "it is no JSON (it is nested too deeply)" in messages_refusal("[" * 100_000)
+    assert "it is no JSON (it is nested too deeply)" in refusal(f"--settings={deep}")
+
+
 WRONG = {
     "--attempts=21": "--attempts: '21' is too large. Choose 20 or less",
     "--delivery=owl": "--delivery: 'owl' is not one of its values. Choose 'poll', 'sync', 'stream' or 'webhook'",

@@ -7,7 +7,6 @@ function reads, a file is missing, or it is no text in UTF-8.
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filter_text import read_filter
 from runware_provider.engine.output_types import understood
 from runware_provider.engine.value_object import is_template
+from runware_provider.engine.written_json import read_written_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ def json_object(option: str, text: str) -> dict[str, Any]:
     """The JSON object that the text is."""
     like = """Write an object in quotes, like '{"name": 1}'"""
     try:
-        value = json.loads(text)
+        value = read_written_json(text)
     except ValueError as error:
         raise BadInput(option, f"it is no JSON ({error})", like) from None
     if not isinstance(value, dict):
@@ -147,8 +147,8 @@ def _names_a_template(content: str) -> bool:
 
 def _json(option: str, text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return read_written_json(text)
+    except ValueError as error:
         raise BadInput(
             option, f"it is no JSON ({error})", "Write a list of messages, or the path of one"
         ) from None
@@ -156,7 +156,7 @@ def _json(option: str, text: str) -> Any:
 
 def _json_file(option: str, path: str) -> Any:
     try:
-        return json.loads(_content(option, Path(path)))
+        return read_written_json(_content(option, Path(path)))
     except ValueError as error:
         raise BadInput(option, f"{path} holds no JSON ({error})", "Mend the file") from None
 
