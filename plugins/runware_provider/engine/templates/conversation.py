@@ -249,7 +249,7 @@ def _fixed(prompt: Prompt) -> str | None:
     if not is_plain or not all(isinstance(part, nodes.TemplateData) for part in parts):
         return None
     text = prompt.text({})
-    # What is wrong with it, each record says.
+    # A blank or an overlong text is no message. Rendered again for each record, it gives the record's `Skip`.
     return None if isinstance(text, Skip) else text
 
 
