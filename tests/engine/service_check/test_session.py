@@ -269,6 +269,25 @@ async def test_one_passing_error_of_whichever_task_is_no_deviation(server: Local
     assert server.bill()["cost_usd"] <= found.purse.at_most_usd + 1e-9
 
 
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [
+        ("getResponse", 1),
+        ("getResponse", 2),
+        ("getTaskDetails", 1),
+        ("getTaskDetails", 2),
+        ("accountManagement", 1),
+    ],
+)
+async def test_one_passing_error_of_a_free_question_is_no_deviation(
+    server: LocalServer, kind: str, place: int
+) -> None:
+    passing = Fault("refuse_request", task_type=kind, code="providerError", nth=place)
+    found = await asked(server, passing)
+    assert found.deviations == set()
+    assert found.troubles == ["the service was in trouble: HTTP 400, providerError"]
+
+
 def test_each_fault_of_the_local_server_is_looked_at_or_contradicts_nothing() -> None:
     seen = {fault.kind for faults, _ in DEVIATING for fault in faults} | {fault.kind for fault, _ in TROUBLES}
     assert seen.isdisjoint(HARMLESS)

@@ -117,7 +117,7 @@ class Asker:
         # A server in trouble may be the API's; one that has nothing here, or a page, is not.
         if heard.status < 500 and not heard.submission.from_the_api:
             raise Unreachable(f"what answers at {self._client.base_url} is not the API: {heard.told}")
-        return _from_the_api(heard)
+        return _without_passing_error(_from_the_api(heard))
 
     async def asked_for_models(self) -> Heard:
         """The list of models, also of a server that has none; errors as for `heard`."""
@@ -127,6 +127,10 @@ class Asker:
 
     async def asked(self, content: bytes) -> Heard:
         """The reply to a question that costs nothing; errors as for `sent`."""
+        return _without_passing_error(await self._asked(content))
+
+    async def _asked(self, content: bytes) -> Heard:
+        """The same, also where it says that a task ended in an error that passes."""
         heard = await self.heard(self._client.received(content, self._free_s()))
         self._stop_where_nothing_helps(heard)
         return _from_the_api(heard)
@@ -226,7 +230,7 @@ class Asker:
     async def _poll(self, names: list[str], polls: list[Heard]) -> NotSeen | None:
         """Poll once, and add the reply to the others; returns why there was none."""
         try:
-            heard = await self.asked(request_bodies.get_response(names))
+            heard = await self._asked(request_bodies.get_response(names))
         except NotSeen as why:
             return why
         polls.append(heard)
