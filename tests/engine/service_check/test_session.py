@@ -277,6 +277,7 @@ async def test_one_passing_error_of_whichever_task_is_no_deviation(server: Local
         ("getTaskDetails", 1),
         ("getTaskDetails", 2),
         ("accountManagement", 1),
+        ("authentication", 1),
     ],
 )
 async def test_one_passing_error_of_a_free_question_is_no_deviation(
