@@ -224,6 +224,52 @@ async def test_what_no_question_covers_any_more_is_taken_from_the_inbox(
     assert asked() == 0
 
 
+async def a_record_that_is_lost(place: Any, receiver: PlainReceiver) -> bytes:
+    """Run a job of eight records, of the last of which nothing can be learnt; returns the call that did not come."""
+    taken: list[bytes] = []
+    receiver.on_call = taken.append
+    place.fill(8)
+    place.server.script(
+        Fault("forget_result", after=7),
+        Fault("refuse_request", task_type="getTaskDetails", code="unsupportedTaskType", status=400),
+        Fault("webhook_lost", after=7),
+    )
+    manifest = await place.run(
+        delivery="webhook", webhooks=receiver.settings, webhook=SOON, limits={"deadline_s": 1.0}
+    )
+    assert manifest["outcomes"] == {"succeeded": 7, "failed": 1}
+    place.server.clear_faults()
+    [lost] = [name for name in place.server.bill()["tasks"] if name not in receiver.taken]
+    answer = next(json.loads(body) for body in taken if b'"cost"' in body)
+    return json.dumps({**answer, "taskUUID": lost, "cost": 0.5}).encode()
+
+
+async def test_an_answer_that_comes_after_it_was_given_up_is_on_the_bill_and_not_paid_for_again(
+    new_place: Callable[..., Any], receiver: PlainReceiver
+) -> None:
+    place = new_place(latency=0.0)
+    late = await a_record_that_is_lost(place, receiver)
+    receiver.put(inbox_of(place), late)
+    executed = place.executed()
+    manifest = await place.run(delivery="webhook", webhooks=receiver.settings, retry_failed="review")
+    assert place.executed() == executed
+    assert manifest["outcomes"] == {"succeeded": 8}
+    assert 0.5 < manifest["cost_usd"] < 0.6
+    assert manifest["maybe_billed"] == 0
+    assert receiver.files() == []
+
+
+async def test_an_answer_that_comes_too_late_for_the_rows_is_shown_by_the_next_run(
+    new_place: Callable[..., Any], receiver: PlainReceiver
+) -> None:
+    place = new_place(latency=0.0)
+    late = await a_record_that_is_lost(place, receiver)
+    receiver.put(inbox_of(place), late)
+    # Nothing else has changed, so that this run would have gone through no row.
+    manifest = await place.run(delivery="webhook", webhooks=receiver.settings)
+    assert manifest["outcomes"] == {"succeeded": 8}
+
+
 # before anything is paid
 
 
