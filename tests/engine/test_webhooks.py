@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runware_provider.engine.errors import BadInput, WebhookUnreachable
+from runware_provider.engine.inbox.addresses import HookAddress
 from runware_provider.testing import Fault
 from tests.engine.plain_receiver import SECRET, PlainReceiver
 from tests.receivers import ReceiverProcess
@@ -222,6 +223,24 @@ async def test_what_no_question_covers_any_more_is_taken_from_the_inbox(
     answered = [row for row in place.ledger().values() if row["cost_pico_usd"] is not None]
     assert len(answered) == place.executed() > 40
     assert asked() == 0
+
+
+async def test_a_url_that_the_vendor_echoes_is_kept_nowhere(place: Any, receiver: PlainReceiver) -> None:
+    place.fill(6)
+
+    def echo(body: bytes) -> None:
+        told = json.loads(body)
+        if "cost" in told:
+            url = HookAddress(receiver.settings.public_url, inbox_of(place), SECRET).of(
+                told["taskUUID"], 4_000_000_000
+            )
+            receiver.put(inbox_of(place), json.dumps({**told, "webhookURL": url}).encode())
+
+    receiver.on_call = echo
+    await place.run(delivery="webhook", webhooks=receiver.settings, publish={"keep_raw": True})
+    assert "taskUUID" in str(place.rows())
+    assert "token=" not in str(place.rows())
+    assert "token=" not in str(place.ledger())
 
 
 async def a_record_that_is_lost(place: Any, receiver: PlainReceiver) -> bytes:
