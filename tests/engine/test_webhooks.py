@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -334,6 +335,15 @@ async def test_a_call_that_comes_into_another_inbox_stops_the_job(
     with pytest.raises(WebhookUnreachable, match="did not come into the inbox"):
         await place.run(delivery="webhook", webhooks=settings)
     assert place.executed() == 0
+
+
+async def test_a_receiver_whose_clock_is_ahead_is_none_that_takes_no_call(
+    place: Any, receiver: PlainReceiver
+) -> None:
+    receiver.clock = lambda: time.time() + 3_600
+    place.fill(6)
+    manifest = await place.run(delivery="webhook", webhooks=receiver.settings)
+    assert manifest["outcomes"] == {"succeeded": 6}
 
 
 async def test_a_job_that_may_asks_for_the_answers_where_nobody_could_bring_them(
