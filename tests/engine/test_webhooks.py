@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -14,6 +15,7 @@ import pytest
 
 from runware_provider.engine.errors import BadInput, WebhookUnreachable
 from runware_provider.engine.inbox.addresses import HookAddress
+from runware_provider.engine.inbox.folder import InboxFolder
 from runware_provider.testing import Fault
 from tests.engine.plain_receiver import SECRET, PlainReceiver
 from tests.receivers import ReceiverProcess
@@ -344,6 +346,20 @@ async def test_a_receiver_whose_clock_is_ahead_is_none_that_takes_no_call(
     place.fill(6)
     manifest = await place.run(delivery="webhook", webhooks=receiver.settings)
     assert manifest["outcomes"] == {"succeeded": 6}
+
+
+async def test_where_no_file_may_be_removed_the_job_goes_on_and_says_so(
+    place: Any, receiver: PlainReceiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def may_not(_folder: InboxFolder, _files: list[str]) -> None:
+        raise PermissionError(errno.EACCES, "Access Denied")
+
+    monkeypatch.setattr(InboxFolder, "remove", may_not)
+    place.fill(20)
+    with caplog.at_level(logging.WARNING):
+        manifest = await place.run(delivery="webhook", webhooks=receiver.settings)
+    place.audit(manifest, 20)
+    assert "the inbox was not emptied" in caplog.text
 
 
 async def test_a_job_that_may_asks_for_the_answers_where_nobody_could_bring_them(
