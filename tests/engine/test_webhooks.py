@@ -228,6 +228,31 @@ async def test_what_no_question_covers_any_more_is_taken_from_the_inbox(
     assert asked() == 0
 
 
+async def test_what_is_forgotten_does_not_stay_in_the_inbox(
+    new_place: Callable[..., Any], receiver: PlainReceiver
+) -> None:
+    place = new_place(latency=0.0)
+    place.fill(6)
+    bodies: list[bytes] = []
+    receiver.on_call = bodies.append
+    await place.run(delivery="webhook", webhooks=receiver.settings)
+    forgotten, other = (row["inference"]["task_uuid"] for row in place.rows()[3:5])
+    # They come once more, when the job has published.
+    for body in bodies:
+        if forgotten.encode() in body or other.encode() in body:
+            receiver.put(inbox_of(place), body)
+    named = ("--destination", str(place.destination), "--task-uuid", forgotten)
+    without = await asyncio.to_thread(place.call, "forget", *named)
+    assert json.loads(without.stdout)["inbox"] is None
+    assert "RUNWARE_WEBHOOK_INBOX names no inbox" in without.stderr
+    assert len(receiver.files()) == 2
+    done = await asyncio.to_thread(place.call, "forget", *named, **receiver.environment())
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["inbox"] == 1
+    [left] = receiver.files()
+    assert other in left.read_text()
+
+
 async def test_a_url_that_the_vendor_echoes_is_kept_nowhere(place: Any, receiver: PlainReceiver) -> None:
     place.fill(6)
 
