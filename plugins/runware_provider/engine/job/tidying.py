@@ -69,10 +69,13 @@ def _empty_inbox(job: OpenedJob) -> None:
 
     An answer that came after its attempt was given up stays, for the next run to put it into the ledger.
     """
-    if job.inbox is None:
+    if job.inboxes is None:
         return
+    job_id = job.identity.job_id
+    folder = job.inboxes.folder(job_id)
     try:
-        job.inbox.remove(of_no_more_use(job.inbox, job.ledger, job.identity.job_id))
+        folder.remove(of_no_more_use(folder, job.ledger, job_id))
+        job.inboxes.sweep()
     except OSError as error:
         for line in wrapped("Warning", f"the inbox was not emptied ({error}). The next run does it."):
             log.warning("%s", line)
