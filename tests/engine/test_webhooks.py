@@ -16,6 +16,7 @@ import pytest
 from runware_provider.engine.errors import BadInput, WebhookUnreachable
 from runware_provider.engine.inbox.addresses import HookAddress
 from runware_provider.engine.inbox.folder import InboxFolder
+from runware_provider.engine.job.run import run_job
 from runware_provider.testing import Fault
 from tests.engine.plain_receiver import SECRET, PlainReceiver
 from tests.receivers import ReceiverProcess
@@ -24,6 +25,8 @@ from tests.store_servers import server_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from runware_provider.engine.job.progress import Progress
 
 SOON = {"overdue_s": 0.3}
 """What is not brought is asked for at once, or a test would wait for a minute."""
@@ -113,6 +116,19 @@ async def test_a_call_that_never_comes_delays_a_record_and_loses_none(
     place.audit(manifest, 60)
     assert manifest["outcomes"] == {"succeeded": 60}
     assert asked() > 0
+
+
+async def test_the_progress_tells_how_many_answers_were_brought_and_how_many_fetched(
+    place: Any, receiver: PlainReceiver
+) -> None:
+    place.fill(30)
+    place.server.script(Fault("webhook_lost", every=3))
+    told: list[Progress] = []
+    spec = place.spec(delivery="webhook", webhook=SOON)
+    await run_job(spec, place.endpoint, report=told.append, webhooks=receiver.settings)
+    # On a busy machine a call may come when its answer was fetched.
+    assert told[-1].fetched >= 10
+    assert told[-1].brought + told[-1].fetched == 30
 
 
 async def test_with_a_receiver_that_dies_the_job_goes_on(place: Any, receiver: PlainReceiver) -> None:

@@ -301,6 +301,7 @@ class _Asking:
             now=time.monotonic,
             waits=lambda: waits(flight, time.monotonic()),
             streamed_chars=lambda: sum(inference.streamed_chars for inference in flight),
+            calls=self._bringing.calls if self._bringing is not None else None,
         )
 
     def _writer(self, decider: Decider) -> BatchWriter:
