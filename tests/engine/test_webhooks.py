@@ -182,6 +182,7 @@ async def test_what_cannot_be_read_is_told_once_and_asked_for(
     place.fill(5)
     await place.run(delivery="webhook", webhooks=receiver.settings)
     damaged = receiver.root / inbox_of(place) / "1700000000000-0123456789abcdef-0.inbox"
+    damaged.parent.mkdir()
     damaged.write_bytes(b"no lines of JSON")
     place.fill(20)
     with caplog.at_level(logging.WARNING):
