@@ -25,6 +25,7 @@ from runware_provider.engine.exchange.pace import Pace
 from runware_provider.engine.exchange.polls import Polls
 from runware_provider.engine.exchange.submit import Submitter
 from runware_provider.engine.identity import Key, task_uuid
+from runware_provider.engine.inbox.bounded_threads import ANSWERS_WITHIN_S
 from runware_provider.engine.inbox.calls import Call, file_name
 from runware_provider.engine.spec import Limits
 from runware_provider.engine.storage.port import StoredFile
@@ -38,10 +39,17 @@ OVERDUE_S = 60.0
 
 
 class AtOnce(Executor):
-    """Does what it is given, before time can pass."""
+    """Does what it is given, before time can pass; or gives it up in the end, while the store does not answer."""
+
+    def __init__(self, hangs: Callable[[], bool] = lambda: False) -> None:
+        self._hangs = hangs
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
         done: Future[Any] = Future()
+        if self._hangs():
+            away = TimeoutError("it has not answered")
+            asyncio.get_running_loop().call_later(ANSWERS_WITHIN_S, done.set_exception, away)
+            return done
         try:
             done.set_result(work(*arguments, **named))
         except (OSError, StateUnreadable) as error:
@@ -134,17 +142,19 @@ def run(
     *,
     latency_s: float = 5.0,
     away: Callable[[float], bool] = lambda _now: False,
+    hangs: Callable[[float], bool] = lambda _now: False,
     right: Any = None,
 ) -> Came:
     """Run a job whose n-th finished task is called about after each of these delays."""
-    return virtual_time.run(_run(tasks, delays, latency_s, away, right or Forever()))
+    return virtual_time.run(_run(tasks, delays, latency_s, away, hangs, right or Forever()))
 
 
-async def _run(
+async def _run(  # noqa: PLR0917 - as `run`
     tasks: int,
     delays: Callable[[int], list[float]],
     latency_s: float,
     away: Callable[[float], bool],
+    hangs: Callable[[float], bool],
     right: Any,
 ) -> Came:
     loop = asyncio.get_running_loop()
@@ -173,7 +183,7 @@ async def _run(
         right=right,
         now=now,
         clock=now,
-        threads=AtOnce(),
+        threads=AtOnce(lambda: hangs(now())),
     )
     polls = Polls(Collector(client, fates, 60.0, now), flight, limits, may_ask=lambda: inbox.was_read)
     exchange = Exchange(
@@ -232,6 +242,18 @@ def test_where_the_inbox_stays_away_answers_are_asked_for_as_if_nobody_brought_t
     check(came, 2_000)
     assert caplog.text.count("cannot be read") == 1
     assert came.ended_at < UNREADABLE_S + 2 * OVERDUE_S + 20.0
+
+
+@pytest.mark.parametrize("since", [0.0, 3.0, 10.0])
+def test_where_the_inbox_hangs_answers_are_asked_for_and_the_run_comes_to_its_end(
+    since: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    came = run(60, lambda _number: [0.1], hangs=lambda now: now >= since)
+    check(came, 60)
+    if since < 5.0:
+        assert caplog.text.count("cannot be read") == 1
+        assert "Can he reach" not in caplog.text, "nobody knows what he has brought"
+    assert came.ended_at < 2 * (OVERDUE_S + ANSWERS_WITHIN_S)
 
 
 def test_where_no_call_ever_comes_only_the_first_answers_are_late(caplog: pytest.LogCaptureFixture) -> None:

@@ -17,7 +17,6 @@ import logging
 import math
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -26,6 +25,7 @@ from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.exchange.call_replies import AT_REST, Brought
 from runware_provider.engine.exchange.effects import Effects
 from runware_provider.engine.exchange.inference import Phase
+from runware_provider.engine.inbox.bounded_threads import BoundedThreads
 from runware_provider.engine.plain_text import wrapped
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Inbox:
         self._now = now
         self._clock = clock
         # Beside the threads that all others share: the ledger's writes are not to wait for many reads.
-        self._threads = threads or ThreadPoolExecutor(READERS, "runware-inbox")
+        self._threads = threads or BoundedThreads(READERS, "runware-inbox")
         self._files: dict[str, _File] = {}
         self._unread: deque[StoredFile] = deque()
         """Listed, and not read yet."""
@@ -249,7 +249,7 @@ class Inbox:
                 self._take_in(file, told, effects)
         except OSError as error:
             self._unread.clear()
-            self._failed(error)
+            self._failed(error, began)
         else:
             self._worked(new)
         finally:
@@ -401,14 +401,14 @@ class Inbox:
             return SOON_S
         return min(RARELY_S, EVERY_S * max(1.0, idle_s / IDLE_S))
 
-    def _failed(self, error: OSError) -> None:
-        """The store does not answer: answers are asked for, where that goes on."""
+    def _failed(self, error: OSError, began: float) -> None:
+        """A look that began then got no answer from the store: answers are asked for, where that goes on."""
         now = self._now()
         self._next_look = now + EVERY_S
         # What lies there is not waited for: what earlier processes have sent is asked for instead.
         self.was_read = True
         if self._failing_since is None:
-            self._failing_since = now
+            self._failing_since = began
         if now - self._failing_since < UNREADABLE_S:
             return
         self._calls.inbox_is_readable = False
@@ -418,7 +418,10 @@ class Inbox:
 
     def _tell_if_none_comes(self) -> None:
         """The receiver answers whoever is inside, and the vendor may not come through to it."""
-        if self._calls.none_come and not self._told_that_none_comes:
+        # While the inbox cannot be read, nobody knows what was brought.
+        if not self._calls.inbox_is_readable or self._told_that_none_comes:
+            return
+        if self._calls.none_come:
             self._told_that_none_comes = True
             _warn(
                 f"{self._calls.fetched} answers were there that the vendor has not brought, and he has brought none so far."
