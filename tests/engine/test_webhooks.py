@@ -7,6 +7,7 @@ import itertools
 import json
 import logging
 import os
+import shutil
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,24 @@ async def test_an_inbox_that_hangs_holds_up_no_job(
     finally:
         gate.set()
     place.audit(manifest, 20)
+
+
+async def test_where_the_state_is_lost_what_lies_in_the_inbox_is_not_paid_for_once_more(
+    place: Any, receiver: PlainReceiver
+) -> None:
+    place.fill(40)
+    bodies: list[bytes] = []
+    receiver.on_call = bodies.append
+    await place.run(delivery="webhook", webhooks=receiver.settings)
+    executed = place.executed()
+    shutil.rmtree(place.state / "ledger")
+    shutil.rmtree(place.destination)
+    receiver.on_call = lambda _body: None
+    for body in bodies:
+        if b'"cost"' in body:
+            receiver.put(inbox_of(place), body)
+    manifest = await place.run(delivery="webhook", webhooks=receiver.settings)
+    assert (place.executed(), manifest["outcomes"]) == (executed, {"succeeded": 40})
 
 
 @pytest.mark.parametrize("shape", ["flat", "data", "array"])

@@ -19,7 +19,7 @@ from runware_provider.engine.exchange.collect import Collector
 from runware_provider.engine.exchange.conversation import Exchange
 from runware_provider.engine.exchange.fate import Fates
 from runware_provider.engine.exchange.flight import Flight
-from runware_provider.engine.exchange.inbox import REMEMBERED, UNREADABLE_S, Inbox
+from runware_provider.engine.exchange.inbox import BYTES_AT_ONCE, REMEMBERED, UNREADABLE_S, Inbox
 from runware_provider.engine.exchange.inference import Inference, Phase
 from runware_provider.engine.exchange.pace import Pace
 from runware_provider.engine.exchange.polls import Polls
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 OVERDUE_S = 60.0
+KEY_OF_7 = Key((7).to_bytes(16, "big"), 0, 0)
 
 
 class AtOnce(Executor):
@@ -66,6 +67,8 @@ class Folder:
     there: dict[str, list[Call]] = field(default_factory=dict)
     read_of: dict[str, int] = field(default_factory=dict)
     damaged: set[str] = field(default_factory=set)
+    size: int = 100
+    """Of each file, as it is listed."""
 
     def put(self, *names: str, **said: Any) -> str:
         """A file of calls about these tasks, which say that they are answered, or something else."""
@@ -81,7 +84,7 @@ class Folder:
 
     def files(self) -> list[StoredFile]:
         self._reach()
-        return [StoredFile(path, 100) for path in sorted(self.there)]
+        return [StoredFile(path, self.size) for path in sorted(self.there)]
 
     def read(self, path: str) -> list[Call]:
         self._reach()
@@ -398,12 +401,78 @@ def test_a_damaged_file_is_left_where_it_is() -> None:
     assert scene.folder.read_of[path] == 1
 
 
-def test_with_verify_a_call_is_only_news() -> None:
+def test_a_file_that_is_damaged_after_it_was_read_is_read_once_more_and_its_task_asked_for_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = Scene()
+    path = scene.folder.put(task_uuid(JOB, KEY_OF_7, 1))
+    scene.look()
+    scene.folder.damaged.add(path)
+    inference = scene.add(7, Phase.WAITING)
+    assert scene.look() == []
+    assert inference.phase is Phase.ASK
+    scene.flight.move(inference, Phase.WAITING, scene.now + OVERDUE_S)
+    for _ in range(3):
+        scene.now += 2.0
+        assert scene.look() == []
+    assert (inference.phase, scene.folder.read_of[path]) == (Phase.WAITING, 2)
+    assert caplog.text.count("it is damaged") == 1
+    assert path in scene.folder.there
+
+
+def test_nothing_is_sent_before_the_inbox_was_read_nor_what_it_answers() -> None:
+    scene = Scene()
+    scene.folder.put(task_uuid(JOB, KEY_OF_7, 1))
+    assert not scene.inbox.lets_send(scene.now)
+    scene.look()
+    answered, new = scene.add(7, Phase.READY), scene.add(8, Phase.READY)
+    assert scene.inbox.lets_send(scene.now)
+    assert scene.flight.take_to_send(scene.now, 10, 1_000_000) == [new]
+    ((ended, _),) = scene.look()
+    assert ended is answered
+
+
+def test_a_later_attempt_that_was_brought_before_is_not_sent_either() -> None:
+    scene = Scene()
+    scene.folder.put(task_uuid(JOB, KEY_OF_7, 2))
+    scene.look()
+    inference = scene.add(7, Phase.READY)
+    assert scene.inbox.lets_send(scene.now)
+    assert inference.phase is Phase.READY
+    scene.flight.start_attempt(inference, JOB, 2)
+    assert scene.inbox.lets_send(scene.now)
+    assert inference.phase is Phase.BUSY
+
+
+def test_files_are_read_once_more_in_portions_for_which_there_is_memory() -> None:
+    scene = Scene()
+    scene.folder.size = BYTES_AT_ONCE // 2
+    for number in range(5):
+        scene.folder.put(task_uuid(JOB, Key(number.to_bytes(16, "big"), 0, 0), 1))
+        scene.now += 1.0
+    scene.look()
+    for number in range(5):
+        scene.add(number, Phase.ASK)
+    portions: list[int] = []
+    while (request := scene.inbox.next_request(scene.now)) is not None:
+        portions.append(len(asyncio.run(request).verdicts))  # type: ignore[arg-type] # a coroutine of ours
+    assert portions == [2, 2, 1]
+
+
+def test_with_verify_a_call_is_only_news_and_its_file_stays_until_the_answer_is_durable() -> None:
     scene = Scene(calls=Calls(OVERDUE_S, verify=True))
     inference = scene.add(7, Phase.WAITING)
-    scene.folder.put(inference.task_uuid)
+    path = scene.folder.put(inference.task_uuid)
     assert scene.look() == []
     assert (inference.phase, inference.due) == (Phase.ASK, scene.now)
+    scene.now += 2.0
+    scene.look()
+    assert path in scene.folder.there
+    scene.flight.move(inference, Phase.DONE, scene.now)
+    scene.add(8, Phase.WAITING)
+    scene.now += 2.0
+    scene.look()
+    assert path not in scene.folder.there
 
 
 @pytest.mark.parametrize(

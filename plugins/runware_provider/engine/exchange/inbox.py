@@ -192,6 +192,14 @@ class Inbox:
         self._is_looking = True
         return self._look()
 
+    def lets_send(self, now: float) -> bool:
+        """Whether the inbox was read, or could not be; what it answers is claimed, and so not sent.
+
+        The ledger alone does not know: it may be an older copy, or be lost, and what is sent once more is paid once more.
+        """
+        self._claim(now)
+        return self.was_read
+
     def _is_awaited(self) -> bool:
         # The first look is for what earlier processes have sent, before any of it is asked for.
         return not self.was_read or self._flight.outstanding > 0
