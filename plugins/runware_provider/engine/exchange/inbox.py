@@ -393,6 +393,9 @@ class Inbox:
 
     async def _remove_done(self) -> None:
         """Remove the files of which everything is durable; not where another process may be at work by now."""
+        # Each look goes through all files: while many wait to be read, that is left to the last of them.
+        if self._unread:
+            return
         for file in self._files.values():
             self._note_ends(file)
         done = [path for path, file in self._files.items() if file.is_done_with]
