@@ -18,8 +18,8 @@ from runware_provider.engine.filters import normal_form
 from runware_provider.engine.messages import Message, as_messages
 from runware_provider.engine.shown_urls import without_password
 from runware_provider.engine.spec import DEFAULT_MODEL, Spec
-from runware_provider.engine.templates.conversation import check_messages
 from runware_provider.engine.templates.prompt import check_syntax as check_prompt
+from runware_provider.engine.templates.record_messages import check_messages
 from runware_provider.engine.value_object import is_template
 from runware_provider.given_objects import RENDERED, TEXT_FIELDS, as_rendered, known_now, rendered_budget
 from runware_provider.hook import DEFAULT_CONN_ID

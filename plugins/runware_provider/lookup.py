@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.written_json import read_written_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,8 +92,6 @@ def read_messages(field: str, name: str, folders: Sequence[Path]) -> list[Any]:
 def _read_json(field: str, name: str, folders: Sequence[Path]) -> Any:
     text = read_text(field, name, folders)
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise BadInput(
-            field, f"{name.strip()} is no JSON (line {error.lineno}: {error.msg})", "Mend the file"
-        ) from None
+        return read_written_json(text)
+    except ValueError as error:
+        raise BadInput(field, f"{name.strip()} is no JSON ({error})", "Mend the file") from None

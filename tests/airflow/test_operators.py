@@ -651,16 +651,24 @@ def test_messages_may_be_a_file_and_so_may_each_content(run_task: Any, tmp_path:
     (tmp_path / "last.j2").write_text("Räd {{ record.body }}", encoding="utf-8")
     examples = [{"role": "user", "content": "A"}, {"role": "assistant", "content": "B"}]
     given = [*examples, {"role": "user", "content": "last.j2"}]
-    dag = _with_file(tmp_path, "m.json", json.dumps(given), prompt=None, messages="m.json")
-    run_task(dag, "ask")
+    # Some editors put a byte order mark before it.
+    for mark in ("", "\ufeff"):
+        dag = _with_file(tmp_path, "m.json", mark + json.dumps(given), prompt=None, messages="m.json")
+        run_task(dag, "ask")
     run_task(_with_file(tmp_path, "m.json", "", prompt=None, messages=given), "ask")
     read = [*examples, {"role": "user", "content": "Räd {{ record.body }}"}]
-    assert [[part.model_dump() for part in spec.messages] for spec in Told.specs] == [read, read]
+    assert [[part.model_dump() for part in spec.messages] for spec in Told.specs] == [read] * 3
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("{}", "no JSON array"), ("[1", "no JSON"), ('[{"role": "system", "content": "x"}]', "system_prompt")],
+    [
+        ("{}", "no JSON array"),
+        ("[1", "no JSON"),
+        ("[" * 100_000, "no JSON (it is nested too deeply)"),
+        ("[" + "1" * 5_000 + "]", "no JSON"),
+        ('[{"role": "system", "content": "x"}]', "system_prompt"),
+    ],
 )
 def test_a_file_of_messages_that_cannot_work_fails_the_task(
     run_task: Any, tmp_path: Path, content: str, said: str

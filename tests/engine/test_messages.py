@@ -242,7 +242,8 @@ async def test_shards_ask_the_same_conversations(chats: Any) -> None:
 def test_the_command_line_takes_a_file_a_list_and_an_expression(chats: Any) -> None:
     chats.fill(3, chat=pa.array([chat_of(n) for n in range(3)]))
     path = chats.root / "messages.json"
-    path.write_text(json.dumps(FEW_SHOT), encoding="utf-8")
+    path.write_text(json.dumps([*EXAMPLES, {"role": "user", "content": "last.j2"}]), encoding="utf-8")
+    (chats.root / "last.j2").write_text(PROMPT, encoding="utf-8")
     paid = []
     for messages in (path, json.dumps(FEW_SHOT), "{{ record.chat }}"):
         done = chats.call(*chats.arguments(prompt=None, messages=messages))

@@ -286,6 +286,76 @@ def test_an_empty_value_is_refused() -> None:
             assert "it is empty" in refusal(f"{option.flag}="), option.flag
 
 
+# messages and their files
+
+
+USER = {"role": "user", "content": "{{ record.body }}"}
+
+
+def conversing(messages: str) -> Spec:
+    return spec_of(parsed(["run", *NEEDED[:2], f"--messages={messages}"]))
+
+
+def contents(job: Spec) -> list[str]:
+    assert isinstance(job.messages, tuple)
+    return [message.content for message in job.messages]
+
+
+def messages_refusal(messages: str) -> str:
+    with pytest.raises(BadInput) as caught:
+        conversing(messages)
+    return str(typed(caught.value))
+
+
+def test_a_content_that_names_a_template_is_that_of_the_file_beside_the_messages(tmp_path: Path) -> None:
+    (tmp_path / "last.j2").write_text("Read: {{ record.body }}", encoding="utf-8")
+    (tmp_path / "m.json").write_text(json.dumps([USER, {**USER, "content": " last.j2\n"}]), encoding="utf-8")
+    assert contents(conversing(str(tmp_path / "m.json"))) == ["{{ record.body }}", "Read: {{ record.body }}"]
+
+
+def test_a_content_that_names_a_template_in_messages_as_text_begins_where_the_command_was_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "last.j2").write_text("Read: {{ record.body }}", encoding="utf-8")
+    assert contents(conversing(json.dumps([{**USER, "content": "last.j2"}]))) == ["Read: {{ record.body }}"]
+
+
+@pytest.mark.parametrize("named", ["lsat.j2", "my last.j2"])
+def test_a_content_that_names_a_template_which_there_is_not_is_refused(tmp_path: Path, named: str) -> None:
+    (tmp_path / "m.json").write_text(json.dumps([USER, {**USER, "content": named}]), encoding="utf-8")
+    said = messages_refusal(str(tmp_path / "m.json"))
+    assert said.startswith(f"--messages: there is no file {tmp_path / named}. Check the path")
+
+
+def test_an_example_that_happens_to_be_a_files_name_is_an_example(tmp_path: Path) -> None:
+    (tmp_path / "billing").write_text("secret", encoding="utf-8")
+    given = [
+        USER,
+        {"role": "assistant", "content": "billing"},
+        {**USER, "content": "Of .j2\n{{ record.body }}"},
+    ]
+    (tmp_path / "m.json").write_text(json.dumps(given), encoding="utf-8")
+    assert contents(conversing(str(tmp_path / "m.json"))) == [message["content"] for message in given]
+
+
+def test_a_byte_order_mark_before_the_messages_in_a_file_is_no_part_of_them(tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(json.dumps([USER]), encoding="utf-8-sig")
+    assert contents(conversing(str(tmp_path / "m.json"))) == ["{{ record.body }}"]
+
+
+@pytest.mark.parametrize("deep", ["[" * 100_000, '{"a":' * 100_000])
+def test_json_that_is_nested_too_deeply_is_refused_wherever_it_is_written(tmp_path: Path, deep: str) -> None:
+    (tmp_path / "deep.json").write_text(deep, encoding="utf-8")
+    path = tmp_path / "deep.json"
+    said = f"{path} holds no JSON (it is nested too deeply). Mend the file"
+    assert messages_refusal(str(path)) == f"--messages: {said}"
+    assert refusal(f"--schema={path}") == f"--schema: {said}"
+    assert refusal(f"--tools={path}") == f"--tools: {said}"
+    assert "it is no JSON (it is nested too deeply)" in messages_refusal("[" * 100_000)
+    assert "it is no JSON (it is nested too deeply)" in refusal(f"--settings={deep}")
+
+
 WRONG = {
     "--attempts=21": "--attempts: '21' is too large. Choose 20 or less",
     "--delivery=owl": "--delivery: 'owl' is not one of its values. Choose 'poll', 'sync', 'stream' or 'webhook'",

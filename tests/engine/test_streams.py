@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runware_provider.engine.errors import Interrupted
+from runware_provider.engine.endpoint import Endpoint
+from runware_provider.engine.errors import BalanceExhausted, Interrupted, JobStopped, KeyRefused
 from runware_provider.engine.job.run import run_job
 from runware_provider.testing import Fault
+from tests.raw_server import raw_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +81,34 @@ async def test_tasks_that_are_sent_again_are_sent_alone_too(place: Any) -> None:
     manifest = await place.run(**STREAM)
     place.audit(manifest, RECORDS)
     assert "incompatibleParameters" not in place.server.bill_summary()["refused"]
+
+
+@pytest.mark.parametrize(
+    ("code", "stopped"), [("insufficientCredits", BalanceExhausted), ("invalidApiKey", KeyRefused)]
+)
+async def test_a_stream_that_begins_with_what_no_task_can_help_stops_the_job_at_once(
+    place: Any, code: str, stopped: type[JobStopped]
+) -> None:
+    asked = 0
+    frame = b'data: {"errors": [{"code": "%s", "message": "No."}]}\n\n' % code.encode()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+        asked += 1
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + frame
+        )
+        await writer.drain()
+        writer.close()
+
+    place.fill(3)
+    async with raw_server(refuse) as port:
+        endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", "a-key-of-the-tests")
+        with pytest.raises(stopped, match=code):
+            await run_job(place.spec(**STREAM), endpoint)
+    assert asked <= 3
 
 
 async def test_the_line_of_progress_counts_the_characters_that_came(new_place: Callable[..., Any]) -> None:

@@ -92,12 +92,13 @@ def test_most_jobs_in_shards_are_killed_or_taken_over_at_work(sharded: list[Sums
     assert sum(found.overtaken for found in sharded)
 
 
-def test_no_more_than_the_requests_under_way_is_lost_where_the_api_forgets_sync_answers(
+def test_no_more_than_twice_the_requests_under_way_is_lost_where_the_api_forgets_sync_answers(
     torture: Torture,
 ) -> None:
     dice = random.Random(1)  # noqa: S311 - moments that can be had again
     found = exposure(torture.scene, EXPOSED_JOBS, dice, forgotten=True)
-    assert 0 < found.most <= LIMITS["requests"] * LIMITS["tasks_per_request"]
+    # As many may be under way as requests hold, and as many again may have come and not be durable yet.
+    assert 0 < found.most <= 2 * LIMITS["requests"] * LIMITS["tasks_per_request"]
     assert found.again == found.lost == found.in_flight
 
 

@@ -7,7 +7,6 @@ function reads, a file is missing, or it is no text in UTF-8.
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from runware_provider.engine.errors import BadInput
 from runware_provider.engine.filter_text import read_filter
 from runware_provider.engine.output_types import understood
 from runware_provider.engine.value_object import is_template
+from runware_provider.engine.written_json import read_written_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,11 +57,17 @@ def prompt(option: str, text: str) -> str:
 
 
 def messages(option: str, text: str) -> Any:
-    """The messages in a file or in the text itself, or the one expression that the text is."""
+    """The messages in a file or in the text itself, or the one expression that the text is.
+
+    A content that is one line and ends in `.j2` is that of such a file: beside the file of the messages, or where the
+    command was called.
+    """
     said = text.strip()
     if said.startswith("["):
-        return _json(option, said)
-    return text if is_template(text) else _json_file(option, said)
+        return _with_contents(option, _json(option, said), Path())
+    if is_template(text):
+        return text
+    return _with_contents(option, _json_file(option, said), Path(said).parent)
 
 
 def system_prompt(option: str, text: str) -> str:
@@ -73,7 +79,7 @@ def json_object(option: str, text: str) -> dict[str, Any]:
     """The JSON object that the text is."""
     like = """Write an object in quotes, like '{"name": 1}'"""
     try:
-        value = json.loads(text)
+        value = read_written_json(text)
     except ValueError as error:
         raise BadInput(option, f"it is no JSON ({error})", like) from None
     if not isinstance(value, dict):
@@ -120,10 +126,29 @@ def _text_or_file(option: str, text: str, suffixes: tuple[str, ...]) -> str:
     return _content(option, path)
 
 
+def _with_contents(option: str, given: Any, folder: Path) -> Any:
+    """The messages, with the text of each file that is named as a content; what is no list of objects stays as it is."""
+    if not isinstance(given, list):
+        return given
+    return [_with_content(option, message, folder) for message in given]
+
+
+def _with_content(option: str, message: Any, folder: Path) -> Any:
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, str) or not _names_a_template(content):
+        return message
+    return {**message, "content": _content(option, folder / content.strip())}
+
+
+def _names_a_template(content: str) -> bool:
+    """Whether a content is the name of a file, as in a DAG: by its ending alone, for an example may be any file's name."""
+    return "\n" not in content.strip() and content.strip().endswith(".j2")
+
+
 def _json(option: str, text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return read_written_json(text)
+    except ValueError as error:
         raise BadInput(
             option, f"it is no JSON ({error})", "Write a list of messages, or the path of one"
         ) from None
@@ -131,7 +156,7 @@ def _json(option: str, text: str) -> Any:
 
 def _json_file(option: str, path: str) -> Any:
     try:
-        return json.loads(_content(option, Path(path)))
+        return read_written_json(_content(option, Path(path)))
     except ValueError as error:
         raise BadInput(option, f"{path} holds no JSON ({error})", "Mend the file") from None
 

@@ -200,6 +200,47 @@ def test_what_is_refused_after_it_had_begun_was_run_all_the_same(code: str) -> N
     assert "refused after it had begun" in broken(text("Hi"), refusal)
 
 
+@pytest.mark.parametrize(
+    "code", ["rateLimitExceeded", "insufficientCredits", "invalidApiKey", "modelNotFound"]
+)
+def test_a_whole_request_is_refused_before_its_task_has_begun(code: str) -> None:
+    refusal = event({"errors": [{"code": code}]})
+    assert [error.code for error in reply(b": hello\n\n", refusal).unnamed] == [code]
+    assert "names no task" in broken(text("Hi"), refusal)
+    assert "names no task" in broken(event({"taskUUID": OURS, "cost": 0.1}), refusal)
+
+
+@pytest.mark.parametrize(
+    "codes", [["providerError"], ["internalServerError"], ["providerError", "insufficientCredits"]]
+)
+def test_an_error_that_may_come_of_a_run_proves_nothing_at_the_beginning_either(codes: list[str]) -> None:
+    assert "names no task" in broken(event({"errors": [{"code": code} for code in codes]}))
+
+
+@pytest.mark.parametrize("code", ["rateLimitExceeded", "insufficientCredits"])
+@pytest.mark.parametrize(
+    "sign",
+    [
+        {"delta": {"reasoningContent": "Let me see"}},
+        {"delta": {}, "finishReason": "length"},
+        {"usage": {"promptTokens": 5}},
+        {"cost": 0.001},
+    ],
+)
+def test_a_task_has_begun_though_it_has_said_nothing_yet(code: str, sign: Any) -> None:
+    error = {"code": code, "taskUUID": OURS}
+    assert "refused after it had begun" in broken(
+        event({"taskUUID": OURS, **sign}), event({"errors": [error]})
+    )
+
+
+def test_a_refusal_that_cost_something_was_none() -> None:
+    error = {"code": "insufficientCredits", "taskUUID": OURS}
+    assert "refused after it had begun" in broken(event({"errors": [{**error, "cost": 0.1}]}))
+    assert OURS in reply(event({"errors": [{**error, "cost": 0}]})).failures
+    assert OURS in reply(event({"taskUUID": OURS, "cost": 0}), event({"errors": [error]})).failures
+
+
 def test_a_status_that_says_error_is_one() -> None:
     assert OURS in reply(event({"taskUUID": OURS, "status": "error"})).failures
 

@@ -24,7 +24,7 @@ from runware_provider.engine.api.reply_bytes import (
     check_values,
 )
 from runware_provider.engine.api.request_bodies import encoded
-from runware_provider.engine.api.results import objects, status_of
+from runware_provider.engine.api.results import cost_of, objects, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +35,8 @@ gives (384,000)."""
 DONE: Final = b"[DONE]"
 _KEPT: Final = ("finishReason", "usage", "cost", "seed")
 """Fields of a frame that an item of a sync reply has as well; of each the last one counts."""
+_OF_A_RUN: Final = ("finishReason", "usage")
+"""Fields that nobody sends about a task which was not run. A cost may be 0, which was none."""
 _UNREADABLE: Final = "a stream with a frame that cannot be read"
 _SURROGATES: Final = "surrogatepass"
 """Half of a pair may come in one frame and the other half in the next."""
@@ -78,7 +80,12 @@ class StreamedReply:
 
     @property
     def _has_begun(self) -> bool:
-        return self._has_text or bool(self._reasoning)
+        """Whether anything shows that the task was run: what it said, how it ended, or what it used or cost."""
+        if self._has_text or self._reasoning:
+            return True
+        if any(name in self._fields for name in _OF_A_RUN):
+            return True
+        return any(cost_of(told) for told in (self._fields, *self._failures, *self._unnamed))
 
     def add(self, piece: bytes) -> None:
         """Take what came.
@@ -103,13 +110,16 @@ class StreamedReply:
         rest = self._events.rest() if not self.is_over else None
         if rest is not None and rest.strip() == DONE:
             self._is_done = True
-        # No room, no money: as a rule that says that nothing was run. Of this task something was.
+        # An error such as "no room" or "no money" means that the task was not run. This one was, as its frames show.
         if self._has_begun and any(map(_says_it_was_not_run, self._failures)):
             raise ReplyBroken("a stream that was refused after it had begun")
         if self._failures:
             return encoded({"errors": self._failures})
         # A refusal that came as a stream: nothing of it was run, as its status says.
         if self._status >= 300:
+            return encoded({"errors": self._unnamed})
+        # The whole request was refused for what no task can help, such as the key: it is what it would be in a sync reply.
+        if self._unnamed and not self._has_begun and all(map(_says_it_was_not_run, self._unnamed)):
             return encoded({"errors": self._unnamed})
         if self._unnamed:
             raise ReplyBroken("a stream that ended in an error which names no task")

@@ -40,9 +40,9 @@ from runware_provider.engine.seconds import check_timeout
 from runware_provider.engine.spec import Spec
 from runware_provider.engine.spending.budget import Account, Spend
 from runware_provider.engine.spending.pricing import ASSUMED_COMPLETION_TOKENS, prices_of
-from runware_provider.engine.templates.conversation import conversation_of
 from runware_provider.engine.templates.given_turns import given_turns
 from runware_provider.engine.templates.prompt import Skip
+from runware_provider.engine.templates.record_messages import record_messages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -197,7 +197,7 @@ class _Call:
         self._job_id = secrets.token_bytes(16)
         self._attempts = AttemptsInMemory()
         self._requester = Requester(
-            conversation=conversation_of(
+            messages=record_messages(
                 spec.prompt, spec.messages, {}, [COLUMN], max_chars=spec.limits.max_prompt_chars
             ),
             template=asked_for.template,

@@ -74,8 +74,8 @@ def asked_by(prepared: Prepared, questioner: Questioner) -> Asked:
         BadInput: the source cannot be read, or the template is rendered for no record.
     """
     asked = Asked()
-    columns = prepared.conversation.columns
-    template = TemplateCheck(prepared.conversation.field)
+    columns = prepared.messages.columns
+    template = TemplateCheck(prepared.messages.field)
     for chosen in chosen_records(prepared, columns):
         asked.records += chosen.records.num_rows
         asked.left_out += chosen.left_out

@@ -64,12 +64,12 @@ class BatchFeed:
 
     def __post_init__(self) -> None:
         prepared = self.prepared
-        self._columns = list(dict.fromkeys([*prepared.conversation.columns, *prepared.kept]))
+        self._columns = list(dict.fromkeys([*prepared.messages.columns, *prepared.kept]))
         self._first_pass: Iterator[Chosen] | None = None
         if prepared.ranges:
             self._first_pass = chosen_records(prepared, self._columns)
         self._second_pass: Iterator[Chosen] | None = None
-        self._template = TemplateCheck(prepared.conversation.field)
+        self._template = TemplateCheck(prepared.messages.field)
 
     # what the exchange calls
 
@@ -228,7 +228,7 @@ class BatchFeed:
 
     async def _rendered(self, work: BatchWork, chosen: Chosen) -> AsyncIterator[list[Samples]]:
         """What the records of a batch ask, some at a time."""
-        for records in records_of(chosen.records, self.prepared.conversation.columns):
+        for records in records_of(chosen.records, self.prepared.messages.columns):
             rendered = [self.decider.questioner.ask(record) for record in records]
             for samples in rendered:
                 work.ask(samples)

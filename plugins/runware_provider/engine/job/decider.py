@@ -55,7 +55,7 @@ class Decider:
         """
         spec = prepared.spec
         questioner = Questioner(
-            conversation=prepared.conversation,
+            messages=prepared.messages,
             template=prepared.template,
             ledger=ledger,
             samples=spec.samples,

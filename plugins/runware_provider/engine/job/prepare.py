@@ -22,7 +22,7 @@ from runware_provider.engine.outcome.flattening import RESULT, ResultColumns, re
 from runware_provider.engine.outcome.rows import INFERENCE, output_schema_of
 from runware_provider.engine.schema.object_answers import OutputSchema
 from runware_provider.engine.storage.refusals import refusal
-from runware_provider.engine.templates.conversation import conversation_of
+from runware_provider.engine.templates.record_messages import record_messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.outcome.rows import Check
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.storage.stores import Storage, Stores
-    from runware_provider.engine.templates.conversation import Conversation
+    from runware_provider.engine.templates.record_messages import RecordMessages
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Prepared:
     """The rows to go through, in order; the row filter may leave some of them out."""
     failures_folder: str | None
     """Where the parts of the rows that neither succeeded nor were skipped go besides."""
-    conversation: Conversation
+    messages: RecordMessages
     """What asks of each record."""
     row_filter: RowFilter | None
     """Which records are chosen; None for all."""
@@ -117,7 +117,7 @@ class Prepared:
     @property
     def rows_digest(self) -> str:
         """What hashes of the choice of records and of the shape of rows: the same, and rows of the same questions are the same."""
-        return digest_of_rows(self.spec, self.conversation.variables)
+        return digest_of_rows(self.spec, self.messages.variables)
 
     @property
     def records(self) -> int:
@@ -149,13 +149,13 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
     with _source_checked(spec):
         dataset = open_dataset(source, spec.source)
     names = dataset.schema.names
-    conversation = conversation_of(
+    messages = record_messages(
         spec.prompt, spec.messages, spec.variables, names, max_chars=spec.limits.max_prompt_chars
     )
-    check_holds_messages(conversation.column, dataset.schema)
-    if not conversation.columns:
+    check_holds_messages(messages.column, dataset.schema)
+    if not messages.columns:
         raise BadInput(
-            conversation.field,
+            messages.field,
             "it names no column, so every record would be asked the same",
             f"Write {{{{ record.<column> }}}} into it; the data has: {', '.join(names)}",
         )
@@ -183,7 +183,7 @@ def prepare(spec: Spec, stores: Stores) -> Prepared:
         dataset=dataset,
         # With a filter the limit is one of chosen rows, which the footers do not know.
         ranges=first_rows(dataset, spec.limit if row_filter is None else None),
-        conversation=conversation,
+        messages=messages,
         row_filter=row_filter,
         forced=asked_for.forced,
         template=asked_for.template,
@@ -317,7 +317,7 @@ def changed(prepared: Prepared, published: Mapping[str, object]) -> list[str]:
         prepared: the job.
         published: its manifest; empty where nothing is published.
     """
-    return changed_parts(prepared.digests, published, asked_by=prepared.conversation.field)
+    return changed_parts(prepared.digests, published, asked_by=prepared.messages.field)
 
 
 def _lost_types(dataset: Dataset, kept: pa.Schema) -> list[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.attempt import History
     from runware_provider.engine.memory.ledger import Ledger
     from runware_provider.engine.spec import Delivery, Limits
-    from runware_provider.engine.templates.conversation import Conversation
+    from runware_provider.engine.templates.record_messages import RecordMessages
     from runware_provider.engine.turns import Turn, Turns
 
 TASK_OVERHEAD = 200
@@ -50,14 +50,14 @@ class Requester:
     """Turns records into requests, and questions into inferences.
 
     Args:
-        conversation: what asks of a record.
+        messages: what asks of a record.
         template: what all requests have in common.
         samples: answers per record.
         max_input_tokens: requests of more are skipped.
         shared: of the same template.
     """
 
-    conversation: Conversation
+    messages: RecordMessages
     template: RequestTemplate
     samples: int
     max_input_tokens: int | None
@@ -67,7 +67,7 @@ class Requester:
         """One request per sample, or why there is none."""
         if isinstance(record, Skip):
             return [record] * self.samples
-        turns = self.conversation.render(record)
+        turns = self.messages.render(record)
         if isinstance(turns, Skip):
             return [turns] * self.samples
         return self.ask_turns(turns)

@@ -28,7 +28,7 @@ def what_rows_follow_from(prepared: Prepared) -> list[Any] | None:
     if spec.budget is not None and spec.budget.when_short == "partial":
         return None
     # What an object of the user's own holds may not be what it hashes to.
-    if not shows_itself(prepared.conversation.variables):
+    if not shows_itself(prepared.messages.variables):
         return None
     # Nobody knows whether such a file still is what it was.
     if not all(file.stamp for file in files):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
@@ -17,18 +17,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_EmptyText = Annotated[str, msgspec.Meta(max_length=0)]
+
+
 class _Said(msgspec.Struct):
-    """One message as it is held: other fields, such as a time, do not matter; what a tool was told or said does."""
+    """One message as it is held: other fields, such as a time, do not matter; what a tool was told or said does.
+
+    A column has a field for tools in each of its messages, which is null or empty where there was none.
+    """
 
     role: str
     content: str | None = None
-    tools: tuple[()] | None = None
-    tool_calls: tuple[()] | None = None
-    toolCalls: tuple[()] | None = None  # noqa: N815 - as it is written
-    tool_call_id: None = None
+    tools: tuple[()] | _EmptyText | None = None
+    tool_calls: tuple[()] | _EmptyText | None = None
+    toolCalls: tuple[()] | _EmptyText | None = None  # noqa: N815 - as it is written
+    tool_call_id: _EmptyText | None = None
 
 
-_KIND: Final = list[_Said]
+_KIND: Final = list[_Said | None]
 _decode = msgspec.json.Decoder(_KIND).decode
 
 
@@ -53,7 +59,7 @@ def given_turns(value: Any, max_chars: int) -> Turns | Skip:
     return _turns(messages, max_chars)
 
 
-def _turns(messages: Sequence[_Said], max_chars: int) -> Turns | Skip:
+def _turns(messages: Sequence[_Said | None], max_chars: int) -> Turns | Skip:
     if not messages:
         return Skip("empty", "there is no message")
     turns: list[Turn] = []
@@ -71,7 +77,10 @@ def _turns(messages: Sequence[_Said], max_chars: int) -> Turns | Skip:
     return tuple(turns)
 
 
-def _turn(number: int, message: _Said) -> Turn | Skip:
+def _turn(number: int, message: _Said | None) -> Turn | Skip:
+    # Nothing stands there, as in a message whose content is null: the record is skipped, and counts as no failure.
+    if message is None:
+        return Skip("empty", of_message(number, "it is blank"))
     role = as_role(message.role)
     if role is None:
         return Skip("prompt_error", of_message(number, role_problem(message.role)))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.messages import Message, as_messages
-from runware_provider.engine.templates.conversation import check_messages, conversation_of
 from runware_provider.engine.templates.prompt import Skip
+from runware_provider.engine.templates.record_messages import check_messages, record_messages
 from runware_provider.engine.turns import Turn, Turns, as_turns
 
 RECORD: dict[str, Any] = {
@@ -40,13 +40,13 @@ EXAMPLES = [
 def rendered(
     messages: Any, record: dict[str, Any] | None = None, max_chars: int | None = None, **variables: Any
 ) -> Turns | Skip:
-    made = conversation_of(None, as_messages(messages), variables, COLUMNS, max_chars=max_chars)
+    made = record_messages(None, as_messages(messages), variables, COLUMNS, max_chars=max_chars)
     return made.render(RECORD if record is None else record)
 
 
 def refusal(messages: Any, **variables: Any) -> str:
     with pytest.raises(BadInput) as refused:
-        conversation_of(None, as_messages(messages), variables, COLUMNS)
+        record_messages(None, as_messages(messages), variables, COLUMNS)
     assert refused.value.field == "messages"
     return str(refused.value)
 
@@ -68,8 +68,8 @@ def test_each_content_is_rendered_as_a_prompt_is() -> None:
 
 def test_a_prompt_is_one_message_of_the_users() -> None:
     prompt = "Read {{ record.body }}\n"
-    lone = conversation_of(prompt, None, {}, COLUMNS)
-    written = conversation_of(None, as_messages([{"role": "user", "content": prompt}]), {}, COLUMNS)
+    lone = record_messages(prompt, None, {}, COLUMNS)
+    written = record_messages(None, as_messages([{"role": "user", "content": prompt}]), {}, COLUMNS)
     assert lone.render(RECORD) == written.render(RECORD) == as_turns("Read Invoice 7")
     assert (lone.columns, lone.variables) == (written.columns, written.variables)
     assert (lone.field, written.field) == ("prompt", "messages")
@@ -81,7 +81,7 @@ def test_columns_and_variables_are_those_of_all_messages() -> None:
         {"role": "user", "content": "{{ record.next }} {{ record.body }} {{ params.size }}"},
     ]
     params = {"tone": "dry", "size": 5, "other": 1}
-    made = conversation_of(None, as_messages(messages), {"params": params, "ds": "x"}, COLUMNS)
+    made = record_messages(None, as_messages(messages), {"params": params, "ds": "x"}, COLUMNS)
     assert made.columns == ("body", "next")
     assert made.variables == {"params": {"size": 5, "tone": "dry"}}
 
@@ -165,11 +165,11 @@ def test_any_expression_gives_messages_as_values_never_as_texts(expression: str,
 
 def test_the_column_is_known_where_it_is_one_alone() -> None:
     def column(expression: str) -> str | None:
-        return conversation_of(None, expression, {}, COLUMNS).column
+        return record_messages(None, expression, {}, COLUMNS).column
 
     assert column("{{ record.chat }}") == "chat"
     assert column("{{ record.thread.messages }}") is None
-    assert conversation_of("{{ record.chat }}", None, {}, COLUMNS).column is None
+    assert record_messages("{{ record.chat }}", None, {}, COLUMNS).column is None
 
 
 @pytest.mark.parametrize(
@@ -194,6 +194,8 @@ def test_a_text_that_is_no_one_expression_is_refused(template: str, said: str) -
         ("[]", "empty", "there is no message"),
         ([{"role": "user", "content": " "}], "empty", "message 1: it is blank"),
         ([{"role": "user", "content": None}], "empty", "message 1: it is blank"),
+        ([{"role": "user", "content": "secret"}, None], "empty", "message 2: it is blank"),
+        ('[null, {"role": "user", "content": "secret"}]', "empty", "message 1: it is blank"),
         (
             [{"role": "system", "content": "x"}],
             "prompt_error",
@@ -205,8 +207,10 @@ def test_a_text_that_is_no_one_expression_is_refused(template: str, said: str) -
         ([{"role": "user"}, {"content": "secret"}], "prompt_error", "missing required field `role`"),
         ([{"role": "user", "content": ["secret"]}], "prompt_error", "Expected `str | null`, got `array`"),
         ([{"role": "assistant", "tool_calls": [{"id": "secret"}]}], "prompt_error", "tool_calls"),
-        ([("role", "secret")], "prompt_error", "Expected `object`"),
-        (["secret"], "prompt_error", "Expected `object`, got `str`"),
+        ([{"role": "assistant", "tools": "secret"}], "prompt_error", "tools"),
+        ([{"role": "user", "content": "x", "tool_call_id": "secret"}], "prompt_error", "tool_call_id"),
+        ([("role", "secret")], "prompt_error", "Expected `object | null`"),
+        (["secret"], "prompt_error", "Expected `object | null`, got `str`"),
         (7, "prompt_error", "Expected `array`, got `int`"),
         (b"secret", "prompt_error", "Expected `array`"),
         ("secret", "prompt_error", "JSON is malformed"),
@@ -227,10 +231,17 @@ def test_what_is_no_conversation_is_a_skipped_row_that_tells_nothing_of_it(
     assert "secret" not in skip.message
 
 
-def test_empty_lists_of_tools_do_no_harm() -> None:
-    assert given_chat([{"role": "user", "content": "x", "tool_calls": [], "tool_call_id": None}]) == as_turns(
-        "x"
-    )
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tools": [], "tool_calls": [], "toolCalls": [], "tool_call_id": None},
+        {"tools": "", "tool_calls": "", "toolCalls": "", "tool_call_id": ""},
+        {"tools": None, "tool_calls": None, "toolCalls": None, "tool_call_id": ""},
+    ],
+)
+def test_fields_of_tools_that_are_empty_do_no_harm(fields: dict[str, Any]) -> None:
+    chat = [{"role": "user", "content": "x", **fields}]
+    assert given_chat(chat) == given_chat(json.dumps(chat)) == as_turns("x")
 
 
 def test_a_misspelt_field_is_an_error_and_no_missing_message() -> None:
@@ -296,7 +307,7 @@ def test_structs_json_and_written_messages_ask_the_same(said: list[tuple[str, st
     }
     templates = [{"role": role, "content": f"{{{{ record.c{n} }}}}"} for n, (role, _) in enumerate(said)]
     asked = [
-        conversation_of(None, as_messages(messages), {}, tuple(record)).render(record)
+        record_messages(None, as_messages(messages), {}, tuple(record)).render(record)
         for messages in ("{{ record.chat }}", "{{ record.written }}", templates)
     ]
     assert asked[0] == asked[1] == asked[2] == tuple(Turn(role, text) for role, text in said)  # type: ignore[arg-type] # of roles
@@ -304,7 +315,7 @@ def test_structs_json_and_written_messages_ask_the_same(said: list[tuple[str, st
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="{}"), max_size=20).filter(str.strip))
 def test_a_message_without_an_expression_is_what_its_template_would_be(text: str) -> None:
-    alone = conversation_of(text, None, {}, COLUMNS).render(RECORD)
+    alone = record_messages(text, None, {}, COLUMNS).render(RECORD)
     turns = rendered([{"role": "user", "content": text}, {"role": "user", "content": "{{ record.body }}"}])
     if isinstance(alone, Skip):
         assert turns == Skip(alone.code, "message 1: the rendered message is blank")

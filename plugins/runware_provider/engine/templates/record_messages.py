@@ -1,4 +1,8 @@
-"""What a record asks, as turns: of a prompt, of messages each with a template, or of messages that the record holds."""
+"""What a record asks, as turns.
+
+Made of a prompt (`LonePrompt`), of messages that stand in the job and are templates (`WrittenMessages`), or of messages that
+stand in the record, in which nothing is a template (`GivenMessages`).
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ _RESULT: Final = "_messages"
 _ONE_EXPRESSION: Final = "Write one expression, such as '{{ record.chat }}', or a list of messages"
 
 
-class Conversation(Protocol):
+class RecordMessages(Protocol):
     """What asks of a record."""
 
     @property
@@ -52,14 +56,14 @@ class Conversation(Protocol):
         """The turns of one record, or why it has none; it never raises."""
 
 
-def conversation_of(
+def record_messages(
     prompt: str | None,
     messages: tuple[Message, ...] | str | None,
     variables: Mapping[str, Any],
     columns: Sequence[str],
     *,
     max_chars: int | None = None,
-) -> Conversation:
+) -> RecordMessages:
     """What asks of each record.
 
     Args:
@@ -117,7 +121,7 @@ class LonePrompt:
         self.variables = self._prompt.variables
 
     def render(self, record: Mapping[str, Any]) -> Turns | Skip:
-        """See `Conversation`."""
+        """See `RecordMessages`."""
         text = self._prompt.render(record)
         return text if isinstance(text, Skip) else as_turns(text)
 
@@ -167,7 +171,7 @@ class WrittenMessages:
             raise _of_messages(error, number) from None
 
     def render(self, record: Mapping[str, Any]) -> Turns | Skip:
-        """See `Conversation`."""
+        """See `RecordMessages`."""
         blank = nothing_named(self.columns, record)
         if blank is not None:
             return blank
@@ -223,7 +227,7 @@ class GivenMessages:
         self.column = whole_field(expression)
 
     def render(self, record: Mapping[str, Any]) -> Turns | Skip:
-        """See `Conversation`."""
+        """See `RecordMessages`."""
         blank = nothing_named(self.columns, record)
         if blank is not None:
             return blank
@@ -249,7 +253,7 @@ def _fixed(prompt: Prompt) -> str | None:
     if not is_plain or not all(isinstance(part, nodes.TemplateData) for part in parts):
         return None
     text = prompt.text({})
-    # What is wrong with it, each record says.
+    # A blank or an overlong text is no message. Rendered again for each record, it gives the record's `Skip`.
     return None if isinstance(text, Skip) else text
 
 
