@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import json
 import logging
 import os
+import shutil
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from runware_provider.engine.errors import BadInput, WebhookUnreachable
 from runware_provider.engine.inbox.addresses import HookAddress
 from runware_provider.engine.inbox.folder import InboxFolder
 from runware_provider.engine.job.run import run_job
+from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
 from tests.engine.plain_receiver import SECRET, PlainReceiver
 from tests.receivers import ReceiverProcess
@@ -83,6 +86,47 @@ async def test_the_receiver_itself_brings_them_by_way_of_an_object_store(place: 
     place.audit(json.loads(done.stdout), 60)
     assert asked() == 0
     assert secret not in done.stderr + (tmp_path / "receiver.log").read_text()
+
+
+@pytest.mark.parametrize("after", [1, 3])
+async def test_an_inbox_that_hangs_holds_up_no_job(
+    place: Any, receiver: PlainReceiver, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """As a mount does whose server is gone, be it at the own call, or at a later look."""
+    monkeypatch.setattr("runware_provider.engine.inbox.bounded_threads.ANSWERS_WITHIN_S", 0.3)
+    place.fill(20)
+    gate, listings, listed = threading.Event(), itertools.count(), LocalStorage.list
+
+    def hanging(storage: LocalStorage, folder: str, **named: Any) -> Any:
+        if folder.startswith(str(receiver.root)) and next(listings) >= after:
+            gate.wait()
+        return listed(storage, folder, **named)
+
+    monkeypatch.setattr(LocalStorage, "list", hanging)
+    try:
+        webhook = {**SOON, "when_unreachable": "poll"}
+        manifest = await place.run(delivery="webhook", webhooks=receiver.settings, webhook=webhook)
+    finally:
+        gate.set()
+    place.audit(manifest, 20)
+
+
+async def test_where_the_state_is_lost_what_lies_in_the_inbox_is_not_paid_for_once_more(
+    place: Any, receiver: PlainReceiver
+) -> None:
+    place.fill(40)
+    bodies: list[bytes] = []
+    receiver.on_call = bodies.append
+    await place.run(delivery="webhook", webhooks=receiver.settings)
+    executed = place.executed()
+    shutil.rmtree(place.state / "ledger")
+    shutil.rmtree(place.destination)
+    receiver.on_call = lambda _body: None
+    for body in bodies:
+        if b'"cost"' in body:
+            receiver.put(inbox_of(place), body)
+    manifest = await place.run(delivery="webhook", webhooks=receiver.settings)
+    assert (place.executed(), manifest["outcomes"]) == (executed, {"succeeded": 40})
 
 
 @pytest.mark.parametrize("shape", ["flat", "data", "array"])
