@@ -1,7 +1,10 @@
 """The trigger of a deferred task: looks now and then for a few of the answers, and says when most are there.
 
-It asks the API for them, or, where the vendor brings them, looks into the inbox, and asks only for what is overdue. It runs in Airflow's triggerer, beside those of all other tasks of the deployment, and imports neither pyarrow nor pandas, unless there is
-an inbox to look into.
+It asks the API for them, or, where the vendor brings them, looks into the inbox, and asks only for what is overdue.
+
+It runs in Airflow's triggerer, beside those of all other tasks of the deployment. What it needs that is heavy, it imports
+in a thread once it runs, so that the others do not stand still; pyarrow only where there is an inbox to look into.
+
 A task that was deferred by an earlier version goes on with this one: arguments may be added, with a default, and none may
 change its meaning.
 """
@@ -9,21 +12,25 @@ change its meaning.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from runware_provider.engine.api import request_bodies
-from runware_provider.engine.api.client import Client, Lost, NotSent
-from runware_provider.engine.errors import EngineError
+from runware_provider.engine.errors import EngineError, StateUnreadable
 from runware_provider.engine.exchange.sample import Sample, is_refused_for_good
-from runware_provider.hook import RunwareHook
 from runware_provider.legs import Why
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from runware_provider.engine.api.client import Client
+    from runware_provider.engine.inbox.folder import InboxFolder
+
+HEAVY: Final = ("runware_provider.engine.api.client", "runware_provider.hook")
+"""Modules that take some tenths of a second to import."""
 TIMEOUT_S: Final = 30.0
 """Of one request."""
 ARGUMENTS: Final = (
@@ -106,6 +113,12 @@ class AnswersTrigger(BaseTrigger):
         yield TriggerEvent({**self.handover, **there, "why": why.value})  # type: ignore[no-untyped-call] # Airflow's
 
     async def _why_to_go_on(self, sample: Sample) -> Why:
+        for module in HEAVY:
+            await asyncio.to_thread(importlib.import_module, module)
+        # They are there by now.
+        from runware_provider.engine.api.client import Client  # noqa: PLC0415 - heavy
+        from runware_provider.hook import RunwareHook  # noqa: PLC0415 - heavy
+
         endpoint = await RunwareHook(self.conn_id).aget_endpoint()
         async with Client(endpoint, connections=1) as client:
             while time.time() < self.give_up_at:
@@ -137,7 +150,12 @@ class AnswersTrigger(BaseTrigger):
             self.log.info("%s of %s answers of a sample were brought", sample.there, len(self.task_uuids))
 
     def _brought(self, inbox: str, awaited: list[str]) -> set[str]:
-        """Which of these the files say something of that were not looked into before; for a thread."""
+        """Which of these the files say something of that were not looked into before; for a thread.
+
+        Raises:
+            OSError: the inbox cannot be listed.
+            BadInput: it cannot be opened.
+        """
         from runware_provider.engine.inbox.folder import InboxFolder  # noqa: PLC0415 - few triggers need it
         from runware_provider.object_stores import airflow_stores  # noqa: PLC0415 - heavy, and few triggers need it
 
@@ -146,13 +164,35 @@ class AnswersTrigger(BaseTrigger):
         for file in folder.files():
             if file.path in self._read:
                 continue
-            bodies = [call.body.lower() for call in folder.read(file.path)]
+            try:
+                there |= self._named_in(folder, file.path, awaited)
+            except OSError as error:
+                # What the files before it say counts; this one and the rest are read at the next look.
+                self.log.info("The inbox cannot be read (%s); it is looked into again", error)
+                break
             self._read.add(file.path)
-            there.update(name for name in awaited if any(name.encode() in body for body in bodies))
         return there
+
+    def _named_in(self, folder: InboxFolder, file: str, awaited: list[str]) -> set[str]:
+        """Which of these a file says something of; none where it is damaged, or was removed by whoever collected it.
+
+        Raises:
+            OSError: the store could not be reached.
+        """
+        try:
+            calls = folder.read(file)
+        except FileNotFoundError:
+            return set()
+        except StateUnreadable as error:
+            self.log.warning("%s", error)
+            return set()
+        content = b"\n".join(call.body.lower() for call in calls)
+        return {name for name in awaited if name.encode() in content}
 
     async def _look(self, client: Client, sample: Sample) -> Why | None:
         """Ask once for those that are awaited; None where it is too early."""
+        from runware_provider.engine.api.client import Lost, NotSent  # noqa: PLC0415 - heavy, and there by now
+
         try:
             reply = await client.ask(request_bodies.get_response(sample.awaited), TIMEOUT_S)
         except (NotSent, Lost) as trouble:

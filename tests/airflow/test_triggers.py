@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 from types import SimpleNamespace
@@ -12,8 +13,12 @@ import pytest
 from airflow.sdk._shared.module_loading import import_string
 
 from runware_provider import triggers
+from runware_provider.engine.api import client
+from runware_provider.engine.inbox.calls import Call, encoded, file_name
+from runware_provider.engine.inbox.folder import InboxFolder
 from runware_provider.engine.job.leg import AllSent, Leg
 from runware_provider.engine.job.run import run_job
+from runware_provider.engine.storage.port import StoredFile
 from runware_provider.testing import Fault
 from runware_provider.triggers import ARGUMENTS, AnswersTrigger
 from tests.engine.conftest import KEY, places_below
@@ -118,6 +123,46 @@ async def test_where_answers_are_brought_it_fires_by_the_inbox_and_asks_nobody(
     assert place.server.bill_summary()["requests"] == before, "the next leg finds in the inbox what it needs"
 
 
+async def test_a_damaged_file_and_one_that_was_removed_hide_nothing_that_lies_beside_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = NOBODY[:3]
+    for number, name in enumerate(names):
+        body = json.dumps({"taskUUID": name.upper(), "text": "Hi"}).encode()
+        path = tmp_path / file_name(1_800_000_000_000 + 2 * number, "0123456789abcdef", number)
+        path.write_bytes(encoded([Call(1, body)]))
+    (tmp_path / file_name(1_800_000_000_001, "0123456789abcdef", 7)).write_bytes(b"no lines of JSON")
+    gone = file_name(1_800_000_000_003, "0123456789abcdef", 8)
+    listed = InboxFolder.files
+    removed = StoredFile(str(tmp_path / gone), 1)
+    monkeypatch.setattr(
+        InboxFolder, "files", lambda folder: sorted([*listed(folder), removed], key=lambda file: file.path)
+    )
+    connect(monkeypatch, "http://127.0.0.1:9/v1")
+    event = await fired(a_trigger(names, inbox=str(tmp_path), share=1.0, give_up_at=time.time() + 10.0))
+    assert (event["why"], event["there"]) == ("answers", 3)
+
+
+async def test_what_was_read_before_the_store_went_away_counts_and_the_rest_is_read_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = NOBODY[:2]
+    for number, name in enumerate(names):
+        path = tmp_path / file_name(1_800_000_000_000 + number, "0123456789abcdef", number)
+        path.write_bytes(encoded([Call(1, json.dumps({"taskUUID": name, "text": "Hi"}).encode())]))
+    read, reads = InboxFolder.read, itertools.count()
+
+    def fails_once(folder: InboxFolder, file: str) -> list[Call]:
+        if next(reads) == 1:
+            raise OSError("away")
+        return read(folder, file)
+
+    monkeypatch.setattr(InboxFolder, "read", fails_once)
+    connect(monkeypatch, "http://127.0.0.1:9/v1")
+    event = await fired(a_trigger(names, inbox=str(tmp_path), share=1.0, give_up_at=time.time() + 10.0))
+    assert (event["why"], event["there"], next(reads)) == ("answers", 2, 3)
+
+
 async def test_where_no_call_comes_it_asks_for_what_is_overdue(
     new_place: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -202,7 +247,7 @@ async def test_it_says_nothing_before_its_quiet_time_is_over_even_where_all_is_t
         slept.append((seconds, place.server.bill_summary()["requests"] - requests))
         return asyncio.sleep(0)
 
-    monkeypatch.setattr(triggers, "asyncio", SimpleNamespace(sleep=noted))
+    monkeypatch.setattr(triggers, "asyncio", SimpleNamespace(sleep=noted, to_thread=asyncio.to_thread))
     _, arguments = a_trigger(names, quiet_s=15.0, give_up_at=0.0).serialize()
     for _ in range(2):
         slept.clear()
@@ -217,7 +262,7 @@ async def test_its_one_client_is_closed_whether_it_fires_or_is_cancelled(
     opened: list[Any] = []
     second = asyncio.Event()
 
-    class Noted(triggers.Client):
+    class Noted(client.Client):
         is_closed = False
 
         def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -230,7 +275,7 @@ async def test_its_one_client_is_closed_whether_it_fires_or_is_cancelled(
             await super().close()
             self.is_closed = True
 
-    monkeypatch.setattr(triggers, "Client", Noted)
+    monkeypatch.setattr(client, "Client", Noted)
     await fired(a_trigger(names))
     waiting = asyncio.create_task(fired(a_trigger(NOBODY)))
     await second.wait()
@@ -264,6 +309,12 @@ def test_it_kills_nothing_where_airflow_calls_it_back() -> None:
 
 
 def test_the_triggerer_loads_nothing_heavy(fresh_python: Callable[[str], str]) -> None:
-    code = "import sys, runware_provider.triggers as t; print(t.AnswersTrigger.__name__, sorted({%s} & set(sys.modules)))"
-    heavy = '"pyarrow", "pandas", "numpy", "boto3", "obstore"'
+    code = (
+        "import sys, airflow.triggers.base; before = set(sys.modules); import runware_provider.triggers as t;"
+        "print(t.AnswersTrigger.__name__, sorted({%s} & (set(sys.modules) - before)))"
+    )
+    heavy = (
+        '"pyarrow", "pandas", "numpy", "boto3", "obstore", "aiohttp", "httpx", "airflow.sdk.bases.hook",'
+        '"runware_provider.hook", "runware_provider.engine.api.client"'
+    )
     assert fresh_python(code % heavy).splitlines()[-1] == "AnswersTrigger []"

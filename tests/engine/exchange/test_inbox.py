@@ -19,12 +19,13 @@ from runware_provider.engine.exchange.collect import Collector
 from runware_provider.engine.exchange.conversation import Exchange
 from runware_provider.engine.exchange.fate import Fates
 from runware_provider.engine.exchange.flight import Flight
-from runware_provider.engine.exchange.inbox import REMEMBERED, UNREADABLE_S, Inbox
+from runware_provider.engine.exchange.inbox import BYTES_AT_ONCE, REMEMBERED, UNREADABLE_S, Inbox
 from runware_provider.engine.exchange.inference import Inference, Phase
 from runware_provider.engine.exchange.pace import Pace
 from runware_provider.engine.exchange.polls import Polls
 from runware_provider.engine.exchange.submit import Submitter
 from runware_provider.engine.identity import Key, task_uuid
+from runware_provider.engine.inbox.bounded_threads import ANSWERS_WITHIN_S
 from runware_provider.engine.inbox.calls import Call, file_name
 from runware_provider.engine.spec import Limits
 from runware_provider.engine.storage.port import StoredFile
@@ -35,13 +36,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 OVERDUE_S = 60.0
+KEY_OF_7 = Key((7).to_bytes(16, "big"), 0, 0)
 
 
 class AtOnce(Executor):
-    """Does what it is given, before time can pass."""
+    """Does what it is given, before time can pass; or gives it up in the end, while the store does not answer."""
+
+    def __init__(self, hangs: Callable[[], bool] = lambda: False) -> None:
+        self._hangs = hangs
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
         done: Future[Any] = Future()
+        if self._hangs():
+            away = TimeoutError("it has not answered")
+            asyncio.get_running_loop().call_later(ANSWERS_WITHIN_S, done.set_exception, away)
+            return done
         try:
             done.set_result(work(*arguments, **named))
         except (OSError, StateUnreadable) as error:
@@ -58,6 +67,8 @@ class Folder:
     there: dict[str, list[Call]] = field(default_factory=dict)
     read_of: dict[str, int] = field(default_factory=dict)
     damaged: set[str] = field(default_factory=set)
+    size: int = 100
+    """Of each file, as it is listed."""
 
     def put(self, *names: str, **said: Any) -> str:
         """A file of calls about these tasks, which say that they are answered, or something else."""
@@ -73,7 +84,7 @@ class Folder:
 
     def files(self) -> list[StoredFile]:
         self._reach()
-        return [StoredFile(path, 100) for path in sorted(self.there)]
+        return [StoredFile(path, self.size) for path in sorted(self.there)]
 
     def read(self, path: str) -> list[Call]:
         self._reach()
@@ -134,17 +145,19 @@ def run(
     *,
     latency_s: float = 5.0,
     away: Callable[[float], bool] = lambda _now: False,
+    hangs: Callable[[float], bool] = lambda _now: False,
     right: Any = None,
 ) -> Came:
     """Run a job whose n-th finished task is called about after each of these delays."""
-    return virtual_time.run(_run(tasks, delays, latency_s, away, right or Forever()))
+    return virtual_time.run(_run(tasks, delays, latency_s, away, hangs, right or Forever()))
 
 
-async def _run(
+async def _run(  # noqa: PLR0917 - as `run`
     tasks: int,
     delays: Callable[[int], list[float]],
     latency_s: float,
     away: Callable[[float], bool],
+    hangs: Callable[[float], bool],
     right: Any,
 ) -> Came:
     loop = asyncio.get_running_loop()
@@ -173,7 +186,7 @@ async def _run(
         right=right,
         now=now,
         clock=now,
-        threads=AtOnce(),
+        threads=AtOnce(lambda: hangs(now())),
     )
     polls = Polls(Collector(client, fates, 60.0, now), flight, limits, may_ask=lambda: inbox.was_read)
     exchange = Exchange(
@@ -232,6 +245,18 @@ def test_where_the_inbox_stays_away_answers_are_asked_for_as_if_nobody_brought_t
     check(came, 2_000)
     assert caplog.text.count("cannot be read") == 1
     assert came.ended_at < UNREADABLE_S + 2 * OVERDUE_S + 20.0
+
+
+@pytest.mark.parametrize("since", [0.0, 3.0, 10.0])
+def test_where_the_inbox_hangs_answers_are_asked_for_and_the_run_comes_to_its_end(
+    since: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    came = run(60, lambda _number: [0.1], hangs=lambda now: now >= since)
+    check(came, 60)
+    if since < 5.0:
+        assert caplog.text.count("cannot be read") == 1
+        assert "Can he reach" not in caplog.text, "nobody knows what he has brought"
+    assert came.ended_at < 2 * (OVERDUE_S + ANSWERS_WITHIN_S)
 
 
 def test_where_no_call_ever_comes_only_the_first_answers_are_late(caplog: pytest.LogCaptureFixture) -> None:
@@ -376,33 +401,117 @@ def test_a_damaged_file_is_left_where_it_is() -> None:
     assert scene.folder.read_of[path] == 1
 
 
-def test_with_verify_a_call_is_only_news() -> None:
+def test_a_file_that_is_damaged_after_it_was_read_is_read_once_more_and_its_task_asked_for_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = Scene()
+    path = scene.folder.put(task_uuid(JOB, KEY_OF_7, 1))
+    scene.look()
+    scene.folder.damaged.add(path)
+    inference = scene.add(7, Phase.WAITING)
+    assert scene.look() == []
+    assert inference.phase is Phase.ASK
+    scene.flight.move(inference, Phase.WAITING, scene.now + OVERDUE_S)
+    for _ in range(3):
+        scene.now += 2.0
+        assert scene.look() == []
+    assert (inference.phase, scene.folder.read_of[path]) == (Phase.WAITING, 2)
+    assert caplog.text.count("it is damaged") == 1
+    assert path in scene.folder.there
+
+
+def test_nothing_is_sent_before_the_inbox_was_read_nor_what_it_answers() -> None:
+    scene = Scene()
+    scene.folder.put(task_uuid(JOB, KEY_OF_7, 1))
+    assert not scene.inbox.lets_send(scene.now)
+    scene.look()
+    answered, new = scene.add(7, Phase.READY), scene.add(8, Phase.READY)
+    assert scene.inbox.lets_send(scene.now)
+    assert scene.flight.take_to_send(scene.now, 10, 1_000_000) == [new]
+    ((ended, _),) = scene.look()
+    assert ended is answered
+
+
+def test_a_later_attempt_that_was_brought_before_is_not_sent_either() -> None:
+    scene = Scene()
+    scene.folder.put(task_uuid(JOB, KEY_OF_7, 2))
+    scene.look()
+    inference = scene.add(7, Phase.READY)
+    assert scene.inbox.lets_send(scene.now)
+    scene.flight.start_attempt(inference, JOB, 2)
+    assert scene.inbox.lets_send(scene.now)
+    assert inference.phase is Phase.BUSY
+
+
+def test_files_are_read_once_more_in_portions_for_which_there_is_memory() -> None:
+    scene = Scene()
+    scene.folder.size = BYTES_AT_ONCE // 2
+    for number in range(5):
+        scene.folder.put(task_uuid(JOB, Key(number.to_bytes(16, "big"), 0, 0), 1))
+        scene.now += 1.0
+    scene.look()
+    for number in range(5):
+        scene.add(number, Phase.ASK)
+    portions: list[int] = []
+    while (request := scene.inbox.next_request(scene.now)) is not None:
+        portions.append(len(asyncio.run(request).verdicts))
+    assert portions == [2, 2, 1]
+
+
+def test_with_verify_a_call_is_only_news_and_its_file_stays_until_the_answer_is_durable() -> None:
     scene = Scene(calls=Calls(OVERDUE_S, verify=True))
     inference = scene.add(7, Phase.WAITING)
-    scene.folder.put(inference.task_uuid)
+    path = scene.folder.put(inference.task_uuid)
     assert scene.look() == []
     assert (inference.phase, inference.due) == (Phase.ASK, scene.now)
+    scene.now += 2.0
+    scene.look()
+    assert path in scene.folder.there
+    scene.flight.move(inference, Phase.DONE, scene.now)
+    scene.add(8, Phase.WAITING)
+    scene.now += 2.0
+    scene.look()
+    assert path not in scene.folder.there
 
 
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        ("providerError", Kind.ERROR),
-        ("contentPolicyViolation", Kind.ERROR),
-        ("timeoutProvider", Kind.ERROR),
-        ("somethingNew", Kind.ERROR),
-        # Refused for a reason that is none of its own: it is no attempt.
-        ("rateLimitExceeded", Kind.SPENT),
-        ("insufficientCredits", Kind.SPENT),
-    ],
-)
-def test_an_error_in_a_call_is_how_its_task_ended(code: str, kind: Kind) -> None:
+@pytest.mark.parametrize("code", ["providerBadRequest", "contentPolicyViolation", "invalidParameter"])
+def test_an_error_in_a_call_that_ends_its_task_for_good_is_how_it_ended(code: str) -> None:
     scene = Scene()
     inference = scene.add(7, Phase.WAITING)
     scene.folder.put(inference.task_uuid, code=code, message="no")
     ((ended, entry),) = scene.look()
-    assert (ended, entry.kind, entry.code) == (inference, kind, code)
-    assert (scene.stop is not None) == (code == "insufficientCredits")
+    assert (ended, entry.kind, entry.code) == (inference, Kind.ERROR, code)
+    assert scene.stop is None
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        # They would stop the whole job.
+        "invalidApiKey",
+        "insufficientCredits",
+        "modelNotFound",
+        # They would have the task run, and paid for, once more.
+        "providerError",
+        "timeoutProvider",
+        "somethingNew",
+        "rateLimitExceeded",
+    ],
+)
+def test_an_error_in_a_call_that_would_stop_the_job_or_cost_another_attempt_is_asked_about_first(
+    code: str,
+) -> None:
+    scene = Scene()
+    inference = scene.add(7, Phase.WAITING)
+    inference.accepted = True
+    path = scene.folder.put(inference.task_uuid, code=code, message="no")
+    assert scene.look() == []
+    assert scene.stop is None
+    assert inference.phase is Phase.WAITING
+    assert scene.flight.take_to_ask(scene.now, 100) == [inference]
+    scene.now += 2.0
+    scene.look()
+    assert path not in scene.folder.there
 
 
 @pytest.mark.parametrize("code", ["taskNotFound", "conflictTaskUUID"])

@@ -34,6 +34,13 @@ def test_a_line_that_is_no_call_is_damage(line: object) -> None:
         decoded(content, "a.inbox")
 
 
+@pytest.mark.parametrize("at", ["1e999", "-1e999", "NaN", "1" + "0" * 400, "9007199254740992", "-1"])
+def test_a_number_that_is_no_moment_is_damage(at: str) -> None:
+    content = encoded([]) + f'{{"at": {at}, "body": "{{}}"}}\n'.encode()
+    with pytest.raises(StateUnreadable, match="is damaged; remove it"):
+        decoded(content, "a.inbox")
+
+
 def test_a_file_of_a_newer_version_says_so() -> None:
     with pytest.raises(StateUnreadable, match="by a newer version; update the plugin"):
         decoded(b'{"inbox": 2}\n', "a.inbox")

@@ -217,6 +217,9 @@ class Exchange:
             asks.start(self._request(feed, watch, request))
 
     def _launch_sends(self, feed: Feed, watch: Watch, now: float) -> None:
+        # What is sent although it was answered before is paid for twice.
+        if not all(source.lets_send(now) for source in self._sources):
+            return
         while self._right.left_s() > MARGIN_S and self._requests_open() < self._sending.requests_at_once:
             probing = self._canary.open and not watch.proven
             if probing:

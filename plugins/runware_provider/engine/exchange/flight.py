@@ -55,8 +55,8 @@ class Flight:
             Phase.LOOK_UP: [],
         }
         self._tickets = itertools.count(1)
-        self.taken_on = 0
-        """Inferences so far: who waits for one to be taken on looks whether this has grown."""
+        self.on_attempt: Callable[[str], None] = lambda _task_uuid: None
+        """Is told the UUID of each attempt that begins to be under way."""
         self.outstanding = 0
         self.arrived = 0
         """Of these, what the API has, as far as is known."""
@@ -80,12 +80,13 @@ class Flight:
         self._by_uuid.pop(inference.task_uuid, None)
         inference.start_attempt(job_id, number)
         self._by_uuid[inference.task_uuid] = inference
+        self.on_attempt(inference.task_uuid)
 
     def add(self, inference: Inference, now: float) -> None:
         """Take on an inference in the phase that it comes in."""
         self._held[inference.key] = inference
         self._by_uuid[inference.task_uuid] = inference
-        self.taken_on += 1
+        self.on_attempt(inference.task_uuid)
         first = inference.phase
         inference.phase = Phase.DONE
         self.move(inference, first, now)

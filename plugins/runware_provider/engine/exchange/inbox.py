@@ -3,7 +3,7 @@
 The inbox is listed about once a second while anything is waited for. Each file is read once, and what it says of an
 inference that waits goes the way of every verdict. A call about an attempt that nobody waits for yet (a resumed run has
 not come to its row, or the reply to its sending is not in) is remembered by its UUID and its file, without its body, and
-read once more when an inference comes to wait for it. A file is removed only when all that it says is durable in the
+read once more when an inference comes to wait for it: such a call is claimed. A file is removed only when all that it says is durable in the
 ledger; what nobody ever asks about goes when the job has published.
 
 Nothing depends on it: what is not brought, or cannot be read, is asked for.
@@ -17,7 +17,6 @@ import logging
 import math
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -26,6 +25,7 @@ from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.exchange.call_replies import AT_REST, Brought
 from runware_provider.engine.exchange.effects import Effects
 from runware_provider.engine.exchange.inference import Phase
+from runware_provider.engine.inbox.bounded_threads import BoundedThreads
 from runware_provider.engine.plain_text import wrapped
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ MOST_UNKNOWN: Final = 500_000
 """Calls that nobody waits for yet, which are remembered; what is beyond that is asked for."""
 
 
-class Told(NamedTuple):
+class SortedCall(NamedTuple):
     """One call, read and sorted."""
 
     at_ms: int
@@ -97,6 +97,8 @@ class _Ending(NamedTuple):
 class _File:
     """What is known of a file that was read."""
 
+    size: int
+    """Bytes."""
     unknown: set[str] = field(default_factory=set)
     """UUIDs in it that nobody waits for yet."""
     ending: list[_Ending] = field(default_factory=list)
@@ -143,24 +145,30 @@ class Inbox:
         self._now = now
         self._clock = clock
         # Beside the threads that all others share: the ledger's writes are not to wait for many reads.
-        self._threads = threads or ThreadPoolExecutor(READERS, "runware-inbox")
+        self._threads = threads or BoundedThreads(READERS, "runware-inbox")
         self._files: dict[str, _File] = {}
         self._unread: deque[StoredFile] = deque()
         """Listed, and not read yet."""
-        self._where: dict[str, str] = {}
-        """The file of each call that nobody waits for yet, by UUID."""
+        self._file_of: dict[str, str] = {}
+        """The file of each call that is not applied yet, by UUID."""
+        self._wanted: dict[str, None] = {}
+        """UUIDs of these that are under way, and are claimed as soon as no request is about them."""
+        self._to_try_again: list[str] = []
+        """UUIDs of these whose file could not be read just now: they are wanted again after the next look that works."""
+        self._claimed: dict[str, list[Inference]] = {}
+        """Inferences, BUSY with a call that is to be read once more, by its file."""
+        self._is_reading_claimed = False
         self._durable: dict[str, None] = {}
         """UUIDs whose end is durable, the oldest first."""
         self._is_looking = False
         self._next_look = 0.0
         self._last_look = -math.inf
         self._last_new: float | None = None
-        self._looked_up_to = -1
-        """Inferences that the flight had taken on when it was looked for some that wait for a known call."""
         self._failing_since: float | None = None
-        self._told = self._told_that_none_comes = False
+        self._has_warned = self._has_warned_that_none_comes = False
         self.was_read = False
-        """Whether all that lay there at the beginning was read, or could not be: only then is anything asked for."""
+        """Whether all that lay there at the beginning was read, or could not be: only then is anything sent or asked for."""
+        flight.on_attempt = self._attempt_began
 
     @property
     def at_once(self) -> int:
@@ -175,13 +183,22 @@ class Inbox:
 
     def next_request(self, now: float) -> Coroutine[None, None, Effects] | None:
         """What to read next; None where nothing is due."""
-        waiting = self._claimed(now)
-        if waiting:
-            return self._bring(waiting)
+        self._claim(now)
+        if self._claimed and not self._is_reading_claimed:
+            self._is_reading_claimed = True
+            return self._read_claimed(self._next_claimed())
         if self._is_looking or not self._is_awaited() or now < self._next_look:
             return None
         self._is_looking = True
         return self._look()
+
+    def lets_send(self, now: float) -> bool:
+        """Whether the inbox was read, or could not be; what it answers is claimed, and so not sent.
+
+        The ledger alone does not know: it may be an older copy, or be lost, and what is sent once more is paid once more.
+        """
+        self._claim(now)
+        return self.was_read
 
     def _is_awaited(self) -> bool:
         # The first look is for what earlier processes have sent, before any of it is asked for.
@@ -189,48 +206,75 @@ class Inbox:
 
     # what is known already, and now waited for
 
-    def _claimed(self, now: float) -> dict[str, list[Inference]]:
-        """Inferences that came to wait for a call that is there already, now BUSY, by its file."""
-        if not self._where or self._looked_up_to == self._flight.taken_on:
-            return {}
-        self._looked_up_to = self._flight.taken_on
-        claimed: dict[str, list[Inference]] = {}
-        for task_uuid, file in self._where.items():
-            inference = self._flight.of_attempt(task_uuid)
-            if inference is not None and inference.phase in AT_REST:
-                claimed.setdefault(file, []).append(inference)
-        for inferences in claimed.values():
-            for inference in inferences:
-                self._flight.move(inference, Phase.BUSY, now)
-        return claimed
+    def _attempt_began(self, task_uuid: str) -> None:
+        if task_uuid in self._file_of:
+            self._wanted[task_uuid] = None
 
-    async def _bring(self, waiting: dict[str, list[Inference]]) -> Effects:
+    def _claim(self, now: float) -> None:
+        """Make BUSY, with a call that is there already, whatever came to wait for it.
+
+        An inference may be READY: a restored state folder, or one that was lost, knows nothing of its attempt, which an
+        earlier process has sent. It is not sent once more.
+        """
+        for task_uuid in list(self._wanted):
+            inference = self._flight.of_attempt(task_uuid)
+            file = self._file_of.get(task_uuid)
+            # It has ended otherwise.
+            if inference is None or file is None:
+                del self._wanted[task_uuid]
+            elif inference.phase in AT_REST:
+                del self._wanted[task_uuid]
+                self._flight.move(inference, Phase.BUSY, now)
+                self._claimed.setdefault(file, []).append(inference)
+
+    def _next_claimed(self) -> dict[str, list[Inference]]:
+        """Of the files that are to be read once more, as many as there is memory for, and who waits for them."""
+        chosen: dict[str, list[Inference]] = {}
+        size = 0
+        for path in list(self._claimed):
+            file = self._files.get(path)
+            size += file.size if file is not None else 0
+            if chosen and (size > BYTES_AT_ONCE or len(chosen) == FILES_AT_ONCE):
+                break
+            chosen[path] = self._claimed.pop(path)
+        return chosen
+
+    async def _read_claimed(self, claimed: dict[str, list[Inference]]) -> Effects:
         """Read files once more, for inferences that wait for what they say."""
         effects = Effects(is_of_the_api=False)
-        names = list(waiting)
-        for start in range(0, len(names), READERS):
-            some = names[start : start + READERS]
-            try:
-                read = await self._read_all(some)
-            # They are asked for, as if nobody had called.
-            except OSError:
-                read = [None] * len(some)
-            for file, told in zip(some, read, strict=True):
-                self._bring_from(file, told, waiting[file], effects)
+        try:
+            contents = await self._read_all(list(claimed))
+        except OSError:
+            self._ask_meanwhile(claimed)
+        else:
+            for (path, inferences), calls in zip(claimed.items(), contents, strict=True):
+                self._apply_claimed(path, calls, inferences, effects)
+        finally:
+            self._is_reading_claimed = False
         return effects
 
-    def _bring_from(
-        self, file: str, told: list[Told] | None, inferences: list[Inference], effects: Effects
+    def _ask_meanwhile(self, claimed: dict[str, list[Inference]]) -> None:
+        """The store does not answer just now: they are asked for, as if nobody had called, and the files stay."""
+        for inferences in claimed.values():
+            for inference in inferences:
+                self._fates.not_brought(inference, self._now())
+                self._to_try_again.append(inference.task_uuid)
+
+    def _apply_claimed(
+        self, path: str, calls: list[SortedCall] | None, inferences: list[Inference], effects: Effects
     ) -> None:
-        """Apply what a file says of these; where it cannot be read now, they are asked for, and it stays where it is."""
-        by_uuid = {task_uuid: call for call in told or () for task_uuid in _named_in(call.reply)}
+        """Apply what a file says of these."""
+        # It is gone, or damaged by now, and so it stays: what it held is asked for, once.
+        if calls is None and path in self._files:
+            self._files[path].is_left_alone = True
+        call_of = _by_task(calls or [])
         for inference in inferences:
-            call = by_uuid.get(inference.task_uuid)
+            self._forget_file_of(inference.task_uuid)
+            call = call_of.get(inference.task_uuid)
             if call is None:
                 self._fates.not_brought(inference, self._now())
             else:
-                self._forget_where(inference.task_uuid)
-                self._hand_over(file, inference, call, effects)
+                self._apply(path, inference, call, effects)
 
     # a look
 
@@ -244,20 +288,20 @@ class Inbox:
             chosen = self._next_unread()
             new = len(chosen)
             # What was brought is not to wait for what is removed.
-            told_in, _ = await asyncio.gather(self._read_all(chosen), self._remove_done())
-            for file, told in zip(chosen, told_in, strict=True):
-                self._take_in(file, told, effects)
+            contents, _ = await asyncio.gather(
+                self._read_all([file.path for file in chosen]), self._remove_done()
+            )
+            for file, calls in zip(chosen, contents, strict=True):
+                self._take_in(file, calls, effects)
         except OSError as error:
             self._unread.clear()
-            self._failed(error)
+            self._failed(error, began)
         else:
             self._worked(new)
         finally:
             self._is_looking = False
             self._last_look = began
         self._tell_if_none_comes()
-        # The next pass of the loop looks for inferences that meanwhile came to wait for a known call.
-        self._looked_up_to = -1
         return effects
 
     async def _list(self) -> None:
@@ -265,25 +309,25 @@ class Inbox:
         self._forget_removed({file.path for file in listed})
         self._unread.extend(file for file in listed if file.path not in self._files)
 
-    def _next_unread(self) -> list[str]:
+    def _next_unread(self) -> list[StoredFile]:
         """As many files as there is memory for."""
-        chosen: list[str] = []
+        chosen: list[StoredFile] = []
         size = 0
         while self._unread and len(chosen) < FILES_AT_ONCE:
             size += self._unread[0].size
             if chosen and size > BYTES_AT_ONCE:
                 break
-            chosen.append(self._unread.popleft().path)
+            chosen.append(self._unread.popleft())
         return chosen
 
-    async def _read_all(self, files: list[str]) -> list[list[Told] | None]:
+    async def _read_all(self, files: list[str]) -> list[list[SortedCall] | None]:
         """What each of some files says; None for one that cannot be read, or is gone."""
-        return await asyncio.gather(*(self._in_a_thread(self._told_in, file) for file in files))
+        return await asyncio.gather(*(self._in_a_thread(self._calls_in, file) for file in files))
 
     async def _in_a_thread(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
-    def _told_in(self, file: str) -> list[Told] | None:
+    def _calls_in(self, file: str) -> list[SortedCall] | None:
         try:
             calls = self._folder.read(file)
         except FileNotFoundError:
@@ -291,37 +335,50 @@ class Inbox:
         except StateUnreadable as error:
             _warn(f"{error}.")
             return None
-        return [Told(call.at_ms, read_call(call.body)) for call in calls]
+        return [SortedCall(call.at_ms, read_call(call.body)) for call in calls]
 
-    def _take_in(self, path: str, told: list[Told] | None, effects: Effects) -> None:
+    def _take_in(self, listed: StoredFile, calls: list[SortedCall] | None, effects: Effects) -> None:
         """Apply what a new file says to whoever waits for it; remember the rest."""
-        file = self._files[path] = _File(is_left_alone=told is None)
-        for call in told or ():
+        path = listed.path
+        self._files[path] = _File(listed.size, is_left_alone=calls is None)
+        for call in calls or ():
             for task_uuid in _named_in(call.reply):
-                inference = self._flight.of_attempt(task_uuid)
-                if inference is not None and inference.phase in AT_REST:
-                    self._hand_over(path, inference, call, effects)
-                # It comes twice, or came by a poll a moment ago.
-                elif inference is not None and inference.phase is Phase.SETTLING:
-                    file.ending.append(_Ending.of(inference))
-                elif task_uuid in self._durable:
-                    continue
-                elif len(self._where) < MOST_UNKNOWN:
-                    file.unknown.add(task_uuid)
-                    self._where[task_uuid] = path
-                # There is no more room to remember it: whoever waits for it asks for it.
-                else:
-                    file.is_left_alone = True
+                self._take_in_call(path, task_uuid, call, effects)
 
-    def _hand_over(self, path: str, inference: Inference, call: Told, effects: Effects) -> None:
+    def _take_in_call(self, path: str, task_uuid: str, call: SortedCall, effects: Effects) -> None:
+        file = self._files[path]
+        inference = self._flight.of_attempt(task_uuid)
+        if inference is not None and inference.phase in AT_REST:
+            self._apply(path, inference, call, effects)
+            return
+        # It comes twice, or came by a poll a moment ago.
+        if inference is not None and inference.phase is Phase.SETTLING:
+            file.ending.append(_Ending.of(inference))
+            return
+        if task_uuid in self._durable:
+            return
+        # There is no more room to remember it: whoever waits for it asks for it.
+        if len(self._file_of) >= MOST_UNKNOWN:
+            file.is_left_alone = True
+            return
+        file.unknown.add(task_uuid)
+        self._file_of[task_uuid] = path
+        # A request is about it just now, such as the one that has sent it.
+        if inference is not None:
+            self._wanted[task_uuid] = None
+
+    def _apply(self, path: str, inference: Inference, call: SortedCall, effects: Effects) -> None:
+        """Apply a call to the inference that waits for it."""
         self._fates.called(
             Brought(inference, call.reply, self._came_at(call, inference)), self._now(), effects
         )
-        # With anything else than an end, the file is of no more use: the vendor is asked.
-        if inference.phase is Phase.SETTLING and path in self._files:
+        # What is verified stays until the answer that is fetched is durable. With anything else that is no end, the file
+        # is of no more use: the vendor is asked.
+        is_kept = inference.phase is Phase.SETTLING or self._calls.verify
+        if is_kept and path in self._files:
             self._files[path].ending.append(_Ending.of(inference))
 
-    def _came_at(self, call: Told, inference: Inference) -> float:
+    def _came_at(self, call: SortedCall, inference: Inference) -> float:
         """When a call came, by our clock.
 
         The receiver's clock may be wrong; but what was not there at the look before has come since then, about.
@@ -336,6 +393,9 @@ class Inbox:
 
     async def _remove_done(self) -> None:
         """Remove the files of which everything is durable; not where another process may be at work by now."""
+        # Each look goes through all files: while many wait to be read, that is left to the last of them.
+        if self._unread:
+            return
         for file in self._files.values():
             self._note_ends(file)
         done = [path for path, file in self._files.items() if file.is_done_with]
@@ -353,12 +413,12 @@ class Inbox:
             inference = self._flight.of_attempt(task_uuid)
             # It comes twice, and has been durable for a while.
             if task_uuid in self._durable:
-                self._forget_where(task_uuid)
+                self._forget_file_of(task_uuid)
                 file.unknown.discard(task_uuid)
             # Its answer came by a poll, and is on its way into the ledger.
             elif inference is not None and inference.phase is Phase.SETTLING:
                 file.ending.append(_Ending.of(inference))
-                self._forget_where(task_uuid)
+                self._forget_file_of(task_uuid)
                 file.unknown.discard(task_uuid)
         for ending in file.ending:
             if ending.is_durable:
@@ -370,8 +430,8 @@ class Inbox:
         if len(self._durable) > REMEMBERED:
             del self._durable[next(iter(self._durable))]
 
-    def _forget_where(self, task_uuid: str) -> None:
-        path = self._where.pop(task_uuid, None)
+    def _forget_file_of(self, task_uuid: str) -> None:
+        path = self._file_of.pop(task_uuid, None)
         if path in self._files:
             self._files[path].unknown.discard(task_uuid)
 
@@ -379,8 +439,8 @@ class Inbox:
         """Somebody else has removed files: a publish, or a process that took over."""
         for path in self._files.keys() - there:
             for task_uuid in self._files.pop(path).unknown:
-                if self._where.get(task_uuid) == path:
-                    del self._where[task_uuid]
+                if self._file_of.get(task_uuid) == path:
+                    del self._file_of[task_uuid]
 
     # how it goes
 
@@ -389,6 +449,8 @@ class Inbox:
         now = self._now()
         self._failing_since = None
         self._calls.inbox_is_readable = True
+        self._wanted.update(dict.fromkeys(self._to_try_again))
+        self._to_try_again.clear()
         if new or self._last_new is None:
             self._last_new = now
         self.was_read = self.was_read or not self._unread
@@ -401,33 +463,36 @@ class Inbox:
             return SOON_S
         return min(RARELY_S, EVERY_S * max(1.0, idle_s / IDLE_S))
 
-    def _failed(self, error: OSError) -> None:
-        """The store does not answer: answers are asked for, where that goes on."""
+    def _failed(self, error: OSError, began: float) -> None:
+        """A look that began then got no answer from the store: answers are asked for, where that goes on."""
         now = self._now()
         self._next_look = now + EVERY_S
         # What lies there is not waited for: what earlier processes have sent is asked for instead.
         self.was_read = True
         if self._failing_since is None:
-            self._failing_since = now
+            self._failing_since = began
         if now - self._failing_since < UNREADABLE_S:
             return
         self._calls.inbox_is_readable = False
-        if not self._told:
-            self._told = True
+        if not self._has_warned:
+            self._has_warned = True
             _warn(f"the inbox of webhooks cannot be read ({error}). Answers are asked for until it can.")
 
     def _tell_if_none_comes(self) -> None:
         """The receiver answers whoever is inside, and the vendor may not come through to it."""
-        if self._calls.none_come and not self._told_that_none_comes:
-            self._told_that_none_comes = True
+        # While the inbox cannot be read, nobody knows what was brought.
+        if not self._calls.inbox_is_readable or self._has_warned_that_none_comes:
+            return
+        if self._calls.none_come:
+            self._has_warned_that_none_comes = True
             _warn(
                 f"{self._calls.fetched} answers were there that the vendor has not brought, and he has brought none so far."
                 " Can he reach webhook_url? Answers are asked for until he does."
             )
 
 
-def _warn(told: str) -> None:
-    for line in wrapped("Warning", told):
+def _warn(what: str) -> None:
+    for line in wrapped("Warning", what):
         log.warning("%s", line)
 
 
@@ -435,3 +500,12 @@ def _named_in(reply: Reply) -> Iterator[str]:
     """The tasks that a call says the end of."""
     yield from reply.results
     yield from reply.failures
+
+
+def _by_task(calls: list[SortedCall]) -> dict[str, SortedCall]:
+    """The last call about each task."""
+    call_of: dict[str, SortedCall] = {}
+    for call in calls:
+        for task_uuid in _named_in(call.reply):
+            call_of[task_uuid] = call
+    return call_of

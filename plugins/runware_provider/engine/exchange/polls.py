@@ -74,6 +74,10 @@ class Polls:
             return self.collector.ask(to_ask)
         return None
 
+    def lets_send(self, _now: float) -> bool:
+        """Yes: what may have been sent before is asked for first anyway."""
+        return True
+
     def _take_due(self, now: float, most: int) -> list[Inference]:
         """Once one is due, those along with it that nearly are."""
         due = self.flight.due(Phase.WAITING)

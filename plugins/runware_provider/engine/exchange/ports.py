@@ -73,6 +73,9 @@ class Source(Protocol):
     def next_request(self, now: float) -> Coroutine[None, None, Effects] | None:
         """What to ask for next; None where nothing is due."""
 
+    def lets_send(self, now: float) -> bool:
+        """Whether it is known what was answered before this process began; none of that is READY any more."""
+
 
 class Right(Protocol):
     """The right to send, of one process at a time."""

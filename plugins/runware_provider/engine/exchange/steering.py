@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from runware_provider.engine.exchange.usual import NEAR, Usual
+from runware_provider.engine.exchange.usual import NEAR, SHORTEST_S, Usual
 
 if TYPE_CHECKING:
     from runware_provider.engine.exchange.cohort import Cohort
@@ -93,7 +93,8 @@ class Steering:
             now: seconds, from any moment.
             may_widen: whether a wider window is allowed.
         """
-        mean_s = cohort.mean(now).about_s
+        # A call may come before the acceptance that it is measured from: such answers took no time at all.
+        mean_s = max(SHORTEST_S, cohort.mean(now).about_s)
         if self.usual.is_known_better(mean_s, cohort.spread):
             self.usual = Usual(mean_s, cohort.size, cohort.spread)
         self.usual.is_a_guess = False

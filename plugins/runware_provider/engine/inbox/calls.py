@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 SUFFIX: Final = ".inbox"
+LATEST_MS: Final = 2**53
+"""The milliseconds of any moment are fewer, so that a larger number is damage."""
 _NAME: Final = re.compile(r"[0-9]{13,}-[0-9a-f]{8,32}-[0-9]+\.inbox")
 
 
@@ -75,11 +77,24 @@ def decoded(content: bytes, path: str) -> list[Call]:
     try:
         header, *lines = [json.loads(line) for line in content.splitlines()]
         written_as = header["inbox"]
-        calls = [Call(int(line["at"]), line["body"].encode("utf-8")) for line in lines]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        calls = [Call(_moment(line["at"]), line["body"].encode("utf-8")) for line in lines]
+    except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError):
         raise StateUnreadable(f"{path} is damaged; remove it: what it held is asked for") from None
     if written_as != FORMAT:
         raise StateUnreadable(
             f"{path} was written in format {written_as!r} by a newer version; update the plugin"
         )
     return calls
+
+
+def _moment(at: float) -> int:
+    """Milliseconds since the epoch, as a line of a file says them.
+
+    Raises:
+        ValueError: no moment has so many.
+        OverflowError: it is infinite.
+    """
+    at_ms = int(at)
+    if not 0 <= at_ms < LATEST_MS:
+        raise ValueError("no moment")
+    return at_ms

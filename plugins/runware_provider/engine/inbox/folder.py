@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from runware_provider.engine.inbox.bounded_threads import BoundedThreads, in_time, result_in_time
 from runware_provider.engine.inbox.calls import decoded, is_file_of_calls
 
 if TYPE_CHECKING:
@@ -14,13 +15,13 @@ if TYPE_CHECKING:
     from runware_provider.engine.inbox.calls import Call
     from runware_provider.engine.storage.port import Storage, StoredFile
 
-REMOVED_AT_ONCE: Final = 8
+AT_ONCE: Final = 8
 """An object store takes as long for one file as for eight."""
 
 
 @dataclass(frozen=True)
 class InboxFolder:
-    """The folder that receivers write into for one job. It blocks: for threads.
+    """The folder that receivers write into for one job. It blocks, for as long as a store may take at most: for threads.
 
     Args:
         storage: in which all inboxes lie.
@@ -29,6 +30,9 @@ class InboxFolder:
 
     storage: Storage
     path: str
+    _threads: BoundedThreads = field(
+        default_factory=lambda: BoundedThreads(AT_ONCE, "runware-inbox-store"), repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, storage: Storage, root: str, job_id: bytes) -> InboxFolder:
@@ -47,7 +51,7 @@ class InboxFolder:
         Raises:
             OSError: the store could not be reached.
         """
-        listed = self.storage.list(self.path, recursive=False, links=False)
+        listed = in_time(self._threads, partial(self.storage.list, self.path, recursive=False, links=False))
         return [file for file in listed if is_file_of_calls(file.path.rpartition("/")[2])]
 
     def read(self, file: str) -> list[Call]:
@@ -61,7 +65,7 @@ class InboxFolder:
             OSError: the store could not be reached.
             StateUnreadable: it is damaged, or was written by a newer version.
         """
-        return decoded(self.storage.read(file), file)
+        return decoded(in_time(self._threads, self.storage.read, file), file)
 
     def remove(self, files: Iterable[str]) -> None:
         """Remove files that nobody needs any more; one that is gone already does not matter.
@@ -69,6 +73,11 @@ class InboxFolder:
         Raises:
             OSError: the store could not be reached.
         """
-        with ThreadPoolExecutor(REMOVED_AT_ONCE) as threads:
-            # Whose errors come with the results.
-            list(threads.map(self.storage.delete, files))
+        removing = [self._threads.submit(self.storage.delete, file) for file in files]
+        try:
+            for removal in removing:
+                result_in_time(removal)
+        finally:
+            # After an error nobody waits for the rest.
+            for removal in removing:
+                removal.cancel()
