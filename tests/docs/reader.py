@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
+from runware_provider.testing.api.server import listen
 from tests.docs.blocks import OUTPUT, Block, blocks
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Reader:
         self.database = database
         self.server = server
         self.environment = self._environment()
+        with listen("127.0.0.1", 0) as free:
+            self._receiver_port = free.getsockname()[1]
         self._airflow: subprocess.Popen[str] | None = None
 
     def follow(self, page: str) -> None:
@@ -110,7 +113,7 @@ class Reader:
         for port in ("8765", "8788"):
             text = text.replace(f"http://127.0.0.1:{port}", self.server.base_url.removesuffix("/v1"))
             text = text.replace(f"127.0.0.1:{port}", self.server.base_url.split("/")[2])
-        return text
+        return text.replace("8790", str(self._receiver_port))
 
     def _environment(self) -> dict[str, str]:
         own = ("AIRFLOW", "RUNWARE", "PYTHON", "MAKE", "AWS")

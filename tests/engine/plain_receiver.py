@@ -33,12 +33,14 @@ class PlainReceiver:
         status: of every call that is not taken; None to take them.
         gate: waited for before a call is written.
         on_call: called with each body.
+        clock: seconds since the epoch, by which a URL expires.
     """
 
     root: Path
     status: int | None = None
     gate: threading.Event = field(default_factory=threading.Event)
     on_call: Callable[[bytes], None] = lambda _body: None
+    clock: Callable[[], float] = time.time
     taken: list[str] = field(default_factory=list)
     """UUIDs, as often as they came."""
 
@@ -92,7 +94,7 @@ class PlainReceiver:
         self.on_call(body)
         said = claim(query)
         named = read_call(body).task_uuids
-        if said is None or not said.holds_for(named, [SECRET], time.time()):
+        if said is None or not said.holds_for(named, [SECRET], self.clock()):
             return 404
         self.taken += named
         self.put(said.inbox, body)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import json
 import logging
 import os
 import shutil
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runware_provider.engine.errors import BadInput, WebhookUnreachable
+from runware_provider.engine.inbox.addresses import HookAddress
+from runware_provider.engine.inbox.folder import InboxFolder
+from runware_provider.engine.job.run import run_job
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
 from tests.engine.plain_receiver import SECRET, PlainReceiver
@@ -23,6 +28,8 @@ from tests.store_servers import server_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from runware_provider.engine.job.progress import Progress
 
 SOON = {"overdue_s": 0.3}
 """What is not brought is asked for at once, or a test would wait for a minute."""
@@ -59,7 +66,7 @@ async def test_answers_are_brought_and_none_is_asked_for(place: Any, receiver: P
     place.audit(manifest, 120)
     assert asked() == 0
     assert len(receiver.taken) == 121, "each answer, and the own call before the first task"
-    assert receiver.files() == []
+    assert list(receiver.root.iterdir()) == [], "nor does an empty folder stay"
 
 
 async def test_the_receiver_itself_brings_them_by_way_of_an_object_store(place: Any, tmp_path: Path) -> None:
@@ -155,6 +162,19 @@ async def test_a_call_that_never_comes_delays_a_record_and_loses_none(
     assert asked() > 0
 
 
+async def test_the_progress_tells_how_many_answers_were_brought_and_how_many_fetched(
+    place: Any, receiver: PlainReceiver
+) -> None:
+    place.fill(30)
+    place.server.script(Fault("webhook_lost", every=3))
+    told: list[Progress] = []
+    spec = place.spec(delivery="webhook", webhook=SOON)
+    await run_job(spec, place.endpoint, report=told.append, webhooks=receiver.settings)
+    # On a busy machine a call may come when its answer was fetched.
+    assert told[-1].fetched >= 10
+    assert told[-1].brought + told[-1].fetched == 30
+
+
 async def test_with_a_receiver_that_dies_the_job_goes_on(place: Any, receiver: PlainReceiver) -> None:
     place.fill(60)
 
@@ -206,6 +226,7 @@ async def test_what_cannot_be_read_is_told_once_and_asked_for(
     place.fill(5)
     await place.run(delivery="webhook", webhooks=receiver.settings)
     damaged = receiver.root / inbox_of(place) / "1700000000000-0123456789abcdef-0.inbox"
+    damaged.parent.mkdir()
     damaged.write_bytes(b"no lines of JSON")
     place.fill(20)
     with caplog.at_level(logging.WARNING):
@@ -268,6 +289,95 @@ async def test_what_no_question_covers_any_more_is_taken_from_the_inbox(
     assert asked() == 0
 
 
+async def test_what_is_forgotten_does_not_stay_in_the_inbox(
+    new_place: Callable[..., Any], receiver: PlainReceiver
+) -> None:
+    place = new_place(latency=0.0)
+    place.fill(6)
+    bodies: list[bytes] = []
+    receiver.on_call = bodies.append
+    await place.run(delivery="webhook", webhooks=receiver.settings)
+    forgotten, other = (row["inference"]["task_uuid"] for row in place.rows()[3:5])
+    # They come once more, when the job has published.
+    for body in bodies:
+        if forgotten.encode() in body or other.encode() in body:
+            receiver.put(inbox_of(place), body)
+    named = ("--destination", str(place.destination), "--task-uuid", forgotten)
+    without = await asyncio.to_thread(place.call, "forget", *named)
+    assert json.loads(without.stdout)["inbox"] is None
+    assert "RUNWARE_WEBHOOK_INBOX names no inbox" in without.stderr
+    assert len(receiver.files()) == 2
+    done = await asyncio.to_thread(place.call, "forget", *named, **receiver.environment())
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["inbox"] == 1
+    [left] = receiver.files()
+    assert other in left.read_text()
+
+
+async def test_a_url_that_the_vendor_echoes_is_kept_nowhere(place: Any, receiver: PlainReceiver) -> None:
+    place.fill(6)
+
+    def echo(body: bytes) -> None:
+        told = json.loads(body)
+        if "cost" in told:
+            url = HookAddress(receiver.settings.public_url, inbox_of(place), SECRET).of(
+                told["taskUUID"], 4_000_000_000
+            )
+            receiver.put(inbox_of(place), json.dumps({**told, "webhookURL": url}).encode())
+
+    receiver.on_call = echo
+    await place.run(delivery="webhook", webhooks=receiver.settings, publish={"keep_raw": True})
+    assert "taskUUID" in str(place.rows())
+    assert "token=" not in str(place.rows())
+    assert "token=" not in str(place.ledger())
+
+
+async def a_record_that_is_lost(place: Any, receiver: PlainReceiver) -> bytes:
+    """Run a job of eight records, of the last of which nothing can be learnt; returns the call that did not come."""
+    taken: list[bytes] = []
+    receiver.on_call = taken.append
+    place.fill(8)
+    place.server.script(
+        Fault("forget_result", after=7),
+        Fault("refuse_request", task_type="getTaskDetails", code="unsupportedTaskType", status=400),
+        Fault("webhook_lost", after=7),
+    )
+    manifest = await place.run(
+        delivery="webhook", webhooks=receiver.settings, webhook=SOON, limits={"deadline_s": 1.0}
+    )
+    assert manifest["outcomes"] == {"succeeded": 7, "failed": 1}
+    place.server.clear_faults()
+    [lost] = [name for name in place.server.bill()["tasks"] if name not in receiver.taken]
+    answer = next(json.loads(body) for body in taken if b'"cost"' in body)
+    return json.dumps({**answer, "taskUUID": lost, "cost": 0.5}).encode()
+
+
+async def test_an_answer_that_comes_after_it_was_given_up_is_on_the_bill_and_not_paid_for_again(
+    new_place: Callable[..., Any], receiver: PlainReceiver
+) -> None:
+    place = new_place(latency=0.0)
+    late = await a_record_that_is_lost(place, receiver)
+    receiver.put(inbox_of(place), late)
+    executed = place.executed()
+    manifest = await place.run(delivery="webhook", webhooks=receiver.settings, retry_failed="review")
+    assert place.executed() == executed
+    assert manifest["outcomes"] == {"succeeded": 8}
+    assert 0.5 < manifest["cost_usd"] < 0.6
+    assert manifest["maybe_billed"] == 0
+    assert receiver.files() == []
+
+
+async def test_an_answer_that_comes_too_late_for_the_rows_is_shown_by_the_next_run(
+    new_place: Callable[..., Any], receiver: PlainReceiver
+) -> None:
+    place = new_place(latency=0.0)
+    late = await a_record_that_is_lost(place, receiver)
+    receiver.put(inbox_of(place), late)
+    # Nothing else has changed, so that this run would have gone through no row.
+    manifest = await place.run(delivery="webhook", webhooks=receiver.settings)
+    assert manifest["outcomes"] == {"succeeded": 8}
+
+
 # before anything is paid
 
 
@@ -313,6 +423,29 @@ async def test_a_call_that_comes_into_another_inbox_stops_the_job(
     with pytest.raises(WebhookUnreachable, match="did not come into the inbox"):
         await place.run(delivery="webhook", webhooks=settings)
     assert place.executed() == 0
+
+
+async def test_a_receiver_whose_clock_is_ahead_is_none_that_takes_no_call(
+    place: Any, receiver: PlainReceiver
+) -> None:
+    receiver.clock = lambda: time.time() + 3_600
+    place.fill(6)
+    manifest = await place.run(delivery="webhook", webhooks=receiver.settings)
+    assert manifest["outcomes"] == {"succeeded": 6}
+
+
+async def test_where_no_file_may_be_removed_the_job_goes_on_and_says_so(
+    place: Any, receiver: PlainReceiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def may_not(_folder: InboxFolder, _files: list[str]) -> None:
+        raise PermissionError(errno.EACCES, "Access Denied")
+
+    monkeypatch.setattr(InboxFolder, "remove", may_not)
+    place.fill(20)
+    with caplog.at_level(logging.WARNING):
+        manifest = await place.run(delivery="webhook", webhooks=receiver.settings)
+    place.audit(manifest, 20)
+    assert "the inbox was not emptied" in caplog.text
 
 
 async def test_a_job_that_may_asks_for_the_answers_where_nobody_could_bring_them(

@@ -38,7 +38,8 @@ from runware_provider.engine.errors import (
     how_far,
     note_how_far,
 )
-from runware_provider.engine.inbox.settings import WebhookSettings, texts_in
+from runware_provider.engine.inbox.folder import InboxFolder
+from runware_provider.engine.inbox.settings import VARIABLES, WebhookSettings, inbox_from_text, texts_in
 from runware_provider.engine.job.endings import (
     bad_end,
     can_go_on,
@@ -184,11 +185,25 @@ def _forget(options: argparse.Namespace) -> dict[str, Any]:
         task_uuids=options.task_uuid,
         containing=options.containing,
         older_than=moment_of(options.older_than),
+        inbox_of=_inboxes(),
     )
+    if told["inbox"] is None:
+        said = f"{VARIABLES.inbox} names no inbox of webhooks; if the job has one, what waits there is not reached."
+        _say_all(wrapped("Note", said))
     if told["task_uuids"]:
         said = "take the records out of the source, or mend them, and run the job again."
         _say_all(wrapped("Published rows with these task UUIDs still show the answers", said))
     return told
+
+
+def _inboxes() -> Callable[[bytes], InboxFolder] | None:
+    """The inbox of each job, where the environment says in which store they are."""
+    _, inbox, _ = texts_in(os.environ)
+    if not inbox:
+        return None
+    root = inbox_from_text(inbox, VARIABLES.inbox)
+    storage = Stores().open(root, field="webhook_inbox")
+    return lambda job_id: InboxFolder.of(storage, root, job_id)
 
 
 async def _run(spec: Spec, endpoint: Endpoint, *, preview: int | None = None) -> dict[str, Any]:

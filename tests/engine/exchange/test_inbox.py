@@ -474,25 +474,44 @@ def test_with_verify_a_call_is_only_news_and_its_file_stays_until_the_answer_is_
     assert path not in scene.folder.there
 
 
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        ("providerError", Kind.ERROR),
-        ("contentPolicyViolation", Kind.ERROR),
-        ("timeoutProvider", Kind.ERROR),
-        ("somethingNew", Kind.ERROR),
-        # Refused for a reason that is none of its own: it is no attempt.
-        ("rateLimitExceeded", Kind.SPENT),
-        ("insufficientCredits", Kind.SPENT),
-    ],
-)
-def test_an_error_in_a_call_is_how_its_task_ended(code: str, kind: Kind) -> None:
+@pytest.mark.parametrize("code", ["providerBadRequest", "contentPolicyViolation", "invalidParameter"])
+def test_an_error_in_a_call_that_ends_its_task_for_good_is_how_it_ended(code: str) -> None:
     scene = Scene()
     inference = scene.add(7, Phase.WAITING)
     scene.folder.put(inference.task_uuid, code=code, message="no")
     ((ended, entry),) = scene.look()
-    assert (ended, entry.kind, entry.code) == (inference, kind, code)
-    assert (scene.stop is not None) == (code == "insufficientCredits")
+    assert (ended, entry.kind, entry.code) == (inference, Kind.ERROR, code)
+    assert scene.stop is None
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        # They would stop the whole job.
+        "invalidApiKey",
+        "insufficientCredits",
+        "modelNotFound",
+        # They would have the task run, and paid for, once more.
+        "providerError",
+        "timeoutProvider",
+        "somethingNew",
+        "rateLimitExceeded",
+    ],
+)
+def test_an_error_in_a_call_that_would_stop_the_job_or_cost_another_attempt_is_asked_about_first(
+    code: str,
+) -> None:
+    scene = Scene()
+    inference = scene.add(7, Phase.WAITING)
+    inference.accepted = True
+    path = scene.folder.put(inference.task_uuid, code=code, message="no")
+    assert scene.look() == []
+    assert scene.stop is None
+    assert inference.phase is Phase.WAITING
+    assert scene.flight.take_to_ask(scene.now, 100) == [inference]
+    scene.now += 2.0
+    scene.look()
+    assert path not in scene.folder.there
 
 
 @pytest.mark.parametrize("code", ["taskNotFound", "conflictTaskUUID"])

@@ -62,7 +62,7 @@ def test_a_url_that_cannot_be_meant_is_refused(url: str, problem: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "inbox", ["s3://conn@bucket/inbox", "gs://bucket", "file:///a", "~/inbox", "/inbox", "s3://bucket/inbox"]
+    "inbox", ["s3://conn@bucket/inbox", "gs://bucket", "file:///a", "/inbox", "s3://bucket/inbox"]
 )
 def test_an_inbox_is_one_place_for_all_processes(inbox: str) -> None:
     assert WebhookSettings.from_texts(EXAMPLE_URL, inbox, SECRET).inbox == inbox
@@ -93,3 +93,18 @@ def test_a_secret_that_is_none_is_refused_and_not_said(secrets: str, problem: st
         WebhookSettings.from_texts(EXAMPLE_URL, INBOX, secrets)
     assert refused.value.field == VARIABLES.secrets
     assert SECRET[:5] not in str(refused.value)
+
+
+@pytest.mark.parametrize("inbox", ["~/inbox", "~airflow/inbox", "inbox", "./inbox"])
+def test_an_inbox_that_is_another_folder_for_each_user_or_process_is_refused(inbox: str) -> None:
+    with pytest.raises(BadInput, match="another folder for each process or user"):
+        WebhookSettings.from_texts(EXAMPLE_URL, inbox, SECRET)
+
+
+@pytest.mark.parametrize(
+    "inbox", ["s3://bucket/inbox?token=abcdef", "https://a.blob.example.com/c?sv=abcdef", "gs://b/#abcdef"]
+)
+def test_an_inbox_with_a_query_is_refused_without_showing_it(inbox: str) -> None:
+    with pytest.raises(BadInput, match="query or a fragment") as refused:
+        WebhookSettings.from_texts(EXAMPLE_URL, inbox, SECRET)
+    assert "abcdef" not in str(refused.value)

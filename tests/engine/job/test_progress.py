@@ -50,6 +50,10 @@ def progress(**fields: Any) -> Progress:
             "0 of 1,000 rows done (0 %), 3 under way, 12,345 characters streaming in, 0 USD so far",
         ),
         (
+            {"outstanding": 3, "brought": 1_180, "fetched": 20},
+            "0 of 1,000 rows done (0 %), 3 under way, 1,180 brought by webhook, 20 fetched, 0 USD so far",
+        ),
+        (
             {"done": 1, "elapsed_s": 30.0},
             "1 of 1,000 rows done (0 %), 2.0 a minute, about 8 h 19 min left, 0 USD so far",
         ),
@@ -252,6 +256,8 @@ FACTS = {
     "outstanding": st.integers(0, 10**6),
     "cost": st.floats(0, 1e6),
     "streamed_chars": st.integers(0, 10**9),
+    "brought": st.integers(0, 10**9),
+    "fetched": st.integers(0, 10**9),
     "quiet_s": st.floats(0, 1e5),
     "trouble": st.none() | st.text(max_size=300),
     "waits": st.lists(

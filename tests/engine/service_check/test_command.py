@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,33 @@ def test_a_service_of_which_something_differs_is_told_with_what_to_do(
     assert max(map(len, told.replace(str(tmp_path), "").splitlines())) <= 100
 
 
+def test_on_a_narrow_terminal_no_line_is_wider_than_it(environment: dict[str, str]) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    process = started(environment, "--yes", stderr=theirs)
+    os.close(theirs)
+    told = read_of_terminal(ours)
+    process.communicate(timeout=60)
+    assert process.returncode in {0, 1}
+    lines = told.decode().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith((" stream", " bill")) for line in lines) == 2
+
+
+def read_of_terminal(ours: int) -> bytes:
+    """All that is written to a terminal, until nobody has it open."""
+    told = b""
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        while True:
+            try:
+                piece = screen.read(4096)
+            except OSError:
+                return told
+            if not piece:
+                return told
+            told += piece
+
+
 def test_a_table_has_a_row_for_each_assumption(call: Callable[..., Any]) -> None:
     _, _, told = call("--yes")
     rows = re.findall(
@@ -97,6 +125,17 @@ def test_the_file_has_each_assumption_and_neither_key_nor_answer_nor_uuid(
         assert KEY not in said
         assert ANSWER not in said
         assert not UUID.search(said)
+
+
+def test_a_short_key_is_taken_out_of_all_that_is_told(call: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    with LocalServer(ServerSettings(key="test-key", latency=0)) as server:
+        server.script(Fault("refuse_task", contains="Oslo", code="Test-Key-is-old"))
+        _, printed, told = call(
+            "--yes", "--json", str(path), RUNWARE_API_KEY="test-key", RUNWARE_BASE_URL=server.base_url
+        )
+    assert printed["troubles"] == ["the question was not answered: HTTP 400, ***-is-old"]
+    assert "test-key" not in (path.read_text(encoding="utf-8") + told).lower()
 
 
 def test_where_nobody_is_there_to_agree_nothing_is_paid(
@@ -126,27 +165,50 @@ def test_somebody_at_the_terminal_is_asked(
         assert "Run it again, and agree, or give --yes." in told
 
 
-def started(environment: dict[str, str], *options: str, stdin: Any = None) -> subprocess.Popen[str]:
+def test_the_first_interrupt_of_whoever_is_asked_ends_the_command(
+    environment: dict[str, str], server: LocalServer
+) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "wb", buffering=0):
+        process = started(environment, stdin=theirs)
+        os.close(theirs)
+        assert process.stderr is not None
+        told = ""
+        while "[y/N]" not in told:
+            read = process.stderr.read(1)
+            assert read, told
+            told += read
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, json.loads(out)["status"]) == (3, "stopped")
+    assert "nothing was asked that costs anything" in json.loads(out)["reason"]
+    assert server.bill()["executed"] == 0
+
+
+def started(
+    environment: dict[str, str], *options: str, stdin: Any = None, stderr: Any = subprocess.PIPE
+) -> subprocess.Popen[str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return subprocess.Popen(
         [sys.executable, "-m", "runware_provider.engine", "check", *options],
         env={**kept, **environment, "PYTHONPATH": str(PROJECT / "plugins")},
         stdin=stdin,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_is_interrupted_is_told_what_was_found_and_spent(
-    environment: dict[str, str], server: LocalServer
+    environment: dict[str, str], server: LocalServer, number: signal.Signals
 ) -> None:
     server.script(Fault("delay_reply", contains="Count from", seconds=60))
     process = started(environment, "--yes")
     pause = threading.Event()
     while not server.faults()[0]["fired"] and process.poll() is None:
         pause.wait(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, told = process.communicate(timeout=60)
     assert process.returncode == 3, told
     assert json.loads(out)["status"] == "incomplete"
@@ -163,11 +225,29 @@ def test_a_wrong_key_is_no_deviation(call: Callable[..., Any], server: LocalServ
     assert server.bill()["executed"] == 0
 
 
+def test_a_model_that_the_service_does_not_know_is_no_deviation(
+    call: Callable[..., Any], server: LocalServer
+) -> None:
+    code, printed, told = call("--yes", "--model", "gpt-0-nobody")
+    assert (code, printed["status"]) == (3, "stopped")
+    assert "Check the model's name." in told
+    assert "differs" not in told
+    assert server.bill()["executed"] == 0
+
+
+def test_a_base_url_where_nothing_is_is_no_deviation(call: Callable[..., Any], server: LocalServer) -> None:
+    code, printed, told = call("--yes", RUNWARE_BASE_URL=f"{server.base_url}/elsewhere")
+    assert (code, printed["status"]) == (3, "stopped")
+    assert "is not the API: HTTP 404" in " ".join(told.split())
+    assert "Check the base URL" in told
+
+
 def test_a_service_that_does_not_answer_is_incomplete(call: Callable[..., Any], server: LocalServer) -> None:
     server.script(Fault("cut_before_work"))
     code, printed, told = call("--yes")
     assert (code, printed["status"], printed["deviations"]) == (3, "incomplete", [])
-    assert "Not all of it could be asked: no reply" in told
+    assert "Not all of it could be asked: 3 questions in a row had no reply" in " ".join(told.split())
+    assert server.bill()["requests"] <= 5
 
 
 @pytest.mark.parametrize(
@@ -195,6 +275,42 @@ def test_a_folder_that_is_not_there_is_found_before_anything_is_paid(
     assert code == 1
     assert "there is no such folder" in told
     assert server.bill()["requests"] == 0
+
+
+def test_a_file_that_is_a_folder_is_found_before_anything_is_paid(
+    call: Callable[..., Any], server: LocalServer, tmp_path: Path
+) -> None:
+    code, _, told = call("--yes", "--json", str(tmp_path))
+    assert code == 1
+    assert "is no file" in " ".join(told.split())
+    assert server.bill()["requests"] == 0
+
+
+def test_a_folder_that_takes_no_file_is_found_before_anything_is_paid(
+    call: Callable[..., Any], server: LocalServer
+) -> None:
+    code, _, told = call("--yes", "--json", "/proc/result.json")
+    assert code == 1
+    assert "cannot be written" in " ".join(told.split())
+    assert server.bill()["requests"] == 0
+
+
+def test_what_was_found_is_told_though_the_file_cannot_be_written_in_the_end(
+    call: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "result.json"
+
+    def answer(_: Any) -> str:
+        # Somebody makes a folder of the place while the questions are asked.
+        path.mkdir(exist_ok=True)
+        return ANSWER
+
+    with LocalServer(ServerSettings(key=KEY, latency=0, answers=answer)) as other:
+        code, printed, told = call("--yes", "--json", str(path), RUNWARE_BASE_URL=other.base_url)
+    assert code == 1
+    assert printed["reported_usd"] > 0
+    assert "The whole result could not be written to" in told
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_small_budget_is_kept_and_said(call: Callable[..., Any], server: LocalServer) -> None:

@@ -33,6 +33,15 @@ def test_what_was_spent_is_within_the_budget_and_no_less_than_it_was(
     assert purse.reported_usd <= purse.at_most_usd <= budget + 1e-9
 
 
+@given(amounts=st.lists(st.floats(1e-6, 1e-2), min_size=1, max_size=20))
+def test_a_budget_that_is_a_sum_has_room_for_its_amounts_in_whatever_order(amounts: list[float]) -> None:
+    purse = Purse(sum(amounts))
+    for number, usd in enumerate(sorted(amounts)):
+        assert purse.has_room_for(usd)
+        purse.put_aside(str(number), usd)
+    assert not purse.has_room_for(1e-6)
+
+
 def test_an_answer_that_is_told_twice_is_counted_once() -> None:
     purse = Purse(1.0)
     purse.put_aside("a", 0.5)

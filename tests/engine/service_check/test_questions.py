@@ -6,7 +6,7 @@ import json
 
 from runware_provider.engine.api.output_mode import Forced
 from runware_provider.engine.api.request_bodies import RequestTemplate
-from runware_provider.engine.service_check.questions import ONE_WORD
+from runware_provider.engine.service_check.questions import NOBODY, ONE_WORD, hooked, paid_questions
 from runware_provider.engine.settings import Settings
 
 UUID = "0b6e4fa0-0000-4000-8000-000000000001"
@@ -26,3 +26,13 @@ def test_a_question_is_sent_as_a_jobs_task_is() -> None:
         "includeUsage",
         "numberResults",
     }
+
+
+def test_the_question_with_a_webhook_is_counted_as_it_is_sent() -> None:
+    url = "https://hooks.example.com/runware?t=" + "0" * 200
+    counted = paid_questions(streams=False, webhook_url=url)[-1].task("m", NOBODY)
+    assert len(counted) == len(hooked(url).task("m", UUID))
+    assert json.loads(counted)["webhookURL"] == url
+    assert len(paid_questions(streams=True, webhook_url=None)) == len(
+        paid_questions(streams=False, webhook_url=url)
+    )

@@ -5,17 +5,18 @@ from __future__ import annotations
 import itertools
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
 from runware_provider.engine.api.raw_client import EVENT_STREAM, RawClient
 from runware_provider.engine.endpoint import Endpoint
-from runware_provider.engine.errors import BalanceExhausted, KeyRefused, ModelUnknown
-from runware_provider.engine.service_check.asking import Asker, Pace
+from runware_provider.engine.errors import BalanceExhausted, KeyRefused, ModelUnknown, Unreachable
+from runware_provider.engine.service_check.asking import Asker, NeverSent, Pace
 from runware_provider.engine.service_check.assumptions import ASSUMPTIONS
 from runware_provider.engine.service_check.findings import Verdict, complete
 from runware_provider.engine.service_check.purse import Purse, Rates
-from runware_provider.engine.service_check.questions import at_most_usd, paid_questions
+from runware_provider.engine.service_check.questions import ONE_WORD, at_most_usd, paid_questions
 from runware_provider.engine.service_check.session import NO_STREAMS, NOT_WISHED, Session
 from runware_provider.testing import KINDS, Fault, LocalServer, ServerSettings
 from tests.raw_server import raw_server
@@ -35,7 +36,7 @@ IMPATIENT = Pace(answer_s=1.0, first_s=0.01, longest_s=0.05)
 SNOW, COUNT, OSLO = "snow", "Count from", "Oslo"
 """Words of the question that is answered at once, of the one that is waited for, and of the one that forces a tool."""
 SKIPPED = {"stream", "webhook", "webhook-shape"}
-ASKED = paid_questions(streams=False, webhooks=True)
+ASKED = paid_questions(streams=False, webhook_url="https://hooks.example.com/" + "x" * 60)
 
 
 def stepping() -> Any:
@@ -119,15 +120,33 @@ DEVIATING: list[tuple[list[Fault], dict[str, str]]] = [
     ([Fault("forget_result", contains=SNOW)], {"sync-reply": "no answer: HTTP 200"}),
     ([Fault("unnamed_error", contains=COUNT)], {"finished-poll": "providerError, nothing about it"}),
     ([Fault("never_finish", contains=COUNT)], {"finished-poll": "still processing"}),
-    ([Fault("fail_task", contains=COUNT)], {"finished-poll": "it ended in providerError"}),
-    ([Fault("fail_task", contains=COUNT, shape="item")], {"finished-poll": "it ended in providerError"}),
-    ([Fault("fail_task", contains=SNOW)], {"sync-reply": "no answer: HTTP 400, providerError"}),
-    ([Fault("refuse_task", contains=SNOW)], {"sync-reply": "no answer: HTTP 400, providerError"}),
-    ([Fault("refuse_without_uuid", contains=SNOW)], {"sync-reply": "no answer: HTTP 400, providerError"}),
+    (
+        [Fault("fail_task", contains=COUNT, code="invalidParameter")],
+        {"finished-poll": "it ended in invalidParameter"},
+    ),
+    (
+        [Fault("fail_task", contains=COUNT, code="invalidParameter", shape="item")],
+        {"finished-poll": "it ended in invalidParameter"},
+    ),
+    (
+        [Fault("fail_task", contains=SNOW, code="invalidParameter")],
+        {"sync-reply": "no answer: HTTP 400, invalidParameter"},
+    ),
+    (
+        [Fault("refuse_task", contains=SNOW, code="invalidParameter")],
+        {"sync-reply": "no answer: HTTP 400, invalidParameter"},
+    ),
+    (
+        [Fault("refuse_without_uuid", contains=SNOW, code="invalidParameter")],
+        {"sync-reply": "no answer: HTTP 400, invalidParameter"},
+    ),
     ([Fault("no_acknowledgement", contains=COUNT)], {"acknowledgement": "named nowhere"}),
     ([Fault("no_acknowledgement", contains="animal")], {"two-items": "1 of 2 are accepted"}),
-    ([Fault("refuse_task", contains="animal")], {"two-items": "1 of 2"}),
-    ([Fault("refuse_task", contains="colour")], {"mixed-array": "the good task is not accepted"}),
+    ([Fault("refuse_task", contains="animal", code="invalidParameter")], {"two-items": "1 of 2"}),
+    (
+        [Fault("refuse_task", contains="colour", code="invalidParameter")],
+        {"mixed-array": "the good task is not accepted"},
+    ),
     (
         [Fault("slow_registration", contains=SNOW, seconds=1_000)],
         {"sync-poll": "HTTP 200", "archive": "taskNotFound", "reused-uuid": "answered once more"},
@@ -219,8 +238,12 @@ TROUBLES: list[tuple[Fault, str]] = [
     (Fault("refuse_request", contains=SNOW, code="serviceUnavailable"), "no usable reply: HTTP 503"),
     (Fault("refuse_request", contains=SNOW, code="rateLimitExceeded"), "no room now: HTTP 429"),
     (Fault("refuse_task", contains=SNOW, code="rateLimitExceeded"), "no room now: HTTP 429"),
-    (Fault("refuse_task", contains=OSLO), "the question was not answered: HTTP 400, providerError"),
-    (Fault("refuse_task", contains=COUNT), "the task was refused: HTTP 400, providerError"),
+    (Fault("refuse_task", contains=OSLO, code="invalidParameter"), "the question was not answered: HTTP 400"),
+    (Fault("refuse_task", contains=COUNT, code="invalidParameter"), "the task was refused: HTTP 400"),
+    (Fault("fail_task", contains=SNOW), "the service was in trouble: HTTP 400, providerError"),
+    (Fault("refuse_without_uuid", contains=SNOW), "the service was in trouble: HTTP 400, providerError"),
+    (Fault("fail_task", contains=COUNT), "providerError"),
+    (Fault("fail_task", contains=COUNT, shape="item"), "providerError"),
 ]
 
 
@@ -234,6 +257,15 @@ async def test_a_service_in_trouble_deviates_in_nothing_and_what_it_may_have_cha
     name = {SNOW: "cost-reported", COUNT: "finished-poll", OSLO: "forced-tool"}[fault.contains or ""]
     assert (found.findings[name].verdict, said in found.findings[name].seen) == (Verdict.UNSEEN, True)
     assert found.findings["two-polls"].verdict is Verdict.HOLDS
+    assert server.bill()["cost_usd"] <= found.purse.at_most_usd + 1e-9
+
+
+@pytest.mark.parametrize("place", range(1, 8))
+async def test_one_passing_error_of_whichever_task_is_no_deviation(server: LocalServer, place: int) -> None:
+    passing = Fault("refuse_task", code="providerError", task_type="textInference", nth=place)
+    found = await streamed(server, passing)
+    assert found.deviations == set()
+    assert found.troubles[0] == "the service was in trouble: HTTP 400, providerError"
     assert server.bill()["cost_usd"] <= found.purse.at_most_usd + 1e-9
 
 
@@ -288,7 +320,7 @@ async def test_a_task_with_a_webhook_that_is_refused_is_no_word_on_webhooks(serv
     async with raw_server(hook.serve) as hook.port:
         found = await asked(server, Fault("refuse_task", contains="metal"), hook=hook)
     assert (found.deviations, found.findings["webhook"].verdict) == (set(), Verdict.UNSEEN)
-    assert found.troubles == ["the task was refused: HTTP 400, providerError"]
+    assert found.troubles == ["the service was in trouble: HTTP 400, providerError"]
 
 
 async def test_polls_that_are_refused_now_and_then_are_asked_again(server: LocalServer) -> None:
@@ -347,6 +379,12 @@ async def test_no_time_left_ends_the_questions(server: LocalServer) -> None:
     assert server.bill()["executed"] == 0
 
 
+async def test_the_time_that_was_left_is_told_in_tenths_of_a_second(server: LocalServer) -> None:
+    dripping = Fault("dripping_reply", task_type="authentication", seconds=0.02)
+    found = await asked(server, dripping, pace=Pace(whole_s=0.1430112))
+    assert found.troubles[0] == "no reply: no whole reply within 0.1 seconds"
+
+
 STREAMED = "three rivers"
 BROKEN_STREAMS: list[tuple[Fault, str]] = [
     (Fault("cut_stream", contains=STREAMED), "no reply"),
@@ -380,6 +418,68 @@ async def test_a_stream_that_breaks_off_deviates_in_nothing_and_counts_as_paid(
     found = await streamed(server, fault, pace=IMPATIENT)
     assert (found.deviations, found.findings["stream"].verdict) == (set(), Verdict.UNSEEN)
     assert said in found.troubles[0]
+    assert server.bill()["cost_usd"] <= found.purse.at_most_usd + 1e-9
+
+
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\nConnection: close\r\n\r\n<html></html>"
+
+
+async def pages(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer whatever is asked with a page, as a portal before the network does."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(PAGE)
+    writer.close()
+
+
+async def test_a_page_in_the_place_of_the_service_ends_the_questions() -> None:
+    async with raw_server(pages) as port, RawClient(Endpoint(f"http://127.0.0.1:{port}/v1", KEY)) as client:
+        session, _ = session_of(client)
+        with pytest.raises(Unreachable, match="is not the API: HTTP 200, no JSON"):
+            await session.ask_all()
+    assert session.notes.findings == []
+
+
+async def test_a_page_in_the_place_of_a_stream_is_no_deviation(server: LocalServer) -> None:
+    async with raw_server(pages) as port, RawClient(Endpoint(server.base_url, KEY)) as client:
+        endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", KEY)
+        async with RawClient(endpoint, accept=EVENT_STREAM) as streaming:
+            asker = Asker(client, model=MODEL, rates=RATES, purse=Purse(1.0), pace=QUICK)
+            session = Session(asker, streaming)
+            await session.ask_all()
+    assert not any(finding.verdict is Verdict.DIFFERS for finding in session.notes.findings)
+    assert session.notes.troubles == ["no usable reply: HTTP 200, no JSON"]
+
+
+async def test_what_was_never_sent_is_not_counted_and_a_dead_service_is_left_alone(
+    server: LocalServer,
+) -> None:
+    async def closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async with raw_server(closed) as nowhere:
+        pass
+    async with RawClient(Endpoint(f"http://127.0.0.1:{nowhere}/v1", KEY)) as client:
+        session, purse = session_of(client)
+        with pytest.raises(Unreachable, match="3 questions in a row had no reply"):
+            await session.ask_all()
+        asker = Asker(client, model=MODEL, rates=RATES, purse=purse, pace=QUICK)
+        with pytest.raises(NeverSent):
+            await asker.sent((ONE_WORD, str(uuid4())))
+    assert purse.at_most_usd == 0
+    assert len(session.notes.troubles) == 3
+    assert server.bill()["requests"] == 0
+
+
+async def test_a_service_that_dies_while_a_task_runs_deviates_in_nothing(server: LocalServer) -> None:
+    deaf = Fault("cut_before_work", task_type="getResponse", after=3)
+    server.script(Fault("never_finish", contains=COUNT), deaf)
+    async with RawClient(Endpoint(server.base_url, KEY)) as client:
+        session, purse = session_of(client)
+        with pytest.raises(Unreachable):
+            await session.ask_all()
+    found = Found(session, purse)
+    assert (found.deviations, found.findings["finished-poll"].verdict) == (set(), Verdict.UNSEEN)
     assert server.bill()["cost_usd"] <= found.purse.at_most_usd + 1e-9
 
 
@@ -433,7 +533,9 @@ async def test_a_list_of_models_that_is_away_for_now_is_no_deviation(status: int
 
     async with raw_server(serve) as port, RawClient(Endpoint(f"http://127.0.0.1:{port}/v1", KEY)) as client:
         session, purse = session_of(client)
-        await session.ask_all()
+        # The other questions are all met by silence.
+        with pytest.raises(Unreachable):
+            await session.ask_all()
     found = Found(session, purse)
     assert found.findings["models-list"].verdict is verdict
     assert found.deviations == ({"models-list"} if verdict is Verdict.DIFFERS else set())

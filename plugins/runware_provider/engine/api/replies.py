@@ -28,6 +28,8 @@ MOST_LISTS = 3
 """Lists in lists that are looked into for items; the contract knows one."""
 MOST_DIGITS = 300
 """Integers with more digits are read as floats."""
+HOOK_FIELD = "webhookURL"
+"""Of a task; an answer has no use for it."""
 QUESTION_IN_TROUBLE = frozenset({401, 403, 408, 429})
 """Statuses below 500 that are said of a question, and not of the tasks that it asks for."""
 NOT_HERE = frozenset({301, 302, 303, 304, 307, 308, 404, 405, 410})
@@ -84,11 +86,21 @@ def _number(digits: str) -> int | float:
 
 
 def encode_item(item: Mapping[str, Any]) -> bytes:
-    """An item as JSON, to be kept; what UTF-8 cannot hold is escaped, what is nested too deeply left out."""
+    """An item as JSON, to be kept; what UTF-8 cannot hold is escaped, what is nested too deeply left out.
+
+    So is an echo of the URL that the task was to be brought to, beside the answer or within an error: it holds a proof.
+    """
+    kept = {key: _without_hook(value) for key, value in item.items() if key != HOOK_FIELD}
     try:
-        return encoded(item)
+        return encoded(kept)
     except RecursionError:
-        return encoded({key: value for key, value in item.items() if not isinstance(value, dict | list)})
+        return encoded({key: value for key, value in kept.items() if not isinstance(value, dict | list)})
+
+
+def _without_hook(value: Any) -> Any:
+    if not isinstance(value, dict) or HOOK_FIELD not in value:
+        return value
+    return {key: inner for key, inner in value.items() if key != HOOK_FIELD}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What a call of the vendor means for the task that it is about. Pure: what was brought and time in, phases and entries out.
 
-A call answers no question, so that an error in it can only be about its task.
+A call answers no question, so that an error in it can only be about its task. Nor is it known for certain whose call it is:
+what it says is believed where it concerns its task alone.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from runware_provider.engine.api.error_families import STEPS, Family, Step
-from runware_provider.engine.attempt import Kind
 from runware_provider.engine.exchange.inference import Phase
 from runware_provider.engine.exchange.transitions import asking
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 AT_REST: Final = frozenset({Phase.READY, Phase.ASK, Phase.WAITING, Phase.LOOK_UP})
 """Phases of an inference that no request is about just now, so that nobody else decides on it at the same time."""
+
+OF_ONE_TASK_FOR_GOOD: Final = frozenset({Step.FAIL, Step.REFUSE})
+"""What follows from the errors that a call is believed: no other task is touched by it, and nothing is paid."""
 
 
 class Brought(NamedTuple):
@@ -54,7 +57,7 @@ class CallReplies:
             inference.looked_at = came_at
             self._moves.answer(inference, item, came_at, effects)
         elif error is not None:
-            self._failed(inference, error, came_at, effects)
+            self._failed(inference, error, came_at, now, effects)
         # It is at work on it, or says nothing of it.
         else:
             self.not_brought(inference, now)
@@ -64,16 +67,17 @@ class CallReplies:
         if inference.phase not in AT_REST:
             self._moves.flight.move(inference, asking(inference), now)
 
-    def _failed(self, inference: Inference, error: ApiError, came_at: float, effects: Effects) -> None:
+    def _failed(
+        self, inference: Inference, error: ApiError, came_at: float, now: float, effects: Effects
+    ) -> None:
         """The call says that the task has ended in an error."""
         # Whether it was run is another question: the archive is asked before anything is decided.
         if error.family in {Family.LOST, Family.CONFLICT}:
             self._moves.flight.move(inference, Phase.LOOK_UP, came_at)
             return
-        step = STEPS[error.family]
-        if step is Step.STOP:
-            effects.stop = effects.stop or self._moves.stop_for(error, [inference])
-        # It was refused for a reason that is none of its own, and counts as no attempt.
-        was_refused = step in {Step.STOP, Step.WAIT}
-        kind = Kind.SPENT if was_refused else Kind.ERROR
-        self._moves.settle(inference, self._moves.error_entry(inference, error, kind=kind), came_at, effects)
+        # Whoever has the URL of one task could stop the whole job by it, or have the task paid for twice: the API has to
+        # say so itself.
+        if STEPS[error.family] not in OF_ONE_TASK_FOR_GOOD:
+            self._moves.flight.move(inference, asking(inference), now)
+            return
+        self._moves.settle(inference, self._moves.error_entry(inference, error), came_at, effects)

@@ -12,7 +12,7 @@ from runware_provider.engine.api.error_families import STEPS, Family, Step, stop
 from runware_provider.engine.api.redact import Redactor
 from runware_provider.engine.api.replies import bare_status, encode_item
 from runware_provider.engine.api.results import cost_of, usage_of
-from runware_provider.engine.attempt import Kind
+from runware_provider.engine.attempt import Entry, Kind
 from runware_provider.engine.endpoint import DEFAULT_BASE_URL
 from runware_provider.engine.errors import Unreachable
 from runware_provider.engine.exchange.effects import Effects, Ended, trouble_of
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from runware_provider.engine.api.replies import ApiError, Reply
-    from runware_provider.engine.attempt import Entry
     from runware_provider.engine.errors import JobStopped
     from runware_provider.engine.exchange.calls import Calls
     from runware_provider.engine.exchange.flight import Flight
     from runware_provider.engine.exchange.inference import Inference
+    from runware_provider.engine.identity import Key
     from runware_provider.engine.spec import Limits
 
 MESSAGE_CHARS = 500
@@ -152,22 +152,15 @@ class Transitions:
 
     def answer(self, inference: Inference, item: Mapping[str, Any], now: float, effects: Effects) -> None:
         """It was answered."""
-        usage = usage_of(item)
         latency = None
         if inference.sent_at is not None:
             latency = now - inference.sent_at
             # A sync reply has the answer when it comes; what was accepted is looked for now and then.
             not_there = inference.looked_at - inference.since if inference.accepted else latency
             self.latencies.saw(latency, not_there, now)
-        entry = inference.entry(
-            Kind.ANSWERED,
-            cost=as_kept(cost_of(item)),
-            prompt_tokens=usage.prompt,
-            cached_tokens=usage.cached,
-            completion_tokens=usage.completion,
-            latency_s=None if latency is None else c_float(latency).value,  # as exact as the ledger keeps it
-            item=encode_item(item),
-        )
+        # As exact as the ledger keeps it.
+        kept_latency = None if latency is None else c_float(latency).value
+        entry = answer_entry(inference.key, inference.attempt, item, kept_latency)
         self.settle(inference, entry, now, effects)
 
     def answer_too_large(self, inference: Inference, told: str, now: float) -> Effects:
@@ -326,3 +319,26 @@ class Transitions:
 def asking(inference: Inference) -> Phase:
     """In which phase an inference is asked for."""
     return Phase.WAITING if inference.accepted else Phase.ASK
+
+
+def answer_entry(key: Key, attempt: int, item: Mapping[str, Any], latency_s: float | None = None) -> Entry:
+    """The verdict that an answer is.
+
+    Args:
+        key: the inference's.
+        attempt: its number.
+        item: of the API, finished.
+        latency_s: as exact as the ledger keeps it; None where nobody knows it.
+    """
+    usage = usage_of(item)
+    return Entry(
+        key,
+        attempt,
+        Kind.ANSWERED,
+        cost=as_kept(cost_of(item)),
+        prompt_tokens=usage.prompt,
+        cached_tokens=usage.cached,
+        completion_tokens=usage.completion,
+        latency_s=latency_s,
+        item=encode_item(item),
+    )

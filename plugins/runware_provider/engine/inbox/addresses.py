@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 PROOF_BYTES: Final = 16
+GRACE_S: Final = 86_400
+"""Seconds for which a URL is good beyond the time that an answer may take: the vendor tries again, and clocks differ."""
 MOST_PARAMETERS: Final = 16
 """In a query; more are nobody's mistake."""
 _INBOX: Final = re.compile(r"[0-9a-f]{8,64}")

@@ -23,7 +23,8 @@ MOST_SECRETS: Final = 4
 """One signs and one is on its way out; each further one costs every call a comparison."""
 EXAMPLE_URL: Final = "https://airflow.example.com/runware/hook"
 EXAMPLE_INBOX: Final = "s3://bucket/runware-inbox"
-_FROM_A_ROOT: Final = re.compile(r"[/~]|[A-Za-z][A-Za-z0-9+.-]*:/")
+_IN_A_STORE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_FROM_A_ROOT: Final = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
 class OptionNames(NamedTuple):
@@ -125,7 +126,7 @@ def inbox_from_text(text: str, option: str) -> str:
     """The root of all inboxes, without a trailing slash.
 
     Raises:
-        BadInput: there is none, or its meaning depends on where a process was started.
+        BadInput: there is none, its meaning depends on who started a process and where, or it has parts that are not for it.
     """
     root = text.strip().rstrip("/")
     if not root:
@@ -134,10 +135,17 @@ def inbox_from_text(text: str, option: str) -> str:
             "it is missing",
             f"Give a folder that tasks and receiver share, or an object store: {EXAMPLE_INBOX}",
         )
+    # It may hold a secret, and is not shown.
+    if _IN_A_STORE.match(root) and ("?" in root or "#" in root):
+        raise BadInput(
+            option,
+            "it has a query or a fragment",
+            f"Leave it out: credentials come from the environment or a connection. Write it like {EXAMPLE_INBOX}",
+        )
     if not _FROM_A_ROOT.match(root):
         raise BadInput(
             option,
-            f"{root!r} is another folder for each process",
+            f"{root!r} is another folder for each process or user",
             f"Write the whole path, or the URL of an object store: {EXAMPLE_INBOX}",
         )
     return root

@@ -23,6 +23,7 @@ from runware_provider.engine.job.batches_in_hand import BatchesInHand
 from runware_provider.engine.job.conversing import Conversing, connections_of
 from runware_provider.engine.job.decider import Decider
 from runware_provider.engine.job.failure_watch import FailureWatch
+from runware_provider.engine.job.late_answers import late_answers
 from runware_provider.engine.job.leftovers import Leftovers
 from runware_provider.engine.job.leg import WHOLE, AllSent, Leg
 from runware_provider.engine.job.looking_ahead import LookingAhead
@@ -167,6 +168,8 @@ class _Asking:
             self._watch.report(last=True)
 
     async def run(self, stop: asyncio.Event) -> Staged:
+        # Before it is decided what is asked: none of it is paid for again.
+        await self._take_late_answers()
         decider, flight, account = await self._looked_ahead()
         feed = self._feed(flight, decider)
         self._watch = feed.watch
@@ -176,11 +179,23 @@ class _Asking:
             if tail is not None:
                 raise self._all_sent(tail)
             await self._leftovers().ask(self.job.ledger.unsettled())
+            # They are on this run's bill; the next run shows them.
+            self.job.rows_are_behind = await self._take_late_answers()
             await feed.finish()
         writer = feed.in_hand.staging.writer
         return Staged(
             writer.batches, writer.failed_batches, writer.counts, writer.first_rows, feed.watch.priced
         )
+
+    async def _take_late_answers(self) -> bool:
+        """Put into the ledger what the vendor brought after it had been given up; whether there was any."""
+        job = self.job
+        if job.inbox is None:
+            return False
+        entries = await asyncio.to_thread(late_answers, job.inbox, job.ledger, job.identity.job_id)
+        if entries:
+            await job.ledger.commit(entries, at_once=True)
+        return bool(entries)
 
     def _all_sent(self, tail: Tail) -> AllSent:
         return AllSent(
@@ -286,6 +301,7 @@ class _Asking:
             now=time.monotonic,
             waits=lambda: waits(flight, time.monotonic()),
             streamed_chars=lambda: sum(inference.streamed_chars for inference in flight),
+            calls=self._bringing.calls if self._bringing is not None else None,
         )
 
     def _writer(self, decider: Decider) -> BatchWriter:

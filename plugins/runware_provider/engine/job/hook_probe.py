@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 import uuid
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from runware_provider.engine.api.client import Lost, NotSent
 from runware_provider.engine.api.receiver_client import ReceiverClient
 from runware_provider.engine.errors import StateUnreadable, WebhookUnreachable
+from runware_provider.engine.inbox.addresses import GRACE_S
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -24,8 +26,6 @@ ANSWERED_WITHIN_S: Final = 10.0
 """A receiver answers within five seconds; the rest is the way there."""
 APPEARS_WITHIN_S: Final = 5.0
 LOOK_EVERY_S: Final = 0.1
-_LIVES_S: Final = 300
-"""For which the URL of the call is good: no longer than it takes, with clocks that differ."""
 _SET_UP: Final = (
     "See docs/how-to/receive-webhooks.md; or let the job ask for the answers, with delivery='poll'."
 )
@@ -73,7 +73,8 @@ async def why_no_call_arrives(
 async def _why_not_taken(
     address: HookAddress, task_uuid: str, transport: Transport | None
 ) -> WebhookUnreachable | None:
-    url = address.of(task_uuid, int(time.time()) + _LIVES_S)
+    # As long as that of a task: where the clocks differ by less, its calls are taken, too.
+    url = address.of(task_uuid, int(time.time()) + GRACE_S)
     item = {
         "taskType": "textInference",
         "taskUUID": task_uuid,
@@ -117,7 +118,9 @@ def _find(folder: InboxFolder, task_uuid: str, seen: set[str]) -> bool:
             continue
         if any(task_uuid.encode() in call.body for call in calls):
             if len(calls) == 1:
-                folder.remove([file.path])
+                # Where it may not be removed, the job goes on: whoever empties the inbox at its end says so.
+                with contextlib.suppress(OSError):
+                    folder.remove([file.path])
             return True
     return False
 

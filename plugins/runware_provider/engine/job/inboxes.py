@@ -71,6 +71,14 @@ class Inboxes:
         """What was brought for a job."""
         return InboxFolder.of(self.storage, self.settings.inbox, job_id)
 
+    def sweep(self) -> None:
+        """Remove what is left of inboxes that are empty, and of receivers that died: on a disk, folders and old temporary files.
+
+        Raises:
+            OSError: the store could not be reached.
+        """
+        self.storage.sweep(self.settings.inbox)
+
     def bringing(self, job_id: bytes, wish: Webhook) -> Bringing:
         """How the vendor brings the answers of a job.
 

@@ -6,8 +6,9 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from runware_provider.engine.inbox.addresses import GRACE_S
 from runware_provider.engine.plain_text import wrapped
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.webhook import WhenUnreachable
 
 log = logging.getLogger(__name__)
-
-GRACE_S: Final = 86_400
-"""For which a URL is good beyond the time that an answer may take: the vendor tries again, and clocks differ."""
 
 
 @dataclass(eq=False)

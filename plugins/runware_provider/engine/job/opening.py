@@ -74,6 +74,8 @@ class OpenedJob:
     """When what a process before may have sent may be sent again, in seconds as of `time.monotonic`."""
     began: float = field(default_factory=time.monotonic)
     publish_id: str = field(default_factory=lambda: secrets.token_hex(6))
+    rows_are_behind: bool = False
+    """Whether the ledger has learnt an answer that the rows of this run do not show: the next run makes them anew."""
 
     @property
     def inbox(self) -> InboxFolder | None:

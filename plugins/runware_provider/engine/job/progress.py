@@ -63,6 +63,10 @@ class Progress:
     """What this process learnt to be paid, by the outcome of what was paid for; never told by two processes."""
     streamed_chars: int = 0
     """Of answers that are not whole yet, what open streams have brought so far."""
+    brought: int = 0
+    """Calls of the vendor that said what became of an attempt, in this process."""
+    fetched: int = 0
+    """Answers that were to be brought, and were there when they were asked for."""
 
     @property
     def worked(self) -> int:
@@ -135,7 +139,7 @@ class Progress:
             facts.append(f"{self.asked_again:,} asked again, as their answers do not fit")
         if self.outstanding:
             facts.append(self._under_way())
-        facts += self._streamed()
+        facts += [*self._streamed(), *self._brought()]
         if self.rest and self.quiet_s >= QUIET_S:
             facts += map(_described, self.waits)
         foreseen = self.foreseen_cost
@@ -147,6 +151,12 @@ class Progress:
 
     def _streamed(self) -> list[str]:
         return [f"{self.streamed_chars:,} characters streaming in"] if self.streamed_chars else []
+
+    def _brought(self) -> list[str]:
+        # Nothing where answers come otherwise.
+        if not self.brought and not self.fetched:
+            return []
+        return [f"{self.brought:,} brought by webhook, {self.fetched:,} fetched"]
 
     def _under_way(self) -> str:
         # Once all of the rest is under way, more could not be.

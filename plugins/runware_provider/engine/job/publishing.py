@@ -86,6 +86,9 @@ class Publication:
     @classmethod
     def of(cls, job: OpenedJob) -> Publication:
         """That of a job in one process."""
+        follow_from = (
+            None if job.rows_are_behind else made_of(job.prepared, job.generation, job.ledger.newest)
+        )
         return cls(
             prepared=job.prepared,
             lease=job.lease,
@@ -96,7 +99,7 @@ class Publication:
             accounts=LedgerAccounts(job.ledger, job.identity.job_id, job.of_shards),
             clock=job.clock,
             publish_id=job.publish_id,
-            made_of=made_of(job.prepared, job.generation, job.ledger.newest),
+            made_of=follow_from,
         )
 
     @contextlib.contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.dataset.arrow_memory import give_back
 from runware_provider.engine.job.asking import ask
+from runware_provider.engine.job.late_answers import late_answers
 from runware_provider.engine.job.leg import WHOLE, Leg
 from runware_provider.engine.job.opening import check_run, open_run
 from runware_provider.engine.job.publishing import Publication, publish_staged
@@ -109,6 +110,9 @@ def _going_on(place: Place, left: Split) -> Place:
 
 def _still_published(job: OpenedJob, report: Callable[[Progress], None] | None) -> dict[str, Any] | None:
     """The manifest, where the rows are published already as this run would publish them."""
+    # What was brought since may be an answer that the rows do not show.
+    if job.inbox is not None and late_answers(job.inbox, job.ledger, job.identity.job_id):
+        return None
     manifest = still_published(job, Publication.of(job).accounts, report)
     if manifest is not None and not job.lease.lost:
         tidy(job)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.attempt import Entry
     from runware_provider.engine.errors import JobStopped
+    from runware_provider.engine.exchange.calls import Calls
     from runware_provider.engine.exchange.pace import Pace
     from runware_provider.engine.exchange.waits import Wait
     from runware_provider.engine.identity import Key
@@ -45,6 +46,7 @@ class RunWatch:
         waits: what is waited for.
         pace: how much may be under way, once that is known.
         streamed_chars: of answers, what open streams have brought so far.
+        calls: of the vendor, who brings the answers; None where they come otherwise.
     """
 
     failures: FailureWatch | None
@@ -58,6 +60,7 @@ class RunWatch:
     waits: Callable[[], Sequence[Wait]] = tuple
     pace: Pace | None = None
     streamed_chars: Callable[[], int] = int
+    calls: Calls | None = None
     proven: bool = False
     """Whether a request like these was answered before, so that there is no need to probe."""
     seen: Counts = field(default_factory=Counts)
@@ -180,6 +183,8 @@ class RunWatch:
                 decided=self._decided(),
                 payments=self._payments(last=last),
                 streamed_chars=self.streamed_chars(),
+                brought=0 if self.calls is None else self.calls.brought,
+                fetched=0 if self.calls is None else self.calls.fetched,
             )
         )
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.job.late_answers import of_no_more_use
 from runware_provider.engine.memory.state_folder import below
 from runware_provider.engine.plain_text import wrapped
 
@@ -64,11 +65,17 @@ def _expire_and_merge(job: OpenedJob, *, expires: bool) -> None:
 
 
 def _empty_inbox(job: OpenedJob) -> None:
-    """Every record has its outcome: what the vendor brought is in the ledger, or comes twice, or too late for anybody."""
-    if job.inbox is None:
+    """Every record has its outcome: what the vendor brought is in the ledger, or comes twice.
+
+    An answer that came after its attempt was given up stays, for the next run to put it into the ledger.
+    """
+    if job.inboxes is None:
         return
+    job_id = job.identity.job_id
+    folder = job.inboxes.folder(job_id)
     try:
-        job.inbox.remove([file.path for file in job.inbox.files()])
+        folder.remove(of_no_more_use(folder, job.ledger, job_id))
+        job.inboxes.sweep()
     except OSError as error:
         for line in wrapped("Warning", f"the inbox was not emptied ({error}). The next run does it."):
             log.warning("%s", line)

@@ -246,6 +246,10 @@ class LedgerIndex:
         """Attempts without a reported cost that were or may have been billed, in order."""
         return ledger_sums.unpriced(self._whole(), of, self._words)
 
+    def given_up(self) -> list[tuple[Key, int]]:
+        """See `LedgerReading.given_up`."""
+        return ledger_sums.given_up(self._whole(), self._words)
+
     def unsettled(self, of: Literal["fresh", "all"]) -> list[tuple[Key, int]]:
         """Attempts that may have been sent, and of which nothing is known since, in order."""
         return ledger_sums.unsettled(self._whole(), of)

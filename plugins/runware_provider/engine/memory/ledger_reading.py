@@ -290,6 +290,10 @@ class LedgerReading:
         """
         return self.index.unpriced(of)
 
+    def given_up(self) -> list[tuple[Key, int]]:
+        """Attempts that were or may have been billed without a word on cost or answer, in order; in most jobs none."""
+        return self.index.given_up()
+
     def unsettled(self, of: Literal["fresh", "all"] = "all") -> list[tuple[Key, int]]:
         """Attempts that may have been sent, and of which nothing is known since, in order.
 

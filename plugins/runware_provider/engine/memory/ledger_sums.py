@@ -136,6 +136,16 @@ def unpriced(entries: EntryColumns | None, of: Of, words: Words) -> list[tuple[K
     )
 
 
+def given_up(entries: EntryColumns | None, words: Words) -> list[tuple[Key, int]]:
+    """Return attempts that may have been billed without an answer that anybody knows, in order; arguments as of `totals`."""
+    if entries is None:
+        return []
+    facts = _Facts(entries, words)
+    may_be_billed = ((facts.lost | facts.spent) & facts.unpriced & facts.own) | facts.in_doubt
+    # What was erased at somebody's wish does not come back.
+    return _attempts(entries, may_be_billed & ~facts.answered & ~facts.forgotten)
+
+
 def unsettled(entries: EntryColumns | None, of: Literal["fresh", "all"]) -> list[tuple[Key, int]]:
     """Return attempts that may have been sent, and of which nothing is known since, in order."""
     if entries is None:

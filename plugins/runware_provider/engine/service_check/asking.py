@@ -10,8 +10,10 @@ from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.client import Lost, NotSent
 from runware_provider.engine.api.error_families import STEPS, Family, Step, stop_for
 from runware_provider.engine.api.results import cost_of
+from runware_provider.engine.errors import Unreachable
 from runware_provider.engine.money import usd
 from runware_provider.engine.service_check.heard import Heard
+from runware_provider.engine.service_check.stream_judge import events
 from runware_provider.engine.service_check.task_judges import knows
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 FREE_S: Final = 15.0
 """Seconds that a question which costs nothing may take."""
+MOST_SILENCES: Final = 3
+"""Questions in a row without any reply after which no other is asked."""
 SHORTER: Final = 0.1
 """Of the time to finish, what later tasks get after one did not."""
 REFUSALS: Final = frozenset(
@@ -42,6 +46,10 @@ REFUSALS: Final = frozenset(
 
 class NotSeen(Exception):  # noqa: N818 - says what is the case
     """A question was not asked, or not answered; its message says why, in words of ours."""
+
+
+class NeverSent(NotSeen):
+    """No connection could be opened: nothing of the question arrived, and nothing of it is charged."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +100,29 @@ class Asker:
         self._pace = pace
         self._patience_s = pace.finish_s
         self._ends_at = now() + pace.whole_s
+        self._silences = 0
+
+    @property
+    def meets_silence(self) -> bool:
+        """Whether the service has not replied for so long that no other question would fare better."""
+        return self._silences >= MOST_SILENCES
 
     async def asked_for_key(self) -> Heard:
-        """The reply to the free check of the key; errors as for `heard`."""
-        return await self.heard(self._client.received_of_key(self._free_s()))
+        """The reply to the free check of the key, the first question; errors as for `heard`.
+
+        Raises:
+            Unreachable: not the API answers here, but another server.
+        """
+        heard = await self.heard(self._client.received_of_key(self._free_s()))
+        # A server in trouble may be the API's; one that has nothing here, or a page, is not.
+        if heard.status < 500 and not heard.submission.from_the_api:
+            raise Unreachable(f"what answers at {self._client.base_url} is not the API: {heard.told}")
+        return _from_the_api(heard)
 
     async def asked_for_models(self) -> Heard:
         """The list of models, also of a server that has none; errors as for `heard`."""
+        # The client bounds this question itself; where no time is left, it is not asked.
+        self._left_s()
         return await self.heard(self._client.listed())
 
     async def asked(self, content: bytes) -> Heard:
@@ -123,7 +147,7 @@ class Asker:
             stream_of: carries them in the place of the usual client; its reply is a stream.
 
         Raises:
-            NotSeen: the budget has no room, or no reply came.
+            NotSeen: the budget has no room, no reply came, or one that tells a passing error.
             JobStopped: the reply says that no other question would fare better.
         """
         contents = [question.task(self.model, name) for question, name in tasks]
@@ -138,12 +162,20 @@ class Asker:
         for (_, name), cost in zip(tasks, costs, strict=True):
             self.purse.put_aside(entries[name], cost)
         client = stream_of or self._client
-        heard = await self.heard(client.received(request_bodies.body(contents), self._answer_s()))
+        try:
+            heard = await self.heard(client.received(request_bodies.body(contents), self._answer_s()))
+        except NeverSent:
+            # A request whose reply was lost may be charged, and keeps what was put aside for it; this one cannot be.
+            for entry in entries.values():
+                self.purse.refused(entry)
+            raise
         self._account_for(heard, entries)
         self._stop_where_nothing_helps(heard, expects_no_model=expects_no_model)
-        # A stream that has begun is no JSON, and is judged by itself.
-        is_stream = stream_of is not None and heard.status < 400
-        return heard if is_stream else _from_the_api(heard)
+        # A stream that has begun is no JSON, and is judged by itself; a page is no stream either.
+        is_stream = stream_of is not None and heard.status < 400 and any(events(heard.content))
+        if is_stream and not heard.tells_passing_error:
+            return heard
+        return _without_passing_error(_from_the_api(heard))
 
     def _account_for(self, heard: Heard, entries: Mapping[str, str]) -> None:
         """Keep in the purse what a reply to tasks says of their cost."""
@@ -170,13 +202,16 @@ class Asker:
         """The replies to polls of accepted tasks, the first at once, until all are finished or it took too long.
 
         Raises:
-            NotSeen: no poll was answered.
+            NotSeen: no poll was answered, or several in a row were not.
         """
         gives_up_at = now() + min(self._patience_s, self._left_s())
         pause_s = self._pace.first_s
         polls: list[Heard] = []
         while True:
             why = await self._poll(names, polls)
+            # What was heard before says nothing of how the tasks ended.
+            if why is not None and self.meets_silence:
+                raise why
             if polls and all(_is_over(polls[-1], name) for name in names):
                 return polls
             if now() + pause_s > gives_up_at:
@@ -204,12 +239,18 @@ class Asker:
         """A reply.
 
         Raises:
-            NotSeen: none came.
+            NeverSent: the question did not arrive.
+            NotSeen: no reply came.
         """
         try:
             received = await asked
-        except (NotSent, Lost) as error:
+        except NotSent as error:
+            self._silences += 1
+            raise NeverSent(f"no reply: {error}") from None
+        except Lost as error:
+            self._silences += 1
             raise NotSeen(f"no reply: {error}") from None
+        self._silences = 0
         return Heard(received.status_code, received.content)
 
     def _free_s(self) -> float:
@@ -227,7 +268,8 @@ class Asker:
         left = self._ends_at - now()
         if left <= 0:
             raise NotSeen(f"no time left of {self._pace.whole_s:g} s")
-        return left
+        # In tenths, as it is told where no reply came within it.
+        return max(0.1, round(left, 1))
 
     async def called(self, hook: Hook, name: str) -> Heard | None:
         """The first call that names a task; None where none came in time."""
@@ -251,6 +293,17 @@ def _from_the_api(heard: Heard) -> Heard:
         raise NotSeen(f"the service has no room now: {heard.told}")
     if not reply.from_the_api:
         raise NotSeen(f"no usable reply: {heard.told}")
+    return heard
+
+
+def _without_passing_error(heard: Heard) -> Heard:
+    """The same, if no task of it met an error that is nobody's rule.
+
+    Raises:
+        NotSeen: one did. What may have been accepted beside it keeps the money that was put aside for it.
+    """
+    if heard.tells_passing_error:
+        raise NotSeen(f"the service was in trouble: {heard.told}")
     return heard
 
 

@@ -232,7 +232,7 @@ ASSUMPTIONS: Final = (
         "open",
         "a refused replay leaves what the archive stores as it was",
         "the order of questions does not matter",
-        "none of ours is harmed: the archive is asked before any replay",
+        "nothing changes: a job asks the archive before it sends anything again",
         f"none is needed; {TELL}",
     ),
     Assumption(
@@ -259,7 +259,7 @@ ASSUMPTIONS: Final = (
         "seen",
         "a poll of a running task says `processing`",
         "it is waited for, up to ten times `deadline_s`",
-        "`data: []` means both running and unknown: the archive is asked once more often, nothing is sent again before `deadline_s`",
+        "nobody can tell by `data: []` whether a task runs or is unknown: the archive is asked as well, and nothing is sent again before `deadline_s`",
         f"`--deadline-s` above the longest answer; {TELL}",
     ),
     Assumption(

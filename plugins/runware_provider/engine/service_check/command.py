@@ -8,7 +8,9 @@ import contextlib
 import json
 import math
 import os
+import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,15 +18,15 @@ from rich.console import Console
 
 from runware_provider import __version__
 from runware_provider.engine.api.raw_client import EVENT_STREAM, RawClient
-from runware_provider.engine.errors import BadInput, Interrupted, JobStopped, KeyRefused
+from runware_provider.engine.errors import BadInput, Interrupted, JobStopped, KeyRefused, ModelUnknown
 from runware_provider.engine.money import usd
 from runware_provider.engine.plain_text import printable
 from runware_provider.engine.service_check.asking import Asker, Pace
 from runware_provider.engine.service_check.findings import complete
 from runware_provider.engine.service_check.inbox_hook import InboxHook
 from runware_provider.engine.service_check.purse import Purse, Rates
-from runware_provider.engine.service_check.questions import at_most_usd, paid_questions
-from runware_provider.engine.service_check.result import COLUMNS, Result
+from runware_provider.engine.service_check.questions import NOBODY, at_most_usd, paid_questions
+from runware_provider.engine.service_check.result import COLUMNS, LEAST_COLUMNS, Result, blanked, folded
 from runware_provider.engine.service_check.session import NOT_WISHED, Notes, Session
 from runware_provider.engine.spec import DEFAULT_MODEL, Delivery
 
@@ -39,6 +41,11 @@ PURPOSE: Final = (
 )
 STATUS: Final = {"as assumed": 0, "differs": 1, "incomplete": 3}
 """Exit status by what came of it."""
+UNWRITTEN: Final = 1
+"""Exit status where the file could not be written after all, as for an option that is wrong."""
+MOST_NAME_CHARS: Final = 50
+"""Of a file's name that another one is named by: file systems take some 250 bytes."""
+_ELSEWHERE: Final = "Name a file that can be written"
 KNOWS_STREAMS: Final = "stream" in getattr(Delivery, "__args__", ())
 """Whether this version asks for streams; where it does not, nothing hangs on what they look like."""
 
@@ -92,14 +99,23 @@ def execute(options: argparse.Namespace, endpoint: Endpoint) -> int:
     _check_file(options.json)
     asking = _Asking(options, endpoint)
     try:
-        asyncio.run(asking.run())
-    except KeyboardInterrupt:
+        told = asyncio.run(asking.prepare())
+        # Outside of the event loop, which would keep the first Ctrl-C from whoever reads a line.
+        _agree(told, agreed=options.yes)
+        asyncio.run(asking.ask_all())
+    # By Ctrl-C, or by SIGTERM.
+    except (KeyboardInterrupt, asyncio.CancelledError):
         if not asking.notes.findings:
             raise _nothing_asked("somebody stopped it") from None
         asking.stopped = Interrupted("somebody stopped it")
     except KeyRefused:
         # Whoever has no key learns nothing of the service.
         raise
+    except ModelUnknown as unknown:
+        # Nor does who names a model that is not there, unless something was paid for before, which has to be told.
+        if asking.is_unpaid:
+            raise
+        asking.stopped = unknown
     except JobStopped as stopped:
         if not asking.notes.findings:
             raise
@@ -110,13 +126,45 @@ def execute(options: argparse.Namespace, endpoint: Endpoint) -> int:
 
 
 def _check_file(path: str | None) -> None:
-    """Refuse a file that cannot be written, before anything is paid.
+    """Refuse a file that cannot be written, before anything is paid, by writing one beside it.
 
     Raises:
-        BadInput: its folder is not there.
+        BadInput: it cannot be written.
     """
-    if path is not None and not Path(path).absolute().parent.is_dir():
+    if path is None:
+        return
+    if not Path(path).absolute().parent.is_dir():
         raise BadInput("--json", f"{path!r}: there is no such folder", "Name a file in a folder that exists")
+    # A folder or a device would be replaced.
+    if Path(path).exists() and not Path(path).is_file():
+        raise BadInput("--json", f"{path!r} is no file", _ELSEWHERE)
+    try:
+        partial = _partial(path)
+        partial.write_text("", encoding="utf-8")
+        partial.unlink()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise BadInput("--json", f"{path!r} cannot be written: {why}", _ELSEWHERE) from None
+
+
+def _partial(path: str) -> Path:
+    """What is written before it takes the place of the file, so that nobody reads half of it."""
+    whole = Path(path).resolve()
+    return whole.with_name(f".{whole.name[:MOST_NAME_CHARS]}.{os.getpid()}.partial")
+
+
+def _write(path: str, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    partial = _partial(path)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(Path(path).resolve())
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 class _Asking:
@@ -127,6 +175,7 @@ class _Asking:
         self._endpoint = endpoint
         self._session: Session | None = None
         self._hook: InboxHook | None = None
+        self._rates = Rates.of(options.model, {})
         self._purse = Purse(0.0)
         self.stopped: JobStopped | None = None
 
@@ -135,38 +184,55 @@ class _Asking:
         """What was found so far."""
         return Notes() if self._session is None else self._session.notes
 
-    async def run(self) -> None:
-        """Say what it may cost, have somebody agree, and ask."""
+    @property
+    def is_unpaid(self) -> bool:
+        """Whether nothing can have been charged."""
+        return self._purse.at_most_usd == 0
+
+    async def prepare(self) -> list[str]:
+        """Learn what it may cost, and whether a webhook would arrive; returns what somebody has to agree to.
+
+        Raises:
+            BadInput: the environment does not say where a webhook would arrive.
+            JobStopped: it would not arrive.
+        """
         model = self._options.model
+        async with RawClient(self._endpoint, connections=1) as client:
+            self._rates = Rates.of(model, await client.prices() or {})
+        await self._open_hook()
+        webhook_url = None if self._hook is None else self._hook.url_for(NOBODY)
+        asked = paid_questions(streams=KNOWS_STREAMS, webhook_url=webhook_url)
+        worst = at_most_usd(model, self._rates.at_most, asked)
+        budget = self._options.budget_usd or worst
+        self._purse = Purse(budget)
+        return [
+            f"{len(asked)} questions to {model} at {self._endpoint.service}, and some twenty that cost nothing.",
+            f"They may cost {usd(min(worst, budget))} at most; the price is that of {self._rates.said_by}.",
+        ]
+
+    async def ask_all(self) -> None:
+        """Ask, once it is prepared and somebody agreed; errors as for `Session.ask_all`.
+
+        Raises:
+            asyncio.CancelledError: a SIGTERM came.
+        """
+        _end_on_sigterm()
         async with self._clients() as (client, streaming):
-            rates = Rates.of(model, await client.prices() or {})
-            hook = await self._opened_hook()
-            asked = paid_questions(streams=KNOWS_STREAMS, webhooks=not isinstance(hook, str))
-            worst = at_most_usd(model, rates.at_most, asked)
-            budget = self._options.budget_usd or worst
-            told = [
-                f"{len(asked)} questions to {model} at {self._endpoint.service}, and some twenty that cost nothing.",
-                f"They may cost {usd(min(worst, budget))} at most; the price is that of {rates.said_by}.",
-            ]
-            _agree(told, agreed=self._options.yes)
-            self._purse = Purse(budget)
             pace = Pace(whole_s=self._options.timeout_s)
-            asker = Asker(client, model=model, rates=rates, purse=self._purse, pace=pace)
-            self._session = Session(asker, streaming, hook)
+            asker = Asker(client, model=self._options.model, rates=self._rates, purse=self._purse, pace=pace)
+            self._session = Session(asker, streaming, self._hook or NOT_WISHED)
             await self._session.ask_all()
 
-    async def _opened_hook(self) -> InboxHook | str:
-        """Where webhooks arrive, or why none is asked for.
+    async def _open_hook(self) -> None:
+        """See to it that a webhook arrives, if one is asked for.
 
         Raises:
             BadInput: one is, and the environment does not say where it would arrive.
             WebhookUnreachable: it would not arrive.
         """
-        if not self._options.webhook:
-            return NOT_WISHED
-        self._hook = await asyncio.to_thread(InboxHook.of, os.environ)
-        await self._hook.check()
-        return self._hook
+        if self._options.webhook:
+            self._hook = await asyncio.to_thread(InboxHook.of, os.environ)
+            await self._hook.check()
 
     def close(self) -> None:
         """Leave nothing in the inbox."""
@@ -189,15 +255,30 @@ class _Asking:
         troubles = list(notes.troubles)
         if self.stopped is not None:
             troubles.insert(0, self.stopped.reason)
+        key = self._endpoint.key.strip()
+        findings = complete(notes.findings, troubles[0] if troubles else "it was not asked")
         return Result(
             service=self._endpoint.service,
             model=self._options.model,
             version=__version__,
-            findings=complete(notes.findings, troubles[0] if troubles else "it was not asked"),
-            troubles=troubles,
+            findings=[
+                replace(finding, seen=blanked(finding.seen, key), shape=blanked(finding.shape, key))
+                for finding in findings
+            ],
+            troubles=blanked(troubles, key),
             reported_usd=self._purse.reported_usd,
             at_most_usd=self._purse.at_most_usd,
         )
+
+
+def _end_on_sigterm() -> None:
+    """Let SIGTERM end the task that runs, as asyncio has Ctrl-C do, until its event loop is closed."""
+    task = asyncio.current_task()
+    if task is None:
+        return
+    # Nobody can listen outside of the main thread, or on Windows.
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 def _agree(told: Sequence[str], *, agreed: bool) -> None:
@@ -226,15 +307,39 @@ def _nothing_asked(why: str) -> Interrupted:
 
 
 def _tell(result: Result, path: str | None) -> int:
-    """Show the table, write the file, print what a script has to know; returns the exit status."""
-    console = Console(file=sys.stderr, width=COLUMNS, markup=False, highlight=False, color_system=None)
-    console.print(result.table())
-    _say(result.remarks())
-    if path is not None:
-        Path(path).write_text(_as_json(result.document()), encoding="utf-8")
-        _say([f"The whole result is in {path}; it holds no key, no answer and no UUID."])
+    """Show the table, print what a script has to know, write the file; returns the exit status."""
+    columns = _columns()
+    console = Console(file=sys.stderr, width=columns, markup=False, highlight=False, color_system=None)
+    console.print(result.table(columns))
+    _say(result.remarks(columns))
+    # What was paid for is told first, whatever becomes of the file.
     sys.stdout.write(_as_json(result.summary()))
+    sys.stdout.flush()
+    if path is None:
+        return STATUS[result.status]
+    try:
+        _write(path, _as_json(result.document()))
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        _say(
+            [
+                f"The whole result could not be written to {path}: {why}. {_ELSEWHERE}; it asks, and costs, again."
+            ]
+        )
+        return UNWRITTEN
+    _say([f"The whole result is in {path}; it holds no key, no answer and no UUID."])
     return STATUS[result.status]
+
+
+def _columns() -> int:
+    """How wide what is told may be: as the terminal, if there is one."""
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    # A file, or what stands for one in a test.
+    except (OSError, ValueError):
+        return COLUMNS
+    # A terminal may not know its width, and says 0.
+    return max(LEAST_COLUMNS, min(columns or COLUMNS, COLUMNS))
 
 
 def _as_json(told: dict[str, Any]) -> str:
@@ -242,5 +347,9 @@ def _as_json(told: dict[str, Any]) -> str:
 
 
 def _say(lines: Sequence[str]) -> None:
-    sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
+    columns = _columns()
+    for line in lines:
+        # What is folded already keeps the blanks before it.
+        parts = folded("", line, columns) if len(line) > columns else [printable(line)]
+        sys.stderr.write("".join(f"{part}\n" for part in parts))
     sys.stderr.flush()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from runware_provider.engine.api.error_families import Family
 from runware_provider.engine.api.redact import one_line, plain_code
 from runware_provider.engine.api.replies import decode, read_archive, read_poll, read_reply
 from runware_provider.engine.api.results import objects
@@ -26,6 +27,8 @@ WORDS: Final = frozenset(
 """Keys whose texts are words of the API, and told."""
 AMOUNTS: Final = frozenset({"cost", "usage"})
 """Keys whose numbers are told; those of others may be an account's."""
+PASSING: Final = frozenset({Family.PROVIDER, Family.RATE, Family.SERVER, Family.TIMEOUT})
+"""Errors that say how the service fares at the moment, and nothing of what it does as a rule."""
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -80,6 +83,17 @@ class Heard:
         """The error that names a task, or else the one that names none, in a reply to tasks."""
         reply = self.submission
         return reply.failures.get(task_uuid, reply.gravest)
+
+    @property
+    def tells_passing_error(self) -> bool:
+        """Whether an error in a reply to tasks is one that would be another one tomorrow."""
+        reply = self.submission
+        return any(error.family in PASSING for error in (*reply.failures.values(), *reply.unnamed))
+
+    def ended_in_passing_error(self, task_uuid: str) -> bool:
+        """Whether a reply to a poll says that a task ended in such an error."""
+        error = self.poll.failures.get(task_uuid)
+        return error is not None and error.family in PASSING
 
     @property
     def told(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -73,8 +74,13 @@ class Purse:
         return self.reported_usd + unknown
 
     def has_room_for(self, usd: float) -> bool:
-        """Whether so much more stays within the budget."""
-        return self.at_most_usd + usd <= self.budget_usd
+        """Whether so much more stays within the budget.
+
+        A budget that is the sum of the same amounts in another order has room for them all: such sums differ in their last
+        digits.
+        """
+        sum_usd = self.at_most_usd + usd
+        return sum_usd <= self.budget_usd or math.isclose(sum_usd, self.budget_usd, rel_tol=1e-9)
 
     def put_aside(self, name: str, usd: float) -> None:
         """Before a task is sent, what it may cost."""

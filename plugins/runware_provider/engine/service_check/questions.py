@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from runware_provider.engine.api.output_mode import Forced, force_schema
@@ -89,14 +89,24 @@ UNPAID: Final = (SYSTEM_ROLE, UNKNOWN_MODEL, SYSTEM_ROLE, ONE_WORD)
 its UUID. If it takes them all the same, they cost something, too."""
 
 
-def paid_questions(*, streams: bool, webhooks: bool) -> tuple[Question, ...]:
+def hooked(url: str) -> Question:
+    """The question whose answer is posted to a URL; it is sent, and counted, with that URL."""
+    return replace(HOOKED, changes={"webhookURL": url})
+
+
+def paid_questions(*, streams: bool, webhook_url: str | None) -> tuple[Question, ...]:
     """What is paid for if all is as assumed.
 
     Args:
         streams: whether a stream is asked for.
-        webhooks: whether a webhook is.
+        webhook_url: where a webhook is to arrive, as long as that of a task; None where none is asked for.
     """
-    return (*PAID, *((STREAMED,) if streams else ()), *((HOOKED,) if webhooks else ()))
+    asked = [*PAID]
+    if streams:
+        asked.append(STREAMED)
+    if webhook_url is not None:
+        asked.append(hooked(webhook_url))
+    return tuple(asked)
 
 
 def at_most_usd(model: str, price: Callable[[bytes, int], float], asked: Sequence[Question]) -> float:
@@ -107,7 +117,8 @@ def at_most_usd(model: str, price: Callable[[bytes, int], float], asked: Sequenc
         price: USD that a task may cost at most, of the task and its `max_tokens`.
         asked: what is paid for.
     """
-    return sum(price(question.task(model, _NOBODY), question.max_tokens) for question in (*asked, *UNPAID))
+    return sum(price(question.task(model, NOBODY), question.max_tokens) for question in (*asked, *UNPAID))
 
 
-_NOBODY = "00000000-0000-4000-8000-000000000000"
+NOBODY: Final = "00000000-0000-4000-8000-000000000000"
+"""The UUID of no task, as long as any."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich import box
 from rich.table import Table
 
+from runware_provider.engine.api.redact import KEY_CHARS, MASK
 from runware_provider.engine.money import MOST_DECIMALS, usd
 from runware_provider.engine.plain_text import printable
 from runware_provider.engine.service_check.findings import Verdict
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 COLUMNS: Final = 100
+"""Of a line where nobody knows how wide the terminal is, and at most."""
+LEAST_COLUMNS: Final = 60
+"""In fewer, the table has no room for what was seen."""
 ID_COLUMNS: Final = 20
 CONTRACT_COLUMNS: Final = 10
 VERDICT_COLUMNS: Final = 10
@@ -92,9 +97,9 @@ class Result:
             ],
         }
 
-    def table(self) -> Table:
-        """A row for each assumption, within 100 columns."""
-        table = Table(box=box.SIMPLE, pad_edge=False, width=COLUMNS)
+    def table(self, columns: int = COLUMNS) -> Table:
+        """A row for each assumption, within so many columns."""
+        table = Table(box=box.SIMPLE, pad_edge=False, width=columns)
         table.add_column("assumption", width=ID_COLUMNS, no_wrap=True)
         table.add_column("contract", width=CONTRACT_COLUMNS, no_wrap=True)
         table.add_column("verdict", width=VERDICT_COLUMNS, no_wrap=True)
@@ -104,12 +109,12 @@ class Result:
             table.add_row(finding.id, finding.assumption.place, str(finding.verdict), seen)
         return table
 
-    def remarks(self) -> list[str]:
-        """What follows from each deviation, and how it ended, in lines within 100 columns."""
+    def remarks(self, columns: int = COLUMNS) -> list[str]:
+        """What follows from each deviation, and how it ended, in lines within so many columns."""
         lines: list[str] = []
         for finding in self.deviations:
-            lines += [*_deviation(finding), ""]
-        return lines + _folded("", self._ending())
+            lines += [*_deviation(finding, columns), ""]
+        return lines + folded("", self._ending(), columns)
 
     def _ending(self) -> str:
         counts = Counter(finding.verdict for finding in self.findings)
@@ -117,7 +122,7 @@ class Result:
         paid = f"The answers say that they cost {usd(self.reported_usd)}"
         if self.at_most_usd > self.reported_usd:
             paid += f"; with what told no cost it is {usd(self.at_most_usd)} at most"
-        why = f" Not all of it could be asked: {self.troubles[0]}." if self.troubles else ""
+        why = f" Not all of it could be asked: {self.troubles[0].rstrip('.')}." if self.troubles else ""
         return f"{told}. {paid}.{why}"
 
 
@@ -129,7 +134,27 @@ _COUNTED: Final = {
 }
 
 
-def _deviation(finding: Finding) -> list[str]:
+def blanked(value: Any, key: str) -> Any:
+    """A text, or what lists and objects have of texts, without the API key.
+
+    Long keys are taken out of each reply. Short ones, as `test-key`, may be words of it: they are taken out of what is told.
+
+    Args:
+        value: as it would be told.
+        key: shorter than six characters, it is left: nobody could tell it from a word.
+    """
+    if len(key) < KEY_CHARS:
+        return value
+    if isinstance(value, str):
+        return re.sub(re.escape(key), MASK, value, flags=re.IGNORECASE)
+    if isinstance(value, list):
+        return [blanked(inner, key) for inner in value]
+    if isinstance(value, dict):
+        return {blanked(name, key): blanked(inner, key) for name, inner in value.items()}
+    return value
+
+
+def _deviation(finding: Finding, columns: int) -> list[str]:
     assumed = finding.assumption
     told = (
         ("assumed", assumed.claim),
@@ -137,12 +162,13 @@ def _deviation(finding: Finding) -> list[str]:
         ("the engine", assumed.if_not),
         ("to do", assumed.remedy),
     )
-    return [finding.id, *(line for label, said in told for line in _folded(f"  {label}: ", said))]
+    return [finding.id, *(line for label, said in told for line in folded(f"  {label}: ", said, columns))]
 
 
-def _folded(label: str, said: str) -> list[str]:
+def folded(label: str, said: str, columns: int = COLUMNS) -> list[str]:
+    """A sentence in lines within so many columns, behind a label; nothing but a word that is longer is broken."""
     after = "    " if label else ""
     wrapper = textwrap.TextWrapper(
-        COLUMNS, initial_indent=label, subsequent_indent=after, break_on_hyphens=False
+        columns, initial_indent=label, subsequent_indent=after, break_on_hyphens=False
     )
     return wrapper.wrap(printable(said))

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from runware_provider.engine.api import request_bodies
 from runware_provider.engine.api.account import balance_in, listed_models
 from runware_provider.engine.api.results import cost_of
+from runware_provider.engine.errors import Unreachable
 from runware_provider.engine.service_check import account_judges, answer_judges, refusal_judges, task_judges
-from runware_provider.engine.service_check.asking import NotSeen, now
+from runware_provider.engine.service_check.asking import MOST_SILENCES, NotSeen, now
 from runware_provider.engine.service_check.findings import differs, skipped, unseen
 from runware_provider.engine.service_check.questions import (
     ANIMAL,
     CALL,
     COLOUR,
     FRUIT,
-    HOOKED,
     ONE_WORD,
     SLOW,
     STREAMED,
     SYSTEM_ROLE,
     UNKNOWN_MODEL,
+    hooked,
 )
 from runware_provider.engine.service_check.stream_judge import joined, judge_stream, tells_error
 
@@ -75,7 +76,8 @@ class Session:
         """Ask everything; the notes have what was found, also after an error.
 
         Raises:
-            JobStopped: the service takes the key or the model for no question at all, or has nothing left to pay with.
+            JobStopped: the service takes the key or the model for no question at all, has nothing left to pay with, or
+                does not reply any more.
         """
         for names, step in self._steps():
             try:
@@ -83,6 +85,8 @@ class Session:
             except NotSeen as why:
                 self._note(*(unseen(name, str(why)) for name in names))
                 self.notes.troubles.append(str(why))
+                if self._asker.meets_silence:
+                    raise Unreachable(f"{MOST_SILENCES} questions in a row had {why}") from None
 
     def _steps(self) -> Sequence[tuple[Sequence[str], Callable[[], Awaitable[None]]]]:
         """In their order: what each is to show, and what does it. What costs nothing comes first."""
@@ -128,9 +132,10 @@ class Session:
 
     async def _models(self) -> None:
         heard = await self._asker.asked_for_models()
-        # It is no reply to tasks, and a list that is not there at all is a deviation.
-        if heard.status == 429 or heard.status >= 500:
-            raise NotSeen(f"no usable reply: HTTP {heard.status}")
+        # It is no reply to tasks, and a list that is not there at all is a deviation; a page in its place is not the API's.
+        is_page = heard.status < 300 and heard.body is None
+        if heard.status == 429 or heard.status >= 500 or is_page:
+            raise NotSeen(f"no usable reply to GET /models: HTTP {heard.status}")
         prices = {entry.id: entry.usd_per_token for entry in listed_models(heard.body)}
         self._price = prices.get(self._asker.model)
         self._note(account_judges.judge_models(heard, self._asker.model))
@@ -201,6 +206,8 @@ class Session:
         began = now()
         polls = await self._asker.polled_until_finished([name])
         self._note(*task_judges.judge_polls(polls, name, now() - began))
+        if polls[-1].ended_in_passing_error(name):
+            raise NotSeen(f"the service was in trouble: {polls[-1].told}")
         if name in polls[-1].poll.results:
             again = await self._asker.asked(request_bodies.get_response([name]))
             self._note(task_judges.judge_repeated_poll(again, name))
@@ -251,8 +258,7 @@ class Session:
             self._note(skipped("webhook", self._hook), skipped("webhook-shape", self._hook))
             return
         name = str(uuid4())
-        question = replace(HOOKED, changes={"webhookURL": self._hook.url_for(name)})
-        heard = await self._asker.sent((question, name))
+        heard = await self._asker.sent((hooked(self._hook.url_for(name)), name))
         if not _may_run(heard, name):
             raise NotSeen(f"the task was refused: {heard.told}")
         began = now()

@@ -76,6 +76,8 @@ def _judge_end(last: Heard, task_uuid: str, waited_s: float) -> Finding:
     reply = last.poll
     if task_uuid in reply.results:
         return holds("finished-poll", f"with its answer, after {waited_s:.1f} s", last.shape)
+    if last.ended_in_passing_error(task_uuid):
+        return unseen("finished-poll", f"it ended in {reply.failures[task_uuid].code}", last.shape)
     if task_uuid in reply.failures:
         return differs("finished-poll", f"it ended in {reply.failures[task_uuid].code}", last.shape)
     if task_uuid in reply.processing:
