@@ -319,7 +319,7 @@ class Scene:
 
     def add(self, number: int, phase: Phase) -> Inference:
         key = Key(number.to_bytes(16, "big"), 0, 0)
-        inference = Inference(key, "", 0, 1, 0, task_uuid(JOB, key, 1), phase=phase, doubted_at=self.now)
+        inference = Inference(key, (), 0, 1, 0, task_uuid(JOB, key, 1), phase=phase, doubted_at=self.now)
         self.flight.add(inference, self.now)
         return inference
 
@@ -327,7 +327,7 @@ class Scene:
         """All that is due now; the verdicts."""
         verdicts: list[Any] = []
         while (request := self.inbox.next_request(self.now)) is not None:
-            effects = asyncio.run(request)  # type: ignore[arg-type] # a coroutine of ours
+            effects = asyncio.run(request)
             verdicts += effects.verdicts
             self.stop = self.stop or effects.stop
         return verdicts
