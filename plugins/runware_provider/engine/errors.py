@@ -171,12 +171,15 @@ class WebhookUnreachable(JobStopped):
 
     Args:
         reason: as of `JobStopped`.
-        remedy: what to do about it, in sentences.
+        remedy: what to do about it, in sentences; None where nobody knows.
     """
 
-    def __init__(self, reason: str, *, remedy: str) -> None:
+    remedy = "Check webhook_url and what stands in front of the receiver, then run again."
+
+    def __init__(self, reason: str, *, remedy: str | None = None) -> None:
         super().__init__(reason)
-        self.remedy = remedy
+        if remedy is not None:
+            self.remedy = remedy
 
 
 class Interrupted(JobStopped):

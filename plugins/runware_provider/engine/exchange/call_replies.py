@@ -48,7 +48,7 @@ class CallReplies:
         item = reply.results.get(inference.task_uuid)
         error = reply.failures.get(inference.task_uuid)
         if self._moves.calls is not None and (item is not None or error is not None):
-            self._moves.calls.brought += 1
+            self._moves.calls.was_brought()
         # The call is only news: getResponse is asked, and what that says counts.
         if self._moves.calls is not None and self._moves.calls.verify:
             self._moves.flight.move(inference, asking(inference), now)

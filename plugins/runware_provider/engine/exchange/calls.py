@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 NONE_COME_FROM: Final = 5
-"""Answers that were there and had not been brought, of which the vendor had brought none ever: those of the canary."""
+"""Answers in a row that were there and had not been brought, while no call came: as many as the canary has."""
 
 
 @dataclass
@@ -29,11 +29,25 @@ class Calls:
     """Calls that said what became of an attempt."""
     fetched: int = 0
     """Answers that were overdue, and there when they were asked for."""
+    fetched_since_a_call: int = 0
+
+    def was_brought(self) -> None:
+        """A call said what became of an attempt."""
+        self.brought += 1
+        self.fetched_since_a_call = 0
+
+    def was_fetched(self) -> None:
+        """An answer was there when it was asked for."""
+        self.fetched += 1
+        self.fetched_since_a_call += 1
 
     @property
     def none_come(self) -> bool:
-        """Whether the vendor does not call, as far as one can tell: he may not reach the receiver."""
-        return not self.brought and self.fetched >= NONE_COME_FROM
+        """Whether the vendor does not call, or no longer, as far as one can tell: he may not reach the receiver."""
+        # What a call has only announced is fetched, too, and says nothing.
+        if self.verify and self.brought:
+            return False
+        return self.fetched_since_a_call >= NONE_COME_FROM
 
     @property
     def are_expected(self) -> bool:

@@ -486,8 +486,8 @@ class Inbox:
         if self._calls.none_come:
             self._has_warned_that_none_comes = True
             _warn(
-                f"{self._calls.fetched} answers were there that the vendor has not brought, and he has brought none so far."
-                " Can he reach webhook_url? Answers are asked for until he does."
+                f"{self._calls.fetched_since_a_call} answers in a row were there that the vendor has not brought. Can he"
+                " reach webhook_url? Answers are asked for until a call comes."
             )
 
 

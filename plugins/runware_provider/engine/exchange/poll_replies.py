@@ -67,7 +67,7 @@ class PollReplies:
     def _count_as_fetched(self, inference: Inference) -> None:
         """An answer to what this process sent was there, and nobody had brought it."""
         if self._moves.calls is not None and inference.accepted and inference.sent_at is not None:
-            self._moves.calls.fetched += 1
+            self._moves.calls.was_fetched()
 
     def _no_word(self, inference: Inference, now: float, *, was_refused: bool = False) -> None:
         """The question was not heard, which says nothing of the task. It counts against whoever waits for it."""
