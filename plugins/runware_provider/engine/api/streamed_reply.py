@@ -107,22 +107,36 @@ class StreamedReply:
         Raises:
             ReplyBroken: the stream is not whole, so that nobody knows what became of the task.
         """
-        rest = self._events.rest() if not self.is_over else None
-        if rest is not None and rest.strip() == DONE:
-            self._is_done = True
-        # An error such as "no room" or "no money" means that the task was not run. This one was, as its frames show.
-        if self._has_begun and any(map(_says_it_was_not_run, self._failures)):
-            raise ReplyBroken("a stream that was refused after it had begun")
+        self._take_rest()
         if self._failures:
-            return encoded({"errors": self._failures})
+            return self._named_refusal()
         # A refusal that came as a stream: nothing of it was run, as its status says.
         if self._status >= 300:
             return encoded({"errors": self._unnamed})
-        # The whole request was refused for what no task can help, such as the key: it is what it would be in a sync reply.
-        if self._unnamed and not self._has_begun and all(map(_says_it_was_not_run, self._unnamed)):
-            return encoded({"errors": self._unnamed})
         if self._unnamed:
-            raise ReplyBroken("a stream that ended in an error which names no task")
+            return self._unnamed_refusal()
+        return self._answer()
+
+    def _take_rest(self) -> None:
+        """The last word may come without the blank line behind it."""
+        rest = self._events.rest() if not self.is_over else None
+        if rest is not None and rest.strip() == DONE:
+            self._is_done = True
+
+    def _named_refusal(self) -> bytes:
+        # An error such as "no room" or "no money" means that the task was not run. This one was, as its frames show.
+        if self._has_begun and any(map(_says_it_was_not_run, self._failures)):
+            raise ReplyBroken("a stream that was refused after it had begun")
+        return encoded({"errors": self._failures})
+
+    def _unnamed_refusal(self) -> bytes:
+        # The whole request was refused for what no task can help, such as the key: it is what it would be in a sync reply.
+        if not self._has_begun and all(map(_says_it_was_not_run, self._unnamed)):
+            return encoded({"errors": self._unnamed})
+        # Whether the task was run, and is billed, is open.
+        raise ReplyBroken("a stream that ended in an error which names no task")
+
+    def _answer(self) -> bytes:
         if not self._is_done:
             raise ReplyBroken("a stream that was cut off")
         if self._fields.get("finishReason") is None:
