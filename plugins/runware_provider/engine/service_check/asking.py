@@ -155,16 +155,8 @@ class Asker:
             JobStopped: the reply says that no other question would fare better.
         """
         contents = [question.task(self.model, name) for question, name in tasks]
-        costs = [
-            self._rates.at_most(content, question.max_tokens)
-            for content, (question, _) in zip(contents, tasks, strict=True)
-        ]
-        # What may cost more than is left is not sent, also where it is believed to be refused.
-        if not self.purse.has_room_for(sum(costs)):
-            raise NotSeen(f"no room in the budget of {usd(self.purse.budget_usd)}")
         entries = {name: f"{name} again" if is_replay else name for _, name in tasks}
-        for (_, name), cost in zip(tasks, costs, strict=True):
-            self.purse.put_aside(entries[name], cost)
+        self._put_aside(tasks, contents, entries)
         client = stream_of or self._client
         try:
             heard = await self.heard(client.received(request_bodies.body(contents), self._answer_s()))
@@ -180,6 +172,24 @@ class Asker:
         if is_stream and not heard.tells_passing_error:
             return heard
         return _without_passing_error(_from_the_api(heard))
+
+    def _put_aside(
+        self, tasks: Sequence[tuple[Question, str]], contents: Sequence[bytes], entries: Mapping[str, str]
+    ) -> None:
+        """Keep back what tasks may cost.
+
+        Raises:
+            NotSeen: the budget has no room for all of them.
+        """
+        costs = {
+            entries[name]: self._rates.at_most(content, question.max_tokens)
+            for content, (question, name) in zip(contents, tasks, strict=True)
+        }
+        # What may cost more than is left is not sent, also where it is believed to be refused.
+        if not self.purse.has_room_for(sum(costs.values())):
+            raise NotSeen(f"no room in the budget of {usd(self.purse.budget_usd)}")
+        for entry, cost in costs.items():
+            self.purse.put_aside(entry, cost)
 
     def _account_for(self, heard: Heard, entries: Mapping[str, str]) -> None:
         """Keep in the purse what a reply to tasks says of their cost."""

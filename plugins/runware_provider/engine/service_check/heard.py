@@ -44,17 +44,17 @@ class Heard:
         """Its JSON, read leniently; None for what is none."""
         return decode(self.content)
 
-    @property
+    @cached_property
     def submission(self) -> Reply:
         """Read as a reply to tasks."""
         return read_reply(self.status, self.content)
 
-    @property
+    @cached_property
     def poll(self) -> Reply:
         """Read as a reply to getResponse."""
         return read_poll(self.status, self.content)
 
-    @property
+    @cached_property
     def archive(self) -> Reply:
         """Read as a reply to getTaskDetails."""
         return read_archive(self.status, self.content)
