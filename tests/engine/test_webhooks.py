@@ -248,9 +248,8 @@ def all_brought(place: Any, receiver: PlainReceiver) -> list[str]:
     return [name for name in receiver.taken if name in place.server.bill()["tasks"]]
 
 
-async def test_what_a_dead_process_sent_is_found_in_the_inbox(
-    new_place: Callable[..., Any], receiver: PlainReceiver
-) -> None:
+def left_by_a_dead_process(new_place: Callable[..., Any], receiver: PlainReceiver) -> tuple[Any, list[str]]:
+    """A job whose process was killed after it had sent all, and the UUIDs of what was brought since."""
     place = new_place(latency=0.3)
     place.fill(40)
     # The reply to the tasks after the first five never comes, and the process is killed while it waits for it.
@@ -259,7 +258,13 @@ async def test_what_a_dead_process_sent_is_found_in_the_inbox(
         *place.arguments("run", delivery="webhook"),
         **receiver.environment(),
     )
-    brought = all_brought(place, receiver)
+    return place, all_brought(place, receiver)
+
+
+async def test_what_a_dead_process_sent_is_found_in_the_inbox(
+    new_place: Callable[..., Any], receiver: PlainReceiver
+) -> None:
+    place, brought = left_by_a_dead_process(new_place, receiver)
     asked = questions(place, *brought)
     manifest = await place.run(delivery="webhook", webhooks=receiver.settings)
     assert len(brought) > 5
@@ -272,14 +277,7 @@ async def test_what_a_dead_process_sent_is_found_in_the_inbox(
 async def test_what_no_question_covers_any_more_is_taken_from_the_inbox(
     new_place: Callable[..., Any], receiver: PlainReceiver
 ) -> None:
-    place = new_place(latency=0.3)
-    place.fill(40)
-    place.kill_at(
-        Fault("delay_reply", nth=2, seconds=60.0, task_type="textInference"),
-        *place.arguments("run", delivery="webhook"),
-        **receiver.environment(),
-    )
-    brought = all_brought(place, receiver)
+    place, brought = left_by_a_dead_process(new_place, receiver)
     asked = questions(place, *brought)
     # An edited prompt: nobody asks any more what the dead process has asked.
     prompt = "How much is it?\n{{ record.body }}"
