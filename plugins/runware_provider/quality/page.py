@@ -55,11 +55,19 @@ def page_of(markdown: str) -> str:
     Args:
         markdown: a document of ours, which begins with a heading.
     """
-    tokens = _MARKDOWN.parse(markdown)
-    title = _text_of(tokens[1])
-    body = _MARKDOWN.renderer.render(list(_folded(_arranged(tokens))), _MARKDOWN.options, {})
+    title = _text_of(_MARKDOWN.parse(markdown)[1])
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    return _PAGE.format(digest=digest, title=html.escape(title), style=STYLE, body=body)
+    return _PAGE.format(digest=digest, title=html.escape(title), style=STYLE, body=body_of(markdown))
+
+
+def body_of(markdown: str) -> str:
+    """What stands in the body of a page.
+
+    Args:
+        markdown: ours.
+    """
+    tokens = _MARKDOWN.parse(markdown)
+    return str(_MARKDOWN.renderer.render(list(_folded(_arranged(tokens))), _MARKDOWN.options, {}))
 
 
 def _text_of(inline: Token) -> str:

@@ -1,0 +1,91 @@
+"""What a page shows, as it was read: of one task of ours, and of the datasets that this Airflow writes. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runware_provider.engine.job.run_record import PastRun, RunRecord
+
+URL_PREFIX: Final = "/runware/jobs"
+"""Below which Airflow's API server has these pages."""
+UNMAPPED: Final = -1
+
+
+@dataclass(frozen=True)
+class TaskAt:
+    """A task instance, as a path names it."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int = UNMAPPED
+
+    @property
+    def path(self) -> str:
+        """Of its page, below `URL_PREFIX`: every part is quoted."""
+        parts = (self.dag_id, self.run_id, self.task_id, str(self.map_index))
+        return "/" + "/".join(quote(part, safe="") for part in parts)
+
+
+@dataclass(frozen=True)
+class TaskNow:
+    """What Airflow says of a task instance."""
+
+    state: str | None
+    """As Airflow spells it, such as `running`; None before it is scheduled."""
+    try_number: int = 0
+    operator: str = ""
+
+
+@dataclass(frozen=True)
+class ShardView:
+    """One shard of a group."""
+
+    number: int
+    """From 0."""
+    record: RunRecord | None
+    """None before it began in this run."""
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A task of ours."""
+
+    at: TaskAt
+    task: TaskNow
+    places: Mapping[str, str]
+    """As the task pushed them: `output`, `state`, `manifest`, perhaps `report`."""
+    record: RunRecord | None
+    """Of the run in the place as a whole; of a group's task, what `split` and `publish` noted. None where none is there."""
+    shard: int | None = None
+    """Which one the task is, of a group."""
+    shards: tuple[ShardView, ...] = ()
+    """Of the group that the task belongs to; empty for a plain task."""
+    shards_left_out: int = 0
+    """Shards beyond those that were read."""
+    past: tuple[PastRun, ...] = ()
+    """The last runs of the same dataset, the newest first."""
+    may_read_texts: bool = False
+    """Whether texts are shown here, and this person may read them."""
+    has_report: bool = False
+    trouble: str = ""
+    """Why something is missing, in a sentence."""
+    approve_at: str = ""
+    """Airflow's own page where a person decides; empty where nobody has to."""
+
+
+@dataclass(frozen=True)
+class DatasetView:
+    """A dataset that a task of this Airflow writes, as of its newest run."""
+
+    at: TaskAt
+    output: str
+    record: RunRecord | None
+    past: tuple[PastRun, ...] = field(default=())
+    """The last runs, the newest first."""
+    trouble: str = ""
