@@ -17,8 +17,9 @@ from runware_provider.engine.job.shard_counts import LEAST_ROWS, SHARDS, check_c
 from runware_provider.engine.plain_text import wrapped
 from runware_provider.job_task import JobTask
 from runware_provider.object_stores import airflow_stores
+from runware_provider.places import Places
 from runware_provider.published import told_of
-from runware_provider.report_wish import check_report_wish
+from runware_provider.report_wish import check_report_wish, report_wish
 from runware_provider.shard_labels import ShardArgument, arguments_of, shard_label
 
 if TYPE_CHECKING:
@@ -130,6 +131,10 @@ class InferShardOperator(ShardsTask, DeferringTask):
     def shard_label(self) -> str:
         """What a person sees in the place of the shard's number; with what it cost, once that is known."""
         return shard_label(str(self.destination), self.shard, rows=self._rows, usd=self._paid_usd)
+
+    def places(self, spec: Spec) -> Places:
+        """Those of the whole dataset, with the number of this shard."""
+        return Places.of(spec, reports=report_wish(self.report) is not None, shard=self.shard["shard"])
 
     def carry_out(self, context: Context) -> dict[str, Any]:
         """Ask what the shard asks; returns counts and sums."""
