@@ -111,15 +111,14 @@ class JobTask(AskingTask):
         """
 
     def begin(self, spec: Spec, context: Context) -> None:
-        """Say where the output will be, before anything is asked."""
+        """Say where the output and the record of this run will be, before anything is asked."""
         self._begun_with = spec
         if context["ti"].map_index is not None and context["ti"].map_index >= 0:
             # Mapped tasks would each give the one asset an event, and who waits for it would start after the first.
             self.outlets = self._given_outlets
-        if not self.writes_destination:
-            return
         places = self.places(spec)
-        self.show_links(links_to(places))
+        # Buttons lead to what the task itself writes; where the whole will be, each task of a group says.
+        self.show_links(links_to(places) if self.writes_destination else {})
         if not self.do_xcom_push:
             return
         context["ti"].xcom_push("places", places.told())
@@ -133,7 +132,7 @@ class JobTask(AskingTask):
         self.operator_extra_links = [link for link in LINKS if link.place in links]
 
     def places(self, spec: Spec) -> Places:
-        """Where what the task writes is found."""
+        """Where that is found which the task writes, or helps to write."""
         return Places.of(spec, reports=report_wish(self.report) is not None)
 
     @contextlib.contextmanager

@@ -24,10 +24,14 @@ class Places:
     manifest: str
     report: str | None
     """The page; None where no report is wished for."""
+    run: str = ""
+    """The name of the run, which names its record in the state folder; empty where it has none."""
+    shard: int | None = None
+    """Which shard of the dataset the task asks, from 0; None where it asks no single one."""
 
     @classmethod
-    def of(cls, spec: Spec, *, reports: bool) -> Places:
-        """Of what was asked for.
+    def of(cls, spec: Spec, *, reports: bool, shard: int | None = None) -> Places:
+        """Of what was asked for; of a shard, too, they are those of the whole dataset.
 
         Raises:
             BadInput: a value of the partition makes no name of a folder.
@@ -39,17 +43,20 @@ class Places:
             state=state,
             manifest=_below(state, MANIFEST),
             report=_below(state, FOLDER, f"{REPORT}.html") if reports else None,
+            run=spec.run or "",
+            shard=shard,
         )
 
-    def told(self) -> dict[str, str]:
+    def told(self) -> dict[str, str | int]:
         """As JSON, without what is not there."""
-        places = {
-            "output": self.output,
-            "state": self.state,
-            "manifest": self.manifest,
-            "report": self.report,
-        }
-        return {name: place for name, place in places.items() if place is not None}
+        told: dict[str, str | int] = {"output": self.output, "state": self.state, "manifest": self.manifest}
+        if self.report is not None:
+            told["report"] = self.report
+        if self.run:
+            told["run"] = self.run
+        if self.shard is not None:
+            told["shard"] = self.shard
+        return told
 
 
 def _below(folder: str, *names: str) -> str:

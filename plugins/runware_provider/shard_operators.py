@@ -17,8 +17,9 @@ from runware_provider.engine.job.shard_counts import LEAST_ROWS, SHARDS, check_c
 from runware_provider.engine.plain_text import wrapped
 from runware_provider.job_task import JobTask
 from runware_provider.object_stores import airflow_stores
+from runware_provider.places import Places
 from runware_provider.published import told_of
-from runware_provider.report_wish import check_report_wish
+from runware_provider.report_wish import check_report_wish, report_wish
 from runware_provider.shard_labels import ShardArgument, arguments_of, shard_label
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class SplitShardsOperator(ShardsTask):
             stop=stop,
             stores=airflow_stores(),
             webhooks=webhooks(spec),
+            recorded_every_s=self._report_every_s,
         )
 
     def finished(self, told: list[dict[str, Any]], spec: Spec, context: Context) -> list[ShardArgument]:  # noqa: ARG002 - as every task
@@ -131,6 +133,10 @@ class InferShardOperator(ShardsTask, DeferringTask):
         """What a person sees in the place of the shard's number; with what it cost, once that is known."""
         return shard_label(str(self.destination), self.shard, rows=self._rows, usd=self._paid_usd)
 
+    def places(self, spec: Spec) -> Places:
+        """Those of the whole dataset, with the number of this shard."""
+        return Places.of(spec, reports=report_wish(self.report) is not None, shard=self.shard["shard"])
+
     def carry_out(self, context: Context) -> dict[str, Any]:
         """Ask what the shard asks; returns counts and sums."""
         try:
@@ -155,6 +161,7 @@ class InferShardOperator(ShardsTask, DeferringTask):
             stop=stop,
             stores=airflow_stores(),
             webhooks=webhooks(spec),
+            recorded_every_s=self._report_every_s,
             leg=self.leg(),
         )
         return _of_this_split(inferred, self.group)
@@ -196,6 +203,7 @@ class PublishShardsOperator(ShardsTask):
             stop=stop,
             stores=airflow_stores(),
             webhooks=webhooks(spec),
+            recorded_every_s=self._report_every_s,
         )
         return _of_this_split(published, self.group)
 

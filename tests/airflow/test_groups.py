@@ -180,6 +180,22 @@ def test_what_the_tasks_tell_each_other_is_small_and_holds_no_prompt(group: Grou
         assert "Secret" not in json.dumps(pushed)
 
 
+def test_each_task_of_a_group_tells_where_the_whole_and_its_record_are(group: Group) -> None:
+    dag = group.dag()
+    group.split(dag)
+    group.infer(dag, 2)
+    places = {key[2]: value for key, value in group.api.pushed.items() if key[-1] == "places"}
+    state = f"{group.root}/invoices.state"
+    of_the_group = {
+        "output": f"{group.root}/invoices",
+        "state": state,
+        "manifest": f"{state}/manifest.json",
+        "run": f"dag/read/{group.api.run_id}/-1",
+    }
+    assert places == {"read.split": of_the_group, "read.infer": {**of_the_group, "shard": 2}}
+    assert not any(key[-1].startswith("link_to") for key in group.api.pushed)
+
+
 def test_a_shard_has_a_label_for_a_person_which_says_what_it_cost_once_it_is_done(group: Group) -> None:
     dag = group.dag()
     group.split(dag)

@@ -198,6 +198,7 @@ def test_where_the_output_will_be_is_an_xcom_unless_the_task_is_to_push_none(run
             "state": "out.state",
             "manifest": "out.state/manifest.json",
             "report": "out.state/reports/report.html",
+            "run": f"dag/ask/{api.run_id}/-1",
         }
     }
 

@@ -152,3 +152,15 @@ def test_a_connections_id_stays_in_a_place_and_the_state_is_where_the_author_say
         "state": "s3://lake_writer@lake/kept",
         "manifest": "s3://lake_writer@lake/kept/manifest.json",
     }
+
+
+def test_the_run_and_the_shard_of_a_task_are_told_with_the_places_of_the_whole() -> None:
+    spec = Spec(source="in", destination="out", prompt="{{ record.a }}", run="dag/read/run-1/-1")
+    whole = Places.of(spec, reports=False).told()
+    assert whole == {
+        "output": "out",
+        "state": "out.state",
+        "manifest": "out.state/manifest.json",
+        "run": "dag/read/run-1/-1",
+    }
+    assert Places.of(spec, reports=False, shard=0).told() == {**whole, "shard": 0}

@@ -198,14 +198,26 @@ def test_the_state_store_tells_how_far_a_running_task_is(seen: Seen) -> None:
 
 def test_where_the_output_will_be_is_told_when_a_task_starts(seen: Seen) -> None:
     destination = str(seen.places["plain"].destination)
-    assert seen.begun == {
+    places = {
         "output": destination,
         "state": f"{destination}.state",
         "manifest": f"{destination}.state/manifest.json",
         "report": f"{destination}.state/reports/report.html",
     }
-    assert all(Path(place).exists() for place in seen.begun.values())
-    assert set(seen.xcoms[("shared.publish", "places")]) == {"output", "state", "manifest"}
+    begun = dict(seen.begun)
+    assert begun.pop("run").startswith("seen/plain/manual__")
+    assert begun == places
+    assert all(Path(place).exists() for place in places.values())
+
+
+def test_each_task_of_a_group_tells_the_places_of_the_whole_and_an_infer_its_shard(seen: Seen) -> None:
+    whole = seen.xcoms[("shared.publish", "places")]
+    assert set(whole) == {"output", "state", "manifest", "run"}
+    assert whole["run"].startswith("seen/shared/")
+    assert seen.xcoms[("shared.split", "places")] == whole
+    infer = dict(seen.xcoms[("shared.infer", "places")])
+    assert infer.pop("shard") in range(3)
+    assert infer == whole
 
 
 def test_no_xcom_has_a_kilobyte_and_what_is_returned_agrees_with_the_manifest(seen: Seen) -> None:
