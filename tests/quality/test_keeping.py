@@ -34,7 +34,9 @@ def test_a_report_takes_the_place_of_the_one_on_the_publish_before(lake):
     folder = f"{lake.folder()}.state/reports"
     title = f"Quality of {lake.folder()}"
     assert paths == {"html": f"{folder}/report.html", "markdown": f"{folder}/report.md"}
-    assert Path(paths["html"]).read_text(encoding="utf-8") == framed(title, html_of(report_parts(found, WHOLE)))
+    assert Path(paths["html"]).read_text(encoding="utf-8") == framed(
+        title, html_of(report_parts(found, WHOLE))
+    )
     assert Path(paths["markdown"]).read_text(encoding="utf-8") == report_document(found, BRIEF)
     assert {entry.path for entry in lake.storage.list(folder)} == set(paths.values())
 

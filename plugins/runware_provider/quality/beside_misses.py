@@ -77,4 +77,4 @@ def _give_texts(beside: pa.Table, rows: list[int], shown: dict[int, list[Miss]],
     inputs = beside["input"]
     for place, row in enumerate(rows):
         for miss in shown.get(row, ()):
-            miss.text = text_beside(inputs[place].as_py(), miss.expected, key=key)
+            miss.text = text_beside(inputs[place].as_py(), miss.got, miss.expected, key=key)

@@ -15,6 +15,8 @@ from runware_provider.quality.wording import count, interval, percentage, sparks
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from runware_provider.quality.parts import Part
+
 PLOT, LINE, AXIS = 92, 15, 22
 """Pixels of height: of the bars, of a line of words, of the axis."""
 LEAST: Final = 2
@@ -50,7 +52,8 @@ class BarChart:
     @property
     def _told(self) -> str:
         ends = f"{self.ticks[0].text} to {self.ticks[-1].text}"
-        return ", ".join([ends, *(mark.text for mark in self.marks), *([self.note] if self.note else [])])
+        told = ", ".join([ends, *(mark.text for mark in self.marks)])
+        return f"{told}. {self.note}" if self.note else told
 
     def markdown(self) -> list[str]:
         """One line."""
@@ -59,8 +62,9 @@ class BarChart:
     def html(self) -> str:
         """Bars above an axis."""
         top = LINE * (len(self.marks) + 1)
-        words = f"{plain_of(self.title)}, from {self._told}; at most {count(max(self.heights))} {self.noun} in a bar"
-        drawn = (*self._bars(top), *self._marks(top), *self._axis(top))
+        most = f"at most {count(max(self.heights))} {self.noun} in a bar"
+        words = f"{plain_of(self.title)}, {most}, from {self._told}"
+        drawn = (*self._bars(top), *self._lines(top), *self._axis(top), *self._words(top))
         note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
         return (
             f'<figure class="chart"><figcaption>{inline_of(self.title)}</figcaption>'
@@ -78,17 +82,21 @@ class BarChart:
                     f' width="{width * 0.88:.4g}%" height="{pixels:.4g}"/>'
                 )
 
-    def _marks(self, top: int) -> Iterator[str]:
+    def _lines(self, top: int) -> Iterator[str]:
         for number, mark in enumerate(self.marks):
-            # Each has a line of its own, so that no word covers another.
-            y = LINE * (number + 1) - 4
-            place, anchor, away = _anchored(mark.at)
-            yield _line("line", place, y - 8, place, top + PLOT)
-            yield f'<text x="{place}" y="{y}" dx="{away}" text-anchor="{anchor}">{html.escape(mark.text)}</text>'
+            place = f"{100 * mark.at:.4g}%"
+            yield _line("line", place, LINE * number + 3, place, top + PLOT)
 
-    def _axis(self, top: int) -> Iterator[str]:
+    def _words(self, top: int) -> Iterator[str]:
+        """Above all lines, and each in a line of its own, so that none covers another."""
+        for number, mark in enumerate(self.marks):
+            anchor, away = ("start", 4) if mark.at < 0.6 else ("end", -4)
+            place = f'x="{100 * mark.at:.4g}%" y="{LINE * (number + 1) - 4}" dx="{away}"'
+            yield f'<text {place} text-anchor="{anchor}">{html.escape(mark.text)}</text>'
         most = f"{count(max(self.heights))} {self.noun}"
         yield f'<text class="scale" x="0" y="{top - 4}">{html.escape(most)}</text>'
+
+    def _axis(self, top: int) -> Iterator[str]:
         yield _line("grid", "0", top, "100%", top)
         yield _line("axis", "0", top + PLOT, "100%", top + PLOT)
         yield from _ticks(self.ticks, top + PLOT)
@@ -96,11 +104,6 @@ class BarChart:
 
 def _line(name: str, x1: str, y1: float, x2: str, y2: float) -> str:
     return f'<line class="{name}" x1="{x1}" y1="{y1:.4g}" x2="{x2}" y2="{y2:.4g}"/>'
-
-
-def _anchored(at: float) -> tuple[str, str, int]:
-    """Where a word begins or ends, so that it stays inside."""
-    return (f"{100 * at:.4g}%", "start", 4) if at < 0.6 else (f"{100 * at:.4g}%", "end", -4)
 
 
 def _ticks(ticks: Sequence[Mark], y: float) -> Iterator[str]:
@@ -155,7 +158,8 @@ class RateChart:
         return (
             f'<figure class="chart"><figcaption>{inline_of(self.title)}</figcaption>'
             f'<svg class="plot rates" width="100%" height="{LINE + height + AXIS}" role="img" aria-label="{words}">'
-            f"{''.join(drawn)}</svg>{note}</figure>{body_of(chr(10).join(self._table()))}"
+            f"{''.join(drawn)}</svg>{note}"
+            f"<details><summary>The numbers</summary>{body_of(chr(10).join(self._table()))}</details></figure>"
         )
 
     @staticmethod
@@ -180,7 +184,7 @@ def _point(at: RateAt, height: int) -> Iterator[str]:
 class Charts:
     """Charts beside each other, where there is room."""
 
-    charts: Sequence[BarChart]
+    charts: Sequence[Part]
 
     def markdown(self) -> list[str]:
         """One below the other."""

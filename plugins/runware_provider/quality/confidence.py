@@ -63,13 +63,19 @@ class Sureness:
         """What the model says on average."""
         return sum(bin_.total for bin_ in self.bins) / max(1, self.rows)
 
+    def halves(self) -> tuple[Bin, Bin]:
+        """The rows in which it is less sure, and those in which it is surer, as near to halves as bins can be cut."""
+        cuts = range(1, BINS)
+        cut = min(cuts, key=lambda place: abs(2 * sum(bin_.rows for bin_ in self.bins[:place]) - self.rows))
+        return _together(self.bins[:cut]), _together(self.bins[cut:])
+
     def add(self, said: pa.Array, right: pa.BooleanArray) -> None:
         """Count these rows; those without a number are passed over."""
         numbers = said.cast(pa.float64(), safe=False)
         inside = pc.fill_null(
             pc.and_(pc.greater_equal(numbers, 0.0), pc.less_equal(numbers, 1.0)), fill_value=False
         )
-        self.outside += numbers.filter(pc.invert(inside)).drop_null().__len__()
+        self.outside += len(numbers.filter(pc.invert(inside)).drop_null())
         numbers, right = numbers.filter(inside), right.filter(inside)
         places = pc.min_element_wise(pc.floor(pc.multiply(numbers, float(BINS))), BINS - 1.0)
         table = pa.table({"place": places, "number": numbers, "right": right.cast(pa.int64())})
@@ -79,6 +85,12 @@ class Sureness:
             bin_.rows += row["right_count"]
             bin_.right += row["right_sum"]
             bin_.total += row["number_sum"]
+
+
+def _together(bins: list[Bin]) -> Bin:
+    return Bin(
+        sum(bin_.rows for bin_ in bins), sum(bin_.right for bin_ in bins), sum(bin_.total for bin_ in bins)
+    )
 
 
 class SurenessByField:

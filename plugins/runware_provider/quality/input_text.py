@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from runware_provider.quality.wording import clip, visible
+from runware_provider.quality.wording import clip, text_of, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,6 +23,7 @@ TOO_SHORT: Final = 2
 """Characters of a value that would be met anywhere."""
 LEAST_DIGITS: Final = 10
 """Whole numbers below are met anywhere, too."""
+_SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class InputText:
     """Lines of the text, up to the value; the whole piece where the value is not there."""
     value: str = ""
     """As it stands in the text; empty where it does not."""
+    is_expected: bool = True
+    """Whether it is the value that was expected, or else the one that was got."""
     after: str = ""
     is_cut: bool = False
     """Whether the text begins earlier."""
@@ -43,34 +46,52 @@ class InputText:
 
     def line(self, chars: int) -> str:
         """In one line, at most so long, with the value in the middle."""
-        if not self.value:
-            return clip(visible(" ".join(self.before.split())), chars)
-        before, value, after = (
-            visible(" ".join(part.split())) for part in (self.before, self.value, self.after)
-        )
-        side = max(0, (chars - len(value)) // 2)
-        lead = f"…{before[len(before) - side :]}" if len(before) > side else before
-        return clip(f"{lead} {value} {after}".strip(), chars)
+        before, value, after = map(one_line, (self.before, self.value, self.after))
+        side = max(0, (chars - len(value)) // 2) if value else chars
+        lead = f"…{before[len(before) - side :]}" if value and len(before) > side else before
+        return clip(f"{lead}{value}{after}".strip(), chars)
 
 
-def text_beside(inputs: Mapping[str, Any], expected: Any, *, key: str) -> InputText | None:
-    """The longest text of a record's input, cut around the expected value; None where it has none.
+def one_line(text: str) -> str:
+    """A text with every run of white space as one space, and what cannot be seen spelled out."""
+    return visible(_SPACE.sub(" ", text))
+
+
+def text_beside(inputs: Mapping[str, Any], got: Any, expected: Any, *, key: str) -> InputText | None:
+    """The longest text of a record's input, cut around the expected value, or around the one that was got in its place.
 
     Args:
         inputs: the record's columns.
-        expected: the value that should have been read.
+        got: what the record has.
+        expected: what it should have.
         key: the column that names the record, which is no text to read.
+
+    Returns:
+        None where the input has no text.
     """
     texts = {name: value for name, value in inputs.items() if isinstance(value, str) and name != key}
     if not texts:
         return None
     column = max(texts, key=lambda name: len(texts[name]))
-    return _cut(column, texts[column], _place(texts[column][:SEARCHED], expected))
+    text = texts[column]
+    for sought, is_expected in ((_telling(expected, got), True), (_telling(got, expected), False)):
+        place = _place(text[:SEARCHED], sought)
+        if place is not None:
+            return _cut(column, text, place, is_expected=is_expected)
+    return InputText(column, len(text), text[: 2 * AROUND], goes_on=len(text) > 2 * AROUND)
 
 
-def _cut(column: str, text: str, place: tuple[int, int] | None) -> InputText:
-    if place is None:
-        return InputText(column, len(text), text[: 2 * AROUND], goes_on=len(text) > 2 * AROUND)
+def _telling(value: Any, other: Any) -> Any:
+    """Of a list the first element that the other has not, of a struct the first field that is a text."""
+    if isinstance(value, list):
+        others = {text_of(element) for element in other} if isinstance(other, list) else set()
+        return next((_telling(element, None) for element in value if text_of(element) not in others), None)
+    if isinstance(value, dict):
+        return next((part for part in value.values() if isinstance(part, str)), None)
+    return value
+
+
+def _cut(column: str, text: str, place: tuple[int, int], *, is_expected: bool) -> InputText:
     begin, end = place
     first, last = max(0, begin - AROUND), min(len(text), end + AROUND)
     return InputText(
@@ -78,6 +99,7 @@ def _cut(column: str, text: str, place: tuple[int, int] | None) -> InputText:
         len(text),
         text[first:begin],
         text[begin:end],
+        is_expected,
         text[end:last],
         is_cut=first > 0,
         goes_on=last < len(text),

@@ -19,6 +19,10 @@ Pieces = list[tuple[str, bool]]
 WORDS_COMPARED = 120
 """Of a text; comparing takes the square of it."""
 ELEMENTS_COMPARED = 100
+ALIKE = "⋯"
+"""Begins a line that stands for elements that are alike."""
+LEAST_CHARS = 24
+"""Of a field of an element."""
 LINES = 12
 """Of a list; more are counted."""
 
@@ -80,7 +84,7 @@ def _marked_lists(got: list[Any], expected: list[Any], chars: int) -> tuple[list
 
 
 def _alike(elements: Any) -> Pieces:
-    return [(f"⋯ {len(elements)} alike", False)]
+    return [(f"{ALIKE} {len(elements)} alike", False)]
 
 
 def _aligned(got: list[Any], expected: list[Any]) -> Iterator[tuple[Any, Any]]:
@@ -119,6 +123,8 @@ def _element(ours: Any, theirs: Any, chars: int) -> Pieces:
         return [("\u2013", False)]
     if isinstance(ours, dict) and isinstance(theirs, dict):
         return _fields(ours, theirs, chars)
+    if isinstance(ours, dict):
+        return [("".join(text for text, _ in _fields(ours, {}, chars)), True)]
     return [(clip(visible(text_of(ours)[: 4 * chars]), chars), True)]
 
 
@@ -126,7 +132,7 @@ def _fields(ours: dict[str, Any], theirs: dict[str, Any], chars: int) -> Pieces:
     """The struct in one line, in which the values are marked that the other has not."""
     pieces: Pieces = []
     for name, value in ours.items():
-        told = clip(visible(text_of(value)[:chars]), chars // 3)
+        told = clip(visible(text_of(value)[:chars]), max(LEAST_CHARS, chars // 3))
         pieces.append((f"{', ' if pieces else ''}{visible(name)}: ", False))
         pieces.append((told, name in theirs and text_of(value) != text_of(theirs[name])))
     return pieces

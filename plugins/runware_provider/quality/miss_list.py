@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from runware_provider.quality.marked import marked
+from runware_provider.quality.input_text import one_line
+from runware_provider.quality.marked import ALIKE, marked
 from runware_provider.quality.page import body_of, inline_of
 from runware_provider.quality.wording import apart, code, counted, table, visible
 
@@ -38,7 +39,7 @@ class MissList:
         has_text = any(miss.text is not None for miss in self.misses)
         headers = ["record", "got", "expected", *(["in the input"] if has_text else [])]
         rows = [
-            [code(value, self.chars) for value in (miss.record, *apart(miss.got, miss.expected, self.chars))]
+            [code(value, self.chars) for value in (miss.record, *_sides(miss, self.chars))]
             + ([_clipped(miss.text, self.chars)] if has_text else [])
             for miss in self.misses
         ]
@@ -53,6 +54,20 @@ class MissList:
             '<div class="scroll" tabindex="0" role="region" aria-label="misses"><table class="misses">'
             f"<thead><tr><th>record</th><th>got</th><th>expected</th></tr></thead>{rows}</table></div>{note}</details>"
         )
+
+
+def _sides(miss: Miss, chars: int) -> tuple[Any, Any]:
+    """Both values; of lists only the lines that differ."""
+    if not isinstance(miss.got, list) or not isinstance(miss.expected, list):
+        return apart(miss.got, miss.expected, chars)
+    got, expected = marked(miss.got, miss.expected, chars)
+    return _in_one_line(got), _in_one_line(expected)
+
+
+def _in_one_line(lines: Sequence[Pieces]) -> str:
+    """How many elements there are, and those that differ."""
+    length, *elements = ("".join(text for text, _ in line) for line in lines)
+    return f"{length} {'; '.join(element for element in elements if not element.startswith(ALIKE))}"
 
 
 def _clipped(text: InputText | None, chars: int) -> str:
@@ -76,10 +91,7 @@ def _piece(text: str, *, differs: bool) -> str:
 
 
 def _source(text: InputText) -> str:
-    where = (
-        "the expected value is marked" if text.value else "the expected value is not in it as written here"
-    )
-    told = f"{counted(text.chars, 'character')}; {where}"
+    told = f"{counted(text.chars, 'character')}; {_where(text)}"
     before = ("… " if text.is_cut else "") + _shown(text.before)
     after = _shown(text.after) + (" …" if text.goes_on else "")
     value = f"<mark>{_shown(text.value)}</mark>" if text.value else ""
@@ -90,8 +102,18 @@ def _source(text: InputText) -> str:
     )
 
 
+def _where(text: InputText) -> str:
+    if not text.value:
+        return "neither value is in it as written here"
+    return (
+        "what is expected is marked"
+        if text.is_expected
+        else "what was got is marked, what is expected is not in it"
+    )
+
+
 def _line_of(text: InputText) -> str:
-    line, value = text.line(LINE_CHARS), visible(" ".join(text.value.split()))
+    line, value = text.line(LINE_CHARS), visible(one_line(text.value))
     before, found, after = line.partition(value) if value else (line, "", "")
     mark = f"<mark>{html.escape(found)}</mark>" if found else ""
     return f"{html.escape(before)}{mark}{html.escape(after)}"

@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from dataclasses import dataclass
+from datetime import date, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -133,9 +134,14 @@ def _plain(value: Any) -> Any:
             return value if math.isfinite(value) else str(value)
         case None | bool() | int() | str():
             return value
-        case bytes():
-            return f"{len(value):,} bytes"
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return _told(value)
+
+
+def _told(value: Any) -> str:
+    """A value of which JSON has no kind."""
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
+    return value.isoformat() if isinstance(value, date | time) else str(value)
 
 
 def _number(value: Decimal) -> int | float | str:

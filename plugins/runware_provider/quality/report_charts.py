@@ -38,10 +38,7 @@ def chart_parts(figures: Figures, fields: Sequence[FieldProfile], room: Room) ->
     labels = [one for one in fields if _is_label(one)][: min(room.charts, LABELS_SHOWN)]
     if bars or labels:
         yield Words(["## How it is spread", ""])
-    if bars:
-        yield Charts(bars)
-    for one in labels:
-        yield Words(_labels(one))
+        yield Charts([*bars, *(Words(_labels(one)) for one in labels)])
 
 
 def _limited(fields: Sequence[FieldProfile], room: Room) -> Iterator[BarChart]:
@@ -68,14 +65,8 @@ def latency_chart(figures: Figures) -> BarChart | None:
         Mark(place(duration), f"{name} {seconds(duration)}")
         for name, duration in zip(names, spread.percentiles(0.5, 0.9, 0.99), strict=True)
     ]
-    return BarChart(
-        "Latency of answers",
-        histogram.bars,
-        ticks,
-        marks,
-        "rows",
-        "Slower to the right, each bar as many times.",
-    )
+    note = f"Each bar is {10 ** ((high - low) / len(histogram.bars)):.2g} times as slow as the one before."
+    return BarChart("Latency of answers", histogram.bars, ticks, marks, "rows", note)
 
 
 def _sureness_chart(profile: FieldProfile) -> BarChart | None:
@@ -144,4 +135,4 @@ def _labels(profile: FieldProfile) -> list[str]:
     ]
     if profile.null:
         rows.append(["no value", count(profile.null), percentage(profile.null, profile.seen)])
-    return table([f"{code(profile.path)}", "rows", "share"], rows, right=[1, 2])
+    return table([f"value of {code(profile.path)}", "rows", "share"], rows, right=[1, 2])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runware_provider.quality.chance import wilson
-from runware_provider.quality.charts import RateAt, RateChart
+from runware_provider.quality.chance import SIGNIFICANT, fisher, wilson
+from runware_provider.quality.charts import Charts, RateAt, RateChart
 from runware_provider.quality.confidence import BINS
 from runware_provider.quality.miss_list import MissList
 from runware_provider.quality.parts import Words
@@ -47,8 +47,8 @@ def hits_parts(findings: Findings, hits: Hits, room: Room) -> Iterator[Part]:
             *_file_of(findings, hits),
         ]
     )
-    for sureness in hits.sureness.fields()[: room.charts]:
-        yield _rate_chart(sureness)
+    if sure := hits.sureness.fields()[: room.charts]:
+        yield Charts([_rate_chart(sureness) for sureness in sure])
     missed = sorted((one for one in hits.fields if one.missed), key=lambda one: one.hits / one.of)
     for one in missed[: room.missed]:
         yield _miss_list(one, room)
@@ -109,15 +109,24 @@ def _rates_at(sureness: Sureness) -> Iterator[RateAt]:
 
 
 def _in_words(sureness: Sureness) -> str:
-    """Whether the model is as sure as it is right."""
+    """Whether the model is as sure as it is right, and whether it is surer where it is right."""
     said, rate = sureness.mean, sureness.right / sureness.rows
     low, high = wilson(sureness.right, sureness.rows)
     told = f"On average it says {said:.2f}, and {percentage(sureness.right, sureness.rows)} are as expected"
-    if low <= said <= high:
-        return f"{told}: as sure as it is right, on average."
-    if abs(said - rate) < APART:
-        return f"{told}."
-    return f"{told}: it is {'surer than' if said > rate else 'less sure than'} it is right."
+    if not low <= said <= high and abs(said - rate) >= APART:
+        told += f": it is {'surer than' if said > rate else 'less sure than'} it is right"
+    return f"{told}. {_told_apart(sureness)}"
+
+
+def _told_apart(sureness: Sureness) -> str:
+    less, more = sureness.halves()
+    if not less.rows or not more.rows:
+        return "It says about the same everywhere."
+    rates = f"{percentage(more.right, more.rows)} of the surer half, {percentage(less.right, less.rows)} of the other"
+    if fisher(more.right, more.rows, less.right, less.rows) >= SIGNIFICANT:
+        return f"It does not tell right from wrong: {rates}."
+    is_so = more.right * less.rows > less.right * more.rows
+    return f"{rates} are as expected{'' if is_so else ', so that it says the contrary of what is so'}."
 
 
 # misses

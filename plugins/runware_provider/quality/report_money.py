@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runware_provider.quality.wording import NOTHING, count, counted, table, usd
+from runware_provider.quality.wording import NOTHING, count, counted, digits, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ def tells_money(figures: Figures) -> bool:
 
 def money_table(figures: Figures) -> list[str]:
     """The sums beside each other, and what they leave out."""
-    headers = ["", "answers", "USD", "for 1,000 rows"]
+    headers = ["", "answers", "USD", "USD for 1,000 rows"]
     lines = table(headers, list(_sums(figures)), right=[1, 2, 3])
     return [*lines, " ".join([NOTE, *_left_out(figures)]), ""]
 
@@ -32,24 +32,24 @@ def money_table(figures: Figures) -> list[str]:
 def _sums(figures: Figures) -> Iterator[list[str]]:
     """Each sum with its answers."""
     paid, asked = figures.number("paid_usd"), figures.number("paid_inferences")
-    yield ["**this run** paid", count(asked), usd(paid), _each(figures, paid)]
+    yield ["**this run** paid", count(asked), digits(paid), _each(figures, paid)]
     cost, inferences = figures.number("cost_usd"), figures.number("inferences")
-    yield ["**these rows** cost, whichever run paid", count(inferences), usd(cost), _each(figures, cost)]
+    yield ["**these rows** cost, whichever run paid", count(inferences), digits(cost), _each(figures, cost)]
     if reused := figures.number("reused_inferences"):
         amount = figures.number("reused_usd")
-        yield ["used again from other partitions", count(reused), usd(amount), _each(figures, amount)]
+        yield ["used again from other partitions", count(reused), digits(amount), _each(figures, amount)]
     if "cost_usd_ever" in figures.manifest:
         # It has no share of a row: most of it may be of rows that are no longer there.
         yield [
             "**ever** paid here, also for older prompts and models",
             NOTHING,
-            usd(figures.number("cost_usd_ever")),
+            digits(figures.number("cost_usd_ever")),
             NOTHING,
         ]
 
 
 def _each(figures: Figures, amount: float) -> str:
-    return usd(1000 * amount / figures.rows) if figures.rows else NOTHING
+    return digits(1000 * amount / figures.rows) if figures.rows else NOTHING
 
 
 def _left_out(figures: Figures) -> Iterator[str]:

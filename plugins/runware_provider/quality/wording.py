@@ -170,6 +170,11 @@ def usd(amount: float | None) -> str:
     return money.usd(amount)
 
 
+def digits(amount: float) -> str:
+    """The same without its unit, below a heading that has it."""
+    return money.digits(amount)
+
+
 def seconds(duration: float) -> str:
     """A duration."""
     digits = 2 if duration < 10 else 1 if duration < 100 else 0
