@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runware_provider.quality.chance import SIGNIFICANT, wilson
 from runware_provider.quality.counting import BYTES_HELD, VALUES_HELD
-from runware_provider.quality.report_document import WHOLE
+from runware_provider.quality.room import WHOLE
 from runware_provider.quality.sameness import BILLIONTH
 from runware_provider.quality.spec import FOLDER
 

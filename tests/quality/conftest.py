@@ -17,7 +17,8 @@ from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.quality.comparison_document import comparison_document
 from runware_provider.quality.looking import compare, look_at
 from runware_provider.quality.published import Place, place_of
-from runware_provider.quality.report_document import BRIEF, Room, report_document
+from runware_provider.quality.report_document import report_document
+from runware_provider.quality.room import BRIEF, Room
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,10 +9,12 @@ import pytest
 from runware_provider.engine.errors import BadInput, PublishConflict
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.engine.storage.stores import Stores
-from runware_provider.quality.keeping import FIELDS_TOLD, expected_table, keep, report_on
-from runware_provider.quality.page import page_of
+from runware_provider.quality.keeping import FIELDS_TOLD, expected_table, keep_report, report_on
+from runware_provider.quality.page import framed
+from runware_provider.quality.parts import html_of
 from runware_provider.quality.published import Place
-from runware_provider.quality.report_document import BRIEF, WHOLE, report_document
+from runware_provider.quality.report_document import report_document, report_parts
+from runware_provider.quality.room import BRIEF, WHOLE
 from runware_provider.quality.spec import Report
 
 
@@ -25,18 +26,17 @@ class Contested(LocalStorage):
         return False
 
 
-def keep_report(findings, place):
-    return keep(place, "report", partial(report_document, findings))
-
-
 def test_a_report_takes_the_place_of_the_one_on_the_publish_before(lake):
     for publish_id in ("p1", "p2"):
         lake.put([lake.row(1, {"vendor": "Bistrô", "total": 1.0})], publish_id=publish_id)
         found = lake.look()
-        paths = keep_report(found, lake.place())
+        paths = keep_report(lake.place(), found)
     folder = f"{lake.folder()}.state/reports"
+    title = f"Quality of {lake.folder()}"
     assert paths == {"html": f"{folder}/report.html", "markdown": f"{folder}/report.md"}
-    assert Path(paths["html"]).read_text(encoding="utf-8") == page_of(report_document(found, WHOLE))
+    assert Path(paths["html"]).read_text(encoding="utf-8") == framed(
+        title, html_of(report_parts(found, WHOLE))
+    )
     assert Path(paths["markdown"]).read_text(encoding="utf-8") == report_document(found, BRIEF)
     assert {entry.path for entry in lake.storage.list(folder)} == set(paths.values())
 
@@ -45,8 +45,8 @@ def test_the_same_page_is_not_written_twice_and_one_that_others_keep_writing_is_
     lake.put([lake.row(1, {"vendor": "A", "total": 1.0})])
     contested = Place(Contested(), lake.folder(), f"{lake.folder()}.state")
     with pytest.raises(PublishConflict, match="written by others"):
-        keep_report(lake.look(), contested)
-    assert keep_report(lake.look(), lake.place()) == keep_report(lake.look(), contested)
+        keep_report(contested, lake.look())
+    assert keep_report(lake.place(), lake.look()) == keep_report(contested, lake.look())
 
 
 def test_expected_values_that_cannot_be_read_are_bad_input(tmp_path):

@@ -14,8 +14,9 @@ from runware_provider.quality.expected import Expected, Hits
 from runware_provider.quality.figures import FIELDS, Figures, Rows
 from runware_provider.quality.page import page_of
 from runware_provider.quality.profile import Profiler
-from runware_provider.quality.report_document import BRIEF, WHOLE, report_document
+from runware_provider.quality.report_document import report_document
 from runware_provider.quality.report_remarks import Findings
+from runware_provider.quality.room import BRIEF, WHOLE
 from runware_provider.quality.wording import code, visible
 
 HOSTILE = [

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.quality.report_document import BRIEF, WHOLE, short_report
+from runware_provider.quality.report_document import short_report
+from runware_provider.quality.room import BRIEF, WHOLE
 
 SAMPLE = Path(__file__).with_name("report.md")
 LINE = pa.struct({"text": pa.string(), "amount": pa.float64()})

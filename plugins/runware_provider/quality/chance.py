@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 Z95 = 1.959963984540054
 """The standard normal distribution's 97.5th percentile."""
 SIGNIFICANT = 0.05
+EXACT = 2_000
+"""Records up to which every possible split is added up."""
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:
@@ -23,6 +25,34 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
     low = 0.0 if hits == 0 else max(0.0, middle - half)
     high = 1.0 if hits == of else min(1.0, middle + half)
     return low, high
+
+
+def fisher(hits: int, of: int, hits_before: int, of_before: int) -> float:
+    """How likely two rates of different records are so far apart when neither is better, two-sided.
+
+    Fisher's exact test; where both sides together have more than `EXACT` records, which are enough for it, the normal
+    approximation of two proportions.
+    """
+    rate, rate_before = (hits / of if of else 0.0), (hits_before / of_before if of_before else 0.0)
+    if not of or not of_before or rate == rate_before:
+        return 1.0
+    if of + of_before > EXACT:
+        pooled = (hits + hits_before) / (of + of_before)
+        spread = math.sqrt(pooled * (1 - pooled) * (1 / of + 1 / of_before))
+        return math.erfc(abs(rate - rate_before) / spread / math.sqrt(2))
+    right = hits + hits_before
+    whole = _log_choose(of + of_before, right)
+
+    def likelihood(ours: int) -> float:
+        return math.exp(_log_choose(of, ours) + _log_choose(of_before, right - ours) - whole)
+
+    seen = likelihood(hits) * (1 + 1e-7)
+    possible = range(max(0, right - of_before), min(of, right) + 1)
+    return min(1.0, sum(chance for ours in possible if (chance := likelihood(ours)) <= seen))
+
+
+def _log_choose(of: int, chosen: int) -> float:
+    return math.lgamma(of + 1) - math.lgamma(chosen + 1) - math.lgamma(of - chosen + 1)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

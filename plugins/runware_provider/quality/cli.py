@@ -17,12 +17,12 @@ from runware_provider.engine.cli_options import partition_of, typed
 from runware_provider.engine.errors import BadInput, EngineError, PublishConflict
 from runware_provider.engine.plain_text import wrapped
 from runware_provider.engine.storage.stores import Stores
-from runware_provider.quality.comparison_document import comparison_document
-from runware_provider.quality.keeping import expected_table, keep
+from runware_provider.quality.comparison_document import comparison_document, comparison_parts
+from runware_provider.quality.keeping import expected_table, keep, keep_report
 from runware_provider.quality.looking import compare, look_at
 from runware_provider.quality.published import Place, place_of
-from runware_provider.quality.report_document import BRIEF, report_document, short_report
-from runware_provider.quality.spec import REPORT
+from runware_provider.quality.report_document import report_document, short_report
+from runware_provider.quality.room import BRIEF
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,11 +108,10 @@ def _report(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     findings = look_at(
         place, expected=_expected(stores, options), key=options.key, tolerance=options.tolerance
     )
-    document = partial(report_document, findings)
-    result: dict[str, Any] = dict(keep(place, REPORT, document))
+    result: dict[str, Any] = dict(keep_report(place, findings))
     if findings.hits is not None:
         result["hits"] = {one.path: {"hits": one.hits, "of": one.of} for one in findings.hits.fields}
-    return short_report(findings) if options.short else document(BRIEF), result
+    return short_report(findings) if options.short else report_document(findings, BRIEF), result
 
 
 def _compare(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
@@ -122,13 +121,12 @@ def _compare(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     second = place_of(other, options.other, partition_of(options), options.other_state)
     expected = _expected(stores, options)
     found = compare(first, second, key=options.key, expected=expected, tolerance=options.tolerance)
-    document = partial(comparison_document, found)
-    result: dict[str, Any] = dict(keep(second, found.name, document))
+    result: dict[str, Any] = dict(keep(second, found.name, partial(comparison_parts, found)))
     if found.duels is not None:
         result["hits"] = {
             duel.path: {"a": duel.first, "b": duel.second, "of": duel.of} for duel in found.duels
         }
-    return document(BRIEF), result
+    return comparison_document(found, BRIEF), result
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], tuple[str, dict[str, Any]]]] = {

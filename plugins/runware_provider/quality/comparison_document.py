@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from runware_provider.quality.report_document import (
-    Room,
-    differences,
-    figures_table,
-    made_by,
-    more_fields,
-)
+from runware_provider.quality.parts import Words
+from runware_provider.quality.report_figures import figures_table, made_by
 from runware_provider.quality.report_remarks import BAD
+from runware_provider.quality.room import Room, first_of, more_fields
 from runware_provider.quality.sameness import rule
-from runware_provider.quality.wording import code, count, counted, named, percentage, seconds, table, usd
+from runware_provider.quality.wording import (
+    apart,
+    code,
+    count,
+    counted,
+    named,
+    percentage,
+    seconds,
+    table,
+    usd,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runware_provider.quality.comparison import Comparison, Duel
+    from runware_provider.quality.comparison import Comparison, Duel, FieldChanges
+    from runware_provider.quality.parts import Part
 
 BASIS: Final = (
     "Over the records with expected values that at least one of both was asked about; no result counts as wrong."
@@ -26,6 +33,11 @@ BASIS: Final = (
     " (McNemar's exact test, corrected by Holm for the number of fields)."
 )
 NOTICEABLE = 0.01
+
+
+def comparison_parts(found: Comparison, room: Room) -> list[Part]:
+    """The comparison as the one part that it is."""
+    return [Words(comparison_document(found, room).split("\n"))]
 
 
 def comparison_document(found: Comparison, room: Room) -> str:
@@ -170,7 +182,15 @@ def _changes(found: Comparison, room: Room) -> list[str]:
     lines = [*table(headers, rows, right=range(1, 6)), note + more_fields(len(found.fields), room.fields), ""]
     for one in sorted(found.fields, key=lambda one: -one.different)[: room.missed]:
         if one.different:
-            lines += differences(
-                one.path, one.different, "difference", one.examples, sides=("A", "B"), room=room
-            )
+            lines += _differences(one, room)
     return lines
+
+
+def _differences(field: FieldChanges, room: Room) -> list[str]:
+    """A field's first differences under a heading of their own, which the page can fold."""
+    heading = f"### {code(field.path)}: {first_of(room.misses, field.different)}{counted(field.different, 'difference')}"
+    rows = [
+        [code(value, room.chars) for value in (key, *apart(left, right, room.chars))]
+        for key, left, right in field.examples[: room.misses]
+    ]
+    return [heading, "", *table(["record", "A", "B"], rows)]

@@ -122,16 +122,28 @@ class Spread:
         """The numbers below which these shares lie (0.5 is the median); none without numbers."""
         return pc.quantile(self._held, list(shares)).to_pylist() if len(self._held) else []
 
-    def histogram(self, *, whole: bool = False) -> Histogram | None:
+    def log_histogram(self) -> Histogram | None:
+        """The same in bins each of which is as many times as wide as the one before; the ends are logarithms (base 10).
+
+        Numbers that are not above zero are left out; None where all the others are the same, or there are none.
+        """
+        above = self._held.filter(pc.greater(self._held, 0.0))
+        logarithms = Spread(self._numbers_held)
+        logarithms._held = pc.log10(above)
+        return logarithms.histogram(narrowed=False)
+
+    def histogram(self, *, whole: bool = False, narrowed: bool = True) -> Histogram | None:
         """The histogram of what was kept; None where all numbers are the same, or there are none.
 
         Args:
             whole: the numbers are whole ones, so that a bin should not end between two of them.
+            narrowed: draw only the middle 98 % where they take a small part of the range.
         """
         if not len(self._held):
             return None
         least, low, high, most = pc.quantile(self._held, [0, 0.01, 0.99, 1]).to_pylist()
-        lowest, highest = (low, high) if 0 < high - low < NARROW * (most - least) else (least, most)
+        is_narrow = narrowed and 0 < high - low < NARROW * (most - least)
+        lowest, highest = (low, high) if is_narrow else (least, most)
         if lowest == highest:
             return None
         if whole and highest - lowest < BARS:

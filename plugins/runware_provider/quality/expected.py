@@ -10,17 +10,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.quality import misses
 from runware_provider.quality.chance import wilson
+from runware_provider.quality.confidence import SurenessByField
 from runware_provider.quality.keys import comparable_keys, type_of_keys
+from runware_provider.quality.misses import KeptMisses, Miss
 from runware_provider.quality.profile import ValueKind, as_structs, kind_of, names_of, struct_type_of
-from runware_provider.quality.sameness import comparable, pairs, same
+from runware_provider.quality.sameness import Pair, comparable, pairs, same
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from runware_provider.quality.figures import Rows
 
-MISSES_SHOWN = 20
+MISSES_SHOWN = misses.SHOWN
 MIXUPS_SHOWN = 5
 MIXUPS_HELD = 10_000
 MIXUP_BYTES = 200
@@ -76,8 +79,8 @@ class FieldHits:
     path: str
     hits: int = 0
     of: int = 0
-    misses: list[tuple[Any, Any, Any]] = field(default_factory=list)
-    """The first ones: the record's key, what was got, what was expected."""
+    misses: list[Miss] = field(default_factory=list)
+    """The first ones."""
     confused: Counter[tuple[Any, Any]] = field(default_factory=Counter)
     """How often which value stood in the place of which, of texts and yes/no."""
 
@@ -114,6 +117,9 @@ class Hits:
         """Rows with a result and expected values."""
         self.without_result = 0
         """Rows with expected values and no result; they are in no rate."""
+        self.kept = KeptMisses()
+        """For a file."""
+        self.sureness = SurenessByField()
 
     @property
     def fields(self) -> tuple[FieldHits, ...]:
@@ -124,18 +130,40 @@ class Hits:
         """Compare these rows; those that did not succeed are only counted."""
         places, _ = self.expected.find(rows.keys.filter(pc.invert(rows.succeeded)))
         self.without_result += len(places)
-        keys, names = rows.keys.filter(rows.succeeded), rows.names.filter(rows.succeeded)
-        results = as_structs(rows.results.filter(rows.succeeded))
-        places, wanted = self.expected.find(keys)
+        answered = pc.indices_nonzero(rows.succeeded)
+        results = as_structs(rows.results.take(answered))
+        places, wanted = self.expected.find(rows.keys.take(answered))
         self.compared += len(places)
-        for pair in pairs(results.take(places), wanted, names.take(places), elements=True):
-            hits = self._fields.setdefault(pair.path, FieldHits(pair.path))
+        results, compared = results.take(places), answered.take(places)
+        right_by_field: dict[str, pa.BooleanArray] = {}
+        for pair in pairs(results, wanted, compared, elements=True):
             right = same(pair.first, pair.second, self.tolerance)
-            hits.hits += right.true_count
-            hits.of += len(right)
-            hits.misses += pair.examples(pc.invert(right), MISSES_SHOWN - len(hits.misses))
-            if kind_of(pair.first.type) in _CONFUSED and len(hits.confused) < MIXUPS_HELD:
-                hits.confused.update(_mixups(pair.first, pair.second, pc.invert(right)))
+            self._count(pair, right, rows)
+            if "[]" not in pair.path:
+                right_by_field[pair.path] = right
+        self.sureness.add(results, right_by_field)
+
+    def _count(self, pair: Pair, right: pa.BooleanArray, rows: Rows) -> None:
+        """Count a field of some rows, which are named by their places among these."""
+        hits = self._fields.setdefault(pair.path, FieldHits(pair.path))
+        hits.hits += right.true_count
+        hits.of += len(right)
+        self._keep(hits, _misses_of(pair, right, rows, self.kept.room(pair.path)))
+        if kind_of(pair.first.type) in _CONFUSED and len(hits.confused) < MIXUPS_HELD:
+            hits.confused.update(_mixups(pair.first, pair.second, pc.invert(right)))
+
+    def _keep(self, hits: FieldHits, found: Iterator[Miss]) -> None:
+        for miss in found:
+            if len(hits.misses) < MISSES_SHOWN:
+                hits.misses.append(miss)
+            self.kept.add(hits.path, [miss])
+
+
+def _misses_of(pair: Pair, right: pa.BooleanArray, rows: Rows, most: int) -> Iterator[Miss]:
+    chosen = misses.first_of(pc.invert(right), most)
+    records = rows.names.take(pair.keys)
+    for place, record, got, wanted in misses.slices(chosen, pair.keys, records, pair.first, pair.second):
+        yield Miss(rows.first + place, record, got, wanted)
 
 
 def _mixups(got: pa.Array, wanted: pa.Array, differ: pa.BooleanArray) -> dict[tuple[Any, Any], int]:

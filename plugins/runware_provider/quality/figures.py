@@ -7,14 +7,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from runware_provider.quality.counting import Spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    import pyarrow as pa
 
 FIELDS = (
     "outcome",
@@ -31,6 +30,8 @@ FIELDS = (
 LATENCIES_HELD = 262_144
 MESSAGES_READ = 100_000
 PROBLEMS_HELD = 10_000
+EXAMPLES = 3
+"""Rows that are named for each mend."""
 
 # `error_message` strings problems together as `$.path: message; $.path: message; and 3 more`.
 _NEXT_PROBLEM = re.compile(r"; (?=\$(?:[.\[]|: )|and \d+ more$)")
@@ -57,6 +58,8 @@ class Rows:
     succeeded: pa.BooleanArray
     inference: pa.Table
     """The fields that are counted."""
+    first: int = 0
+    """The number of the first of them in the dataset, from 0."""
 
 
 class Problems:
@@ -114,16 +117,19 @@ class Figures:
         """Rows that succeeded after that."""
         self.mends: Counter[str] = Counter()
         """Rows by what was mended in their answer."""
+        self.mended_rows: dict[str, list[Any]] = {}
+        """The first of these rows, by what they are called."""
         self.finishes: Counter[str] = Counter()
         """Rows by the API's finish reason."""
         self.problems = Problems()
         self.latency = Spread(LATENCIES_HELD)
 
-    def add(self, inference: pa.Table) -> None:
+    def add(self, inference: pa.Table, names: pa.Array | None = None) -> None:
         """Count these rows.
 
         Args:
             inference: the columns named in `FIELDS`, as they stand in `inference`, with or without `reasks`.
+            names: what these rows are called, where examples are wished for.
         """
         self.rows += inference.num_rows
         codes = inference.group_by(["outcome", "error_code"], use_threads=False).aggregate(
@@ -139,11 +145,22 @@ class Figures:
             succeeded = inference.filter(pc.equal(inference["outcome"], "succeeded"))
             self.mended_by_model += pc.sum(pc.greater(succeeded["reasks"], 0)).as_py() or 0
         self.finishes.update(_counts(inference["finish_reason"]))
-        self.mends.update(_counts(pc.list_flatten(inference["mends"])))
+        self._add_mends(inference["mends"].combine_chunks(), names)
         self.latency.add(inference["latency_s"].combine_chunks())
         invalid = inference.filter(pc.equal(inference["outcome"], "invalid"))["error_message"].drop_null()
         for message in invalid.slice(0, MESSAGES_READ - self.problems.read).to_pylist():
             self.problems.add(message)
+
+    def _add_mends(self, mends: pa.Array, names: pa.Array | None) -> None:
+        each = pc.list_flatten(mends)
+        self.mends.update(_counts(pa.chunked_array([each])))
+        if names is None:
+            return
+        mended = names.take(pc.list_parent_indices(mends))
+        for mend in each.unique().to_pylist():
+            examples = self.mended_rows.setdefault(mend, [])
+            if len(examples) < EXAMPLES:
+                examples += mended.filter(pc.equal(each, mend))[: EXAMPLES - len(examples)].to_pylist()
 
     def text(self, key: str) -> str:
         """A text of the manifest; empty where an older one has none."""

@@ -1,4 +1,4 @@
-"""Reports and comparisons beside the dataset: `reports/` in the state folder, as a page and as Markdown."""
+"""Reports and comparisons beside the dataset: `reports/` in the state folder, as a page and as Markdown, with a file of misses."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ import pyarrow.parquet as pq
 from runware_provider.engine.errors import BadInput, PublishConflict
 from runware_provider.quality.expected import Expected
 from runware_provider.quality.looking import look_at
-from runware_provider.quality.page import page_of
+from runware_provider.quality.page import framed, title_of
+from runware_provider.quality.parts import html_of, markdown_of
 from runware_provider.quality.published import place_of
-from runware_provider.quality.report_document import BRIEF, WHOLE, report_document
-from runware_provider.quality.spec import FOLDER, REPORT
+from runware_provider.quality.report_document import report_parts
+from runware_provider.quality.room import BRIEF, WHOLE
+from runware_provider.quality.spec import FOLDER, MISSES, REPORT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from runware_provider.engine.storage.stores import Storage, Stores
     from runware_provider.quality.expected import FieldHits
+    from runware_provider.quality.parts import Part
     from runware_provider.quality.published import Place
-    from runware_provider.quality.report_document import Room
+    from runware_provider.quality.report_remarks import Findings
+    from runware_provider.quality.room import Room
     from runware_provider.quality.spec import Report
 
 TRIES = 10
@@ -31,13 +35,13 @@ FIELDS_TOLD = 3
 """Fields whose hits a task returns: few enough for XCom, and all others are right at least as often."""
 
 
-def keep(place: Place, name: str, document: Callable[[Room], str]) -> dict[str, str]:
+def keep(place: Place, name: str, parts: Callable[[Room], Sequence[Part]]) -> dict[str, str]:
     """Keep a report or a comparison in the state folder, in place of the one of its name before.
 
     Args:
         place: of the dataset.
         name: of the files, without their endings.
-        document: writes the Markdown.
+        parts: what it is made of, with so much room; the first has its title.
 
     Returns:
         The paths, `html` and `markdown`.
@@ -47,13 +51,33 @@ def keep(place: Place, name: str, document: Callable[[Room], str]) -> dict[str, 
     """
     path = place.storage.join(place.state_folder, FOLDER, name)
     return {
-        "html": _written(place.storage, f"{path}.html", page_of(document(WHOLE))),
-        "markdown": _written(place.storage, f"{path}.md", document(BRIEF)),
+        "html": _written(place.storage, f"{path}.html", _page_of(parts(WHOLE)).encode()),
+        "markdown": _written(place.storage, f"{path}.md", markdown_of(parts(BRIEF)).encode()),
     }
 
 
-def _written(storage: Storage, path: str, text: str) -> str:
-    content = text.encode()
+def keep_report(place: Place, findings: Findings) -> dict[str, str]:
+    """Keep a report, and beside it the file of misses, as long as there are any.
+
+    Returns:
+        The paths, `html` and `markdown`, and `misses` where there are some.
+
+    Raises:
+        PublishConflict: others kept writing the same file.
+    """
+    kept = keep(place, REPORT, partial(report_parts, findings))
+    path = place.storage.join(place.state_folder, FOLDER, MISSES)
+    if findings.misses is None:
+        place.storage.delete(path)  # it is about rows that are no longer there, or are right
+        return kept
+    return {**kept, "misses": _written(place.storage, path, findings.misses)}
+
+
+def _page_of(parts: Sequence[Part]) -> str:
+    return framed(title_of(markdown_of(parts[:1])), html_of(parts))
+
+
+def _written(storage: Storage, path: str, content: bytes) -> str:
     for _ in range(TRIES):
         before = storage.read_versioned(path)
         if before is not None and before[0] == content:
@@ -117,7 +141,7 @@ def report_on(
     """Look at what was just published, and keep the report.
 
     Returns:
-        The paths, `html` and `markdown`; with expected values also `hits`, of the fields that are most often wrong, the
+        The paths, `html` and `markdown`, and `misses` where there are some; with expected values also `hits`, of the fields that are most often wrong, the
         worst first, a dict with `hits` and `of`.
 
     Raises:
@@ -129,7 +153,7 @@ def report_on(
         expected_table(wish.expected, stores, field="report.expected") if wish.expected is not None else None
     )
     findings = look_at(place, expected=expected, key=wish.key, tolerance=wish.tolerance)
-    kept: dict[str, Any] = {**keep(place, REPORT, partial(report_document, findings))}
+    kept: dict[str, Any] = {**keep_report(place, findings)}
     if findings.hits is not None:
         worst = heapq.nsmallest(FIELDS_TOLD, findings.hits.fields, key=_rate)
         kept["hits"] = {field.path: {"hits": field.hits, "of": field.of} for field in worst}

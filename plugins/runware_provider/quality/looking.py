@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runware_provider.engine.errors import BadInput
+from runware_provider.engine.errors import BadInput, StateUnreadable
+from runware_provider.engine.job.run_records import read_history
+from runware_provider.quality.against_before import published_before
+from runware_provider.quality.beside_misses import note_inputs
 from runware_provider.quality.comparison import Comparison, join_key
 from runware_provider.quality.expected import Expected, Hits
 from runware_provider.quality.figures import Figures
@@ -17,6 +20,8 @@ from runware_provider.quality.report_remarks import Findings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from runware_provider.engine.job.run_record import PastRun
 
 
 def look_at(
@@ -51,13 +56,25 @@ def look_at(
             hits = Hits(wanted, tolerance)
         figures, profiler = Figures(published.manifest), Profiler()
         for rows in published.batches(key if hits is not None else None):
-            figures.add(rows.inference)
+            figures.add(rows.inference, rows.names)
             profiler.add(rows.results.filter(rows.succeeded))
             if hits is not None:
                 hits.add(rows)
-        return Findings(figures, profiler.fields() if figures.succeeded else (), hits)
+        fields = profiler.fields() if figures.succeeded else ()
+        misses = note_inputs(hits, published) if hits is not None else None
+        return Findings(figures, fields, hits, misses, _before(published))
 
     return reading([place], look)
+
+
+def _before(published: Published) -> PastRun | None:
+    """The run that published before; a history that cannot be read costs a table, and no report."""
+    place = published.place
+    try:
+        history = read_history(place.storage, place.state_folder)
+    except (StateUnreadable, OSError):
+        return None
+    return published_before(history, published.manifest["publish_id"])
 
 
 def compare(

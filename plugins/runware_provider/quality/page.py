@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from runware_provider.quality.report_document import SPARKS
 from runware_provider.quality.style import STYLE
+from runware_provider.quality.wording import SPARKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,9 +55,33 @@ def page_of(markdown: str) -> str:
     Args:
         markdown: a document of ours, which begins with a heading.
     """
-    title = _text_of(_MARKDOWN.parse(markdown)[1])
+    return framed(title_of(markdown), body_of(markdown))
+
+
+def framed(title: str, body: str) -> str:
+    """A page of its own, to be opened, mailed or attached.
+
+    Args:
+        title: plain text.
+        body: HTML of ours, in which every text is escaped.
+    """
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    return _PAGE.format(digest=digest, title=html.escape(title), style=STYLE, body=body_of(markdown))
+    return _PAGE.format(digest=digest, title=html.escape(title), style=STYLE, body=body)
+
+
+def title_of(markdown: str) -> str:
+    """The text of the heading that a document begins with."""
+    return _text_of(_MARKDOWN.parse(markdown)[1])
+
+
+def inline_of(markdown: str) -> str:
+    """A line of our Markdown, such as a title with a stranger's value in it as code, as HTML."""
+    return str(_MARKDOWN.renderInline(markdown))
+
+
+def plain_of(markdown: str) -> str:
+    """The same as text, for what is read aloud."""
+    return _text_of(_MARKDOWN.parseInline(markdown)[0])
 
 
 def body_of(markdown: str) -> str:

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runware_provider.quality.counting import Spread, ValueCounts
+from runware_provider.quality.counting import NUMBERS_HELD, Spread, ValueCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PLAIN = "result"
 """The name of a result that is no struct."""
+LENGTHS_HELD = 8_192
+"""Of the texts of a field: there may be hundreds of such fields."""
 ROWS_TO_WONDER = 20
 """From so many equal values on, a field is called constant."""
 
@@ -134,8 +136,8 @@ class FieldProfile:
         """The first value."""
         self.counts = ValueCounts()
         """Nothing is counted of lists, groups and what cannot be compared."""
-        self.spread = Spread()
-        """Of numbers, dates and the lengths of lists."""
+        self.spread = Spread(LENGTHS_HELD if kind is ValueKind.TEXT else NUMBERS_HELD)
+        """Of numbers, dates and the lengths of lists and texts."""
 
     @property
     def filled(self) -> int:
@@ -171,7 +173,7 @@ class FieldProfile:
         self._widen(ends["min"].as_py(), ends["max"].as_py())
         if self.kind is not ValueKind.LIST:
             self.counts.add(values)
-        if self.is_number:
+        if self.is_number or self.kind is ValueKind.TEXT:
             self.spread.add(measured)
         elif self.kind in {ValueKind.DATE, ValueKind.MOMENT, ValueKind.TIME}:
             self.spread.add(_as_number(values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +29,8 @@ INFERENCE = "inference"
 TRIES = 3
 TABLE_ROWS = 100_000
 TABLE_BYTES = 64_000_000
+FEW_ROWS = 2_000
+"""That are decoded at a time where some of them are looked up."""
 _REMEDY = "run the job again, which pays for nothing twice"
 
 
@@ -103,9 +106,10 @@ class Published:
             inference = pa.Table.from_struct_array(table[INFERENCE].combine_chunks())
             numbers = pa.array(range(number, number + table.num_rows), pa.int64())
             keys = comparable_keys(table[key]).combine_chunks() if key else numbers
-            number += table.num_rows
             succeeded = pc.equal(inference["outcome"].combine_chunks(), "succeeded")
-            yield Rows(keys, self._names(keys, inference), self._results(table), succeeded, inference)
+            names = self._names(keys, inference)
+            yield Rows(keys, names, self._results(table), succeeded, inference, number)
+            number += table.num_rows
 
     def _names(self, keys: pa.Array, inference: pa.Table) -> pa.Array:
         if self.rows <= int(self.manifest.get("records", self.rows)):
@@ -118,6 +122,39 @@ class Published:
         if self.manifest.get("flattened"):
             return pa.StructArray.from_arrays(arrays, names=self.result_columns)
         return arrays[0]
+
+    @property
+    def input_columns(self) -> list[str]:
+        """The columns of the input that the dataset keeps."""
+        ours = {*self.result_columns, INFERENCE}
+        return [name for name in self.schema.names if name not in ours]
+
+    def rows_at(self, numbers: Sequence[int], columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Some rows in order, a few at a time; row groups without one of them are not read.
+
+        Args:
+            numbers: of the rows in the dataset, from 0, in order and each once.
+            columns: names; `inference.outcome` is a field of a struct.
+        """
+        first = 0
+        for file in self.manifest["files"]:
+            end = first + file["rows"]
+            if bisect_left(numbers, first) < bisect_left(numbers, end):
+                yield from self._rows_of_file(file["path"], first, numbers, list(columns))
+            first = end
+
+    def _rows_of_file(
+        self, part: str, first: int, numbers: Sequence[int], columns: list[str]
+    ) -> Iterator[pa.Table]:
+        with self.place.open(part) as source:
+            parquet = _parquet(self.place.path(part), source)
+            for group in range(parquet.num_row_groups):
+                end = first + parquet.metadata.row_group(group).num_rows
+                wanted = numbers[bisect_left(numbers, first) : bisect_left(numbers, end)]
+                if wanted:
+                    batches = parquet.iter_batches(FEW_ROWS, row_groups=[group], columns=columns)
+                    yield from _picked(batches, first, wanted)
+                first = end
 
     def tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """The rows in order, in tables large enough to be counted fast and small enough to be kept in memory.
@@ -148,6 +185,15 @@ class Published:
                     )
                 for group in range(parquet.num_row_groups):
                     yield parquet.read_row_group(group, columns=columns)
+
+
+def _picked(batches: Iterator[pa.RecordBatch], first: int, numbers: Sequence[int]) -> Iterator[pa.Table]:
+    for batch in batches:
+        end = first + batch.num_rows
+        wanted = numbers[bisect_left(numbers, first) : bisect_left(numbers, end)]
+        if wanted:
+            yield pa.Table.from_batches([batch]).take([number - first for number in wanted])
+        first = end
 
 
 def reading(places: Sequence[Place], work: Callable[[Sequence[Published]], T]) -> T:

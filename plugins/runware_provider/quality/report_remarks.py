@@ -5,23 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runware_provider.quality.losses import LOSSES
 from runware_provider.quality.profile import FieldProfile, ValueKind
 from runware_provider.quality.wording import code, count, counted, interval, named, percentage, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from runware_provider.engine.job.run_record import PastRun
     from runware_provider.quality.expected import Hits
     from runware_provider.quality.figures import Figures
 
 REMARKS = 8
 OFTEN = 0.05
 """Of the rows: what happens to so many stands out."""
-_LOSSES = {
-    "unknown_keys": "keys that the schema does not describe",
-    "omitted_items": "items of lists that do not fit, as the model wishes",
-}
-"""What rows lost with these mends, however few they are."""
 RARELY_FILLED = 0.05
 RIGHT_ENOUGH = 0.8
 STRAGGLER = 5
@@ -39,6 +36,10 @@ class Findings:
     """Of the rows that succeeded; none where none did."""
     hits: Hits | None
     """None without expected values."""
+    misses: bytes | None = None
+    """The file of misses; None without expected values, or without a miss."""
+    before: PastRun | None = None
+    """The run that published before; None where there is none, or nobody knows."""
 
 
 def remarks(findings: Findings) -> list[str]:
@@ -129,11 +130,11 @@ def _remarks_on_answers(figures: Figures) -> Iterator[str]:
         yield f"{asked}; that helped {percentage(figures.mended_by_model, figures.output_retried)} of them."
     elif figures.asked_again >= OFTEN * figures.rows:
         yield f"{percentage(figures.asked_again, figures.rows)} of the rows took more than one attempt."
-    for mend, lost in _LOSSES.items():
+    for mend, lost in LOSSES.items():
         if figures.mends[mend]:
             yield f"{counted(figures.mends[mend], 'row')} lost {lost}: mend `{mend}`."
     for mend, rows in sorted(figures.mends.items()):
-        if mend not in _LOSSES and rows >= OFTEN * figures.rows:
+        if mend not in LOSSES and rows >= OFTEN * figures.rows:
             yield f"{percentage(rows, figures.rows)} of the rows had their answer mended: {code(mend)}."
     cut = figures.finishes["length"]
     if cut:

@@ -60,6 +60,19 @@ pre code { font: inherit; } mark { background: var(--changed); color: inherit; b
 .passage pre { max-height: 32em; overflow-y: auto; } .command { position: relative; } .command pre { padding-right: 6em; }
 button { font: inherit; font-size: .82rem; padding: 3px 12px; border: 1px solid var(--line); border-radius: 6px; background: var(--page); color: var(--ink); cursor: pointer; }
 .command button { position: absolute; right: 8px; bottom: 8px; }
+.outcomes .other { fill: var(--soft); }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 12px; margin: 8px 0; }
+.chart { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px 16px; margin: 8px 0; min-width: 0; }
+.charts > * { margin: 0; align-self: start; } .chart details { margin: 4px 0 0; font-size: .82rem; } .chart .scroll { border: 0; } .chart figcaption { color: var(--ink); overflow-wrap: anywhere; }
+.chart p { margin: 4px 0 0; font-size: .78rem; } .plot { overflow: visible; margin-top: 6px; }
+.plot text { fill: var(--soft); paint-order: stroke; stroke: var(--card); stroke-width: 4px; font: 11px system-ui, "Segoe UI", Roboto, sans-serif; }
+.plot line { stroke: var(--soft); } .plot .grid, .plot .tick { stroke: var(--line); } .plot .line { stroke: var(--ink); stroke-dasharray: 2 3; }
+.plot .ideal { stroke-dasharray: 4 4; } .plot .whisker { stroke: var(--accent); stroke-width: 2; opacity: .6; }
+.misses tbody { border-top: 1px solid var(--line); } .misses td { border: 0; } .misses td:not(:first-child) { width: 42%; }
+.misses .source td { width: auto; padding-top: 0; } .misses .source details { margin: 0; } .misses .source small { display: inline; }
+.misses summary { font-size: .86rem; list-style-position: outside; margin-left: 1em; }
+.misses q { display: block; quotes: none; color: var(--soft); overflow-wrap: anywhere; } .misses q mark { color: var(--ink); }
+.misses [open] > summary q { display: none; } .misses pre { max-height: 24em; overflow: auto; margin-top: 6px; background: var(--page); }
 @media (max-width: 820px) {
   main { padding: 20px 12px 40px; } h1 { font-size: 1.25rem; } th, td { padding: 6px; }
   td, .n { min-width: 3em; } td:first-child { min-width: 7.5em; } .bar { width: 56px; } .bar.interval { width: 90px; }
@@ -76,8 +89,10 @@ button { font: inherit; font-size: .82rem; padding: 3px 12px; border: 1px solid 
   }
   button { display: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  body { font-size: 10.5px; } main { max-width: none; padding: 0; } .scroll { overflow: visible; } th, td { padding: 3px 6px; }
+  html { font-size: 10.5px; } body { font-size: 1rem; } main { max-width: none; padding: 0; } .scroll { overflow: visible; } th, td { padding: 3px 6px; }
   tr, li { break-inside: avoid; } h2 { break-after: avoid; } thead { display: table-header-group; }
   details::details-content { content-visibility: visible; block-size: auto; }
+  .source details::details-content { content-visibility: hidden; block-size: 0; } /* the line around the value is there */
+  figure, .misses tbody { break-inside: avoid; } .misses [open] > summary q { display: block; } .misses [open] > pre { display: none; }
 }
 """

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from runware_provider.engine import money
 
@@ -19,6 +19,8 @@ CHARS = 120
 LEAD = 16
 """Characters with which two values are shown before they begin to differ."""
 NOTHING = "\u2013"
+SPARKS: Final = "▁▂▃▄▅▆▇█"
+"""The bars of a histogram; the lowest is of a bin without numbers."""
 
 _SHORT = {"\n": "⏎", "\t": "⇥"}
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -168,6 +170,11 @@ def usd(amount: float | None) -> str:
     return money.usd(amount)
 
 
+def digits(amount: float) -> str:
+    """The same without its unit, below a heading that has it."""
+    return money.digits(amount)
+
+
 def seconds(duration: float) -> str:
     """A duration."""
     digits = 2 if duration < 10 else 1 if duration < 100 else 0
@@ -177,3 +184,10 @@ def seconds(duration: float) -> str:
 def number(value: float) -> str:
     """A number of at least four digits."""
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+def sparks(heights: Sequence[int]) -> str:
+    """A histogram in one line; what is more than nothing shows."""
+    tallest = max(heights, default=0)
+    steps = len(SPARKS) - 1
+    return "".join(SPARKS[max(1, round(steps * height / tallest)) if height else 0] for height in heights)

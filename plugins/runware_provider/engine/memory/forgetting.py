@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Storage
 
 WAIT_S = 300.0
-_REPORT = re.compile(r"[\w.=-]+\.(?:html|md)")
+_REPORT = re.compile(r"[\w.=-]+\.(?:html|md)|misses\.parquet")
 _DECIDING = ["kind", "fingerprint", "sample", "generation", "at", "family"]
 _NAMING = ["origin", "fingerprint", "sample", "generation", "attempt"]
 _SEARCHED = ["fingerprint", "item", "message"]

@@ -1,0 +1,80 @@
+"""What the dataset keeps beside a miss: the record's input, and the names of the inference. Reads the rows with misses once more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from runware_provider.quality.input_text import text_beside
+from runware_provider.quality.misses import KEPT_BYTES, as_parquet
+from runware_provider.quality.published import INFERENCE
+
+if TYPE_CHECKING:
+    from runware_provider.quality.expected import Hits
+    from runware_provider.quality.misses import Miss
+    from runware_provider.quality.published import Published
+
+TEXTS_SHOWN: Final = 1_000
+"""In all fields together, so that a page of hundreds of fields still opens."""
+_NAMES: Final = {"sample": pa.int32(), "task_uuid": pa.string()}
+
+
+def note_inputs(hits: Hits, published: Published) -> bytes | None:
+    """Give the misses that are shown the text that they were read from; returns the file of misses, None where there is none."""
+    rows = hits.kept.rows()
+    if not rows:
+        return None
+    shown = _shown_by_row(hits)
+    known = {field.name for field in published.schema.field(INFERENCE).type}
+    names = [name for name in _NAMES if name in known]
+    inputs = published.input_columns
+    kept: list[pa.Table] = []
+    size = done = 0
+    for table in published.rows_at(rows, [*inputs, *(f"{INFERENCE}.{name}" for name in names)]):
+        beside = _beside(table, inputs, names)
+        _give_texts(beside, rows[done : done + len(beside)], shown, hits.expected.key)
+        done += len(beside)
+        # Of what comes behind the bound only the texts are taken.
+        fitting = min(1.0, (KEPT_BYTES - size) / max(1, beside.nbytes))
+        kept += [beside.slice(0, int(len(beside) * fitting))] if fitting > 0 else []
+        size += beside.nbytes
+    table = pa.concat_tables(kept, promote_options="permissive")
+    return as_parquet(hits.kept.table(rows[: len(table)], table))
+
+
+def _shown_by_row(hits: Hits) -> dict[int, list[Miss]]:
+    by_row: dict[int, list[Miss]] = {}
+    shown = [miss for field in hits.fields for miss in field.misses]
+    for miss in shown[:TEXTS_SHOWN]:
+        by_row.setdefault(miss.row, []).append(miss)
+    return by_row
+
+
+def _beside(table: pa.Table, inputs: list[str], names: list[str]) -> pa.Table:
+    """`sample`, `task_uuid`, and the input as one struct."""
+    inference = pa.Table.from_struct_array(table[INFERENCE].combine_chunks()) if names else None
+    columns: dict[str, Any] = {
+        name: inference[name] if inference is not None and name in names else pa.nulls(len(table), kind)
+        for name, kind in _NAMES.items()
+    }
+    if inputs:
+        arrays = [_whole(table[name]) for name in inputs]
+        columns["input"] = pa.StructArray.from_arrays(arrays, names=inputs)
+    return pa.table(columns)
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """In one piece, with plain values in the place of dictionaries, which differ from part to part."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def _give_texts(beside: pa.Table, rows: list[int], shown: dict[int, list[Miss]], key: str) -> None:
+    if "input" not in beside.column_names:
+        return
+    inputs = beside["input"]
+    for place, row in enumerate(rows):
+        for miss in shown.get(row, ()):
+            miss.text = text_beside(inputs[place].as_py(), miss.got, miss.expected, key=key)

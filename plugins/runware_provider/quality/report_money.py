@@ -1,0 +1,59 @@
+"""What a dataset cost: this run, its rows, and ever, told apart so that nobody adds up what overlaps. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runware_provider.quality.wording import NOTHING, count, counted, digits, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runware_provider.quality.figures import Figures
+
+NOTE = (
+    "These overlap, so they do not add up: what this run paid is in what was ever paid, and so are the rows' answers,"
+    " which earlier runs may have paid for. What was used again from other partitions was paid there."
+)
+
+
+def tells_money(figures: Figures) -> bool:
+    """Whether the manifest tells what a run paid; older ones do not."""
+    return "paid_usd" in figures.manifest
+
+
+def money_table(figures: Figures) -> list[str]:
+    """The sums beside each other, and what they leave out."""
+    headers = ["", "answers", "USD", "USD for 1,000 rows"]
+    lines = table(headers, list(_sums(figures)), right=[1, 2, 3])
+    return [*lines, " ".join([NOTE, *_left_out(figures)]), ""]
+
+
+def _sums(figures: Figures) -> Iterator[list[str]]:
+    """Each sum with its answers."""
+    paid, asked = figures.number("paid_usd"), figures.number("paid_inferences")
+    yield ["**this run** paid", count(asked), digits(paid), _each(figures, paid)]
+    cost, inferences = figures.number("cost_usd"), figures.number("inferences")
+    yield ["**these rows** cost, whichever run paid", count(inferences), digits(cost), _each(figures, cost)]
+    if reused := figures.number("reused_inferences"):
+        amount = figures.number("reused_usd")
+        yield ["used again from other partitions", count(reused), digits(amount), _each(figures, amount)]
+    if "cost_usd_ever" in figures.manifest:
+        # It has no share of a row: most of it may be of rows that are no longer there.
+        yield [
+            "**ever** paid here, also for older prompts and models",
+            NOTHING,
+            digits(figures.number("cost_usd_ever")),
+            NOTHING,
+        ]
+
+
+def _each(figures: Figures, amount: float) -> str:
+    return digits(1000 * amount / figures.rows) if figures.rows else NOTHING
+
+
+def _left_out(figures: Figures) -> Iterator[str]:
+    if unreported := int(figures.number("cost_unreported")):
+        yield f"In none of them: {counted(unreported, 'answer')} without a reported cost."
+    if lost := int(figures.number("maybe_billed")):
+        yield f"Perhaps billed besides: {counted(lost, 'attempt')} without an answer."
