@@ -84,7 +84,13 @@ def whole_of(noted: RunRecord | None, shards: Sequence[RunRecord | None]) -> Run
         return noted
     summed = sum_of(begun)
     if noted is None:
-        return summed if len(begun) == len(shards) else replace(summed, left_s=None, foreseen_usd=None)
+        return replace(
+            summed,
+            state=_before_publishing(summed.state),
+            # Nobody knows the rows of those that have not begun.
+            left_s=summed.left_s if len(begun) == len(shards) else None,
+            foreseen_usd=summed.foreseen_usd if len(begun) == len(shards) else None,
+        )
     # The rest is as slow and as dear as what has begun.
     larger_by = max(1.0, noted.rows / max(1, summed.rows))
     # A plan is older than its shards, and so is what stopped before shards that run.
@@ -92,7 +98,7 @@ def whole_of(noted: RunRecord | None, shards: Sequence[RunRecord | None]) -> Run
     speaks_for_all = noted.state in NOTED_WHOLE and not is_older
     return replace(
         summed,
-        state=noted.state if speaks_for_all else summed.state,
+        state=noted.state if speaks_for_all else _before_publishing(summed.state),
         rows=max(noted.rows, summed.rows),
         started_at=min(noted.started_at, summed.started_at),
         at=max(noted.at, summed.at),
@@ -109,6 +115,11 @@ def whole_of(noted: RunRecord | None, shards: Sequence[RunRecord | None]) -> Run
         request=noted.request or summed.request,
         approval=noted.approval,
     )
+
+
+def _before_publishing(state: State) -> State:
+    """A group whose shards are all done is not: its dataset is to be published, and others may be to begin."""
+    return "running" if state == "staged" else state
 
 
 def _scaled_rest(summed: RunRecord, rows: int) -> float | None:

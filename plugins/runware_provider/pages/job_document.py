@@ -34,10 +34,13 @@ from runware_provider.pages.page_parts import (
 from runware_provider.pages.past_parts import past_parts
 from runware_provider.pages.run_view import name_of_dataset
 from runware_provider.pages.shard_parts import shard_parts
+from runware_provider.quality.page import OUTCOMES
 from runware_provider.quality.parts import OutcomeBar
 from runware_provider.quality.wording import NOTHING, count, counted, percentage, seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runware_provider.engine.job.run_record import RunRecord
     from runware_provider.pages.page_bits import Bit
     from runware_provider.pages.run_view import RunView
@@ -45,8 +48,8 @@ if TYPE_CHECKING:
 
 AT_WORK: Final = frozenset({"running", "waiting", "asking"})
 """Kinds of a run of which more is to come."""
-OVER: Final = frozenset({"done", "stopped"})
-"""Kinds of a run that is at its end."""
+ENDED_BADLY: Final = frozenset({"failed", "upstream_failed", "removed"})
+"""States of a group's task after which nothing comes of the group."""
 PER_MINUTE_BELOW: Final = 1.0
 """Rows a second, below which they are told by the minute."""
 
@@ -61,14 +64,16 @@ def renews(view: RunView) -> bool:
     record = _record_of(view)
     if record is not None and _has_fallen_silent(view, record):
         return False
-    if _is_group(view):
-        return kind_of(record, task_state=None, read_at=view.read_at) not in OVER
-    return view.task.state not in ENDED
+    if not _is_group(view):
+        return view.task.state not in ENDED
+    # A stopped shard may be tried again, unless Airflow has ended the task that needs them all.
+    is_done = kind_of(record, task_state=None, read_at=view.read_at) == "done"
+    return not is_done and view.task.state not in ENDED_BADLY
 
 
 def _has_fallen_silent(view: RunView, record: RunRecord) -> bool:
-    """Whether a process that notes itself every few seconds must be gone."""
-    return record.state == "running" and is_silent(record, view.read_at, LONG_SILENT_S)
+    """Whether a process that notes itself every minute must be gone; who waits for answers or for a person notes nothing."""
+    return record.state in {"running", "stopped"} and is_silent(record, view.read_at, LONG_SILENT_S)
 
 
 def job_parts(view: RunView) -> list[Part]:
@@ -94,7 +99,7 @@ def _of_run(view: RunView, record: RunRecord, kind: str) -> list[Part]:
     # On the page of a shard, the others come last.
     group = shard_parts(view)
     return [
-        OutcomeBar(record.outcomes, record.rows),
+        OutcomeBar(_known(record.outcomes), record.rows),
         Tiles(_tiles(record, kind)),
         *_money(record, kind),
         *(group if view.shard is None else []),
@@ -103,6 +108,13 @@ def _of_run(view: RunView, record: RunRecord, kind: str) -> list[Part]:
         *(group if view.shard is not None else []),
         *approval,
     ]
+
+
+def _known(outcomes: Mapping[str, int]) -> dict[str, int]:
+    """With what is no outcome of ours, if a stranger wrote that, as one."""
+    known = {name: rows for name, rows in outcomes.items() if name in OUTCOMES}
+    others = sum(outcomes.values()) - sum(known.values())
+    return {**known, "other": others} if others else known
 
 
 def _record_of(view: RunView) -> RunRecord | None:

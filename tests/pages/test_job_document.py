@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runware_provider.engine.job.run_record import Waited
+from runware_provider.pages.frame import page
+from runware_provider.pages.job_document import job_parts, job_title, renews
+from runware_provider.quality.parts import markdown_of
+from tests.pages.examples import AT, DONE, NOW, OUTPUT, PAST, PLAN, PLANNED, RECORD, VIEW, group_of, view_of
+from tests.pages.seen import Seen
+
+AN_HOUR_LATER = "2026-11-30T15:10:00+00:00"
+TEN_MINUTES_LATER = "2026-11-30T14:15:00+00:00"
+
+
+def seen(view):
+    return Seen(page(job_title(view), job_parts(view)))
+
+
+def first_lines(view):
+    """The state, as Markdown."""
+    return markdown_of(job_parts(view)).split("\n\n")[2]
+
+
+def test_the_title_names_dataset_and_task():
+    assert job_title(VIEW) == "invoices_labelled · label"
+
+
+def test_a_hive_partition_is_part_of_the_name():
+    view = replace(VIEW, places={"output": f"{OUTPUT}/dt=2026-11-30/hour=7"})
+    assert job_title(view) == "invoices_labelled/dt=2026-11-30/hour=7 · label"
+
+
+def test_a_run_says_how_far_it_is_and_how_long_it_will_take():
+    assert first_lines(VIEW) == "**Running:** 41 % of 5,000 rows, about 2 min 5 s left"
+
+
+def test_a_silence_is_said_in_place_of_the_time_left():
+    assert "no row for 1 min 14 s" in first_lines(view_of(replace(RECORD, left_s=None, quiet_s=74.0)))
+
+
+def test_a_published_run_says_of_how_many_rows():
+    assert first_lines(view_of(DONE, "success")) == "**Published:** 4,987 of 5,000 rows succeeded."
+
+
+def test_a_run_that_stopped_says_why_and_what_helps():
+    told = seen(
+        view_of(replace(RECORD, state="stopped", reason="Too much failed.", remedy="Look."), "failed")
+    ).text
+    assert "Stopped: Too much failed. Look." in told
+
+
+def test_a_run_whose_record_is_old_says_since_when_and_what_airflow_says():
+    told = first_lines(replace(VIEW, read_at=TEN_MINUTES_LATER))
+    assert told == "**Says nothing since** 2026-11-30 14:04 UTC. Airflow says that the task is `running`."
+
+
+def test_a_killed_run_does_not_look_as_if_it_ran():
+    told = seen(view_of(RECORD, "failed"))
+    assert "Says nothing since" in told.text
+    assert "failed" in told.text
+    assert "about 2 min" not in told.text
+
+
+def test_a_run_that_waits_for_answers_may_be_silent_for_long():
+    view = replace(view_of(replace(RECORD, state="waiting", left_s=None), "deferred"), read_at=AN_HOUR_LATER)
+    assert first_lines(view).startswith("**Waiting:** all is sent")
+
+
+def test_a_new_try_says_that_the_record_is_of_the_one_before():
+    told = seen(view_of(replace(RECORD, state="stopped", reason="No."), "queued")).text
+    assert "What is noted here is of the try before." in told
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (None, "Has not begun."),
+        ("queued", "Has not begun."),
+        ("running", "Nothing is noted yet."),
+        ("failed", "Noted nothing."),
+    ],
+)
+def test_a_task_without_a_record_says_where_it_stands(state, said):
+    assert said in seen(view_of(None, state)).text
+
+
+def test_what_is_missing_is_said_once():
+    told = seen(view_of(None, trouble="page_roots is empty")).text
+    assert told.count("page_roots is empty") == 1
+
+
+def test_the_figures_of_a_run_at_work():
+    told = seen(VIEW).text
+    for figure in (
+        "2,050 of 5,000",
+        "2,950 about 2 min 5 s",
+        "12.5 / s",
+        "64 of at most 96 ( grew )",
+        "1.50 s 5 % take over 6.00 s",
+    ):
+        assert figure in told
+
+
+def test_cost_and_forecast_stand_against_the_budget():
+    told = seen(VIEW)
+    assert "Paid 3.00 USD, foreseen 7.50 USD, budget 10.00 USD" in told.labels
+    assert "7.50 USD in all, as it goes 75 % of the budget" in told.text
+    assert "beyond" not in told.classes
+
+
+def test_a_forecast_beyond_the_budget_is_marked():
+    assert "beyond" in seen(view_of(replace(RECORD, foreseen_usd=11.0))).classes
+
+
+def test_nothing_is_foreseen_of_a_run_that_is_over():
+    assert "as it goes" not in seen(view_of(replace(RECORD, state="stopped"), "failed")).text
+
+
+def test_markdown_has_reached_foreseen_and_budget_side_by_side():
+    assert "| 3.00 USD | 7.50 USD | 10.00 USD |" in markdown_of(job_parts(VIEW))
+
+
+def test_stragglers_are_told_by_age():
+    waits = [Waited("a place", 3, 31.0), Waited("a first answer", 7, 92.0)]
+    told = seen(view_of(replace(RECORD, waits=waits))).text
+    assert told.index("a first answer 7 1 min 32 s") < told.index("a place 3 31 s")
+
+
+def test_who_may_read_texts_gets_from_a_reason_to_its_rows():
+    links = seen(replace(VIEW, may_read_texts=True)).links
+    assert links[f"../../..{AT.path}/failed?reason=schema_mismatch"] == "schema_mismatch"
+
+
+def test_who_may_not_read_texts_sees_the_reasons_and_no_link_to_a_text():
+    told = seen(VIEW)
+    assert "schema_mismatch 40" in told.text
+    assert not any(leaf in link for link in told.links for leaf in ("failed", "asked", "missed", "samples"))
+    assert "page_texts" in told.text
+
+
+def test_prompt_and_schema_are_linked_where_they_were_noted():
+    with_texts = replace(VIEW, may_read_texts=True)
+    assert f"../../..{AT.path}/asked" in seen(with_texts).links
+    assert (
+        f"../../..{AT.path}/asked" not in seen(replace(with_texts, record=replace(RECORD, request=""))).links
+    )
+
+
+def test_misses_are_linked_where_the_run_was_compared():
+    view = view_of(DONE, "success", may_read_texts=True)
+    assert f"../../..{AT.path}/missed" not in seen(view).links
+    compared = replace(view, past=(replace(PAST, run=DONE.run), PAST))
+    assert f"../../..{AT.path}/missed" in seen(compared).links
+
+
+def test_the_report_is_linked_where_there_is_one():
+    assert f"../../..{AT.path}/report" in seen(replace(VIEW, has_report=True)).links
+    assert f"../../..{AT.path}/report" not in seen(VIEW).links
+
+
+def test_the_last_runs_say_what_a_thousand_rows_cost_and_which_fields_were_worst():
+    told = seen(VIEW).text
+    assert "4,000 99.8 % 6.00 USD 2.00 USD category 92 %" in told
+
+
+def test_the_line_of_this_run_is_marked_among_the_last():
+    assert "this" in seen(view_of(DONE, "success", past=(replace(PAST, run=DONE.run),))).classes
+    assert "this" not in seen(VIEW).classes
+
+
+def test_a_plan_that_waits_shows_what_it_costs_and_where_to_decide():
+    view = view_of(PLANNED, "deferred", approve_at="/dags/invoices/decide")
+    told = seen(view)
+    assert "Waits for a person's approval: 4,688 questions, at most 12.40 USD." in told.text
+    for figure in (
+        "likely 8.10 USD",
+        "a person is asked above 5.00 USD",
+        "nothing is paid beyond 3 samples",
+    ):
+        assert figure in told.text
+    assert told.links["/dags/invoices/decide"] == "Decide in Airflow"
+    assert 'href="/dags/invoices/decide" target="_top"' in page("", job_parts(view))
+
+
+def test_samples_of_a_plan_are_linked_only_for_who_may_read_texts():
+    assert not any("samples" in link for link in seen(view_of(PLANNED)).links)
+    assert f"../../..{AT.path}/samples" in seen(view_of(PLANNED, may_read_texts=True)).links
+
+
+def test_a_plan_without_prices_says_that_nobody_knows_them():
+    unpriced = replace(PLANNED, approval=replace(PLAN, most_usd=None, likely_usd=None))
+    assert "nobody knows the price" in seen(view_of(unpriced)).text
+
+
+def test_a_refused_plan_says_who_refused_it_and_what_was_paid_all_the_same():
+    approval = replace(PLAN, verdict="refused", by="maria", at=NOW)
+    refused = replace(PLANNED, state="refused", approval=approval)
+    assert "Refused. maria decided so. Nothing was paid." in seen(view_of(refused, "failed")).text
+    with_samples = seen(view_of(replace(refused, paid_usd=0.02), "failed")).text
+    assert "0.02 USD was paid for samples." in with_samples
+    assert "Nothing was paid" not in with_samples
+
+
+def test_a_group_is_the_sum_of_its_shards():
+    told = seen(group_of(RECORD, RECORD))
+    assert "Running: 41 % of 10,000 rows" in told.text
+    assert "2 shards: 2 running." in told.text
+
+
+def test_each_shard_leads_to_the_page_of_its_own_task():
+    links = seen(group_of(RECORD, RECORD)).links
+    at = replace(AT, task_id="invoices.infer", map_index=1)
+    assert f"../../..{at.path}" in links
+
+
+def test_shards_that_stopped_or_fall_behind_are_looked_at_first():
+    slow = replace(RECORD, rows_done=100)
+    stopped = replace(RECORD, state="stopped", reason="No budget is left.")
+    staged = replace(DONE, state="staged")
+    told = seen(group_of(staged, RECORD, slow, stopped, RECORD))
+    assert "5 shards: 2 running, 1 done, 1 slow, 1 stopped." in told.text
+    table = told.text[told.text.index("remark") :]
+    assert table.index("4 stopped") < table.index("3 slow") < table.index("2 running") < table.index("1 done")
+    assert "No budget is left." in table
+
+
+def test_a_group_says_that_the_rows_of_shards_to_come_are_not_counted():
+    told = seen(group_of(RECORD, None, None)).text
+    assert "The rows of 2 shards that are not read or have not begun are not counted." in told
+    assert "2 not begun" in told
+
+
+def test_the_page_of_a_shard_is_about_that_shard():
+    view = group_of(RECORD, replace(RECORD, rows=700, rows_done=70), shard=1)
+    told = seen(replace(view, task=VIEW.task))
+    assert "Running: 10 % of 700 rows" in told.text
+    assert "shard 2 of 2" in told.text
+    assert told.labels.count("Shards") == 0
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (VIEW, True),
+        (view_of(None, None), True),
+        (view_of(PLANNED, "deferred"), True),
+        (view_of(replace(RECORD, state="stopped"), "up_for_retry"), True),
+        (view_of(DONE, "success"), False),
+        (view_of(RECORD, "failed"), False),
+        (view_of(None, "failed"), False),
+        (replace(VIEW, read_at=AN_HOUR_LATER), False),
+        (replace(view_of(replace(RECORD, state="waiting"), "deferred"), read_at=AN_HOUR_LATER), True),
+        (group_of(RECORD, None), True),
+        (group_of(replace(DONE, state="staged")), True),
+        (group_of(replace(DONE, state="staged"), record=DONE), False),
+        (group_of(replace(RECORD, state="stopped")), True),
+        (
+            replace(group_of(replace(RECORD, state="stopped")), task=view_of(None, "upstream_failed").task),
+            False,
+        ),
+    ],
+)
+def test_a_page_renews_itself_while_more_is_to_come(view, expected):
+    assert renews(view) is expected
