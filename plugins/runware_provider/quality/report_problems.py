@@ -47,7 +47,7 @@ def dropped_table(figures: Figures) -> list[str]:
         if figures.mends[mend]
     ]
     note = (
-        "Which keys or items, a row does not tell. With `keep_raw` the answer as it came is in `inference.raw`:"
+        "Which keys or items, a row does not tell. With `publish.keep_raw` the answer as it came is in `inference.raw`:"
         " `list_contains(inference.mends, 'unknown_keys')` finds these rows."
     )
     return [*table(["dropped", "rows", "share", "for example"], rows, right=[1, 2]), note, ""]
