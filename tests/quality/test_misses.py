@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -198,3 +199,21 @@ def test_row_groups_without_a_miss_are_not_read_again(lake, monkeypatch):
 def test_values_are_json_that_any_reader_understands(value, text):
     assert json_text(value) == text
     json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string_view(), pa.dictionary(pa.int8(), pa.string()), pa.uuid(), pa.int64()]
+)
+def test_whatever_holds_the_input_the_file_holds_plain_values(lake, kind):
+    keys = [uuid.UUID(int=n).bytes for n in range(4)] if kind == pa.uuid() else list(range(4))
+    keys = keys if kind in {pa.uuid(), pa.int64()} else [f"k{n}" for n in range(4)]
+    lake.put(
+        [lake.row(key, {"vendor": "A", "total": 1.0}) for key in keys],
+        key_type=kind,
+        parts=2,
+        texts=["t"] * 4,
+    )
+    names = [str(uuid.UUID(bytes=key)) for key in keys] if kind == pa.uuid() else keys
+    path = kept(lake, {"key": names, "vendor": ["B"] * 4})
+    assert duckdb.read_parquet(path).project("record").fetchall() == [(str(name),) for name in names]
+    assert pl.read_parquet(path)["input"].struct.field("body").to_list() == ["t"] * 4

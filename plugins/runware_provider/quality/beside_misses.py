@@ -59,16 +59,9 @@ def _beside(table: pa.Table, inputs: list[str], names: list[str]) -> pa.Table:
         for name, kind in _NAMES.items()
     }
     if inputs:
-        arrays = [_whole(table[name]) for name in inputs]
+        arrays = [table[name].combine_chunks() for name in inputs]
         columns["input"] = pa.StructArray.from_arrays(arrays, names=inputs)
     return pa.table(columns)
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    """In one piece, with plain values in the place of dictionaries, which differ from part to part."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
 def _give_texts(beside: pa.Table, rows: list[int], shown: dict[int, list[Miss]], key: str) -> None:
