@@ -60,7 +60,7 @@ pre code { font: inherit; } mark { background: var(--changed); color: inherit; b
 .passage pre { max-height: 32em; overflow-y: auto; } .command { position: relative; } .command pre { padding-right: 6em; }
 button { font: inherit; font-size: .82rem; padding: 3px 12px; border: 1px solid var(--line); border-radius: 6px; background: var(--page); color: var(--ink); cursor: pointer; }
 .command button { position: absolute; right: 8px; bottom: 8px; }
-.outcomes .other { fill: var(--soft); }
+:where(.outcomes) rect { fill: var(--soft); } .outcomes .rail { fill: var(--track); }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 12px; margin: 8px 0; }
 .chart { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px 16px; margin: 8px 0; min-width: 0; }
 .charts > * { margin: 0; align-self: start; } .chart details { margin: 4px 0 0; font-size: .82rem; } .chart .scroll { border: 0; } .chart td, .chart .n { min-width: 0; } .chart .bar { width: 48px; } .chart .bar.interval { width: 72px; } .chart figcaption { color: var(--ink); overflow-wrap: anywhere; }
