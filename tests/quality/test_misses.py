@@ -219,3 +219,12 @@ def test_whatever_holds_the_input_the_file_holds_plain_values(lake, kind):
     path = kept(lake, {"key": names, "vendor": ["B"] * 4})
     assert duckdb.read_parquet(path).project("record").fetchall() == [(str(name),) for name in names]
     assert pl.read_parquet(path)["input"].struct.field("body").to_list() == ["t"] * 4
+
+
+def test_a_moment_that_python_cannot_say_is_in_the_file_and_in_nobodys_way(lake):
+    fine = pa.timestamp("ns")
+    lake.put([lake.row(key, {"vendor": "A", "total": 1.0}) for key in (1, 2)], key_type=fine, texts=["t"] * 2)
+    expected = pa.table({"key": pa.array([1, 2], pa.int64()).cast(fine), "vendor": ["B"] * 2})
+    assert (
+        pq.read_table(kept(lake, expected))["input"].combine_chunks().field("body").to_pylist() == ["t"] * 2
+    )
