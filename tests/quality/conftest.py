@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from runware_provider.engine.dataset.published_manifest import read_manifest
 from runware_provider.engine.dataset.staging import Stage
 from runware_provider.engine.outcome.flattening import result_columns
 from runware_provider.engine.outcome.rows import output_schema_of
+from runware_provider.engine.state_records import encoded
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.quality.comparison_document import comparison_document
 from runware_provider.quality.looking import compare, look_at
@@ -21,8 +23,9 @@ from runware_provider.quality.report_document import report_document
 from runware_provider.quality.room import BRIEF, Room
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
+    from runware_provider.engine.job.run_record import PastRun
     from runware_provider.quality.comparison import Comparison
     from runware_provider.quality.report_remarks import Findings
 
@@ -72,12 +75,16 @@ class Lake:
         parts: int = 1,
         publish_id: str = "p1",
         flatten: bool = False,
+        texts: Sequence[str | None] | None = None,
         **manifest: Any,
     ) -> None:
-        """Publish rows, spread over so many parts."""
+        """Publish rows, spread over so many parts; with texts, the input has a column `body`."""
         kind = key_type or (pa.string() if any(isinstance(one["key"], str) for one in rows) else pa.int64())
-        columns = result_columns(result_type, ["key", "inference"], flatten=flatten)
-        schema = output_schema_of(pa.schema({"key": kind}), columns)
+        columns = result_columns(result_type, ["key", "body", "inference"], flatten=flatten)
+        inputs = {"key": kind} | ({"body": pa.string()} if texts is not None else {})
+        schema = output_schema_of(pa.schema(inputs), columns)
+        if texts is not None:
+            rows = [{**row, "body": text} for row, text in zip(rows, texts, strict=True)]
         if flatten:
             rows = [
                 {**dict.fromkeys(columns.names), **(row.pop("result") or {}), **row}
@@ -104,6 +111,11 @@ class Lake:
             previous=held[1] if held else None,
             part_bytes=1,  # each batch is a part
         )
+
+    def note_history(self, *past: PastRun, name: str = "a") -> None:
+        """Write what runs of a place came to, the newest first."""
+        history = encoded({"format": 1, "runs": [asdict(run) for run in past]})
+        Path(f"{self.folder(name)}.state", "history.json").write_bytes(history)
 
     def place(self, name: str = "a") -> Place:
         return place_of(self.storage, self.folder(name), None, None)

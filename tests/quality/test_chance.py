@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.quality.chance import holm, mcnemar, wilson
+from runware_provider.quality.chance import fisher, holm, mcnemar, wilson
 
 
 def test_the_interval_is_that_of_the_textbook():
@@ -42,3 +42,20 @@ def test_looking_at_many_fields_makes_each_finding_less_sure():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
+def test_fisher_agrees_with_adding_up_whole_numbers(hits, misses, hits_before, misses_before):
+    of, of_before, right = hits + misses, hits_before + misses_before, hits + hits_before
+    if not of or not of_before:
+        assert fisher(hits, of, hits_before, of_before) == 1.0
+        return
+    ways = [comb(of, ours) * comb(of_before, right - ours) for ours in range(right + 1)]
+    as_rare = sum(way for way in ways if way <= ways[hits])
+    assert fisher(hits, of, hits_before, of_before) == pytest.approx(as_rare / sum(ways))
+
+
+def test_of_many_records_the_normal_approximation_says_the_same():
+    many, few = fisher(550, 1001, 500, 1000), fisher(550, 1000, 500, 1000)
+    assert many == pytest.approx(few, abs=0.01)
+    assert fisher(0, 5000, 5000, 5000) < 1e-12

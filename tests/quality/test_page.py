@@ -9,12 +9,16 @@ import pyarrow as pa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from runware_provider.engine.job.run_record import PastRun
 from runware_provider.engine.outcome.rows import INFERENCE_TYPE
 from runware_provider.quality.expected import Expected, Hits
 from runware_provider.quality.figures import FIELDS, Figures, Rows
-from runware_provider.quality.page import page_of
+from runware_provider.quality.input_text import text_beside
+from runware_provider.quality.page import framed, page_of, title_of
+from runware_provider.quality.parts import html_of, markdown_of
 from runware_provider.quality.profile import Profiler
-from runware_provider.quality.report_document import report_document
+from runware_provider.quality.report_charts import LEAST_ROWS
+from runware_provider.quality.report_document import report_document, report_parts
 from runware_provider.quality.report_remarks import Findings
 from runware_provider.quality.room import BRIEF, WHOLE
 from runware_provider.quality.wording import code, visible
@@ -64,7 +68,7 @@ HOSTILE = [
 ]
 ANY = st.text(st.characters(exclude_categories=["Cs"])) | st.lists(st.sampled_from(HOSTILE)).map("".join)
 NAMES = ANY.filter(lambda name: name not in {"b", "key"})
-VOID = {"meta", "br", "wbr", "rect"}
+VOID = {"meta", "br", "wbr", "rect", "line"}
 
 
 class Seen(HTMLParser):
@@ -98,7 +102,10 @@ def findings_of(texts, name="field"):
     profiler = Profiler()
     profiler.add(results)
     figures = Figures(
-        {"publish_id": texts[0], "destination": texts[0], "model": texts[0], "finished_at": texts[0]}
+        {
+            **dict.fromkeys(("publish_id", "destination", "model", "finished_at"), texts[0]),
+            "paid_usd": 0.5,
+        }
     )
     rows = [
         {
@@ -107,15 +114,14 @@ def findings_of(texts, name="field"):
             "error_message": f"$.{text}: {text}; {text}",
             "attempts": number,
             "finish_reason": text,
-            "latency_s": 1.0,
-            "mends": [text],
+            "latency_s": 1.0 + number,
+            "mends": [text, "unknown_keys"],
         }
         for number, text in enumerate(texts)
     ]
-    figures.add(
-        pa.Table.from_pylist(rows, pa.schema([field for field in INFERENCE_TYPE if field.name in FIELDS]))
-    )
     keys = pa.array(texts, pa.string())
+    counted = pa.schema([field for field in INFERENCE_TYPE if field.name in FIELDS])
+    figures.add(pa.Table.from_pylist(rows, counted), keys)
     right = {
         "key": list(dict.fromkeys(texts)),
         name: ["?"] * len(set(texts)),
@@ -123,22 +129,40 @@ def findings_of(texts, name="field"):
     }
     hits = Hits(Expected(right, "key", pa.schema({"key": pa.string()}), kind))
     hits.add(Rows(keys, keys, results, pa.array([True] * len(texts)), pa.table({})))
-    return Findings(figures, profiler.fields(), hits)
+    for missed, text in zip(hits.fields[0].misses, texts, strict=False):
+        missed.text = text_beside({text: text, "": ""}, text, text, key="key")
+    return Findings(figures, profiler.fields(), hits, b"", past_of(texts[0], name))
+
+
+def past_of(text, name):
+    """A run before, all of whose texts are this one."""
+    hits = {name: {"hits": 0, "of": 9}}
+    return PastRun(text, "published", text, text, text, 9, {text: 9}, 0.5, 0.5, text, hits)
 
 
 def page(*texts, name="field"):
-    return page_of(report_document(findings_of(texts, name), WHOLE))
+    parts = report_parts(findings_of(texts, name), WHOLE)
+    return framed(title_of(markdown_of(parts[:1])), html_of(parts))
 
 
 HARMLESS = Seen(page("a", "b"))
+CHARTED = Seen(page(*["a", "b"] * LEAST_ROWS))
 
 
 @given(st.lists(ANY, min_size=2, max_size=4), NAMES)
 @example(["|", "a|`b"], "`|`")
 def test_no_text_adds_a_tag_or_an_attribute_to_the_page(texts, name):
     seen = Seen(page(*texts, name=name))
-    assert set(seen.tags) <= set(HARMLESS.tags) | {"svg", "rect", "br", "wbr"}
+    assert set(seen.tags) <= set(HARMLESS.tags) | {"svg", "rect", "br", "wbr", "mark"}
     assert seen.attributes <= HARMLESS.attributes
+
+
+@given(st.lists(ANY, min_size=2, max_size=2, unique=True), NAMES)
+def test_no_text_adds_a_tag_or_an_attribute_to_a_chart(texts, name):
+    seen = Seen(page(*texts * LEAST_ROWS, name=name))
+    assert "figure" in seen.tags
+    assert set(seen.tags) <= set(CHARTED.tags) | {"rect", "br", "wbr", "mark"}
+    assert seen.attributes <= CHARTED.attributes
 
 
 @given(st.lists(ANY, min_size=2, max_size=4), NAMES)

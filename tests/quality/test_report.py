@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from runware_provider.engine.errors import BadInput
+from runware_provider.engine.job.run_record import PastRun
 from runware_provider.quality.report_document import short_report
 from runware_provider.quality.room import BRIEF, WHOLE
 
@@ -17,9 +18,30 @@ INVOICE = pa.struct(
         "vendor": pa.string(),
         "country": pa.string(),
         "total": pa.float64(),
+        "confidence": pa.float64(),
         "pages": pa.int64(),
         "lines": pa.list_(LINE),
     }
+)
+MONEY = {
+    "paid_inferences": 12,
+    "paid_usd": 0.005,
+    "reused_inferences": 3,
+    "reused_usd": 0.001,
+    "cost_usd_ever": 0.07,
+}
+BEFORE = PastRun(
+    run="r0",
+    state="published",
+    started_at="2026-11-22T09:00:00+00:00",
+    finished_at="2026-11-22T09:30:00+00:00",
+    model="gpt-5-mini",
+    rows=40,
+    outcomes={"succeeded": 20, "invalid": 20},
+    paid_usd=0.04,
+    cost_usd=0.04,
+    publish_id="p0",
+    hits={"vendor": {"hits": 3, "of": 40}, "total": {"hits": 39, "of": 40}},
 )
 
 
@@ -44,7 +66,12 @@ def remarks(markdown):
 def test_a_report_reads_like_the_sample(lake, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     rows = [
-        lake.row(n, invoice(n), latency_s=1 + n / 40, mends=["fence"] if n % 8 == 0 else [])
+        lake.row(
+            n,
+            {**invoice(n), "confidence": 0.5 + n % 40 / 80},
+            latency_s=1 + n * n / 40,
+            mends=["fence", "unknown_keys"] if n % 8 == 0 else [],
+        )
         for n in range(40)
     ]
     rows += [
@@ -54,7 +81,11 @@ def test_a_report_reads_like_the_sample(lake, monkeypatch, tmp_path):
         lake.row(41, None, error_message="$.total: 'tres' is not of type 'number'", attempts=2, reasks=1),
         lake.row(42, None, outcome="skipped", error_code="empty"),
     ]
-    lake.put(rows, result_type=INVOICE, parts=3, destination="lake/invoices", inferences=42)
+    texts = [f"Invoice {n} of Vendor 1, {'very ' * 30}much to pay: {n * 1.5:,.2f} EUR" for n in range(43)]
+    lake.put(
+        rows, result_type=INVOICE, parts=3, texts=texts, destination="lake/invoices", inferences=42, **MONEY
+    )
+    lake.note_history(BEFORE)
     expected = {
         "key": list(range(43)),
         "vendor": ["Vendor 1"] * 43,

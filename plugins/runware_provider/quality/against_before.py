@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runware_provider.quality.chance import fisher, holm
+from runware_provider.quality.chance import SIGNIFICANT, fisher, holm
 from runware_provider.quality.wording import NOTHING, code, count, percentage, table, usd
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.job.run_record import PastRun
     from runware_provider.quality.report_remarks import Findings
 
-SURE = 0.05
+NAME_CHARS = 32
 NOTE = (
     "A rate that differs more than chance would do so in less than 5 of 100 cases if nothing had changed (Fisher's exact"
     " test, corrected by Holm for the number of rates). What differs may be the records as well as the answers."
@@ -62,7 +62,7 @@ def before_and_now(findings: Findings, before: PastRun) -> list[str]:
     ]
     when = before.finished_at[:16].replace("T", " ")
     return [
-        f"Before: published {code(when)} UTC, publish {code(before.publish_id or '')}.",
+        f"Before: published {code(when)} UTC, publish {code(before.publish_id or '', NAME_CHARS)}.",
         "",
         *table(["", "before", "now", "difference"], rows, right=[1, 2]),
         NOTE,
@@ -71,7 +71,7 @@ def before_and_now(findings: Findings, before: PastRun) -> list[str]:
 
 
 def _if_changed(name: str, before: str, now: str) -> list[list[str]]:
-    return [[name, code(before), code(now), "another one"]] if before != now else []
+    return [[name, code(before, NAME_CHARS), code(now, NAME_CHARS), "another one"]] if before != now else []
 
 
 def _costs(findings: Findings, before: PastRun) -> list[str]:
@@ -115,4 +115,4 @@ def _verdict(rate: _Rate, chance: float) -> str:
         return "the same"
     which = "better" if now * of_then > then * of_now else "worse"
     told = "p < 0.001" if chance < 0.001 else f"p = {chance:.3f}"
-    return f"{which}, more than chance ({told})" if chance < SURE else f"may be chance ({told})"
+    return f"{which}, more than chance ({told})" if chance < SIGNIFICANT else f"may be chance ({told})"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from runware_provider.quality.input_text import text_beside
 from runware_provider.quality.misses import KEPT_BYTES, as_parquet
+from runware_provider.quality.profile import ValueKind, kind_of
 from runware_provider.quality.published import INFERENCE
 
 if TYPE_CHECKING:
@@ -59,22 +61,22 @@ def _beside(table: pa.Table, inputs: list[str], names: list[str]) -> pa.Table:
         for name, kind in _NAMES.items()
     }
     if inputs:
-        arrays = [_whole(table[name]) for name in inputs]
+        arrays = [table[name].combine_chunks() for name in inputs]
         columns["input"] = pa.StructArray.from_arrays(arrays, names=inputs)
     return pa.table(columns)
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    """In one piece, with plain values in the place of dictionaries, which differ from part to part."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
 def _give_texts(beside: pa.Table, rows: list[int], shown: dict[int, list[Miss]], key: str) -> None:
     if "input" not in beside.column_names:
         return
-    inputs = beside["input"]
+    inputs = beside["input"].combine_chunks()
+    # Nothing but texts becomes a value of Python's: a moment may be finer than it can say, and an image long.
+    texts = [
+        (field.name, pc.struct_field(inputs, [place]))
+        for place, field in enumerate(inputs.type)
+        if kind_of(field.type) is ValueKind.TEXT
+    ]
     for place, row in enumerate(rows):
         for miss in shown.get(row, ()):
-            miss.text = text_beside(inputs[place].as_py(), miss.got, miss.expected, key=key)
+            of_record = {name: column[place].as_py() for name, column in texts}
+            miss.text = text_beside(of_record, miss.got, miss.expected, key=key)

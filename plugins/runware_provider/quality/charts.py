@@ -164,11 +164,13 @@ class RateChart:
 
     @staticmethod
     def _grid(height: int) -> Iterator[str]:
-        for share in (0, 50, 100):
-            y = LINE + height * (100 - share) / 100
+        heights = {share: LINE + height * (100 - share) / 100 for share in (0, 50, 100)}
+        for share, y in heights.items():
             yield _line("grid" if share else "axis", "0", y, "100%", y)
-            yield f'<text class="scale" x="0" y="{y - 4:.4g}">{share} %{" as expected" if share == 100 else ""}</text>'
         yield _line("ideal", "0", LINE + height, "100%", LINE)
+        for share, y in heights.items():
+            told = f"{share} %{' as expected' if share == 100 else ''}"
+            yield f'<text class="scale" x="0" y="{y - 4:.4g}">{told}</text>'
         ends = [Mark(0, "says 0"), Mark(0.5, "0.5"), Mark(1, "says 1")]
         yield from _ticks(ends, LINE + height)
 

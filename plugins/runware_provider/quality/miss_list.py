@@ -113,7 +113,7 @@ def _where(text: InputText) -> str:
 
 
 def _line_of(text: InputText) -> str:
-    line, value = text.line(LINE_CHARS), visible(one_line(text.value))
+    line, value = text.line(LINE_CHARS), one_line(text.value)
     before, found, after = line.partition(value) if value else (line, "", "")
     mark = f"<mark>{html.escape(found)}</mark>" if found else ""
     return f"{html.escape(before)}{mark}{html.escape(after)}"

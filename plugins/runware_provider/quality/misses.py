@@ -26,6 +26,8 @@ KEPT: Final = 20_000
 """Of all fields, in the file."""
 KEPT_BYTES: Final = 32_000_000
 """Of their values, and as many again of the input beside them."""
+EXACT: Final = 1e15
+"""Below it every whole number is a float of its own."""
 AT_A_TIME: Final = 20
 """Values that are taken out of Arrow at once: they may be long."""
 
@@ -131,7 +133,7 @@ def _plain(value: Any) -> Any:
         case Decimal():
             return _number(value)
         case float():
-            return value if math.isfinite(value) else str(value)
+            return _finite(value)
         case None | bool() | int() | str():
             return value
     return _told(value)
@@ -142,6 +144,13 @@ def _told(value: Any) -> str:
     if isinstance(value, bytes):
         return f"{len(value):,} bytes"
     return value.isoformat() if isinstance(value, date | time) else str(value)
+
+
+def _finite(value: float) -> int | float | str:
+    """A number as it compares, so that 4.00 is 4 on both sides."""
+    if not math.isfinite(value):
+        return str(value)
+    return int(value) if value.is_integer() and abs(value) < EXACT else value
 
 
 def _number(value: Decimal) -> int | float | str:

@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from runware_provider.quality.page import OUTCOMES, body_of
+from runware_provider.quality.page import body_of
 from runware_provider.quality.wording import count, percentage, visible
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class OutcomeBar:
         whole = max(1, self.rows)
         at, rects, legend = 0.0, [], []
         for name, rows in self._stretches:
-            css, width = _class_of(name), 100 * rows / whole
+            css, width = html.escape(name.replace(" ", "-")), 100 * rows / whole
             rects.append(f'<rect class="{css}" x="{at:.4g}" width="{max(width, 0.3):.4g}" height="10"/>')
             legend.append(
                 f'<li class="{css}"><b>{count(rows)}</b> {html.escape(name)} <small>{percentage(rows, self.rows)}</small></li>'
@@ -73,11 +73,6 @@ class OutcomeBar:
             f'<rect class="rail" width="100" height="10"/>{"".join(rects)}</svg>'
             f'<ul class="legend">{"".join(legend)}</ul>'
         )
-
-
-def _class_of(outcome: str) -> str:
-    """The colour of an outcome; a name that is none of ours has none."""
-    return outcome.replace(" ", "-") if outcome in {*OUTCOMES, "to come"} else "other"
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ class Published:
         return [name for name in self.schema.names if name not in ours]
 
     def rows_at(self, numbers: Sequence[int], columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Some rows in order, a few at a time; row groups without one of them are not read.
+        """Some rows in order, a few at a time, in plain types; row groups without one of them are not read.
 
         Args:
             numbers: of the rows in the dataset, from 0, in order and each once.
@@ -192,7 +192,10 @@ def _picked(batches: Iterator[pa.RecordBatch], first: int, numbers: Sequence[int
         end = first + batch.num_rows
         wanted = numbers[bisect_left(numbers, first) : bisect_left(numbers, end)]
         if wanted:
-            yield pa.Table.from_batches([batch]).take([number - first for number in wanted])
+            table = pa.Table.from_batches([batch])
+            # Arrow takes rows out of plain values only.
+            plain = {name: comparable_keys(table[name]) for name in table.column_names}
+            yield pa.table(plain).take([number - first for number in wanted])
         first = end
 
 

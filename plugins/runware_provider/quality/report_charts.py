@@ -12,12 +12,15 @@ from runware_provider.quality.profile import FieldProfile, ValueKind
 from runware_provider.quality.wording import code, count, number, percentage, seconds, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from runware_provider.quality.counting import Histogram
     from runware_provider.quality.figures import Figures
     from runware_provider.quality.parts import Part
     from runware_provider.quality.room import Room
 
+FAR_APART: Final = 4.0
+"""So many times the shortest latency the longest must be for bars that grow."""
 LONG_TEXT: Final = 60
 """Characters from which on the length of a text says something."""
 LABELS: Final = 12
@@ -49,24 +52,49 @@ def _limited(fields: Sequence[FieldProfile], room: Room) -> Iterator[BarChart]:
 
 
 def latency_chart(figures: Figures) -> BarChart | None:
-    """How long answers took; a bar is always as many times as slow as the one before."""
+    """How long answers took."""
     spread = figures.latency
-    histogram = spread.log_histogram()
-    if histogram is None or figures.rows < LEAST_ROWS:
+    if figures.rows < LEAST_ROWS:
         return None
+    histogram = spread.log_histogram()
+    if histogram is None:
+        return None
+    if histogram.highest - histogram.lowest < math.log10(FAR_APART):
+        narrow = spread.histogram(narrowed=False)
+        return None if narrow is None else _latency_chart(figures, narrow, _as_it_is, _as_it_is, "")
+    times = 10 ** ((histogram.highest - histogram.lowest) / len(histogram.bars))
+    note = f"Each bar stands for {times:.2g} times as long as the one before."
+    return _latency_chart(figures, histogram, math.log10, _power_of_ten, note)
+
+
+def _as_it_is(duration: float) -> float:
+    return duration
+
+
+def _power_of_ten(logarithm: float) -> float:
+    return float(10**logarithm)
+
+
+def _latency_chart(
+    figures: Figures,
+    histogram: Histogram,
+    scaled: Callable[[float], float],
+    unscaled: Callable[[float], float],
+    note: str,
+) -> BarChart:
     low, high = histogram.lowest, histogram.highest
-
-    def place(duration: float) -> float:
-        return min(1.0, max(0.0, (math.log10(max(duration, 1e-9)) - low) / (high - low)))
-
-    ticks = [Mark(at, seconds(10 ** (low + at * (high - low)))) for at in (0.0, 0.5, 1.0)]
+    ticks = [Mark(at, seconds(unscaled(low + at * (high - low)))) for at in (0.0, 0.5, 1.0)]
     names = ("half within", "90 % within", "99 % within")
     marks = [
-        Mark(place(duration), f"{name} {seconds(duration)}")
-        for name, duration in zip(names, spread.percentiles(0.5, 0.9, 0.99), strict=True)
+        Mark(_share((scaled(duration) - low) / (high - low)), f"{name} {seconds(duration)}")
+        for name, duration in zip(names, figures.latency.percentiles(0.5, 0.9, 0.99), strict=True)
+        if duration > 0
     ]
-    note = f"Each bar is {10 ** ((high - low) / len(histogram.bars)):.2g} times as slow as the one before."
     return BarChart("Latency of answers", histogram.bars, ticks, marks, "rows", note)
+
+
+def _share(at: float) -> float:
+    return min(1.0, max(0.0, at))
 
 
 def _sureness_chart(profile: FieldProfile) -> BarChart | None:
@@ -95,10 +123,10 @@ def _list_chart(profile: FieldProfile) -> BarChart | None:
     return _chart(profile, f"Length of {code(profile.path)}, in elements", count)
 
 
-def _chart(profile: FieldProfile, title: str, told: object) -> BarChart | None:
+def _chart(profile: FieldProfile, title: str, told: Callable[[float], str]) -> BarChart | None:
     is_whole = profile.kind is not ValueKind.NUMBER
     histogram = profile.spread.histogram(whole=is_whole)
-    if histogram is None or not callable(told):
+    if histogram is None:
         return None
     low, high = histogram.lowest, histogram.highest
     single = is_whole and high - low <= len(histogram.bars)  # each bar is one number
@@ -106,7 +134,7 @@ def _chart(profile: FieldProfile, title: str, told: object) -> BarChart | None:
     places = (0.5 / len(histogram.bars), 1 - 0.5 / len(histogram.bars)) if single else (0.0, 1.0)
     ticks = [Mark(places[0], told(ends[0])), Mark(places[1], told(ends[1]))]
     (middle,) = profile.spread.percentiles(0.5)
-    marks = [Mark(min(1.0, max(0.0, (middle - low) / (high - low))), f"median {told(middle)}")]
+    marks = [Mark(_share((middle - low) / (high - low)), f"median {number(middle)}")]
     noun = "elements" if "[]" in profile.path else "rows"
     note = "" if histogram.is_whole else "The middle 98 %."
     return BarChart(title, histogram.bars, ticks, marks, noun, note)

@@ -120,6 +120,8 @@ def _in_words(sureness: Sureness) -> str:
 
 def _told_apart(sureness: Sureness) -> str:
     less, more = sureness.halves()
+    if not 0 < sureness.right < sureness.rows:
+        return "There is nothing to tell apart."
     if not less.rows or not more.rows:
         return "It says about the same everywhere."
     rates = f"{percentage(more.right, more.rows)} of the surer half, {percentage(less.right, less.rows)} of the other"

@@ -46,9 +46,10 @@ def dropped_table(figures: Figures) -> list[str]:
         for mend, what in LOSSES.items()
         if figures.mends[mend]
     ]
+    some = next(mend for mend in LOSSES if figures.mends[mend])
     note = (
-        "Which keys or items, a row does not tell. With `keep_raw` the answer as it came is in `inference.raw`:"
-        " `list_contains(inference.mends, 'unknown_keys')` finds these rows."
+        "Which keys or items, a row does not tell. With `publish.keep_raw` the answer as it came is in `inference.raw`:"
+        f" `list_contains(inference.mends, '{some}')` finds these rows."
     )
     return [*table(["dropped", "rows", "share", "for example"], rows, right=[1, 2]), note, ""]
 

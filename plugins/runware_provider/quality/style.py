@@ -60,10 +60,10 @@ pre code { font: inherit; } mark { background: var(--changed); color: inherit; b
 .passage pre { max-height: 32em; overflow-y: auto; } .command { position: relative; } .command pre { padding-right: 6em; }
 button { font: inherit; font-size: .82rem; padding: 3px 12px; border: 1px solid var(--line); border-radius: 6px; background: var(--page); color: var(--ink); cursor: pointer; }
 .command button { position: absolute; right: 8px; bottom: 8px; }
-.outcomes .other { fill: var(--soft); }
+:where(.outcomes) rect { fill: var(--soft); } .outcomes .rail { fill: var(--track); }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 12px; margin: 8px 0; }
 .chart { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px 16px; margin: 8px 0; min-width: 0; }
-.charts > * { margin: 0; align-self: start; } .chart details { margin: 4px 0 0; font-size: .82rem; } .chart .scroll { border: 0; } .chart figcaption { color: var(--ink); overflow-wrap: anywhere; }
+.charts > * { margin: 0; align-self: start; } .chart details { margin: 4px 0 0; font-size: .82rem; } .chart .scroll { border: 0; } .chart td, .chart .n { min-width: 0; } .chart .bar { width: 48px; } .chart .bar.interval { width: 72px; } .chart figcaption { color: var(--ink); overflow-wrap: anywhere; }
 .chart p { margin: 4px 0 0; font-size: .78rem; } .plot { overflow: visible; margin-top: 6px; }
 .plot text { fill: var(--soft); paint-order: stroke; stroke: var(--card); stroke-width: 4px; font: 11px system-ui, "Segoe UI", Roboto, sans-serif; }
 .plot line { stroke: var(--soft); } .plot .grid, .plot .tick { stroke: var(--line); } .plot .line { stroke: var(--ink); stroke-dasharray: 2 3; }
@@ -73,9 +73,9 @@ button { font: inherit; font-size: .82rem; padding: 3px 12px; border: 1px solid 
 .misses summary { font-size: .86rem; list-style-position: outside; margin-left: 1em; }
 .misses q { display: block; quotes: none; color: var(--soft); overflow-wrap: anywhere; } .misses q mark { color: var(--ink); }
 .misses [open] > summary q { display: none; } .misses pre { max-height: 24em; overflow: auto; margin-top: 6px; background: var(--page); }
-@media (max-width: 820px) {
+@media screen and (max-width: 820px) {
   main { padding: 20px 12px 40px; } h1 { font-size: 1.25rem; } th, td { padding: 6px; }
-  td, .n { min-width: 3em; } td:first-child { min-width: 7.5em; } .bar { width: 56px; } .bar.interval { width: 90px; }
+  td { min-width: 3em; } .n { min-width: 2em; } td:first-child { min-width: 6.5em; } .bar { width: 52px; } .bar.interval { width: 72px; }
   .facts tbody { grid-template-columns: repeat(2, 1fr); }
   .wide, .wide tbody, .wide tr, .wide td { display: block; } .wide thead, .wide .empty { display: none; }
   .wide tr { border-top: 1px solid var(--line); padding: 8px 0; }
@@ -93,6 +93,7 @@ button { font: inherit; font-size: .82rem; padding: 3px 12px; border: 1px solid 
   tr, li { break-inside: avoid; } h2 { break-after: avoid; } thead { display: table-header-group; }
   details::details-content { content-visibility: visible; block-size: auto; }
   .source details::details-content { content-visibility: hidden; block-size: 0; } /* the line around the value is there */
-  figure, .misses tbody { break-inside: avoid; } .misses [open] > summary q { display: block; } .misses [open] > pre { display: none; }
+  figure, .misses tbody, .facts { break-inside: avoid; } .wide td { min-width: 0; } .wide td:is(:first-child, :last-child) { min-width: 8em; } .wide :is(th, td) { padding: 3px 6px; }
+  .bars { width: 90px; } .bar { width: 60px; } .bar.interval { width: 100px; } .plot text { font-size: 9px; } .misses [open] > summary q { display: block; } .misses [open] > pre { display: none; }
 }
 """

@@ -230,6 +230,16 @@ def test_an_erasure_removes_reports_and_parts_of_ours_and_nothing_else(state: st
     assert all(path.exists() for path in (*kept, tmp_path / "theirs.md", Path(state, "reports", "linked.md")))
 
 
+def test_an_erasure_removes_the_misses_beside_the_report_and_no_other_parquet(state: str) -> None:
+    write(state, [answer(1, SECRET)])
+    folder = Path(state, "reports")
+    folder.mkdir()
+    for name in ("report.html", "report.md", "misses.parquet", "mine.parquet"):
+        (folder / name).touch()
+    assert forget(quick(), state, containing=[SECRET])["reports"] == 3
+    assert [path.name for path in folder.iterdir()] == ["mine.parquet"]
+
+
 def test_no_segment_is_removed_behind_a_link(state: str, tmp_path: Path) -> None:
     write(state, [answer(1)])
     Path(state, "ledger").rename(tmp_path / "theirs")
