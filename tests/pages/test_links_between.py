@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.pages.links_between import ON_LEAF, ON_LIST, ON_TASK
+from runware_provider.pages.page_parts import way_back
 from runware_provider.pages.run_view import URL_PREFIX, TaskAt
+from tests.pages.seen import Seen
 
 MOUNTS = [f"https://airflow.example{URL_PREFIX}", f"https://a.example/some/where{URL_PREFIX}"]
 # Airflow allows no others in names; a part of nothing but dots would be a step in the path.
@@ -32,6 +34,13 @@ def test_from_every_page_a_link_leads_to_the_same_place(mount, at, to, reason):
         assert parse_qs(leaf.query, keep_blank_values=True) == {"reason": [reason]}
         assert urljoin(place, links.to_list()) == f"{mount}/"
         assert urljoin(place, links.static("page.css")) == f"{mount}/static/page.css"
+
+
+@given(at=TASKS)
+def test_a_page_of_texts_leads_back_to_its_task(at):
+    links = Seen(way_back(at).html()).links
+    place = f"{MOUNTS[0]}{at.path}/failed"
+    assert [urljoin(place, link) for link in links] == [MOUNTS[0] + at.path, f"{MOUNTS[0]}/"]
 
 
 @pytest.mark.parametrize("mount", MOUNTS)

@@ -6,7 +6,8 @@ import html
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from runware_provider.pages.page_bits import NONE, dollars, meter
+from runware_provider.pages.links_between import ON_LEAF
+from runware_provider.pages.page_bits import NONE, Said, Way, dollars, meter
 from runware_provider.quality.page import WIDE
 from runware_provider.quality.wording import percentage, table
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runware_provider.pages.page_bits import Bit
+    from runware_provider.pages.run_view import TaskAt
 
 MONEY_WIDTH: Final = 600
 MONEY_HEIGHT: Final = 12
@@ -296,6 +298,11 @@ class Ways:
         items = "".join(f"<li>{way.html()}</li>" for way in self.ways)
         kind, label = ("ways to-do", "To do") if self.is_to_do else ("ways", "Pages beside this one")
         return f'<nav aria-label="{label}"><ul class="{kind}">{items}</ul></nav>'
+
+
+def way_back(at: TaskAt) -> Ways:
+    """From a page that belongs to a task to that of the task."""
+    return Ways([Way(Said("Back to the run"), ON_LEAF.to(at)), Way(Said("All datasets"), ON_LEAF.to_list())])
 
 
 def _in_a_row(bits: Sequence[Bit]) -> str:
