@@ -59,7 +59,13 @@ class BatchWriter:
     @property
     def first_rows(self) -> list[dict[str, Any]]:
         """The results and `inference` of the first rows."""
-        return [row for _, row in self._first]
+        names = [*self.results.names, INFERENCE]
+        return [{name: row[name] for name in names} for _, row in self._first]
+
+    @property
+    def first_inputs(self) -> list[dict[str, Any]]:
+        """The columns of the input that the output keeps, of the same rows."""
+        return [{name: row[name] for name in self.kept.names} for _, row in self._first]
 
     def write(
         self,
@@ -72,7 +78,7 @@ class BatchWriter:
         table, counts = assemble(kept, slots, judged, self.judge, self.results)
         self.stage.add(number, table)
         self._add_failed(number, table)
-        shown = table.select([*self.results.names, INFERENCE]).slice(0, SHOWN).to_pylist()
+        shown = table.slice(0, SHOWN).to_pylist()
         first = [((number, index), row) for index, row in enumerate(shown)]
         self.counts.add(counts)
         self._first = sorted([*self._first, *first], key=lambda row: row[0])[:SHOWN]
