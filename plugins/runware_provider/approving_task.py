@@ -228,22 +228,18 @@ def ask_in_airflow(ti_id: Any, question: Question, approvers: Sequence[str]) -> 
     Airflow keeps one question for a task instance: where it was asked before, in an earlier try, it shows what it was asked
     then. `airflow.sdk.execution_time.hitl.upsert_hitl_detail` does the same, and does not say what is shown.
     """
-    from airflow.sdk.api.datamodels._generated import HITLUser  # noqa: PLC0415 - only who asks needs them
-    from airflow.sdk.execution_time.comms import CreateHITLDetailPayload  # noqa: PLC0415 - the same
+    from airflow.sdk.execution_time.comms import CreateHITLDetailPayload  # noqa: PLC0415 - only who asks needs it
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS  # noqa: PLC0415 - set when a task runs
 
-    told = SUPERVISOR_COMMS.send(
-        msg=CreateHITLDetailPayload(
-            ti_id=ti_id,
-            options=[APPROVE, REFUSE],
-            subject=question.subject,
-            body=question.body,
-            defaults=None,
-            multiple=False,
-            params={},
-            assigned_users=[HITLUser(id=user, name=user) for user in approvers],
-        )
-    )
+    asked = {
+        "ti_id": ti_id,
+        "options": [APPROVE, REFUSE],
+        "subject": question.subject,
+        "body": question.body,
+        "params": {},
+        "assigned_users": [{"id": user, "name": user} for user in approvers],
+    }
+    told = SUPERVISOR_COMMS.send(msg=CreateHITLDetailPayload.model_validate(asked))
     return str(getattr(told, "subject", question.subject))
 
 

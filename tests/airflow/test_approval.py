@@ -6,34 +6,39 @@ import json
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from airflow.sdk import DAG
+from airflow.sdk.serde import deserialize, serialize
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from runware_provider.approval import Approve, NotApproved
-from runware_provider.approval_plan import decided, rounded_up, within
+from runware_provider.approval_plan import Foreseen, asked_for, decided, rounded_up, within
+from runware_provider.approval_words import About, question_of
+from runware_provider.deferring_task import DeferringTask
+from runware_provider.engine.api.client import Client
 from runware_provider.engine.errors import BadInput, BudgetExhausted
 from runware_provider.engine.job.forget_place import forget_place
 from runware_provider.engine.job.run_record import Approval, RunRecord
 from runware_provider.engine.job.run_records import read_record, record_path
 from runware_provider.engine.job.sample_answers import samples_path
 from runware_provider.engine.money import usd
-from runware_provider.engine.spec import Budget, Spec
+from runware_provider.engine.spec import DEFAULT_MODEL, Budget, Spec
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.groups import text_inference_group
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.testing import Fault, LocalServer, ServerSettings
+from runware_provider.testing.api.catalogue import MODELS
 from tests.answers import total_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 KEY = "key-of-the-tests-0123456789"
 RECORDS = 12
@@ -94,8 +99,6 @@ class Scene:
             "responded_by_user": ADA,
             "timedout": False,
         }
-        from airflow.sdk.serde import serialize  # noqa: PLC0415 - as Airflow stores it
-
         arguments = {**parked.awaiting.next_kwargs, "event": serialize(event or told)}
         self.api.resumes = (parked.awaiting.next_method, arguments)
         try:
@@ -118,8 +121,6 @@ class Scene:
         return approval
 
     def samples(self) -> Path:
-        from pathlib import Path  # noqa: PLC0415 - for the annotation alone above
-
         return Path(samples_path(LocalStorage(), self.state, RUN))
 
     def bill(self) -> float:
@@ -303,8 +304,15 @@ def test_above_the_amount_somebody_is_asked(scene: Scene) -> None:
     assert scene.bill() == 0
 
 
-def test_a_model_without_a_price_counts_as_above_every_amount_and_its_tokens_bind(scene: Scene) -> None:
-    dag = scene.dag(approve=1e9, model="vendor:unpriced@1", output_type=None)
+def test_a_model_without_a_price_counts_as_above_every_amount_and_its_tokens_bind(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def names_none(_: Client) -> dict[str, tuple[float, float]]:
+        return {}
+
+    monkeypatch.setattr(Client, "prices", names_none)
+    other = next(model.id for model in MODELS if model.id != DEFAULT_MODEL and not model.async_only)
+    dag = scene.dag(approve=1e9, model=other, output_type=None)
     parked = scene.run(dag)
     assert parked.state == "awaiting_input", parked.error
     assert "tokens?" in scene.api.questions[0]["subject"]
@@ -334,7 +342,7 @@ def test_with_texts_allowed_samples_are_paid_once_shown_and_used(
     kept = json.loads(scene.samples().read_text(encoding="utf-8"))
     assert (kept["format"], len(kept["rows"])) == (1, 3)
     assert SECRET in kept["rows"][0]["input"]["body"]
-    assert kept["rows"][0]["result"]["total"] == 0.5
+    assert kept["rows"][0]["result"]["total"] == total_in(kept["rows"][0]["input"]["body"])
     assert kept["rows"][0]["inference"]["outcome"] == "succeeded"
     question = scene.api.questions[0]
     assert f"Ask {RECORDS - 3} records" in question["subject"]
@@ -382,6 +390,25 @@ def test_the_links_lead_to_the_pages_of_this_task(scene: Scene, monkeypatch: pyt
     body = scene.api.questions[0]["body"]
     assert f"({page})" in body
     assert f"({page}/samples)" in body
+
+
+def total_in(body: str) -> float:
+    return float(body.rpartition("Total: ")[2].removesuffix(" EUR"))
+
+
+def test_an_approved_task_that_gives_its_worker_back_goes_on_without_asking_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DeferringTask, "_worth_s", 0.0)
+    scene.server.script(Fault("delay_task", seconds=4, after=5))
+    dag = scene.dag(deferrable=True)
+    left = scene.answered(dag, scene.run(dag), "Approve")
+    assert left.state == "deferred", left.error
+    handover = deserialize(left.deferred.trigger_kwargs)["handover"]
+    scene.api.resumes = ("resume", serialize({"event": {**handover, "why": "deadline"}}))
+    done = scene.run(dag)
+    assert done.state == "success", done.error
+    assert (len(scene.api.questions), scene.executed()) == (1, RECORDS)
 
 
 # a group
@@ -510,9 +537,6 @@ def test_no_event_but_a_clear_one_approves(event: dict[str, Any]) -> None:
 
 
 def test_hostile_names_in_a_question_are_code() -> None:
-    from runware_provider.approval_plan import Foreseen, asked_for  # noqa: PLC0415 - of this test alone
-    from runware_provider.approval_words import About, question_of  # noqa: PLC0415 - the same
-
     spec = Spec(
         source="in/`|<script>alert(1)</script>\n# x",
         destination="out/[a](javascript:x)",
