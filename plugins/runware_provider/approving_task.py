@@ -124,7 +124,7 @@ class ApprovingTask(JobTask):
         samples = 0 if before is None else before.samples
         if not must_ask(foreseen, wish):
             approval = not_needed(foreseen, wish, samples=samples)
-            kept.write(approval, "running", records=foreseen.records)
+            kept.write(approval, "running", rows=foreseen.records * kept.spec.samples)
             return approval
         raise self._parked(kept, wish, foreseen, samples, endpoint, context)
 
@@ -136,19 +136,19 @@ class ApprovingTask(JobTask):
             NotApproved: there is none.
         """
         if answer.verdict == "approved":
-            kept.write(answer, "running", records=answer.to_ask)
+            kept.write(answer, "running")
             return answer
         kept.remove_samples()
         if answer.verdict == "refused":
             told = f"{answer.by} refused it, and nothing more is paid."
-            kept.write(answer, "refused", records=answer.to_ask, reason=told)
+            kept.write(answer, "refused", reason=told)
             for line in wrapped("Refused", printable(told)):
                 self.log.info("%s", line)
             raise AirflowSkipException(told)
         told = "nobody answered in time whether it may be paid for"
         if answer.verdict == "waiting":
             told = "Airflow brought no clear answer of a person"
-        kept.write(answer, "stopped", records=answer.to_ask, reason=told)
+        kept.write(answer, "stopped", reason=told)
         raise NotApproved(told, "Clear the task: then a person is asked again. Nothing more is paid before.")
 
     def _parked(  # noqa: PLR0913, PLR0917 - each a fact of its own
@@ -179,7 +179,7 @@ class ApprovingTask(JobTask):
         approval = asked_for(foreseen, wish, samples=samples)
         about = About(_page(context), wish.wait_s, samples_usd, no_samples)
         question = question_of(approval, foreseen, kept.spec, about)
-        kept.write(approval, "planned", records=foreseen.records)
+        kept.write(approval, "planned", rows=foreseen.records * kept.spec.samples)
         shown_subject = ask_in_airflow(context["ti"].id, question, wish.approvers)
         if shown_subject != question.subject:
             raise _stale(shown_subject, question)

@@ -61,13 +61,13 @@ class KeptApproval:
         record = self._record()
         return None if record is None else record.approval
 
-    def write(self, approval: Approval, state: State, *, records: int, reason: str = "") -> None:
+    def write(self, approval: Approval, state: State, *, rows: int | None = None, reason: str = "") -> None:
         """Keep what was decided, or what waits.
 
         Args:
             approval: of the run.
             state: of the run.
-            records: that it is about.
+            rows: that it is about; None where that is noted already.
             reason: why it ends, if it does.
 
         Raises:
@@ -77,19 +77,25 @@ class KeptApproval:
 
         self.storage.keep_private(self.spec.state_folder)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        before = self._record() or RunRecord(
+        before = self._record()
+        # What a preview noted is about a few records only.
+        if before is None or before.state == "preview":
+            before = self._begun(now, rows or 0)
+        record = replace(before, state=state, at=now, approval=approval, reason=reason, remedy="")
+        write_record(self.storage, self.folder, record if rows is None else replace(record, rows=rows))
+
+    def _begun(self, now: str, rows: int) -> RunRecord:
+        return RunRecord(
             run=self.run,
-            state=state,
+            state="planned",
             started_at=now,
             at=now,
             source=without_password(self.spec.source),
             destination=without_password(self.spec.destination),
             model=self.spec.model,
-            rows=records * self.spec.samples,
+            rows=rows,
             rows_done=0,
         )
-        record = replace(before, state=state, at=now, approval=approval, reason=reason, remedy="")
-        write_record(self.storage, self.folder, record)
 
     def keep_samples(self, shown: Mapping[str, Any]) -> int:
         """Keep what a preview showed, for the page; returns how many answers that is.

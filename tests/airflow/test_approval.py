@@ -358,6 +358,16 @@ def test_with_texts_allowed_samples_are_paid_once_shown_and_used(
     assert not scene.samples().exists()
 
 
+def test_samples_are_of_the_records_that_the_run_is_about(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__RUNWARE__PAGE_TEXTS", "True")
+    dag = scene.dag(limit=5)
+    done = scene.answered(dag, scene.run(dag), "Approve")
+    assert done.state == "success", done.error
+    assert (scene.executed(), scene.rows()) == (5, 5)
+
+
 @pytest.mark.parametrize("end", ["Refuse", "forget"])
 def test_samples_go_when_they_are_refused_and_when_they_are_to_be_forgotten(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, end: str

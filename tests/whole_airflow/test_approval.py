@@ -78,6 +78,8 @@ class Story:
     killed: int = 0
     states: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Of each task, the last state and the number of tries."""
+    again: tuple[str, int] = ("", 0)
+    """The same of the refused task after it was cleared, asked once more and refused once more."""
     cleared: dict[str, tuple[str, int]] = field(default_factory=dict)
     """The same after the refused task was cleared, with another source."""
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -141,7 +143,12 @@ def told(story: Story, folder: Path) -> Story:
         ends = {"success", "failed"}
         until(lambda: airflow.api(run)["state"] in ends, "the run ends", every_s=0.3)
         story.states = instances(airflow, run)
-        # What was refused is asked once more, about other records.
+        clear(airflow, run, "no")
+        until(lambda: waiting(airflow, run) == {"no"}, "the cleared task asks again", every_s=0.2)
+        answer(users["ada"], run, "no", "Refuse")
+        until(lambda: airflow.api(run)["state"] in ends, "it is refused again", every_s=0.3)
+        story.again = instances(airflow, run)["no"]
+        # Once more, about other records.
         story.places["no"].fill([body_of(number) for number in range(RECORDS + 1)])
         clear(airflow, run, "no")
         until(lambda: airflow.api(run)["state"] in ends, "the cleared task ends", every_s=0.3)
@@ -248,6 +255,10 @@ def test_a_refused_task_is_skipped_with_what_comes_after_it(story: Story) -> Non
     assert "bob refused it" in story.told
 
 
+def test_a_refused_task_that_is_cleared_asks_again(story: Story) -> None:
+    assert (story.again, story.executed("no")) == (("skipped", 2), 0)
+
+
 def test_a_question_that_nobody_answers_fails_the_task_without_another_try(story: Story) -> None:
     assert (story.states["late"], story.executed("late")) == (("failed", 1), 0)
     assert story.approval("late").verdict == "timed_out"
@@ -285,14 +296,15 @@ def test_a_source_that_grew_meanwhile_is_not_paid_beyond_what_was_approved(story
 def test_a_cleared_question_about_other_records_is_not_answered_by_the_one_that_airflow_still_shows(
     story: Story,
 ) -> None:
-    assert story.cleared["no"] == ("failed", 2)
+    assert story.cleared["no"] == ("failed", 3)
     assert story.executed("no") == 0
     assert "Airflow keeps the first question" in " ".join(story.told.split())
 
 
 def test_airflows_audit_log_says_who_decided(story: Story) -> None:
-    decided = {event["task_id"]: event["owner"] for event in story.events if is_an_answer(event)}
-    assert decided == {**dict.fromkeys(ASKED - {"no"}, "ada"), "no": "bob"}
+    decided = {(event["task_id"], event["owner"]) for event in story.events if is_an_answer(event)}
+    turned_away = {("no", "eve"), ("yes", "bob")}
+    assert decided - turned_away == {*((name, "ada") for name in ASKED), ("no", "bob")}
 
 
 def is_an_answer(event: dict[str, Any]) -> bool:
