@@ -185,8 +185,7 @@ class ApprovingTask(JobTask):
             raise _stale(shown_subject, question)
         for line in wrapped("Waits", f"for a person: {question.subject}"):
             self.log.info("%s", line)
-        for line in _where_to_answer(context):
-            self.log.info("%s", line)
+        self.log.info("Answer: %s", _where_to_answer(context))
         return TaskAwaitingInput(
             method_name=self.answered.__name__,
             kwargs={"asked": asdict(approval)},
@@ -294,8 +293,8 @@ def _page(context: Context) -> str:
     return f"{_airflow()}{URL_PREFIX}{_at(context).path}" if _airflow() else ""
 
 
-def _where_to_answer(context: Context) -> list[str]:
+def _where_to_answer(context: Context) -> str:
     """Airflow's own page of required actions, for the log."""
     if not _airflow():
-        return []
-    return [f"Answer at {_airflow()}{_at(context).answer_path}"]
+        return "on Airflow's page of required actions, or by its REST API"
+    return f"{_airflow()}{_at(context).answer_path}"

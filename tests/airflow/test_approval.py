@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from runware_provider.approval import Approve, NotApproved
 from runware_provider.approval_plan import Foreseen, asked_for, decided, rounded_up, within
 from runware_provider.approval_words import About, question_of
+from runware_provider.decorators import text_inference_task
 from runware_provider.deferring_task import DeferringTask
 from runware_provider.engine.api.client import Client
 from runware_provider.engine.errors import BadInput, BudgetExhausted
@@ -414,11 +415,41 @@ def test_an_approved_task_that_gives_its_worker_back_goes_on_without_asking_agai
     dag = scene.dag(deferrable=True)
     left = scene.answered(dag, scene.run(dag), "Approve")
     assert left.state == "deferred", left.error
-    handover = deserialize(left.deferred.trigger_kwargs)["handover"]
+    arguments: Any = deserialize(left.deferred.trigger_kwargs)
+    handover = arguments["handover"]
     scene.api.resumes = ("resume", serialize({"event": {**handover, "why": "deadline"}}))
     done = scene.run(dag)
     assert done.state == "success", done.error
     assert (len(scene.api.questions), scene.executed()) == (1, RECORDS)
+
+
+def test_a_function_that_returns_a_whole_spec_may_be_asked_about(scene: Scene) -> None:
+    spec = Spec(
+        source=str(scene.root / "in"),
+        destination=str(scene.root / "out"),
+        prompt="What is the total?\n{{ record.body }}",
+    )
+    with DAG("dag", schedule=None) as dag:
+
+        @text_inference_task(approve=True)
+        def ask() -> Spec:
+            return spec
+
+        ask()
+    parked = scene.run(dag)
+    assert parked.state == "awaiting_input", parked.error
+    assert scene.answered(dag, parked, "Approve").state == "success"
+    assert scene.executed() == RECORDS
+
+
+def test_each_of_mapped_tasks_is_asked_about_by_itself(scene: Scene) -> None:
+    arguments = {name: value for name, value in scene.arguments().items() if name != "destination"}
+    places = [str(scene.root / "out"), str(scene.root / "other")]
+    with DAG("dag", schedule=None) as dag:
+        TextInferenceOperator.partial(task_id="ask", **arguments).expand(destination=places)
+    for index in range(2):
+        assert scene.run(dag, map_index=index).state == "awaiting_input"
+    assert (len(scene.api.questions), scene.bill()) == (2, 0)
 
 
 # a group
