@@ -320,6 +320,7 @@ class _Asking:
             judge=decider.judge,
             kept=prepared.kept_schema,
             results=prepared.results,
+            shows_inputs=not job.publishes,
         )
 
     def _leftovers(self) -> Leftovers:
