@@ -12,6 +12,7 @@ import runware_provider
 from from_code.docstrings import arguments_of, source_of
 from from_code.markdown import code, described, sentence
 from from_code.types import told
+from runware_provider.approval import Approve
 from runware_provider.engine import spec
 from runware_provider.engine.spec_options import field_docstrings
 from runware_provider.engine.value_object import ValueObject
@@ -34,7 +35,7 @@ def _place(kind: type[ValueObject]) -> tuple[int, str]:
     return FIELDS.index(argument) if argument in FIELDS else len(FIELDS), kind.argument
 
 
-OBJECTS: set[type[ValueObject]] = {*ValueObject.__subclasses__(), Report}
+OBJECTS: set[type[ValueObject]] = {*ValueObject.__subclasses__(), Report, Approve}
 KINDS = {kind.__name__: kind for kind in sorted(OBJECTS, key=_place)}
 
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
     from jinja2 import Environment
 
+    from runware_provider.approval import Approve
     from runware_provider.engine.filters import Filter
     from runware_provider.engine.output_types import OutputType
     from runware_provider.engine.spec import (
@@ -136,6 +137,7 @@ class AskingTask(BaseOperator):
         delivery: Delivery = "poll",
         webhook: Webhook | dict[str, Any] | None = None,
         report: Report | dict[str, Any] | bool = False,
+        approve: Approve | dict[str, Any] | float | bool = False,
         deferrable: bool | None = None,
         assets: bool | None = None,
         runware_conn_id: str = DEFAULT_CONN_ID,
@@ -170,6 +172,7 @@ class AskingTask(BaseOperator):
         self.delivery = delivery
         self.webhook = webhook
         self.report = report
+        self.approve = as_rendered("approve", approve)
         self.deferrable = default_deferrable() if deferrable is None else deferrable
         self.runware_conn_id = runware_conn_id
         self.assets = makes_assets() if assets is None else assets
@@ -287,6 +290,8 @@ class AskingTask(BaseOperator):
         if not shape_waits(self.filters):
             normal_form(self.filters)
         report_wish(self.report)
+        if isinstance(self.approve, dict):
+            known_now("approve", self.approve)
         if not isinstance(self.deferrable, bool):
             raise BadInput("deferrable", f"it is {self.deferrable!r:.200}", "Give True or False")
         if not isinstance(self.assets, bool):

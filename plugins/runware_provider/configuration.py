@@ -52,6 +52,11 @@ def makes_assets() -> bool:
     return bool(conf.getboolean(SECTION, "assets", fallback=True))
 
 
+def shows_texts() -> bool:
+    """Whether pages may show texts of records: documents, answers, prompts."""
+    return bool(conf.getboolean(SECTION, "page_texts", fallback=False))
+
+
 def webhooks(spec: Spec) -> WebhookSettings | None:
     """Where the vendor brings answers in this Airflow; None for a job that does not want that.
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from airflow.sdk.bases.decorator import TaskDecorator
 
 NEEDED: Final = ("source", "destination", "prompt")
+_BESIDE_A_SPEC: Final = ("runware_conn_id", "approve")
+"""What a decorator may say beside a whole `Spec`: who pays, and who has to agree to it."""
 _INSTEAD: Final = {"prompt": "messages", "messages": "prompt"}
 """What is asked is said in one of two ways: whichever the function returns, it precedes the other."""
 ARGUMENTS: Final = frozenset(inspect.signature(TextInferenceOperator.__init__).parameters) - {
@@ -130,7 +132,7 @@ class TextInferenceDecoratedOperator(DecoratedOperator, TextInferenceOperator):
             )
 
     def _take_whole(self, spec: Spec) -> None:
-        beside = [name for name in self._given if name != "runware_conn_id"]
+        beside = [name for name in self._given if name not in _BESIDE_A_SPEC]
         if beside:
             raise BadInput(
                 self._name_of_function(),

@@ -38,6 +38,11 @@ class DeferringTask(JobTask):
     _stays = False
     """Whether this leg goes on to the end, however long the answers stay away."""
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether a leg went before."""
+        return self._handover is not None
+
     def leg(self) -> Leg:
         """Which leg this is, in the engine's words."""
         worth_s = self._worth_s if self.deferrable and not self._stays else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from runware_provider.approval import Approve, spelt_out
 from runware_provider.engine.earlier_names import NOW, as_written
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.plain_text import with_article
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.value_object import ValueObject
 
-RENDERED: Final[Mapping[str, type[ValueObject]]] = {"budget": Budget, "failures": Failures, "memory": Memory}
+RENDERED: Final[Mapping[str, type[ValueObject]]] = {
+    "budget": Budget,
+    "failures": Failures,
+    "memory": Memory,
+    "approve": Approve,
+}
 """Arguments that are value objects and template fields."""
 TEXT_FIELDS: Final[Mapping[str, str]] = {"failures": "dataset", "memory": "state"}
 """By argument of `RENDERED`: its field that is a text, and stays one where Airflow renders templates to Python's objects."""
@@ -35,6 +41,8 @@ def as_rendered(argument: str, value: Any) -> Any:
         BadInput: it is something else.
     """
     kind = RENDERED[argument]
+    if argument == "approve":
+        value = spelt_out(value)
     if value is None:
         return None
     if isinstance(value, dict):
@@ -47,6 +55,8 @@ def as_rendered(argument: str, value: Any) -> Any:
             "max_failed" if argument == "failures" and isinstance(value, int | float) else argument
         )
         remedy = f"Give {with_article(kind.__name__)}, or a dict of its arguments"
+        if argument == "approve":
+            remedy = "Give True, an amount in USD, an Approve, or a dict of its arguments"
         if before is not None:
             remedy = f"Write {as_written(before)}"
         raise BadInput(argument, f"{with_article(type(value).__name__)} is no {kind.__name__}", remedy)
@@ -63,6 +73,16 @@ def rendered_budget(value: Any) -> Any:
 
 def _is_nothing(rendered: object) -> bool:
     return rendered is None or str(rendered).strip().lower() in {"", "none"}
+
+
+def rendered_approve(value: Any) -> Approve | None:
+    """The approval that a rendered argument asks for; None where nobody is to be asked.
+
+    Raises:
+        BadInput: a value cannot work.
+    """
+    fields = as_rendered("approve", value)
+    return None if fields is None else Approve(**fields)
 
 
 def known_now(argument: str, value: Mapping[str, Any]) -> ValueObject:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
+from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput, TaskDeferred
 
 from runware_provider import configuration
 from runware_provider.asking_task import AskingTask
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.spec import Spec
+
+
+T = TypeVar("T")
 
 
 class JobTask(AskingTask):
@@ -70,10 +73,11 @@ class JobTask(AskingTask):
                 and what to do stands in the log; the error's `manifest` has it as numbers.
             AirflowSkipException: the source holds no record and `publish.on_empty` is `"skip"`.
             TaskDeferred: the task waits for answers, and gives its worker back.
+            TaskAwaitingInput: it waits for a person, and gives its worker back.
         """
         try:
             return self.carry_out(context)
-        except (AirflowSkipException, TaskDeferred):
+        except (AirflowSkipException, TaskDeferred, TaskAwaitingInput):
             raise
         except BaseException as error:
             self._say_last_words(error)
@@ -89,19 +93,35 @@ class JobTask(AskingTask):
         self._report_every_s = configuration.progress_interval_s()
         self.check_job(spec)
         self.begin(spec, context)
-        self._job = JobThread(lambda stop: self.start_job(spec, endpoint, stop))
-        if self._killed:
-            self._job.stop()
+        spec = self.approved(spec, endpoint, context)
         try:
             with self._watched(spec, endpoint, context):
-                told = self._job.run(self.check_time)
+                told = self.in_thread(lambda stop: self.start_job(spec, endpoint, stop))
         except NothingToDo as nothing:
             for line in empty_end(str(nothing), self.state_folder()):
                 self.log.info("%s", line)
             raise AirflowSkipException(str(nothing) or "The source holds no record.") from None
+        return self.finished(told, spec, context)
+
+    def in_thread(self, job: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> T:
+        """What a coroutine comes to, beside the main thread, so that whatever interrupts this one asks it to stop."""
+        thread = JobThread(job)
+        self._job = thread
+        if self._killed:
+            thread.stop()
+        try:
+            return thread.run(self.check_time)
         finally:
             self._job = None
-        return self.finished(told, spec, context)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether an earlier process of the same try has begun the job."""
+        return False
+
+    def approved(self, spec: Spec, endpoint: Endpoint, context: Context) -> Spec:  # noqa: ARG002 - subclasses need them
+        """The job as far as it may be paid for."""
+        return spec
 
     def check_job(self, spec: Spec) -> None:
         """Refuse what the engine does not know of, before anything is paid.

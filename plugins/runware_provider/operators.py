@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runware_provider.approving_task import ApprovingTask
 from runware_provider.configuration import webhooks
 from runware_provider.deferring_task import DeferringTask
 from runware_provider.mapped_tasks import refuse_shared_place
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Spec
 
 
-class TextInferenceOperator(DeferringTask):
+class TextInferenceOperator(ApprovingTask, DeferringTask):
     """Asks the model once per record of a Parquet dataset, and writes one row per record.
 
     Returns the manifest's summary: counts by outcome, tokens and cost, and where the manifest itself is. Every asset in
@@ -55,6 +56,9 @@ class TextInferenceOperator(DeferringTask):
         report: look at the quality of what was published, and keep the report as a page and as Markdown in the
             state folder; their paths are in the summary's `report`. `Report(expected="right.parquet", key="id")`
             adds how often each field is as expected.
+        approve: ask a person before anything is paid, on Airflow's own page of required actions: True, or an amount in USD up to
+            which nobody has to be asked, or `Approve(above_usd=50, approvers=("ada",))`. Refused, the task is skipped; unanswered for
+            a day, it fails. What was approved is the run's budget. It is one of the arguments that may hold templates.
         deferrable: give the worker back when everything is sent and the answers are expected to take more than a
             minute; a triggerer has to run. By default what Airflow's `[operators] default_deferrable` says, which is no.
             Nothing gets faster by it, and with `delivery="sync"` or `"stream"` it has no effect.

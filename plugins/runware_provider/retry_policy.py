@@ -10,6 +10,7 @@ from typing import Final
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
+from runware_provider.approval import NotApproved
 from runware_provider.engine import errors
 
 _HOPELESS: Final[dict[type[errors.EngineError], str]] = {
@@ -21,6 +22,7 @@ _HOPELESS: Final[dict[type[errors.EngineError], str]] = {
     errors.RequestRefused: "the API refuses every request like this one; trying again would be refused as well",
     errors.TooManyFailed: "the same answers would fail again; somebody has to look at the reasons",
     errors.BudgetExhausted: "the budget is for all tries of this run together",
+    NotApproved: "nobody approved of what it would cost; trying again would be unapproved as well",
     errors.StateUnreadable: "the state folder cannot be read; somebody has to look at it",
 }
 

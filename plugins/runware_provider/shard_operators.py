@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow.sdk.configuration import conf
 
+from runware_provider.approving_task import ApprovingTask
 from runware_provider.configuration import webhooks
 from runware_provider.deferring_task import DeferringTask
 from runware_provider.engine.errors import NothingToDo, SplitOutdated, how_far
@@ -54,7 +55,7 @@ class ShardsTask(JobTask):
         return f"{instance.dag_id}/{self.group}/{instance.run_id}/-1"
 
 
-class SplitShardsOperator(ShardsTask):
+class SplitShardsOperator(ShardsTask, ApprovingTask):
     """Cuts the source into shards; returns a small dict for each, over which `infer` is mapped.
 
     Args:
@@ -107,7 +108,7 @@ class SplitShardsOperator(ShardsTask):
         return arguments_of(told)
 
 
-class InferShardOperator(ShardsTask, DeferringTask):
+class InferShardOperator(ShardsTask, ApprovingTask, DeferringTask):
     """Gives every record of one shard its outcome, and stages its rows; returns counts and sums.
 
     Args:
@@ -119,6 +120,7 @@ class InferShardOperator(ShardsTask, DeferringTask):
     template_fields: Sequence[str] = (*JobTask.template_fields, "shard")
     reads_source = False
     writes_destination = False
+    asks_a_person = False
 
     _paid_usd: float | None = None
     _rows: int | None = None

@@ -59,6 +59,8 @@ class Ran:
     task: Any
     deferred: Any = None
     """How it wants to be resumed, where it gave its worker back."""
+    awaiting: Any = None
+    """The same, where it waits for a person."""
 
 
 @dataclass
@@ -77,6 +79,10 @@ class ExecutionApi:
     """What tasks returned, by DAG, run, task and key; of mapped tasks the last."""
     resumes: tuple[str, dict[str, Any]] | None = None
     """With which method and arguments the next leg begins, where a task instance was deferred."""
+    questions: list[dict[str, Any]] = field(default_factory=list)
+    """What persons were asked."""
+    shown_question: dict[str, Any] | None = None
+    """What a person sees of a question that was asked before, in the place of the next one."""
     labels: list[str] = field(default_factory=list)
     """What a person sees in the place of the number of a mapped task."""
 
@@ -86,6 +92,9 @@ class ExecutionApi:
             return httpx.Response(200, json=self._run_context())
         if path[0] == "task-instances" and path[-1] == "state":
             self.states.append(_json(request))
+        elif path[0] == "hitlDetails":
+            self.questions.append(_json(request))
+            return httpx.Response(201, json=self.shown_question or self.questions[-1])
         elif path[0] == "connections":
             return self._connection(path[1])
         elif path[0] == "task-instances" and path[-1] == "rendered-map-index":
@@ -167,6 +176,7 @@ def run_task(api: ExecutionApi) -> Iterator[Any]:
             outlet_events=(api.states[-1].get("outlet_events") or []) if api.states else [],
             task=result.ti.task,
             deferred=result.msg if result.state.value == "deferred" else None,
+            awaiting=result.msg if result.state.value == "awaiting_input" else None,
         )
 
     yield run

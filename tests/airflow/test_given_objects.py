@@ -69,7 +69,7 @@ def test_the_usual_arguments_come_first_and_each_is_a_field_of_the_spec() -> Non
     }
     # The usual five, with what may stand in the place of the prompt beside it.
     assert list(taken)[:6] == ["source", "destination", "prompt", "messages", "output_type", "model"]
-    of_airflow = {"report", "deferrable", "assets", "runware_conn_id", "retry_policy"}
+    of_airflow = {"report", "approve", "deferrable", "assets", "runware_conn_id", "retry_policy"}
     fields = {name: field for name, field in Spec.model_fields.items() if name not in {"run", "variables"}}
     assert list(taken) == [*fields, *(name for name in taken if name in of_airflow)]
     for name, field in fields.items():

@@ -133,7 +133,7 @@ def test_a_serialized_task_holds_no_prompt(told: list[dict[str, Any]]) -> None:
 def test_a_serialized_dag_is_read_back(told: list[dict[str, Any]]) -> None:
     assert told[0]["template_fields"] == [
         *("source", "destination", "model", "filters", "limit", "partition"),
-        *("refresh", "retry_failed", "runware_conn_id", "budget", "failures", "memory"),
+        *("refresh", "retry_failed", "runware_conn_id", "budget", "failures", "memory", "approve"),
     ]
     assert told[0]["are_mapped"] == [True, True, False]
     assert told[0]["of_the_group"] == ["shared.infer", "shared.publish", "shared.split"]

@@ -278,6 +278,7 @@ async def _preview(spec: Spec, endpoint: Endpoint) -> dict[str, Any]:
         note_how_far(error, {**shown, "still_at_vendor": 0})
         raise
     priced = shown.pop("priced")
+    shown.pop("first_inputs")  # documents, which a terminal does not need
     told: dict[str, Any] = {"to_pay": rest["to_pay"]}
     if priced:
         price = forecast(

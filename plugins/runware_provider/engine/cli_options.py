@@ -36,6 +36,7 @@ INSTEAD: Mapping[str, str] = {
     "--webhook": "write --delivery webhook, and --webhook-verify, --webhook-when-unreachable or --webhook-overdue-s",
     "--variables": "write --variable for each, such as --variable ds=2026-01-01",
     "--report": "make the report of the published dataset afterwards, with the command `report`",
+    "--approve": "whoever starts a command sees what `plan` says first, and bounds it with --budget-usd",
     "--assets": "only Airflow knows assets; the manifest names source and destination",
     "--deferrable": "a command holds no worker that it could give back while it waits",
     "--runware-conn-id": "set RUNWARE_API_KEY, and RUNWARE_BASE_URL for another address than the vendor's",

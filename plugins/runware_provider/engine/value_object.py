@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 MOST_SHOWN = 10**30
-TEMPLATED = ("budget", "failures", "memory")
+TEMPLATED = ("budget", "failures", "memory", "approve")
 """Value objects in whose place a dict may hold templates."""
 
 

@@ -31,6 +31,13 @@ class TaskAt:
         parts = (self.dag_id, self.run_id, self.task_id, str(self.map_index))
         return "/" + "/".join(quote(part, safe="") for part in parts)
 
+    @property
+    def answer_path(self) -> str:
+        """Of Airflow's own page where a person decides what the task waits for."""
+        dag, run, task = (quote(part, safe="") for part in (self.dag_id, self.run_id, self.task_id))
+        mapped = "" if self.map_index == UNMAPPED else f"/mapped/{self.map_index}"
+        return f"/dags/{dag}/runs/{run}/tasks/{task}{mapped}/required_actions"
+
 
 @dataclass(frozen=True)
 class TaskNow:

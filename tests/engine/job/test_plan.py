@@ -214,3 +214,29 @@ def test_a_record_that_python_cannot_hold_is_planned_as_skipped(place: Any) -> N
     place.put(pa.table({"n": range(2), "body": text}))
     planned = place.plan()
     assert (planned["to_pay"], planned["skipped"]) == (1, {"prompt_error": 1})
+
+
+async def test_an_upper_bound_is_what_the_run_has_spent_and_what_the_rest_may_come_to(place: Any) -> None:
+    place.fill(6)
+    bound = place.plan(run="a run")["upper_bound"]
+    assert (bound["spent_usd"], bound["spent_tokens"]) == (0, 0)
+    assert bound["usd"] >= place.plan(run="a run")["estimate"]["at_most"]["cost_usd"] > 0
+    manifest = await place.run(run="a run")
+    after = place.plan(run="a run")["upper_bound"]
+    assert after["spent_usd"] == pytest.approx(manifest["paid_usd"])
+    assert (after["usd"], after["tokens"]) == (0, 0)
+    # Another run has spent nothing yet.
+    assert place.plan(run="another run")["upper_bound"]["spent_usd"] == 0
+
+
+@pytest.mark.parametrize("records", [1, 7])
+@pytest.mark.parametrize("max_tokens", [20, 4_000])
+async def test_a_run_whose_budget_is_its_upper_bound_is_never_refused(
+    place: Any, records: int, max_tokens: int
+) -> None:
+    place.fill(records)
+    changes = {"run": "a run", "settings": {"max_tokens": max_tokens}, "output_type": None}
+    bound = place.plan(**changes)["upper_bound"]
+    manifest = await place.run(**changes, budget={"usd": bound["usd"]})
+    assert manifest["outcomes"] == {"succeeded": records}
+    assert manifest["paid_usd"] <= bound["usd"]

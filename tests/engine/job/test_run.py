@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from runware_provider.engine.attempt import Kind
 from runware_provider.engine.errors import BadInput, JobStopped, NothingToDo, Unreachable
+from runware_provider.engine.job.run import run_job
 from runware_provider.testing import Fault
 
 if TYPE_CHECKING:
@@ -233,6 +234,17 @@ async def test_a_record_that_python_cannot_hold_is_skipped_alone(place: Any) -> 
     assert place.server.bill_summary()["executed"] == 2
     assert manifest["outcomes"] == {"succeeded": 2, "skipped": 1}
     assert manifest["reasons"] == {"prompt_error": 1}
+
+
+async def test_a_preview_shows_the_input_beside_each_answer_as_far_as_python_can_hold_it(place: Any) -> None:
+    odd = pa.array([b"a", b"\xff", b"c"]).view(pa.string())
+    place.put(pa.table({"odd": odd, "body": [f"Total: {number}.50 EUR" for number in range(3)]}))
+    shown = await run_job(place.spec(samples=2), place.endpoint, preview=3)
+    bodies = [f"Total: {number // 2}.50 EUR" for number in range(5)]
+    assert shown["first_inputs"] == [
+        {"odd": odd, "body": body} for odd, body in zip(("a", "a", None, None, "c"), bodies, strict=True)
+    ]
+    assert [row["result"]["total"] for row in shown["first_rows"]] == [0.5, 0.5, 1.5, 1.5, 2.5]
 
 
 async def test_an_empty_source_is_written_as_a_typed_dataset(place: Any) -> None:

@@ -224,6 +224,21 @@ def test_the_reason_speaks_of_the_limit_that_binds() -> None:
     )
 
 
+@given(st.integers(0, 200), st.integers(0, 2_000), st.integers(0, 2))
+def test_a_budget_of_what_is_kept_free_lets_all_of_it_go_at_once_and_a_smaller_one_does_not(
+    inferences: int, each: int, output_retries: int
+) -> None:
+    unbounded = account(usd=1, tokens=1, output_retries=output_retries)
+    free = unbounded.reserve(inferences * each, inferences)
+    prompts = [each] * inferences
+    enough = account(
+        usd=max(free.usd, 1e-12) * (1 + 1e-9), tokens=free.tokens + 1, output_retries=output_retries
+    )
+    assert enough.fits(prompts) == inferences
+    if inferences:
+        assert account(usd=free.usd * 0.99, output_retries=output_retries).fits(prompts) < inferences
+
+
 def test_an_estimate_beyond_the_budget_is_named_with_what_is_spent() -> None:
     begun = account(usd=5.0, spent=Spend(0.9, 0))
     assert begun.exceeds(Spend(4.1, 0)) is None

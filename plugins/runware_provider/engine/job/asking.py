@@ -186,7 +186,12 @@ class _Asking:
             await feed.finish()
         writer = feed.in_hand.staging.writer
         return Staged(
-            writer.batches, writer.failed_batches, writer.counts, writer.first_rows, feed.watch.priced
+            writer.batches,
+            writer.failed_batches,
+            writer.counts,
+            writer.first_rows,
+            writer.first_inputs,
+            feed.watch.priced,
         )
 
     async def _take_late_answers(self) -> bool:
@@ -317,6 +322,7 @@ class _Asking:
             judge=decider.judge,
             kept=prepared.kept_schema,
             results=prepared.results,
+            shows_inputs=not job.publishes,
         )
 
     def _leftovers(self) -> Leftovers:

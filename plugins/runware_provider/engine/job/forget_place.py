@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runware_provider.engine.api.replies import read_call
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.job.sample_answers import forget_samples
 from runware_provider.engine.job.split_record import present_split, shard_folder
 from runware_provider.engine.memory.forgetting import forget
 from runware_provider.engine.memory.mentions import Mentions
@@ -33,7 +34,8 @@ def forget_place(  # noqa: PLR0913 - keywords, each a fact of its own
 ) -> dict[str, Any]:
     """Erase answers and errors wherever a destination, or a partition of it, keeps them; see `forgetting.forget`.
 
-    A shard whose staged rows are removed with that has to be inferred again before it can be published.
+    A shard whose staged rows are removed with that has to be inferred again before it can be published. Sample answers of a
+    plan that waits for a person are removed as a whole.
 
     Args:
         storage: where the state folder lies.
@@ -60,6 +62,7 @@ def forget_place(  # noqa: PLR0913 - keywords, each a fact of its own
         for folder in folders
     ]
     erased = dict.fromkeys(name for each in told for name in each["task_uuids"])
+    forget_samples(storage, state_folder)
     removed = None
     if inbox_of is not None:
         before_ms = older_than.timestamp() * 1000 if older_than is not None else None

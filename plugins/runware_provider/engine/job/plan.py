@@ -15,6 +15,8 @@ from runware_provider.engine.job.plan_counts import plan_counts
 from runware_provider.engine.job.prepare import changed, check_empty, prepare
 from runware_provider.engine.job.siblings import Siblings
 from runware_provider.engine.job.split_record import present_split
+from runware_provider.engine.job.taking_over import paid_by_run, summed
+from runware_provider.engine.job.upper_bound import upper_bound_of
 from runware_provider.engine.memory.ledger import Ledger
 from runware_provider.engine.memory.state_folder import expected_generation, find_job, wish_of
 from runware_provider.engine.storage.stores import Stores
@@ -73,6 +75,10 @@ def plan(
         price = price_of(spec, prices or {}, ledger, counts.answers, same_model=same_model)
         estimate = estimate_of(counts, ledger.statistics(), price, prepared.follow_ups)
         budget = _budget(spec, counts, price, ledger)
+        # Only a run with a name can have been at work in shards.
+        shards = range(split.folders) if split is not None and spec.run is not None else ()
+        of_shards = summed(paid_by_run(prepared, shards))
+        most = upper_bound_of(counts, price, ledger, prepared.follow_ups, of_shards)
     finally:
         ledger.close()
     return {
@@ -93,6 +99,7 @@ def plan(
         "changed": different,
         "estimate": estimate,
         "budget": budget,
+        "upper_bound": most,
         "warnings": [*prepared.warnings, *schema_changes],
     }
 

@@ -217,10 +217,14 @@ def _source_checked(spec: Spec) -> Iterator[None]:
 
 
 def narrowed(prepared: Prepared, records: int) -> Prepared:
-    """The same job for a few records only: spread over the source, or the first ones that the filters choose."""
-    spec = prepared.spec.model_copy(update={"limit": records})
+    """The same job for a few of its records only: spread over the source, or the first ones that filters or a limit choose."""
+    limit = prepared.spec.limit
+    spec = prepared.spec.model_copy(update={"limit": records if limit is None else min(records, limit)})
     if prepared.row_filter is not None:
         return replace(prepared, spec=spec)
+    # What lies behind the limit is not the job's, and would be paid for in vain.
+    if limit is not None:
+        return replace(prepared, spec=spec, ranges=first_rows(prepared.dataset, spec.limit))
     return replace(prepared, spec=spec, ranges=spread_rows(prepared.dataset, records))
 
 

@@ -164,7 +164,11 @@ def _published(job: OpenedJob, staged: Staged, recorder: Recorder) -> dict[str, 
 def _preview(job: OpenedJob, staged: Staged, recorder: Recorder) -> dict[str, Any]:
     """What a few records gave; their answers are in the ledger, and their rows are not published."""
     staged.discard(job.prepared.storage)
-    shown = {"first_rows": staged.first_rows, "priced": staged.priced}
+    shown = {
+        "first_rows": staged.first_rows,
+        "first_inputs": staged.first_inputs,
+        "priced": staged.priced,
+    }
     manifest = Publication.of(job).manifest(staged.counts, "preview")
     recorder.ended(Ending.well(manifest))
     return {**manifest, **shown}

@@ -40,6 +40,10 @@ class Approval:
     """When, in UTC (ISO 8601)."""
     samples: int = 0
     """Answers that were asked for beforehand, to be looked at."""
+    budget_usd: float | None = None
+    """What the run, with all its tries, may have paid in all once that is decided; None where nobody knows the prices."""
+    budget_tokens: int | None = None
+    """The same in tokens, where nobody knows the prices."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ class Staged:
     counts: Counts
     first_rows: list[dict[str, Any]] = field(default_factory=list, repr=False)
     """The results and `inference` of a few rows, for a preview."""
+    first_inputs: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    """The columns of the input that the output keeps, of the same rows."""
     priced: list[tuple[int, float]] = field(default_factory=list, repr=False)
     """Of some answers with a reported cost: estimated prompt tokens and USD."""
 

@@ -42,6 +42,7 @@ class BatchWriter:
         judge: of the job.
         kept: the input's columns that the output keeps.
         results: the columns of the results.
+        shows_inputs: whether the input of the first rows is to be shown beside them, as a preview does.
     """
 
     stage: Stage
@@ -49,17 +50,25 @@ class BatchWriter:
     judge: Judge
     kept: pa.Schema
     results: ResultColumns
+    shows_inputs: bool = False
     batches: list[StagedBatch] = field(default_factory=list)
     """Of the dataset, in order, once all are written."""
     failed_batches: list[StagedBatch] = field(default_factory=list)
     """Of its failures."""
     counts: Counts = field(default_factory=Counts)
-    _first: list[tuple[tuple[int, int], dict[str, Any]]] = field(default_factory=list, repr=False)
+    _first: list[tuple[tuple[int, int], dict[str, Any], dict[str, Any]]] = field(
+        default_factory=list, repr=False
+    )
 
     @property
     def first_rows(self) -> list[dict[str, Any]]:
         """The results and `inference` of the first rows."""
-        return [row for _, row in self._first]
+        return [row for _, row, _ in self._first]
+
+    @property
+    def first_inputs(self) -> list[dict[str, Any]]:
+        """The columns of the input that the output keeps, of the same rows; empty dicts where they are not shown."""
+        return [shown for _, _, shown in self._first]
 
     def write(
         self,
@@ -72,11 +81,22 @@ class BatchWriter:
         table, counts = assemble(kept, slots, judged, self.judge, self.results)
         self.stage.add(number, table)
         self._add_failed(number, table)
-        shown = table.select([*self.results.names, INFERENCE]).slice(0, SHOWN).to_pylist()
-        first = [((number, index), row) for index, row in enumerate(shown)]
+        rows = table.select([*self.results.names, INFERENCE]).slice(0, SHOWN).to_pylist()
+        inputs = [self._shown(table, index) for index in range(len(rows))]
+        first = [((number, index), row, inputs[index]) for index, row in enumerate(rows)]
         self.counts.add(counts)
         self._first = sorted([*self._first, *first], key=lambda row: row[0])[:SHOWN]
         give_back()
+
+    def _shown(self, table: pa.Table, index: int) -> dict[str, Any]:
+        """The columns of the input in one row; None in the place of what Python cannot hold."""
+        shown: dict[str, Any] = {}
+        for name in self.kept.names if self.shows_inputs else ():
+            try:
+                shown[name] = table.column(name)[index].as_py()
+            except (ValueError, OverflowError, NotImplementedError):
+                shown[name] = None
+        return shown
 
     def finish(self) -> None:
         """See that all is durable; a dataset without rows gets a batch without rows, which has its types."""

@@ -284,6 +284,20 @@ class Account:
         """Of so many inferences together; their USD are 0 as long as no price is known."""
         return self._expected(_Load(inferences, prompts_total_tokens))
 
+    def reserve(self, prompts_total_tokens: int, inferences: int) -> Spend:
+        """What has to be free for so many inferences at once: what is expected of them and of their output retries, and the margin.
+
+        Args:
+            prompts_total_tokens: of all their prompts together, by estimate; they count as equally long.
+            inferences: how many there are.
+        """
+        if not inferences:
+            return Spend()
+        load = _Load(inferences, prompts_total_tokens, round(prompts_total_tokens**2 / inferences))
+        ahead = _Ahead(under_way=load, first=load)
+        costs = {limit.unit: self._may_cost(limit, ahead) for limit in self._limits()}
+        return Spend(costs.get(USD, 0.0), math.ceil(costs.get("tokens", 0.0)))
+
     def exceeds(self, spend: Spend) -> str | None:
         """Why so much more is too much, in a sentence without its full stop; nothing if it is not."""
         for limit in self._limits():

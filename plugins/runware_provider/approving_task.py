@@ -1,0 +1,300 @@
+"""A task that asks a person before it pays, by Airflow's own human in the loop.
+
+It plans, which sends nothing; then it parks in Airflow's state `awaiting_input`, without a worker or a trigger. The answer
+resumes it, by way of `answered`. What was approved is the budget of the run, so that nobody pays what nobody approved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
+
+from runware_provider.approval import NotApproved
+from runware_provider.approval_plan import (
+    APPROVE,
+    REFUSE,
+    Foreseen,
+    asked_for,
+    binds,
+    decided,
+    must_ask,
+    not_needed,
+    within,
+)
+from runware_provider.approval_words import (
+    FEW,
+    IN_SHARDS,
+    TEXTS_ARE_OFF,
+    About,
+    approved_line,
+    question_of,
+    why_short,
+)
+from runware_provider.configuration import shows_texts, webhooks
+from runware_provider.engine.errors import BudgetExhausted, Interrupted
+from runware_provider.engine.job.run_record import Approval
+from runware_provider.engine.money import usd
+from runware_provider.engine.plain_text import printable, wrapped
+from runware_provider.given_objects import rendered_approve
+from runware_provider.job_task import JobTask
+from runware_provider.kept_approval import KeptApproval
+from runware_provider.object_stores import airflow_stores
+from runware_provider.pages.run_view import UNMAPPED, URL_PREFIX, TaskAt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+    from runware_provider.approval import Approve
+    from runware_provider.approval_words import Question
+    from runware_provider.engine.endpoint import Endpoint
+    from runware_provider.engine.spec import Spec
+
+
+class ApprovingTask(JobTask):
+    """A task that asks a person before it pays, if its author wishes so with `approve`."""
+
+    asks_a_person = True
+    """Whether this task asks; if not, another one of the same run has."""
+    _answer: Approval | None = None
+    """What a person said just now."""
+    _approval: Approval | None = None
+    """By what the run is bound, where that is less than the user's own budget."""
+
+    def carry_out(self, context: Context) -> Any:
+        """As every task; but a run that would cost more than was approved says so.
+
+        Raises:
+            TaskAwaitingInput: a person is asked.
+            AirflowSkipException: a person refused.
+            NotApproved: nobody answered in time, or nobody can tell what was answered.
+        """
+        try:
+            return super().carry_out(context)
+        except BudgetExhausted as short:
+            if self._approval is not None:
+                short.remedy = why_short(self._approval)
+            raise
+
+    def answered(
+        self, context: Context, asked: Mapping[str, Any], event: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Go on with what a person said; a task that was parked by an earlier version goes on here: the name stays.
+
+        Args:
+            context: of the task instance.
+            asked: what the person was asked, in numbers.
+            event: the answer, as Airflow has it.
+        """
+        self._answer = decided(Approval(**asked), event)
+        return self.execute(context)
+
+    def approved(self, spec: Spec, endpoint: Endpoint, context: Context) -> Spec:
+        """The job within what was approved; nothing is paid before that, except for samples where texts may be shown."""
+        wish = rendered_approve(self.approve)
+        if wish is None:
+            return spec
+        kept = KeptApproval.of(spec)
+        approval = self._approved(kept, wish, endpoint, context)
+        for line in wrapped("Approved", printable(approved_line(approval))):
+            self.log.info("%s", line)
+        kept.remove_samples()
+        self._approval = approval if binds(spec.budget, approval) else None
+        return spec.model_copy(update={"budget": within(spec.budget, approval)})
+
+    def _approved(self, kept: KeptApproval, wish: Approve, endpoint: Endpoint, context: Context) -> Approval:
+        """What lets the run go on, if anything does."""
+        if self._answer is not None:
+            return self._heed(self._answer, kept)
+        before = kept.read()
+        if before is not None and _holds(before, goes_on=self.goes_on or not self.asks_a_person):
+            return before
+        if not self.asks_a_person:
+            raise NotApproved(
+                f"nobody knows whether this run was approved: {kept.folder} does not say so",
+                "Clear the group's task split: it asks again.",
+            )
+        foreseen = self._foreseen(kept.spec, endpoint)
+        samples = 0 if before is None else before.samples
+        if not must_ask(foreseen, wish):
+            approval = not_needed(foreseen, wish, samples=samples)
+            kept.write(approval, "running", rows=foreseen.records * kept.spec.samples)
+            return approval
+        raise self._parked(kept, wish, foreseen, samples, endpoint, context)
+
+    def _heed(self, answer: Approval, kept: KeptApproval) -> Approval:
+        """The answer, if it is yes; it is kept before anything is paid.
+
+        Raises:
+            AirflowSkipException: it is no.
+            NotApproved: there is none.
+        """
+        if answer.verdict == "approved":
+            kept.write(answer, "running")
+            return answer
+        kept.remove_samples()
+        if answer.verdict == "refused":
+            told = f"{answer.by} refused it, and nothing more is paid."
+            kept.write(answer, "refused", reason=told)
+            for line in wrapped("Refused", printable(told)):
+                self.log.info("%s", line)
+            raise AirflowSkipException(told)
+        told = "nobody answered in time whether it may be paid for"
+        if answer.verdict == "waiting":
+            told = "Airflow brought no clear answer of a person"
+        kept.write(answer, "stopped", reason=told)
+        raise NotApproved(told, "Clear the task: then a person is asked again. Nothing more is paid before.")
+
+    def _parked(  # noqa: PLR0913, PLR0917 - each a fact of its own
+        self,
+        kept: KeptApproval,
+        wish: Approve,
+        foreseen: Foreseen,
+        samples: int,
+        endpoint: Endpoint,
+        context: Context,
+    ) -> TaskAwaitingInput:
+        """Ask; returns what parks the task, and gives its worker back.
+
+        Raises:
+            BudgetExhausted: the user's own budget would not last, so that there is nothing to approve of.
+            NotApproved: Airflow shows what it was asked before, which is something else.
+        """
+        if foreseen.short:
+            raise BudgetExhausted(f"{foreseen.short}; nothing was sent")
+        samples_usd, no_samples = 0.0, ""
+        # Retries do not ask for samples again.
+        if wish.samples and not samples:
+            no_samples = _why_no_samples(kept, wish, foreseen)
+        if wish.samples and not samples and not no_samples:
+            shown = self._preview(kept.spec, wish.samples, endpoint)
+            samples, samples_usd = kept.keep_samples(shown), shown["paid_usd"]
+            foreseen = self._foreseen(kept.spec, endpoint)
+        approval = asked_for(foreseen, wish, samples=samples)
+        about = About(_page(context), wish.wait_s, samples_usd, no_samples)
+        question = question_of(approval, foreseen, kept.spec, about)
+        kept.write(approval, "planned", rows=foreseen.records * kept.spec.samples)
+        shown_subject = ask_in_airflow(context["ti"].id, question, wish.approvers)
+        if shown_subject != question.subject:
+            raise _stale(shown_subject, question)
+        for line in wrapped("Waits", f"for a person: {question.subject}"):
+            self.log.info("%s", line)
+        self.log.info("Answer: %s", _where_to_answer(context))
+        return TaskAwaitingInput(
+            method_name=self.answered.__name__,
+            kwargs={"asked": asdict(approval)},
+            timeout=timedelta(seconds=wish.wait_s),
+        )
+
+    def _foreseen(self, spec: Spec, endpoint: Endpoint) -> Foreseen:
+        """What the run would do and cost; nothing is sent but the question for the prices.
+
+        Raises:
+            BadInput: what a run would refuse before paying.
+            Interrupted: somebody asked the task to stop meanwhile.
+        """
+        planned = self.in_thread(lambda _: _planned(spec, endpoint))
+        if self._killed:
+            raise Interrupted("it was asked to stop before anything was sent")
+        return Foreseen.of(planned, spec.budget)
+
+    def _preview(self, spec: Spec, records: int, endpoint: Endpoint) -> dict[str, Any]:
+        """Ask about a few records: their answers are paid, and belong to the run."""
+        from runware_provider.engine.job.run import run_job  # noqa: PLC0415 - heavy: httpx and pyarrow
+
+        told = f"{records} sample answers are asked for, to be looked at before the rest is paid for."
+        for line in wrapped("Samples", told):
+            self.log.info("%s", line)
+        shown: dict[str, Any] = self.in_thread(
+            lambda stop: run_job(
+                spec, endpoint, stop=stop, preview=records, stores=airflow_stores(), webhooks=webhooks(spec)
+            )
+        )
+        for line in wrapped("Paid", f"{usd(shown['paid_usd'])} for the samples."):
+            self.log.info("%s", line)
+        return shown
+
+
+def ask_in_airflow(ti_id: Any, question: Question, approvers: Sequence[str]) -> str:
+    """Put the question on Airflow's page of required actions; returns the one that is shown there.
+
+    Airflow keeps one question for a task instance: where it was asked before, in an earlier try, it shows what it was asked
+    then. `airflow.sdk.execution_time.hitl.upsert_hitl_detail` does the same, and does not say what is shown.
+    """
+    from airflow.sdk.execution_time.comms import CreateHITLDetailPayload  # noqa: PLC0415 - only who asks needs it
+    from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS  # noqa: PLC0415 - set when a task runs
+
+    asked = {
+        "ti_id": ti_id,
+        "options": [APPROVE, REFUSE],
+        "subject": question.subject,
+        "body": question.body,
+        "params": {},
+        "assigned_users": [{"id": user, "name": user} for user in approvers],
+    }
+    told = SUPERVISOR_COMMS.send(msg=CreateHITLDetailPayload.model_validate(asked))
+    return str(getattr(told, "subject", question.subject))
+
+
+def _holds(before: Approval, *, goes_on: bool) -> bool:
+    """Whether what was decided in this run lets it go on without another look.
+
+    An approval holds for as much money, once and for all; that none was needed holds for the try that found it.
+    """
+    return before.verdict == "approved" or (before.verdict == "not_needed" and goes_on)
+
+
+def _why_no_samples(kept: KeptApproval, wish: Approve, foreseen: Foreseen) -> str:
+    """Why no answers are asked for beforehand; empty where some are."""
+    if not shows_texts():
+        return TEXTS_ARE_OFF
+    # To ask for them would be to do the job before it is approved.
+    if foreseen.to_ask <= wish.samples:
+        return FEW
+    return IN_SHARDS if kept.is_in_shards() else ""
+
+
+async def _planned(spec: Spec, endpoint: Endpoint) -> dict[str, Any]:
+    from runware_provider.engine.api.client import Client  # noqa: PLC0415 - heavy: httpx
+    from runware_provider.engine.job.plan import plan  # noqa: PLC0415 - heavy: pyarrow
+
+    async with Client(endpoint) as client:
+        prices = await client.prices()
+    return await asyncio.to_thread(plan, spec, prices, stores=airflow_stores(), service=endpoint.service)
+
+
+def _stale(shown: str, question: Question) -> NotApproved:
+    return NotApproved(
+        f"Airflow keeps the first question of a task instance ({printable(shown, 300)}), and shows no other one; by now it is:"
+        f" {question.subject}",
+        "Start a new run of the DAG, which is asked anew. Nothing more is paid before.",
+    )
+
+
+def _airflow() -> str:
+    """The address of Airflow's pages; empty where it is not configured."""
+    return str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
+
+
+def _at(context: Context) -> TaskAt:
+    instance = context["ti"]
+    index = UNMAPPED if instance.map_index is None else instance.map_index
+    return TaskAt(instance.dag_id, instance.run_id, instance.task_id, index)
+
+
+def _page(context: Context) -> str:
+    """The URL of the task's page of ours."""
+    return f"{_airflow()}{URL_PREFIX}{_at(context).path}" if _airflow() else ""
+
+
+def _where_to_answer(context: Context) -> str:
+    """Airflow's own page of required actions, for the log."""
+    if not _airflow():
+        return "on Airflow's page of required actions, or by its REST API"
+    return f"{_airflow()}{_at(context).answer_path}"
