@@ -246,6 +246,23 @@ def said(caplog: pytest.LogCaptureFixture) -> str:
     return " ".join(" ".join(record.getMessage() for record in caplog.records).split())
 
 
+async def test_a_process_that_may_have_no_more_threads_goes_on_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = recorder_in(tmp_path)
+
+    def refuse() -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(recorder._thread, "start", refuse)
+    recorder.begin()
+    recorder.saw(progress(1))
+    recorder.ended(Ending.well(MANIFEST))
+    recorder.close()
+    assert "RuntimeError" in said(caplog)
+    assert not (tmp_path / "runs").exists()
+
+
 class Failing(LocalStorage):
     """Fails at each call of one kind."""
 

@@ -147,17 +147,18 @@ class Recorder:
 
     def begin(self) -> None:
         """Write from now on."""
-        self._thread.start()
+        # A process that may have no more threads goes on without.
+        self._tried(self._thread.start)
 
     def close(self) -> None:
         """Wait a while for the last record."""
         self._end.set()
-        self._thread.join(self._last_s)
+        if self._thread.ident is not None:
+            self._thread.join(self._last_s)
         self._given_up.set()
         if self._thread.is_alive():
             self._warn("the store does not answer")
 
-    @property
     def _may_write(self) -> bool:
         return self._lease.why_lost is None and not self._given_up.is_set()
 
@@ -186,18 +187,18 @@ class Recorder:
             self._facts = replace(self._facts, request=self._request())
 
     def _write(self) -> None:
-        if self._may_write:
+        if self._may_write():
             write_record(self._storage, self._folder, self._record(None))
 
     def _write_end(self) -> None:
         ending = self._ending
-        if ending is None or not self._may_write:
+        if ending is None or not self._may_write():
             return
         if ending.is_told_before and self._earlier is not None and self._earlier.state == ending.state:
             return
         record = self._record(ending)
         write_record(self._storage, self._folder, record)
-        if self._may_write and self._makes_old(record, ending):
+        if self._may_write() and self._makes_old(record, ending):
             remove_old_records(self._storage, self._folder)
 
     def _makes_old(self, record: RunRecord, ending: Ending) -> bool:
