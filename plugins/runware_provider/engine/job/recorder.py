@@ -122,7 +122,7 @@ class Recorder:
         self._fails = False
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 - by keyword, each a fact of its own
         cls,
         prepared: Prepared,
         started_at: str,
@@ -137,7 +137,10 @@ class Recorder:
         Args:
             prepared: what is asked, and where.
             started_at: when this process began, in UTC (ISO 8601).
-            lease: as all others, as of the class.
+            lease: of its state folder.
+            every_s: seconds between two records, at most.
+            goes_on: as of the class.
+            report: is told of each progress, too.
         """
         spec = prepared.spec
         facts = Facts(
