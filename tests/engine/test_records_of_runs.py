@@ -282,3 +282,31 @@ async def test_a_run_without_a_name_reads_no_record_of_another(place: Any) -> No
     await run_job(place.spec(), place.endpoint)
     assert ends(place) == [("", "unchanged"), ("", "published")]
     assert record_in(place.state, "").state == "unchanged"
+
+
+class HangingRecords(LocalStorage):
+    """Keeps what is written of records for itself until it is told to let go, and serves all else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+        self.asked = threading.Event()
+
+    def writing(self, path: str) -> Any:
+        if "/runs/" in path:
+            self.asked.set()
+            assert self.let_go.wait(60)
+        return super().writing(path)
+
+
+async def test_a_store_that_hangs_over_the_record_hurts_no_job(
+    place: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.fill(RECORDS)
+    storage = HangingRecords()
+    manifest = await run_job(place.spec(run=RUN), place.endpoint, stores=OneStore(storage))
+    assert storage.asked.is_set()
+    storage.let_go.set()
+    place.audit(manifest, RECORDS)
+    assert "does not answer" in " ".join(" ".join(caplog.messages).split())
+    assert ends(place) == [], "no request was begun after that"
