@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from runware_provider.engine.spec import Limits
 from runware_provider.operators import TextInferenceOperator
 from runware_provider.quality import keeping
 from runware_provider.quality.spec import Report
+from runware_provider.report_wish import remember_hits
 from runware_provider.testing import Fault, LocalServer, ServerSettings
 from tests.answers import total_of
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from tests.airflow.conftest import Counters
 
+LOG = logging.getLogger(__name__)
 KEY = "key-of-the-tests-0123456789"
 BODIES = [f"Invoice from Shop {n} GmbH\nTotal: {n}.50 EUR" for n in range(1, 13)]
 
@@ -89,9 +92,27 @@ def test_every_record_gets_its_row_and_the_manifest_agrees_with_the_bill(
     assert "Cost: about 0." in caplog.text
 
 
+@pytest.mark.parametrize("harm", ['{"format": 99}', None])
+def test_hits_that_no_history_takes_are_told_of_and_fail_no_task(
+    harm: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = tmp_path / "out.state"
+    state.mkdir()
+    history = state / "history.json"
+    if harm is None:
+        history.mkdir()
+    else:
+        history.write_text(harm, encoding="utf-8")
+    manifest = {"state": str(state), "publish_id": "abc"}
+    remember_hits(manifest, {"html": "report.html"}, LOG)
+    assert not caplog.records
+    remember_hits(manifest, {"hits": {"total": {"hits": 1, "of": 2}}}, LOG)
+    assert "The history of runs lacks the report" in caplog.text
+
+
 @pytest.mark.usefixtures("server")
 def test_a_report_with_hit_rates_is_kept_beside_the_dataset_and_no_value_reaches_the_log(
-    run_task: Any, source: Path, capfd: pytest.CaptureFixture[str]
+    run_task: Any, api: Any, source: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     right = source.parent / "right.parquet"
     pq.write_table(pa.table({"body": BODIES, "total": [1.5] * 11 + [None]}), right)
@@ -105,6 +126,9 @@ def test_a_report_with_hit_rates_is_kept_beside_the_dataset_and_no_value_reaches
         encoding="utf-8"
     )
     assert ran.outlet_events[0]["extra"] == ran.xcom
+    history = json.loads((source.parent / "out.state" / "history.json").read_text(encoding="utf-8"))
+    (past,) = history["runs"]
+    assert (past["run"], past["hits"]) == (f"dag/ask/{api.run_id}/-1", told["hits"])
     logged = "".join(capfd.readouterr())
     assert told["html"] in logged
     assert "Shop" not in logged

@@ -14,6 +14,7 @@ import pytest
 from runware_provider.engine.dataset.replaced_parts import open_part
 from runware_provider.engine.errors import BadInput
 from runware_provider.engine.job.run import run_job
+from runware_provider.engine.job.run_records import record_path
 from runware_provider.engine.storage.stores import Stores
 from tests.azure.server import ACCOUNT
 from tests.s3.proxy import FaultProxy, IgnoreConditions, LoseReply, Refuse, StaleListing
@@ -117,7 +118,11 @@ async def test_a_run_with_nothing_to_do_touches_no_part_and_asks_for_little(s3_c
     written = [key for key in written if "/.conditions-" not in key]
     staged, leases = "lake.state/staged/", "lake.state/leases/"
     others = [key for key in written if not key.startswith((staged, leases))]
-    assert others == ["lake.state/manifest.json"]
+    # What is to be seen of the run is the least of it: one record, and the history of the place.
+    record = record_path(s3_cloud.storage, "lake.state", "")
+    assert others == ["lake.state/manifest.json", record, "lake.state/history.json"]
+    looked_at = [request.key for request in asked if request.method in {"GET", "HEAD"}]
+    assert [key for key in looked_at if key in others[1:]] == ["lake.state/history.json"]
     assert sum(key.startswith(leases) for key in written) == 2  # taken, and given back
     assert not any(key.startswith(staged) for key in written)
     output = re.compile(r"lake(/|$)|lake\.state/(manifest|staged|replaced)")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runware_provider.engine.errors import Interrupted, KeyRefused, TooManyFailed
+from runware_provider.engine.errors import AtWork, Interrupted, KeyRefused, TooManyFailed
 from runware_provider.engine.job.inferring import infer_shard
 from runware_provider.engine.job.leg import AllSent, Leg
 from runware_provider.engine.job.publishing_shards import publish_shards
@@ -18,6 +18,7 @@ from runware_provider.engine.job.run import run_job
 from runware_provider.engine.job.run_records import read_history, read_record, record_path
 from runware_provider.engine.job.split_record import shard_folder
 from runware_provider.engine.job.splitting import split_shards
+from runware_provider.engine.memory.lease import Lease
 from runware_provider.engine.spec import Budget
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
@@ -102,6 +103,20 @@ async def test_a_refused_key_is_recorded_and_no_text_of_a_record_is(place: Any) 
     assert record_in(place.state).state == "stopped"
     for path in (*(place.state / "runs").iterdir(), place.state / "history.json"):
         assert "secret" not in path.read_text(encoding="utf-8")
+
+
+async def test_a_run_that_waited_in_vain_for_another_one_says_who_was_in_the_way(place: Any) -> None:
+    place.fill(3)
+    await place.run(run="one")
+    lease = Lease(STORE, str(place.state))
+    assert lease.try_to_take() is None
+    with pytest.raises(AtWork):
+        await place.run(run="two", limits={"lease_wait_s": 0.01})
+    lease.release()
+    record = record_in(place.state, "two")
+    assert (record.state, record.rows_done) == ("stopped", 0)
+    assert record.reason.startswith("another run is at work")
+    assert ends(place) == [("two", "stopped"), ("one", "published")]
 
 
 async def test_a_preview_is_recorded_and_is_no_run_of_the_history(place: Any) -> None:
@@ -267,3 +282,31 @@ async def test_a_run_without_a_name_reads_no_record_of_another(place: Any) -> No
     await run_job(place.spec(), place.endpoint)
     assert ends(place) == [("", "unchanged"), ("", "published")]
     assert record_in(place.state, "").state == "unchanged"
+
+
+class HangingRecords(LocalStorage):
+    """Keeps what is written of records for itself until it is told to let go, and serves all else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+        self.asked = threading.Event()
+
+    def writing(self, path: str) -> Any:
+        if "/runs/" in path:
+            self.asked.set()
+            assert self.let_go.wait(60)
+        return super().writing(path)
+
+
+async def test_a_store_that_hangs_over_the_record_hurts_no_job(
+    place: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.fill(RECORDS)
+    storage = HangingRecords()
+    manifest = await run_job(place.spec(run=RUN), place.endpoint, stores=OneStore(storage))
+    assert storage.asked.is_set()
+    storage.let_go.set()
+    place.audit(manifest, RECORDS)
+    assert "does not answer" in " ".join(" ".join(caplog.messages).split())
+    assert ends(place) == [], "no request was begun after that"

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runware_provider.engine.job.run_records import read_record
+from runware_provider.engine.job.split_record import shard_folder
+from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
 from tests.engine.conftest import KEY, SCHEMA, places_below
 from tests.real_airflow import RealAirflow, complaints, real_airflow, until
@@ -218,6 +221,17 @@ def test_each_task_of_a_group_tells_the_places_of_the_whole_and_an_infer_its_sha
     infer = dict(seen.xcoms[("shared.infer", "places")])
     assert infer.pop("shard") in range(3)
     assert infer == whole
+
+
+def test_the_record_of_each_task_is_where_its_places_say(seen: Seen) -> None:
+    for task, state in (("plain", "published"), ("shared.publish", "published"), ("shared.infer", "staged")):
+        places = seen.xcoms[(task, "places")]
+        folder = places["state"]
+        if "shard" in places:
+            folder = shard_folder(LocalStorage(), folder, places["shard"])
+        record = read_record(LocalStorage(), folder, places["run"])
+        assert record is not None, task
+        assert (record.state, record.rows_done) == (state, record.rows), task
 
 
 def test_no_xcom_has_a_kilobyte_and_what_is_returned_agrees_with_the_manifest(seen: Seen) -> None:

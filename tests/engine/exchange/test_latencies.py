@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.engine.exchange.latencies import SEEN, SEVERAL, Latencies
+from runware_provider.engine.exchange.latencies import KNOWN_FROM, SEEN, SEVERAL, Latencies
 
 
 def seen(latencies: list[float]) -> float:
@@ -29,6 +29,23 @@ def test_a_slow_answer_counts_and_a_straggler_does_not() -> None:
 
 def test_only_the_last_answers_count() -> None:
     assert seen([60.0] * SEEN + [2.0] * SEEN) == SEVERAL * 2.0
+
+
+def test_what_a_person_is_told_is_the_middle_and_the_slow_end_of_the_last_answers() -> None:
+    known = Latencies()
+    for latency_s in [9.0] * SEEN + [1.0] * 120 + [4.0] * 75 + [60.0] * 5:
+        # It was seen at the look after the last one at which it was not there.
+        known.saw(latency_s, latency_s / 2, 0.0)
+    assert known.seen_s == (1.0, 4.0)
+
+
+def test_few_answers_say_nothing_to_a_person() -> None:
+    known = Latencies()
+    for _ in range(KNOWN_FROM - 1):
+        known.saw(1.0, 1.0, 0.0)
+    assert known.seen_s is None
+    known.saw(1.0, 1.0, 0.0)
+    assert known.seen_s == (1.0, 1.0)
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=50))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from runware_provider.engine.errors import BudgetExhausted, note_how_far
 from runware_provider.engine.exchange.waits import Wait
+from runware_provider.engine.job.endings import GO_ON
 from runware_provider.engine.job.progress import Progress
 from runware_provider.engine.job.recorded import Ending, Facts, past_of, record_of
 from runware_provider.engine.job.run_record import Approval, RunRecord, Waited
@@ -100,6 +101,20 @@ def test_an_error_that_says_nothing_of_how_far_it_came_leaves_what_the_progress_
     record = record_of(FACTS, PROGRESS, Ending.badly(OSError("no store")), at="09:02")
     assert (record.rows_done, record.paid_usd, record.outcomes) == (40, 0.4, PROGRESS.outcomes)
     assert record.reason == "the store failed (no store)"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (KeyError("a text of somebody's"), "an error that nobody foresaw, KeyError"),
+        (KeyboardInterrupt(), "its process was told to end"),
+    ],
+)
+def test_an_error_that_nobody_foresaw_is_recorded_without_its_words(
+    error: BaseException, reason: str
+) -> None:
+    record = record_of(FACTS, PROGRESS, Ending.badly(error), at="09:02")
+    assert (record.reason, record.remedy) == (reason, GO_ON)
 
 
 def test_who_leaves_while_answers_are_to_come_says_what_is_under_way() -> None:

@@ -228,6 +228,21 @@ async def test_what_is_asked_is_noted_once_and_named(tmp_path: Path) -> None:
     assert calls == ["runware-record"]
 
 
+async def test_what_lies_beside_is_written_first_and_its_failure_costs_no_record(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    there = []
+
+    def beside() -> None:
+        there.append((tmp_path / "runs").exists())
+        raise OSError("no room for it")
+
+    await until_end(recorder_in(tmp_path, beside=beside), Ending.well(MANIFEST))
+    assert there == [False]
+    assert "no room for it" in said(caplog)
+    assert written(tmp_path).state == "published"
+
+
 async def test_the_records_of_runs_that_left_a_full_history_go(tmp_path: Path) -> None:
     storage = LocalStorage()
     for number in range(MOST_PAST):
@@ -244,6 +259,23 @@ async def test_the_records_of_runs_that_left_a_full_history_go(tmp_path: Path) -
 def said(caplog: pytest.LogCaptureFixture) -> str:
     """What was logged, without the ends of its lines."""
     return " ".join(" ".join(record.getMessage() for record in caplog.records).split())
+
+
+async def test_a_process_that_may_have_no_more_threads_goes_on_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = recorder_in(tmp_path)
+
+    def refuse() -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(recorder._thread, "start", refuse)
+    recorder.begin()
+    recorder.saw(progress(1))
+    recorder.ended(Ending.well(MANIFEST))
+    recorder.close()
+    assert "RuntimeError" in said(caplog)
+    assert not (tmp_path / "runs").exists()
 
 
 class Failing(LocalStorage):

@@ -79,3 +79,26 @@ def test_the_reason_for_the_present_window_is_told() -> None:
     (told,) = moment.seen
     assert "64 under way of at most 60 (the API had no room for 20)" in told.line()
     assert (told.window, told.window_reason) == (watch.pace.window, watch.pace.reason)
+
+
+def test_of_all_rows_done_outcomes_and_errors_are_told_the_most_frequent_first() -> None:
+    moment = Moment()
+    watch = moment.watch(latencies_s=lambda: (1.5, 4.0))
+    watch.saw(SUCCEEDED, 100)
+    watch.saw_earlier(SUCCEEDED, 90)
+    for number in range(30):
+        code = Judgement(Outcome.FAILED, facts={"mends": (), "error_code": f"code {number}"})
+        watch.saw(code, number + 1)
+    watch.report()
+    (told,) = moment.seen
+    assert told.outcomes == {"succeeded": 100, "failed": 465}
+    assert list(told.reasons.items())[:2] == [("code 29", 30), ("code 28", 29)]
+    assert len(told.reasons) == 20
+    assert (told.latency_median_s, told.latency_slow_s) == (1.5, 4.0)
+
+
+def test_latencies_that_nobody_knows_are_not_told() -> None:
+    moment = Moment()
+    moment.watch().report()
+    (told,) = moment.seen
+    assert (told.latency_median_s, told.latency_slow_s) == (None, None)

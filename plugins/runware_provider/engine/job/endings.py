@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MOST_CHARS: Final = 600
 """Of what happened; more is cut."""
 GO_ON: Final = "Run the same again: it goes on from there and pays for no answer twice."
+WORDS_FOLLOW: Final = "; its words follow"
+"""Said of an error that is raised on: in a log it comes next."""
 _SKIPPED: Final = "skipped"
 _BAD: Final = ("failed", "invalid", "refused")
 
@@ -128,7 +130,7 @@ def what_happened(error: BaseException) -> str:
     elif isinstance(error, OSError):
         told = f"the store failed ({error})"
     else:
-        told = f"an error that nobody foresaw, {type(error).__name__}; its words follow"
+        told = f"an error that nobody foresaw, {type(error).__name__}{WORDS_FOLLOW}"
     return told if len(told) <= MOST_CHARS else f"{told[:MOST_CHARS]} ..."
 
 

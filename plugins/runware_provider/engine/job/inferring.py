@@ -19,7 +19,7 @@ from runware_provider.engine.job.opening import (
 )
 from runware_provider.engine.job.publishing import LedgerAccounts, Publication
 from runware_provider.engine.job.recorded import Ending
-from runware_provider.engine.job.recorder import EVERY_S, Recorder, facts_of, recorded
+from runware_provider.engine.job.recorder import EVERY_S, Recorder, recorded
 from runware_provider.engine.job.shard_done import Done, done_path, is_done, staged_of, write_done
 from runware_provider.engine.job.siblings import is_taken_over
 from runware_provider.engine.job.split_record import Split, shard_folder
@@ -93,13 +93,11 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
     current = await asyncio.to_thread(current_split, prepared, split, shard)
     folder = shard_folder(storage, prepared.state_folder, shard)
     lease = Lease(storage, folder, for_s=spec.limits.lease_s)
-    recorder = Recorder(
-        storage,
-        folder,
-        facts_of(_of_the_shard(prepared, current, shard), place.started_at),
+    recorder = Recorder.of(
+        _of_the_shard(prepared, current, shard),
+        place.started_at,
         lease=lease,
         every_s=recorded_every_s,
-        keeps_history=False,
         goes_on=leg.goes_on,
         report=report,
     )

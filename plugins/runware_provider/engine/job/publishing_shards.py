@@ -22,7 +22,7 @@ from runware_provider.engine.job.places import check_published
 from runware_provider.engine.job.prepare import failures_state
 from runware_provider.engine.job.publishing import Publication, publish_staged
 from runware_provider.engine.job.recorded import Ending
-from runware_provider.engine.job.recorder import EVERY_S, Recorder, facts_of, recorded
+from runware_provider.engine.job.recorder import EVERY_S, Recorder, recorded
 from runware_provider.engine.job.run_watch import UNRENDERED
 from runware_provider.engine.job.split_record import PLACE, Split, shard_folder
 from runware_provider.engine.job.staged import Staged
@@ -74,10 +74,9 @@ async def publish_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
     stop = stop or asyncio.Event()
     began = time.monotonic()
     place = await asyncio.to_thread(check_run, spec, endpoint, preview=None, stores=stores, webhooks=webhooks)
-    recorder = Recorder(
-        place.prepared.storage,
-        place.prepared.state_folder,
-        facts_of(place.prepared, place.started_at),
+    recorder = Recorder.of(
+        place.prepared,
+        place.started_at,
         lease=place.lease,
         every_s=recorded_every_s,
         goes_on=True,

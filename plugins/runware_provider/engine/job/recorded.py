@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from runware_provider.engine.errors import how_far
-from runware_provider.engine.job.endings import remedy_of, what_happened
+from runware_provider.engine.job.endings import WORDS_FOLLOW, remedy_of, what_happened
 from runware_provider.engine.job.run_record import PastRun, RunRecord, Waited
 
 if TYPE_CHECKING:
@@ -72,7 +72,10 @@ class Ending:
     @classmethod
     def badly(cls, error: BaseException) -> Ending:
         """With an error."""
-        return cls("stopped", how_far(error), what_happened(error), remedy_of(error))
+        happened = what_happened(error).removesuffix(WORDS_FOLLOW)
+        if not isinstance(error, Exception):
+            happened = "its process was told to end"
+        return cls("stopped", how_far(error), happened, remedy_of(error))
 
 
 def record_of(facts: Facts, progress: Progress | None, ending: Ending | None, *, at: str) -> RunRecord:

@@ -42,21 +42,6 @@ MOST_PAUSE_S: Final = 600.0
 """Between two records, where the store keeps failing."""
 
 
-def facts_of(prepared: Prepared, started_at: str) -> Facts:
-    """What is known of a run when it begins, as a whole or as one shard."""
-    spec = prepared.spec
-    return Facts(
-        run=spec.run or "",
-        started_at=started_at,
-        source=spec.source,
-        destination=prepared.folder,
-        model=spec.model,
-        rows=prepared.records * spec.samples,
-        budget_usd=None if spec.budget is None else spec.budget.usd,
-        budget_tokens=None if spec.budget is None else spec.budget.tokens,
-    )
-
-
 def pause_after(elapsed_s: float, every_s: float) -> float:
     """Seconds until the next record, often at first and then as rarely as the log's lines. Pure.
 
@@ -84,6 +69,7 @@ class Recorder:
         goes_on: whether this process goes on with what an earlier one of the run began, and is no new try.
         report: is told of each progress, too.
         request: writes down what is asked, and names that record; called once, in the thread.
+        beside: writes what lies beside the record; called before each record, in the thread.
         first_s: seconds until the first record.
         last_s: seconds that the end waits for the last one.
         now: seconds, from any moment.
@@ -103,6 +89,7 @@ class Recorder:
         goes_on: bool = False,
         report: Callable[[Progress], None] | None = None,
         request: Callable[[], str] | None = None,
+        beside: Callable[[], None] | None = None,
         first_s: float = FIRST_S,
         last_s: float = LAST_S,
         now: Callable[[], float] = time.monotonic,
@@ -118,6 +105,7 @@ class Recorder:
         self._goes_on = goes_on
         self._report = report
         self._request = request
+        self._beside = beside
         self._first_s = min(first_s, every_s)
         self._last_s = last_s
         self._now = now
@@ -133,6 +121,50 @@ class Recorder:
         self._thread = threading.Thread(target=self._write_on, name="runware-record", daemon=True)
         self._fails = False
 
+    @classmethod
+    def of(  # noqa: PLR0913 - by keyword, each a fact of its own
+        cls,
+        prepared: Prepared,
+        started_at: str,
+        *,
+        lease: Lease,
+        every_s: float,
+        goes_on: bool = False,
+        report: Callable[[Progress], None] | None = None,
+    ) -> Recorder:
+        """That of a run as a whole, or of one shard of it.
+
+        Args:
+            prepared: what is asked, and where.
+            started_at: when this process began, in UTC (ISO 8601).
+            lease: of its state folder.
+            every_s: seconds between two records, at most.
+            goes_on: as of the class.
+            report: is told of each progress, too.
+        """
+        spec = prepared.spec
+        facts = Facts(
+            run=spec.run or "",
+            started_at=started_at,
+            source=spec.source,
+            destination=prepared.folder,
+            model=spec.model,
+            rows=prepared.records * spec.samples,
+            budget_usd=None if spec.budget is None else spec.budget.usd,
+            budget_tokens=None if spec.budget is None else spec.budget.tokens,
+        )
+        return cls(
+            prepared.storage,
+            prepared.state_folder,
+            facts,
+            lease=lease,
+            every_s=every_s,
+            # A shard lies below its place, which has the history.
+            keeps_history=prepared.place is None,
+            goes_on=goes_on,
+            report=report,
+        )
+
     def saw(self, progress: Progress) -> None:
         """Take note of how far the run is; from any thread."""
         self._newest = progress
@@ -147,17 +179,18 @@ class Recorder:
 
     def begin(self) -> None:
         """Write from now on."""
-        self._thread.start()
+        # A process that may have no more threads goes on without.
+        self._tried(self._thread.start)
 
     def close(self) -> None:
         """Wait a while for the last record."""
         self._end.set()
-        self._thread.join(self._last_s)
+        if self._thread.ident is not None:
+            self._thread.join(self._last_s)
         self._given_up.set()
         if self._thread.is_alive():
             self._warn("the store does not answer")
 
-    @property
     def _may_write(self) -> bool:
         return self._lease.why_lost is None and not self._given_up.is_set()
 
@@ -182,22 +215,31 @@ class Recorder:
             self._facts = self._facts.going_on_from(self._earlier, goes_on=self._goes_on)
 
     def _note_request(self) -> None:
-        if self._request is not None:
+        if self._request is not None and self._may_write():
             self._facts = replace(self._facts, request=self._request())
 
     def _write(self) -> None:
-        if self._may_write:
+        if self._may_write():
+            self._tried(self._write_beside)
+        if self._may_write():
             write_record(self._storage, self._folder, self._record(None))
+
+    def _write_beside(self) -> None:
+        if self._beside is not None:
+            self._beside()
 
     def _write_end(self) -> None:
         ending = self._ending
-        if ending is None or not self._may_write:
+        if ending is None or not self._may_write():
             return
         if ending.is_told_before and self._earlier is not None and self._earlier.state == ending.state:
             return
+        self._tried(self._write_beside)
+        if not self._may_write():
+            return
         record = self._record(ending)
         write_record(self._storage, self._folder, record)
-        if self._may_write and self._makes_old(record, ending):
+        if self._may_write() and self._makes_old(record, ending):
             remove_old_records(self._storage, self._folder)
 
     def _makes_old(self, record: RunRecord, ending: Ending) -> bool:

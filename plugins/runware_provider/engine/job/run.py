@@ -14,7 +14,7 @@ from runware_provider.engine.job.leg import WHOLE, Leg
 from runware_provider.engine.job.opening import check_run, open_run
 from runware_provider.engine.job.publishing import Publication, publish_staged
 from runware_provider.engine.job.recorded import Ending
-from runware_provider.engine.job.recorder import EVERY_S, Recorder, facts_of, recorded
+from runware_provider.engine.job.recorder import EVERY_S, Recorder, recorded
 from runware_provider.engine.job.still_published import still_published
 from runware_provider.engine.job.taking_over import (
     TakingOver,
@@ -82,10 +82,9 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
     place = await asyncio.to_thread(
         check_run, spec, endpoint, preview=preview, stores=stores, webhooks=webhooks
     )
-    recorder = Recorder(
-        place.prepared.storage,
-        place.prepared.state_folder,
-        facts_of(place.prepared, place.started_at),
+    recorder = Recorder.of(
+        place.prepared,
+        place.started_at,
         lease=place.lease,
         every_s=recorded_every_s,
         goes_on=leg.goes_on,

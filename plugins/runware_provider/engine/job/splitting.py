@@ -20,7 +20,7 @@ from runware_provider.engine.job.opening import (
     check_still_the_same,
 )
 from runware_provider.engine.job.recorded import Ending
-from runware_provider.engine.job.recorder import EVERY_S, Recorder, facts_of, recorded
+from runware_provider.engine.job.recorder import EVERY_S, Recorder, recorded
 from runware_provider.engine.job.shard_counts import LEAST_ROWS, SHARDS, check_counts, number_of_shards
 from runware_provider.engine.job.split_record import PLACE, Allowance, Split, present_split, set_split
 from runware_provider.engine.job.taking_over import TakingOver, paid_by_run, rest_of_budget, summed
@@ -81,10 +81,9 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
     check_counts(shards=shards, least_rows=least_rows)
     _check_choice(spec)
     place = await asyncio.to_thread(check_run, spec, endpoint, preview=None, stores=stores, webhooks=webhooks)
-    recorder = Recorder(
-        place.prepared.storage,
-        place.prepared.state_folder,
-        facts_of(place.prepared, place.started_at),
+    recorder = Recorder.of(
+        place.prepared,
+        place.started_at,
         lease=place.lease,
         every_s=recorded_every_s,
     )
