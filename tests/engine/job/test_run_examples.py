@@ -101,7 +101,9 @@ async def test_they_are_there_where_the_first_chunk_was_refused_as_such(place: A
     assert 0 < len(rows) <= 5
     assert {row["inference"]["error_code"] for row in rows} == {"invalidParameter"}
     assert all(row["inference"]["outcome"] == "failed" and row["inference"]["task_uuid"] for row in rows)
-    assert [row["body"] for row in rows] == [f"Invoice {n} from Shop {n} GmbH\nTotal: {n}.50 EUR" for n in range(len(rows))]
+    assert [row["body"] for row in rows] == [
+        f"Invoice {n} from Shop {n} GmbH\nTotal: {n}.50 EUR" for n in range(len(rows))
+    ]
 
 
 async def test_they_are_there_where_too_much_failed(place: Any) -> None:
@@ -170,13 +172,17 @@ def examples() -> Examples:
 
 
 def failed(code: str, **facts: Any) -> Judgement:
-    return Judgement(Outcome.FAILED, None, {"error_code": code, "attempts": 1, "reasks": 0, "mends": [], **facts})
+    return Judgement(
+        Outcome.FAILED, None, {"error_code": code, "attempts": 1, "reasks": 0, "mends": [], **facts}
+    )
 
 
 def see(one: Examples, numbers: Iterator[int], code: str, text: str = "x", **facts: Any) -> None:
     number = next(numbers)
     key = Key(number.to_bytes(16, "big"), 0, 0)
-    one.saw(0, pa.table({"body": [""] * number + [text]}), [[]] * number + [[key]], key, failed(code, **facts))
+    one.saw(
+        0, pa.table({"body": [""] * number + [text]}), [[]] * number + [[key]], key, failed(code, **facts)
+    )
 
 
 @given(st.lists(st.sampled_from("abcdefghijkl"), max_size=300))
@@ -187,7 +193,10 @@ def test_there_are_never_more_than_so_many_and_of_a_code(codes: list[str]) -> No
     table = one.table()
     told = [] if table is None else [row["error_code"] for row in table.column("inference").to_pylist()]
     assert len(told) <= MOST
-    assert all(told.count(code) == min(MOST_OF_A_CODE, codes.count(code)) for code in set(codes)) or len(told) == MOST
+    assert (
+        all(told.count(code) == min(MOST_OF_A_CODE, codes.count(code)) for code in set(codes))
+        or len(told) == MOST
+    )
 
 
 def test_long_texts_are_clipped_and_say_so() -> None:
@@ -234,7 +243,9 @@ def test_of_many_runs_the_files_of_the_latest_stay(tmp_path: Path) -> None:
     for number in range(MOST_FILES + 5):
         one = examples()
         see(one, iter(range(3)), "a")
-        ExamplesFile(LocalStorage(lambda _: None), str(tmp_path), f"run {number}", one).finish(ended_well=True)
+        ExamplesFile(LocalStorage(lambda _: None), str(tmp_path), f"run {number}", one).finish(
+            ended_well=True
+        )
     assert len(list(tmp_path.glob("runs/*"))) == MOST_FILES
     assert kept(tmp_path, f"run {MOST_FILES + 4}")
 
