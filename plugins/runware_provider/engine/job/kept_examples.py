@@ -34,6 +34,8 @@ CLIPPED: Final = " … [clipped: {:,} more characters]"
 """What stands at the end of a text that is kept in part."""
 METADATA: Final = b"runware_clipped"
 """Key in the Parquet file: which values are kept in part, as JSON: `[[row, column], ...]`."""
+INPUT: Final = b"runware_input"
+"""Key in the Parquet file: how many of the first columns are the input's, as a decimal number."""
 
 
 @dataclass
@@ -88,7 +90,10 @@ class Examples:
             return None
         clipped = [[number, name] for number, row in enumerate(in_order) for name in row.clipped]
         table = pa.concat_tables([row.table for row in in_order]).combine_chunks()
-        return table.replace_schema_metadata({METADATA: json.dumps(clipped).encode()})
+        inputs = table.num_columns - len(self.results.names) - 1  # the last one is `inference`
+        return table.replace_schema_metadata(
+            {METADATA: json.dumps(clipped).encode(), INPUT: str(inputs).encode()}
+        )
 
     def _has_room(self, judgement: Judgement) -> bool:
         full = len(self._rows) >= MOST or self._bytes >= MOST_BYTES
