@@ -32,7 +32,10 @@ def at(value: Any, place: tuple[str | int, ...]) -> Any:
 
 @given(VALUES, st.data(), st.sampled_from([None, 2]), st.booleans())
 def test_nothing_is_lost_and_what_is_marked_is_the_value_at_the_path(
-    value: Any, data: st.DataObject, indent: int | None, ascii_only: bool
+    value: Any,
+    data: st.DataObject,
+    indent: int | None,
+    ascii_only: bool,  # noqa: FBT001 - hypothesis draws it
 ) -> None:
     place = data.draw(st.sampled_from(places_in(value)))
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)

@@ -32,8 +32,11 @@ class AskingAgain:
 
     @property
     def why_not(self) -> str:
-        """Why no command asks this again, in a sentence of ours; empty where one does."""
-        if self.record.get("asks_the_same", True) is not True:
+        """Why no command asks this again, or what it lacks, in a sentence of ours; empty where one does."""
+        # Whoever pastes a command obeys it: what cannot be seen has no place in one.
+        if not all(word.isprintable() for word in self._all_words()):
+            return "No command asks these again: a path or a partition holds characters that cannot be seen."
+        if not self.asks_the_same:
             return (
                 "No command asks these again: the answers fit a pydantic class that says what no JSON Schema can, such as a"
                 " decimal. Run the task again with `retry_failed=True`."
@@ -45,6 +48,16 @@ class AskingAgain:
             return f"What {named} was given may have held a password, and was not noted: write it behind the command."
         return ""
 
+    @property
+    def has_command(self) -> bool:
+        """Whether there is a command at all, that lacks an option at most."""
+        return self.asks_the_same and all(word.isprintable() for word in self._all_words())
+
+    @property
+    def asks_the_same(self) -> bool:
+        """Whether the file of the request asks the same of the model; else everything would be paid for anew."""
+        return self.record.get("asks_the_same", True) is True
+
     def failed(self) -> str:
         """Everything that did not succeed, and nothing else that was asked."""
         return shlex.join([*self._run(), "--retry-failed"])
@@ -55,9 +68,7 @@ class AskingAgain:
 
     def these(self, task_uuids: Sequence[str]) -> str:
         """What these tasks asked, whatever they were answered: the answers are forgotten, so that the run asks again."""
-        forget = [PROGRAM, "forget", *self._words("destination"), *self._words("memory.state")]
-        for key, value in (self._at("partition") or {}).items():
-            forget += _option("--partition", f"{key}={value}")
+        forget = self._forget()
         for uuid in dict.fromkeys(task_uuids):
             forget += _option("--task-uuid", uuid)
         return f"{shlex.join(forget)} && \\\n{shlex.join(self._run())}"
@@ -70,6 +81,16 @@ class AskingAgain:
     def _left_out(self) -> Sequence[str]:
         left_out = self.record.get("left_out")
         return left_out if isinstance(left_out, list) else ()
+
+    def _all_words(self) -> list[str]:
+        return [*self._run(), *self._forget()]
+
+    def _forget(self) -> list[str]:
+        words = [PROGRAM, "forget", *self._words("destination"), *self._words("memory.state")]
+        partition = self._at("partition")
+        for key, value in partition.items() if isinstance(partition, dict) else ():
+            words += _option("--partition", f"{key}={value}")
+        return words
 
     def _run(self) -> list[str]:
         words = [PROGRAM, "run", *_option("--request", _for_a_terminal(self.path))]

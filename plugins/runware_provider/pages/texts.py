@@ -6,6 +6,7 @@ Whoever calls these has seen that the viewer may read texts. Nothing of it is lo
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -28,7 +29,7 @@ from runware_provider.pages.record_parts import (
 from runware_provider.pages.shown_texts import shown_pieces
 from runware_provider.pages.text_files import ReadRows, Unshowable, read_json, read_rows
 from runware_provider.quality.parts import Command, Fold, Link, Passage, Words
-from runware_provider.quality.wording import code, counted, table
+from runware_provider.quality.wording import code, counted, table, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,11 +42,14 @@ MOST_RECORDS: Final = 20
 """On a page."""
 MOST_SHARDS: Final = 64
 """Of a group whose failures are looked through."""
+MOST_LABEL_CHARS: Final = 200
+"""Of an error code or a path in a link."""
 NEVER_SENT: Final = frozenset({"empty", "too_long", "too_many_tokens", "prompt_error"})
 """Codes of rows that were skipped: no example of them is kept, and none is asked again."""
 ENDED: Final = frozenset({"published", "unchanged", "staged", "preview"})
 """States of a run in which every record has its row."""
 _INFERENCE: Final = "inference"
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MISSES: Final = frozenset({"record", "field", "got", "expected"})
 
 
@@ -204,15 +208,20 @@ def _how_many(record: RunRecord | None, examples: ReadRows, reason: str | None) 
 
 
 def _other_reasons(examples: ReadRows | None, reason: str | None) -> list[Part]:
-    others = sorted(examples.seen - {reason}) if examples is not None else []
+    others = _named(examples.seen - {reason}) if examples is not None else []
     links: list[Part] = [
-        Link(f"Those with the code {name}", f"failed?{urlencode({'reason': name})}")
+        Link(f"Those with the code {visible(name)}", f"failed?{urlencode({'reason': name})}")
         for name in others[:MOST_RECORDS]
         if reason is not None or len(others) > 1
     ]
     if reason is not None and others:
         links.append(Link("All failures", "failed"))
     return [Fold("Other codes" if reason is not None else "By code", links, "codes")] if links else []
+
+
+def _named(labels: Iterable[str | None]) -> list[str]:
+    """Those that may stand in a link."""
+    return sorted(label for label in labels if label is not None and len(label) <= MOST_LABEL_CHARS)
 
 
 def _failed_again(
@@ -238,11 +247,11 @@ _NOT_NOTED: Final = "What this run asked is not noted, so there is no command th
 
 def _command(again: AskingAgain, title: str, text: str) -> list[Part]:
     parts: list[Part] = []
-    if again.record.get("asks_the_same", True) is True:
+    if again.has_command:
         parts.append(Command(title, text))
     if again.why_not:
         parts.append(Words([again.why_not, ""]))
-    if again.record.get("from_class") and parts and isinstance(parts[0], Command):
+    if again.record.get("from_class") and again.has_command:
         told = "The command checks answers by the JSON Schema of the pydantic class, without its validators."
         parts.append(Words([told, ""]))
     return parts
@@ -259,7 +268,9 @@ def _asking_again(place: OpenedPlace, record: RunRecord | None) -> AskingAgain |
 
 
 def _uuids(inferences: Iterable[Mapping[str, Any]]) -> list[str]:
-    return [uuid for facts in inferences if isinstance(uuid := facts.get("task_uuid"), str)]
+    """Those that are UUIDs: whatever else stands there has no place in a command."""
+    given = (facts.get("task_uuid") for facts in inferences)
+    return [uuid for uuid in given if isinstance(uuid, str) and _UUID.fullmatch(uuid)]
 
 
 def _failure(number: int, row: Mapping[str, Any], inputs: int | None) -> list[Part]:
@@ -307,9 +318,9 @@ def _field_of(row: Mapping[str, Any]) -> str:
 
 
 def _other_fields(misses: ReadRows, field: str | None) -> list[Part]:
-    others = sorted(misses.seen - {field})
+    others = _named(misses.seen - {field})
     links: list[Part] = [
-        Link(f"Those of {name}", f"missed?{urlencode({'field': name})}")
+        Link(f"Those of {visible(name)}", f"missed?{urlencode({'field': name})}")
         for name in others[:MOST_RECORDS]
         if field is not None or len(others) > 1
     ]
