@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.endpoint import Endpoint
-from runware_provider.engine.errors import JobStopped, RequestRefused
+from runware_provider.engine.errors import Interrupted, JobStopped, RequestRefused
 from runware_provider.engine.identity import Key
 from runware_provider.engine.job.forget_place import forget_place
 from runware_provider.engine.job.inferring import infer_shard
@@ -130,6 +132,48 @@ async def test_a_shard_keeps_its_own_in_its_own_state_folder(place: Any) -> None
     forgotten = forget_place(LocalStorage(), str(place.state), containing=["nobody at all"])
     assert forgotten["examples"] == 1
     assert not list(place.state.glob("**/*-failed.parquet"))
+
+
+async def test_they_are_there_while_the_run_goes(place: Any) -> None:
+    place.server.script(Fault("break_schema", contains="Shop 1 "), Fault("never_finish", contains="Shop 2 "))
+    place.fill(4)
+    stop, seen = asyncio.Event(), []
+
+    def report(_: Any) -> None:
+        if list(place.state.glob("runs/*-failed.parquet")):
+            seen.append(kept(place.state))
+            stop.set()
+
+    with pytest.raises(Interrupted):
+        await run_job(place.spec(), place.endpoint, report=report, stop=stop)
+    assert [row["n"] for row in seen[0]] == [1]
+    assert not list(place.destination.glob("*.parquet"))
+    assert [row["n"] for row in kept(place.state)] == [1]
+
+
+async def test_a_store_that_hangs_holds_up_no_job(place: Any) -> None:
+    hangs = threading.Event()
+
+    class Hanging(LocalStorage):
+        def writing(self, path: str) -> Any:
+            if path.endswith("-failed.parquet"):
+                hangs.wait()
+            return super().writing(path)
+
+    fill(place)
+    try:
+        assert (await run_job(place.spec(), place.endpoint, stores=OneStore(Hanging())))[
+            "status"
+        ] == "published"
+    finally:
+        hangs.set()
+
+
+def test_who_has_lost_the_lease_writes_no_more(tmp_path: Path) -> None:
+    one = examples()
+    see(one, iter(range(3)), "a")
+    ExamplesFile(LocalStorage(), str(tmp_path), "", one, may_write=lambda: False).finish(ended_well=True)
+    assert not list(tmp_path.glob("runs/*"))
 
 
 class Failing(LocalStorage):

@@ -323,8 +323,14 @@ class _Asking:
         )
 
     def _file_of(self, examples: Examples) -> ExamplesFile:
-        prepared = self.job.prepared
-        return ExamplesFile(prepared.storage, prepared.state_folder, prepared.spec.run or "", examples)
+        prepared, lease = self.job.prepared, self.job.lease
+        return ExamplesFile(
+            prepared.storage,
+            prepared.state_folder,
+            prepared.spec.run or "",
+            examples,
+            may_write=lambda: lease.why_lost is None,
+        )
 
     def _leftovers(self) -> Leftovers:
         job, client = self.job, self.client

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from runware_provider.engine.job.run_records import FOLDER, record_path
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from runware_provider.engine.job.kept_examples import Examples
     from runware_provider.engine.storage.stores import Storage
@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 MOST_FILES: Final = 20
 """Of a state folder: those of the latest runs."""
 EVERY_S: Final = 1.0
-LAST_WORDS_S: Final = 5.0
-"""For which a job that has ended waits for the last of it to be written."""
+LAST_WORDS_S: Final = 1.0
+"""For which a job that has ended waits for the last of it to be written: Airflow kills a task that was asked to stop after five."""
 _NAME = re.compile(r"[0-9a-f]{20}-failed\.parquet")
 
 
@@ -50,12 +50,14 @@ class ExamplesFile:
         folder: the state folder, of a shard where the job is one.
         run: the name of the run; empty where it has none.
         examples: collects them.
+        may_write: whether the state folder is still this process's to write to.
     """
 
     storage: Storage
     folder: str
     run: str
     examples: Examples
+    may_write: Callable[[], bool] = lambda: True
     _written: int = 0
     _has_failed: bool = False
 
@@ -64,7 +66,7 @@ class ExamplesFile:
         with self._told_once():
             changes = self.examples.changes
             table = self.examples.table() if changes != self._written else None
-            if table is None:
+            if table is None or not self.may_write():
                 return
             with self.storage.writing(self._path) as file:
                 file.write(_parquet(table))
@@ -79,7 +81,7 @@ class ExamplesFile:
         self.write()
         with self._told_once():
             # An earlier try of this run left rows that have succeeded since.
-            if ended_well and not self.examples.changes:
+            if ended_well and not self.examples.changes and self.may_write():
                 self.storage.delete(self._path)
             if self._written:
                 self._remove_oldest()
@@ -107,12 +109,14 @@ class ExamplesFile:
 @contextlib.asynccontextmanager
 async def written_meanwhile(file: ExamplesFile) -> AsyncIterator[None]:
     """Write about once a second in a thread, and once more in the end; nobody waits for a store that hangs."""
-    ended, ended_well = threading.Event(), False
+    ended, given_up, ended_well = threading.Event(), threading.Event(), False
 
     def write_on() -> None:
         while not ended.wait(EVERY_S):
             file.write()
-        file.finish(ended_well=ended_well)
+        # Whoever has the place by now may have forgotten what these rows hold.
+        if not given_up.is_set():
+            file.finish(ended_well=ended_well)
 
     thread = threading.Thread(target=write_on, name="runware-examples", daemon=True)
     thread.start()
@@ -122,6 +126,7 @@ async def written_meanwhile(file: ExamplesFile) -> AsyncIterator[None]:
     finally:
         ended.set()
         await asyncio.to_thread(thread.join, LAST_WORDS_S)
+        given_up.set()
 
 
 def _parquet(table: pa.Table) -> pa.Buffer:
