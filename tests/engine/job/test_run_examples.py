@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -292,6 +293,20 @@ def test_of_many_runs_the_files_of_the_latest_stay(tmp_path: Path) -> None:
         )
     assert len(list(tmp_path.glob("runs/*"))) == MOST_FILES
     assert kept(tmp_path, f"run {MOST_FILES + 4}")
+
+
+def test_what_is_older_than_answers_are_kept_goes_also_where_nothing_failed(tmp_path: Path) -> None:
+    one = examples()
+    see(one, iter(range(3)), "a")
+    ExamplesFile(LocalStorage(), str(tmp_path), "old", one).finish(ended_well=True)
+    old = next(tmp_path.glob("runs/*"))
+    written = old.stat().st_mtime
+    for now, is_there in ((written + 50, True), (written + 150, False)):
+        file = ExamplesFile(
+            LocalStorage(), str(tmp_path), "new", examples(), kept_s=100.0, clock=partial(float, now)
+        )
+        file.finish(ended_well=True)
+        assert old.exists() == is_there
 
 
 def test_nothing_is_written_twice(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from runware_provider.engine.job.looking_ahead import LookingAhead
 from runware_provider.engine.job.manifest import stopped_manifest
 from runware_provider.engine.job.output_retries import OutputRetries
 from runware_provider.engine.job.prepare import changed, failures_state
-from runware_provider.engine.job.run_examples import ExamplesFile, written_meanwhile
+from runware_provider.engine.job.run_examples import DAY_S, ExamplesFile, written_meanwhile
 from runware_provider.engine.job.run_watch import RunWatch
 from runware_provider.engine.job.staged import Staged
 from runware_provider.engine.memory.learnt_pace import read_pace, write_pace
@@ -324,12 +324,14 @@ class _Asking:
 
     def _file_of(self, examples: Examples) -> ExamplesFile:
         prepared, lease = self.job.prepared, self.job.lease
+        days = prepared.spec.memory.retention_days
         return ExamplesFile(
             prepared.storage,
             prepared.state_folder,
             prepared.spec.run or "",
             examples,
             may_write=lambda: lease.why_lost is None,
+            kept_s=None if days is None else days * DAY_S,
         )
 
     def _leftovers(self) -> Leftovers:

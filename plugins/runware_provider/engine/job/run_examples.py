@@ -12,6 +12,7 @@ import contextlib
 import logging
 import re
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 MOST_FILES: Final = 20
 """Of a state folder: those of the latest runs."""
 EVERY_S: Final = 1.0
+DAY_S: Final = 86_400.0
 LAST_WORDS_S: Final = 1.0
 """For which a job that has ended waits for the last of it to be written: Airflow kills a task that was asked to stop after five."""
 _NAME = re.compile(r"[0-9a-f]{20}-failed\.parquet")
@@ -51,6 +53,8 @@ class ExamplesFile:
         run: the name of the run; empty where it has none.
         examples: collects them.
         may_write: whether the state folder is still this process's to write to.
+        kept_s: seconds for which rows of other runs are kept; None for as long as there are few.
+        clock: seconds since the epoch.
     """
 
     storage: Storage
@@ -58,6 +62,8 @@ class ExamplesFile:
     run: str
     examples: Examples
     may_write: Callable[[], bool] = lambda: True
+    kept_s: float | None = None
+    clock: Callable[[], float] = time.time
     _written: int = 0
     _has_failed: bool = False
 
@@ -83,18 +89,23 @@ class ExamplesFile:
             # An earlier try of this run left rows that have succeeded since.
             if ended_well and not self.examples.changes and self.may_write():
                 self.storage.delete(self._path)
-            if self._written:
-                self._remove_oldest()
+            if self._written or self.kept_s is not None:
+                self._remove_old()
 
     @property
     def _path(self) -> str:
         return examples_path(self.storage, self.folder, self.run)
 
-    def _remove_oldest(self) -> None:
+    def _remove_old(self) -> None:
         entries = self.storage.list(self.storage.join(self.folder, FOLDER), recursive=False, links=False)
         files = [entry for entry in entries if _NAME.fullmatch(entry.path.rpartition("/")[2])]
-        for entry in sorted(files, key=lambda file: file.modified or 0.0, reverse=True)[MOST_FILES:]:
-            self.storage.delete(entry.path)
+        newest_first = sorted(files, key=lambda file: file.modified or 0.0, reverse=True)
+        for place, file in enumerate(newest_first):
+            if place >= MOST_FILES or self._is_too_old(file.modified):
+                self.storage.delete(file.path)
+
+    def _is_too_old(self, modified: float | None) -> bool:
+        return self.kept_s is not None and modified is not None and modified < self.clock() - self.kept_s
 
     @contextlib.contextmanager
     def _told_once(self) -> Iterator[None]:
