@@ -176,6 +176,11 @@ def test_a_run_that_stopped_says_that_the_command_goes_on(tmp_path: Path) -> Non
     assert command.title == "Ask again everything that failed, and go on with what is not asked yet"
 
 
+def test_of_a_run_at_work_it_says_that_the_command_waits(tmp_path: Path) -> None:
+    told = markdown_of(texts.failed_parts(fail(tmp_path, [row(1)], state="running"), None))
+    assert "The run may still be at work" in told
+
+
 def test_a_shard_shows_its_own_and_its_group_those_of_all_shards(tmp_path: Path) -> None:
     split = {
         "format": 1,
@@ -276,6 +281,24 @@ def test_of_many_misses_twenty_are_shown_and_the_rest_is_counted(tmp_path: Path)
         "45 values of the published dataset differ from what was expected; these are the first, 25 more are left out."
         in told
     )
+
+
+def test_of_twenty_thousand_misses_those_of_a_field_at_their_end_are_found(tmp_path: Path) -> None:
+    note(tmp_path)
+    table = pa.table(
+        {
+            "record": [str(n) for n in range(20_000)],
+            "field": ["total"] * 19_990 + ["name"] * 10,
+            "got": ["1"] * 20_000,
+            "expected": ["2"] * 20_000,
+            "input": [{"body": f"text {n} " * 100} for n in range(20_000)],
+        }
+    )
+    (tmp_path / "reports").mkdir()
+    pq.write_table(table, tmp_path / "reports" / "misses.parquet", store_schema=False)
+    told = markdown_of(texts.missed_parts(opened(tmp_path), "name"))
+    assert re.findall(r"(?m)^## .*", told) == [f"## {n + 1}. `{19_990 + n}`" for n in range(10)]
+    assert "text 19999" in told
 
 
 # what was asked

@@ -1,7 +1,7 @@
 """The files with texts of records that a page shows: read only where they are small, and row by row.
 
 A file of more than `MOST_BYTES`, or one that says of itself that it has more than `MOST_DECODED` bytes once it is decoded, is
-not read at all. Of others at most `AT_A_TIME` rows are decoded together.
+not read at all. Of others at most `AT_A_TIME` rows are decoded together, and only those that are shown become Python's values.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from runware_provider.engine.storage.bounded_reading import TooLargeError, read_at_most
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from runware_provider.engine.storage.stores import Storage
 
@@ -26,6 +26,7 @@ MOST_DECODED: Final = 512_000_000
 """Of what it says that it holds."""
 MOST_JSON_BYTES: Final = 16_000_000
 AT_A_TIME: Final = 20
+LABELS_AT_A_TIME: Final = 1_000
 MOST_COUNTED: Final = 100_000
 """Rows that are looked at."""
 UNREADABLE: Final = "(this value cannot be shown)"
@@ -56,6 +57,7 @@ def read_rows(  # noqa: PLR0913 - by keyword, each a fact of its own
     *,
     needed: frozenset[str],
     label: Callable[[dict[str, Any]], str],
+    label_column: str,
     wanted: str | None,
     most: int,
 ) -> ReadRows | None:
@@ -65,7 +67,8 @@ def read_rows(  # noqa: PLR0913 - by keyword, each a fact of its own
         storage: where it lies.
         path: of the file.
         needed: columns without which it is no file of ours.
-        label: of a row.
+        label: of a row, of which only `label_column` is there.
+        label_column: the column, or the field of a struct, that it is read from.
         wanted: label of the rows that are asked for; None for all.
         most: rows that are read.
 
@@ -83,16 +86,17 @@ def read_rows(  # noqa: PLR0913 - by keyword, each a fact of its own
     try:
         with _parquet(data, needed) as file:
             told.metadata = dict(file.schema_arrow.metadata or {})
-            for number, row in enumerate(_rows(file)):
+            for number, row in enumerate(_rows(file, [label_column])):
                 if number >= MOST_COUNTED:
                     break
-                told.seen.add(label(row))
-                if wanted is not None and label(row) != wanted:
+                named = label(row)
+                told.seen.add(named)
+                if wanted is not None and named != wanted:
                     continue
                 told.matching += 1
-                if len(told.rows) < most:
-                    told.rows.append(row)
+                if len(told.numbers) < most:
                     told.numbers.append(number)
+            told.rows = list(_rows(file, None, told.numbers))
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError):
         raise Unshowable("The file of these records is damaged, or none that this package wrote.") from None
     return told
@@ -113,13 +117,25 @@ def _parquet(data: bytes, needed: frozenset[str]) -> pq.ParquetFile:
     return file
 
 
-def _rows(file: pq.ParquetFile) -> Iterator[dict[str, Any]]:
-    for batch in file.iter_batches(AT_A_TIME, use_threads=False):
+def _rows(
+    file: pq.ParquetFile, columns: list[str] | None, numbers: Sequence[int] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Rows as Python's values: those with these numbers, in order; None for all."""
+    wanted = set(numbers) if numbers is not None else None
+    begin = 0
+    batches = file.iter_batches(
+        LABELS_AT_A_TIME if columns else AT_A_TIME, columns=columns, use_threads=False
+    )
+    for batch in batches:
+        if wanted is not None and begin > max(wanted, default=-1):
+            return
         for place in range(batch.num_rows):
-            yield {
-                name: _value(column, place)
-                for name, column in zip(batch.schema.names, batch.columns, strict=True)
-            }
+            if wanted is None or begin + place in wanted:
+                yield {
+                    name: _value(column, place)
+                    for name, column in zip(batch.schema.names, batch.columns, strict=True)
+                }
+        begin += batch.num_rows
 
 
 def _value(column: pa.Array, place: int) -> Any:

@@ -48,6 +48,7 @@ NEVER_SENT: Final = frozenset({"empty", "too_long", "too_many_tokens", "prompt_e
 """Codes of rows that were skipped: no example of them is kept, and none is asked again."""
 ENDED: Final = frozenset({"published", "unchanged", "staged", "preview"})
 """States of a run in which every record has its row."""
+AT_WORK: Final = frozenset({"running", "waiting"})
 _INFERENCE: Final = "inference"
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MISSES: Final = frozenset({"record", "field", "got", "expected"})
@@ -138,6 +139,7 @@ def _examples(place: OpenedPlace, reason: str | None) -> ReadRows | None:
             path,
             needed=frozenset({_INFERENCE}),
             label=_code_of,
+            label_column=f"{_INFERENCE}.error_code",
             wanted=reason,
             most=max(0, room),
         )
@@ -230,16 +232,21 @@ def _failed_again(
     again = _asking_again(place, record)
     if again is None:
         return [Words([_NOT_NOTED, ""])]
+    waits: list[Part] = []
+    if record is not None and record.state in AT_WORK:
+        waits.append(
+            Words(["The run may still be at work: a command waits for it, for five minutes at most.", ""])
+        )
     codes = examples.seen | (set(record.reasons) if record is not None else set())
     is_all = reason is None or not (codes - NEVER_SENT - {reason})
     rest = "" if record is None or record.state in ENDED else ", and go on with what is not asked yet"
     if is_all:
-        return _command(again, f"Ask again everything that failed{rest}", again.failed())
+        return [*_command(again, f"Ask again everything that failed{rest}", again.failed()), *waits]
     uuids = _uuids(_struct(row.get(_INFERENCE)) for row in examples.rows)
     if not uuids:
-        return _command(again, f"Ask what has no answer{rest}", again.unasked())
+        return [*_command(again, f"Ask what has no answer{rest}", again.unasked()), *waits]
     told = f"Ask these {counted(len(uuids), 'record')} again{rest}"
-    return _command(again, f"{told}: what was answered is forgotten first", again.these(uuids))
+    return [*_command(again, f"{told}: what was answered is forgotten first", again.these(uuids)), *waits]
 
 
 _NOT_NOTED: Final = "What this run asked is not noted, so there is no command that asks it again: run the task again with `retry_failed=True`."
@@ -290,7 +297,15 @@ def _failure(number: int, row: Mapping[str, Any], inputs: int | None) -> list[Pa
 
 def _missed(place: OpenedPlace, field: str | None) -> list[Part]:
     path = place.storage.join(place.state, "reports", "misses.parquet")
-    misses = read_rows(place.storage, path, needed=_MISSES, label=_field_of, wanted=field, most=MOST_RECORDS)
+    misses = read_rows(
+        place.storage,
+        path,
+        needed=_MISSES,
+        label=_field_of,
+        label_column="field",
+        wanted=field,
+        most=MOST_RECORDS,
+    )
     if misses is None:
         told = "No misses are noted: the report writes them, where it is given expected values."
         return [Words([told, ""])]
