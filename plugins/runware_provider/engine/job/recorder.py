@@ -19,6 +19,7 @@ from runware_provider.engine.job.run_records import (
     remove_old_records,
     write_record,
 )
+from runware_provider.engine.job.run_request import write_request
 from runware_provider.engine.plain_text import wrapped
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ class Recorder:
             keeps_history=prepared.place is None,
             goes_on=goes_on,
             report=report,
+            request=lambda: write_request(prepared.storage, prepared.place_state, spec, prepared.digests),
         )
 
     def saw(self, progress: Progress) -> None:
