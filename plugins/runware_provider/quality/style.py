@@ -5,13 +5,10 @@ from typing import Final
 STYLE: Final = """
 :root {
   color-scheme: light dark;
-  --page: #f6f5f2; --card: #ffffff; --ink: #1d1d1b; --soft: #62615c; --line: #e2e0da; --track: #e9e7e1; --accent: #2b6cb0;
+  --page: light-dark(#f6f5f2, #161615); --card: light-dark(#ffffff, #20201e); --ink: light-dark(#1d1d1b, #ecebe6);
+  --soft: light-dark(#62615c, #a3a29b); --line: light-dark(#e2e0da, #363532); --track: light-dark(#e9e7e1, #33322f);
+  --accent: light-dark(#2b6cb0, #7db3ea); --changed: light-dark(#fbe3a4, #5c4813);
   --succeeded: #2f8f6f; --invalid: #d19a2a; --refused: #8a67c2; --failed: #c9473c; --skipped: #9b9a94;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --page: #161615; --card: #20201e; --ink: #ecebe6; --soft: #a3a29b; --line: #363532; --track: #33322f; --accent: #7db3ea;
-  }
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
@@ -50,6 +47,19 @@ svg { display: block; } .bar { margin: 4px 0 0 auto; width: 86px; border-radius:
 .facts td:first-child { font-size: .82rem; color: var(--soft); } .facts td:first-child::first-letter { text-transform: uppercase; }
 .facts td:last-child { font-size: 1.2rem; font-weight: 620; } .facts .bar { margin-left: 0; }
 details { margin: 8px 0; } summary { cursor: pointer; padding: 2px 0; }
+a { color: var(--accent); text-underline-offset: 2px; } a:focus-visible, button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+.outcomes { width: 100%; height: 14px; border-radius: 7px; margin: 14px 0 8px; }
+.outcomes :is(.succeeded, .invalid, .refused, .failed, .skipped) { fill: var(--mark); } .outcomes .to-come { fill: var(--track); }
+.to-come { --mark: var(--track); }
+.legend { display: flex; flex-wrap: wrap; gap: 2px 22px; list-style: none; margin: 0; padding: 0; background: none; border: 0; font-size: .92rem; }
+.legend li::before { content: ""; display: inline-block; width: .75em; height: .75em; border-radius: 3px; margin-right: .5em; background: var(--mark); }
+.legend b { font-variant-numeric: tabular-nums; } .legend small { display: inline; font-size: inherit; }
+figure { margin: 12px 0; } figcaption { font-size: .82rem; color: var(--soft); margin-bottom: 4px; }
+pre { margin: 0; padding: 10px 14px; background: var(--card); border: 1px solid var(--line); border-radius: 10px; font: .86rem/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+pre code { font: inherit; } mark { background: var(--changed); color: inherit; border-radius: 3px; }
+.passage pre { max-height: 32em; overflow-y: auto; } .command { position: relative; } .command pre { padding-right: 6em; }
+button { font: inherit; font-size: .82rem; padding: 3px 12px; border: 1px solid var(--line); border-radius: 6px; background: var(--page); color: var(--ink); cursor: pointer; }
+.command button { position: absolute; right: 8px; bottom: 8px; }
 @media (max-width: 820px) {
   main { padding: 20px 12px 40px; } h1 { font-size: 1.25rem; } th, td { padding: 6px; }
   td, .n { min-width: 3em; } td:first-child { min-width: 7.5em; } .bar { width: 56px; } .bar.interval { width: 90px; }
@@ -64,6 +74,7 @@ details { margin: 8px 0; } summary { cursor: pointer; padding: 2px 0; }
   :root {
     --page: #fff; --card: #fff; --ink: #000; --soft: #444; --line: #bbb; --track: #ddd; --accent: #2b6cb0;
   }
+  button { display: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   body { font-size: 10.5px; } main { max-width: none; padding: 0; } .scroll { overflow: visible; } th, td { padding: 3px 6px; }
   tr, li { break-inside: avoid; } h2 { break-after: avoid; } thead { display: table-header-group; }
