@@ -75,6 +75,8 @@ class RunView:
     has_report: bool = False
     trouble: str = ""
     """Why something is missing, in a sentence."""
+    read_at: str = ""
+    """When, in UTC (ISO 8601); empty where nobody says."""
     approve_at: str = ""
     """Airflow's own page where a person decides; empty where nobody has to."""
 
@@ -89,3 +91,10 @@ class DatasetView:
     past: tuple[PastRun, ...] = field(default=())
     """The last runs, the newest first."""
     trouble: str = ""
+
+
+def name_of_dataset(output: str) -> str:
+    """What people call it: the last part of where it lies, and the hive partition below that; empty where none is known."""
+    parts = [part for part in output.split("/") if part]
+    first = next((place for place in reversed(range(len(parts))) if "=" not in parts[place]), 0)
+    return "/".join(parts[first:])

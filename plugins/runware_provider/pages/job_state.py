@@ -1,0 +1,211 @@
+"""How a run stands, by what it noted last and what Airflow says of its task: a colour, a word, a sentence. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from runware_provider.engine.job.progress import QUIET_S, duration
+from runware_provider.pages.moments import seconds_between
+from runware_provider.pages.page_bits import Moment, Name, Said, Several, Strong, Told, dollars
+from runware_provider.quality.wording import count, counted, percentage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runware_provider.engine.job.run_record import Approval, RunRecord
+    from runware_provider.pages.page_bits import Bit
+
+Kind = Literal["idle", "running", "waiting", "asking", "done", "stopped", "silent"]
+
+SILENT_S: Final = 180.0
+"""A run at work notes itself far more often than this."""
+LONG_SILENT_S: Final = 3600.0
+"""After which nobody waits for another word."""
+ENDED: Final = frozenset({"success", "failed", "skipped", "removed", "upstream_failed"})
+"""States of a task, as Airflow spells them, in which no process of it works or will."""
+BETWEEN_TRIES: Final = frozenset({"up_for_retry", "up_for_reschedule"})
+DONE: Final = frozenset({"staged", "published", "unchanged", "preview"})
+"""States of a run that came to its end."""
+STOPPED: Final = frozenset({"stopped", "refused"})
+"""States of a run that came to another end."""
+WORDS: Final[dict[Kind, str]] = {
+    "idle": "not begun",
+    "running": "running",
+    "waiting": "waiting",
+    "asking": "to be approved",
+    "done": "done",
+    "stopped": "stopped",
+    "silent": "silent",
+}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a run stands."""
+
+    kind: Kind
+    sentence: Sequence[Bit]
+    beside: Sequence[Bit] = ()
+
+
+def kind_of(record: RunRecord | None, *, task_state: str | None, read_at: str) -> Kind:
+    """In one of a few ways, each of which has a colour.
+
+    Args:
+        record: what the run noted last.
+        task_state: of its task, as Airflow spells it; None where nobody knows.
+        read_at: when the record was read; empty where nobody knows.
+    """
+    if record is None:
+        return "idle"
+    if record.state in DONE:
+        return "done"
+    if record.state in STOPPED:
+        return "stopped"
+    # Whose task has ended says nothing more, whatever it said last.
+    if task_state in ENDED or (record.state == "running" and task_state in BETWEEN_TRIES):
+        return "silent"
+    return _of_unfinished(record, read_at)
+
+
+def _of_unfinished(record: RunRecord, read_at: str) -> Kind:
+    if record.state == "planned":
+        return "asking"
+    # Nobody works at it, so nobody notes anything.
+    if record.state == "waiting":
+        return "waiting"
+    return "silent" if is_silent(record, read_at, SILENT_S) else "running"
+
+
+def is_silent(record: RunRecord, read_at: str, seconds: float) -> bool:
+    """Whether the last word of a run is older than this."""
+    age = seconds_between(record.at, read_at)
+    return age is not None and age > seconds
+
+
+def standing(record: RunRecord | None, *, task_state: str | None, read_at: str) -> Standing:
+    """How a run stands, in words."""
+    kind = kind_of(record, task_state=task_state, read_at=read_at)
+    if record is None:
+        return Standing(kind, _before_any_word(task_state))
+    match kind:
+        case "running":
+            return Standing(kind, _running(record), _trouble(record))
+        case "waiting":
+            return Standing(kind, _waiting(record), _trouble(record))
+        case "asking":
+            return Standing(kind, _asking(record.approval))
+        case "silent":
+            return Standing(kind, _silent(record, task_state), _last_word(record))
+    return Standing(kind, _done(record) if kind == "done" else _stopped(record), _again(task_state))
+
+
+def _before_any_word(task_state: str | None) -> list[Bit]:
+    if task_state is None or task_state in {"scheduled", "queued"}:
+        return [Strong("Has not begun.")]
+    if task_state in ENDED:
+        return [Strong("Noted nothing."), *_airflow_says(task_state)]
+    return [Strong("Begins."), Said("Nothing is noted yet.")]
+
+
+def _running(record: RunRecord) -> list[Bit]:
+    done = f"{percentage(record.rows_done, record.rows)} of {counted(record.rows, 'row')}"
+    return [Strong("Running:"), Said(f"{done}{_rest(record)}")]
+
+
+def _rest(record: RunRecord) -> str:
+    """How long it takes, or what can be said in place of that."""
+    if record.left_s is not None:
+        return f", about {duration(record.left_s)} left"
+    if record.quiet_s >= QUIET_S:
+        return f", no row for {duration(record.quiet_s)}"
+    return ""
+
+
+def _waiting(record: RunRecord) -> list[Bit]:
+    left = counted(max(0, record.rows - record.rows_done), "row")
+    return [
+        Strong("Waiting:"),
+        Said(f"all is sent, answers to {left} of {count(record.rows)} are to come. Nobody works meanwhile."),
+    ]
+
+
+def _asking(approval: Approval | None) -> list[Bit]:
+    """Nothing is paid before a person has said yes."""
+    if approval is None:
+        return [Strong("Planned."), Said("Nothing is asked yet.")]
+    match approval.verdict:
+        case "waiting":
+            most = (
+                "nobody knows the price"
+                if approval.most_usd is None
+                else f"at most {dollars(approval.most_usd)}"
+            )
+            return [
+                Strong("Waits for a person's approval:"),
+                Said(f"{counted(approval.to_ask, 'question')}, {most}."),
+            ]
+        case "approved":
+            return [Strong("Approved."), Said("It goes on as soon as Airflow has a worker for it.")]
+        case "not_needed":
+            return [Strong("Planned."), Said("It costs too little to ask a person.")]
+        case "refused":
+            return [Strong("Refused by a person."), Said("Nothing was paid.")]
+    return [Strong("Nobody decided in time."), Said("Nothing was paid.")]
+
+
+def _silent(record: RunRecord, task_state: str | None) -> list[Bit]:
+    says = _airflow_says(task_state) if task_state else []
+    return [Strong("Says nothing since"), _closely(Moment(record.at), Said(".")), *says]
+
+
+def _last_word(record: RunRecord) -> list[Bit]:
+    done = f"{count(record.rows_done)} of {counted(record.rows, 'row')} were done then."
+    return [Said(done), *_trouble(record)]
+
+
+def _airflow_says(task_state: str) -> list[Bit]:
+    return [_closely(Said("Airflow says that the task is "), Name(task_state), Said("."))]
+
+
+def _closely(*bits: Bit) -> Bit:
+    return Several(bits, between="")
+
+
+def _done(record: RunRecord) -> list[Bit]:
+    succeeded, rows = count(record.outcomes.get("succeeded", 0)), counted(record.rows_done, "row")
+    match record.state:
+        case "published":
+            return [Strong("Published:"), Said(f"{succeeded} of {rows} succeeded.")]
+        case "staged":
+            return [
+                Strong("Done:"),
+                Said(f"{succeeded} of {rows} succeeded; published with the other shards."),
+            ]
+        case "preview":
+            return [Strong("Preview:"), Said(f"{succeeded} of {rows} succeeded; nothing is published.")]
+    return [Strong("Unchanged:"), Said("there was nothing to ask, and the dataset is as it was.")]
+
+
+def _stopped(record: RunRecord) -> list[Bit]:
+    if record.state == "refused":
+        return [Strong("Refused."), *_by(record.approval), Said("Nothing was paid.")]
+    return [Strong("Stopped:"), *(Told(text) for text in (record.reason, record.remedy) if text)]
+
+
+def _by(approval: Approval | None) -> list[Bit]:
+    if approval is None or not approval.by:
+        return []
+    return [Name(approval.by), Said("decided so.")]
+
+
+def _trouble(record: RunRecord) -> list[Bit]:
+    return [Said("No usable answer from the API:"), Told(record.trouble)] if record.trouble else []
+
+
+def _again(task_state: str | None) -> list[Bit]:
+    """Of a run that is over while its task is not."""
+    if task_state is None or task_state in ENDED:
+        return []
+    return [*_airflow_says(task_state), Said("What is noted here is of the try before.")]
