@@ -92,6 +92,7 @@ class TextInferenceOperator(DeferringTask):
             stop=stop,
             stores=airflow_stores(),
             webhooks=webhooks(spec),
+            recorded_every_s=self._report_every_s,
             leg=self.leg(),
         )
 

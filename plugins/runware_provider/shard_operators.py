@@ -95,6 +95,7 @@ class SplitShardsOperator(ShardsTask):
             stop=stop,
             stores=airflow_stores(),
             webhooks=webhooks(spec),
+            recorded_every_s=self._report_every_s,
         )
 
     def finished(self, told: list[dict[str, Any]], spec: Spec, context: Context) -> list[ShardArgument]:  # noqa: ARG002 - as every task
@@ -160,6 +161,7 @@ class InferShardOperator(ShardsTask, DeferringTask):
             stop=stop,
             stores=airflow_stores(),
             webhooks=webhooks(spec),
+            recorded_every_s=self._report_every_s,
             leg=self.leg(),
         )
         return _of_this_split(inferred, self.group)
@@ -201,6 +203,7 @@ class PublishShardsOperator(ShardsTask):
             stop=stop,
             stores=airflow_stores(),
             webhooks=webhooks(spec),
+            recorded_every_s=self._report_every_s,
         )
         return _of_this_split(published, self.group)
 

@@ -129,6 +129,10 @@ class Exchange:
         self._stopped: JobStopped | None = None
         self._stopped_at = 0.0
 
+    def latencies_s(self) -> tuple[float, float] | None:
+        """After how many seconds half of the answers of late were seen, and 95 of a hundred; None as long as nobody knows."""
+        return self._fates.latencies_s
+
     async def run(self, feed: Feed, watch: Watch, interrupted: asyncio.Event) -> Tail | None:
         """Return when every inference that the feed brought has its last word, or when it is time to leave.
 

@@ -69,6 +69,11 @@ class Fates:
         """Within so many seconds all that are due are asked for."""
         return self._moves.patience.shortest_poll_s()
 
+    @property
+    def latencies_s(self) -> tuple[float, float] | None:
+        """After how many seconds half of the answers of late were seen, and 95 of a hundred; None as long as nobody knows."""
+        return self._moves.latencies.seen_s
+
     def not_sent(self, chunk: list[Inference], now: float) -> Effects:
         """The connection for a chunk of tasks could not be opened: nothing was sent."""
         return self._submissions.not_sent(chunk, now)

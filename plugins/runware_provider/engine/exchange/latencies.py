@@ -80,6 +80,15 @@ class Latencies:
         return SEVERAL * slow
 
     @property
+    def seen_s(self) -> tuple[float, float] | None:
+        """After how many seconds half of the answers of late were seen, and 95 of a hundred; None as long as nobody knows."""
+        if not self.are_known:
+            return None
+        in_order = sorted(self._last)
+        last = len(in_order) - 1
+        return in_order[int(HALF_OF_THEM * last)], in_order[int(SLOW * last)]
+
+    @property
     def are_known(self) -> bool:
         """Whether enough were seen to say when to look."""
         return self._seen >= KNOWN_FROM

@@ -175,7 +175,9 @@ class _Asking:
         self._watch = feed.watch
         async with self._kept_on_failure(feed, flight):
             async with self._paced(feed.watch) as pace:
-                tail = await self._exchange(flight, account, pace).run(feed, feed.watch, stop)
+                exchange = self._exchange(flight, account, pace)
+                feed.watch.latencies_s = exchange.latencies_s
+                tail = await exchange.run(feed, feed.watch, stop)
             if tail is not None:
                 raise self._all_sent(tail)
             await self._leftovers().ask(self.job.ledger.unsettled())

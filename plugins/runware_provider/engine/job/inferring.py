@@ -18,6 +18,8 @@ from runware_provider.engine.job.opening import (
     check_service,
 )
 from runware_provider.engine.job.publishing import LedgerAccounts, Publication
+from runware_provider.engine.job.recorded import Ending
+from runware_provider.engine.job.recorder import EVERY_S, Recorder, facts_of, recorded
 from runware_provider.engine.job.shard_done import Done, done_path, is_done, staged_of, write_done
 from runware_provider.engine.job.siblings import is_taken_over
 from runware_provider.engine.job.split_record import Split, shard_folder
@@ -59,6 +61,7 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
     webhooks: WebhookSettings | None = None,
     transport: Transport | None = None,
     leg: Leg = WHOLE,
+    recorded_every_s: float = EVERY_S,
 ) -> dict[str, Any]:
     """Give every record of a shard its outcome, and stage its rows; what is done already is not asked again.
 
@@ -73,6 +76,7 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
         webhooks: where the vendor is to bring answers; needed only where the spec wants that.
         transport: carries the HTTP requests; a real network by default.
         leg: which of several processes this one is; by default the only one.
+        recorded_every_s: seconds between two records of how far it is, at most (docs/decisions/0020).
 
     Returns:
         A small dict of counts and sums, for XCom.
@@ -88,50 +92,76 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
     prepared, storage = place.prepared, place.prepared.storage
     current = await asyncio.to_thread(current_split, prepared, split, shard)
     folder = shard_folder(storage, prepared.state_folder, shard)
-    done = await asyncio.to_thread(done_as_wished, storage, folder, current)
-    if done is not None and _reached(done, current):
-        return _told(done, asked=False)
     lease = Lease(storage, folder, for_s=spec.limits.lease_s)
-    why_unwanted = WhyUnwanted(storage, prepared.state_folder, current)
-    identity = await asyncio.to_thread(
-        open_job, storage, folder, spec.destination, place.started_at, service=endpoint.service
+    recorder = Recorder(
+        storage,
+        folder,
+        facts_of(_of_the_shard(prepared, current, shard), place.started_at),
+        lease=lease,
+        every_s=recorded_every_s,
+        keeps_history=False,
+        goes_on=leg.goes_on,
+        report=report,
     )
-    check_service(identity, endpoint, folder)
-    async with held(lease, most_s=spec.limits.lease_wait_s, stop=stop, why_unwanted=why_unwanted):
-        # While this one waited, the split may have been replaced, or another process may have done the shard.
-        current = await asyncio.to_thread(current_split, prepared, split, shard)
+    async with recorded(recorder):
         done = await asyncio.to_thread(done_as_wished, storage, folder, current)
         if done is not None and _reached(done, current):
-            return _told(done, asked=False)
-        job = await asyncio.to_thread(_opened, place, current, shard, lease, identity.job_id)
-        try:
-            staged = await ask(job, endpoint, report=report, stop=stop, transport=transport, leg=leg)
-            with Publication.of(job).says_how_far(staged.counts, publishing=False):
-                return await asyncio.to_thread(_finish, job, staged, current, shard, why_unwanted)
-        finally:
-            job.close()
+            return _done_before(done, recorder)
+        why_unwanted = WhyUnwanted(storage, prepared.state_folder, current)
+        identity = await asyncio.to_thread(
+            open_job, storage, folder, spec.destination, place.started_at, service=endpoint.service
+        )
+        check_service(identity, endpoint, folder)
+        async with held(lease, most_s=spec.limits.lease_wait_s, stop=stop, why_unwanted=why_unwanted):
+            # While this one waited, the split may have been replaced, or another process may have done the shard.
+            current = await asyncio.to_thread(current_split, prepared, split, shard)
+            done = await asyncio.to_thread(done_as_wished, storage, folder, current)
+            if done is not None and _reached(done, current):
+                return _done_before(done, recorder)
+            job = await asyncio.to_thread(_opened, place, current, shard, lease, identity.job_id)
+            try:
+                staged = await ask(
+                    job, endpoint, report=recorder.saw, stop=stop, transport=transport, leg=leg
+                )
+                with Publication.of(job).says_how_far(staged.counts, publishing=False):
+                    told = await asyncio.to_thread(_finish, job, staged, current, shard, why_unwanted)
+                recorder.ended(Ending("staged", told))
+                return told
+            finally:
+                job.close()
+
+
+def _done_before(done: Done, recorder: Recorder) -> dict[str, Any]:
+    """Tell of a shard of which nothing is to be asked."""
+    told = _told(done, asked=False)
+    recorder.ended(Ending("staged", told, is_told_before=True))
+    return told
+
+
+def _of_the_shard(whole: Prepared, current: Split, shard: int) -> Prepared:
+    """What one shard asks, with its part of the budget, in a state folder of its own."""
+    spec = whole.spec
+    return replace(
+        whole,
+        spec=spec.model_copy(update={"budget": _part_of_budget(spec.budget, current, shard), "limit": None}),
+        ranges=tuple(current.shards[shard]),
+        state_folder=shard_folder(whole.storage, whole.state_folder, shard),
+        place=whole.state_folder,
+        handed_over=current.to_a_shard(),
+    )
 
 
 def _opened(place: Place, current: Split, shard: int, lease: Lease, job_id: bytes) -> OpenedJob:
     began = time.monotonic()
-    whole = place.prepared
-    storage, spec = whole.storage, whole.spec
-    folder = shard_folder(storage, whole.state_folder, shard)
-    prepared = replace(
-        whole,
-        spec=spec.model_copy(update={"budget": _part_of_budget(spec.budget, current, shard), "limit": None}),
-        ranges=tuple(current.shards[shard]),
-        state_folder=folder,
-        place=whole.state_folder,
-        handed_over=current.to_a_shard(),
-    )
+    prepared = _of_the_shard(place.prepared, current, shard)
+    storage, folder = prepared.storage, prepared.state_folder
     return OpenedJob(
         prepared=prepared,
         identity=replace(place.identity, job_id=job_id),
         lease=lease,
         may_resend_at=began + lease.may_resend_after_s,
         generation=current.wish.generation,
-        ledger=Ledger(storage, storage.join(folder, "ledger"), run=spec.run),
+        ledger=Ledger(storage, storage.join(folder, "ledger"), run=prepared.spec.run),
         published=place.published[0] if place.published else {},
         previous=None,
         previous_failures=None,

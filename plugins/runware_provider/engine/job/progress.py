@@ -67,6 +67,14 @@ class Progress:
     """Calls of the vendor that said what became of an attempt, in this process."""
     fetched: int = 0
     """Answers that were to be brought, and were there when they were asked for."""
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    """Rows done, by outcome, whenever they were answered."""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Rows that did not succeed, by error code; the most frequent ones."""
+    latency_median_s: float | None = None
+    """Of answers of late; None as long as nobody knows."""
+    latency_slow_s: float | None = None
+    """Of a hundred answers of late, 95 were faster."""
 
     @property
     def worked(self) -> int:

@@ -21,6 +21,8 @@ from runware_provider.engine.job.opening import (
 from runware_provider.engine.job.places import check_published
 from runware_provider.engine.job.prepare import failures_state
 from runware_provider.engine.job.publishing import Publication, publish_staged
+from runware_provider.engine.job.recorded import Ending
+from runware_provider.engine.job.recorder import EVERY_S, Recorder, facts_of, recorded
 from runware_provider.engine.job.run_watch import UNRENDERED
 from runware_provider.engine.job.split_record import PLACE, Split, shard_folder
 from runware_provider.engine.job.staged import Staged
@@ -49,6 +51,7 @@ async def publish_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
     stop: asyncio.Event | None = None,
     stores: Stores | None = None,
     webhooks: WebhookSettings | None = None,
+    recorded_every_s: float = EVERY_S,
 ) -> dict[str, Any]:
     """Publish what all shards have staged, in the input's order; returns the manifest. Nothing is sent.
 
@@ -59,6 +62,7 @@ async def publish_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
         stop: when set while it waits for another run, it ends with Interrupted.
         stores: opens the stores that the paths name.
         webhooks: where the vendor is to bring answers; needed only where the spec wants that.
+        recorded_every_s: seconds between two records of how far it is, at most (docs/decisions/0020).
 
     Raises:
         BadInput: shards are not done, which it names; or the source or the request changed since the split.
@@ -70,10 +74,23 @@ async def publish_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
     stop = stop or asyncio.Event()
     began = time.monotonic()
     place = await asyncio.to_thread(check_run, spec, endpoint, preview=None, stores=stores, webhooks=webhooks)
-    async with held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited:
+    recorder = Recorder(
+        place.prepared.storage,
+        place.prepared.state_folder,
+        facts_of(place.prepared, place.started_at),
+        lease=place.lease,
+        every_s=recorded_every_s,
+        goes_on=True,
+    )
+    async with (
+        recorded(recorder),
+        held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited,
+    ):
         if waited:
             await asyncio.to_thread(check_still_the_same, place.prepared, place.version)
-        return await asyncio.to_thread(_publish, place, split, began)
+        manifest = await asyncio.to_thread(_publish, place, split, began)
+        recorder.ended(Ending.well(manifest))
+        return manifest
 
 
 def _publish(place: Place, split: str, began: float) -> dict[str, Any]:

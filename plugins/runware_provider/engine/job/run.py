@@ -13,6 +13,8 @@ from runware_provider.engine.job.late_answers import late_answers
 from runware_provider.engine.job.leg import WHOLE, Leg
 from runware_provider.engine.job.opening import check_run, open_run
 from runware_provider.engine.job.publishing import Publication, publish_staged
+from runware_provider.engine.job.recorded import Ending
+from runware_provider.engine.job.recorder import EVERY_S, Recorder, facts_of, recorded
 from runware_provider.engine.job.still_published import still_published
 from runware_provider.engine.job.taking_over import (
     TakingOver,
@@ -50,6 +52,7 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
     webhooks: WebhookSettings | None = None,
     transport: Transport | None = None,
     leg: Leg = WHOLE,
+    recorded_every_s: float = EVERY_S,
 ) -> dict[str, Any]:
     """Run a job to its end and return its manifest.
 
@@ -64,6 +67,7 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
         webhooks: where the vendor is to bring answers; needed only where the spec wants that.
         transport: carries the HTTP requests; a real network by default.
         leg: which of several processes of the run this one is; by default the only one.
+        recorded_every_s: seconds between two records of how far it is, at most (docs/decisions/0020).
 
     Raises:
         AllSent: the leg leaves the rest of the answers to the next one, which gets the same spec.
@@ -78,19 +82,31 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
     place = await asyncio.to_thread(
         check_run, spec, endpoint, preview=preview, stores=stores, webhooks=webhooks
     )
-    async with held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited:
+    recorder = Recorder(
+        place.prepared.storage,
+        place.prepared.state_folder,
+        facts_of(place.prepared, place.started_at),
+        lease=place.lease,
+        every_s=recorded_every_s,
+        goes_on=leg.goes_on,
+        report=report,
+    )
+    async with (
+        recorded(recorder),
+        held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited,
+    ):
         left = await leave_split(TakingOver(place.prepared, endpoint, stop, transport, place.inboxes))
         if left is not None:
             place = await asyncio.to_thread(_going_on, place, left)
         job = await asyncio.to_thread(open_run, place, waited=waited, leg=leg)
         try:
-            unchanged = await asyncio.to_thread(_still_published, job, report)
+            unchanged = await asyncio.to_thread(_still_published, job, recorder)
             if unchanged is not None:
                 return unchanged
-            staged = await ask(job, endpoint, report=report, stop=stop, transport=transport, leg=leg)
+            staged = await ask(job, endpoint, report=recorder.saw, stop=stop, transport=transport, leg=leg)
             if not job.publishes:
-                return await asyncio.to_thread(_preview, job, staged)
-            return await asyncio.to_thread(_published, job, staged)
+                return await asyncio.to_thread(_preview, job, staged, recorder)
+            return await asyncio.to_thread(_published, job, staged, recorder)
         finally:
             job.close()
 
@@ -108,13 +124,16 @@ def _going_on(place: Place, left: Split) -> Place:
     return replace(place, prepared=prepared, of_shards=LedgerSums(paid, left.of_shards))
 
 
-def _still_published(job: OpenedJob, report: Callable[[Progress], None] | None) -> dict[str, Any] | None:
+def _still_published(job: OpenedJob, recorder: Recorder) -> dict[str, Any] | None:
     """The manifest, where the rows are published already as this run would publish them."""
     # What was brought since may be an answer that the rows do not show.
     if job.inbox is not None and late_answers(job.inbox, job.ledger, job.identity.job_id):
         return None
-    manifest = still_published(job, Publication.of(job).accounts, report)
-    if manifest is not None and not job.lease.lost:
+    manifest = still_published(job, Publication.of(job).accounts, recorder.saw)
+    if manifest is None:
+        return None
+    recorder.ended(Ending.well(manifest))
+    if not job.lease.lost:
         tidy(job)
     return manifest
 
@@ -126,7 +145,7 @@ def _make_room(job: OpenedJob) -> None:
     give_back()
 
 
-def _published(job: OpenedJob, staged: Staged) -> dict[str, Any]:
+def _published(job: OpenedJob, staged: Staged, recorder: Recorder) -> dict[str, Any]:
     publication = Publication.of(job)
     _make_room(job)
     try:
@@ -134,14 +153,18 @@ def _published(job: OpenedJob, staged: Staged) -> dict[str, Any]:
             manifest = publish_staged(publication, staged)
     finally:
         staged.discard(job.prepared.storage)
+    # It is written down while the rest is done.
+    recorder.ended(Ending.well(manifest))
     _make_room(job)
     if not job.lease.lost:
         tidy(job)
     return manifest
 
 
-def _preview(job: OpenedJob, staged: Staged) -> dict[str, Any]:
+def _preview(job: OpenedJob, staged: Staged, recorder: Recorder) -> dict[str, Any]:
     """What a few records gave; their answers are in the ledger, and their rows are not published."""
     staged.discard(job.prepared.storage)
     shown = {"first_rows": staged.first_rows, "priced": staged.priced}
-    return {**Publication.of(job).manifest(staged.counts, "preview"), **shown}
+    manifest = Publication.of(job).manifest(staged.counts, "preview")
+    recorder.ended(Ending.well(manifest))
+    return {**manifest, **shown}

@@ -28,6 +28,11 @@ MOST_PRICED = 10_000
 UNRENDERED = "prompt_error"
 """The code of a record for which the template failed."""
 REPORTED_EVERY_S = 1.0
+REASONS_TOLD = 20
+
+
+def nobody_knows() -> None:
+    """What is said of latencies before anybody has asked."""
 
 
 @dataclass(kw_only=True)
@@ -47,6 +52,8 @@ class RunWatch:
         pace: how much may be under way, once that is known.
         streamed_chars: of answers, what open streams have brought so far.
         calls: of the vendor, who brings the answers; None where they come otherwise.
+        latencies_s: after how many seconds half of the answers of late were seen, and 95 of a hundred; None as long as nobody
+            knows.
     """
 
     failures: FailureWatch | None
@@ -61,6 +68,7 @@ class RunWatch:
     pace: Pace | None = None
     streamed_chars: Callable[[], int] = int
     calls: Calls | None = None
+    latencies_s: Callable[[], tuple[float, float] | None] = nobody_knows
     proven: bool = False
     """Whether a request like these was answered before, so that there is no need to probe."""
     seen: Counts = field(default_factory=Counts)
@@ -163,6 +171,7 @@ class RunWatch:
         done = min(self.seen.rows, total)
         now, paid = self._reported_at, self.paid()
         quiet_s = now - self._last_row_at
+        median_s, slow_s = self.latencies_s() or (None, None)
         self.report_to(
             Progress(
                 done=done,
@@ -185,6 +194,10 @@ class RunWatch:
                 streamed_chars=self.streamed_chars(),
                 brought=0 if self.calls is None else self.calls.brought,
                 fetched=0 if self.calls is None else self.calls.fetched,
+                outcomes=dict(self.seen.outcomes),
+                reasons=dict(self.seen.reasons.most_common(REASONS_TOLD)),
+                latency_median_s=median_s,
+                latency_slow_s=slow_s,
             )
         )
 

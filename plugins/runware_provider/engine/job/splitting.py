@@ -19,6 +19,8 @@ from runware_provider.engine.job.opening import (
     check_run,
     check_still_the_same,
 )
+from runware_provider.engine.job.recorded import Ending
+from runware_provider.engine.job.recorder import EVERY_S, Recorder, facts_of, recorded
 from runware_provider.engine.job.shard_counts import LEAST_ROWS, SHARDS, check_counts, number_of_shards
 from runware_provider.engine.job.split_record import PLACE, Allowance, Split, present_split, set_split
 from runware_provider.engine.job.taking_over import TakingOver, paid_by_run, rest_of_budget, summed
@@ -50,6 +52,7 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
     stores: Stores | None = None,
     webhooks: WebhookSettings | None = None,
     transport: Transport | None = None,
+    recorded_every_s: float = EVERY_S,
 ) -> list[dict[str, Any]]:
     """Cut the source into shards, by its footers; the same source is cut as before.
 
@@ -62,6 +65,7 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
         stores: opens the stores that the paths name; by default with what the environment says.
         webhooks: where the vendor is to bring answers; needed only where the spec wants that.
         transport: carries the HTTP requests; a real network by default.
+        recorded_every_s: seconds between two records of how far it is, at most (docs/decisions/0020).
 
     Returns:
         Of each shard a small dict: `split`, `shard` (its number, from 0), `rows` (of the source) and a `label` for a
@@ -77,7 +81,17 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
     check_counts(shards=shards, least_rows=least_rows)
     _check_choice(spec)
     place = await asyncio.to_thread(check_run, spec, endpoint, preview=None, stores=stores, webhooks=webhooks)
-    async with held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited:
+    recorder = Recorder(
+        place.prepared.storage,
+        place.prepared.state_folder,
+        facts_of(place.prepared, place.started_at),
+        lease=place.lease,
+        every_s=recorded_every_s,
+    )
+    async with (
+        recorded(recorder),
+        held(place.lease, most_s=spec.limits.lease_wait_s, stop=stop) as waited,
+    ):
         if waited:
             await asyncio.to_thread(check_still_the_same, place.prepared, place.version)
         split = await asyncio.to_thread(_cut, place, shards, least_rows)
@@ -90,6 +104,8 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
             split = await _settled(split, present, place, taking_over)
         split = await asyncio.to_thread(_with_allowances, split, present, place.prepared)
         set_split(place.prepared.storage, place.prepared.state_folder, split)
+        # The run goes on in its shards, and ends with the publish.
+        recorder.ended(Ending("running"))
     return [
         {
             "split": split.split,

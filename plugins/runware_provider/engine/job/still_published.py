@@ -81,7 +81,9 @@ def still_published(
     manifest = restate(prepared.storage, prepared.state_folder, record, published, job.previous)
     if report is not None:
         rows = int(published["rows"])
-        report(Progress(rows, rows, job.clock().duration_s, 0, sums.totals("fresh").cost, reused=rows))
+        paid = sums.totals("fresh").cost
+        outcomes = published["outcomes"]
+        report(Progress(rows, rows, job.clock().duration_s, 0, paid, reused=rows, outcomes=outcomes))
     return manifest
 
 

@@ -1,0 +1,244 @@
+"""Writes down what is to be seen of a run while it goes, and how it ended (docs/decisions/0020)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from runware_provider.engine.job.leg import AllSent
+from runware_provider.engine.job.opening import timestamp
+from runware_provider.engine.job.recorded import Ending, Facts, past_of, record_of
+from runware_provider.engine.job.run_records import (
+    note_in_history,
+    read_record,
+    remove_old_records,
+    write_record,
+)
+from runware_provider.engine.plain_text import wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from runware_provider.engine.job.prepare import Prepared
+    from runware_provider.engine.job.progress import Progress
+    from runware_provider.engine.job.run_record import RunRecord
+    from runware_provider.engine.memory.lease import Lease
+    from runware_provider.engine.storage.stores import Storage
+
+log = logging.getLogger(__name__)
+
+EVERY_S: Final = 10.0
+"""Between two records, at most, where nobody says otherwise."""
+FIRST_S: Final = 2.0
+"""After which the first one is written: most runs with nothing to do have ended by then."""
+LAST_S: Final = 2.0
+"""That a run waits at its end for its last record: Airflow kills a task that was asked to stop after five."""
+MOST_PAUSE_S: Final = 600.0
+"""Between two records, where the store keeps failing."""
+
+
+def facts_of(prepared: Prepared, started_at: str) -> Facts:
+    """What is known of a run when it begins, as a whole or as one shard."""
+    spec = prepared.spec
+    return Facts(
+        run=spec.run or "",
+        started_at=started_at,
+        source=spec.source,
+        destination=prepared.folder,
+        model=spec.model,
+        rows=prepared.records * spec.samples,
+        budget_usd=None if spec.budget is None else spec.budget.usd,
+        budget_tokens=None if spec.budget is None else spec.budget.tokens,
+    )
+
+
+def pause_after(elapsed_s: float, every_s: float) -> float:
+    """Seconds until the next record, often at first and then as rarely as the log's lines. Pure.
+
+    Args:
+        elapsed_s: since the run began.
+        every_s: at most.
+    """
+    return min(every_s, max(1.0, elapsed_s / 4))
+
+
+class Recorder:
+    """Writes the record of one process of a run now and then, and once more at its end; nothing that fails here fails the run.
+
+    It has a thread of its own, since a slow store must not hold up the event loop of the job. The end waits a while for the
+    last record: where the store does not answer, that is lost, and nothing else. The one request that is under way then runs to
+    its end, and no other one is begun.
+
+    Args:
+        storage: of the state folder.
+        folder: the state folder: of the place, or of one shard.
+        facts: what is known of the run.
+        lease: of the folder; who has lost it writes no more, since the record may be another process's by then.
+        every_s: seconds between two records, at most.
+        keeps_history: whether the end of the run goes into the folder's history: not that of a shard.
+        goes_on: whether this process goes on with what an earlier one of the run began, and is no new try.
+        report: is told of each progress, too.
+        request: writes down what is asked, and names that record; called once, in the thread.
+        first_s: seconds until the first record.
+        last_s: seconds that the end waits for the last one.
+        now: seconds, from any moment.
+        clock: what time it is, in UTC (ISO 8601).
+        wait: waits for an event, so many seconds at most; whether it was set.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a test replaces, by keyword
+        self,
+        storage: Storage,
+        folder: str,
+        facts: Facts,
+        *,
+        lease: Lease,
+        every_s: float = EVERY_S,
+        keeps_history: bool = True,
+        goes_on: bool = False,
+        report: Callable[[Progress], None] | None = None,
+        request: Callable[[], str] | None = None,
+        first_s: float = FIRST_S,
+        last_s: float = LAST_S,
+        now: Callable[[], float] = time.monotonic,
+        clock: Callable[[], str] = timestamp,
+        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+    ) -> None:
+        self._storage = storage
+        self._folder = folder
+        self._facts = facts
+        self._lease = lease
+        self._every_s = every_s
+        self._keeps_history = keeps_history
+        self._goes_on = goes_on
+        self._report = report
+        self._request = request
+        self._first_s = min(first_s, every_s)
+        self._last_s = last_s
+        self._now = now
+        self._clock = clock
+        self._wait = wait
+        self._began = now()
+        self._newest: Progress | None = None
+        self._earlier: RunRecord | None = None
+        """Of an earlier process of this run."""
+        self._ending: Ending | None = None
+        self._end = threading.Event()
+        self._given_up = threading.Event()
+        self._thread = threading.Thread(target=self._write_on, name="runware-record", daemon=True)
+        self._fails = False
+
+    def saw(self, progress: Progress) -> None:
+        """Take note of how far the run is; from any thread."""
+        self._newest = progress
+        if self._report is not None:
+            self._report(progress)
+
+    def ended(self, ending: Ending) -> None:
+        """Take note of how this process ended; what was told first stays."""
+        if self._ending is None:
+            self._ending = ending
+        self._end.set()
+
+    def begin(self) -> None:
+        """Write from now on."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Wait a while for the last record."""
+        self._end.set()
+        self._thread.join(self._last_s)
+        self._given_up.set()
+        if self._thread.is_alive():
+            self._warn("the store does not answer")
+
+    @property
+    def _may_write(self) -> bool:
+        return self._lease.why_lost is None and not self._given_up.is_set()
+
+    # in the thread
+
+    def _write_on(self) -> None:
+        self._tried(self._look_back)
+        self._tried(self._note_request)
+        pause_s = self._first_s
+        while not self._wait(self._end, pause_s):
+            if self._tried(self._write):
+                pause_s = pause_after(self._now() - self._began, self._every_s)
+            else:
+                pause_s = min(MOST_PAUSE_S, 2 * max(pause_s, self._every_s))
+        self._tried(self._write_end)
+
+    def _look_back(self) -> None:
+        """Learn what an earlier process of the run noted; the record of another run without a name says nothing of this one."""
+        if self._facts.run:
+            self._earlier = read_record(self._storage, self._folder, self._facts.run)
+        if self._earlier is not None:
+            self._facts = self._facts.going_on_from(self._earlier, goes_on=self._goes_on)
+
+    def _note_request(self) -> None:
+        if self._request is not None:
+            self._facts = replace(self._facts, request=self._request())
+
+    def _write(self) -> None:
+        if self._may_write:
+            write_record(self._storage, self._folder, self._record(None))
+
+    def _write_end(self) -> None:
+        ending = self._ending
+        if ending is None or not self._may_write:
+            return
+        if ending.is_told_before and self._earlier is not None and self._earlier.state == ending.state:
+            return
+        record = self._record(ending)
+        write_record(self._storage, self._folder, record)
+        if self._may_write and self._makes_old(record, ending):
+            remove_old_records(self._storage, self._folder)
+
+    def _makes_old(self, record: RunRecord, ending: Ending) -> bool:
+        """Note the end in the history; whether there may be records by now of runs that are long past."""
+        # A shard has no history that would tell.
+        if not self._keeps_history:
+            return True
+        past = past_of(record, ending)
+        return past is not None and note_in_history(self._storage, self._folder, past)
+
+    def _record(self, ending: Ending | None) -> RunRecord:
+        return record_of(self._facts, self._newest, ending, at=self._clock())
+
+    def _tried(self, step: Callable[[], None]) -> bool:
+        """Whether a step was done; whatever fails, the run goes on."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
+            self._warn(str(error) if isinstance(error, OSError) else type(error).__name__)
+            return False
+        return True
+
+    def _warn(self, reason: str) -> None:
+        if not self._fails:
+            told = f"what is to be seen of this run is not written in {self._folder} ({reason}). The run goes on."
+            for line in wrapped("Warning", told):
+                log.warning("%s", line)
+        self._fails = True
+
+
+@contextlib.asynccontextmanager
+async def recorded(recorder: Recorder) -> AsyncIterator[None]:
+    """While the block lasts, the recorder writes, and then how it ended, if it was not told so before."""
+    recorder.begin()
+    try:
+        yield
+    except AllSent:
+        recorder.ended(Ending("waiting"))
+        raise
+    except BaseException as error:
+        recorder.ended(Ending.badly(error))
+        raise
+    finally:
+        await asyncio.to_thread(recorder.close)
