@@ -29,11 +29,17 @@ _OPENER = build_opener(ProxyHandler({}))
 
 
 class Api:
-    """Airflow's REST API, for the administrator that everybody is here."""
+    """Airflow's REST API, for the administrator that everybody is here.
 
-    def __init__(self, page: str) -> None:
+    Args:
+        page: the address of Airflow.
+        login: a user and a password, where not everybody is one.
+    """
+
+    def __init__(self, page: str, login: tuple[str, str] | None = None) -> None:
         self.page = page
-        self.token = self("auth/token", prefix="")["access_token"]
+        asked = ("GET", None) if login is None else ("POST", dict(zip(("username", "password"), login, strict=True)))
+        self.token = self("auth/token", *asked, prefix="")["access_token"]
 
     def __call__(self, path: str, method: str = "GET", body: Any = None, *, prefix: str = "api/v2/") -> Any:
         headers = {"Content-Type": "application/json"}
@@ -101,13 +107,16 @@ class RealAirflow:
 
 
 @contextlib.contextmanager
-def real_airflow(folder: Path, dags: Path, variables: Mapping[str, str]) -> Iterator[RealAirflow]:
+def real_airflow(
+    folder: Path, dags: Path, variables: Mapping[str, str], *, login: tuple[str, str] | None = None
+) -> Iterator[RealAirflow]:
     """Start it and wait until it answers; it ends with the block, with all its tasks.
 
     Args:
         folder: gets its home and its log.
         dags: the folder of DAGs.
         variables: of the environment, beside those that it needs; `{page}` in one is the address of its pages.
+        login: as of `Api`.
     """
     home, log, port = folder / "home", folder / "standalone.log", surroundings.free_port()
     nobody = surroundings.Service("http://127.0.0.1:9/v1", "no-key", local=True)
@@ -133,7 +142,7 @@ def real_airflow(folder: Path, dags: Path, variables: Mapping[str, str]) -> Iter
     ):
         page = f"http://127.0.0.1:{port}"
         until(lambda: process.poll() is not None or answers(page), "Airflow answers")
-        yield RealAirflow(Api(page), home, log, process.pid, environment)
+        yield RealAirflow(Api(page, login), home, log, process.pid, environment)
 
 
 def answers(page: str) -> bool:

@@ -25,6 +25,11 @@ FOLDER: Final = PROJECT / ".airflow"
 PORT: Final = 8080
 READY_S: Final = 180
 """Seconds that Airflow may take until its web page answers."""
+PAGES: Final = {
+    "AIRFLOW__RUNWARE__PAGE_ROOTS": str(PROJECT),
+    "AIRFLOW__RUNWARE__PAGE_TEXTS": "True",
+}
+"""So that the pages of jobs show all that there is: whoever tries this out is alone with it."""
 
 
 def settings(port: int) -> dict[str, str]:
@@ -65,7 +70,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
 def _run(environment: Mapping[str, str], home: Path, asked: Service, output: object, log: Path) -> None:
     port = surroundings.free_port(PORT)
     folder = PROJECT / ".demo" / ("output" if asked.local else "output-live")
-    variables = surroundings.environment_of_airflow(environment, home, asked, folder) | settings(port)
+    variables = surroundings.environment_of_airflow(environment, home, asked, folder) | settings(port) | PAGES
     _say(f"Starting Airflow; this takes about half a minute. Its log: {log}")
     with surroundings.running(["-m", "airflow", "standalone"], variables, output) as airflow:
         _wait_for_page(airflow, port, log)

@@ -1,0 +1,184 @@
+"""The pages of jobs in a real Airflow, with real users, in a real Chromium."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.parse import unquote, urlsplit
+from urllib.request import ProxyHandler, Request, build_opener
+
+import pytest
+
+from runware_provider.pages.run_view import URL_PREFIX, TaskAt
+from runware_provider.testing import Fault
+from tests.engine.conftest import KEY, SCHEMA, body_of, places_below
+from tests.real_airflow import Api, RealAirflow, real_airflow, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="there is no Chromium; on Debian and Ubuntu: apt install chromium"
+)
+
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'`{{ 7*7 }}](javascript:alert(3))"
+"""What does something wherever a text is taken for markup."""
+DAG_FILE = """
+import json
+import os
+
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+from runware_provider.groups import text_inference_group
+from runware_provider.operators import TextInferenceOperator
+
+jobs, hostile = json.loads(os.environ["JOBS"]), os.environ["HOSTILE"]
+with DAG("looked_at", dag_display_name=hostile, schedule=None):
+    TextInferenceOperator(task_id="plain", task_display_name=hostile, runware_conn_id="runware_plain", **jobs["plain"])
+    TextInferenceOperator(
+        task_id="fails", runware_conn_id="runware_fails", failures={"most": 1}, retries=0, **jobs["fails"]
+    )
+    text_inference_group(
+        group_id="shared", shards=3, least_rows=10, retry_delay=0, runware_conn_id="runware_shared", **jobs["shared"]
+    )
+    EmptyOperator(task_id="nothing")
+"""
+USERS = {"admin": "admin", "editor": "user", "viewer": "viewer"}
+RECORDS = 30
+HELD_S = 15.0
+"""What one answer takes, so that the page can be looked at while its task runs."""
+PATIENCE_MS = 60_000
+_OPENER = build_opener(ProxyHandler({}))
+
+
+@dataclass
+class Scene:
+    """An Airflow in which the DAG ran."""
+
+    airflow: RealAirflow
+    run: str
+    """The path of the run in Airflow's REST API."""
+    folder: Path
+    browser: Browser
+    misbehaved: list[str] = field(default_factory=list)
+    """Dialogs, and requests to anywhere else."""
+
+    @property
+    def run_id(self) -> str:
+        return unquote(self.run.rpartition("/")[2])
+
+    def at(self, task: str, index: int = -1) -> TaskAt:
+        return TaskAt("looked_at", self.run_id, task, index)
+
+    def as_user(self, name: str | None) -> BrowserContext:
+        context = self.browser.new_context()
+        context.set_default_timeout(PATIENCE_MS)
+        if name is not None:
+            token = Api(self.airflow.api.page, (name, name)).token
+            context.add_cookies([{"name": "_token", "value": token, "url": self.airflow.api.page}])
+        context.on("dialog", lambda dialog: self._note(f"dialog {dialog.message}", dialog.dismiss))
+        context.on("request", lambda request: self._watch(request.url))
+        return context
+
+    def tab(self, page: Page, task: str, index: int | None = None) -> FrameLocator:
+        """Go to the tab of a task, as a person does."""
+        mapped = "" if index is None else f"/mapped/{index}"
+        page.goto(f"{self.airflow.api.page}/dags/looked_at/runs/{self.run_id}/tasks/{task}{mapped}")
+        page.get_by_role("tab", name="Runware").or_(page.get_by_role("link", name="Runware", exact=True)).last.click()
+        return page.frame_locator("iframe[title=Runware]")
+
+    def get(self, path: str, user: str | None) -> tuple[int, str]:
+        """A page as a program gets it."""
+        headers = {"Authorization": f"Bearer {Api(self.airflow.api.page, (user, user)).token}"} if user else {}
+        asked = Request(f"{self.airflow.api.page}{URL_PREFIX}{path}", headers=headers)  # noqa: S310 - loopback
+        try:
+            with _OPENER.open(asked, timeout=60) as reply:
+                return reply.status, reply.read().decode()
+        except HTTPError as refused:
+            with refused:
+                return refused.code, refused.read().decode()
+
+    def _note(self, what: str, then: Any) -> None:
+        self.misbehaved.append(what)
+        then()
+
+    def _watch(self, url: str) -> None:
+        there, here = urlsplit(url), urlsplit(self.airflow.api.page)
+        if there.scheme in {"http", "https"} and there.netloc != here.netloc:
+            self.misbehaved.append(url)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where there is a browser
+
+    folder = tmp_path_factory.mktemp("airflow")
+    held = Fault("delay_task", contains="Shop 9 GmbH", seconds=HELD_S)
+    wrong = Fault("fail_task", contains="Shop 7 GmbH", code="timeoutProvider", message=HOSTILE)
+    all_wrong = Fault("fail_task", contains="GmbH", code="timeoutProvider", message=HOSTILE)
+    faults = {"plain": (held, wrong), "fails": (all_wrong,), "shared": ()}
+    with places_below(folder) as new_place, sync_playwright() as playwright:
+        places = {name: new_place(name, latency=0.0, faults=those) for name, those in faults.items()}
+        for place in places.values():
+            place.fill([f"{body_of(number)} {HOSTILE}" for number in range(RECORDS)])
+        (folder / "dags").mkdir()
+        (folder / "dags" / "looked_at.py").write_text(DAG_FILE, encoding="utf-8")
+        with (
+            real_airflow(folder, folder / "dags", variables(places, folder), login=("admin", "admin")) as airflow,
+            playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
+        ):
+            until(lambda: airflow.api("dags")["total_entries"], "the DAG is known", every_s=0.2)
+            yield Scene(airflow, airflow.api.trigger("looked_at"), folder, browser)
+
+
+def variables(places: dict[str, Any], folder: Path) -> dict[str, str]:
+    jobs = {
+        name: {
+            "source": str(place.source),
+            "destination": str(place.destination),
+            "prompt": "What is the total?\n{{ record.body }}",
+            "output_type": SCHEMA,
+            "limits": {"poll_interval_s": 0.1},
+        }
+        for name, place in places.items()
+    }
+    connections = {
+        f"AIRFLOW_CONN_RUNWARE_{name.upper()}": json.dumps(
+            {"conn_type": "runware", "host": place.server.base_url, "password": KEY}
+        )
+        for name, place in places.items()
+    }
+    passwords = folder / "passwords.json"
+    passwords.write_text(json.dumps({name: name for name in USERS}), encoding="utf-8")
+    return {
+        **connections,
+        "JOBS": json.dumps(jobs),
+        "HOSTILE": HOSTILE,
+        "PYTHONPATH": f"{Path(__file__).parents[2] / 'plugins'}",
+        "AIRFLOW__RUNWARE__PROGRESS_INTERVAL_S": "1",
+        "AIRFLOW__RUNWARE__PAGE_ROOTS": str(folder),
+        "AIRFLOW__RUNWARE__PAGE_TEXTS": "True",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+    }
+
+
+def test_the_tab_shows_a_run_while_it_goes_and_by_itself_how_it_ended(scene: Scene) -> None:
+    with scene.as_user("viewer") as context:
+        page = context.new_page()
+        until(lambda: '"state"' in json.dumps(scene.airflow.api(f"{scene.run}/taskInstances/plain")), "there is the task")
+        until(lambda: scene.get(scene.at("plain").path, "viewer")[1].count("29"), "29 rows are done", every_s=0.5)
+        tab = scene.tab(page, "plain")
+        tab.get_by_text("running", exact=False).first.wait_for()
+        page.screenshot(path="/tmp/server-running.png")
+        tab.get_by_text("published", exact=False).first.wait_for()
+        page.screenshot(path="/tmp/server-done.png")
+    assert scene.misbehaved == []
