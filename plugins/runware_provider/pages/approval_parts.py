@@ -75,4 +75,4 @@ def _ways(view: RunView, approval: Approval) -> list[Part]:
         ways.append(
             Way(Said(f"Look at {counted(approval.samples, 'sample')}"), ON_TASK.to(view.at, "samples"))
         )
-    return [Ways(ways)] if ways else []
+    return [Ways(ways, is_to_do=approval.verdict == "waiting")] if ways else []

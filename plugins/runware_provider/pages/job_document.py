@@ -35,7 +35,7 @@ from runware_provider.pages.past_parts import past_parts
 from runware_provider.pages.run_view import name_of_dataset
 from runware_provider.pages.shard_parts import shard_parts
 from runware_provider.quality.parts import OutcomeBar
-from runware_provider.quality.wording import count, counted, percentage, seconds
+from runware_provider.quality.wording import NOTHING, count, counted, percentage, seconds
 
 if TYPE_CHECKING:
     from runware_provider.engine.job.run_record import RunRecord
@@ -88,16 +88,19 @@ def job_parts(view: RunView) -> list[Part]:
 def _of_run(view: RunView, record: RunRecord, kind: str) -> list[Part]:
     """What a record says of a run."""
     approval = [] if record.approval is None else approval_parts(view, record.approval)
-    if kind == "asking":
-        # Nothing else is to be seen before a person has decided.
+    if kind == "asking" or record.state == "refused":
+        # Nothing else has happened than that a person was asked.
         return approval
+    # On the page of a shard, the others come last.
+    group = shard_parts(view)
     return [
         OutcomeBar(record.outcomes, record.rows),
         Tiles(_tiles(record, kind)),
-        *_money(record),
-        *shard_parts(view),
+        *_money(record, kind),
+        *(group if view.shard is None else []),
         *_waits(record, kind),
         *_failures(view, record),
+        *(group if view.shard is not None else []),
         *approval,
     ]
 
@@ -162,7 +165,7 @@ def _tiles(record: RunRecord, kind: str) -> list[Tile]:
         tiles.append(Tile("an answer takes", Said(seconds(record.latency_median_s)), beside))
     if record.reused:
         tiles.append(Tile("answered before", Said(count(record.reused)), [Said("rows, at no cost")]))
-    if record.asked_again:
+    if record.asked_again and is_at_work:
         tiles.append(Tile("asked again", Said(count(record.asked_again)), [Said("whose answers do not fit")]))
     return tiles
 
@@ -186,24 +189,29 @@ def _tiles_afterwards(record: RunRecord) -> list[Tile]:
         Tile("succeeded", Share(record.outcomes.get("succeeded", 0), record.rows_done, "succeeded-share"))
     ]
     if took_s is not None and took_s >= 0:
-        tiles.append(Tile("took", Said(duration(took_s)), [Said("until"), Moment(record.at)]))
+        tiles.append(Tile("took", Said(duration(took_s)), [Said("ended"), Moment(record.at)]))
     return tiles
 
 
 def _rate(rows_a_second: float) -> str:
-    if rows_a_second >= PER_MINUTE_BELOW or not rows_a_second:
+    if not rows_a_second:
+        return NOTHING
+    if rows_a_second >= PER_MINUTE_BELOW:
         return f"{rows_a_second:,.1f} / s"
     return f"{60 * rows_a_second:,.1f} / min"
 
 
-def _money(record: RunRecord) -> list[Part]:
-    bar = MoneyBar(record.paid_usd, record.foreseen_usd, record.budget_usd)
-    tokens: list[Part] = (
-        [Sentence([Said(f"At most {count(record.budget_tokens)} tokens may be used.")])]
-        if record.budget_tokens is not None
-        else []
-    )
-    return [Heading("Cost"), bar, *tokens]
+def _money(record: RunRecord, kind: str) -> list[Part]:
+    # Where nobody works, nothing more is paid.
+    foreseen = record.foreseen_usd if kind in AT_WORK else None
+    bar = MoneyBar(record.paid_usd, foreseen, record.budget_usd)
+    tokens = _token_budget(record.budget_tokens)
+    nothing = [Sentence([Said("Nothing is paid yet.")])] if bar.is_empty else []
+    return [Heading("Cost"), bar, *nothing, *tokens]
+
+
+def _token_budget(tokens: int | None) -> list[Part]:
+    return [] if tokens is None else [Sentence([Said(f"At most {count(tokens)} tokens may be used.")])]
 
 
 def _waits(record: RunRecord, kind: str) -> list[Part]:
@@ -214,7 +222,7 @@ def _waits(record: RunRecord, kind: str) -> list[Part]:
     rows = [
         Row([Told(wait.what), Said(count(wait.inferences)), Said(duration(wait.longest_s))]) for wait in waits
     ]
-    columns = [Column("for"), Column("questions", is_number=True), Column("the first since", is_number=True)]
+    columns = [Column("for"), Column("questions", is_number=True), Column("longest", is_number=True)]
     return [Heading("Waited for"), Grid("What is waited for", columns, rows)]
 
 
@@ -226,7 +234,7 @@ def _failures(view: RunView, record: RunRecord) -> list[Part]:
         Row([_reason(view, code), Said(count(rows)), _of_done(rows, record.rows_done, ranked[0][1])])
         for code, rows in ranked
     ]
-    columns = [Column("reason"), Column("rows", is_number=True), Column("of the rows done", is_number=True)]
+    columns = [Column("reason"), Column("rows", is_number=True), Column("share", is_number=True)]
     return [
         Heading("Rows that did not succeed"),
         Grid("Rows that did not succeed, by reason", columns, rows),

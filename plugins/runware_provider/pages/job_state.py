@@ -33,7 +33,7 @@ WORDS: Final[dict[Kind, str]] = {
     "idle": "not begun",
     "running": "running",
     "waiting": "waiting",
-    "asking": "to be approved",
+    "asking": "to approve",
     "done": "done",
     "stopped": "stopped",
     "silent": "silent",
@@ -89,16 +89,23 @@ def standing(record: RunRecord | None, *, task_state: str | None, read_at: str) 
     kind = kind_of(record, task_state=task_state, read_at=read_at)
     if record is None:
         return Standing(kind, _before_any_word(task_state))
+    return Standing(kind, *_told(kind, record, task_state))
+
+
+def _told(kind: Kind, record: RunRecord, task_state: str | None) -> tuple[list[Bit], list[Bit]]:
+    """A sentence, and what stands below it."""
     match kind:
         case "running":
-            return Standing(kind, _running(record), _trouble(record))
+            return _running(record), _trouble(record)
         case "waiting":
-            return Standing(kind, _waiting(record), _trouble(record))
+            return _waiting(record), _trouble(record)
         case "asking":
-            return Standing(kind, _asking(record.approval))
+            return _asking(record), []
         case "silent":
-            return Standing(kind, _silent(record, task_state), _last_word(record))
-    return Standing(kind, _done(record) if kind == "done" else _stopped(record), _again(task_state))
+            return _silent(record, task_state), _last_word(record)
+        case "done":
+            return _done(record), _again(task_state)
+    return _stopped(record), [*_remedy(record), *_again(task_state)]
 
 
 def _before_any_word(task_state: str | None) -> list[Bit]:
@@ -131,8 +138,9 @@ def _waiting(record: RunRecord) -> list[Bit]:
     ]
 
 
-def _asking(approval: Approval | None) -> list[Bit]:
-    """Nothing is paid before a person has said yes."""
+def _asking(record: RunRecord) -> list[Bit]:
+    """Nothing is paid before a person has said yes, but samples."""
+    approval = record.approval
     if approval is None:
         return [Strong("Planned."), Said("Nothing is asked yet.")]
     match approval.verdict:
@@ -151,8 +159,14 @@ def _asking(approval: Approval | None) -> list[Bit]:
         case "not_needed":
             return [Strong("Planned."), Said("It costs too little to ask a person.")]
         case "refused":
-            return [Strong("Refused by a person."), Said("Nothing was paid.")]
-    return [Strong("Nobody decided in time."), Said("Nothing was paid.")]
+            return [Strong("Refused by a person."), _paid_all_the_same(record)]
+    return [Strong("Nobody decided in time."), _paid_all_the_same(record)]
+
+
+def _paid_all_the_same(record: RunRecord) -> Bit:
+    return Said(
+        f"{dollars(record.paid_usd)} was paid for samples." if record.paid_usd else "Nothing was paid."
+    )
 
 
 def _silent(record: RunRecord, task_state: str | None) -> list[Bit]:
@@ -190,8 +204,12 @@ def _done(record: RunRecord) -> list[Bit]:
 
 def _stopped(record: RunRecord) -> list[Bit]:
     if record.state == "refused":
-        return [Strong("Refused."), *_by(record.approval), Said("Nothing was paid.")]
-    return [Strong("Stopped:"), *(Told(text) for text in (record.reason, record.remedy) if text)]
+        return [Strong("Refused."), *_by(record.approval), _paid_all_the_same(record)]
+    return [Strong("Stopped:"), Told(record.reason)] if record.reason else [Strong("Stopped.")]
+
+
+def _remedy(record: RunRecord) -> list[Bit]:
+    return [Told(record.remedy)] if record.remedy and record.state == "stopped" else []
 
 
 def _by(approval: Approval | None) -> list[Bit]:

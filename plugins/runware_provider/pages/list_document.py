@@ -41,7 +41,7 @@ COLUMNS: Final = (
     Column("rows", is_number=True),
     Column("succeeded", is_number=True),
     Column("paid", is_number=True),
-    Column("1,000 rows cost", is_number=True),
+    Column("per 1,000 rows", is_number=True),
 )
 OF_INTEREST: Final[tuple[Kind, ...]] = ("running", "waiting", "asking", "stopped", "silent")
 """What the line above the table counts."""
@@ -102,7 +102,8 @@ def _left_out(left_out: int) -> list[Part]:
 def _row(dataset: DatasetView, common: Sequence[str], read_at: str) -> Row:
     name = name_of_dataset(dataset.output) or dataset.at.task_id
     task = Several([Name(dataset.at.dag_id), Said("·"), Name(dataset.at.task_id)])
-    where = Several([Way(Name(name), ON_LIST.to(dataset.at)), Beside(task), Beside(Name(dataset.output))])
+    folder = Beside(Name(dataset.output.removesuffix(name)))
+    where = Several([Way(Name(name), ON_LIST.to(dataset.at)), Beside(task), folder])
     kind = kind_of(dataset.record, task_state=None, read_at=read_at)
     record = dataset.record
     if record is None:

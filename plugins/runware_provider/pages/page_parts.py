@@ -162,8 +162,8 @@ class Grid:
         return table([column.name for column in self.columns], cells, right=numbers)
 
     def html(self) -> str:
-        """In a box that scrolls; with many columns, a list on a phone."""
-        kind = "wide" if len(self.columns) >= WIDE else "narrow"
+        """In a box that scrolls; with many columns, a card a row on a phone."""
+        kind = "wide cards" if len(self.columns) >= WIDE else "narrow"
         heads = "".join(_head(column) for column in self.columns)
         rows = "".join(self._row(row) for row in self.rows)
         return (
@@ -193,18 +193,24 @@ class MoneyBar:
         return 1.04 * max(self.paid_usd, self.foreseen_usd or 0.0, self.budget_usd or 0.0)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be drawn."""
+        return not self._most
+
+    @property
     def _is_beyond(self) -> bool:
         return self.budget_usd is not None and max(self.paid_usd, self.foreseen_usd or 0.0) > self.budget_usd
 
     def markdown(self) -> list[str]:
         """A table."""
+        if self.is_empty:
+            return []
         amounts = [dollars(self.paid_usd), dollars(self.foreseen_usd), dollars(self.budget_usd)]
         return table(["paid", "foreseen in all", "budget"], [amounts], right=range(3))
 
     def html(self) -> str:
         """A bar with the budget as a mark, and its legend."""
-        most = self._most
-        if not most:
+        if self.is_empty:
             return ""
         beyond = " beyond" if self._is_beyond else ""
         return (
@@ -278,6 +284,8 @@ class Ways:
     """Where to go from here."""
 
     ways: Sequence[Bit]
+    is_to_do: bool = False
+    """Whether a person is waited for there."""
 
     def markdown(self) -> list[str]:
         """Nothing: a document that is sent elsewhere has no such pages."""
@@ -286,7 +294,8 @@ class Ways:
     def html(self) -> str:
         """A line of links."""
         items = "".join(f"<li>{way.html()}</li>" for way in self.ways)
-        return f'<nav aria-label="Pages beside this one"><ul class="ways">{items}</ul></nav>'
+        kind, label = ("ways to-do", "To do") if self.is_to_do else ("ways", "Pages beside this one")
+        return f'<nav aria-label="{label}"><ul class="{kind}">{items}</ul></nav>'
 
 
 def _in_a_row(bits: Sequence[Bit]) -> str:

@@ -49,7 +49,7 @@ def past_parts(past: Sequence[PastRun], *, run: str) -> list[Part]:
         Column("rows", is_number=True),
         Column("succeeded", is_number=True),
     ]
-    columns += [Column("paid", is_number=True), Column("1,000 rows cost", is_number=True)]
+    columns += [Column("paid", is_number=True), Column("per 1,000 rows", is_number=True)]
     columns += [Column("worst fields")] if with_hits else []
     dearest = max((cost for cost in map(cost_of_1000, past) if cost is not None), default=0.0)
     rows = [_row(line, dearest, with_hits=with_hits, is_this=line.run == run) for line in past[:MOST]]

@@ -93,16 +93,22 @@ def shard_parts(view: RunView) -> list[Part]:
     if not view.shards:
         return []
     shards = _marked([_shard(view, number, record) for number, record in _numbered(view)])
-    of_interest = sorted(shards, key=lambda shard: shard.urgency)
     parts: list[Part] = [
         Heading("Shards"),
         Sentence([Said(_summary(shards, view.shards_left_out))]),
         ShardStrip([_cell(view, shard) for shard in shards]),
-        _table(view.at, of_interest[:FIRST]),
     ]
+    # The page of a shard is about that one.
+    return parts if view.shard is not None else [*parts, *_tables(view.at, shards)]
+
+
+def _tables(at: TaskAt, shards: Sequence[Shard]) -> list[Part]:
+    """Those to look at first, and the others folded up."""
+    of_interest = sorted(shards, key=lambda shard: shard.urgency)
+    parts: list[Part] = [_table(at, of_interest[:FIRST])]
     rest = of_interest[FIRST:MOST_LINES]
     if rest:
-        parts.append(Fold(_title_of_rest(len(rest)), [_table(view.at, rest)], key="shards"))
+        parts.append(Fold(counted(len(rest), "more shard"), [_table(at, rest)], key="shards"))
     return parts
 
 
@@ -134,10 +140,6 @@ def _summary(shards: Sequence[Shard], left_out: int) -> str:
     told = ", ".join(f"{count(number)} {word}" for word, number in counts.most_common())
     more = f"; {count(left_out)} more are not read" if left_out else ""
     return f"{counted(len(shards) + left_out, 'shard')}: {told}{more}."
-
-
-def _title_of_rest(rest: int) -> str:
-    return f"{counted(rest, 'more shard')}, by how much they ask for a look"
 
 
 def _cell(view: RunView, shard: Shard) -> ShardCell:

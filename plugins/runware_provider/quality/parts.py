@@ -61,7 +61,7 @@ class OutcomeBar:
         whole = max(1, self.rows)
         at, rects, legend = 0.0, [], []
         for name, rows in self._stretches:
-            css, width = name.replace(" ", "-"), 100 * rows / whole
+            css, width = html.escape(name.replace(" ", "-")), 100 * rows / whole
             rects.append(f'<rect class="{css}" x="{at:.4g}" width="{max(width, 0.3):.4g}" height="10"/>')
             legend.append(
                 f'<li class="{css}"><b>{count(rows)}</b> {html.escape(name)} <small>{percentage(rows, self.rows)}</small></li>'
