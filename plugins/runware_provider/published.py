@@ -8,7 +8,7 @@ from airflow.sdk import Asset
 
 from runware_provider.engine.errors import note_how_far
 from runware_provider.engine.job.endings import good_end
-from runware_provider.report_wish import kept_report
+from runware_provider.report_wish import kept_report, remember_hits
 from runware_provider.summary import summary_of
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def told_of(manifest: Mapping[str, Any], task: JobTask, spec: Spec, context: Con
         for line in good_end(manifest):
             task.log.info("%s", line)
         report = kept_report(task.report, spec, task.log)
+        remember_hits(manifest, report, task.log)
         task.manifest = manifest
         told = summary_of(manifest, where=task.places(spec).manifest, report=report)
         for outlet in task.outlets:

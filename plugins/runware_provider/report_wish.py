@@ -11,6 +11,8 @@ from runware_provider.object_stores import airflow_stores
 from runware_provider.quality.spec import Report
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk.types import Logger
 
     from runware_provider.engine.spec import Spec
@@ -69,6 +71,27 @@ def kept_report(given: object, spec: Spec, log: Logger) -> dict[str, Any]:
     for line in wrapped("Quality", f"its report is {paths['html']}"):
         log.info("%s", line)
     return paths
+
+
+def remember_hits(manifest: Mapping[str, Any], report: Mapping[str, Any], log: Logger) -> None:
+    """Put what a report says of expected values beside the run in the history of its dataset, for whoever compares runs.
+
+    Args:
+        manifest: of the dataset.
+        report: as `kept_report` told it.
+        log: is told where that fails; the task succeeds all the same.
+    """
+    hits = report.get("hits")
+    if not hits:
+        return
+    from runware_provider.engine.job.run_records import note_hits  # noqa: PLC0415 - heavy: pydantic
+
+    try:
+        storage = airflow_stores().open(manifest["state"])
+        note_hits(storage, manifest["state"], manifest["publish_id"], hits)
+    except (EngineError, OSError) as error:
+        for line in wrapped("The history of runs lacks the report", f"{error}"):
+            log.warning("%s", line)
 
 
 def _why_no_report(error: Exception) -> str:

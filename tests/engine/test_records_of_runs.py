@@ -1,0 +1,269 @@
+"""What is to be seen of a run in its state folder, while it goes and afterwards: jobs over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runware_provider.engine.errors import Interrupted, KeyRefused, TooManyFailed
+from runware_provider.engine.job.inferring import infer_shard
+from runware_provider.engine.job.leg import AllSent, Leg
+from runware_provider.engine.job.publishing_shards import publish_shards
+from runware_provider.engine.job.run import run_job
+from runware_provider.engine.job.run_records import read_history, read_record, record_path
+from runware_provider.engine.job.split_record import shard_folder
+from runware_provider.engine.job.splitting import split_shards
+from runware_provider.engine.spec import Budget
+from runware_provider.engine.storage.local import LocalStorage
+from runware_provider.testing import Fault
+from tests.engine.job.test_going_on import OneStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runware_provider.engine.job.run_record import RunRecord
+
+RUN = "dag/task/run/-1"
+RECORDS = 12
+STORE = LocalStorage()
+LOOKS, BETWEEN_LOOKS_S = 6_000, 0.01
+
+
+def record_in(folder: Path | str, run: str = RUN) -> RunRecord:
+    record = read_record(STORE, str(folder), run)
+    assert record is not None
+    return record
+
+
+def ends(place: Any) -> list[tuple[str, str]]:
+    """Of the history, the newest first."""
+    return [(past.run, past.state) for past in read_history(STORE, str(place.state))]
+
+
+async def test_a_run_that_published_is_recorded_as_its_manifest_has_it(place: Any) -> None:
+    place.fill(RECORDS)
+    manifest = await place.run(run=RUN, budget=Budget(usd=3.0))
+    record = record_in(place.state)
+    assert (record.state, record.run, record.request) == ("published", RUN, "")
+    assert (record.rows, record.rows_done, record.reused) == (RECORDS, RECORDS, 0)
+    assert (record.outcomes, record.reasons) == ({"succeeded": RECORDS}, {})
+    assert (record.source, record.destination) == (manifest["source"], manifest["destination"])
+    assert (record.paid_usd, record.publish_id) == (manifest["paid_usd"], manifest["publish_id"])
+    assert (record.budget_usd, record.under_way, record.waits, record.reason) == (3.0, 0, [], "")
+    assert record.started_at == manifest["started_at"] <= record.at
+    assert record.latency_median_s is not None
+    assert record.latency_slow_s is not None
+    assert 0 < record.latency_median_s <= record.latency_slow_s
+    (past,) = read_history(STORE, str(place.state))
+    assert (past.run, past.state, past.rows) == (RUN, "published", RECORDS)
+    assert (past.paid_usd, past.cost_usd) == (manifest["paid_usd"], manifest["cost_usd"])
+
+
+async def test_a_run_with_nothing_to_do_says_so_and_what_the_rows_are(place: Any) -> None:
+    place.fill(RECORDS)
+    first = await place.run(run="one")
+    await place.run(run="two")
+    record = record_in(place.state, "two")
+    assert (record.state, record.paid_usd) == ("unchanged", 0.0)
+    assert (record.rows_done, record.reused, record.outcomes) == (RECORDS, RECORDS, {"succeeded": RECORDS})
+    assert ends(place) == [("two", "unchanged"), ("one", "published")]
+    costs = [past.cost_usd for past in read_history(STORE, str(place.state))]
+    assert costs == [pytest.approx(first["cost_usd"])] * 2
+
+
+async def test_a_run_that_stops_says_why_and_its_next_try_takes_its_place(place: Any) -> None:
+    place.fill(RECORDS)
+    place.server.script(Fault("break_schema"))
+    with pytest.raises(TooManyFailed) as stopped:
+        await place.run(run=RUN, failures={"most": 2})
+    record = record_in(place.state)
+    assert (record.state, record.reason) == ("stopped", stopped.value.reason)
+    assert record.remedy == stopped.value.remedy
+    assert record.outcomes.keys() == {"invalid"}
+    assert sum(record.reasons.values()) == record.rows_done > 2
+    assert record.paid_usd == pytest.approx(stopped.value.manifest["paid_usd"])
+    assert ends(place) == [(RUN, "stopped")]
+    place.server.clear_faults()
+    await place.run(run=RUN, retry_failed="a wish")
+    assert record_in(place.state).reason == ""
+    assert ends(place) == [(RUN, "published")]
+
+
+async def test_a_refused_key_is_recorded_and_no_text_of_a_record_is(place: Any) -> None:
+    place.fill(["a secret document"])
+    with pytest.raises(KeyRefused):
+        await place.run(run=RUN, key="another-key-0123456789")
+    await place.run(run="again")
+    assert record_in(place.state).state == "stopped"
+    for path in (*(place.state / "runs").iterdir(), place.state / "history.json"):
+        assert "secret" not in path.read_text(encoding="utf-8")
+
+
+async def test_a_preview_is_recorded_and_is_no_run_of_the_history(place: Any) -> None:
+    place.fill(RECORDS)
+    await run_job(place.spec(run=RUN), place.endpoint, preview=3)
+    record = record_in(place.state)
+    assert (record.state, record.rows, record.rows_done) == ("preview", 3, 3)
+    assert ends(place) == []
+
+
+async def test_a_run_that_leaves_waits_and_the_next_leg_ends_what_the_first_began(
+    new_place: Callable[..., Any],
+) -> None:
+    place = new_place(latency=1.0)
+    place.fill(RECORDS)
+    with pytest.raises(AllSent) as left:
+        await place.run(run=RUN, leg=Leg(worth_s=0.0))
+    waiting = record_in(place.state)
+    assert (waiting.state, waiting.left_s) == ("waiting", None)
+    assert waiting.under_way + waiting.rows_done == RECORDS
+    assert ends(place) == []
+    await place.run(run=RUN, leg=Leg(goes_on=True, published=left.value.published))
+    ended = record_in(place.state)
+    assert (ended.state, ended.started_at) == ("published", waiting.started_at)
+    assert ends(place) == [(RUN, "published")]
+
+
+async def test_a_process_that_is_killed_leaves_a_running_record_and_its_next_try_goes_on(
+    new_place: Callable[..., Any],
+) -> None:
+    place = new_place()
+    place.fill(RECORDS)
+    place.server.script(Fault("delay_task", contains="Shop 7 ", seconds=6.0))
+    path = Path(record_path(STORE, str(place.state), RUN))
+    await asyncio.to_thread(_kill_once_there_is, path, place, "--run", RUN)
+    killed = record_in(place.state)
+    assert (killed.state, killed.rows, killed.rows_done) == ("running", RECORDS, RECORDS - 1)
+    assert (killed.under_way, killed.outcomes) == (1, {"succeeded": RECORDS - 1})
+    assert ends(place) == []
+    place.server.clear_faults()
+    await place.run(run=RUN)
+    ended = record_in(place.state)
+    assert (ended.state, ended.rows_done) == ("published", RECORDS)
+    assert ended.at > killed.at
+    assert ended.started_at > killed.started_at, "another try"
+
+
+def _kill_once_there_is(path: Path, place: Any, *options: str) -> None:
+    pause = threading.Event()
+    with place.start(*place.arguments("run"), *options) as process:
+        for _ in range(LOOKS):
+            if path.exists() or process.poll() is not None:
+                break
+            pause.wait(BETWEEN_LOOKS_S)
+        process.kill()
+        process.communicate()
+
+
+async def test_each_shard_is_recorded_in_its_own_folder_and_the_publish_has_the_sums(place: Any) -> None:
+    place.fill(RECORDS)
+    spec = place.spec(run=RUN)
+    cut = await split_shards(spec, place.endpoint, shards=3, least_rows=1)
+    begun = record_in(place.state)
+    assert (begun.state, begun.rows, begun.rows_done) == ("running", RECORDS, 0)
+    told = [await infer_shard(spec, place.endpoint, split=each["split"], shard=each["shard"]) for each in cut]
+    for each in told:
+        record = record_in(shard_folder(STORE, str(place.state), each["shard"]))
+        assert (record.state, record.rows, record.rows_done) == ("staged", each["rows"], each["rows"])
+        assert (record.outcomes, record.paid_usd) == (each["outcomes"], each["paid_usd"])
+    assert ends(place) == []
+    manifest = await publish_shards(spec, place.endpoint, split=cut[0]["split"])
+    record = record_in(place.state)
+    assert (record.state, record.started_at) == ("published", begun.started_at)
+    assert (record.rows_done, record.outcomes) == (RECORDS, {"succeeded": RECORDS})
+    assert record.paid_usd == pytest.approx(manifest["paid_usd"])
+    assert record.paid_usd == pytest.approx(sum(each["paid_usd"] for each in told))
+    assert ends(place) == [(RUN, "published")]
+
+
+async def test_a_shard_that_was_done_before_is_recorded_for_the_next_run_too(place: Any) -> None:
+    place.fill(RECORDS)
+    for run in ("one", "two"):
+        spec = place.spec(run=run)
+        cut = await split_shards(spec, place.endpoint, shards=2, least_rows=1)
+        for each in cut * 2:
+            await infer_shard(spec, place.endpoint, split=each["split"], shard=each["shard"])
+    folder = shard_folder(STORE, str(place.state), 1)
+    assert record_in(folder, "one").paid_usd > 0, "as it was before it was called again"
+    assert (record_in(folder, "two").state, record_in(folder, "two").paid_usd) == ("staged", 0.0)
+
+
+async def test_a_shard_that_stops_says_why_in_its_own_folder(place: Any) -> None:
+    place.fill(RECORDS)
+    spec, stop = place.spec(run=RUN), asyncio.Event()
+    (cut,) = await split_shards(spec, place.endpoint, shards=1)
+    stop.set()
+    with pytest.raises(Interrupted):
+        await infer_shard(spec, place.endpoint, split=cut["split"], shard=0, stop=stop)
+    record = record_in(shard_folder(STORE, str(place.state), 0))
+    assert (record.state, record.reason) == ("stopped", "it was asked to stop")
+    assert record_in(place.state).state == "running", "the group may yet go on"
+
+
+@pytest.mark.parametrize("harm", [b"", b"\x00{", b'{"format": 1, "runs": 7}', b'{"format": 99}'])
+async def test_no_damaged_record_and_no_damaged_history_stops_a_run(harm: bytes, place: Any) -> None:
+    place.fill(3)
+    await place.run(run=RUN)
+    for path in (place.state / "history.json", Path(record_path(STORE, str(place.state), RUN))):
+        path.write_bytes(harm)
+    manifest = await place.run(run=RUN)
+    assert manifest["outcomes"] == {"succeeded": 3}
+    assert record_in(place.state).state == "unchanged"
+
+
+class Counted(LocalStorage):
+    """Counts what is asked of the store about records and history, as an object store would be asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Counter[str] = Counter()
+
+    def _note(self, kind: str, path: str) -> None:
+        if "/runs" in path or path.endswith("/history.json"):
+            self.asked[kind] += 1
+
+    def read_versioned(self, path: str) -> Any:
+        self._note("read", path)
+        return super().read_versioned(path)
+
+    def writing(self, path: str) -> Any:
+        self._note("write", path)
+        return super().writing(path)
+
+    def create_new(self, path: str, data: Any) -> bool:
+        self._note("write", path)
+        return super().create_new(path, data)
+
+    def list(self, folder: str, *, recursive: bool = True, links: bool = True) -> Any:
+        self._note("list", folder)
+        return super().list(folder, recursive=recursive, links=links)
+
+    def delete(self, path: str) -> None:
+        self._note("delete", path)
+        super().delete(path)
+
+
+async def test_a_run_with_nothing_to_do_asks_the_store_for_four_requests_more(place: Any) -> None:
+    """Its record is read once, for what an earlier try noted, and written once; the history is read and swapped."""
+    place.fill(3)
+    await place.run(run="one")
+    (place.state / "history.json").unlink()
+    storage = Counted()
+    await run_job(place.spec(run="two"), place.endpoint, stores=OneStore(storage))
+    # The local store looks once more when it swaps.
+    assert storage.asked == {"read": 3, "write": 2}
+
+
+async def test_a_run_without_a_name_reads_no_record_of_another(place: Any) -> None:
+    place.fill(3)
+    storage = Counted()
+    await run_job(place.spec(), place.endpoint, stores=OneStore(storage))
+    assert storage.asked == {"read": 2, "write": 2}
+    await run_job(place.spec(), place.endpoint)
+    assert ends(place) == [("", "unchanged"), ("", "published")]
+    assert record_in(place.state, "").state == "unchanged"
