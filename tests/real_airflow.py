@@ -38,7 +38,11 @@ class Api:
 
     def __init__(self, page: str, login: tuple[str, str] | None = None) -> None:
         self.page = page
-        asked = ("GET", None) if login is None else ("POST", dict(zip(("username", "password"), login, strict=True)))
+        asked = (
+            ("GET", None)
+            if login is None
+            else ("POST", dict(zip(("username", "password"), login, strict=True)))
+        )
         self.token = self("auth/token", *asked, prefix="")["access_token"]
 
     def __call__(self, path: str, method: str = "GET", body: Any = None, *, prefix: str = "api/v2/") -> Any:

@@ -77,9 +77,7 @@ class Airflow:
             return JSONResponse({"xcom_entries": entries, "total_entries": len(entries)})
 
         @app.get(task + "/{map_index}")
-        def instance(
-            request: Request, dag_id: str, run_id: str, task_id: str, map_index: int
-        ) -> Response:
+        def instance(request: Request, dag_id: str, run_id: str, task_id: str, map_index: int) -> Response:
             self._ask("task", request)
             at = TaskAt(dag_id, run_id, task_id, map_index)
             if at not in self.tasks:
@@ -119,9 +117,7 @@ class Served:
     url: str
     client: httpx.Client
 
-    def get(
-        self, path: str = AT.path, token: str | None = READER, **request: Any
-    ) -> httpx.Response:
+    def get(self, path: str = AT.path, token: str | None = READER, **request: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return self.client.get(f"{self.url}{URL_PREFIX}{path}", headers=headers, **request)
 

@@ -120,7 +120,9 @@ def test_a_group_shows_its_shards_side_by_side(tmp_path: Path, split_of: Any) ->
     write(tmp_path, a_record(run))
     split_of(tmp_path / "out.state", 3)
     for shard in (0, 1):
-        write(tmp_path / "out.state" / "shards" / f"{shard:04d}", a_record(run, rows_done=40 + shard, rows=77))
+        write(
+            tmp_path / "out.state" / "shards" / f"{shard:04d}", a_record(run, rows_done=40 + shard, rows=77)
+        )
     storage = Watched()
     with served(tmp_path, stores=storage.stores()) as pages:
         pages.airflow.add(places_in(tmp_path, at, run=run, shard=1), at)
@@ -143,7 +145,9 @@ def test_of_a_big_group_a_hundred_shards_are_read(tmp_path: Path, split_of: Any)
     assert len(records) == MOST_SHARDS
 
 
-def test_a_store_that_hangs_is_told_within_five_seconds_and_viewers_pile_up_no_threads(tmp_path: Path) -> None:
+def test_a_store_that_hangs_is_told_within_five_seconds_and_viewers_pile_up_no_threads(
+    tmp_path: Path,
+) -> None:
     write(tmp_path)
     storage = Watched()
     storage.hangs_in = "/runs/"
@@ -213,7 +217,11 @@ def test_outside_of_the_roots_nothing_is_read(roots: str, told: str, tmp_path: P
     storage = Watched()
     with served(roots.replace("{tmp}", str(tmp_path)), stores=storage.stores()) as pages:
         pages.airflow.add(places_in(tmp_path))
-        for path, token in ((AT.path, "reader"), (path_of(AT, "failed"), EDITOR), (path_of(AT, "report"), EDITOR)):
+        for path, token in (
+            (AT.path, "reader"),
+            (path_of(AT, "failed"), EDITOR),
+            (path_of(AT, "report"), EDITOR),
+        ):
             reply = pages.get(path, token)
             assert told in reply.text
             assert "317" not in reply.text
@@ -245,7 +253,9 @@ def test_a_report_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
         assert "a secret" not in pages.get(path_of(AT, "report"), EDITOR).text
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b'{"format": 99}', b"[" * 100_000, b'{"format": 1, "runs": 5}'])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b'{"format": 99}', b"[" * 100_000, b'{"format": 1, "runs": 5}']
+)
 def test_a_damaged_record_costs_only_what_it_tells(damage: bytes, tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "out.state" / "history.json").write_bytes(damage)

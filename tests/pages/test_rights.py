@@ -40,7 +40,9 @@ def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
         monkeypatch.setattr(texts, name, lambda _place: [Words([SECRET, ""])])
     write(tmp_path)
     (tmp_path / "out.state" / "reports").mkdir()
-    (tmp_path / "out.state" / "reports" / "report.html").write_text(f"<p>{SECRET}</p><script>alert(1)</script>")
+    (tmp_path / "out.state" / "reports" / "report.html").write_text(
+        f"<p>{SECRET}</p><script>alert(1)</script>"
+    )
     with served(tmp_path) as pages:
         pages.airflow.add(places_in(tmp_path))
         yield pages
@@ -88,7 +90,9 @@ def test_each_answer_binds_the_browser_whatever_it_says(route: routes.Route, pag
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'self'" in policy
         assert "unsafe" not in policy.replace("style-src 'unsafe-inline'", "") or route is routes.REPORT
-        assert headers["cache-control"] == ("no-store" if route is not routes.STATIC else "public, max-age=86400")
+        assert headers["cache-control"] == (
+            "no-store" if route is not routes.STATIC else "public, max-age=86400"
+        )
 
 
 def test_a_report_may_do_nothing(pages: Served) -> None:
@@ -126,8 +130,16 @@ def test_only_looking_is_possible(pages: Served) -> None:
 
 
 def test_there_are_no_pages_about_the_pages(pages: Served) -> None:
-    for path in ("/docs", "/redoc", "/openapi.json", "/static/../app.py", "/static/x.js", "/a", "/a/b/c/-1/other"):
-        assert pages.get(path, EDITOR).status_code in {404}, path
+    for path in (
+        "/docs",
+        "/redoc",
+        "/openapi.json",
+        "/static/../app.py",
+        "/static/x.js",
+        "/a",
+        "/a/b/c/-1/other",
+    ):
+        assert pages.get(path, EDITOR).status_code == 404, path
 
 
 @pytest.mark.parametrize(
@@ -197,7 +209,11 @@ def test_a_place_in_which_this_run_left_no_record_is_not_opened(pages: Served, t
     write(tmp_path / "payroll", a_record("payroll/ask/x/-1", rows_done=987), [a_past()])
     mine = replace(AT, task_id="forged")
     pages.airflow.add(places_in(tmp_path / "payroll", mine), mine)
-    for token, path in ((READER, mine.path), (EDITOR, path_of(mine, "failed")), (EDITOR, path_of(mine, "report"))):
+    for token, path in (
+        (READER, mine.path),
+        (EDITOR, path_of(mine, "failed")),
+        (EDITOR, path_of(mine, "report")),
+    ):
         reply = pages.get(path, token)
         assert reply.status_code == 200
         for secret in ("987", SECRET, "7654"):
@@ -217,7 +233,9 @@ def a_past() -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("value", [None, "text", 5, [], {}, {"state": 3}, {"state": "/x", "output": ["/x"]}, "{" * 99])
+@pytest.mark.parametrize(
+    "value", [None, "text", 5, [], {}, {"state": 3}, {"state": "/x", "output": ["/x"]}, "{" * 99]
+)
 def test_an_xcom_of_any_shape_is_none_of_ours(value: Any, pages: Served) -> None:
     at = replace(AT, task_id="strange")
     pages.airflow.add("null" if value is None else value, at, operator="PythonOperator")

@@ -7,9 +7,13 @@ from hypothesis import strategies as st
 from runware_provider.engine.errors import BadInput
 from runware_provider.pages.roots import lies_below, roots_of, spot
 
-NAMES = st.text(st.characters(blacklist_characters="/\\,", blacklist_categories=("Cc", "Cs")), min_size=1, max_size=8)
+NAMES = st.text(
+    st.characters(blacklist_characters="/\\,", blacklist_categories=("Cc", "Cs")), min_size=1, max_size=8
+)
 FOLDERS = st.lists(NAMES.filter(lambda name: name not in {".", ".."} and name.strip() == name), max_size=5)
-STORES = st.sampled_from(["", "file://", "s3://lake", "s3a://lake", "gs://lake", "abfs://lake", "s3://reader@lake"])
+STORES = st.sampled_from(
+    ["", "file://", "s3://lake", "s3a://lake", "gs://lake", "abfs://lake", "s3://reader@lake"]
+)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +83,9 @@ def test_what_is_elsewhere_or_could_be_is_below_no_root(place: str, root: str) -
 
 
 @given(STORES, FOLDERS, FOLDERS)
-def test_whatever_lies_in_a_folder_is_below_it_and_no_neighbour_is(store: str, root: list[str], more: list[str]) -> None:
+def test_whatever_lies_in_a_folder_is_below_it_and_no_neighbour_is(
+    store: str, root: list[str], more: list[str]
+) -> None:
     folder = "/".join([store, *root]) or "/"
     place = "/".join([store, *root, *more]) or "/"
     assert lies_below(place, (folder,))
@@ -106,7 +112,9 @@ def test_the_option_is_a_list_with_commas() -> None:
     assert roots_of(" /data/lake , s3://reader@lake/out/,") == ("/data/lake", "s3://reader@lake/out/")
 
 
-@pytest.mark.parametrize("text", ["data", "/data, ../x", "~/data", "ftp://x/y", "s3://", "s3://user:secret@lake"])
+@pytest.mark.parametrize(
+    "text", ["data", "/data, ../x", "~/data", "ftp://x/y", "s3://", "s3://user:secret@lake"]
+)
 def test_a_root_that_could_mean_several_places_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match=r"\[runware\] page_roots") as refused:
         roots_of(text)

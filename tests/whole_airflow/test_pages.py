@@ -91,12 +91,16 @@ class Scene:
         """Go to the tab of a task, as a person does."""
         mapped = "" if index is None else f"/mapped/{index}"
         page.goto(f"{self.airflow.api.page}/dags/looked_at/runs/{self.run_id}/tasks/{task}{mapped}")
-        page.get_by_role("tab", name="Runware").or_(page.get_by_role("link", name="Runware", exact=True)).last.click()
+        page.get_by_role("tab", name="Runware").or_(
+            page.get_by_role("link", name="Runware", exact=True)
+        ).last.click()
         return page.frame_locator("iframe[title=Runware]")
 
     def get(self, path: str, user: str | None) -> tuple[int, str]:
         """A page as a program gets it."""
-        headers = {"Authorization": f"Bearer {Api(self.airflow.api.page, (user, user)).token}"} if user else {}
+        headers = (
+            {"Authorization": f"Bearer {Api(self.airflow.api.page, (user, user)).token}"} if user else {}
+        )
         asked = Request(f"{self.airflow.api.page}{URL_PREFIX}{path}", headers=headers)  # noqa: S310 - loopback
         try:
             with _OPENER.open(asked, timeout=60) as reply:
@@ -131,11 +135,20 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         (folder / "dags").mkdir()
         (folder / "dags" / "looked_at.py").write_text(DAG_FILE, encoding="utf-8")
         with (
-            real_airflow(folder, folder / "dags", variables(places, folder), login=("admin", "admin")) as airflow,
+            real_airflow(
+                folder, folder / "dags", variables(places, folder), login=("admin", "admin")
+            ) as airflow,
             playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
         ):
             until(lambda: airflow.api("dags")["total_entries"], "the DAG is known", every_s=0.2)
             yield Scene(airflow, airflow.api.trigger("looked_at"), folder, browser)
+
+
+@pytest.fixture(scope="module")
+def ended(scene: Scene) -> Scene:
+    """The same after its run."""
+    until(lambda: scene.airflow.api(scene.run)["state"] in {"success", "failed"}, "the run ends", every_s=0.5)
+    return scene
 
 
 def variables(places: dict[str, Any], folder: Path) -> dict[str, str]:
@@ -166,7 +179,9 @@ def variables(places: dict[str, Any], folder: Path) -> dict[str, str]:
         "AIRFLOW__RUNWARE__PAGE_ROOTS": str(folder),
         "AIRFLOW__RUNWARE__PAGE_TEXTS": "True",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+            f"{name}:{role}" for name, role in USERS.items()
+        ),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
     }
 
@@ -174,11 +189,103 @@ def variables(places: dict[str, Any], folder: Path) -> dict[str, str]:
 def test_the_tab_shows_a_run_while_it_goes_and_by_itself_how_it_ended(scene: Scene) -> None:
     with scene.as_user("viewer") as context:
         page = context.new_page()
-        until(lambda: '"state"' in json.dumps(scene.airflow.api(f"{scene.run}/taskInstances/plain")), "there is the task")
-        until(lambda: scene.get(scene.at("plain").path, "viewer")[1].count("29"), "29 rows are done", every_s=0.5)
+        until(lambda: "28" in scene.get(scene.at("plain").path, "viewer")[1], "rows are done", every_s=0.5)
         tab = scene.tab(page, "plain")
-        tab.get_by_text("running", exact=False).first.wait_for()
-        page.screenshot(path="/tmp/server-running.png")
-        tab.get_by_text("published", exact=False).first.wait_for()
-        page.screenshot(path="/tmp/server-done.png")
+        tab.get_by_text("Running:").wait_for()
+        # Nobody reloads it: the page renews itself.
+        tab.get_by_text("Published:").wait_for()
+        assert "29" in tab.locator("main").inner_text()
     assert scene.misbehaved == []
+
+
+def test_a_run_that_failed_says_why(ended: Scene) -> None:
+    with ended.as_user("viewer") as context:
+        tab = ended.tab(context.new_page(), "fails")
+        tab.get_by_text("Stopped:").wait_for()
+        told = tab.locator("main").inner_text()
+    assert "timeoutProvider" in told
+    assert ended.misbehaved == []
+
+
+@pytest.mark.parametrize(
+    ("task", "index"), [("shared.split", None), ("shared.infer", 1), ("shared.publish", None)]
+)
+def test_each_task_of_a_group_shows_the_shards_side_by_side(
+    task: str, index: int | None, ended: Scene
+) -> None:
+    with ended.as_user("viewer") as context:
+        tab = ended.tab(context.new_page(), task, index)
+        tab.locator("main h1").wait_for()
+        told = tab.locator("main").inner_text()
+    assert "3 shards" in told or "of 3" in told
+    assert "10" in told
+
+
+def test_a_task_that_is_not_ours_says_so_in_one_line(ended: Scene) -> None:
+    with ended.as_user("viewer") as context:
+        tab = ended.tab(context.new_page(), "nothing")
+        tab.locator("main p").wait_for()
+        assert tab.locator("main").inner_text().strip() == "This task is not one of Runware's."
+
+
+def test_the_page_in_the_navigation_leads_to_the_run_of_a_dataset(ended: Scene) -> None:
+    with ended.as_user("viewer") as context:
+        page = context.new_page()
+        page.goto(ended.airflow.api.page)
+        page.get_by_role("link", name="Runware", exact=True).click()
+        frame = page.frame_locator("iframe[title=Runware]")
+        frame.locator("main table").wait_for()
+        told = frame.locator("main").inner_text()
+        for name in ("plain", "fails", "shared"):
+            assert f"{name}/out" in told
+        frame.locator("main table a").first.click()
+        frame.get_by_text("looked_at").first.wait_for()
+    assert ended.misbehaved == []
+
+
+def test_nobody_who_is_not_signed_in_sees_anything(ended: Scene) -> None:
+    for path in (
+        "/",
+        *(route_to(ended, leaf) for leaf in ("", "/failed", "/missed", "/asked", "/samples", "/report")),
+    ):
+        status, told = ended.get(path, None)
+        assert status == 401, path
+        assert "looked_at" not in told
+    with ended.as_user(None) as context:
+        page = context.new_page()
+        reply = page.goto(f"{ended.airflow.api.page}{URL_PREFIX}{route_to(ended, '')}")
+        assert reply is not None
+        assert reply.status == 401
+        assert "not signed in" in page.inner_text("main")
+
+
+def test_a_viewer_without_rights_reads_no_text(ended: Scene) -> None:
+    for leaf in ("/failed", "/missed", "/asked", "/samples", "/report"):
+        assert ended.get(route_to(ended, leaf), "viewer")[0] == 403, leaf
+        assert ended.get(route_to(ended, leaf), "editor")[0] == 200, leaf
+    assert "/failed" not in ended.get(route_to(ended, ""), "viewer")[1]
+    assert "/failed" in ended.get(route_to(ended, ""), "editor")[1]
+
+
+def test_hostile_text_in_every_field_does_nothing(ended: Scene) -> None:
+    with ended.as_user("editor") as context:
+        page = context.new_page()
+        for task in ("plain", "fails"):
+            for leaf in ("", "/failed", "/missed", "/asked", "/samples", "/report"):
+                page.goto(f"{ended.airflow.api.page}{URL_PREFIX}{ended.at(task).path}{leaf}")
+                assert page.locator("main script, main img, main [onerror]").count() == 0, leaf
+                assert page.locator("main").inner_text()
+        page.goto(f"{ended.airflow.api.page}{URL_PREFIX}/")
+        page.locator("main table").wait_for()
+    assert ended.misbehaved == []
+
+
+def test_airflow_makes_no_complaint_about_the_pages(ended: Scene) -> None:
+    told = ended.airflow.log.read_text(encoding="utf-8", errors="replace")
+    assert "A page failed" not in told
+    assert "could not read" not in told
+    assert HOSTILE not in told.replace("looked_at", "")
+
+
+def route_to(scene: Scene, leaf: str) -> str:
+    return f"{scene.at('plain').path}{leaf}"

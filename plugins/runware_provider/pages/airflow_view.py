@@ -89,7 +89,9 @@ class AirflowView:
 
     async def _pushed(self, **only: str) -> list[TaskAt]:
         path = "/dags/~/dagRuns/~/taskInstances/~/xcomEntries"
-        told = await self._ask(path, xcom_key=pushed.PLACES, order_by="-timestamp", limit=str(_LISTED), **only)
+        told = await self._ask(
+            path, xcom_key=pushed.PLACES, order_by="-timestamp", limit=str(_LISTED), **only
+        )
         return pushed.entries(told)
 
     async def _ask(self, path: str, **query: str) -> Any:
@@ -108,7 +110,10 @@ class AirflowView:
     def _client(self) -> httpx.AsyncClient:
         # The name of the host is not looked up: the transport is the application itself.
         return httpx.AsyncClient(
-            transport=self._transport, base_url="http://airflow.invalid", headers=self._headers, trust_env=False
+            transport=self._transport,
+            base_url="http://airflow.invalid",
+            headers=self._headers,
+            trust_env=False,
         )
 
 

@@ -9,7 +9,6 @@ from starlette.responses import HTMLResponse, Response
 
 from runware_provider.pages.frame import CSP, page
 from runware_provider.pages.links_between import Links
-from runware_provider.pages.viewer import AIRFLOW
 from runware_provider.quality.parts import Words
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ REPORT_CSP: Final = (
     "frame-ancestors 'self'; sandbox"
 )
 """A report is a file that lies in a state folder: it may look as it likes, and do nothing."""
+AIRFLOW: Final = "runware.airflow"
+"""In the scope of a request: Airflow's application, which handed the request on."""
 NO_STORE: Final = "no-store"
 _STATIC_S: Final = 86_400
 """The address of what is static changes with its content."""

@@ -16,8 +16,8 @@ from starlette.responses import Response  # noqa: TC002 - as above
 
 from runware_provider.pages import answers, frame, pushed, routes
 from runware_provider.pages.airflow_view import NoAnswer, NotSeen
-from runware_provider.pages.run_view import TaskAt
 from runware_provider.pages.routes import Right
+from runware_provider.pages.run_view import TaskAt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -53,7 +53,7 @@ class _Route(APIRoute):
             except NoAnswer:
                 raise HTTPException(503) from None
             except Exception as error:  # noqa: BLE001 - see the class
-                _LOG.error("A page failed: %s at %s", type(error).__name__, _place_of(error))  # noqa: TRY400 - as above
+                _LOG.error("A page failed: %s at %s", type(error).__name__, _place_of(error))
                 raise HTTPException(500) from None
 
         return handled

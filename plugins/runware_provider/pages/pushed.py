@@ -98,11 +98,10 @@ def _own_name(at: TaskAt) -> str:
 def _entry(entry: Any) -> TaskAt | None:
     if not isinstance(entry, dict):
         return None
-    ids = [entry.get(name) for name in ("dag_id", "run_id", "task_id")]
-    index = entry.get("map_index")
-    if not all(isinstance(part, str) for part in ids) or type(index) is not int:
+    dag_id, run_id, task_id = (entry.get(name) for name in ("dag_id", "run_id", "task_id"))
+    if not (isinstance(dag_id, str) and isinstance(run_id, str) and isinstance(task_id, str)):
         return None
-    return task_at(*map(str, ids), str(index))
+    return task_at(dag_id, run_id, task_id, str(entry.get("map_index")))
 
 
 def _is_short_text(value: Any) -> bool:

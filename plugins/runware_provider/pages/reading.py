@@ -6,7 +6,6 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from runware_provider.engine.errors import BadInput, EngineError, StateUnreadable
@@ -32,8 +31,12 @@ MOST_SHARDS: Final = 100
 MOST_REPORT_BYTES: Final = 16 * 2**20
 NO_ROOTS: Final = f"{OPTION} is empty, so nothing is read of what tasks write: whoever runs this Airflow lists the folders there."
 BAD_ROOTS: Final = f"{OPTION} cannot be read, so nothing else is; the log of the API server says why."
-OUTSIDE: Final = f"The task's state folder lies below none of the folders that {OPTION} lists, so nothing is read of it."
-NOT_ITS_OWN: Final = "What the task told of its places names another run than its own, so nothing is read of them."
+OUTSIDE: Final = (
+    f"The task's state folder lies below none of the folders that {OPTION} lists, so nothing is read of it."
+)
+NOT_ITS_OWN: Final = (
+    "What the task told of its places names another run than its own, so nothing is read of them."
+)
 NOTHING_YET: Final = "This run has noted nothing in its state folder yet."
 SILENT: Final = "The store does not answer in time. This page tries again."
 UNREADABLE: Final = "A record in the state folder is damaged, or of a newer version of this package."
@@ -52,6 +55,10 @@ class NotShown(Exception):  # noqa: N818 - it says what is the case
     def __init__(self, why: str) -> None:
         self.why = why
         super().__init__(why)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ class Reading:
     roots: str
     stores: Callable[[], Stores]
     reads: Reads
-    now: Callable[[], datetime] = partial(datetime.now, UTC)
+    now: Callable[[], datetime] = _utc_now
     _shards: Kept[int] = field(default_factory=lambda: Kept(_COUNT_KEPT_S), init=False)
 
     async def place(self, places: Mapping[str, str], *, is_group: bool, brief: bool = False) -> PlaceRead:
@@ -164,7 +171,9 @@ class Reading:
     ) -> tuple[tuple[ShardView, ...], int]:
         shards = await attempt.of(self._count_shards(folder)) if wanted else 0
         numbers = range(min(shards or 0, MOST_SHARDS))
-        records = await asyncio.gather(*(attempt.of(self._of_shard(folder, run, number)) for number in numbers))
+        records = await asyncio.gather(
+            *(attempt.of(self._of_shard(folder, run, number)) for number in numbers)
+        )
         views = tuple(ShardView(number, record) for number, record in zip(numbers, records, strict=True))
         return views, (shards or 0) - len(views)
 
@@ -209,11 +218,16 @@ class Reading:
         return self.stores().open(url)
 
     def _report(self, folder: Folder) -> bytes:
+        """Blocking."""
         # A link in the state folder must not lead to another file.
         path = _report_path(folder)
         if is_local(path) and folder.storage.canonical(path) != path:
             raise NotShown(OUTSIDE)
-        with folder.storage.open(path) as file:
+        try:
+            opened = folder.storage.open(path)
+        except FileNotFoundError:
+            raise NotShown("There is no report on this dataset.") from None
+        with opened as file:
             if file.size() > MOST_REPORT_BYTES:
                 raise NotShown("The report is too long to be shown here; open it where it lies.")
             return bytes(file.read())
@@ -238,4 +252,3 @@ def _told(error: Exception) -> str:
     remark = str(error) if isinstance(error, EngineError) else type(error).__name__
     _SELDOM.warn("A page could not read a store", remark)
     return FAILED
-

@@ -15,7 +15,9 @@ from runware_provider.engine.shown_urls import without_password
 from runware_provider.engine.storage.object_place import is_object_url, object_place
 
 OPTION: Final = "[runware] page_roots"
-_REMEDY: Final = "Write absolute folders or URLs of object stores, with commas between, such as /data/lake, s3://lake/out"
+_REMEDY: Final = (
+    "Write absolute folders or URLs of object stores, with commas between, such as /data/lake, s3://lake/out"
+)
 _MOST_CHARS: Final = 4096
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 _FILE: Final = re.compile(r"file:(?://(?:localhost)?)?(?=/)", re.IGNORECASE)
@@ -50,7 +52,9 @@ def roots_of(text: str) -> tuple[str, ...]:
     roots = tuple(root.strip() for root in text.split(",") if root.strip())
     for root in roots:
         if spot(root) is None:
-            raise BadInput(OPTION, f"{without_password(root)!r} is no folder that pages can be bound to", _REMEDY)
+            raise BadInput(
+                OPTION, f"{without_password(root)!r} is no folder that pages can be bound to", _REMEDY
+            )
     return roots
 
 

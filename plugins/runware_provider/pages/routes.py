@@ -31,9 +31,13 @@ LIST: Final = Route("/", Right.LIST, "the datasets that this Airflow writes, eac
 JOB: Final = Route(TASK, Right.TASK, "the run of a task: counts, rates, costs, error codes, paths")
 REPORT: Final = Route(f"{TASK}/report", Right.TEXTS, "the report on quality, which quotes records")
 FAILED: Final = Route(f"{TASK}/failed", Right.TEXTS, "records that failed, with their texts and answers")
-MISSED: Final = Route(f"{TASK}/missed", Right.TEXTS, "records that miss what was expected, with their texts and answers")
+MISSED: Final = Route(
+    f"{TASK}/missed", Right.TEXTS, "records that miss what was expected, with their texts and answers"
+)
 ASKED: Final = Route(f"{TASK}/asked", Right.TEXTS, "the prompt and the schema")
-SAMPLES: Final = Route(f"{TASK}/samples", Right.TEXTS, "sample answers of a run that waits for a person's approval")
+SAMPLES: Final = Route(
+    f"{TASK}/samples", Right.TEXTS, "sample answers of a run that waits for a person's approval"
+)
 STATIC: Final = Route("/static/{name}", Right.NONE, "the pages' style and script")
 
 ROUTES: Final = (LIST, JOB, REPORT, FAILED, MISSED, ASKED, SAMPLES, STATIC)

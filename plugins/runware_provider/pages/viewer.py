@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from runware_provider.pages.airflow_view import AirflowView
+from runware_provider.pages.answers import AIRFLOW
 from runware_provider.pages.run_view import URL_PREFIX
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-AIRFLOW: Final = "runware.airflow"
-"""In the scope of a request: Airflow's application, which handed the request on."""
 COOKIE: Final = "_token"
 """In which a browser keeps the token that Airflow gave it."""
 _BEARER: Final = "bearer "

@@ -104,7 +104,8 @@ class Views:
         chosen = _one_a_dataset([(at, places) for at, places in told if places is not None])
         datasets = await asyncio.gather(*(self._dataset(*each) for each in chosen[:MOST_DATASETS]))
         left_out = max(0, len(newest) - _MOST_ASKED) + max(0, len(chosen) - MOST_DATASETS)
-        return answers.shown(request, "Runware", list_parts(datasets, left_out=left_out))
+        read_at = self.reading.now().isoformat(timespec="seconds")
+        return answers.shown(request, "Runware", list_parts(datasets, left_out=left_out, read_at=read_at))
 
     async def report(self, request: Request, at: TaskAt) -> Response:
         """The report on quality, as it lies in the state folder."""
