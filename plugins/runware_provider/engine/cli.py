@@ -54,6 +54,7 @@ from runware_provider.engine.job.inferring import infer_shard
 from runware_provider.engine.job.plan import plan
 from runware_provider.engine.job.publishing_shards import publish_shards
 from runware_provider.engine.job.run import run_job
+from runware_provider.engine.job.run_request import options_in
 from runware_provider.engine.job.splitting import split_shards
 from runware_provider.engine.option_words import as_options
 from runware_provider.engine.plain_text import printable, printable_lines, wrapped
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from runware_provider.engine.job.progress import Progress
+    from runware_provider.engine.job.run_request import Given
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.spending.forecast import Forecast
 
@@ -165,7 +167,7 @@ def _listening() -> Iterator[None]:
 async def _command(options: argparse.Namespace) -> dict[str, Any] | list[dict[str, Any]]:
     if options.command == "forget":
         return await asyncio.to_thread(_forget, options)
-    spec = spec_of(options)
+    spec = spec_of(options, await asyncio.to_thread(_request, options))
     if options.command == "shards":
         return await _shards(options, spec, _endpoint())
     if options.command == "plan":
@@ -173,6 +175,16 @@ async def _command(options: argparse.Namespace) -> dict[str, Any] | list[dict[st
     if options.command == "preview":
         return await _preview(spec, _endpoint())
     return await _run(spec, _endpoint())
+
+
+def _request(options: argparse.Namespace) -> Given | None:
+    """What a run before asked, where the options name it; they say from then on where the answers are kept."""
+    if getattr(options, "request", None) is None:
+        return None
+    given = options_in(Stores(), options.request)
+    options.destination = options.destination or given.values.get("destination")
+    options.state = options.state or (given.values.get("memory") or {}).get("state")
+    return given
 
 
 def _forget(options: argparse.Namespace) -> dict[str, Any]:

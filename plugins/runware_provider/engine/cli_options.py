@@ -118,7 +118,7 @@ def parser(*further: AddCommands) -> argparse.ArgumentParser:
         command = commands.add_parser(
             name, help=purpose, description=purpose.capitalize() + ".", allow_abbrev=False
         )
-        add_spec_options(command)
+        add_spec_options(command, or_request=True)
     _add_shards(commands)
     purpose = "erase answers from the state folder for ever; what they cost stays in the accounts"
     _add_forgetting(commands.add_parser("forget", help=purpose, description=purpose.capitalize() + "."))

@@ -6,6 +6,7 @@ does not is in a table of `option_forms`. So a new field has its option without 
 
 from __future__ import annotations
 
+import argparse
 import ast
 import inspect
 import sys
@@ -22,13 +23,20 @@ from runware_provider.engine.spec import Settings, Spec
 from runware_provider.engine.value_object import ValueObject
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from types import ModuleType
+
+    from runware_provider.engine.job.run_request import Given
 
 
 EITHER = ("prompt", "messages")
 """Fields of which a job needs one."""
+RIVALS = (EITHER, ("output_type", "tools", "tool_choice"))
+"""Fields of which one that is given now takes the place of the others, as a run before had them."""
+ADDED_TO = frozenset(
+    {"settings", "budget", "answers", "publish", "failures", "memory", "limits", "webhook", "variables"}
+)
+"""Fields of which a part that is given now leaves the other parts as a run before had them."""
 
 
 @dataclass(frozen=True)
@@ -177,17 +185,32 @@ def _below_fields(of: ast.ClassDef) -> Iterator[tuple[str, str]]:
                 yield name, " ".join(said.split())
 
 
-def add_spec_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a job, those of each value object as a group of their own."""
+def add_spec_options(parser: argparse.ArgumentParser, *, or_request: bool = False) -> None:
+    """Add the options of a job, those of each value object as a group of their own.
+
+    Args:
+        parser: of a command.
+        or_request: whether a file of what was asked before may be named in the place of the options that a job needs.
+    """
     needed = [option.written for option in spec_options() if option.required]
     either = [option.written for option in spec_options() if option.field in EITHER]
-    parser.usage = f"%(prog)s {' '.join(needed)} ({' | '.join(either)}) [OPTION ...]"
+    usage = f"{' '.join(needed)} ({' | '.join(either)})"
+    parser.usage = f"%(prog)s {f'(--request FILE | {usage})' if or_request else usage} [OPTION ...]"
     groups = {"": parser.add_argument_group("job")}
+    required: list[argparse.Action] = []
     for option in spec_options():
         name = option.value_object
         if name not in groups:
             groups[name] = parser.add_argument_group(name)
-        groups[name].add_argument(option.flag, **option.arguments())
+        added = groups[name].add_argument(option.flag, **option.arguments())
+        required += [added] if option.required else []
+    if or_request:
+        groups[""].add_argument(
+            "--request",
+            metavar="FILE",
+            action=_instead_of(required),
+            help="Begin with the options of a run before, as its state folder has them in requests/; those given beside win",
+        )
     groups[""].add_argument(
         "--labels",
         metavar="A,B,C",
@@ -200,8 +223,30 @@ def add_spec_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def spec_of(options: argparse.Namespace) -> Spec:
+def _instead_of(required: Sequence[argparse.Action]) -> type[argparse.Action]:
+    """What is done where the option is met that stands for others: a parser, which is made for one call, asks for these no more."""
+
+    class Instead(argparse.Action):
+        def __call__(
+            self,
+            parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's signature
+            namespace: argparse.Namespace,
+            values: Any,
+            option_string: str | None = None,  # noqa: ARG002 - argparse's signature
+        ) -> None:
+            setattr(namespace, self.dest, values)
+            for action in required:
+                action.required = False
+
+    return Instead
+
+
+def spec_of(options: argparse.Namespace, given: Given | None = None) -> Spec:
     """The spec that the options describe.
+
+    Args:
+        options: of the command.
+        given: of a run before, with which it begins; None for nothing.
 
     Raises:
         BadInput: a file is missing or holds no JSON, or a value is out of range.
@@ -219,12 +264,14 @@ def spec_of(options: argparse.Namespace) -> Spec:
         if name in siblings:
             raise BadInput(option.flag, "it is in --settings, too", "Drop one of them")
         siblings[name] = option.read(text)
-    _check_budget(values.get("budget", {}))
     if options.labels is not None:
         if options.schema is not None:
             problem = "a label or an object of --schema: an answer is either"
             raise BadInput("--labels", problem, "Drop one of them")
         values["output_type"] = option_values.labels("--labels", options.labels)
+    if given is not None:
+        values = _beside(given, values)
+    _check_budget(values.get("budget") or {})
     try:
         return Spec(**values)
     except BadInput as error:
@@ -233,6 +280,56 @@ def spec_of(options: argparse.Namespace) -> Spec:
         if section == "settings" and name in all_settings:
             raise _inside_settings(name, error) from None
         raise
+
+
+def _beside(given: Given, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a run before, with others in the place of those that are given now.
+
+    Raises:
+        BadInput: those of before are none that this version knows, or one that was left out is not given now.
+    """
+    _check_given(given)
+    # A variable that was left out is told by the prompt that names it.
+    for option in spec_options():
+        if option.field in given.left_out and not _holds(values, option.field):
+            problem = f"{given.path} does not hold it: it may have held a password, or what no JSON can"
+            raise BadInput(option.flag, problem, "Give it beside --request")
+    asks_otherwise = any(values.get(name) for name in ("output_type", "tools"))
+    # Everything would be asked, and paid for, anew.
+    if not given.asks_the_same and not asks_otherwise:
+        problem = f"{given.path} is of a run with a pydantic class that says what no JSON Schema can, such as a decimal"
+        raise BadInput(
+            "--request", problem, "Run it from Python, where the class is, or give --schema beside it"
+        )
+    merged = dict(given.values)
+    for rivals in RIVALS:
+        for name in rivals if any(values.get(each) is not None for each in rivals) else ():
+            merged.pop(name, None)
+    for name, value in values.items():
+        before = merged.get(name)
+        if name in ADDED_TO and isinstance(before, dict):
+            merged[name] = {**before, **value}
+        else:
+            merged[name] = value
+    return merged
+
+
+def _check_given(given: Given) -> None:
+    """Refuse what only the file can be to blame for, before an option is named that nobody wrote."""
+    left_out_or_not = {"source": "in", "destination": "out"}
+    try:
+        Spec(**(left_out_or_not | dict(given.values)))
+    except BadInput as error:
+        problem = f"{given.path} does not fit this version: {error.field}: {error.problem}"
+        raise BadInput("--request", problem, "Give the options themselves") from None
+    except TypeError:
+        raise BadInput("--request", f"{given.path} is damaged", "Give the options themselves") from None
+
+
+def _holds(values: Mapping[str, Any], field_name: str) -> bool:
+    *above, name = field_name.split(".")
+    siblings = values.get(above[0], {}) if above else values
+    return siblings.get(name) is not None
 
 
 def _check_budget(budget: Mapping[str, Any]) -> None:

@@ -136,6 +136,7 @@ def test_an_answer_is_forgotten_by_its_uuid_and_the_bill_stays(state: str) -> No
         "staged": 0,
         "replaced": 0,
         "reports": 0,
+        "examples": 0,
     }
     entries = held(state)
     gone = entry(
@@ -199,7 +200,7 @@ def test_what_may_be_under_way_is_still_found_and_not_paid_twice(state: str) -> 
     assert (known.attempt, known.fate_unknown) == (2, True)
 
 
-@pytest.mark.parametrize("name", ["ledger", "staged", "reports"])
+@pytest.mark.parametrize("name", ["ledger", "staged", "reports", "runs"])
 def test_an_erasure_that_would_stop_before_a_link_is_refused_and_nothing_behind_it_is_touched(
     state: str, tmp_path: Path, name: str
 ) -> None:

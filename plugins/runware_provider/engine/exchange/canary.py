@@ -33,6 +33,8 @@ class LetThrough:
     rejections: list[Entry] = field(default_factory=list)
     """What the next run has to know instead: these are no verdicts on the records, but the UUIDs were used."""
     stop: RequestRefused | None = None
+    refused: Verdicts = field(default_factory=list, repr=False)
+    """With a stop: what was refused, and does not count."""
 
 
 class Canary:
@@ -107,7 +109,7 @@ class Canary:
         # The request is at fault. The records keep their chance, and nothing more is sent, or paid for.
         if self._all_were_refused_alike():
             kept = [_as_kept(inference, entry) for inference, entry in self._refusals]
-            return LetThrough(passed, kept, self._stop())
+            return LetThrough(passed, kept, self._stop(), self._refusals)
         # They failed for reasons of their own.
         return self._let_all_through(passed)
 

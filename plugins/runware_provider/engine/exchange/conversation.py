@@ -31,7 +31,7 @@ from runware_provider.engine.exchange.sending import Sending
 from runware_provider.engine.memory.group_commit import LINGER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from runware_provider.engine.attempt import Entry
     from runware_provider.engine.exchange.beside import Group
@@ -128,6 +128,8 @@ class Exchange:
         """Since when something is to be sent and this process may not send."""
         self._stopped: JobStopped | None = None
         self._stopped_at = 0.0
+        self.on_refusal: Callable[[Sequence[tuple[Inference, Entry]]], None] = lambda _refused: None
+        """Is told of the first inferences where the API refused all of them alike, so that none has a last word."""
 
     def latencies_s(self) -> tuple[float, float] | None:
         """After how many seconds half of the answers of late were seen, and 95 of a hundred; None as long as nobody knows."""
@@ -283,6 +285,7 @@ class Exchange:
     def _see_to(self, feed: Feed, watch: Watch, through: LetThrough, rejections: list[Entry]) -> None:
         """Make durable what counts now."""
         if through.stop is not None:
+            self.on_refusal(through.refused)
             self._stop(through.stop)
         rejections = rejections + through.rejections
         if through.verdicts or rejections:

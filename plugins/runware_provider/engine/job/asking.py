@@ -23,6 +23,7 @@ from runware_provider.engine.job.batches_in_hand import BatchesInHand
 from runware_provider.engine.job.conversing import Conversing, connections_of
 from runware_provider.engine.job.decider import Decider
 from runware_provider.engine.job.failure_watch import FailureWatch
+from runware_provider.engine.job.kept_examples import Examples
 from runware_provider.engine.job.late_answers import late_answers
 from runware_provider.engine.job.leftovers import Leftovers
 from runware_provider.engine.job.leg import WHOLE, AllSent, Leg
@@ -30,6 +31,7 @@ from runware_provider.engine.job.looking_ahead import LookingAhead
 from runware_provider.engine.job.manifest import stopped_manifest
 from runware_provider.engine.job.output_retries import OutputRetries
 from runware_provider.engine.job.prepare import changed, failures_state
+from runware_provider.engine.job.run_examples import ExamplesFile, written_meanwhile
 from runware_provider.engine.job.run_watch import RunWatch
 from runware_provider.engine.job.staged import Staged
 from runware_provider.engine.memory.learnt_pace import read_pace, write_pace
@@ -171,12 +173,14 @@ class _Asking:
         # Before it is decided what is asked: none of it is paid for again.
         await self._take_late_answers()
         decider, flight, account = await self._looked_ahead()
-        feed = self._feed(flight, decider)
+        examples = Examples(decider.judge, self.job.prepared.results)
+        feed = self._feed(flight, decider, examples)
         self._watch = feed.watch
-        async with self._kept_on_failure(feed, flight):
+        async with written_meanwhile(self._file_of(examples)), self._kept_on_failure(feed, flight):
             async with self._paced(feed.watch) as pace:
                 exchange = self._exchange(flight, account, pace)
                 feed.watch.latencies_s = exchange.latencies_s
+                exchange.on_refusal = feed.refused
                 tail = await exchange.run(feed, feed.watch, stop)
             if tail is not None:
                 raise self._all_sent(tail)
@@ -261,7 +265,7 @@ class _Asking:
         )
         return conversing.exchange(flight, account, pace, worth_s=self.leg.worth_s)
 
-    def _feed(self, flight: Flight, decider: Decider) -> BatchFeed:
+    def _feed(self, flight: Flight, decider: Decider, examples: Examples) -> BatchFeed:
         prepared = self.job.prepared
         watch = self._new_watch(flight)
         staging = BatchStaging(self._writer(decider), self.job.ledger)
@@ -271,7 +275,7 @@ class _Asking:
             decider=decider,
             retries=OutputRetries(decider.judge, prepared.forced, prepared.follow_ups),
             watch=watch,
-            in_hand=BatchesInHand(watch, staging),
+            in_hand=BatchesInHand(watch, staging, examples),
             job_id=self.job.identity.job_id,
             may_resend_at=self.job.may_resend_at,
             now=time.monotonic,
@@ -318,6 +322,10 @@ class _Asking:
             kept=prepared.kept_schema,
             results=prepared.results,
         )
+
+    def _file_of(self, examples: Examples) -> ExamplesFile:
+        prepared = self.job.prepared
+        return ExamplesFile(prepared.storage, prepared.state_folder, prepared.spec.run or "", examples)
 
     def _leftovers(self) -> Leftovers:
         job, client = self.job, self.client

@@ -129,6 +129,11 @@ class BatchFeed:
         self.watch.asks_again(inference.key, entry.cost)
         return following
 
+    def refused(self, verdicts: Sequence[tuple[Inference, Entry]]) -> None:
+        """The API refused the request as such, for each of the first: they keep their chance, and can be looked at."""
+        for inference, entry in verdicts:
+            self.in_hand.refused(inference.key, self.decider.judge.judge(entry, inference.counted + 1))
+
     def budget_is_used_up(self) -> None:
         """From now on nothing new is asked: the budget is used up."""
         self.decider.may_ask = False

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.identity import Key
     from runware_provider.engine.job.batch_staging import BatchStaging
     from runware_provider.engine.job.batch_work import LetGo
+    from runware_provider.engine.job.kept_examples import Examples
     from runware_provider.engine.job.run_watch import RunWatch
     from runware_provider.engine.outcome.rows import Judgement
 
@@ -25,10 +26,12 @@ class BatchesInHand:
     Args:
         watch: is told of each row once, however often its batch is read.
         staging: stages batches.
+        examples: keeps the first rows that did not succeed; None where nobody is to see them.
     """
 
     watch: RunWatch
     staging: BatchStaging
+    examples: Examples | None = None
     let_go: dict[int, LetGo] = field(default_factory=dict)
     """By the numbers of their batches."""
     put_off: dict[int, LetGo] = field(default_factory=dict)
@@ -89,6 +92,7 @@ class BatchesInHand:
         for batch in self._waiting.pop(key, []):
             rows = batch.settle(key, judgement)
             if isinstance(batch, BatchWork):
+                self._keep_example(batch, key, judgement)
                 self.count(batch, judgement, rows)
                 self.stage_if_complete(batch)
             else:
@@ -100,6 +104,7 @@ class BatchesInHand:
         for batch in self._waiting.pop(key, []):
             rows = batch.fall_back(key, other, judgement)
             if isinstance(batch, BatchWork):
+                self._keep_example(batch, key, judgement)
                 self.count_earlier(batch, judgement, rows)
                 self.stage_if_complete(batch)
             else:
@@ -109,7 +114,14 @@ class BatchesInHand:
     def show(self, work: BatchWork, key: Key, judgement: Judgement, rows: int) -> None:
         """Some rows of a batch show what was known before."""
         work.judged[key] = judgement
+        self._keep_example(work, key, judgement)
         self.count_earlier(work, judgement, rows)
+
+    def refused(self, key: Key, judgement: Judgement) -> None:
+        """The API refused what all rows ask in the place of these, which have no last word: they can be looked at."""
+        for batch in self._waiting.get(key, []):
+            if isinstance(batch, BatchWork):
+                self._keep_example(batch, key, judgement)
 
     def count_earlier(self, work: BatchWork, judgement: Judgement, rows: int) -> None:
         """Count rows that were answered before this run."""
@@ -136,6 +148,10 @@ class BatchesInHand:
         for remembered in (*self.let_go.values(), *self.put_off.values()):
             done += remembered.records_done()
         return done
+
+    def _keep_example(self, work: BatchWork, key: Key, judgement: Judgement) -> None:
+        if self.examples is not None:
+            self.examples.saw(work.batch.number, work.kept, work.slots, key, judgement)
 
     def _oldest_incomplete(self) -> BatchWork | None:
         for work in self._works:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.inbox.folder import InboxFolder
     from runware_provider.engine.storage.stores import Storage
 
-_COUNTS = ("forgotten", "answers", "segments", "removed", "staged", "replaced", "reports")
+_COUNTS = ("forgotten", "answers", "segments", "removed", "staged", "replaced", "reports", "examples")
 
 
 def forget_place(  # noqa: PLR0913 - keywords, each a fact of its own

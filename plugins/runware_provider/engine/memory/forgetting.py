@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 WAIT_S = 300.0
 _REPORT = re.compile(r"[\w.=-]+\.(?:html|md)")
+_EXAMPLES = re.compile(r"[0-9a-f]{20}-failed\.parquet")
+"""Of rows that failed, as `job.run_examples` names them."""
 _DECIDING = ["kind", "fingerprint", "sample", "generation", "at", "family"]
 _NAMING = ["origin", "fingerprint", "sample", "generation", "attempt"]
 _SEARCHED = ["fingerprint", "item", "message"]
@@ -93,6 +95,7 @@ class _Report:
     staged: int = 0
     replaced: int = 0
     reports: int = 0
+    examples: int = 0
 
 
 def forget(  # noqa: PLR0913 - keywords, each a fact of its own
@@ -108,8 +111,8 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
     """Erase answers and errors from a job's state folder; a run of the job that is under way is waited for.
 
     An attempt that matches takes with it every attempt of the same request, all samples and generations included;
-    one that is only too old goes alone. What is staged, parts that a publish replaced, reports, and segments that were
-    merged, are removed as a whole.
+    one that is only too old goes alone. What is staged, parts that a publish replaced, reports, rows kept as examples of
+    failures, and segments that were merged, are removed as a whole.
 
     The ledger is swapped as a whole before anything is removed. After a death in between, the next call, or the next
     run, removes the rest; call again to be sure. Backups and old versions that the store keeps by itself are not
@@ -128,8 +131,8 @@ def forget(  # noqa: PLR0913 - keywords, each a fact of its own
     Returns:
         `forgotten` attempts, how many `answers` were among them, the `task_uuids` whose rows in published datasets
         still show what was forgotten here, the `unknown_task_uuids` of those given, the number of `segments` that
-        were rewritten, of old ones that were `removed`, and of files that were: `staged` ones, `replaced` parts, `reports`.
-        No content.
+        were rewritten, of old ones that were `removed`, and of files that were: `staged` ones, `replaced` parts, `reports`,
+        `examples` of failures. No content.
 
     Raises:
         AtWork: a run did not end in that time.
@@ -190,12 +193,16 @@ def _remove_copies(storage: Storage, state_folder: str, report: _Report) -> None
         if _REPORT.fullmatch(entry.path.rpartition("/")[2]):
             storage.delete(entry.path)
             report.reports += 1
+    for entry in storage.list(storage.join(state_folder, "runs"), links=False):  # inputs and answers
+        if _EXAMPLES.fullmatch(entry.path.rpartition("/")[2]):
+            storage.delete(entry.path)
+            report.examples += 1
 
 
 def _check_links(storage: Storage, state_folder: str) -> None:
     """An erasure that stops before a link must not look done."""
     beside = ("staged", "replaced", FAILURES, f"{FAILURES}/staged", f"{FAILURES}/replaced")
-    for name in ("ledger", "reports", *beside):
+    for name in ("ledger", "reports", "runs", *beside):
         folder = storage.join(state_folder, name)
         if storage.is_link(folder):
             raise BadInput(
@@ -388,4 +395,5 @@ def _told(report: _Report, unknown: Iterable[str]) -> dict[str, Any]:
         "staged": report.staged,
         "replaced": report.replaced,
         "reports": report.reports,
+        "examples": report.examples,
     }

@@ -341,17 +341,46 @@ def assemble(
         for sample, slot in enumerate(samples):
             judgement = judge.skipped(slot) if isinstance(slot, Skip) else judgements[slot]
             results.append(judgement.result)
-            inferences.append({"outcome": judgement.outcome.value, "sample": sample, **judgement.facts})
+            inferences.append(_inference(judgement, sample))
             indices.append(index)
             counts.saw(judgement)
     if len(indices) != kept.num_rows:
         kept = taken(kept, pa.array(indices, pa.int64()))
+    return _with_results(kept, results, inferences, judge, columns), counts
+
+
+def row_of(
+    kept: pa.Table, sample: int, judgement: Judgement, judge: Judge, columns: ResultColumns
+) -> pa.Table:
+    """One row of the output.
+
+    Args:
+        kept: one record, with the columns that the output keeps.
+        sample: which of its samples.
+        judgement: the last word on it.
+        judge: of the job.
+        columns: where the results stand.
+    """
+    return _with_results(kept, [judgement.result], [_inference(judgement, sample)], judge, columns)
+
+
+def _inference(judgement: Judgement, sample: int) -> dict[str, Any]:
+    return {"outcome": judgement.outcome.value, "sample": sample, **judgement.facts}
+
+
+def _with_results(
+    kept: pa.Table,
+    results: Sequence[Any],
+    inferences: Sequence[Mapping[str, Any]],
+    judge: Judge,
+    columns: ResultColumns,
+) -> pa.Table:
     arrays = [
         *kept.columns,
         *columns.arrays(pa.array(results, judge.result_type)),
         pa.array(inferences, INFERENCE_TYPE),
     ]
-    return pa.Table.from_arrays(arrays, schema=output_schema_of(kept.schema, columns)), counts
+    return pa.Table.from_arrays(arrays, schema=output_schema_of(kept.schema, columns))
 
 
 def _listed(problems: Iterable[Problem]) -> str:
