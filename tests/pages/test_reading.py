@@ -280,7 +280,7 @@ def test_the_list_has_each_dataset_once_the_newest_first(tmp_path: Path) -> None
             pages.airflow.add(places_in(tmp_path / "g", at, run=run), at)
         reply = pages.get("/")
     assert reply.status_code == 200
-    outputs = [f"d{number}/out" for number in (2, 1, 0)]
+    outputs = [f"/d{number}/" for number in (2, 1, 0)]
     seen = [reply.text.find(output) for output in outputs]
     assert -1 not in seen
     assert seen == sorted(seen)

@@ -237,7 +237,7 @@ def test_the_page_in_the_navigation_leads_to_the_run_of_a_dataset(ended: Scene) 
         frame.locator("main table").wait_for()
         told = frame.locator("main").inner_text()
         for name in ("plain", "fails", "shared"):
-            assert f"{name}/out" in told
+            assert f"/{name}/" in told
         frame.locator("main table a").first.click()
         frame.get_by_text("looked_at").first.wait_for()
     assert ended.misbehaved == []
@@ -265,6 +265,15 @@ def test_a_viewer_without_rights_reads_no_text(ended: Scene) -> None:
         assert ended.get(route_to(ended, leaf), "editor")[0] == 200, leaf
     assert "/failed" not in ended.get(route_to(ended, ""), "viewer")[1]
     assert "/failed" in ended.get(route_to(ended, ""), "editor")[1]
+
+
+def test_whoever_may_edit_reads_a_failed_record_beside_its_error(ended: Scene) -> None:
+    with ended.as_user("editor") as context:
+        tab = ended.tab(context.new_page(), "plain")
+        tab.get_by_role("link", name="timeoutProvider").or_(tab.locator("a[href*='failed']")).first.click()
+        tab.get_by_text("Shop 7 GmbH").first.wait_for()
+        assert HOSTILE in tab.locator("main").inner_text()
+    assert ended.misbehaved == []
 
 
 def test_hostile_text_in_every_field_does_nothing(ended: Scene) -> None:

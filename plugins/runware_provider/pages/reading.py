@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from runware_provider.engine.errors import BadInput, EngineError, StateUnreadable
 from runware_provider.engine.job.run_records import read_history, read_record
 from runware_provider.engine.job.split_record import present_split, shard_folder
+from runware_provider.engine.storage.bounded_reading import TooLargeError, read_at_most
 from runware_provider.pages.reads import Kept, StoreSilent
 from runware_provider.pages.roots import OPTION, is_local, lies_below, roots_of, spot
 from runware_provider.pages.run_view import ShardView
@@ -40,6 +41,8 @@ NOT_ITS_OWN: Final = (
 NOTHING_YET: Final = "This run has noted nothing in its state folder yet."
 SILENT: Final = "The store does not answer in time. This page tries again."
 UNREADABLE: Final = "A record in the state folder is damaged, or of a newer version of this package."
+NO_REPORT: Final = "There is no report on this dataset."
+TOO_LONG: Final = "The report is too long to be shown here; open it where it lies."
 FAILED: Final = "The store cannot be read; the log of the API server says more."
 _COUNT_KEPT_S: Final = 60.0
 _SELDOM: Final = Seldom(logging.getLogger(__name__))
@@ -224,13 +227,12 @@ class Reading:
         if is_local(path) and folder.storage.canonical(path) != path:
             raise NotShown(OUTSIDE)
         try:
-            opened = folder.storage.open(path)
-        except FileNotFoundError:
-            raise NotShown("There is no report on this dataset.") from None
-        with opened as file:
-            if file.size() > MOST_REPORT_BYTES:
-                raise NotShown("The report is too long to be shown here; open it where it lies.")
-            return bytes(file.read())
+            page = read_at_most(folder.storage, path, MOST_REPORT_BYTES)
+        except TooLargeError:
+            raise NotShown(TOO_LONG) from None
+        if page is None:
+            raise NotShown(NO_REPORT)
+        return page
 
 
 def _has_report(folder: Folder) -> bool:
