@@ -88,7 +88,13 @@ class Reads:
             StoreSilent: see there.
             Exception: what it raised.
         """
-        return await self.shared(object(), lambda: self._awaited(work, *arguments))
+        key = object()
+        try:
+            return await self.shared(key, lambda: self._awaited(work, *arguments))
+        finally:
+            # Texts are not kept; what still goes on is counted until it ends.
+            if key in self._flights and self._flights[key].task.done():
+                del self._flights[key]
 
     async def _awaited(self, work: Callable[..., T], *arguments: object) -> T:
         return await self.in_thread(work, *arguments)

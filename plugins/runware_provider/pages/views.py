@@ -37,7 +37,7 @@ PLACES_KEPT_S: Final = 60.0
 """What a task pushed changes only when it is tried again."""
 TASK_KEPT_S: Final = 3.0
 MOST_DATASETS: Final = 40
-_MOST_ASKED: Final = 80
+_MOST_ASKED: Final = 60
 _AT_ONCE: Final = 8
 _MOST_QUERY_CHARS: Final = 300
 NOT_OURS: Final = "This task is not one of Runware's."
