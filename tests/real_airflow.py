@@ -112,7 +112,12 @@ class RealAirflow:
 
 @contextlib.contextmanager
 def real_airflow(
-    folder: Path, dags: Path, variables: Mapping[str, str], *, login: tuple[str, str] | None = None
+    folder: Path,
+    dags: Path,
+    variables: Mapping[str, str],
+    *,
+    login: tuple[str, str] | None = None,
+    path: str = "",
 ) -> Iterator[RealAirflow]:
     """Start it and wait until it answers; it ends with the block, with all its tasks.
 
@@ -121,6 +126,7 @@ def real_airflow(
         dags: the folder of DAGs.
         variables: of the environment, beside those that it needs; `{page}` in one is the address of its pages.
         login: as of `Api`.
+        path: below which it is served, such as `/airflow`.
     """
     home, log, port = folder / "home", folder / "standalone.log", surroundings.free_port()
     nobody = surroundings.Service("http://127.0.0.1:9/v1", "no-key", local=True)
@@ -137,6 +143,7 @@ def real_airflow(
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": str(PATIENCE_S),
         # A scheduler that finds SQLite locked for longer than it waits for it dies.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout={PATIENCE_S}",
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}{path}",
         **{name: value.replace("{page}", f"http://127.0.0.1:{port}") for name, value in variables.items()},
     }
     home.mkdir(parents=True)
@@ -144,7 +151,7 @@ def real_airflow(
         log.open("wb") as output,
         surroundings.running(["-m", "airflow", "standalone"], environment, output) as process,
     ):
-        page = f"http://127.0.0.1:{port}"
+        page = f"http://127.0.0.1:{port}{path}"
         until(lambda: process.poll() is not None or answers(page), "Airflow answers")
         yield RealAirflow(Api(page, login), home, log, process.pid, environment)
 

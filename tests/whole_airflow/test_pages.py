@@ -55,6 +55,7 @@ RECORDS = 30
 HELD_S = 15.0
 """What one answer takes, so that the page can be looked at while its task runs."""
 PATIENCE_MS = 60_000
+PLUGINS = Path(__file__).parents[2] / "plugins"
 _OPENER = build_opener(ProxyHandler({}))
 
 
@@ -174,7 +175,7 @@ def variables(places: dict[str, Any], folder: Path) -> dict[str, str]:
         **connections,
         "JOBS": json.dumps(jobs),
         "HOSTILE": HOSTILE,
-        "PYTHONPATH": f"{Path(__file__).parents[2] / 'plugins'}",
+        "PYTHONPATH": str(PLUGINS),
         "AIRFLOW__RUNWARE__PROGRESS_INTERVAL_S": "1",
         "AIRFLOW__RUNWARE__PAGE_ROOTS": str(folder),
         "AIRFLOW__RUNWARE__PAGE_TEXTS": "True",
@@ -294,6 +295,25 @@ def test_airflow_makes_no_complaint_about_the_pages(ended: Scene) -> None:
     assert "A page failed" not in told
     assert "could not read" not in told
     assert HOSTILE not in told.replace("looked_at", "")
+
+
+def test_the_pages_are_below_the_path_that_airflow_is_served_at(tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where there is a browser
+
+    (tmp_path / "dags").mkdir()
+    with (
+        real_airflow(tmp_path, tmp_path / "dags", {"PYTHONPATH": str(PLUGINS)}, path="/air/flow") as airflow,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
+    ):
+        page = browser.new_page()
+        styled: list[int] = []
+        page.on("response", lambda reply: styled.append(reply.status) if "page.css" in reply.url else None)
+        page.goto(f"{airflow.api.page}/auth/token/login")
+        page.get_by_role("link", name="Runware", exact=True).click()
+        frame = page.frame_locator("iframe[title=Runware]")
+        frame.get_by_text("has written a dataset with Runware yet").wait_for()
+        assert styled == [200]
 
 
 def route_to(scene: Scene, leaf: str) -> str:
