@@ -29,14 +29,21 @@ _OPENER = build_opener(ProxyHandler({}))
 
 
 class Api:
-    """Airflow's REST API, for the administrator that everybody is here, or for a user of this name and password."""
+    """Airflow's REST API, for the administrator that everybody is here.
+
+    Args:
+        page: the address of Airflow.
+        login: a user and a password, where not everybody is one.
+    """
 
     def __init__(self, page: str, login: tuple[str, str] | None = None) -> None:
         self.page = page
-        method, body = "GET", None
-        if login is not None:
-            method, body = "POST", dict(zip(("username", "password"), login, strict=True))
-        self.token = self("auth/token", method, body, prefix="")["access_token"]
+        asked = (
+            ("GET", None)
+            if login is None
+            else ("POST", dict(zip(("username", "password"), login, strict=True)))
+        )
+        self.token = self("auth/token", *asked, prefix="")["access_token"]
 
     def __call__(self, path: str, method: str = "GET", body: Any = None, *, prefix: str = "api/v2/") -> Any:
         headers = {"Content-Type": "application/json"}
@@ -105,7 +112,12 @@ class RealAirflow:
 
 @contextlib.contextmanager
 def real_airflow(
-    folder: Path, dags: Path, variables: Mapping[str, str], login: tuple[str, str] | None = None
+    folder: Path,
+    dags: Path,
+    variables: Mapping[str, str],
+    *,
+    login: tuple[str, str] | None = None,
+    path: str = "",
 ) -> Iterator[RealAirflow]:
     """Start it and wait until it answers; it ends with the block, with all its tasks.
 
@@ -113,7 +125,8 @@ def real_airflow(
         folder: gets its home and its log.
         dags: the folder of DAGs.
         variables: of the environment, beside those that it needs; `{page}` in one is the address of its pages.
-        login: name and password of an administrator, where `variables` say that not everybody is one.
+        login: as of `Api`.
+        path: below which it is served, such as `/airflow`.
     """
     home, log, port = folder / "home", folder / "standalone.log", surroundings.free_port()
     nobody = surroundings.Service("http://127.0.0.1:9/v1", "no-key", local=True)
@@ -130,6 +143,7 @@ def real_airflow(
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": str(PATIENCE_S),
         # A scheduler that finds SQLite locked for longer than it waits for it dies.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout={PATIENCE_S}",
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}{path}",
         **{name: value.replace("{page}", f"http://127.0.0.1:{port}") for name, value in variables.items()},
     }
     home.mkdir(parents=True)
@@ -137,7 +151,7 @@ def real_airflow(
         log.open("wb") as output,
         surroundings.running(["-m", "airflow", "standalone"], environment, output) as process,
     ):
-        page = f"http://127.0.0.1:{port}"
+        page = f"http://127.0.0.1:{port}{path}"
         until(lambda: process.poll() is not None or answers(page), "Airflow answers")
         yield RealAirflow(Api(page, login), home, log, process.pid, environment)
 

@@ -15,6 +15,7 @@ from from_code.command_line import command_line
 from from_code.earlier import earlier_names
 from from_code.errors import errors
 from from_code.manifest import manifest
+from from_code.pages import routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,4 +54,5 @@ _TABLES: dict[str, Callable[[str], str]] = {
     "errors": lambda _: errors(),
     "function": function_arguments,
     "manifest": lambda _: manifest(),
+    "pages": lambda _: routes(),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from typing import Final
+from urllib.parse import urlsplit
 
 from airflow.sdk.configuration import conf
 
@@ -72,6 +73,21 @@ def webhook_texts() -> tuple[str, str, str]:
     """Public URL, inbox and secrets of webhooks as they are written, for `WebhookSettings`; empty where nothing is said."""
     url, inbox, secrets = (str(conf.get(SECTION, f"webhook_{name}", fallback="") or "") for name in _WEBHOOK)
     return url, inbox, secrets
+
+
+def page_roots() -> str:
+    """Below which folders the pages of jobs may read, as it is written; empty where nothing is said."""
+    return str(conf.get(SECTION, "page_roots", fallback="") or "")
+
+
+def page_texts() -> bool:
+    """Whether the pages of jobs show texts of records to who may see them."""
+    return bool(conf.getboolean(SECTION, "page_texts", fallback=False))
+
+
+def base_path() -> str:
+    """Below which path Airflow is served, such as `/airflow`; empty at the root."""
+    return urlsplit(str(conf.get("api", "base_url", fallback="") or "")).path.rstrip("/")
 
 
 def _amount(option: str, kind: str) -> float | None:

@@ -1,4 +1,4 @@
-"""What Airflow registers: a name, and in the API server the receiver of webhooks.
+"""What Airflow registers: a name, and in the API server the pages of jobs and the receiver of webhooks.
 
 Every task process loads the plugins before its task starts, so this module imports nothing heavy; what
 only one component needs belongs into a property that imports it when asked.
@@ -19,6 +19,15 @@ class RunwarePlugin(AirflowPlugin):
     @property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]  # only read, and only by who serves it
         """Asked for by the API server and by `airflow plugins`."""
-        from runware_provider.mounted_receiver import fastapi_apps  # noqa: PLC0415 - see the module's docstring
+        from runware_provider import mounted_receiver  # noqa: PLC0415 - see the module's docstring
+        from runware_provider.pages import mounted  # noqa: PLC0415 - as above
 
-        return fastapi_apps()
+        # The receiver takes whatever lies below its prefix, the pages' too; Airflow asks in this order.
+        return [*mounted.fastapi_apps(), *mounted_receiver.fastapi_apps()]
+
+    @property
+    def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]  # as above
+        """Asked for by Airflow's page: the tab of a task instance, and the page in the navigation."""
+        from runware_provider.pages.tabs import external_views  # noqa: PLC0415 - see the module's docstring
+
+        return external_views()

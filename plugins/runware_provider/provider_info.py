@@ -61,6 +61,22 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "example": "<what `openssl rand -hex 32` prints>",
         "default": None,
     },
+    "page_roots": {
+        "description": "Below which folders and URLs of object stores the pages of jobs read, with commas between. What"
+        " tasks write elsewhere is not shown; where it is empty, nothing is read.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "/data/lake,s3://lake/out",
+        "default": None,
+    },
+    "page_texts": {
+        "description": "Whether the pages of jobs show texts of records, prompts and answers to who may edit the DAG's task"
+        " instances.",
+        "version_added": "0.1.0",
+        "type": "boolean",
+        "example": "True",
+        "default": "False",
+    },
 }
 """As Airflow wants to be told about them."""
 

@@ -74,6 +74,8 @@ def test_every_option_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             configuration.progress_interval_s(),
             configuration.makes_assets(),
             configuration.webhook_texts(),
+            configuration.page_roots(),
+            configuration.page_texts(),
         ]
 
     for option, told in OPTIONS.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runware_provider.engine.storage.stores import Storage
+    from runware_provider.engine.storage.port import Storage
     from runware_provider.pages.run_view import TaskAt
 
 

@@ -9,6 +9,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.request import ProxyHandler, build_opener
 
@@ -17,7 +18,6 @@ from runware_provider.testing.tryout.surroundings import PROJECT, TryOutFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from runware_provider.testing.tryout.surroundings import Service
 
@@ -46,6 +46,16 @@ def settings(port: int) -> dict[str, str]:
     }
 
 
+def pages_of(output: str) -> dict[str, str]:
+    """Airflow's settings with which the pages of jobs show all that there is: whoever tries this out is alone with it.
+
+    Args:
+        output: the folder or URL below which the example DAGs write.
+    """
+    root = output if "://" in output else str(Path(output).absolute())
+    return {"AIRFLOW__RUNWARE__PAGE_ROOTS": root, "AIRFLOW__RUNWARE__PAGE_TEXTS": "True"}
+
+
 def main(environment: Mapping[str, str] = os.environ) -> int:
     """Run until Ctrl-C; returns the exit code."""
     home, log = FOLDER / "home", FOLDER / "standalone.log"
@@ -66,6 +76,7 @@ def _run(environment: Mapping[str, str], home: Path, asked: Service, output: obj
     port = surroundings.free_port(PORT)
     folder = PROJECT / ".demo" / ("output" if asked.local else "output-live")
     variables = surroundings.environment_of_airflow(environment, home, asked, folder) | settings(port)
+    variables |= pages_of(variables["RUNWARE_OUTPUT"])
     _say(f"Starting Airflow; this takes about half a minute. Its log: {log}")
     with surroundings.running(["-m", "airflow", "standalone"], variables, output) as airflow:
         _wait_for_page(airflow, port, log)

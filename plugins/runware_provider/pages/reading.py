@@ -1,0 +1,256 @@
+"""From the places that a task pushed to what a page shows of it. Reads records alone: no part of a dataset, and no ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from runware_provider.engine.errors import BadInput, EngineError, StateUnreadable
+from runware_provider.engine.job.run_records import read_history, read_record
+from runware_provider.engine.job.split_record import present_split, shard_folder
+from runware_provider.engine.storage.bounded_reading import TooLargeError, read_at_most
+from runware_provider.pages.reads import Kept, StoreSilent
+from runware_provider.pages.roots import OPTION, is_local, lies_below, roots_of, spot
+from runware_provider.pages.run_view import ShardView
+from runware_provider.quality.spec import FOLDER, REPORT
+from runware_provider.web.seldom import Seldom
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from runware_provider.engine.job.run_record import PastRun, RunRecord
+    from runware_provider.engine.storage.stores import Storage, Stores
+    from runware_provider.pages.reads import Reads
+
+T = TypeVar("T")
+
+MOST_SHARDS: Final = 100
+"""Of a group, whose records are read."""
+MOST_REPORT_BYTES: Final = 16 * 2**20
+NO_ROOTS: Final = f"{OPTION} is empty, so nothing is read of what tasks write: whoever runs this Airflow lists the folders there."
+BAD_ROOTS: Final = f"{OPTION} cannot be read, so nothing else is; the log of the API server says why."
+OUTSIDE: Final = (
+    f"The task's state folder lies below none of the folders that {OPTION} lists, so nothing is read of it."
+)
+NOT_ITS_OWN: Final = (
+    "What the task told of its places names another run than its own, so nothing is read of them."
+)
+NOTHING_YET: Final = "This run has noted nothing in its state folder yet."
+SILENT: Final = "The store does not answer in time. This page tries again."
+UNREADABLE: Final = "A record in the state folder is damaged, or of a newer version of this package."
+NO_REPORT: Final = "There is no report on this dataset."
+TOO_LONG: Final = "The report is too long to be shown here; open it where it lies."
+FAILED: Final = "The store cannot be read; the log of the API server says more."
+_COUNT_KEPT_S: Final = 60.0
+_SELDOM: Final = Seldom(logging.getLogger(__name__))
+
+
+class NotShown(Exception):  # noqa: N818 - it says what is the case
+    """Nothing of a place may be read, or can be.
+
+    Args:
+        why: a sentence of ours for whoever looks.
+    """
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A state folder below a root."""
+
+    storage: Storage
+    state: str
+
+
+@dataclass(frozen=True)
+class PlaceRead:
+    """What was read of a place."""
+
+    folder: Folder | None = None
+    """None where nothing may be read of it, or where this run has left nothing there."""
+    record: RunRecord | None = None
+    shards: tuple[ShardView, ...] = ()
+    shards_left_out: int = 0
+    past: tuple[PastRun, ...] = ()
+    has_report: bool = False
+    trouble: str = ""
+    read_at: str = ""
+    """When, in UTC (ISO 8601)."""
+
+
+@dataclass
+class _Attempt:
+    """Reads of which each may fail by itself."""
+
+    trouble: str = ""
+
+    async def of(self, reading: Awaitable[T]) -> T | None:
+        try:
+            return await reading
+        except Exception as error:  # noqa: BLE001 - whatever a store or a record does, the page shows the rest
+            self.trouble = _told(error)
+            return None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Reads places.
+
+    Args:
+        roots: `[runware] page_roots`, as it is written.
+        stores: opens them, always the same; called in threads.
+        reads: in threads, with a bound.
+    now: the time in UTC.
+    """
+
+    roots: str
+    stores: Callable[[], Stores]
+    reads: Reads
+    now: Callable[[], datetime] = _utc_now
+    _shards: Kept[int] = field(default_factory=lambda: Kept(_COUNT_KEPT_S), init=False)
+
+    async def place(self, places: Mapping[str, str], *, is_group: bool, brief: bool = False) -> PlaceRead:
+        """What there is to see in the place that a task pushed; it does not raise.
+
+        Args:
+            places: as the task pushed them.
+            is_group: whether its run is that of a group.
+            brief: without the shards.
+        """
+        key = (places["state"], places["run"], is_group, brief)
+        try:
+            return await self.reads.shared(key, lambda: self._place(places, is_group=is_group, brief=brief))
+        except Exception as error:  # noqa: BLE001 - see `_told`
+            return PlaceRead(trouble=_told(error))
+
+    async def report(self, folder: Folder) -> bytes:
+        """The page of the report on quality.
+
+        Raises:
+            NotShown: there is none, or it cannot be read.
+        """
+        try:
+            return await self.reads.alone(self._report, folder)
+        except Exception as error:
+            raise NotShown(_told(error)) from error
+
+    async def _place(self, places: Mapping[str, str], *, is_group: bool, brief: bool) -> PlaceRead:
+        folder = await self.reads.in_thread(self._open, places["state"])
+        attempt, run = _Attempt(), places["run"]
+        record, past, has_report, shards = await asyncio.gather(
+            attempt.of(self.reads.in_thread(read_record, folder.storage, folder.state, run)),
+            attempt.of(self.reads.in_thread(read_history, folder.storage, folder.state)),
+            attempt.of(self.reads.in_thread(_has_report, folder)),
+            self._of_shards(folder, run, attempt, wanted=is_group and not brief),
+        )
+        views, left_out = shards
+        # The record of this very run is what shows that the place is its own: else an XCom that somebody else wrote would
+        # open the place of another DAG.
+        if record is None and not any(view.record for view in views):
+            return PlaceRead(trouble=attempt.trouble or NOTHING_YET)
+        return PlaceRead(
+            folder,
+            record,
+            views,
+            left_out,
+            tuple(past or ()),
+            bool(has_report),
+            attempt.trouble,
+            self.now().isoformat(timespec="seconds"),
+        )
+
+    async def _of_shards(
+        self, folder: Folder, run: str, attempt: _Attempt, *, wanted: bool
+    ) -> tuple[tuple[ShardView, ...], int]:
+        shards = await attempt.of(self._count_shards(folder)) if wanted else 0
+        numbers = range(min(shards or 0, MOST_SHARDS))
+        records = await asyncio.gather(
+            *(attempt.of(self._of_shard(folder, run, number)) for number in numbers)
+        )
+        views = tuple(ShardView(number, record) for number, record in zip(numbers, records, strict=True))
+        return views, (shards or 0) - len(views)
+
+    async def _count_shards(self, folder: Folder) -> int:
+        # The record of a split lists all files, and may be long.
+        known = self._shards.get(folder.state)
+        if known is not None:
+            return known
+        split = await self.reads.in_thread(present_split, folder.storage, folder.state)
+        shards = 0 if split is None or split.state == "left" else len(split.shards)
+        if shards:
+            self._shards.put(folder.state, shards)
+        return shards
+
+    def _of_shard(self, folder: Folder, run: str, number: int) -> Awaitable[RunRecord | None]:
+        own = shard_folder(folder.storage, folder.state, number)
+        return self.reads.in_thread(read_record, folder.storage, own, run)
+
+    def _open(self, state: str) -> Folder:
+        """The state folder, resolved, if it lies below a root; blocking."""
+        try:
+            roots = roots_of(self.roots)
+        except BadInput as wrong:
+            _SELDOM.warn("The pages read nothing", str(wrong))
+            raise NotShown(BAD_ROOTS) from None
+        if not roots:
+            raise NotShown(NO_ROOTS)
+        if spot(state) is None:
+            raise NotShown(OUTSIDE)
+        if not is_local(state):
+            return self._open_below(state, roots)
+        storage = self._store(state)
+        local = tuple(storage.canonical(root) for root in roots if is_local(root))
+        return self._open_below(storage.canonical(state), local)
+
+    def _open_below(self, state: str, roots: tuple[str, ...]) -> Folder:
+        if not lies_below(state, roots):
+            raise NotShown(OUTSIDE)
+        return Folder(self._store(state), state)
+
+    def _store(self, url: str) -> Storage:
+        return self.stores().open(url)
+
+    def _report(self, folder: Folder) -> bytes:
+        """Blocking."""
+        # A link in the state folder must not lead to another file.
+        path = _report_path(folder)
+        if is_local(path) and folder.storage.canonical(path) != path:
+            raise NotShown(OUTSIDE)
+        try:
+            page = read_at_most(folder.storage, path, MOST_REPORT_BYTES)
+        except TooLargeError:
+            raise NotShown(TOO_LONG) from None
+        if page is None:
+            raise NotShown(NO_REPORT)
+        return page
+
+
+def _has_report(folder: Folder) -> bool:
+    return folder.storage.exists(_report_path(folder))
+
+
+def _report_path(folder: Folder) -> str:
+    return folder.storage.join(folder.state, FOLDER, f"{REPORT}.html")
+
+
+def _told(error: Exception) -> str:
+    """Why something is missing, for the page; the rest is for the log, without words that may be a stranger's."""
+    if isinstance(error, NotShown):
+        return error.why
+    if isinstance(error, StoreSilent):
+        return SILENT
+    if isinstance(error, StateUnreadable):
+        return UNREADABLE
+    remark = str(error) if isinstance(error, EngineError) else type(error).__name__
+    _SELDOM.warn("A page could not read a store", remark)
+    return FAILED

@@ -1,0 +1,249 @@
+"""What each route shows, for who may see it: Airflow is asked, records are read, and a document is made of both."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from fastapi import HTTPException
+
+from runware_provider.pages import answers, pushed, routes, texts
+from runware_provider.pages.airflow_view import NotSeen
+from runware_provider.pages.job_document import job_parts, job_title, renews
+from runware_provider.pages.list_document import list_parts
+from runware_provider.pages.opened_place import OpenedPlace
+from runware_provider.pages.reading import NOT_ITS_OWN, Folder, NotShown, PlaceRead, Reading
+from runware_provider.pages.reads import Kept, Reads, StoreSilent
+from runware_provider.pages.run_view import UNMAPPED, DatasetView, RunView
+from runware_provider.pages.viewer import airflow_of, base_path_of
+from runware_provider.quality.parts import Words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from runware_provider.pages.airflow_view import AirflowView
+    from runware_provider.pages.routes import Route
+    from runware_provider.pages.run_view import TaskAt, TaskNow
+    from runware_provider.quality.parts import Part
+
+RENEW_S: Final = 5.0
+"""Between two looks of an open page at a run that goes."""
+PLACES_KEPT_S: Final = 60.0
+"""What a task pushed changes only when it is tried again."""
+TASK_KEPT_S: Final = 3.0
+MOST_DATASETS: Final = 40
+_MOST_ASKED: Final = 60
+_AT_ONCE: Final = 8
+_MOST_QUERY_CHARS: Final = 300
+NOT_OURS: Final = "This task is not one of Runware's."
+NOT_BEGUN: Final = "This task has not told yet where it writes."
+TEXTS_ARE_OFF: Final = "This Airflow shows no texts of records: [runware] page_texts is off."
+
+
+@dataclass(frozen=True)
+class Views:
+    """The pages of one API server.
+
+    Args:
+        reading: of records.
+        texts_reads: of texts, in threads of their own, so that nobody's records wait for them.
+        shows_texts: `[runware] page_texts`.
+        operators: what Airflow calls ours.
+    """
+
+    reading: Reading
+    texts_reads: Reads
+    shows_texts: bool
+    operators: frozenset[str] = frozenset()
+    _places: Kept[dict[str, str]] = field(default_factory=lambda: Kept(PLACES_KEPT_S), init=False)
+    _tasks: Kept[TaskNow] = field(default_factory=lambda: Kept(TASK_KEPT_S), init=False)
+
+    async def job(self, request: Request, at: TaskAt, *, may_read_texts: bool) -> Response:
+        """The run of a task."""
+        airflow = airflow_of(request)
+        task, places = await asyncio.gather(self._task(airflow, at), self._pushed(airflow, at))
+        if task is None:
+            raise HTTPException(404)
+        if places is None:
+            return self._without_places(request, task)
+        read = await self._read(at, places)
+        view = RunView(
+            at=at,
+            task=task,
+            places=places,
+            record=read.record,
+            shard=pushed.shard_of(places),
+            shards=read.shards,
+            shards_left_out=read.shards_left_out,
+            past=read.past,
+            may_read_texts=may_read_texts and self.shows_texts,
+            has_report=read.has_report and may_read_texts and self.shows_texts,
+            trouble=read.trouble,
+            read_at=read.read_at,
+            approve_at=_approve_at(request, at, read),
+        )
+        renew_s = RENEW_S if renews(view) else None
+        return answers.shown(request, job_title(view), job_parts(view), renew_s=renew_s)
+
+    async def listed(self, request: Request) -> Response:
+        """The datasets that this Airflow writes, as far as the viewer may see their DAGs."""
+        airflow = airflow_of(request)
+        newest = _newest(await airflow.who_pushed())
+        at_once = asyncio.Semaphore(_AT_ONCE)
+
+        async def pushed_by(at: TaskAt) -> tuple[TaskAt, dict[str, str] | None]:
+            async with at_once:
+                return at, await self._pushed_if_seen(airflow, at)
+
+        told = await asyncio.gather(*map(pushed_by, newest[:_MOST_ASKED]))
+        chosen = _one_a_dataset([(at, places) for at, places in told if places is not None])
+        datasets = await asyncio.gather(*(self._dataset(*each) for each in chosen[:MOST_DATASETS]))
+        left_out = max(0, len(newest) - _MOST_ASKED) + max(0, len(chosen) - MOST_DATASETS)
+        read_at = self.reading.now().isoformat(timespec="seconds")
+        return answers.shown(request, "Runware", list_parts(datasets, left_out=left_out, read_at=read_at))
+
+    async def report(self, request: Request, at: TaskAt) -> Response:
+        """The report on quality, as it lies in the state folder."""
+        opened = await self._opened(request, at)
+        if isinstance(opened, str):
+            return _said(request, opened)
+        try:
+            return answers.report(await self.reading.report(Folder(opened.storage, opened.state)))
+        except NotShown as reason:
+            return _said(request, reason.why)
+
+    def texts(self, route: Route) -> Callable[[Request, TaskAt], Coroutine[None, None, Response]]:
+        """What a route with texts shows."""
+        parts_of = _TEXTS[route]
+
+        async def answer(request: Request, at: TaskAt) -> Response:
+            opened = await self._opened(request, at)
+            if isinstance(opened, str):
+                return _said(request, opened)
+            try:
+                parts = await self.texts_reads.alone(parts_of, opened, dict(request.query_params))
+            except StoreSilent:
+                return _said(request, "The store does not answer in time. Open this page again in a while.")
+            return answers.shown(request, "Runware", parts)
+
+        return answer
+
+    def _without_places(self, request: Request, task: TaskNow) -> Response:
+        if task.operator not in self.operators:
+            return _said(request, NOT_OURS)
+        return answers.shown(request, "Runware", [Words([NOT_BEGUN, ""])], renew_s=RENEW_S)
+
+    async def _opened(self, request: Request, at: TaskAt) -> OpenedPlace | str:
+        """What texts are read from; a sentence where nothing is."""
+        if not self.shows_texts:
+            return TEXTS_ARE_OFF
+        airflow = airflow_of(request)
+        places = await self._pushed(airflow, at)
+        if places is None:
+            return NOT_OURS
+        read = await self._read(at, places)
+        if read.folder is None:
+            return read.trouble
+        return OpenedPlace(
+            at, places, read.folder.storage, read.folder.state, places["run"], pushed.shard_of(places)
+        )
+
+    async def _read(self, at: TaskAt, places: dict[str, str], *, brief: bool = False) -> PlaceRead:
+        # Whoever may write XComs could name the place of another DAG.
+        if not pushed.is_named_by(places["run"], at):
+            return PlaceRead(trouble=NOT_ITS_OWN)
+        is_group = pushed.is_of_a_group(places["run"], at)
+        return await self.reading.place(places, is_group=is_group, brief=brief)
+
+    async def _dataset(self, at: TaskAt, places: dict[str, str]) -> DatasetView:
+        read = await self._read(at, places, brief=True)
+        return DatasetView(at, places["output"], read.record, read.past, read.trouble)
+
+    async def _task(self, airflow: AirflowView, at: TaskAt) -> TaskNow | None:
+        known = self._tasks.get(at)
+        if known is not None:
+            return known
+        task = await airflow.task_now(at)
+        if task is not None:
+            self._tasks.put(at, task)
+        return task
+
+    async def _pushed(self, airflow: AirflowView, at: TaskAt) -> dict[str, str] | None:
+        # The right to read the DAG's XComs was asked for with the route, so it does not matter who asked first.
+        known = self._places.get(at)
+        if known is not None:
+            return known
+        places = await airflow.places(at)
+        if places is not None:
+            self._places.put(at, places)
+        return places
+
+    async def _pushed_if_seen(self, airflow: AirflowView, at: TaskAt) -> dict[str, str] | None:
+        try:
+            return await self._pushed(airflow, at)
+        except NotSeen:
+            return None
+
+
+def _newest(tasks: Sequence[TaskAt]) -> list[TaskAt]:
+    """Of each task the first one in a list that begins with the newest run."""
+    by_task: dict[tuple[str, str, int], TaskAt] = {}
+    for at in tasks:
+        by_task.setdefault((at.dag_id, at.task_id, at.map_index), at)
+    return list(by_task.values())
+
+
+def _one_a_dataset(told: Sequence[tuple[TaskAt, dict[str, str]]]) -> list[tuple[TaskAt, dict[str, str]]]:
+    """Of the tasks of a DAG that write one dataset together, as those of a group do, the first one."""
+    by_place: dict[tuple[str, str], tuple[TaskAt, dict[str, str]]] = {}
+    for at, places in told:
+        by_place.setdefault((at.dag_id, places["state"]), (at, places))
+    return list(by_place.values())
+
+
+def _said(request: Request, sentence: str) -> Response:
+    return answers.shown(request, "Runware", [Words([sentence, ""])])
+
+
+def _approve_at(request: Request, at: TaskAt, read: PlaceRead) -> str:
+    """Airflow's own page where a person decides, where somebody has to."""
+    approval = None if read.record is None else read.record.approval
+    if approval is None or approval.verdict != "waiting":
+        return ""
+    dag, run, task = (quote(part, safe="") for part in (at.dag_id, at.run_id, at.task_id))
+    mapped = "" if at.map_index == UNMAPPED else f"/mapped/{at.map_index}"
+    return f"{base_path_of(request)}/dags/{dag}/runs/{run}/tasks/{task}{mapped}/required_actions"
+
+
+def _wished(query: dict[str, str], name: str) -> str | None:
+    value = query.get(name)
+    return value if value and len(value) <= _MOST_QUERY_CHARS else None
+
+
+def _failed(place: OpenedPlace, query: dict[str, str]) -> list[Part]:
+    return texts.failed_parts(place, _wished(query, "reason"))
+
+
+def _missed(place: OpenedPlace, query: dict[str, str]) -> list[Part]:
+    return texts.missed_parts(place, _wished(query, "field"))
+
+
+def _asked(place: OpenedPlace, query: dict[str, str]) -> list[Part]:  # noqa: ARG001 - as the others
+    return texts.asked_parts(place)
+
+
+def _samples(place: OpenedPlace, query: dict[str, str]) -> list[Part]:  # noqa: ARG001 - as the others
+    return texts.samples_parts(place)
+
+
+_TEXTS: Final = {
+    routes.FAILED: _failed,
+    routes.MISSED: _missed,
+    routes.ASKED: _asked,
+    routes.SAMPLES: _samples,
+}

@@ -1,0 +1,82 @@
+"""What the plugin tells Airflow of its pages. A real API server: `tests/whole_airflow`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runware_provider import configuration
+from runware_provider.pages import mounted, tabs
+from runware_provider.pages.run_view import URL_PREFIX
+from runware_provider.plugin import RunwarePlugin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TELL = """
+import sys
+from runware_provider.plugin import RunwarePlugin
+plugin = RunwarePlugin()
+print([app["url_prefix"] for app in plugin.fastapi_apps], [view["destination"] for view in plugin.external_views])
+print(sorted({"pyarrow", "fastapi", "airflow.api_fastapi"} & set(sys.modules)))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _another_process() -> Iterator[None]:
+    tabs.external_views.cache_clear()
+    mounted.fastapi_apps.cache_clear()
+    yield
+    tabs.external_views.cache_clear()
+    mounted.fastapi_apps.cache_clear()
+
+
+def test_the_pages_come_before_the_receiver_that_takes_all_below_its_prefix() -> None:
+    prefixes = [app["url_prefix"] for app in RunwarePlugin().fastapi_apps]
+    assert prefixes == [URL_PREFIX, "/runware"]
+    assert URL_PREFIX.startswith(f"{prefixes[1]}/")
+
+
+def test_airflow_may_take_a_view_out_of_the_list_that_it_was_given() -> None:
+    plugin = RunwarePlugin()
+    plugin.external_views.remove(plugin.external_views[0])
+    assert [view["destination"] for view in plugin.external_views] == ["nav"]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "path"),
+    [
+        ("", ""),
+        ("https://example.com", ""),
+        ("https://example.com/", ""),
+        ("http://example.com/air/flow/", "/air/flow"),
+    ],
+)
+def test_the_tabs_lead_below_the_path_that_airflow_is_served_at(
+    base_url: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", base_url)
+    assert configuration.base_path() == path
+    hrefs = [view["href"] for view in RunwarePlugin().external_views]
+    assert hrefs == [
+        f"{path}{URL_PREFIX}/{{DAG_ID}}/{{RUN_ID}}/{{TASK_ID}}/{{MAP_INDEX}}",
+        f"{path}{URL_PREFIX}/",
+    ]
+    assert len({view["url_route"] for view in RunwarePlugin().external_views}) == len(hrefs)
+
+
+def test_telling_of_the_pages_loads_nothing_that_they_are_made_of(fresh_python: Any) -> None:
+    told = fresh_python(TELL).splitlines()[-2:]
+    assert told == ["['/runware/jobs', '/runware'] ['task_instance', 'nav']", "[]"]
+
+
+def test_nothing_is_read_and_no_text_is_shown_unless_somebody_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert configuration.page_roots() == ""
+    assert configuration.page_texts() is False
+    monkeypatch.setenv("AIRFLOW__RUNWARE__PAGE_ROOTS", "/data,s3://lake")
+    monkeypatch.setenv("AIRFLOW__RUNWARE__PAGE_TEXTS", "True")
+    assert configuration.page_roots() == "/data,s3://lake"
+    assert configuration.page_texts() is True

@@ -1,0 +1,301 @@
+"""What is read for a page, and what is done when a store is slow, silent or broken; over a real socket."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runware_provider.engine.inbox.bounded_threads import BoundedThreads
+from runware_provider.engine.storage.local import LocalStorage
+from runware_provider.pages.reading import MOST_SHARDS
+from runware_provider.pages.reads import Reads
+from tests.pages.stand_in import (
+    AT,
+    EDITOR,
+    a_record,
+    path_of,
+    places_in,
+    run_name,
+    served,
+    write,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MILLION = 1_000_000
+SLOW_S = 0.6
+HURRY_S = 5.0
+
+
+class Watched(LocalStorage):
+    """Counts what is read, and may hang."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_paths: Counter[str] = Counter()
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        self.hangs_in = ""
+        self.threads: set[str] = set()
+
+    def read(self, path: str) -> bytes:
+        self._note(path)
+        return super().read(path)
+
+    def exists(self, path: str) -> bool:
+        self._note(path)
+        return super().exists(path)
+
+    def open(self, path: str) -> Any:
+        self._note(path)
+        return super().open(path)
+
+    def list(self, folder: str, **kwargs: Any) -> Any:
+        self._note(folder)
+        return super().list(folder, **kwargs)
+
+    def _note(self, path: str) -> None:
+        self.read_paths[path] += 1
+        if self.hangs_in and self.hangs_in in path:
+            self.threads.add(str(threading.get_ident()))
+            self.goes_on.wait(60)
+
+    def stores(self) -> Any:
+        storage = self
+
+        class Stores:
+            def open(self, _: str) -> Watched:
+                return storage
+
+        return cache(Stores)
+
+
+def test_a_job_of_a_million_rows_opens_at_once_and_reads_no_part(tmp_path: Path) -> None:
+    write(tmp_path, a_record(rows=MILLION, rows_done=999_317))
+    storage = Watched()
+    with served(tmp_path, stores=storage.stores()) as pages:
+        pages.airflow.add(places_in(tmp_path))
+        pages.get()
+        begun = time.perf_counter()
+        reply = pages.get()
+        took_s = time.perf_counter() - begun
+    assert "999,317" in reply.text
+    assert took_s < 1
+    names = {path.removeprefix(str(tmp_path)) for path in storage.read_paths}
+    assert len(names) == 3
+    assert {name.rpartition("/")[0] for name in names} == {
+        "/out.state",
+        "/out.state/runs",
+        "/out.state/reports",
+    }
+
+
+def test_what_was_read_a_moment_ago_is_not_read_again(tmp_path: Path) -> None:
+    write(tmp_path)
+    storage, now = Watched(), [100.0]
+    reads = Reads(BoundedThreads(4, "test"), clock=lambda: now[0])
+    with served(tmp_path, stores=storage.stores(), reads=reads) as pages:
+        pages.airflow.add(places_in(tmp_path))
+        for _ in range(5):
+            assert "317" in pages.get().text
+            assert "317" in pages.get(token=EDITOR).text
+        assert set(storage.read_paths.values()) == {1}
+        assert pages.airflow.asked == {"xcom": 1, "task": 1}
+        write(tmp_path, a_record(rows_done=318))
+        now[0] += 3.0
+        assert "318" in pages.get().text
+        assert set(storage.read_paths.values()) == {2}
+
+
+def test_a_group_shows_its_shards_side_by_side(tmp_path: Path, split_of: Any) -> None:
+    at = replace(AT, task_id="read.infer", map_index=1)
+    run = f"{at.dag_id}/read/{at.run_id}/-1"
+    write(tmp_path, a_record(run))
+    split_of(tmp_path / "out.state", 3)
+    for shard in (0, 1):
+        write(
+            tmp_path / "out.state" / "shards" / f"{shard:04d}", a_record(run, rows_done=40 + shard, rows=77)
+        )
+    storage = Watched()
+    with served(tmp_path, stores=storage.stores()) as pages:
+        pages.airflow.add(places_in(tmp_path, at, run=run, shard=1), at)
+        told = pages.get(at.path).text
+    assert "41" in told
+    shards = [path for path in storage.read_paths if "/shards/" in path]
+    assert len(shards) == 3
+
+
+def test_of_a_big_group_a_hundred_shards_are_read(tmp_path: Path, split_of: Any) -> None:
+    at = replace(AT, task_id="read.publish")
+    run = f"{at.dag_id}/read/{at.run_id}/-1"
+    write(tmp_path, a_record(run))
+    split_of(tmp_path / "out.state", 1000)
+    storage = Watched()
+    with served(tmp_path, stores=storage.stores()) as pages:
+        pages.airflow.add(places_in(tmp_path, at, run=run), at)
+        assert pages.get(at.path).status_code == 200
+    records = [path for path in storage.read_paths if "/shards/" in path and "/runs/" in path]
+    assert len(records) == MOST_SHARDS
+
+
+def test_a_store_that_hangs_is_told_within_five_seconds_and_viewers_pile_up_no_threads(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path)
+    storage = Watched()
+    storage.hangs_in = "/runs/"
+    storage.goes_on.clear()
+    reads = Reads(BoundedThreads(4, "test"), within_s=SLOW_S)
+    try:
+        with served(tmp_path, stores=storage.stores(), reads=reads) as pages:
+            pages.airflow.add(places_in(tmp_path))
+            begun = time.perf_counter()
+            told = pages.get().text
+            assert time.perf_counter() - begun < HURRY_S
+            assert "does not answer" in told
+            for _ in range(20):
+                begun = time.perf_counter()
+                assert "does not answer" in pages.get().text
+                # The read that hangs is too old already to be waited for once more.
+                assert time.perf_counter() - begun < SLOW_S
+            assert len(storage.threads) == 1
+            # Others are served meanwhile.
+            other = replace(AT, task_id="other")
+            elsewhere = tmp_path / "elsewhere"
+            write(elsewhere, a_record(run_name(other), rows_done=444))
+            storage.hangs_in = str(tmp_path / "out.state" / "runs")
+            pages.airflow.add(places_in(elsewhere, other), other)
+            assert "444" in pages.get(other.path).text
+            storage.goes_on.set()
+            assert _at_last(lambda: "317" in pages.get().text)
+    finally:
+        storage.goes_on.set()
+
+
+def test_hanging_texts_hold_up_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runware_provider.pages import texts, views  # noqa: PLC0415 - what is patched
+
+    goes_on = threading.Event()
+    monkeypatch.setattr(texts, "asked_parts", lambda _: goes_on.wait(60) and [])
+    write(tmp_path)
+    with served(tmp_path) as pages:
+        pages.airflow.add(places_in(tmp_path))
+        try:
+            hanging = [
+                threading.Thread(target=pages.get, args=(path_of(AT, "asked"), EDITOR)) for _ in range(5)
+            ]
+            for thread in hanging:
+                thread.start()
+            assert "317" in pages.get().text
+        finally:
+            goes_on.set()
+            for thread in hanging:
+                thread.join()
+    assert views
+
+
+@pytest.mark.parametrize(
+    ("roots", "told"),
+    [
+        ("", "[runware] page_roots is empty"),
+        ("/somewhere/else", "[runware] page_roots"),
+        ("relative", "cannot be read"),
+        ("{tmp}x", "lies below none"),
+        ("{tmp}/out.stat", "lies below none"),
+        ("s3://bucket", "lies below none"),
+    ],
+)
+def test_outside_of_the_roots_nothing_is_read(roots: str, told: str, tmp_path: Path) -> None:
+    write(tmp_path)
+    storage = Watched()
+    with served(roots.replace("{tmp}", str(tmp_path)), stores=storage.stores()) as pages:
+        pages.airflow.add(places_in(tmp_path))
+        for path, token in (
+            (AT.path, "reader"),
+            (path_of(AT, "failed"), EDITOR),
+            (path_of(AT, "report"), EDITOR),
+        ):
+            reply = pages.get(path, token)
+            assert told in reply.text
+            assert "317" not in reply.text
+    assert not storage.read_paths
+
+
+def test_a_link_leads_out_of_no_root(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    write(outside, a_record(rows_done=555))
+    inside.mkdir()
+    (inside / "out.state").symlink_to(outside / "out.state")
+    with served(inside) as pages:
+        pages.airflow.add(places_in(inside))
+        assert "lies below none" in pages.get().text
+    # Where the root itself is a link, what lies in it lies in it.
+    (tmp_path / "root").symlink_to(outside)
+    with served(tmp_path / "root") as pages:
+        pages.airflow.add(places_in(tmp_path / "root"))
+        assert "555" in pages.get().text
+
+
+def test_a_report_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "secret").write_text("a secret of the server's")
+    (tmp_path / "out.state" / "reports").mkdir()
+    (tmp_path / "out.state" / "reports" / "report.html").symlink_to(tmp_path / "secret")
+    with served(tmp_path) as pages:
+        pages.airflow.add(places_in(tmp_path))
+        assert "a secret" not in pages.get(path_of(AT, "report"), EDITOR).text
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b'{"format": 99}', b"[" * 100_000, b'{"format": 1, "runs": 5}']
+)
+def test_a_damaged_record_costs_only_what_it_tells(damage: bytes, tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "out.state" / "history.json").write_bytes(damage)
+    with served(tmp_path) as pages:
+        pages.airflow.add(places_in(tmp_path))
+        told = pages.get().text
+    assert "317" in told
+    assert "damaged" in told
+
+
+def test_the_list_has_each_dataset_once_the_newest_first(tmp_path: Path) -> None:
+    with served(tmp_path) as pages:
+        for number in range(3):
+            at = replace(AT, dag_id=f"dag{number}")
+            write(tmp_path / f"d{number}", a_record(run_name(at), rows_done=700 + number))
+            pages.airflow.add(places_in(tmp_path / f"d{number}", at), at)
+        group = replace(AT, dag_id="grouped", task_id="read.split")
+        run = f"{group.dag_id}/read/{group.run_id}/-1"
+        write(tmp_path / "g", a_record(run))
+        for name, index in (("split", -1), ("infer", 0), ("infer", 1), ("publish", -1)):
+            at = replace(group, task_id=f"read.{name}", map_index=index)
+            pages.airflow.add(places_in(tmp_path / "g", at, run=run), at)
+        reply = pages.get("/")
+    assert reply.status_code == 200
+    outputs = [f"/d{number}/" for number in (2, 1, 0)]
+    seen = [reply.text.find(output) for output in outputs]
+    assert -1 not in seen
+    assert seen == sorted(seen)
+    assert reply.text.count("grouped/") == reply.text.count("dag0/")
+
+
+def test_airflow_that_does_not_answer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runware_provider.pages import airflow_view  # noqa: PLC0415 - what is patched
+
+    monkeypatch.setattr(airflow_view, "MOST_BYTES", 5)
+    with served(tmp_path) as pages:
+        pages.airflow.add(places_in(tmp_path))
+        assert pages.get().status_code == 503
+
+
+def _at_last(so: Any) -> bool:
+    pause = threading.Event()
+    return any(so() or pause.wait(0.05) for _ in range(200))
