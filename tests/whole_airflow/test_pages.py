@@ -121,15 +121,24 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where there is a browser
 
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as launched,
+    ):
+        yield launched
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("airflow")
     held = Fault("delay_task", contains="Shop 9 GmbH", seconds=HELD_S)
     wrong = Fault("fail_task", contains="Shop 7 GmbH", code="timeoutProvider", message=HOSTILE)
     all_wrong = Fault("fail_task", contains="GmbH", code="timeoutProvider", message=HOSTILE)
     faults = {"plain": (held, wrong), "fails": (all_wrong,), "shared": ()}
-    with places_below(folder) as new_place, sync_playwright() as playwright:
+    with places_below(folder) as new_place:
         places = {name: new_place(name, latency=0.0, faults=those) for name, those in faults.items()}
         for place in places.values():
             place.fill([f"{body_of(number)} {HOSTILE}" for number in range(RECORDS)])
@@ -139,7 +148,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             real_airflow(
                 folder, folder / "dags", variables(places, folder), login=("admin", "admin")
             ) as airflow,
-            playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
         ):
             until(lambda: airflow.api("dags")["total_entries"], "the DAG is known", every_s=0.2)
             yield Scene(airflow, airflow.api.trigger("looked_at"), folder, browser)
@@ -297,16 +305,12 @@ def test_airflow_makes_no_complaint_about_the_pages(ended: Scene) -> None:
     assert HOSTILE not in told.replace("looked_at", "")
 
 
-def test_the_pages_are_below_the_path_that_airflow_is_served_at(tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where there is a browser
-
+def test_the_pages_are_below_the_path_that_airflow_is_served_at(tmp_path: Path, browser: Browser) -> None:
     (tmp_path / "dags").mkdir()
     with (
         real_airflow(tmp_path, tmp_path / "dags", {"PYTHONPATH": str(PLUGINS)}, path="/air/flow") as airflow,
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
     ):
-        page = browser.new_page()
+        page = browser.new_context().new_page()
         styled: list[int] = []
         page.on("response", lambda reply: styled.append(reply.status) if "page.css" in reply.url else None)
         page.goto(f"{airflow.api.page}/auth/token/login")
