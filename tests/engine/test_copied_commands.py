@@ -155,7 +155,7 @@ async def test_misses_are_asked_again_in_a_partition_with_a_state_folder_of_its_
         "input": [{"n": row["n"]} for row in missed],
     }
     (state / "reports").mkdir(exist_ok=True)
-    pq.write_table(pa.table(columns), state / "reports" / "misses.parquet")
+    pq.write_table(pa.table(columns), state / "reports" / "misses.parq")
     before = executed(place)
     manifest = pasted(place, command_in(texts.missed_parts(opened, "total")))
     assert manifest["paid_inferences"] == 2

@@ -236,7 +236,7 @@ def test_every_repair_of_the_documentation_is_known_by_its_name() -> None:
 
 def missed(folder: Path, rows: Sequence[tuple[str, Any, Any]]) -> OpenedPlace:
     put(
-        f"{folder}/reports/misses.parquet",
+        f"{folder}/reports/misses.parq",
         [
             {
                 "record": f"doc-{number}",
@@ -295,7 +295,7 @@ def test_of_twenty_thousand_misses_those_of_a_field_at_their_end_are_found(tmp_p
         }
     )
     (tmp_path / "reports").mkdir()
-    pq.write_table(table, tmp_path / "reports" / "misses.parquet", store_schema=False)
+    pq.write_table(table, tmp_path / "reports" / "misses.parq", store_schema=False)
     told = markdown_of(texts.missed_parts(opened(tmp_path), "name"))
     assert re.findall(r"(?m)^## .*", told) == [f"## {n + 1}. `{19_990 + n}`" for n in range(10)]
     assert "text 19999" in told
@@ -441,7 +441,7 @@ def test_hostile_text_in_every_field_changes_nothing(tmp_path: Path, text: str) 
     assert_harmless(texts.failed_parts(place, short))
     assert_harmless(texts.failed_parts(fail(tmp_path, [{**failed, "inference": inference(raw=text)}]), None))
     put(
-        f"{tmp_path}/reports/misses.parquet",
+        f"{tmp_path}/reports/misses.parq",
         [
             {
                 "record": short,
@@ -547,7 +547,7 @@ def test_half_a_surrogate_is_spelled_out(tmp_path: Path) -> None:
 )
 def test_a_damaged_file_is_told_in_a_sentence(tmp_path: Path, content: bytes) -> None:
     place = fail(tmp_path, [row(1)])
-    for path in (examples_path(STORAGE, str(tmp_path), RUN), f"{tmp_path}/reports/misses.parquet"):
+    for path in (examples_path(STORAGE, str(tmp_path), RUN), f"{tmp_path}/reports/misses.parq"):
         Path(path).parent.mkdir(exist_ok=True)
         Path(path).write_bytes(content)
     for parts in (texts.failed_parts(place, None), texts.missed_parts(place, None)):
@@ -568,7 +568,7 @@ def test_a_part_that_was_cut_in_the_middle_is_told_in_a_sentence(tmp_path: Path)
 )
 def test_a_foreign_file_is_told_in_a_sentence(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     note(tmp_path)
-    for path in (examples_path(STORAGE, str(tmp_path), RUN), f"{tmp_path}/reports/misses.parquet"):
+    for path in (examples_path(STORAGE, str(tmp_path), RUN), f"{tmp_path}/reports/misses.parq"):
         put(path, rows)
     assert_harmless(texts.failed_parts(opened(tmp_path), None))
     assert "damaged, or none" in markdown_of(texts.missed_parts(opened(tmp_path), None))
@@ -588,7 +588,7 @@ def test_columns_of_odd_types_do_no_harm(tmp_path: Path) -> None:
         }
     )
     (tmp_path / "reports").mkdir()
-    pq.write_table(table, tmp_path / "reports" / "misses.parquet")
+    pq.write_table(table, tmp_path / "reports" / "misses.parq")
     assert_harmless(texts.missed_parts(opened(tmp_path), None))
     path = examples_path(STORAGE, str(tmp_path), RUN)
     pq.write_table(

@@ -109,9 +109,9 @@ def test_the_report_and_what_it_returns_name_the_file(lake, tmp_path):
     pq.write_table(put_two(lake), tmp_path / "right.parquet")
     wish = Report(expected=str(tmp_path / "right.parquet"), key="key")
     told = report_on(wish, lake.folder(), None, None, Stores())
-    assert told["misses"] == f"{lake.folder()}.state/reports/misses.parquet"
+    assert told["misses"] == f"{lake.folder()}.state/reports/misses.parq"
     for kind in ("html", "markdown"):
-        assert "reports/misses.parquet" in Path(told[kind]).read_text(encoding="utf-8")
+        assert "reports/misses.parq" in Path(told[kind]).read_text(encoding="utf-8")
 
 
 def test_records_with_samples_are_named_with_them(lake):

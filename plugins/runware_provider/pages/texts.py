@@ -296,7 +296,7 @@ def _failure(number: int, row: Mapping[str, Any], inputs: int | None) -> list[Pa
 
 
 def _missed(place: OpenedPlace, field: str | None) -> list[Part]:
-    path = place.storage.join(place.state, "reports", "misses.parquet")
+    path = place.storage.join(place.state, "reports", "misses.parq")
     misses = read_rows(
         place.storage,
         path,

@@ -12,7 +12,7 @@ from runware_provider.engine.value_object import ValueObject
 
 FOLDER: Final = "reports"
 """Below the state folder of a dataset, or of a hive partition of it."""
-MISSES: Final = "misses.parquet"
+MISSES: Final = "misses.parq"
 """The name of the file of misses beside them."""
 REPORT: Final = "report"
 """The name of every publish's report, so that none outlives the rows that it is about."""

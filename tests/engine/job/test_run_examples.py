@@ -77,7 +77,7 @@ async def test_they_are_the_rows_of_the_dataset_that_failed_in_its_order_and_wit
 async def test_a_job_without_failures_writes_nothing(place: Any) -> None:
     place.fill(4)
     await place.run()
-    assert not list(place.state.glob("runs/*-failed.parquet"))
+    assert not list(place.state.glob("runs/*-failed.parq"))
 
 
 async def test_what_succeeded_since_is_gone_after_another_try_of_the_same_run(place: Any) -> None:
@@ -85,7 +85,7 @@ async def test_what_succeeded_since_is_gone_after_another_try_of_the_same_run(pl
     await place.run(run="a run")
     place.server.clear_faults()
     await place.run(run="a run", retry_failed="x")
-    assert not list(place.state.glob("runs/*-failed.parquet"))
+    assert not list(place.state.glob("runs/*-failed.parq"))
 
 
 async def test_rows_that_failed_before_and_are_not_asked_again_are_among_them(place: Any) -> None:
@@ -132,7 +132,7 @@ async def test_a_shard_keeps_its_own_in_its_own_state_folder(place: Any) -> None
     assert [row["n"] for row in kept(place.state / "shards" / "0000", "a run")] == [1, 3, 4]
     forgotten = forget_place(LocalStorage(), str(place.state), containing=["nobody at all"])
     assert forgotten["examples"] == 1
-    assert not list(place.state.glob("**/*-failed.parquet"))
+    assert not list(place.state.glob("**/*-failed.parq"))
 
 
 async def test_they_are_there_while_the_run_goes(place: Any) -> None:
@@ -141,7 +141,7 @@ async def test_they_are_there_while_the_run_goes(place: Any) -> None:
     stop, seen = asyncio.Event(), []
 
     def report(_: Any) -> None:
-        if list(place.state.glob("runs/*-failed.parquet")):
+        if list(place.state.glob("runs/*-failed.parq")):
             seen.append(kept(place.state))
             stop.set()
 
@@ -157,7 +157,7 @@ async def test_a_store_that_hangs_holds_up_no_job(place: Any) -> None:
 
     class Hanging(LocalStorage):
         def writing(self, path: str) -> Any:
-            if path.endswith("-failed.parquet"):
+            if path.endswith("-failed.parq"):
                 hangs.wait()
             return super().writing(path)
 
@@ -181,7 +181,7 @@ class Failing(LocalStorage):
     """Cannot write the file."""
 
     def writing(self, path: str) -> Any:
-        if path.endswith("-failed.parquet"):
+        if path.endswith("-failed.parq"):
             raise PermissionError(path)
         return super().writing(path)
 
@@ -202,7 +202,7 @@ async def test_a_store_that_fails_fails_no_job(place: Any) -> None:
     fill(place)
     manifest = await run_job(place.spec(), place.endpoint, stores=OneStore(Failing()))
     assert manifest["status"] == "published"
-    assert not list(place.state.glob("runs/*-failed.parquet"))
+    assert not list(place.state.glob("runs/*-failed.parq"))
 
 
 # what is kept

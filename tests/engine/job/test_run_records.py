@@ -165,13 +165,13 @@ def test_only_the_records_of_the_newest_runs_are_kept_with_what_lies_beside_them
     for number, run in enumerate(runs):
         write_record(storage, folder, record(run))
         path = Path(record_path(storage, folder, run))
-        beside = path.with_name(f"{path.stem}-failed.parquet")
+        beside = path.with_name(f"{path.stem}-failed.parq")
         beside.write_bytes(b"rows")
         for written in (path, beside):
             os.utime(written, (number, number))
     # The rows of the oldest were written just now.
     oldest = Path(record_path(storage, folder, runs[0]))
-    os.utime(oldest.with_name(f"{oldest.stem}-failed.parquet"))
+    os.utime(oldest.with_name(f"{oldest.stem}-failed.parq"))
     for _ in range(3):
         remove_old_records(storage, folder)
     kept = [run for run in runs if read_record(storage, folder, run) is not None]

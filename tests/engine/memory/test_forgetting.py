@@ -235,7 +235,7 @@ def test_an_erasure_removes_the_misses_beside_the_report_and_no_other_parquet(st
     write(state, [answer(1, SECRET)])
     folder = Path(state, "reports")
     folder.mkdir()
-    for name in ("report.html", "report.md", "misses.parquet", "mine.parquet"):
+    for name in ("report.html", "report.md", "misses.parq", "mine.parquet"):
         (folder / name).touch()
     assert forget(quick(), state, containing=[SECRET])["reports"] == 3
     assert [path.name for path in folder.iterdir()] == ["mine.parquet"]

@@ -1,6 +1,6 @@
 """Rows of a run that did not succeed, kept so that they can be looked at while it goes, and after it stopped.
 
-<state folder>/runs/<id>-failed.parquet     the first of them, with the dataset's columns (`kept_examples`)
+<state folder>/runs/<id>-failed.parq     the first of them, with the dataset's columns (`kept_examples`)
 
 Nothing of the engine reads them. Writing them may fail, or take for ever: the job goes on.
 """
@@ -35,12 +35,12 @@ EVERY_S: Final = 1.0
 DAY_S: Final = 86_400.0
 LAST_WORDS_S: Final = 1.0
 """For which a job that has ended waits for the last of it to be written: Airflow kills a task that was asked to stop after five."""
-_NAME = re.compile(r"[0-9a-f]{20}-failed\.parquet")
+_NAME = re.compile(r"[0-9a-f]{20}-failed\.parq")
 
 
 def examples_path(storage: Storage, folder: str, run: str) -> str:
     """Where the rows of a run of this name that did not succeed lie below a state folder."""
-    return record_path(storage, folder, run).removesuffix(".json") + "-failed.parquet"
+    return record_path(storage, folder, run).removesuffix(".json") + "-failed.parq"
 
 
 @dataclass

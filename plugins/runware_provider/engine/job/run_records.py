@@ -96,7 +96,7 @@ def remove_old_records(storage: Storage, folder: str) -> None:
 
 
 def _id(path: str) -> str:
-    """Of the run whose file lies there: `<id>.json`, `<id>-failed.parquet`."""
+    """Of the run whose file lies there: `<id>.json`, `<id>-failed.parq`."""
     return path.rpartition("/")[2].partition(".")[0].partition("-")[0]
 
 

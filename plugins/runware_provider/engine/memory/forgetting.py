@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Storage
 
 WAIT_S = 300.0
-_REPORT = re.compile(r"[\w.=-]+\.(?:html|md)|misses\.parquet")
-_EXAMPLES = re.compile(r"[0-9a-f]{20}-failed\.parquet")
+_REPORT = re.compile(r"[\w.=-]+\.(?:html|md)|misses\.parq")
+_EXAMPLES = re.compile(r"[0-9a-f]{20}-failed\.parq")
 """Of rows that failed, as `job.run_examples` names them."""
 _DECIDING = ["kind", "fingerprint", "sample", "generation", "at", "family"]
 _NAMING = ["origin", "fingerprint", "sample", "generation", "attempt"]
