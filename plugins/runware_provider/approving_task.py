@@ -106,7 +106,7 @@ class ApprovingTask(JobTask):
             self.log.info("%s", line)
         kept.remove_samples()
         self._approval = approval if binds(spec.budget, approval) else None
-        return spec.model_copy(update={"budget": within(spec.budget, approval)})
+        return spec.bounded_by(within(spec.budget, approval))
 
     def _approved(self, kept: KeptApproval, wish: Approve, endpoint: Endpoint, context: Context) -> Approval:
         """What lets the run go on, if anything does."""
