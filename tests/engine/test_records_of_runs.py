@@ -187,8 +187,7 @@ async def test_a_process_that_is_killed_leaves_a_running_record_and_its_next_try
     told = asyncio.create_task(
         run_job(place.spec(run=RUN, limits={"lease_s": 4.0}), place.endpoint, recorded_every_s=0.05)
     )
-    while (begun := record_in(place.state)) == killed:
-        await asyncio.sleep(BETWEEN_LOOKS_S)
+    begun = await asyncio.to_thread(_once_it_differs, killed, place)
     assert (begun.state, begun.rows_done, begun.paid_usd) == ("running", RECORDS - 1, killed.paid_usd)
     manifest = await told
     ended = record_in(place.state)
@@ -197,6 +196,15 @@ async def test_a_process_that_is_killed_leaves_a_running_record_and_its_next_try
     assert ended.at > killed.at
     assert ended.started_at == killed.started_at
     assert ended.try_started_at > killed.try_started_at, "another try"
+
+
+def _once_it_differs(before: RunRecord, place: Any) -> RunRecord:
+    pause = threading.Event()
+    for _ in range(LOOKS):
+        if record_in(place.state) != before:
+            break
+        pause.wait(BETWEEN_LOOKS_S)
+    return record_in(place.state)
 
 
 async def test_answers_of_earlier_runs_cost_this_one_nothing_and_those_of_its_earlier_tries_did(

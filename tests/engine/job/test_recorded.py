@@ -152,22 +152,22 @@ THIS_TRY = replace(FACTS, asks="the same", try_started_at="09:00")
 
 
 @pytest.mark.parametrize(
-    ("state", "goes_on", "started_at", "try_started_at"),
+    ("state", "who", "started_at", "try_started_at"),
     [
-        ("running", False, "08:00", "09:00"),
-        ("stopped", False, "08:00", "09:00"),
-        ("planned", False, "08:00", "09:00"),
-        ("waiting", True, "08:00", "08:10"),
-        ("published", True, "08:00", "08:10"),
-        ("published", False, "09:00", "09:00"),
-        ("unchanged", False, "09:00", "09:00"),
+        ("running", "a new try", "08:00", "09:00"),
+        ("stopped", "a new try", "08:00", "09:00"),
+        ("planned", "a new try", "08:00", "09:00"),
+        ("waiting", "who goes on", "08:00", "08:10"),
+        ("published", "who goes on", "08:00", "08:10"),
+        ("published", "a new try", "09:00", "09:00"),
+        ("unchanged", "a new try", "09:00", "09:00"),
     ],
 )
 def test_a_run_begins_with_its_first_try_and_what_had_published_begins_anew(
-    state: Any, goes_on: bool, started_at: str, try_started_at: str
+    state: Any, who: str, started_at: str, try_started_at: str
 ) -> None:
     approval = Approval(3, 1.0, 0.5, 0.0, "approved")
-    facts = THIS_TRY.going_on_from(earlier_try(state=state, approval=approval), goes_on=goes_on)
+    facts = THIS_TRY.going_on_from(earlier_try(state=state, approval=approval), goes_on=who == "who goes on")
     assert (facts.started_at, facts.try_started_at) == (started_at, try_started_at)
     assert facts.approval == approval, "a person was asked once"
 
@@ -268,10 +268,10 @@ def test_within_a_run_neither_the_money_nor_the_rows_go_backwards(
 ) -> None:
     """Each try finds some of what was answered before, asks some more, and is killed, or stops and says how far it came."""
     earlier: RunRecord | None = None
-    for found, asked, paid, is_killed in tries:
+    for most_found, most_asked, paid, is_killed in tries:
         facts = THIS_TRY if earlier is None else THIS_TRY.going_on_from(earlier, goes_on=False)
-        rest = 100 - (0 if earlier is None else earlier.rows_done)
-        found, asked = (0, asked) if earlier is None else (min(found, earlier.rows_done), min(asked, rest))
+        done_before = 0 if earlier is None else earlier.rows_done
+        found, asked = min(most_found, done_before), min(most_asked, 100 - done_before)
         decided = {"succeeded": asked}
         done = found + asked
         progress = Progress(

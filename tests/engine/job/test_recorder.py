@@ -222,7 +222,8 @@ def test_before_anything_is_counted_the_record_says_what_the_ledger_knows_to_be_
 async def test_a_preview_writes_nothing_under_the_name_of_the_run(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         await until_end(recorder_in(tmp_path, is_run=False), Interrupted("it was asked to stop"))
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "runs").exists()
+    assert read_history(LocalStorage(), str(tmp_path)) == []
 
 
 async def test_a_shard_that_this_run_has_done_already_keeps_what_its_record_says(tmp_path: Path) -> None:

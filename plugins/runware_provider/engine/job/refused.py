@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Final
 
 from runware_provider.engine.dataset.destination import dataset_folder
+from runware_provider.engine.errors import NothingToDo
 from runware_provider.engine.job.opening import timestamp
 from runware_provider.engine.job.recorded import Ending, Facts, past_of, record_of
 from runware_provider.engine.job.run_records import note_in_history, read_record, write_record
@@ -47,17 +49,15 @@ def note_refused(
     """
 
     def note() -> None:
-        try:
+        # Why it was refused is in the log, whatever the store does.
+        with contextlib.suppress(Exception):
             _note(spec, error, stores, began_at, shard)
-        except Exception:  # noqa: BLE001, S110 - what was refused is in the log, whatever the store does
-            pass
 
-    try:
-        thread = threading.Thread(target=note, name="runware-refused", daemon=True)
+    thread = threading.Thread(target=note, name="runware-refused", daemon=True)
+    # A process that may have no more threads goes on without.
+    with contextlib.suppress(RuntimeError):
         thread.start()
-    except RuntimeError:  # no more threads
-        return
-    thread.join(wait_s)
+        thread.join(wait_s)
 
 
 def _note(spec: Spec, error: BaseException, stores: Stores, began_at: str, shard: int | None) -> None:
@@ -75,13 +75,20 @@ def _note(spec: Spec, error: BaseException, stores: Stores, began_at: str, shard
     # A process of this try was at work, and knows better how it ended.
     if earlier is not None and earlier.state in ENDED and earlier.at >= began_at:
         return
-    ending = Ending.badly(error)
+    ending = _ending_of(error)
     record = _record(spec, earlier, ending, began_at)
     write_record(storage, folder, record)
     past = past_of(record, ending)
     # A shard has no history.
     if shard is None and past is not None:
         note_in_history(storage, folder, past)
+
+
+def _ending_of(error: BaseException) -> Ending:
+    # To run it again would find the same nothing.
+    if isinstance(error, NothingToDo):
+        return Ending("stopped", reason=f"there was nothing to do: {error}")
+    return Ending.badly(error)
 
 
 def _record(spec: Spec, earlier: RunRecord | None, ending: Ending, began_at: str) -> RunRecord:
