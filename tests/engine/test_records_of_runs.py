@@ -292,7 +292,8 @@ async def test_a_shard_that_was_done_before_is_recorded_for_the_next_run_too(pla
             await infer_shard(spec, place.endpoint, split=each["split"], shard=each["shard"])
     folder = shard_folder(STORE, str(place.state), 1)
     assert record_in(folder, "one").paid_usd > 0, "as it was before it was called again"
-    assert (record_in(folder, "two").state, record_in(folder, "two").paid_usd) == ("staged", 0.0)
+    two = record_in(folder, "two")
+    assert (two.state, two.paid_usd, two.reused) == ("staged", 0.0, two.rows_done)
 
 
 async def test_a_shard_that_stops_says_why_in_its_own_folder(place: Any) -> None:

@@ -306,7 +306,7 @@ class _Asking:
             failures=failures,
             records=prepared.records,
             samples=spec.samples,
-            paid=lambda: ledger.paid,
+            paid=lambda: self.job.paid_usd,
             learnt=lambda: ledger.learnt,
             outstanding=lambda: flight.outstanding,
             report_to=self.report,

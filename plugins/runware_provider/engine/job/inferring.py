@@ -116,7 +116,7 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
             if done is not None and _reached(done, current):
                 return _done_before(done, recorder)
             job = await asyncio.to_thread(_opened, place, current, shard, lease, identity.job_id)
-            recorder.knows(job.ledger.paid)
+            recorder.knows(job.paid_usd)
             try:
                 staged = await ask(
                     job, endpoint, report=recorder.saw, stop=stop, transport=transport, leg=leg

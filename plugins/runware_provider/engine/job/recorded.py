@@ -269,9 +269,12 @@ def _rows_at_the_end(ending: Ending, record: RunRecord) -> dict[str, Any]:
     # Who stopped may not have come to all that it, or an earlier try, had seen.
     if ending.state == "stopped" and rows <= record.rows_done:
         return {}
-    counted = {
+    counted: dict[str, Any] = {
         "rows_done": rows,
         "outcomes": dict(known.get("outcomes", record.outcomes)),
         "reasons": dict(known.get("reasons", record.reasons)),
     }
+    # Earlier runs had answered all of a shard that this one found done.
+    if ending.is_told_before and not record.rows_done:
+        counted["reused"] = rows - counted["outcomes"].get(SKIPPED, 0)
     return counted if ending.state == "stopped" else {"rows": known.get("rows", record.rows), **counted}

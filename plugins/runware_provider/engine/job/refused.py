@@ -25,7 +25,7 @@ LAST_S: Final = 2.0
 """That whoever was refused waits for the record to be written."""
 
 
-def note_refused(
+def note_refused(  # noqa: PLR0913 - by keyword, each a fact of its own
     spec: Spec,
     error: BaseException,
     stores: Stores,

@@ -100,7 +100,7 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
         if left is not None:
             place = await asyncio.to_thread(_going_on, place, left)
         job = await asyncio.to_thread(open_run, place, waited=waited, leg=leg)
-        recorder.knows(job.ledger.paid)
+        recorder.knows(job.paid_usd)
         try:
             unchanged = await asyncio.to_thread(_still_published, job, recorder)
             if unchanged is not None:
