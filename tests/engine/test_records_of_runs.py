@@ -327,12 +327,16 @@ class Counted(LocalStorage):
         self.asked: Counter[str] = Counter()
 
     def _note(self, kind: str, path: str) -> None:
-        if "/runs" in path or path.endswith("/history.json"):
+        if "/runs" in path or "/requests" in path or path.endswith("/history.json"):
             self.asked[kind] += 1
 
     def read_versioned(self, path: str) -> Any:
         self._note("read", path)
         return super().read_versioned(path)
+
+    def exists(self, path: str) -> bool:
+        self._note("look", path)
+        return super().exists(path)
 
     def writing(self, path: str) -> Any:
         self._note("write", path)
@@ -351,15 +355,18 @@ class Counted(LocalStorage):
         super().delete(path)
 
 
-async def test_a_run_with_nothing_to_do_asks_the_store_for_four_requests_more(place: Any) -> None:
-    """Its record is read once, for what an earlier try noted, and written once; the history is read and swapped."""
+async def test_a_run_with_nothing_to_do_asks_the_store_for_five_requests_more(place: Any) -> None:
+    """Its record is read once, for what an earlier try noted, and written once; the history is read and swapped.
+
+    What it asks was noted before, which one look tells.
+    """
     place.fill(3)
     await place.run(run="one")
     (place.state / "history.json").unlink()
     storage = Counted()
     await run_job(place.spec(run="two"), place.endpoint, stores=OneStore(storage))
     # The local store looks once more when it swaps.
-    assert storage.asked == {"read": 3, "write": 2}
+    assert storage.asked == {"read": 3, "write": 2, "look": 1}
 
 
 async def test_a_run_without_a_name_reads_no_record_of_another(place: Any) -> None:
@@ -367,7 +374,7 @@ async def test_a_run_without_a_name_reads_no_record_of_another(place: Any) -> No
     storage = Counted()
     await run_job(place.spec(), place.endpoint, stores=OneStore(storage))
     # Rows of an earlier run without a name that failed are shown no more.
-    assert storage.asked == {"read": 2, "write": 2, "delete": 1}
+    assert storage.asked == {"read": 2, "write": 3, "look": 1, "delete": 1}
     await run_job(place.spec(), place.endpoint)
     assert ends(place) == [("", "unchanged"), ("", "published")]
     assert record_in(place.state, "").state == "unchanged"
