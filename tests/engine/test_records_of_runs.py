@@ -283,6 +283,19 @@ async def test_each_shard_is_recorded_in_its_own_folder_and_the_publish_has_the_
     assert ends(place) == [(RUN, "published")]
 
 
+async def test_a_run_that_goes_on_without_its_shards_says_what_it_paid_in_them_all_the_time(
+    place: Any,
+) -> None:
+    place.fill(RECORDS)
+    spec, told = place.spec(run=RUN), []
+    cut = await split_shards(spec, place.endpoint, shards=2, least_rows=1)
+    shard = await infer_shard(spec, place.endpoint, split=cut[0]["split"], shard=0)
+    manifest = await run_job(spec, place.endpoint, report=told.append)
+    assert [progress.cost >= shard["paid_usd"] for progress in told] == [True] * len(told)
+    assert told[-1].cost == pytest.approx(manifest["paid_usd"])
+    assert record_in(place.state).paid_usd == pytest.approx(manifest["paid_usd"])
+
+
 async def test_a_shard_that_was_done_before_is_recorded_for_the_next_run_too(place: Any) -> None:
     place.fill(RECORDS)
     for run in ("one", "two"):
