@@ -279,6 +279,7 @@ class ApprovingTask(JobTask):
             return None
         except JobStopped as stopped:
             stopped.reason = printable(samples_stopped(stopped.reason), MOST_CHARS)
+            stopped.args = (stopped.reason,)
             raise
         self._say("Paid", f"{usd(shown['paid_usd'])} for the samples.")
         return shown

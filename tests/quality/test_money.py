@@ -19,6 +19,16 @@ def test_this_run_these_rows_and_ever_stand_beside_each_other(lake):
     assert "other partitions |" not in told
 
 
+def test_inferences_without_an_answer_are_not_called_answers(lake):
+    rows = [lake.row(n, {"vendor": "A", "total": 1.0}) for n in range(9)]
+    lake.put([*rows, lake.row(9, None, outcome="refused")], **BILL | {"paid_inferences": 9})
+    told = lake.report().partition("## Money")[2].partition("\n## ")[0]
+    assert "|  | inferences | USD |" in told
+    assert "| **this run** paid | 9 |" in told
+    assert "Inferences of rows that failed or were refused count with the rows" in told
+    assert "Inferences of rows that failed" not in section(lake, **BILL)
+
+
 def test_what_was_used_again_and_what_is_in_no_sum_is_told(lake):
     told = section(lake, **BILL, reused_inferences=3, reused_usd=0.1, cost_unreported=2, maybe_billed=1)
     assert "| used again from other partitions | 3 | 0.10 | 10.00 |" in told
