@@ -130,24 +130,7 @@ class ApprovingTask(JobTask):
         self._approval = approval if binds(spec.budget, approval) else None
         return spec.model_copy(update={"budget": within(spec.budget, approval)})
 
-    def kept_record(self, spec: Spec) -> KeptApproval:
-        """Where the record lies that the page of this task shows."""
-        return KeptApproval.of(spec)
-
-    def _note_stop(self, stopped: JobStopped) -> None:
-        """Let the page say what the log says; where that cannot be written, the log is all there is."""
-        if self._asked_spec is None:
-            return
-        try:
-            self.kept_record(self._asked_spec).write_stop(stopped)
-        except (EngineError, OSError) as error:
-            told = f"what is to be seen of this run is not written ({error})."
-            for line in wrapped("Warning", printable(told)):
-                self.log.warning("%s", line)
-
-    def _approved(
-        self, kept: KeptApproval, wish: Approve, endpoint: Endpoint, context: Context
-    ) -> Approval:
+    def _approved(self, kept: KeptApproval, wish: Approve, endpoint: Endpoint, context: Context) -> Approval:
         """What lets the run go on, if anything does."""
         if self._answer is not None:
             return self._heed(self._answer, kept)
@@ -170,6 +153,21 @@ class ApprovingTask(JobTask):
         if _is_dag_test(context):
             raise _nobody_answers()
         raise self._parked(kept, wish, foreseen, asks, samples, endpoint, context)
+
+    def kept_record(self, spec: Spec) -> KeptApproval:
+        """Where the record lies that the page of this task shows."""
+        return KeptApproval.of(spec)
+
+    def _note_stop(self, stopped: JobStopped) -> None:
+        """Let the page say what the log says; where that cannot be written, the log is all there is."""
+        if self._asked_spec is None:
+            return
+        try:
+            self.kept_record(self._asked_spec).write_stop(stopped)
+        except (EngineError, OSError) as error:
+            told = f"what is to be seen of this run is not written ({error})."
+            for line in wrapped("Warning", printable(told)):
+                self.log.warning("%s", line)
 
     def _heed(self, answer: Approval, kept: KeptApproval) -> Approval:
         """The answer, if it is yes; it is kept before anything is paid.
