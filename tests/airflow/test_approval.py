@@ -355,6 +355,18 @@ def test_a_model_without_a_price_counts_as_above_every_amount_and_its_tokens_bin
     assert (scene.approval().budget_tokens or 0) > 0
 
 
+def test_without_a_price_list_a_known_model_is_asked_about_at_the_price_that_is_known_of_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpriced(monkeypatch)
+    dag = scene.dag()
+    parked = scene.run(dag)
+    assert parked.state == "awaiting_input", parked.error
+    assert "USD?" in scene.api.questions[0]["subject"]
+    assert scene.answered(dag, parked, "Approve").state == "success"
+    assert scene.bill() <= (scene.approval().budget_usd or 0)
+
+
 def test_where_nothing_is_to_be_paid_nobody_is_asked(scene: Scene) -> None:
     scene.run(scene.dag(approve=False))
     paid = scene.bill()
