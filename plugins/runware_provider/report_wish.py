@@ -84,22 +84,28 @@ def remember_hits(manifest: Mapping[str, Any], report: Mapping[str, Any], log: L
     hits = report.get("hits")
     if not hits:
         return
-    from runware_provider.engine.job.run_records import note_hits  # noqa: PLC0415 - heavy: pydantic
-
     try:
+        from runware_provider.engine.job.run_records import note_hits  # noqa: PLC0415 - heavy: pydantic
+
         storage = airflow_stores().open(manifest["state"])
         note_hits(storage, manifest["state"], manifest["publish_id"], hits)
-    except (EngineError, OSError) as error:
-        for line in wrapped("The history of runs lacks the report", f"{error}"):
+    except Exception as error:  # noqa: BLE001 - a task that has published and paid must not fail over its history
+        reason = _our_words(error) or type(error).__name__
+        for line in wrapped("The history of runs lacks the report", reason):
             log.warning("%s", line)
 
 
 def _why_no_report(error: Exception) -> str:
     """The reason, for a log: no error's words but our own and a store's, since others may quote a value."""
-    if isinstance(error, EngineError | OSError):
-        return str(error)
+    if words := _our_words(error):
+        return words
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"{type(error).__name__} in {place.name}, line {place.lineno} of {place.filename}."
         " `python -m runware_provider report` says it in full"
     )
+
+
+def _our_words(error: Exception) -> str:
+    """What an error of ours, or a store's, says; empty of any other, since it may quote a value."""
+    return str(error) if isinstance(error, EngineError | OSError) else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import os
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,20 +19,26 @@ from runware_provider.engine.cli_options import parsed
 from runware_provider.engine.errors import BadInput, StateUnreadable
 from runware_provider.engine.job.asked_again import WHO_ASKED, asked_in, digest_of_request, values_in
 from runware_provider.engine.job.asked_for import asked_for_by
+from runware_provider.engine.job.forget_place import forget_place
+from runware_provider.engine.job.run_records import write_record
 from runware_provider.engine.job.run_request import (
     MOST_BYTES,
+    MOST_OTHERS,
     Given,
+    forget_requests,
     options_in,
     read_request,
     request_path,
     write_request,
 )
+from runware_provider.engine.memory.mentions import Mentions
 from runware_provider.engine.spec import Spec
 from runware_provider.engine.spec_options import spec_of
 from runware_provider.engine.state_records import encoded
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.engine.storage.stores import Stores
 from runware_provider.testing import Fault
+from tests.engine.job.test_run_records import record
 from tests.engine.test_spec_options import specs
 
 QUICK = LocalStorage(lambda _: None)
@@ -160,6 +167,56 @@ def test_who_asked_is_left_out(tmp_path: Path) -> None:
     digests = {write_request(QUICK, str(tmp_path), spec, {"model": "x"}) for spec in (first, second)}
     assert len(digests) == 1
     assert "monday" not in request_path_of(tmp_path, digests.pop()).read_text(encoding="utf-8")
+
+
+def test_files_that_no_run_names_are_bounded_and_those_of_runs_stay(tmp_path: Path) -> None:
+    named = [write_request(QUICK, str(tmp_path), Spec(**USUAL, limit=number), {}) for number in range(1, 4)]
+    for number, digest in enumerate(named):
+        write_record(QUICK, str(tmp_path), record(f"run {number}", request=digest))
+    counts = []
+    for number in range(300):
+        newest = write_request(QUICK, str(tmp_path), Spec(**USUAL, variables={"ds": f"{number}"}), {})
+        os.utime(request_path_of(tmp_path, newest), (number, number))
+        counts.append(len(list((tmp_path / "requests").iterdir())))
+    there = {path.stem for path in (tmp_path / "requests").iterdir()}
+    assert max(counts) <= MOST_OTHERS + len(named)
+    assert {*named, newest} <= there
+
+
+def test_nobody_waits_for_old_files_to_be_removed(tmp_path: Path) -> None:
+    for number in range(MOST_OTHERS + 5):
+        spec = Spec(**USUAL, variables={"ds": f"{number}"})
+        write_request(QUICK, str(tmp_path), spec, {}, has_time=lambda: False)
+    assert len(list((tmp_path / "requests").iterdir())) == MOST_OTHERS + 5
+
+
+def test_a_request_that_holds_what_is_to_be_forgotten_goes(tmp_path: Path) -> None:
+    state = str(tmp_path)
+    texts = [{"name": "Ada\nLovelace"}, {"name": "nobody"}]
+    digests = [write_request(QUICK, state, Spec(**USUAL, variables=each), {}) for each in texts]
+    (tmp_path / "requests" / "notes.txt").write_text("ada lovelace", encoding="utf-8")
+    assert forget_requests(QUICK, state, Mentions([])) == 0
+    assert forget_requests(QUICK, state, Mentions(["ada lovelace"])) == 1
+    assert [read_request(QUICK, state, digest) is None for digest in digests] == [True, False]
+    assert (tmp_path / "requests" / "notes.txt").exists()
+
+
+async def test_forgetting_in_a_place_reaches_what_was_asked(place: Any) -> None:
+    place.fill(3)
+    await place.run(prompt="{{ record.body }} {{ who }}", variables={"who": "Ada Lovelace"})
+    told = forget_place(LocalStorage(), str(place.state), containing=["ada lovelace"])
+    assert (told["requests"], list((place.state / "requests").iterdir())) == (1, [])
+
+
+async def test_of_what_a_run_is_called_or_has_that_is_noted_which_its_prompt_names(place: Any) -> None:
+    place.fill(3)
+    for day in ("monday", "tuesday"):
+        await place.run(run=day, variables={"ds": day, "n": 7}, prompt="{{ record.body }} {{ n }}")
+    (path,) = (place.state / "requests").iterdir()
+    noted = read_request(LocalStorage(), str(place.state), path.stem)
+    assert noted is not None
+    assert noted["spec"]["variables"] == {"n": 7}
+    assert json.loads(place.call("plan", "--request", str(path)).stdout)["to_pay"] == 0
 
 
 def request_path_of(state: Path, digest: str) -> Path:

@@ -195,14 +195,23 @@ def test_what_a_try_asks_is_added_until_it_has_found_all_that_was_answered_befor
 
 @pytest.mark.parametrize(
     "changes",
-    [{"asks": "something else"}, {"asks": ""}, {"reasons": {"budget": 3}}],
+    [{"asks": "something else"}, {"asks": ""}],
 )
-def test_rows_that_are_asked_otherwise_or_that_the_budget_did_not_reach_count_anew_and_the_money_stays(
+def test_rows_that_are_asked_otherwise_count_anew_and_the_money_stays(
     changes: dict[str, Any],
 ) -> None:
     facts = THIS_TRY.going_on_from(earlier_try(**changes), goes_on=False)
     record = record_of(facts, None, None, at="09:01")
     assert (record.rows_done, record.outcomes, record.paid_usd) == (0, {}, 0.7)
+
+
+def test_rows_that_the_budget_did_not_reach_for_count_anew_and_the_others_stay() -> None:
+    earlier = earlier_try(
+        outcomes={"succeeded": 27, "failed": 2, "skipped": 8}, reasons={"budget": 6, "timeout": 2}
+    )
+    record = record_of(THIS_TRY.going_on_from(earlier, goes_on=False), None, None, at="09:01")
+    assert (record.rows_done, record.outcomes) == (31, {"succeeded": 27, "failed": 2, "skipped": 2})
+    assert (record.reasons, record.earlier_tries, record.paid_usd) == ({"timeout": 2}, 19, 0.7)
 
 
 def test_what_the_ledger_knows_to_be_paid_counts_where_no_try_had_noted_it() -> None:

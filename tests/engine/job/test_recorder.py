@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,9 @@ from runware_provider.engine.job.leg import AllSent
 from runware_provider.engine.job.progress import Progress
 from runware_provider.engine.job.recorded import Ending, Facts
 from runware_provider.engine.job.recorder import Recorder, pause_after, recorded
+from runware_provider.engine.job.run_history import MOST_PAST
 from runware_provider.engine.job.run_record import Approval, RunRecord
 from runware_provider.engine.job.run_records import (
-    MOST_PAST,
     note_in_history,
     read_history,
     read_record,
@@ -238,7 +239,7 @@ async def test_a_shard_that_this_run_has_done_already_keeps_what_its_record_says
 async def test_what_is_asked_is_noted_once_and_named(tmp_path: Path) -> None:
     calls = []
 
-    def note() -> str:
+    def note(_: Any) -> str:
         calls.append(threading.current_thread().name)
         return "digest"
 
@@ -247,19 +248,114 @@ async def test_what_is_asked_is_noted_once_and_named(tmp_path: Path) -> None:
     assert calls == ["runware-record"]
 
 
-async def test_what_lies_beside_is_written_first_and_its_failure_costs_no_record(
+def test_what_lies_beside_is_written_before_each_record_and_its_failure_costs_no_record(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    there = []
+    turns, there = Turns(), []
 
     def beside() -> None:
         there.append((tmp_path / "runs").exists())
         raise OSError("no room for it")
 
-    await until_end(recorder_in(tmp_path, beside=beside), Ending.well(MANIFEST))
-    assert there == [False]
+    recorder = recorder_in(tmp_path, wait=turns.wait)
+    recorder.lay_beside(beside)
+    recorder.begin()
+    turns.until_it_waits()
+    turns.next()
+    assert (there, written(tmp_path).state) == ([False], "running")
+    recorder.ended(Ending.well(MANIFEST))
+    turns.last()
+    recorder.close()
+    assert there == [False, True], "at the end the record is there first"
     assert "no room for it" in said(caplog)
     assert written(tmp_path).state == "published"
+
+
+def test_what_cannot_be_written_beside_is_tried_ever_more_rarely_and_the_record_as_often_as_before(
+    tmp_path: Path,
+) -> None:
+    turns, now, tried = Turns(), [0.0], []
+
+    def beside() -> None:
+        tried.append(now[0])
+        raise OSError("no room for it")
+
+    recorder = recorder_in(tmp_path, wait=turns.wait, now=lambda: now[0], every_s=10.0)
+    recorder.lay_beside(beside)
+    recorder.begin()
+    turns.until_it_waits()
+    for second in range(0, 200, 10):
+        now[0] = float(second)
+        turns.next()
+    recorder.ended(Ending.well(MANIFEST))
+    turns.last()
+    recorder.close()
+    assert tried == [0.0, 20.0, 60.0, 140.0, 190.0]
+    assert max(turns.pauses) == 10.0
+
+
+async def test_what_lies_beside_is_not_written_by_who_has_lost_the_lease_nor_by_a_preview(
+    tmp_path: Path,
+) -> None:
+    lease, wrote = Lease(LocalStorage(), str(tmp_path)), []
+    lease.end_early(Overtaken("another process took over"))
+    for changes in ({"lease": lease}, {"is_run": False}):
+        recorder = recorder_in(tmp_path, **changes)
+        recorder.lay_beside(lambda: wrote.append(1))
+        await until_end(recorder, Ending.well(MANIFEST))
+    assert wrote == []
+
+
+class AwayAtFirst(LocalStorage):
+    """Fails the first reads."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def read_versioned(self, path: str) -> Any:
+        if self.times > 0:
+            self.times -= 1
+            raise ConnectionError("the store is away")
+        return super().read_versioned(path)
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_nothing_is_written_before_what_an_earlier_process_noted_is_known(times: int, tmp_path: Path) -> None:
+    approval = Approval(3, 1.0, 0.5, 0.0, "approved")
+    earlier = RunRecord(
+        RUN, "stopped", "before", "then", "in", "out", "m", 3, 1, paid_usd=0.7, approval=approval
+    )
+    write_record(LocalStorage(), str(tmp_path), earlier)
+    turns = Turns()
+    recorder = recorder_in(tmp_path, AwayAtFirst(times), wait=turns.wait)
+    recorder.begin()
+    turns.until_it_waits()
+    for turn in range(1, 4):
+        turns.next()
+        assert (written(tmp_path).state == "running") == (turn >= times)
+        assert (written(tmp_path).approval, written(tmp_path).paid_usd) == (approval, 0.7)
+    recorder.ended(Ending.badly(Interrupted("it was asked to stop")))
+    turns.last()
+    recorder.close()
+    assert (written(tmp_path).approval, written(tmp_path).paid_usd) == (approval, 0.7)
+
+
+async def test_what_nobody_could_look_back_at_is_left_as_it_is(tmp_path: Path) -> None:
+    earlier = RunRecord(RUN, "stopped", "before", "then", "in", "out", "m", 3, 1, paid_usd=0.7)
+    write_record(LocalStorage(), str(tmp_path), earlier)
+    await until_end(recorder_in(tmp_path, Failing("read_versioned")), Ending.well(MANIFEST))
+    assert written(tmp_path) == earlier
+
+
+async def test_rows_that_failed_go_once_they_are_older_than_answers_are_kept(tmp_path: Path) -> None:
+    old = tmp_path / "runs" / f"{'0' * 20}-failed.parq"
+    for rows_kept_s in (None, 1e12, 1.0):
+        old.parent.mkdir(exist_ok=True)
+        old.write_bytes(b"rows")
+        os.utime(old, (1_000, 1_000))
+        await until_end(recorder_in(tmp_path, rows_kept_s=rows_kept_s), Ending.well(MANIFEST))
+        assert old.exists() == (rows_kept_s != 1.0)
 
 
 async def test_the_records_of_runs_that_left_a_full_history_go(tmp_path: Path) -> None:

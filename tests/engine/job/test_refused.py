@@ -122,6 +122,19 @@ async def test_a_refused_shard_is_noted_beside_its_own_records(place: Any) -> No
     assert read_history(STORE, str(place.state)) == []
 
 
+async def test_where_a_task_of_a_group_is_refused_what_the_shards_have_paid_is_told(place: Any) -> None:
+    place.fill(6)
+    spec = place.spec(run=RUN)
+    cut = await split_shards(spec, place.endpoint, shards=2, least_rows=1)
+    told = [await infer_shard(spec, place.endpoint, split=each["split"], shard=each["shard"]) for each in cut]
+    record = noted(place)
+    assert record is not None
+    assert record.paid_usd == pytest.approx(sum(each["paid_usd"] for each in told))
+    assert record.paid_usd > 0
+    (past,) = read_history(STORE, str(place.state))
+    assert past.paid_usd == record.paid_usd
+
+
 class Harmed(LocalStorage):
     """Fails, or answers nothing, when it is asked whose state folder this is."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import Interrupted, JobStopped, RequestRefused
 from runware_provider.engine.identity import Key
+from runware_provider.engine.job import kept_examples
 from runware_provider.engine.job.forget_place import forget_place
 from runware_provider.engine.job.inferring import infer_shard
 from runware_provider.engine.job.kept_examples import (
@@ -28,7 +28,7 @@ from runware_provider.engine.job.kept_examples import (
     Examples,
 )
 from runware_provider.engine.job.run import run_job
-from runware_provider.engine.job.run_examples import MOST_FILES, ExamplesFile, examples_path
+from runware_provider.engine.job.run_examples import ExamplesFile, examples_path
 from runware_provider.engine.job.splitting import split_shards
 from runware_provider.engine.outcome.flattening import result_columns
 from runware_provider.engine.outcome.rows import Judgement, Outcome
@@ -170,13 +170,6 @@ async def test_a_store_that_hangs_holds_up_no_job(place: Any) -> None:
         hangs.set()
 
 
-def test_who_has_lost_the_lease_writes_no_more(tmp_path: Path) -> None:
-    one = examples()
-    see(one, iter(range(3)), "a")
-    ExamplesFile(LocalStorage(), str(tmp_path), "", one, may_write=lambda: False).finish(ended_well=True)
-    assert not list(tmp_path.glob("runs/*"))
-
-
 class Failing(LocalStorage):
     """Cannot write the file."""
 
@@ -267,6 +260,22 @@ def test_all_of_them_together_are_bounded() -> None:
     assert table.num_rows > 30
 
 
+def test_once_a_row_has_found_no_room_none_is_built_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, numbers, built = examples(), iter(range(1_000)), []
+    make = kept_examples.row_of
+
+    def row_of(*given: Any) -> Any:
+        built.append(given)
+        return make(*given)
+
+    monkeypatch.setattr(kept_examples, "row_of", row_of)
+    for code in range(150):
+        see(one, numbers, str(code), "y" * 90_000)
+    table = one.table()
+    assert table is not None
+    assert len(built) == table.num_rows + 1
+
+
 def test_a_value_that_python_cannot_hold_is_kept_as_nothing_where_it_is_too_long() -> None:
     one = examples()
     key = Key(bytes(16), 0, 0)
@@ -284,31 +293,6 @@ def test_what_cannot_be_kept_ends_the_keeping_and_nothing_else() -> None:
     assert one.table() is None
 
 
-def test_of_many_runs_the_files_of_the_latest_stay(tmp_path: Path) -> None:
-    for number in range(MOST_FILES + 5):
-        one = examples()
-        see(one, iter(range(3)), "a")
-        ExamplesFile(LocalStorage(lambda _: None), str(tmp_path), f"run {number}", one).finish(
-            ended_well=True
-        )
-    assert len(list(tmp_path.glob("runs/*"))) == MOST_FILES
-    assert kept(tmp_path, f"run {MOST_FILES + 4}")
-
-
-def test_what_is_older_than_answers_are_kept_goes_also_where_nothing_failed(tmp_path: Path) -> None:
-    one = examples()
-    see(one, iter(range(3)), "a")
-    ExamplesFile(LocalStorage(), str(tmp_path), "old", one).finish(ended_well=True)
-    old = next(tmp_path.glob("runs/*"))
-    written = old.stat().st_mtime
-    for now, is_there in ((written + 50, True), (written + 150, False)):
-        file = ExamplesFile(
-            LocalStorage(), str(tmp_path), "new", examples(), kept_s=100.0, clock=partial(float, now)
-        )
-        file.finish(ended_well=True)
-        assert old.exists() == is_there
-
-
 def test_nothing_is_written_twice(tmp_path: Path) -> None:
     one, written = examples(), []
 
@@ -322,5 +306,6 @@ def test_nothing_is_written_twice(tmp_path: Path) -> None:
     see(one, iter(range(3)), "a")
     file.write()
     file.write()
-    file.finish(ended_well=True)
+    one.is_whole = True
+    file.write()
     assert len(written) == 1

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.job.run_history import MOST_PAST
 from runware_provider.engine.job.run_record import Approval, PastRun, RunRecord, Waited
 from runware_provider.engine.job.run_records import (
-    MOST_PAST,
     MOST_RECORDS,
     MOST_REMOVED,
+    MOST_WITH_ROWS,
     TRIES,
     note_hits,
     note_in_history,
@@ -172,11 +173,11 @@ def test_only_the_records_of_the_newest_runs_are_kept_with_what_lies_beside_them
     # The rows of the oldest were written just now.
     oldest = Path(record_path(storage, folder, runs[0]))
     os.utime(oldest.with_name(f"{oldest.stem}-failed.parq"))
-    for _ in range(3):
+    for _ in range(8):
         remove_old_records(storage, folder)
     kept = [run for run in runs if read_record(storage, folder, run) is not None]
     assert kept == [runs[0], *runs[MOST_REMOVED + 1 :]]
-    assert len(list((tmp_path / "runs").glob("*.parq"))) == MOST_RECORDS
+    assert len(list((tmp_path / "runs").glob("*.parq"))) == MOST_WITH_ROWS
 
 
 def test_one_look_removes_so_many_files_and_no_more(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from runware_provider.engine.job.looking_ahead import LookingAhead
 from runware_provider.engine.job.manifest import stopped_manifest
 from runware_provider.engine.job.output_retries import OutputRetries
 from runware_provider.engine.job.prepare import changed, failures_state
-from runware_provider.engine.job.run_examples import DAY_S, ExamplesFile, written_meanwhile
+from runware_provider.engine.job.run_examples import ExamplesFile
 from runware_provider.engine.job.run_watch import RunWatch
 from runware_provider.engine.job.staged import Staged
 from runware_provider.engine.memory.learnt_pace import read_pace, write_pace
@@ -41,7 +41,6 @@ from runware_provider.engine.outcome.rows import Counts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from contextlib import AbstractAsyncContextManager
 
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.endpoint import Endpoint
@@ -67,6 +66,7 @@ async def ask(  # noqa: PLR0913 - what a run needs from outside, by keyword
     stop: asyncio.Event,
     transport: Transport | None,
     leg: Leg = WHOLE,
+    lay_beside: Callable[[Callable[[], None]], None] | None = None,
 ) -> Staged:
     """Give every record its outcome.
 
@@ -77,6 +77,8 @@ async def ask(  # noqa: PLR0913 - what a run needs from outside, by keyword
         stop: when set, the job keeps what it has and raises Interrupted.
         transport: carries the HTTP requests; None for a real network.
         leg: which of several this process is; by default it does the whole run.
+        lay_beside: takes what writes down the rows that failed, to call it now and then and at the end; None where nobody
+            wants to look at them.
 
     Raises:
         AllSent: the rest of the answers is left to the next leg; what was answered is in the ledger, nothing is staged.
@@ -86,7 +88,7 @@ async def ask(  # noqa: PLR0913 - what a run needs from outside, by keyword
     """
     with _says_what_was_paid(job), _heap_left_alone(job):
         async with _client(job, endpoint, transport) as client:
-            asking = _Asking(job, client, report, leg)
+            asking = _Asking(job, client, report, leg, lay_beside)
             try:
                 async with job.ledger.writing():
                     return await asking.run(stop)
@@ -157,6 +159,7 @@ class _Asking:
     client: Client
     report: Callable[[Progress], None] | None
     leg: Leg
+    lay_beside: Callable[[Callable[[], None]], None] | None
     _watch: RunWatch | None = None
 
     def __post_init__(self) -> None:
@@ -177,7 +180,8 @@ class _Asking:
         examples = Examples(decider.judge, self.job.prepared.results)
         feed = self._feed(flight, decider, examples)
         self._watch = feed.watch
-        async with self._seen(examples), self._kept_on_failure(feed, flight):
+        self._let_see(examples)
+        async with self._kept_on_failure(feed, flight):
             async with self._paced(feed.watch) as pace:
                 exchange = self._exchange(flight, account, pace)
                 feed.watch.latencies_s = exchange.latencies_s
@@ -189,6 +193,7 @@ class _Asking:
             # They are on this run's bill; the next run shows them.
             self.job.rows_are_behind = await self._take_late_answers()
             await feed.finish()
+        examples.is_whole = True
         writer = feed.in_hand.staging.writer
         return Staged(
             writer.batches,
@@ -330,24 +335,14 @@ class _Asking:
             shows_inputs=not job.publishes,
         )
 
-    def _seen(self, examples: Examples) -> AbstractAsyncContextManager[None]:
+    def _let_see(self, examples: Examples) -> None:
         """Rows that failed can be looked at meanwhile."""
+        prepared = self.job.prepared
         # A preview asks a few records under the run's name, and is not the run.
-        if not self.job.publishes:
-            return contextlib.nullcontext()
-        return written_meanwhile(self._file_of(examples))
-
-    def _file_of(self, examples: Examples) -> ExamplesFile:
-        prepared, lease = self.job.prepared, self.job.lease
-        days = prepared.spec.memory.retention_days
-        return ExamplesFile(
-            prepared.storage,
-            prepared.state_folder,
-            prepared.spec.run or "",
-            examples,
-            may_write=lambda: lease.why_lost is None,
-            kept_s=None if days is None else days * DAY_S,
-        )
+        if self.lay_beside is None or not self.job.publishes:
+            return
+        file = ExamplesFile(prepared.storage, prepared.state_folder, prepared.spec.run or "", examples)
+        self.lay_beside(file.write)
 
     def _leftovers(self) -> Leftovers:
         job, client = self.job, self.client

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runware_provider.engine.api.replies import read_call
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.job.run_request import forget_requests
 from runware_provider.engine.job.sample_answers import forget_samples
 from runware_provider.engine.job.split_record import present_split, shard_folder
 from runware_provider.engine.memory.forgetting import forget
@@ -35,7 +36,8 @@ def forget_place(  # noqa: PLR0913 - keywords, each a fact of its own
     """Erase answers and errors wherever a destination, or a partition of it, keeps them; see `forgetting.forget`.
 
     A shard whose staged rows are removed with that has to be inferred again before it can be published. Sample answers of a
-    plan that waits for a person are removed as a whole.
+    plan that waits for a person are removed as a whole, and so is the file of what a run asked that holds such a text: in its
+    prompt, its schema or its variables.
 
     Args:
         storage: where the state folder lies.
@@ -46,7 +48,8 @@ def forget_place(  # noqa: PLR0913 - keywords, each a fact of its own
         inbox_of: the inbox of a job, by its id; None where nobody knows of inboxes, and none is reached.
 
     Returns:
-        As `forget`, summed over all ledgers, and in `inbox` the number of files that were removed from inboxes: whole files,
+        As `forget`, summed over all ledgers, in `requests` the number of files of what runs asked that were removed, and in
+        `inbox` the number of files that were removed from inboxes: whole files,
         in which a call names such a task, or holds such a text, or is as old. None where no inbox is known.
 
     Raises:
@@ -63,6 +66,7 @@ def forget_place(  # noqa: PLR0913 - keywords, each a fact of its own
     ]
     erased = dict.fromkeys(name for each in told for name in each["task_uuids"])
     forget_samples(storage, state_folder)
+    requests = forget_requests(storage, state_folder, Mentions(texts))
     removed = None
     if inbox_of is not None:
         before_ms = older_than.timestamp() * 1000 if older_than is not None else None
@@ -71,6 +75,7 @@ def forget_place(  # noqa: PLR0913 - keywords, each a fact of its own
     unknown = set.intersection(*(set(each["unknown_task_uuids"]) for each in told))
     return {
         **{name: sum(each[name] for each in told) for name in _COUNTS},
+        "requests": requests,
         "inbox": removed,
         "task_uuids": list(erased),
         "unknown_task_uuids": sorted(unknown),

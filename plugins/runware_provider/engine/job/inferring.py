@@ -119,7 +119,13 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
             recorder.knows(job.paid_usd)
             try:
                 staged = await ask(
-                    job, endpoint, report=recorder.saw, stop=stop, transport=transport, leg=leg
+                    job,
+                    endpoint,
+                    report=recorder.saw,
+                    stop=stop,
+                    transport=transport,
+                    leg=leg,
+                    lay_beside=recorder.lay_beside,
                 )
                 with Publication.of(job).says_how_far(staged.counts, publishing=False):
                     told = await asyncio.to_thread(_finish, job, staged, current, shard, why_unwanted)

@@ -51,10 +51,14 @@ class Examples:
     results: ResultColumns
     changes: int = 0
     """How often something was added."""
+    is_whole: bool = False
+    """Whether every row of the run has had its last word."""
     _rows: dict[tuple[int, int, int], _Kept] = field(default_factory=dict, repr=False)
     """By batch, record in it, and sample."""
     _of_a_code: dict[str, int] = field(default_factory=dict, repr=False)
     _bytes: int = 0
+    _is_full: bool = False
+    """Whether a row was too large for what is left of the room: to build others in vain would hold up the job."""
     _is_broken: bool = False
 
     def saw(
@@ -96,7 +100,7 @@ class Examples:
         )
 
     def _has_room(self, judgement: Judgement) -> bool:
-        full = len(self._rows) >= MOST or self._bytes >= MOST_BYTES
+        full = self._is_full or len(self._rows) >= MOST
         return not full and self._of_a_code.get(_code(judgement), 0) < MOST_OF_A_CODE
 
     def _keep(
@@ -116,6 +120,7 @@ class Examples:
         row = _clipped(row_of(copied, sample, judgement, self.judge, self.results))
         size = row.table.get_total_buffer_size()
         if self._bytes + size > MOST_BYTES:
+            self._is_full = True
             return
         self._rows[batch, record, sample] = row
         self._of_a_code[_code(judgement)] = self._of_a_code.get(_code(judgement), 0) + 1

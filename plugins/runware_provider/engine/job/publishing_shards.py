@@ -81,6 +81,7 @@ async def publish_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
         lease=place.lease,
         every_s=recorded_every_s,
         goes_on=True,
+        sums_shards=True,
     )
     async with (
         recorded(recorder),

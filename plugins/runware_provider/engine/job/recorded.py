@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runware_provider.engine.errors import how_far
 from runware_provider.engine.job.endings import WORDS_FOLLOW, remedy_of, what_happened
+from runware_provider.engine.job.run_history import ENDED_WELL
 from runware_provider.engine.job.run_record import Older, PastRun, RunRecord, Waited
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 MOST_WAITS: Final = 20
 IN_HISTORY: Final = frozenset({"published", "unchanged", "stopped"})
 """The states in which a run has ended for whoever looks at the dataset."""
-ENDED_WELL: Final = frozenset({"published", "unchanged"})
 SHORT: Final = "budget"
 """The code of a row that the budget did not reach for."""
 SKIPPED: Final = "skipped"
@@ -47,12 +47,16 @@ class Before:
             earlier: it.
             asks: as of `RunRecord`, of the try that begins.
         """
-        # Rows of other questions have no outcome any more; those that the budget did not reach for may yet be asked.
-        if not asks or earlier.asks != asks or SHORT in earlier.reasons:
+        # Rows of other questions have no outcome any more.
+        if not asks or earlier.asks != asks:
             return cls(earlier.paid_usd)
-        return cls(
-            earlier.paid_usd, earlier.rows_done, earlier.reused, dict(earlier.outcomes), dict(earlier.reasons)
-        )
+        # Those that the budget did not reach for may yet be asked.
+        short = {SKIPPED: earlier.reasons.get(SHORT, 0)}
+        outcomes = Counter(earlier.outcomes)
+        outcomes.subtract(short)
+        reasons = {code: rows for code, rows in earlier.reasons.items() if code != SHORT}
+        rows = earlier.rows_done - short[SKIPPED]
+        return cls(earlier.paid_usd, rows, earlier.reused, dict(+outcomes), reasons)
 
     @property
     def asked(self) -> int:

@@ -10,9 +10,12 @@ import logging
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from runware_provider.engine.errors import StateUnreadable
 from runware_provider.engine.job.leg import AllSent
+from runware_provider.engine.job.noted_in_shards import paid_in_shards
 from runware_provider.engine.job.opening import timestamp
 from runware_provider.engine.job.recorded import Ending, Facts, past_of, record_of
 from runware_provider.engine.job.run_records import (
@@ -44,6 +47,7 @@ LAST_S: Final = 2.0
 """That a run waits at its end for its last record: Airflow kills a task that was asked to stop after five."""
 MOST_PAUSE_S: Final = 600.0
 """Between two records, where the store keeps failing."""
+DAY_S: Final = 86_400.0
 
 
 def what_is_asked(prepared: Prepared) -> str:
@@ -73,6 +77,16 @@ def pause_after(elapsed_s: float, every_s: float) -> float:
     return min(every_s, max(1.0, elapsed_s / 4))
 
 
+def pause_after_failure(pause_s: float, every_s: float) -> float:
+    """Seconds until the next try, ever more where the store keeps failing. Pure.
+
+    Args:
+        pause_s: until the one that failed.
+        every_s: between two records, at most.
+    """
+    return min(MOST_PAUSE_S, 2 * max(pause_s, every_s))
+
+
 class Recorder:
     """Writes the record of one process of a run now and then, and once more at its end; nothing that fails here fails the run.
 
@@ -90,8 +104,10 @@ class Recorder:
         is_run: whether it is the run, and no preview, which asks a few records under its name: of that nothing is written.
         goes_on: whether this process goes on with what an earlier one of the run began, and is no new try.
         report: is told of each progress, too.
-        request: writes down what is asked, and names that record; called once, in the thread.
-        beside: writes what lies beside the record; called before each record, in the thread.
+        request: writes down what is asked, and names that record; called once, in the thread, with what says whether there is
+            time for more than that.
+        paid_elsewhere: USD that other records of the run tell; called in the thread, until it has been told.
+        rows_kept_s: seconds for which rows of any run that failed are kept beside its record; None for as long as they are few.
         first_s: seconds until the first record.
         last_s: seconds that the end waits for the last one.
         now: seconds, from any moment.
@@ -111,8 +127,9 @@ class Recorder:
         is_run: bool = True,
         goes_on: bool = False,
         report: Callable[[Progress], None] | None = None,
-        request: Callable[[], str] | None = None,
-        beside: Callable[[], None] | None = None,
+        request: Callable[[Callable[[], bool]], str] | None = None,
+        paid_elsewhere: Callable[[], float] | None = None,
+        rows_kept_s: float | None = None,
         first_s: float = FIRST_S,
         last_s: float = LAST_S,
         now: Callable[[], float] = time.monotonic,
@@ -129,7 +146,8 @@ class Recorder:
         self._goes_on = goes_on
         self._report = report
         self._request = request
-        self._beside = beside
+        self._paid_elsewhere = paid_elsewhere
+        self._rows_kept_s = rows_kept_s
         self._first_s = min(first_s, every_s)
         self._last_s = last_s
         self._now = now
@@ -139,6 +157,13 @@ class Recorder:
         self._newest: Progress | None = None
         self._earlier: RunRecord | None = None
         """Of an earlier process of this run."""
+        self._has_looked_back = False
+        self._makes_old = not keeps_history
+        """Whether there may be records by now of runs that are long past; a shard has no history that would tell."""
+        self._beside: Callable[[], None] | None = None
+        """Writes what lies beside the record."""
+        self._beside_pause_s = self._beside_from = 0.0
+        """As long as that fails: how long it is left alone, and until when."""
         self._paid_usd = 0.0
         """By this run, as its ledger had it when it was opened."""
         self._ending: Ending | None = None
@@ -159,6 +184,7 @@ class Recorder:
         is_run: bool = True,
         goes_on: bool = False,
         report: Callable[[Progress], None] | None = None,
+        sums_shards: bool = False,
     ) -> Recorder:
         """That of a run as a whole, or of one shard of it.
 
@@ -171,8 +197,12 @@ class Recorder:
             is_run: as of the class, as the next one.
             goes_on: whether it goes on.
             report: is told of each progress, too.
+            sums_shards: whether what the run has paid is in the records of its shards.
         """
-        spec = prepared.spec
+        spec, storage = prepared.spec, prepared.storage
+        # What else a run is called or has (its id, its day) it does not ask, and would have a file of its own for.
+        named = asked.model_copy(update={"variables": dict(prepared.messages.variables)})
+        days = spec.memory.retention_days
         facts = Facts(
             run=spec.run or "",
             started_at=started_at,
@@ -185,8 +215,15 @@ class Recorder:
             budget_usd=None if spec.budget is None else spec.budget.usd,
             budget_tokens=None if spec.budget is None else spec.budget.tokens,
         )
+
+        def request(has_time: Callable[[], bool]) -> str:
+            return write_request(storage, prepared.place_state, named, prepared.digests, has_time=has_time)
+
+        def paid() -> float:
+            return paid_in_shards(storage, prepared.place_state, facts.run)
+
         return cls(
-            prepared.storage,
+            storage,
             prepared.state_folder,
             facts,
             lease=lease,
@@ -196,7 +233,9 @@ class Recorder:
             is_run=is_run,
             goes_on=goes_on,
             report=report,
-            request=lambda: write_request(prepared.storage, prepared.place_state, asked, prepared.digests),
+            request=request,
+            paid_elsewhere=paid if sums_shards and facts.run else None,
+            rows_kept_s=None if days is None else days * DAY_S,
         )
 
     def saw(self, progress: Progress) -> None:
@@ -208,6 +247,10 @@ class Recorder:
     def knows(self, paid_usd: float) -> None:
         """Take note of what the run has paid by its ledger, which was opened just now."""
         self._paid_usd = paid_usd
+
+    def lay_beside(self, write: Callable[[], None]) -> None:
+        """Call this, too, before each record and after the last one, in the thread; where it fails, ever more rarely."""
+        self._beside = write
 
     def ended(self, ending: Ending) -> None:
         """Take note of how this process ended; what was told first stays."""
@@ -244,51 +287,80 @@ class Recorder:
             if self._tried(self._write):
                 pause_s = pause_after(self._now() - self._began, self._every_s)
             else:
-                pause_s = min(MOST_PAUSE_S, 2 * max(pause_s, self._every_s))
+                pause_s = pause_after_failure(pause_s, self._every_s)
         self._tried(self._write_end)
 
     def _look_back(self) -> None:
-        """Learn what an earlier process of the run noted; the record of another run without a name says nothing of this one."""
-        if self._facts.run:
-            self._earlier = read_record(self._storage, self._folder, self._facts.run)
-        if self._earlier is not None:
-            self._facts = self._facts.going_on_from(self._earlier, goes_on=self._goes_on)
+        """Learn what earlier processes of the run noted; before that is known, a record would lose an approval, or money.
+
+        Raises:
+            OSError: the store failed.
+        """
+        if self._has_looked_back:
+            return
+        earlier = self._earlier_record()
+        paid_usd = 0.0 if self._paid_elsewhere is None else self._paid_elsewhere()
+        if earlier is not None:
+            self._facts = self._facts.going_on_from(earlier, goes_on=self._goes_on)
+        self._facts = self._facts.knowing(paid_usd)
+        self._earlier = earlier
+        self._has_looked_back = True
+
+    def _earlier_record(self) -> RunRecord | None:
+        # That of another run without a name says nothing of this one.
+        if not self._facts.run:
+            return None
+        # One that is damaged says nothing, however often it is read.
+        with contextlib.suppress(StateUnreadable):
+            return read_record(self._storage, self._folder, self._facts.run)
+        return None
 
     def _note_request(self) -> None:
         if self._request is not None and self._may_write():
-            self._facts = replace(self._facts, request=self._request())
+            self._facts = replace(self._facts, request=self._request(self._has_time))
+
+    def _has_time(self) -> bool:
+        """Whether nobody waits for the end of it."""
+        return not self._end.is_set() and self._may_write()
 
     def _write(self) -> None:
-        if self._may_write():
-            self._tried(self._write_beside)
+        self._write_beside(is_last=False)
+        self._look_back()
         if self._may_write():
             write_record(self._storage, self._folder, self._record(None))
 
-    def _write_beside(self) -> None:
-        if self._beside is not None:
-            self._beside()
+    def _write_beside(self, *, is_last: bool) -> None:
+        """What fails here costs no record."""
+        if self._beside is None or not self._may_write():
+            return
+        if not is_last and self._now() < self._beside_from:
+            return
+        if self._tried(self._beside):
+            self._beside_pause_s = 0.0
+            return
+        self._beside_pause_s = pause_after_failure(self._beside_pause_s, self._every_s)
+        self._beside_from = self._now() + self._beside_pause_s
 
     def _write_end(self) -> None:
+        """Write the last record before all else: it has to be there in time."""
         ending = self._ending
         if ending is None or not self._may_write():
             return
+        self._look_back()
         if ending.is_told_before and self._earlier is not None and self._earlier.state == ending.state:
-            return
-        self._tried(self._write_beside)
-        if not self._may_write():
             return
         record = self._record(ending)
         write_record(self._storage, self._folder, record)
-        if self._may_write() and self._makes_old(record, ending):
-            remove_old_records(self._storage, self._folder)
+        if self._may_write():
+            self._tried(partial(self._note_in_history, record, ending))
+        self._write_beside(is_last=True)
+        if self._may_write() and (self._makes_old or self._rows_kept_s is not None):
+            remove_old_records(self._storage, self._folder, rows_kept_s=self._rows_kept_s)
 
-    def _makes_old(self, record: RunRecord, ending: Ending) -> bool:
-        """Note the end in the history; whether there may be records by now of runs that are long past."""
-        # A shard has no history that would tell.
-        if not self._keeps_history:
-            return True
+    def _note_in_history(self, record: RunRecord, ending: Ending) -> None:
         past = past_of(record, ending)
-        return past is not None and note_in_history(self._storage, self._folder, past)
+        if self._keeps_history and past is not None:
+            self._makes_old = note_in_history(self._storage, self._folder, past)
 
     def _record(self, ending: Ending | None) -> RunRecord:
         facts = self._facts.knowing(self._paid_usd)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from runware_provider.engine.dataset.destination import dataset_folder
 from runware_provider.engine.errors import NothingToDo
+from runware_provider.engine.job.noted_in_shards import paid_in_shards
 from runware_provider.engine.job.opening import timestamp
 from runware_provider.engine.job.recorded import Ending, Facts, past_of, record_of
 from runware_provider.engine.job.run_records import note_in_history, read_record, write_record
@@ -79,7 +80,9 @@ def _note(spec: Spec, error: BaseException, stores: Stores, began_at: str, shard
     if earlier is not None and earlier.state in ENDED and earlier.at >= began_at:
         return
     ending = _ending_of(error)
-    record = _record(spec, earlier, ending, began_at)
+    # What its shards paid the run has paid, whichever of its tasks was refused.
+    paid_usd = paid_in_shards(storage, place, spec.run) if shard is None else 0.0
+    record = _record(spec, earlier, ending, began_at, paid_usd)
     write_record(storage, folder, record)
     past = past_of(record, ending)
     # A shard has no history.
@@ -96,7 +99,9 @@ def _ending_of(error: BaseException) -> Ending:
     return replace(ending, known={name: ending.known[name] for name in OF_THE_RUN if name in ending.known})
 
 
-def _record(spec: Spec, earlier: RunRecord | None, ending: Ending, began_at: str) -> RunRecord:
+def _record(
+    spec: Spec, earlier: RunRecord | None, ending: Ending, began_at: str, paid_usd: float
+) -> RunRecord:
     facts = Facts(
         run=spec.run or "",
         started_at=began_at,
@@ -110,4 +115,4 @@ def _record(spec: Spec, earlier: RunRecord | None, ending: Ending, began_at: str
     )
     if earlier is not None:
         facts = facts.as_large_as(earlier).going_on_from(earlier, goes_on=False)
-    return record_of(facts, None, ending, at=timestamp())
+    return record_of(facts.knowing(paid_usd), None, ending, at=timestamp())

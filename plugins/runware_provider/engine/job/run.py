@@ -105,7 +105,15 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
             unchanged = await asyncio.to_thread(_still_published, job, recorder)
             if unchanged is not None:
                 return unchanged
-            staged = await ask(job, endpoint, report=recorder.saw, stop=stop, transport=transport, leg=leg)
+            staged = await ask(
+                job,
+                endpoint,
+                report=recorder.saw,
+                stop=stop,
+                transport=transport,
+                leg=leg,
+                lay_beside=recorder.lay_beside,
+            )
             if not job.publishes:
                 return await asyncio.to_thread(_preview, job, staged)
             return await asyncio.to_thread(_published, job, staged, recorder)

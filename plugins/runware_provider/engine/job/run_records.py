@@ -9,31 +9,37 @@ Nothing of the engine decides by them: who loses one loses a picture.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import heapq
 import math
 import sys
+import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter
 
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.job.run_history import is_same_run, with_end
 from runware_provider.engine.job.run_record import PastRun, RunRecord
 from runware_provider.engine.state_records import decoded, encoded, understood
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from runware_provider.engine.storage.port import StoredFile
     from runware_provider.engine.storage.stores import Storage, Version
 
 FORMAT: Final = 1
 FOLDER: Final = "runs"
 HISTORY: Final = "history.json"
-MOST_PAST: Final = 50
-"""Runs that the history keeps."""
+ROWS: Final = "-failed.parq"
+"""How the names of files end that hold rows which failed (`run_examples`)."""
 MOST_RECORDS: Final = 100
 """Runs whose records are kept: those of the history, and as many that never came to an end."""
+MOST_WITH_ROWS: Final = 20
+"""Of these, runs whose rows that failed are kept."""
 MOST_REMOVED: Final = 20
 """Files that one run removes."""
 TRIES: Final = 5
@@ -56,7 +62,10 @@ def read_record(storage: Storage, folder: str, run: str) -> RunRecord | None:
         StateUnreadable: it is damaged, or of a newer format.
         OSError: the store failed.
     """
-    path = record_path(storage, folder, run)
+    return _record_at(storage, record_path(storage, folder, run))
+
+
+def _record_at(storage: Storage, path: str) -> RunRecord | None:
     read = storage.read_versioned(path)
     if read is None:
         return None
@@ -75,24 +84,71 @@ def write_record(storage: Storage, folder: str, record: RunRecord) -> None:
         file.write(encoded({"format": FORMAT, **asdict(record)}))
 
 
-def remove_old_records(storage: Storage, folder: str) -> None:
-    """Keep the records of the newest runs, with all that lies beside them under the same names.
-
-    What is at work is among them, since its record is written again and again.
+def records_in(storage: Storage, folder: str) -> Iterator[RunRecord]:
+    """The records of all runs, in no order, each read when it is taken; one that is damaged is left out.
 
     Raises:
         OSError: the store failed.
     """
-    newest: dict[str, float] = {}
-    files = storage.list(storage.join(folder, FOLDER), recursive=False, links=False)
-    for file in files:
-        # Where the store does not know when it was written, it stays.
-        written = math.inf if file.modified is None else file.modified
-        newest[_id(file.path)] = max(written, newest.get(_id(file.path), 0.0))
-    kept = heapq.nlargest(MOST_RECORDS, newest, key=newest.__getitem__)
-    old = [file.path for file in files if _id(file.path) not in kept]
-    for path in old[:MOST_REMOVED]:
+    for path in record_paths(storage, folder):
+        with contextlib.suppress(StateUnreadable):
+            record = _record_at(storage, path)
+            if record is not None:
+                yield record
+
+
+def record_paths(storage: Storage, folder: str) -> list[str]:
+    """Where the records of all runs lie; errors as of `records_in`."""
+    return [file.path for file in _files(storage, folder) if file.path.endswith(".json")]
+
+
+def remove_old_records(
+    storage: Storage, folder: str, *, rows_kept_s: float | None = None, now: Callable[[], float] = time.time
+) -> None:
+    """Keep the records of the newest runs, and of some of them the rows that failed, a few at once of what is older.
+
+    What is at work is among the newest, since its record is written again and again.
+
+    Args:
+        storage: where the state folder lies.
+        folder: the state folder.
+        rows_kept_s: seconds for which rows that failed are kept; None for as long as their runs are few.
+        now: seconds since the epoch.
+
+    Raises:
+        OSError: the store failed.
+    """
+    rows_from = -math.inf if rows_kept_s is None else now() - rows_kept_s
+    for path in too_old(_files(storage, folder), rows_from)[:MOST_REMOVED]:
         storage.delete(path)
+
+
+def too_old(files: Sequence[StoredFile], rows_from: float) -> list[str]:
+    """The paths of files that lie beside those of so many newer runs that they are to go, rows that failed first.
+
+    Args:
+        files: records of runs, and what lies beside them under the same names.
+        rows_from: rows that failed and were written before that go, in seconds since the epoch.
+    """
+    newest: dict[str, float] = {}
+    for file in files:
+        newest[_id(file.path)] = max(_written(file), newest.get(_id(file.path), 0.0))
+    kept = set(heapq.nlargest(MOST_RECORDS, newest, key=newest.__getitem__))
+    rows = [file for file in files if file.path.endswith(ROWS)]
+    rows_kept = {file.path for file in heapq.nlargest(MOST_WITH_ROWS, rows, key=_written)}
+    old_rows = [file.path for file in rows if file.path not in rows_kept or _written(file) < rows_from]
+    return old_rows + [
+        file.path for file in files if _id(file.path) not in kept and file.path not in old_rows
+    ]
+
+
+def _written(file: StoredFile) -> float:
+    """When; what the store does not know the time of stays."""
+    return math.inf if file.modified is None else file.modified
+
+
+def _files(storage: Storage, folder: str) -> list[StoredFile]:
+    return list(storage.list(storage.join(folder, FOLDER), recursive=False, links=False))
 
 
 def _id(path: str) -> str:
@@ -111,10 +167,10 @@ def read_history(storage: Storage, folder: str) -> list[PastRun]:
 
 
 def note_in_history(storage: Storage, folder: str, past: PastRun) -> bool:
-    """Put a run that has ended before all others; an earlier end of the same run goes.
+    """Put a run that has ended among the others (`recorded.with_end`).
 
     Returns:
-        Whether the oldest run dropped out for it.
+        Whether the line of another run went for it.
 
     Raises:
         StateUnreadable: a newer version wrote the history.
@@ -124,9 +180,9 @@ def note_in_history(storage: Storage, folder: str, past: PastRun) -> bool:
 
     def with_it(before: list[PastRun]) -> list[PastRun]:
         nonlocal dropped
-        runs = [past, *(other for other in before if not _is_same(other, past))]
-        dropped = len(runs) > MOST_PAST
-        return runs[:MOST_PAST]
+        runs = with_end(before, past)
+        dropped = sum(not is_same_run(other, past) for other in before) > len(runs) - 1
+        return runs
 
     _change_history(storage, folder, with_it)
     return dropped
@@ -156,13 +212,6 @@ def note_hits(storage: Storage, folder: str, publish_id: str, hits: Mapping[str,
         return runs
 
     _change_history(storage, folder, with_hits)
-
-
-def _is_same(one: PastRun, other: PastRun) -> bool:
-    """Whether both are ends of the same run; runs without a name are told apart by their start."""
-    if one.run or other.run:
-        return one.run == other.run
-    return one.started_at == other.started_at
 
 
 def _change_history(storage: Storage, folder: str, change: Callable[[list[PastRun]], list[PastRun]]) -> None:

@@ -7,26 +7,33 @@ Nothing of the engine decides by them.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from runware_provider.engine.errors import BadInput, StateUnreadable
 from runware_provider.engine.job.asked_again import FORMAT, asked_in, digest_of_request, values_in
+from runware_provider.engine.job.run_records import record_paths, records_in
 from runware_provider.engine.state_records import damaged, decoded, encoded, understood
 from runware_provider.engine.storage.bounded_reading import read_at_most
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from runware_provider.engine.memory.mentions import Mentions
     from runware_provider.engine.spec import Spec
+    from runware_provider.engine.storage.port import StoredFile
     from runware_provider.engine.storage.stores import Storage, Stores
 
 FOLDER: Final = "requests"
 MOST_BYTES: Final = 16_000_000
 """Of one that is read; the longest prompt is a fifteenth of it."""
+MOST_OTHERS: Final = 50
+"""Files that no record of a run names; once there are more, half of them go."""
 OPTION: Final = "--request"
 _DIGEST = re.compile(r"[0-9a-f]{20}")
+_NAME = re.compile(r"[0-9a-f]{20}\.json")
 _FIND_ONE = "Take the path that the page of the task shows, or one of `requests/` in the state folder"
 
 
@@ -49,7 +56,14 @@ def request_path(storage: Storage, state: str, digest: str) -> str:
     return storage.join(state, FOLDER, f"{digest}.json")
 
 
-def write_request(storage: Storage, state: str, spec: Spec, digests: Mapping[str, str]) -> str:
+def write_request(
+    storage: Storage,
+    state: str,
+    spec: Spec,
+    digests: Mapping[str, str],
+    *,
+    has_time: Callable[[], bool] = lambda: True,
+) -> str:
     """Note what a run asks, unless another run that asks the same has done so.
 
     Args:
@@ -57,6 +71,7 @@ def write_request(storage: Storage, state: str, spec: Spec, digests: Mapping[str
         state: the place's, also for a shard.
         spec: what the user asked for.
         digests: of the parts of the request.
+        has_time: whether old ones may still be removed; asked again and again.
 
     Returns:
         Its digest.
@@ -71,7 +86,56 @@ def write_request(storage: Storage, state: str, spec: Spec, digests: Mapping[str
     path = request_path(storage, state, digest)
     if not storage.exists(path):
         storage.create_new(path, encoded(record))
+        _remove_others(storage, state, has_time)
     return digest
+
+
+def forget_requests(storage: Storage, state: str, texts: Mentions) -> int:
+    """Remove the files of requests that hold one of these texts; returns how many it were.
+
+    Args:
+        storage: of the state folder.
+        state: the place's.
+        texts: that are to go.
+
+    Raises:
+        OSError: the store failed.
+    """
+    if not texts:
+        return 0
+    paths = [file.path for file in _files(storage, state)]
+    concerned = [path for path in paths if texts.occur_in(storage.read(path))]
+    for path in concerned:
+        storage.delete(path)
+    return len(concerned)
+
+
+def _remove_others(storage: Storage, state: str, has_time: Callable[[], bool]) -> None:
+    """Remove the older ones of those that no run names whose record is kept."""
+    files = _files(storage, state)
+    # No run names more than one, so that there are too many others only then; whoever is about to name one made it just now.
+    if len(files) <= MOST_OTHERS or len(files) <= MOST_OTHERS + len(record_paths(storage, state)):
+        return
+    named: set[str] = set()
+    for record in records_in(storage, state):
+        named.add(request_path(storage, state, record.request))
+        if not has_time():
+            return
+    others = sorted((file for file in files if file.path not in named), key=_written, reverse=True)
+    for file in others[MOST_OTHERS // 2 :]:
+        if not has_time():
+            return
+        storage.delete(file.path)
+
+
+def _written(file: StoredFile) -> float:
+    """When; what the store does not know the time of counts as new."""
+    return math.inf if file.modified is None else file.modified
+
+
+def _files(storage: Storage, state: str) -> list[StoredFile]:
+    files = storage.list(storage.join(state, FOLDER), recursive=False, links=False)
+    return [file for file in files if _NAME.fullmatch(file.path.rpartition("/")[2])]
 
 
 def read_request(storage: Storage, state: str, digest: str) -> dict[str, Any] | None:

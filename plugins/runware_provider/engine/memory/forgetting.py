@@ -202,7 +202,7 @@ def _remove_copies(storage: Storage, state_folder: str, report: _Report) -> None
 def _check_links(storage: Storage, state_folder: str) -> None:
     """An erasure that stops before a link must not look done."""
     beside = ("staged", "replaced", FAILURES, f"{FAILURES}/staged", f"{FAILURES}/replaced")
-    for name in ("ledger", "reports", "runs", "samples", *beside):
+    for name in ("ledger", "reports", "runs", "requests", "samples", *beside):
         folder = storage.join(state_folder, name)
         if storage.is_link(folder):
             raise BadInput(
