@@ -92,6 +92,21 @@ def test_every_record_gets_its_row_and_the_manifest_agrees_with_the_bill(
     assert "Cost: about 0." in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("manifest", "hits"),
+    [
+        ({}, {"total": {"hits": 1, "of": 2}}),
+        ({"state": "/nowhere", "publish_id": "abc"}, {"total": "an answer of somebody's"}),
+    ],
+)
+def test_whatever_is_wrong_with_hits_fails_no_task_that_has_published(
+    manifest: dict[str, Any], hits: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    remember_hits(manifest, {"hits": hits}, LOG)
+    assert "The history of runs lacks the report" in caplog.text
+    assert "somebody" not in caplog.text
+
+
 @pytest.mark.parametrize("harm", ['{"format": 99}', None])
 def test_hits_that_no_history_takes_are_told_of_and_fail_no_task(
     harm: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture

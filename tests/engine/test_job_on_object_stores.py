@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +131,32 @@ async def test_a_run_with_nothing_to_do_touches_no_part_and_asks_for_little(s3_c
         sum(output.match(request.key or request.query.get("prefix", "")) is not None for request in asked)
         <= 16
     )
+
+
+async def test_what_is_to_be_seen_of_a_run_with_nothing_to_do_costs_five_requests_and_one_more_from_the_second_on(
+    s3_cloud: Cloud,
+) -> None:
+    s3_cloud.fill()
+    await s3_cloud.run(run="one")
+    asked: list[list[str]] = []
+    for run in ("two", "three", "four"):
+        before = len(s3_cloud.proxy.seen)
+        await s3_cloud.run(run=run)
+        asked.append([_told(seen.request) for seen in s3_cloud.proxy.seen[before:]])
+    of_records = [Counter(told for told in each if "/" in told) for each in asked]
+    once = {"GET /runs/": 1, "PUT /runs/": 1, "HEAD /requests/": 1, "GET /history": 1, "PUT /history": 1}
+    # The line of the run before goes out of the history; whether its record is to go, too, a listing tells.
+    assert of_records == [once, {**once, "LIST /runs/": 1}, {**once, "LIST /runs/": 1}]
+
+
+def _told(request: Any) -> str:
+    """Of a request about what is to be seen of a run, its method and the folder or file."""
+    place = re.search(
+        r"lake\.state(/runs/|/requests/|/history)", request.key or request.query.get("prefix", "")
+    )
+    if place is None:
+        return ""
+    return f"{request.method if request.key else 'LIST'} {place[1]}"
 
 
 async def test_a_replaced_part_can_be_read_by_the_manifest_before(s3_cloud: Cloud) -> None:

@@ -397,8 +397,8 @@ class Counted(LocalStorage):
         super().delete(path)
 
 
-async def test_a_run_with_nothing_to_do_asks_the_store_for_five_requests_more(place: Any) -> None:
-    """Its record is read once, for what an earlier try noted, and written once; the history is read and swapped.
+async def test_a_run_with_nothing_to_do_asks_the_store_for_little(place: Any) -> None:
+    """How many requests that is of an object store holds `test_job_on_object_stores`. Its record is read once, for what an earlier try noted, and written once; the history is read and swapped.
 
     What it asks was noted before, which one look tells.
     """

@@ -18,6 +18,7 @@ from runware_provider.engine.job.recorder import Recorder, pause_after, recorded
 from runware_provider.engine.job.run_history import MOST_PAST
 from runware_provider.engine.job.run_record import Approval, RunRecord
 from runware_provider.engine.job.run_records import (
+    MOST_WITH_ROWS,
     note_in_history,
     read_history,
     read_record,
@@ -253,7 +254,7 @@ def test_what_lies_beside_is_written_before_each_record_and_its_failure_costs_no
 ) -> None:
     turns, there = Turns(), []
 
-    def beside() -> None:
+    def beside() -> bool:
         there.append((tmp_path / "runs").exists())
         raise OSError("no room for it")
 
@@ -276,7 +277,7 @@ def test_what_cannot_be_written_beside_is_tried_ever_more_rarely_and_the_record_
 ) -> None:
     turns, now, tried = Turns(), [0.0], []
 
-    def beside() -> None:
+    def beside() -> bool:
         tried.append(now[0])
         raise OSError("no room for it")
 
@@ -301,7 +302,7 @@ async def test_what_lies_beside_is_not_written_by_who_has_lost_the_lease_nor_by_
     lease.end_early(Overtaken("another process took over"))
     for changes in ({"lease": lease}, {"is_run": False}):
         recorder = recorder_in(tmp_path, **changes)
-        recorder.lay_beside(lambda: wrote.append(1))
+        recorder.lay_beside(lambda: bool(wrote.append(1)))
         await until_end(recorder, Ending.well(MANIFEST))
     assert wrote == []
 
@@ -346,6 +347,21 @@ async def test_what_nobody_could_look_back_at_is_left_as_it_is(tmp_path: Path) -
     write_record(LocalStorage(), str(tmp_path), earlier)
     await until_end(recorder_in(tmp_path, Failing("read_versioned")), Ending.well(MANIFEST))
     assert written(tmp_path) == earlier
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+async def test_whoever_leaves_rows_that_failed_removes_those_of_runs_long_past(
+    rows: int, tmp_path: Path
+) -> None:
+    (tmp_path / "runs").mkdir()
+    for number in range(MOST_WITH_ROWS + 1):
+        old = tmp_path / "runs" / f"{number:020}-failed.parq"
+        old.write_bytes(b"rows")
+        os.utime(old, (number, number))
+    recorder = recorder_in(tmp_path)
+    recorder.lay_beside(lambda: rows > 0)
+    await until_end(recorder, Ending.well(MANIFEST))
+    assert (tmp_path / "runs" / f"{0:020}-failed.parq").exists() == (rows == 0)
 
 
 async def test_rows_that_failed_go_once_they_are_older_than_answers_are_kept(tmp_path: Path) -> None:

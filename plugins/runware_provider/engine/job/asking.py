@@ -66,7 +66,7 @@ async def ask(  # noqa: PLR0913 - what a run needs from outside, by keyword
     stop: asyncio.Event,
     transport: Transport | None,
     leg: Leg = WHOLE,
-    lay_beside: Callable[[Callable[[], None]], None] | None = None,
+    lay_beside: Callable[[Callable[[], bool]], None] | None = None,
 ) -> Staged:
     """Give every record its outcome.
 
@@ -159,7 +159,7 @@ class _Asking:
     client: Client
     report: Callable[[Progress], None] | None
     leg: Leg
-    lay_beside: Callable[[Callable[[], None]], None] | None
+    lay_beside: Callable[[Callable[[], bool]], None] | None
     _watch: RunWatch | None = None
 
     def __post_init__(self) -> None:

@@ -160,8 +160,10 @@ class Recorder:
         self._has_looked_back = False
         self._makes_old = not keeps_history
         """Whether there may be records by now of runs that are long past; a shard has no history that would tell."""
-        self._beside: Callable[[], None] | None = None
+        self._beside: Callable[[], bool] | None = None
         """Writes what lies beside the record."""
+        self._lies_beside = False
+        """Whether there is any."""
         self._beside_pause_s = self._beside_from = 0.0
         """As long as that fails: how long it is left alone, and until when."""
         self._paid_usd = 0.0
@@ -248,8 +250,12 @@ class Recorder:
         """Take note of what the run has paid by its ledger, which was opened just now."""
         self._paid_usd = paid_usd
 
-    def lay_beside(self, write: Callable[[], None]) -> None:
-        """Call this, too, before each record and after the last one, in the thread; where it fails, ever more rarely."""
+    def lay_beside(self, write: Callable[[], bool]) -> None:
+        """Call this, too, before each record and after the last one, in the thread; where it fails, ever more rarely.
+
+        Args:
+            write: writes a file beside the record, if there is anything to write; whether there is.
+        """
         self._beside = write
 
     def ended(self, ending: Ending) -> None:
@@ -335,7 +341,7 @@ class Recorder:
             return
         if not is_last and self._now() < self._beside_from:
             return
-        if self._tried(self._beside):
+        if self._tried(partial(self._call, self._beside)):
             self._beside_pause_s = 0.0
             return
         self._beside_pause_s = pause_after_failure(self._beside_pause_s, self._every_s)
@@ -354,8 +360,11 @@ class Recorder:
         if self._may_write():
             self._tried(partial(self._note_in_history, record, ending))
         self._write_beside(is_last=True)
-        if self._may_write() and (self._makes_old or self._rows_kept_s is not None):
+        if self._may_write() and (self._makes_old or self._lies_beside or self._rows_kept_s is not None):
             remove_old_records(self._storage, self._folder, rows_kept_s=self._rows_kept_s)
+
+    def _call(self, write: Callable[[], bool]) -> None:
+        self._lies_beside = write()
 
     def _note_in_history(self, record: RunRecord, ending: Ending) -> None:
         past = past_of(record, ending)

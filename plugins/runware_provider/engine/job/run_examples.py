@@ -44,8 +44,11 @@ class ExamplesFile:
     _written: int = 0
     _is_removed: bool = False
 
-    def write(self) -> None:
+    def write(self) -> bool:
         """Write what was added since the last call, if anything was.
+
+        Returns:
+            Whether there is such a file by now.
 
         Raises:
             OSError: the store failed; the next call writes it.
@@ -58,6 +61,7 @@ class ExamplesFile:
         elif is_whole and not changes and not self._is_removed:
             self.storage.delete(self._path)
             self._is_removed = True
+        return self._written > 0
 
     def _write(self, changes: int) -> None:
         table = self.examples.table()
