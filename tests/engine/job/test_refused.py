@@ -68,6 +68,8 @@ async def test_what_earlier_tries_came_to_stays(place: Any) -> None:
     assert record.state == "stopped"
     assert (record.paid_usd, record.rows, record.rows_done) == (before.paid_usd, 3, 3)
     assert (record.request, record.asks) == (before.request, before.asks)
+    (past,) = read_history(STORE, str(place.state))
+    assert (past.state, past.paid_usd) == ("published", before.paid_usd), "the dataset stands"
 
 
 async def test_rows_of_samples_that_failed_are_none_of_the_run_and_their_money_is(place: Any) -> None:
