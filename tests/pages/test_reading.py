@@ -6,13 +6,12 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runware_provider.engine.inbox.bounded_threads import BoundedThreads
-from runware_provider.engine.storage.local import LocalStorage
+from runware_provider.pages.beneath import LocalBeneath
 from runware_provider.pages.reading import MOST_SHARDS
 from runware_provider.pages.reads import Reads
 from tests.pages.stand_in import (
@@ -34,53 +33,37 @@ SLOW_S = 0.6
 HURRY_S = 5.0
 
 
-class Watched(LocalStorage):
-    """Counts what is read, and may hang."""
+class Watched:
+    """Counts what is read of this machine, and may hang."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.read_paths: Counter[str] = Counter()
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.hangs_in = ""
         self.threads: set[str] = set()
 
-    def read(self, path: str) -> bytes:
-        self._note(path)
-        return super().read(path)
+    def local(self, root: str) -> LocalBeneath:
+        watched = self
 
-    def exists(self, path: str) -> bool:
-        self._note(path)
-        return super().exists(path)
+        class Files(LocalBeneath):
+            def _descriptor(self, path: str) -> int:
+                watched.note(path)
+                return super()._descriptor(path)
 
-    def open(self, path: str) -> Any:
-        self._note(path)
-        return super().open(path)
+        return Files(root)
 
-    def list(self, folder: str, **kwargs: Any) -> Any:
-        self._note(folder)
-        return super().list(folder, **kwargs)
-
-    def _note(self, path: str) -> None:
+    def note(self, path: str) -> None:
         self.read_paths[path] += 1
         if self.hangs_in and self.hangs_in in path:
             self.threads.add(str(threading.get_ident()))
             self.goes_on.wait(60)
 
-    def stores(self) -> Any:
-        storage = self
-
-        class Stores:
-            def open(self, _: str) -> Watched:
-                return storage
-
-        return cache(Stores)
-
 
 def test_a_job_of_a_million_rows_opens_at_once_and_reads_no_part(tmp_path: Path) -> None:
     write(tmp_path, a_record(rows=MILLION, rows_done=999_317))
     storage = Watched()
-    with served(tmp_path, stores=storage.stores()) as pages:
+    with served(tmp_path, local=storage.local) as pages:
         pages.airflow.add(places_in(tmp_path))
         pages.get()
         begun = time.perf_counter()
@@ -100,8 +83,8 @@ def test_a_job_of_a_million_rows_opens_at_once_and_reads_no_part(tmp_path: Path)
 def test_what_was_read_a_moment_ago_is_not_read_again(tmp_path: Path) -> None:
     write(tmp_path)
     storage, now = Watched(), [100.0]
-    reads = Reads(BoundedThreads(4, "test"), clock=lambda: now[0])
-    with served(tmp_path, stores=storage.stores(), reads=reads) as pages:
+    reads = Reads(lambda: BoundedThreads(4, "test"), clock=lambda: now[0])
+    with served(tmp_path, local=storage.local, reads=reads) as pages:
         pages.airflow.add(places_in(tmp_path))
         for _ in range(5):
             assert "317" in pages.get().text
@@ -124,7 +107,7 @@ def test_a_group_shows_its_shards_side_by_side(tmp_path: Path, split_of: Any) ->
             tmp_path / "out.state" / "shards" / f"{shard:04d}", a_record(run, rows_done=40 + shard, rows=77)
         )
     storage = Watched()
-    with served(tmp_path, stores=storage.stores()) as pages:
+    with served(tmp_path, local=storage.local) as pages:
         pages.airflow.add(places_in(tmp_path, at, run=run, shard=1), at)
         told = pages.get(at.path).text
     assert "41" in told
@@ -138,7 +121,7 @@ def test_of_a_big_group_a_hundred_shards_are_read(tmp_path: Path, split_of: Any)
     write(tmp_path, a_record(run))
     split_of(tmp_path / "out.state", 1000)
     storage = Watched()
-    with served(tmp_path, stores=storage.stores()) as pages:
+    with served(tmp_path, local=storage.local) as pages:
         pages.airflow.add(places_in(tmp_path, at, run=run), at)
         assert pages.get(at.path).status_code == 200
     records = [path for path in storage.read_paths if "/shards/" in path and "/runs/" in path]
@@ -152,9 +135,9 @@ def test_a_store_that_hangs_is_told_within_five_seconds_and_viewers_pile_up_no_t
     storage = Watched()
     storage.hangs_in = "/runs/"
     storage.goes_on.clear()
-    reads = Reads(BoundedThreads(4, "test"), within_s=SLOW_S)
+    reads = Reads(lambda: BoundedThreads(4, "test"), within_s=SLOW_S)
     try:
-        with served(tmp_path, stores=storage.stores(), reads=reads) as pages:
+        with served(tmp_path, local=storage.local, reads=reads) as pages:
             pages.airflow.add(places_in(tmp_path))
             begun = time.perf_counter()
             told = pages.get().text
@@ -215,7 +198,7 @@ def test_hanging_texts_hold_up_no_page(tmp_path: Path, monkeypatch: pytest.Monke
 def test_outside_of_the_roots_nothing_is_read(roots: str, told: str, tmp_path: Path) -> None:
     write(tmp_path)
     storage = Watched()
-    with served(roots.replace("{tmp}", str(tmp_path)), stores=storage.stores()) as pages:
+    with served(roots.replace("{tmp}", str(tmp_path)), local=storage.local) as pages:
         pages.airflow.add(places_in(tmp_path))
         for path, token in (
             (AT.path, "reader"),
@@ -235,7 +218,7 @@ def test_a_link_leads_out_of_no_root(tmp_path: Path) -> None:
     (inside / "out.state").symlink_to(outside / "out.state")
     with served(inside) as pages:
         pages.airflow.add(places_in(inside))
-        assert "lies below none" in pages.get().text
+        assert "A link lies on the way" in pages.get().text
     # Where the root itself is a link, what lies in it lies in it.
     (tmp_path / "root").symlink_to(outside)
     with served(tmp_path / "root") as pages:

@@ -120,9 +120,9 @@ def _known(outcomes: Mapping[str, int]) -> dict[str, int]:
 def _record_of(view: RunView) -> RunRecord | None:
     """Of the shard whose page it is; of a group, of all its shards together."""
     records = {shard.number: shard.record for shard in view.shards}
-    if view.shard is not None and view.shard in records:
-        return records[view.shard]
-    return view.record if view.shard is not None else whole_of(view.record, list(records.values()))
+    if view.shard is not None:
+        return records.get(view.shard)
+    return whole_of(view.record, list(records.values()))
 
 
 def _of_what(view: RunView) -> list[Bit]:

@@ -72,9 +72,24 @@ def shard_of(pushed: Mapping[str, str]) -> int | None:
 
 def entries(told: Any) -> list[TaskAt]:
     """The tasks in a list of XComs, in its order; what cannot be understood is left out."""
-    listed = told.get("xcom_entries") if isinstance(told, dict) else None
-    named = [_entry(entry) for entry in listed] if isinstance(listed, list) else []
+    named = [_entry(entry) for entry in _listed(told)]
     return [at for at in named if at is not None]
+
+
+def length(told: Any) -> int:
+    """How many XComs are in a list of them, whether they can be understood or not."""
+    return len(_listed(told))
+
+
+def total(told: Any) -> int:
+    """How many XComs there are, of which a list shows some."""
+    number = told.get("total_entries") if isinstance(told, dict) else None
+    return number if type(number) is int and number >= 0 else length(told)
+
+
+def _listed(told: Any) -> list[Any]:
+    listed = told.get("xcom_entries") if isinstance(told, dict) else None
+    return listed if isinstance(listed, list) else []
 
 
 def is_named_by(run: str, at: TaskAt) -> bool:

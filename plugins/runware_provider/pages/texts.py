@@ -17,6 +17,7 @@ from runware_provider.engine.job.run_records import read_record, record_path
 from runware_provider.engine.job.run_request import read_request, request_path
 from runware_provider.engine.job.split_record import present_split, shard_folder
 from runware_provider.pages.asking_again import AskingAgain
+from runware_provider.pages.beneath import LINKED, LinkBelowError
 from runware_provider.pages.differences import differences, layout
 from runware_provider.pages.record_parts import (
     answer_parts,
@@ -65,7 +66,7 @@ def failed_parts(place: OpenedPlace, reason: str | None) -> list[Part]:
     head: list[Part] = [Words([f"# {title}", ""])]
     try:
         return [*head, *_failed(place, reason)]
-    except (Unshowable, StateUnreadable, OSError) as error:
+    except (Unshowable, StateUnreadable, OSError, RecursionError) as error:
         return [*head, _why_nothing(error)]
 
 
@@ -80,7 +81,7 @@ def missed_parts(place: OpenedPlace, field: str | None) -> list[Part]:
     head: list[Part] = [Words([f"# {title}", ""])]
     try:
         return [*head, *_missed(place, field)]
-    except (Unshowable, StateUnreadable, OSError) as error:
+    except (Unshowable, StateUnreadable, OSError, RecursionError) as error:
         return [*head, _why_nothing(error)]
 
 
@@ -89,7 +90,7 @@ def asked_parts(place: OpenedPlace) -> list[Part]:
     head: list[Part] = [Words(["# What was asked", ""])]
     try:
         return [*head, *_asked(place)]
-    except (Unshowable, StateUnreadable, OSError) as error:
+    except (Unshowable, StateUnreadable, OSError, RecursionError) as error:
         return [*head, _why_nothing(error)]
 
 
@@ -98,7 +99,7 @@ def samples_parts(place: OpenedPlace) -> list[Part]:
     head: list[Part] = [Words(["# Sample answers", ""])]
     try:
         return [*head, *_samples(place)]
-    except (Unshowable, StateUnreadable, OSError) as error:
+    except (Unshowable, StateUnreadable, OSError, RecursionError) as error:
         return [*head, _why_nothing(error)]
 
 
@@ -108,6 +109,10 @@ def _why_nothing(error: Exception) -> Part:
         return Words([str(error), ""])
     if isinstance(error, StateUnreadable):
         return Words(["What is noted of this run is damaged, or was written by a newer version.", ""])
+    if isinstance(error, LinkBelowError):
+        return Words([LINKED, ""])
+    if isinstance(error, RecursionError):
+        return Words(["A value in it is nested too deeply to be shown.", ""])
     return Words([f"The store could not be read ({code(type(error).__name__)}).", ""])
 
 

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import quote
 
 from fastapi import HTTPException
 
+from runware_provider.engine.inbox.bounded_threads import BoundedThreads
 from runware_provider.pages import answers, pushed, routes, texts
-from runware_provider.pages.airflow_view import NotSeen
+from runware_provider.pages.airflow_view import NotSeen, Strange
+from runware_provider.pages.asking import Asking, NoAnswer
 from runware_provider.pages.job_document import job_parts, job_title, renews
 from runware_provider.pages.list_document import list_parts
 from runware_provider.pages.opened_place import OpenedPlace
 from runware_provider.pages.reading import NOT_ITS_OWN, Folder, NotShown, PlaceRead, Reading
 from runware_provider.pages.reads import Kept, Reads, StoreSilent
 from runware_provider.pages.run_view import UNMAPPED, DatasetView, RunView
-from runware_provider.pages.viewer import airflow_of, base_path_of
+from runware_provider.pages.viewer import airflow_of, base_path_of, digest_of
 from runware_provider.quality.parts import Words
+from runware_provider.quality.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from concurrent.futures import Executor
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -38,11 +42,16 @@ PLACES_KEPT_S: Final = 60.0
 TASK_KEPT_S: Final = 3.0
 MOST_DATASETS: Final = 40
 _MOST_ASKED: Final = 60
-_AT_ONCE: Final = 8
+DRAWN_WITHIN_S: Final = 10.0
+_DRAWING_THREADS: Final = 2
 _MOST_QUERY_CHARS: Final = 300
 NOT_OURS: Final = "This task is not one of Runware's."
 NOT_BEGUN: Final = "This task has not told yet where it writes."
 TEXTS_ARE_OFF: Final = "This Airflow shows no texts of records: [runware] page_texts is off."
+SILENT: Final = "The store does not answer in time. Open this page again in a while."
+
+_Told: TypeAlias = "tuple[TaskAt, dict[str, str]]"
+"""A task, and the places that it pushed."""
 
 
 @dataclass(frozen=True)
@@ -54,23 +63,32 @@ class Views:
         texts_reads: of texts, in threads of their own, so that nobody's records wait for them.
         shows_texts: `[runware] page_texts`.
         operators: what Airflow calls ours.
+        drawing: threads in which pages are made of what was read: the event loop is Airflow's.
     """
 
     reading: Reading
     texts_reads: Reads
     shows_texts: bool
     operators: frozenset[str] = frozenset()
+    drawing: Executor = field(default_factory=lambda: BoundedThreads(_DRAWING_THREADS, "runware-drawing"))
+    _asking: Asking = field(default_factory=Asking, init=False)
+    _asking_for_lists: Asking = field(default_factory=Asking, init=False)
+    """Apart from that for a task, which is one question or two: a list asks some sixty."""
     _places: Kept[dict[str, str]] = field(default_factory=lambda: Kept(PLACES_KEPT_S), init=False)
+    _listed: Kept[tuple[dict[str, str] | None]] = field(
+        default_factory=lambda: Kept(PLACES_KEPT_S, most=10_000), init=False
+    )
+    """What a task pushed as one viewer sees it, by viewer and task; (None,) where they see nothing."""
     _tasks: Kept[TaskNow] = field(default_factory=lambda: Kept(TASK_KEPT_S), init=False)
 
     async def job(self, request: Request, at: TaskAt, *, may_read_texts: bool) -> Response:
         """The run of a task."""
-        airflow = airflow_of(request)
+        airflow = airflow_of(request, self._asking)
         task, places = await asyncio.gather(self._task(airflow, at), self._pushed(airflow, at))
         if task is None:
             raise HTTPException(404)
         if places is None:
-            return self._without_places(request, task)
+            return await self._without_places(request, task)
         read = await self._read(at, places)
         view = RunView(
             at=at,
@@ -87,25 +105,30 @@ class Views:
             read_at=read.read_at,
             approve_at=_approve_at(request, at, read),
         )
-        renew_s = RENEW_S if renews(view) else None
-        return answers.shown(request, job_title(view), job_parts(view), renew_s=renew_s)
+
+        def draw() -> Response:
+            renew_s = RENEW_S if renews(view) else None
+            return answers.shown(request, job_title(view), job_parts(view), renew_s=renew_s)
+
+        return await self._drawn(draw)
 
     async def listed(self, request: Request) -> Response:
         """The datasets that this Airflow writes, as far as the viewer may see their DAGs."""
-        airflow = airflow_of(request)
-        newest = _newest(await airflow.who_pushed())
-        at_once = asyncio.Semaphore(_AT_ONCE)
-
-        async def pushed_by(at: TaskAt) -> tuple[TaskAt, dict[str, str] | None]:
-            async with at_once:
-                return at, await self._pushed_if_seen(airflow, at)
-
-        told = await asyncio.gather(*map(pushed_by, newest[:_MOST_ASKED]))
-        chosen = _one_a_dataset([(at, places) for at, places in told if places is not None])
+        airflow, viewer = airflow_of(request, self._asking_for_lists), digest_of(request)
+        who = await airflow.who_pushed(_MOST_ASKED)
+        newest = _newest(who.tasks)
+        asked = newest[:_MOST_ASKED]
+        told = await asyncio.gather(*(self._pushed_if_seen(airflow, viewer, at) for at in asked))
+        chosen = _one_a_dataset([(at, places) for at, places in zip(asked, told, strict=True) if places])
         datasets = await asyncio.gather(*(self._dataset(*each) for each in chosen[:MOST_DATASETS]))
-        left_out = max(0, len(newest) - _MOST_ASKED) + max(0, len(chosen) - MOST_DATASETS)
+        left_out = len(newest) - len(asked) + max(0, len(chosen) - MOST_DATASETS)
         read_at = self.reading.now().isoformat(timespec="seconds")
-        return answers.shown(request, "Runware", list_parts(datasets, left_out=left_out, read_at=read_at))
+
+        def draw() -> Response:
+            parts = list_parts(datasets, left_out=left_out, read_at=read_at)
+            return answers.shown(request, "Runware", [*parts, *_not_looked_at(who.not_listed)])
+
+        return await self._drawn(draw)
 
     async def report(self, request: Request, at: TaskAt) -> Response:
         """The report on quality, as it lies in the state folder."""
@@ -113,7 +136,8 @@ class Views:
         if isinstance(opened, str):
             return _said(request, opened)
         try:
-            return answers.report(await self.reading.report(Folder(opened.storage, opened.state)))
+            root = self.reading.root_of(opened.state)
+            return answers.report(await self.reading.report(Folder(root, opened.storage, opened.state)))
         except NotShown as reason:
             return _said(request, reason.why)
 
@@ -125,25 +149,42 @@ class Views:
             opened = await self._opened(request, at)
             if isinstance(opened, str):
                 return _said(request, opened)
+            query = dict(request.query_params)
+
+            def draw() -> Response:
+                return answers.shown(request, "Runware", parts_of(opened, query))
+
             try:
-                parts = await self.texts_reads.alone(parts_of, opened, dict(request.query_params))
+                return await self.texts_reads.alone(self.reading.root_of(opened.state), draw)
             except StoreSilent:
-                return _said(request, "The store does not answer in time. Open this page again in a while.")
-            return answers.shown(request, "Runware", parts)
+                return _said(request, SILENT)
 
         return answer
 
-    def _without_places(self, request: Request, task: TaskNow) -> Response:
+    async def _without_places(self, request: Request, task: TaskNow) -> Response:
         if task.operator not in self.operators:
             return _said(request, NOT_OURS)
-        return answers.shown(request, "Runware", [Words([NOT_BEGUN, ""])], renew_s=RENEW_S)
+        return await self._drawn(
+            lambda: answers.shown(request, "Runware", [Words([NOT_BEGUN, ""])], renew_s=RENEW_S)
+        )
+
+    async def _drawn(self, draw: Callable[[], Response]) -> Response:
+        """A page.
+
+        Raises:
+            NoAnswer: so many others are drawn that this one was not in time.
+        """
+        drawing = asyncio.wrap_future(self.drawing.submit(draw))
+        try:
+            return await asyncio.wait_for(drawing, DRAWN_WITHIN_S)
+        except TimeoutError:
+            raise NoAnswer from None
 
     async def _opened(self, request: Request, at: TaskAt) -> OpenedPlace | str:
         """What texts are read from; a sentence where nothing is."""
         if not self.shows_texts:
             return TEXTS_ARE_OFF
-        airflow = airflow_of(request)
-        places = await self._pushed(airflow, at)
+        places = await self._pushed(airflow_of(request, self._asking), at)
         if places is None:
             return NOT_OURS
         read = await self._read(at, places)
@@ -158,7 +199,8 @@ class Views:
         if not pushed.is_named_by(places["run"], at):
             return PlaceRead(trouble=NOT_ITS_OWN)
         is_group = pushed.is_of_a_group(places["run"], at)
-        return await self.reading.place(places, is_group=is_group, brief=brief)
+        shard = pushed.shard_of(places)
+        return await self.reading.place(places, is_group=is_group, shard=shard, brief=brief)
 
     async def _dataset(self, at: TaskAt, places: dict[str, str]) -> DatasetView:
         read = await self._read(at, places, brief=True)
@@ -183,14 +225,29 @@ class Views:
             self._places.put(at, places)
         return places
 
-    async def _pushed_if_seen(self, airflow: AirflowView, at: TaskAt) -> dict[str, str] | None:
+    async def _pushed_if_seen(self, airflow: AirflowView, viewer: str, at: TaskAt) -> dict[str, str] | None:
+        # Nobody has asked yet whether this viewer may read the DAG's XComs: what others were shown is not theirs.
+        known = self._listed.get((viewer, at))
+        if known is not None:
+            return known[0]
         try:
-            return await self._pushed(airflow, at)
-        except NotSeen:
+            places = await airflow.places(at)
+        except (NotSeen, Strange):
+            places = None
+        except NoAnswer:
             return None
+        self._listed.put((viewer, at), (places,))
+        return places
 
 
-def _newest(tasks: Sequence[TaskAt]) -> list[TaskAt]:
+def _not_looked_at(older: int) -> list[Part]:
+    if not older:
+        return []
+    told = f"Only the last runs were looked through: {counted(older, 'older one')} may have written further datasets."
+    return [Words([told, ""])]
+
+
+def _newest(tasks: Iterable[TaskAt]) -> list[TaskAt]:
     """Of each task the first one in a list that begins with the newest run."""
     by_task: dict[tuple[str, str, int], TaskAt] = {}
     for at in tasks:
@@ -198,9 +255,9 @@ def _newest(tasks: Sequence[TaskAt]) -> list[TaskAt]:
     return list(by_task.values())
 
 
-def _one_a_dataset(told: Sequence[tuple[TaskAt, dict[str, str]]]) -> list[tuple[TaskAt, dict[str, str]]]:
+def _one_a_dataset(told: Sequence[_Told]) -> list[_Told]:
     """Of the tasks of a DAG that write one dataset together, as those of a group do, the first one."""
-    by_place: dict[tuple[str, str], tuple[TaskAt, dict[str, str]]] = {}
+    by_place: dict[tuple[str, str], _Told] = {}
     for at, places in told:
         by_place.setdefault((at.dag_id, places["state"]), (at, places))
     return list(by_place.values())
