@@ -185,6 +185,25 @@ def test_a_plan_that_waits_shows_what_it_costs_and_where_to_decide():
     assert 'href="/dags/invoices/decide" target="_top"' in page("", job_parts(view))
 
 
+def test_a_plan_that_stopped_before_anybody_decided_is_not_to_be_decided_any_more():
+    stopped = replace(
+        PLANNED, state="stopped", reason="It is not what a person was asked.", remedy="Begin anew."
+    )
+    view = view_of(stopped, "failed", approve_at="/dags/invoices/decide", may_read_texts=True)
+    told = seen(view)
+    assert "/dags/invoices/decide" not in told.links
+    assert "nobody decided" in told.text
+    assert "Until a person has decided" not in told.text
+    assert "Begin anew." in told.text
+
+
+def test_what_the_run_pays_in_all_stands_beside_what_is_asked():
+    plan = replace(PLAN, most_usd=4.2961, spent_usd=0.0004, budget_usd=4.2965)
+    told = seen(view_of(replace(PLANNED, approval=plan))).text
+    assert "4.2961 USD" in told
+    assert "4.2965 USD in all with what is paid so far" in told
+
+
 def test_samples_of_a_plan_are_linked_only_for_who_may_read_texts():
     assert not any("samples" in link for link in seen(view_of(PLANNED)).links)
     assert f"../../..{AT.path}/samples" in seen(view_of(PLANNED, may_read_texts=True)).links

@@ -259,9 +259,8 @@ def escaped(text: str, chars: int) -> str:
 
 
 def dollars(amount: float | None) -> str:
-    """An amount for a page, on which cents are enough from a dollar on."""
-    is_large = amount is not None and abs(amount) >= 1
-    return usd(round(amount, 2) if amount is not None and is_large else amount)
+    """An amount for a page, as everywhere: whoever approves of one finds the same on all pages."""
+    return usd(amount)
 
 
 def meter(share: float, kind: str) -> str:

@@ -56,6 +56,10 @@ class Approval:
     """What the run, with all its tries, may have paid in all once that is decided; None where nobody knows the prices."""
     budget_tokens: int | None = None
     """The same in tokens, where nobody knows the prices."""
+    spent_usd: float = 0.0
+    """What the run had paid when that was reckoned, such as for samples: `budget_usd` holds it."""
+    asks: str = ""
+    """What the parts of the questions hash to, so that no other ones are taken for approved; empty where nobody noted it."""
 
 
 @dataclass(frozen=True)
