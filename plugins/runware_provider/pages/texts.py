@@ -114,9 +114,9 @@ def _title(place: OpenedPlace, what: str, of: str | None = None) -> Part:
     dataset = name_of_dataset(place.places.get("output", ""))
     below += [Name(dataset)] if dataset else []
     below += [
-        _named("DAG", place.at.dag_id),
-        _named("task", place.at.task_id),
-        _named("run", place.at.run_id),
+        _noun("DAG", place.at.dag_id),
+        _noun("task", place.at.task_id),
+        _noun("run", place.at.run_id),
     ]
     below += [Said(f"shard {count(place.shard + 1)}")] if place.shard is not None else []
     return Title(bit, below)
@@ -415,12 +415,9 @@ def _miss(number: int, row: Mapping[str, Any]) -> list[Part]:
     if isinstance(row.get("task_uuid"), str):
         named.append(("task", code(row["task_uuid"])))
     given = _struct(row.get("input"))
-    # As the page of failures names it, where the columns are there that tell it.
-    named_so = (
-        heading(number, given) if given else Words([f"## {number:,}. {code(str(row.get('record')))}", ""])
-    )
     return [
-        named_so,
+        # As the page of failures names it.
+        heading(number, given, str(row.get("record"))),
         Words(table(["", ""], named)),
         Passage("Got", shown_pieces(sides.got)),
         Passage("Expected", shown_pieces(sides.expected)),
