@@ -52,7 +52,7 @@ def test_a_group_at_work_is_the_sum_of_its_shards():
     noted = replace(RECORD, rows_done=0, outcomes={}, paid_usd=0.0)
     shards = (ShardView(0, RECORD), ShardView(1, RECORD))
     told = seen(dataset("a", noted, shards=shards)).text
-    assert "10,000 97.6 % 6.00 USD" in told
+    assert "10,000 40 % 6.00 USD" in told
 
 
 def test_a_group_whose_shards_were_not_read_says_so_and_no_figure_and_does_not_age():
@@ -61,6 +61,11 @@ def test_a_group_whose_shards_were_not_read_says_so_and_no_figure_and_does_not_a
     assert "in shards" in told
     assert "0 USD" not in told.replace("2.00 USD", "")
     assert "1 dataset, 1 running" in told
+
+
+def test_of_a_run_that_broke_off_no_share_hides_the_rows_that_were_not_done():
+    told = seen(dataset("a", replace(RECORD, state="stopped"))).text
+    assert "5,000 40 %" in told
 
 
 def test_a_run_that_published_little_is_not_counted_as_done():

@@ -139,7 +139,8 @@ def _row(dataset: DatasetView, common: Sequence[str], read_at: str) -> Row:
             Dot(kind, WORDS[kind]),
             Moment(record.started_at),
             Said(count(record.rows)),
-            Share(record.outcomes.get("succeeded", 0), record.rows_done),
+            # Of all rows: of those that are done, a share says little of a run that goes on or broke off.
+            Share(record.outcomes.get("succeeded", 0), max(record.rows, record.rows_done)),
             Said(dollars(record.paid_usd)),
             _cost(dataset),
         ]

@@ -79,12 +79,12 @@ def _costs(past: Sequence[PastRun]) -> list[Part]:
 
 
 def _row(past: PastRun, dearest: float, *, with_hits: bool, is_this: bool) -> Row:
-    rows_done = sum(past.outcomes.values())
+    rows = max(past.rows, sum(past.outcomes.values()))
     cells: list[Bit] = [
         Moment(past.finished_at),
         Dot(_colour(past), past.state),
         Said(count(past.rows)),
-        Said(percentage(past.outcomes.get("succeeded", 0), rows_done)),
+        Said(percentage(past.outcomes.get("succeeded", 0), rows)),
         Said(dollars(past.paid_usd)),
         _cost(past, dearest),
     ]
