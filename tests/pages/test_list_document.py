@@ -68,6 +68,10 @@ def test_of_a_run_that_broke_off_no_share_hides_the_rows_that_were_not_done():
     assert "5,000 40 %" in told
 
 
+def test_a_run_whose_task_airflow_gave_up_does_not_look_as_if_it_ran():
+    assert "1 dataset, 1 silent" in seen(dataset("a", RECORD, task_state="failed")).text
+
+
 def test_a_run_that_published_little_is_not_counted_as_done():
     short = replace(DONE, outcomes={"skipped": 60}, reasons={"budget": 60})
     assert "1 dataset, 1 done in part" in seen(dataset("a", short)).text

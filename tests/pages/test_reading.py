@@ -342,3 +342,13 @@ def test_a_page_of_texts_leads_back_at_its_top_and_at_its_end(tmp_path: Path) ->
             told = pages.get(path_of(AT, leaf), token=EDITOR).text
             assert told.count("Back to the run") == 2
             assert "All datasets" in told
+
+
+@pytest.mark.parametrize(("state", "said"), [("running", "1 running"), ("up_for_retry", "1 silent")])
+def test_the_list_asks_airflow_whether_a_run_at_work_is_still_there(
+    tmp_path: Path, state: str, said: str
+) -> None:
+    write(tmp_path, a_record(at=datetime.now(UTC).isoformat()))
+    with served(tmp_path) as pages:
+        pages.airflow.add(places_in(tmp_path), state=state)
+        assert f"1 dataset, {said}" in pages.get("/").text

@@ -111,7 +111,9 @@ def _summary(datasets: Sequence[DatasetView], left_out: int, read_at: str) -> st
 
 def _kind(dataset: DatasetView, read_at: str) -> Kind:
     # What is recorded of the whole grows old while its shards work.
-    return "running" if dataset.is_in_shards else kind_of(dataset.record, task_state=None, read_at=read_at)
+    if dataset.is_in_shards:
+        return "running"
+    return kind_of(dataset.record, task_state=dataset.task_state, read_at=read_at)
 
 
 def _left_out(left_out: int) -> list[Part]:

@@ -106,6 +106,8 @@ class DatasetView:
     trouble: str = ""
     shards: tuple[ShardView, ...] = ()
     """Of a group that is at work, as far as they were read."""
+    task_state: str | None = None
+    """As Airflow spells it; None where nobody asked."""
     is_in_shards: bool = False
     """Whether it is such a group whose shards were not read: what is recorded of the whole says little of it then."""
 

@@ -42,6 +42,8 @@ PLACES_KEPT_S: Final = 60.0
 """What a task pushed changes only when it is tried again."""
 TASK_KEPT_S: Final = 3.0
 MOST_DATASETS: Final = 40
+MOST_AT_WORK: Final = 10
+"""Of whose tasks a list asks Airflow."""
 MOST_GROUPS: Final = 10
 """Of which a list reads the shards."""
 _MOST_ASKED: Final = 60
@@ -129,6 +131,7 @@ class Views:
         told = await asyncio.gather(*(self._pushed_if_seen(airflow, viewer, at) for at in asked))
         chosen = _one_a_dataset([(at, places) for at, places in zip(asked, told, strict=True) if places])
         datasets = await self._datasets(chosen[:MOST_DATASETS])
+        datasets = await self._with_states(airflow, datasets)
         left_out = len(newest) - len(asked) + max(0, len(chosen) - MOST_DATASETS)
         read_at = self.reading.now().isoformat(timespec="seconds")
 
@@ -227,6 +230,16 @@ class Views:
             datasets[number] = replace(datasets[number], is_in_shards=True)
         return datasets
 
+    async def _with_states(self, airflow: AirflowView, datasets: list[DatasetView]) -> list[DatasetView]:
+        """With what Airflow says of the tasks of the newest runs that seem to be at work: one of them may be gone."""
+        numbers = [number for number, dataset in enumerate(datasets) if _seems_at_work(dataset)]
+        told = await asyncio.gather(
+            *(_state_of(airflow, datasets[number].at) for number in numbers[:MOST_AT_WORK])
+        )
+        for number, state in zip(numbers, told, strict=False):
+            datasets[number] = replace(datasets[number], task_state=state)
+        return datasets
+
     async def _shard_states(self, airflow: AirflowView, at: TaskAt, read: PlaceRead) -> dict[int, str]:
         """What Airflow says of the shards of a group; nothing where it does not say so."""
         if not read.shards:
@@ -306,6 +319,21 @@ def _one_a_dataset(told: Sequence[_Told]) -> list[_Told]:
 def _may_be_in_shards(dataset: DatasetView) -> bool:
     """Whether the shards of a group know more of its run than what is recorded of the whole."""
     return dataset.record is None or dataset.record.state not in _WHOLE
+
+
+def _seems_at_work(dataset: DatasetView) -> bool:
+    """Whether one task writes a dataset, and has not noted its end."""
+    is_group = dataset.is_in_shards or bool(dataset.shards)
+    return not is_group and dataset.record is not None and dataset.record.state == "running"
+
+
+async def _state_of(airflow: AirflowView, at: TaskAt) -> str | None:
+    """None where Airflow does not say it."""
+    try:
+        task = await airflow.task_now(at)
+    except (NotSeen, NoAnswer, Strange):
+        return None
+    return None if task is None else task.state
 
 
 def _said(request: Request, sentence: str) -> Response:
