@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 STORAGE = LocalStorage(lambda _: None)
 RUN = "dag/task/run/-1"
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROWS = 1_000
 HOSTILE = [
     "</pre><script>alert(1)</script>",
     "</code></details></main><img src=x onerror=alert(1)>",
