@@ -391,6 +391,38 @@ def test_a_list_that_does_not_look_at_all_runs_says_so(tmp_path: Path) -> None:
     assert "Only the last runs were looked through: 23 older ones" in told
 
 
+def test_a_list_goes_on_for_a_bounded_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runware_provider.pages import airflow_view  # noqa: PLC0415 - what is patched
+
+    monkeypatch.setattr(airflow_view, "LISTS_WITHIN_S", 0.0)
+    with served(tmp_path) as pages:
+        pages.airflow.most_listed = 10
+        for number in range(73):
+            at = replace(AT, run_id=f"r{number}")
+            pages.airflow.add(places_in(tmp_path, at), at)
+        told = pages.get("/").text
+        assert pages.airflow.asked["xcoms"] == 2
+    assert "63 older ones" in told
+
+
+def test_what_airflow_cannot_say_is_counted_as_left_out(tmp_path: Path) -> None:
+    write(tmp_path)
+    with served(tmp_path) as pages:
+        other = replace(AT, dag_id="other")
+        pages.airflow.add(places_in(tmp_path / "other", other), other)
+        pages.airflow.fails.add(other)
+        # That there are none is nothing that anybody knows.
+        assert pages.get("/").status_code == 503
+        pages.airflow.add(places_in(tmp_path))
+        told = pages.get("/").text
+        assert "invoices" in told
+        assert "1 more" in told
+        pages.airflow.fails.clear()
+        told = pages.get("/").text
+        assert "other" in told
+        assert "1 more" not in told
+
+
 def test_the_list_shows_nobody_what_another_viewer_was_shown(tmp_path: Path) -> None:
     write(tmp_path)
     with served(tmp_path) as pages:
