@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from runware_provider.engine.job.run_record import Approval
 from runware_provider.engine.limits import Budget
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 APPROVE: Final = "Approve"
 REFUSE: Final = "Refuse"
+MOST_SAMPLES_USD: Final = 0.01
+"""What sample answers may be expected to cost together: they are paid before anybody approves."""
 MOST_NAME_CHARS: Final = 200
 _TELLING_DIGITS: Final = 4
 """Of an amount below ten dollars; from there on it is told to the cent (`money.usd`)."""
@@ -90,13 +92,69 @@ def must_ask(foreseen: Foreseen, wish: Approve) -> bool:
     return foreseen.spent_usd + foreseen.most_usd > wish.above_usd
 
 
-def asked_for(foreseen: Foreseen, wish: Approve, *, samples: int) -> Approval:
+@dataclass(frozen=True)
+class SamplesCost:
+    """What sample answers come to, as their share of the whole run."""
+
+    likely_usd: float
+    most_usd: float
+
+    @classmethod
+    def of(cls, foreseen: Foreseen, questions: int) -> SamplesCost | None:
+        """Of so many questions; None where nobody knows the price."""
+        if foreseen.likely_usd is None or foreseen.most_usd is None or not foreseen.to_ask:
+            return None
+        share = questions / foreseen.to_ask
+        return cls(foreseen.likely_usd * share, foreseen.most_usd * share)
+
+
+SamplesRefused = Literal["no price", "likely too much", "too much at most"]
+
+
+def samples_refused(cost: SamplesCost | None, foreseen: Foreseen, wish: Approve) -> SamplesRefused | None:
+    """Why no samples may be paid for before somebody approves; None where they may.
+
+    Args:
+        cost: of all of them; None where nobody knows the price.
+        foreseen: what the run would cost.
+        wish: the user's.
+    """
+    if cost is None:
+        return "no price"
+    if cost.likely_usd > MOST_SAMPLES_USD:
+        return "likely too much"
+    # Without an amount that needs no approval, nothing but what they are likely to cost lets them be asked for.
+    if wish.above_usd and foreseen.spent_usd + cost.most_usd > wish.above_usd:
+        return "too much at most"
+    return None
+
+
+def within_samples(budget: Budget | None, foreseen: Foreseen, wish: Approve) -> Budget:
+    """What the run may have spent once the samples are answered; it stops where they would cost more.
+
+    Args:
+        budget: the user's own, which holds all the same.
+        foreseen: what the run would cost.
+        wish: the user's.
+    """
+    bounds = [foreseen.spent_usd + MOST_SAMPLES_USD]
+    if wish.above_usd:
+        bounds.append(wish.above_usd)
+    if budget is not None and budget.usd is not None:
+        bounds.append(budget.usd)
+    if budget is None:
+        return Budget(usd=min(bounds))
+    return budget.model_copy(update={"usd": min(bounds), "when_short": "stop"})
+
+
+def asked_for(foreseen: Foreseen, wish: Approve, *, samples: int, asks: str = "") -> Approval:
     """What a person is asked.
 
     Args:
         foreseen: what the run would cost.
         wish: the user's.
         samples: answers that were asked for beforehand, to be looked at.
+        asks: what the questions hash to.
     """
     priced = foreseen.most_usd is not None
     return Approval(
@@ -108,15 +166,28 @@ def asked_for(foreseen: Foreseen, wish: Approve, *, samples: int) -> Approval:
         samples=samples,
         budget_usd=None if foreseen.most_usd is None else foreseen.spent_usd + foreseen.most_usd,
         budget_tokens=None if priced else foreseen.spent_tokens + foreseen.most_tokens,
+        spent_usd=foreseen.spent_usd,
+        asks=asks,
     )
 
 
-def not_needed(foreseen: Foreseen, wish: Approve, *, samples: int) -> Approval:
+def is_about_another(asked: Approval, asks: str) -> bool:
+    """Whether a person was asked about other questions than those that the run would ask by now.
+
+    Args:
+        asked: what was asked, or decided.
+        asks: what the questions hash to by now.
+    """
+    # Where nobody had to be asked, the amount alone binds.
+    return asked.verdict != "not_needed" and bool(asked.asks) and asked.asks != asks
+
+
+def not_needed(foreseen: Foreseen, wish: Approve, *, samples: int, asks: str = "") -> Approval:
     """What is noted where nobody has to be asked: the run may pay what needs no approval, and no more; arguments as above."""
     priced = foreseen.most_usd is not None
     unasked = max(wish.above_usd, foreseen.spent_usd, NEXT_TO_NOTHING_USD)
     return replace(
-        asked_for(foreseen, wish, samples=samples),
+        asked_for(foreseen, wish, samples=samples, asks=asks),
         verdict="not_needed",
         budget_usd=unasked if priced else None,
         budget_tokens=None if priced else max(foreseen.spent_tokens, 1),

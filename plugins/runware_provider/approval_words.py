@@ -8,14 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from runware_provider.approval_plan import APPROVE, REFUSE
+from runware_provider.approval_plan import APPROVE, MOST_SAMPLES_USD, REFUSE
 from runware_provider.engine.job.progress import duration
 from runware_provider.engine.plain_text import printable
 from runware_provider.engine.shown_urls import without_password
 from runware_provider.quality.wording import code, count, counted, table, usd
 
 if TYPE_CHECKING:
-    from runware_provider.approval_plan import Foreseen
+    from runware_provider.approval import Approve
+    from runware_provider.approval_plan import Foreseen, SamplesCost, SamplesRefused
     from runware_provider.engine.job.run_record import Approval
     from runware_provider.engine.spec import Budget, Spec
 
@@ -25,6 +26,9 @@ TEXTS_ARE_OFF: Final = (
 )
 IN_SHARDS: Final = "No sample answers were asked for: the dataset is cut into shards already."
 FEW: Final = "No sample answers were asked for: there is hardly more to ask than that."
+DEARER: Final = (
+    "No sample answers are shown: they would have cost more than may be paid before somebody approves."
+)
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,11 @@ def question_of(approval: Approval, foreseen: Foreseen, spec: Spec, about: About
     """
     lines = [
         *_figures(approval, foreseen, spec),
-        f"**{APPROVE}**: the run pays {_most(approval)} at most, and stops there if more is to be asked by then; what is paid is kept.",
+        f"**{APPROVE}**: the run pays {_amounts(approval)}. {_if_short(spec)} What is paid is kept.",
         "",
         f"**{REFUSE}**: nothing more is paid. The task is skipped, and what comes after it, too.",
         "",
-        f"Without an answer the task fails in {duration(about.wait_s)}, and nothing more is paid.",
+        f"Without an answer the task fails in {_wait(about.wait_s)}, and nothing more is paid.",
         "",
         *_samples(approval, about),
     ]
@@ -78,7 +82,8 @@ def subject_of(approval: Approval, spec: Spec) -> str:
     # With several answers for a record, and records that ask the same, a question is not a record.
     noun = "record" if spec.samples == 1 else "question"
     source = printable(without_password(spec.source), MOST_PATH_CHARS)
-    return f"Ask {counted(approval.to_ask, noun)} of {source} for at most {_most(approval)}?"
+    more = " more" if approval.spent_usd else ""
+    return f"Ask {counted(approval.to_ask, noun)} of {source} for at most {_most(approval)}{more}?"
 
 
 def approved_line(approval: Approval) -> str:
@@ -89,7 +94,41 @@ def approved_line(approval: Approval) -> str:
         most, unasked = _most(approval), usd(approval.above_usd)
         return f"nobody has to be asked: {most} more at most, and {unasked} need no approval."
     when = f" at {approval.at}" if approval.at else ""
-    return f"by {approval.by}{when}: {_most(approval)} at most, for {counted(approval.to_ask, 'question')}."
+    return f"by {approval.by}{when}: {_amounts(approval)}, for {counted(approval.to_ask, 'question')}."
+
+
+def samples_line(records: int, cost: SamplesCost) -> str:
+    """For the log, before samples are paid for; sentences."""
+    return (
+        f"{counted(records, 'record')} are asked about beforehand, to be looked at before the rest is paid for: likely"
+        f" {usd(cost.likely_usd)}, {usd(cost.most_usd)} at most. The run uses the answers."
+    )
+
+
+def why_no_samples(refused: SamplesRefused, cost: SamplesCost | None, wish: Approve) -> str:
+    """Why no samples are paid for before somebody approves; a sentence.
+
+    Args:
+        refused: why, in a word.
+        cost: of all of them; None where nobody knows the price.
+        wish: the user's.
+    """
+    if cost is None or refused == "no price":
+        return "No sample answers were asked for: nobody knows what they would cost."
+    if refused == "likely too much":
+        least = f"more than {usd(MOST_SAMPLES_USD)} is paid only once somebody approves"
+        return (
+            f"No sample answers were asked for: they would likely cost {usd(cost.likely_usd)}, and {least}."
+        )
+    return (
+        f"No sample answers were asked for: they may cost {usd(cost.most_usd)} at most, and no more than"
+        f" {usd(wish.above_usd)} in all needs no approval."
+    )
+
+
+def samples_stopped(reason: str) -> str:
+    """Why a run stopped that got no further than its samples, in a sentence without its full stop."""
+    return f"while sample answers were asked for, before anybody was asked to approve: {reason}"
 
 
 def why_short(approval: Approval) -> str:
@@ -100,7 +139,7 @@ def why_short(approval: Approval) -> str:
             " to pay than when it was planned. Clear the task: then a person is asked. What is answered is not paid again."
         )
     return (
-        f"The budget is what {approval.by} approved in this run: {_most(approval)} for {counted(approval.to_ask, 'question')};"
+        f"The budget is what {approval.by} approved in this run: {_amounts(approval)}, for {counted(approval.to_ask, 'question')};"
         " by now there is more to pay. Start a new run, which is approved anew: what is answered is not paid again."
     )
 
@@ -111,11 +150,29 @@ def _most(approval: Approval) -> str:
     return f"{count(approval.budget_tokens or 0)} tokens"
 
 
+def _amounts(approval: Approval) -> str:
+    """How much the run may pay from now on, and how much that is in all: by the latter the run is bound."""
+    if approval.most_usd is None or approval.budget_usd is None or not approval.spent_usd:
+        return f"{_most(approval)} at most"
+    return f"{_most(approval)} more at most, {usd(approval.budget_usd)} in all with what it has paid so far"
+
+
+def _if_short(spec: Spec) -> str:
+    """What becomes of a run that would cost more by then; a sentence."""
+    if spec.budget is not None and spec.budget.when_short == "partial":
+        return "Is there more to ask by then, it goes as far as that amount gets."
+    return "Is there so much more to ask by then that this would not last, it stops before it sends anything."
+
+
+def _wait(seconds: float) -> str:
+    return duration(seconds).removesuffix(" 0 min").removesuffix(" 0 s")
+
+
 def _figures(approval: Approval, foreseen: Foreseen, spec: Spec) -> list[str]:
     """A table, which begins with what decides."""
     unknown = "unknown: nobody names a price of the model"
     rows = [
-        ("**at most**", f"**{_most(approval)}**"),
+        ("**at most**", f"**{_most(approval)}**{' more' if approval.spent_usd else ''}"),
         ("likely", unknown if approval.likely_usd is None else usd(approval.likely_usd)),
         ("questions to pay for", count(foreseen.to_ask)),
         ("answered before, not paid again", count(foreseen.answered)),
@@ -127,6 +184,8 @@ def _figures(approval: Approval, foreseen: Foreseen, spec: Spec) -> list[str]:
     ]
     if foreseen.spent_usd:
         rows.append(("paid by this run so far", usd(foreseen.spent_usd)))
+    if foreseen.spent_usd and approval.budget_usd is not None:
+        rows.append(("in all, at most", usd(approval.budget_usd)))
     if spec.budget is not None:
         rows.append(("the run's own budget", _budget(spec.budget)))
     rows += [

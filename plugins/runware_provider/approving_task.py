@@ -9,37 +9,45 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
-from runware_provider.approval import NotApproved
+from runware_provider.approval import Approve, NotApproved
 from runware_provider.approval_plan import (
     APPROVE,
     REFUSE,
     Foreseen,
+    SamplesCost,
     asked_for,
     binds,
     decided,
+    is_about_another,
     must_ask,
     not_needed,
+    samples_refused,
     within,
+    within_samples,
 )
 from runware_provider.approval_words import (
+    DEARER,
     FEW,
     IN_SHARDS,
     TEXTS_ARE_OFF,
     About,
     approved_line,
     question_of,
+    samples_line,
+    samples_stopped,
+    why_no_samples,
     why_short,
 )
 from runware_provider.configuration import shows_texts, webhooks
-from runware_provider.engine.errors import BudgetExhausted, Interrupted
+from runware_provider.engine.errors import BudgetExhausted, EngineError, Interrupted, JobStopped
 from runware_provider.engine.job.run_record import Approval
 from runware_provider.engine.money import usd
-from runware_provider.engine.plain_text import printable, wrapped
+from runware_provider.engine.plain_text import MOST_CHARS, printable, wrapped
 from runware_provider.given_objects import rendered_approve
 from runware_provider.job_task import JobTask
 from runware_provider.kept_approval import KeptApproval
@@ -51,10 +59,13 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from runware_provider.approval import Approve
     from runware_provider.approval_words import Question
     from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.spec import Spec
+
+
+DAG_TEST_USER: Final = "dag_test"
+"""By whom Airflow says that a run of `dag.test()` was triggered."""
 
 
 class ApprovingTask(JobTask):
@@ -64,6 +75,8 @@ class ApprovingTask(JobTask):
     """Whether this task asks; if not, another one of the same run has."""
     _answer: Approval | None = None
     """What a person said just now."""
+    _asked_spec: Spec | None = None
+    """The job with the author's own budget, once somebody may have to be asked about it."""
     _approval: Approval | None = None
     """By what the run is bound, where that is less than the user's own budget."""
 
@@ -80,6 +93,7 @@ class ApprovingTask(JobTask):
         except BudgetExhausted as short:
             if self._approval is not None:
                 short.remedy = why_short(self._approval)
+                self._note_stop(short)
             raise
 
     def answered(
@@ -98,21 +112,31 @@ class ApprovingTask(JobTask):
     def approved(self, spec: Spec, endpoint: Endpoint, context: Context) -> Spec:
         """The job within what was approved; nothing is paid before that, except for samples where texts may be shown."""
         wish = rendered_approve(self.approve)
+        # What somebody was asked counts, also where its author asks nobody any more: it may have been refused.
+        if wish is None and self._answer is not None:
+            wish = Approve()
         if wish is None:
             return spec
         kept = KeptApproval.of(spec)
-        approval = self._approved(kept, wish, endpoint, context)
+        self._asked_spec = spec
+        try:
+            approval = self._approved(kept, wish, endpoint, context)
+        except JobStopped as stopped:
+            self._note_stop(stopped)
+            raise
         for line in wrapped("Approved", printable(approved_line(approval))):
             self.log.info("%s", line)
         kept.remove_samples()
         self._approval = approval if binds(spec.budget, approval) else None
-        return spec.model_copy(update={"budget": within(spec.budget, approval)})
+        return spec.bounded_by(within(spec.budget, approval))
 
     def _approved(self, kept: KeptApproval, wish: Approve, endpoint: Endpoint, context: Context) -> Approval:
         """What lets the run go on, if anything does."""
         if self._answer is not None:
             return self._heed(self._answer, kept)
-        before = kept.read()
+        asks, before = kept.asks(), kept.read()
+        if before is not None and is_about_another(before, asks):
+            raise _another(before)
         if before is not None and _holds(before, goes_on=self.goes_on or not self.asks_a_person):
             return before
         if not self.asks_a_person:
@@ -123,10 +147,27 @@ class ApprovingTask(JobTask):
         foreseen = self._foreseen(kept.spec, endpoint)
         samples = 0 if before is None else before.samples
         if not must_ask(foreseen, wish):
-            approval = not_needed(foreseen, wish, samples=samples)
+            approval = not_needed(foreseen, wish, samples=samples, asks=asks)
             kept.write(approval, "running", rows=foreseen.records * kept.spec.samples)
             return approval
-        raise self._parked(kept, wish, foreseen, samples, endpoint, context)
+        if _is_dag_test(context):
+            raise _nobody_answers()
+        raise self._parked(kept, wish, foreseen, asks, samples, endpoint, context)
+
+    def kept_record(self, spec: Spec) -> KeptApproval:
+        """Where the record lies that the page of this task shows."""
+        return KeptApproval.of(spec)
+
+    def _note_stop(self, stopped: JobStopped) -> None:
+        """Let the page say what the log says; where that cannot be written, the log is all there is."""
+        if self._asked_spec is None:
+            return
+        try:
+            self.kept_record(self._asked_spec).write_stop(stopped)
+        except (EngineError, OSError) as error:
+            told = f"what is to be seen of this run is not written ({error})."
+            for line in wrapped("Warning", printable(told)):
+                self.log.warning("%s", line)
 
     def _heed(self, answer: Approval, kept: KeptApproval) -> Approval:
         """The answer, if it is yes; it is kept before anything is paid.
@@ -135,6 +176,8 @@ class ApprovingTask(JobTask):
             AirflowSkipException: it is no.
             NotApproved: there is none.
         """
+        if answer.verdict == "approved" and is_about_another(answer, kept.asks()):
+            raise _another(answer)
         if answer.verdict == "approved":
             kept.write(answer, "running")
             return answer
@@ -156,6 +199,7 @@ class ApprovingTask(JobTask):
         kept: KeptApproval,
         wish: Approve,
         foreseen: Foreseen,
+        asks: str,
         samples: int,
         endpoint: Endpoint,
         context: Context,
@@ -166,6 +210,9 @@ class ApprovingTask(JobTask):
             BudgetExhausted: the user's own budget would not last, so that there is nothing to approve of.
             NotApproved: Airflow shows what it was asked before, which is something else.
         """
+        rows = foreseen.records * kept.spec.samples
+        # What comes of the samples says nothing of the run as a whole, which has a record before them.
+        kept.write(asked_for(foreseen, wish, samples=samples, asks=asks), "planned", rows=rows)
         if foreseen.short:
             raise BudgetExhausted(f"{foreseen.short}; nothing was sent")
         samples_usd, no_samples = 0.0, ""
@@ -173,13 +220,16 @@ class ApprovingTask(JobTask):
         if wish.samples and not samples:
             no_samples = _why_no_samples(kept, wish, foreseen)
         if wish.samples and not samples and not no_samples:
-            shown = self._preview(kept.spec, wish.samples, endpoint)
-            samples, samples_usd = kept.keep_samples(shown), shown["paid_usd"]
+            shown = self._preview(kept.spec, wish, foreseen, endpoint)
+            samples, samples_usd = (
+                (0, 0.0) if shown is None else (kept.keep_samples(shown), shown["paid_usd"])
+            )
+            no_samples = DEARER if shown is None else ""
             foreseen = self._foreseen(kept.spec, endpoint)
-        approval = asked_for(foreseen, wish, samples=samples)
+        approval = asked_for(foreseen, wish, samples=samples, asks=asks)
         about = About(_page(context), wish.wait_s, samples_usd, no_samples)
         question = question_of(approval, foreseen, kept.spec, about)
-        kept.write(approval, "planned", rows=foreseen.records * kept.spec.samples)
+        kept.write(approval, "planned", rows=rows)
         shown_subject = ask_in_airflow(context["ti"].id, question, wish.approvers)
         if shown_subject != question.subject:
             raise _stale(shown_subject, question)
@@ -204,21 +254,37 @@ class ApprovingTask(JobTask):
             raise Interrupted("it was asked to stop before anything was sent")
         return Foreseen.of(planned, spec.budget)
 
-    def _preview(self, spec: Spec, records: int, endpoint: Endpoint) -> dict[str, Any]:
-        """Ask about a few records: their answers are paid, and belong to the run."""
+    def _preview(
+        self, spec: Spec, wish: Approve, foreseen: Foreseen, endpoint: Endpoint
+    ) -> dict[str, Any] | None:
+        """Ask about a few records: their answers are paid, and belong to the run; None where they would cost too much."""
         from runware_provider.engine.job.run import run_job  # noqa: PLC0415 - heavy: httpx and pyarrow
 
-        told = f"{records} sample answers are asked for, to be looked at before the rest is paid for."
-        for line in wrapped("Samples", told):
-            self.log.info("%s", line)
-        shown: dict[str, Any] = self.in_thread(
-            lambda stop: run_job(
-                spec, endpoint, stop=stop, preview=records, stores=airflow_stores(), webhooks=webhooks(spec)
+        cost = SamplesCost.of(foreseen, wish.samples * spec.samples)
+        if cost is not None:
+            self._say("Samples", samples_line(wish.samples, cost))
+        # They are never paid from more than this: nobody has approved of anything yet.
+        bounded = spec.model_copy(update={"budget": within_samples(spec.budget, foreseen, wish)})
+        asked = {"preview": wish.samples, "stores": airflow_stores(), "webhooks": webhooks(spec)}
+        try:
+            shown: dict[str, Any] = self.in_thread(
+                lambda stop: run_job(bounded, endpoint, stop=stop, **asked)
             )
-        )
-        for line in wrapped("Paid", f"{usd(shown['paid_usd'])} for the samples."):
-            self.log.info("%s", line)
+        except BudgetExhausted as short:
+            self._say(
+                "Samples", f"there are none to be looked at: {short.reason}. The person is asked without."
+            )
+            return None
+        except JobStopped as stopped:
+            stopped.reason = printable(samples_stopped(stopped.reason), MOST_CHARS)
+            stopped.args = (stopped.reason,)
+            raise
+        self._say("Paid", f"{usd(shown['paid_usd'])} for the samples.")
         return shown
+
+    def _say(self, label: str, told: str) -> None:
+        for line in wrapped(label, printable(told, MOST_CHARS)):
+            self.log.info("%s", line)
 
 
 def ask_in_airflow(ti_id: Any, question: Question, approvers: Sequence[str]) -> str:
@@ -254,10 +320,15 @@ def _why_no_samples(kept: KeptApproval, wish: Approve, foreseen: Foreseen) -> st
     """Why no answers are asked for beforehand; empty where some are."""
     if not shows_texts():
         return TEXTS_ARE_OFF
+    questions = wish.samples * kept.spec.samples
     # To ask for them would be to do the job before it is approved.
-    if foreseen.to_ask <= wish.samples:
+    if foreseen.to_ask <= questions:
         return FEW
-    return IN_SHARDS if kept.is_in_shards() else ""
+    if kept.is_in_shards():
+        return IN_SHARDS
+    cost = SamplesCost.of(foreseen, questions)
+    refused = samples_refused(cost, foreseen, wish)
+    return "" if refused is None else why_no_samples(refused, cost, wish)
 
 
 async def _planned(spec: Spec, endpoint: Endpoint) -> dict[str, Any]:
@@ -274,6 +345,28 @@ def _stale(shown: str, question: Question) -> NotApproved:
         f"Airflow keeps the first question of a task instance ({printable(shown, 300)}), and shows no other one; by now it is:"
         f" {question.subject}",
         "Start a new run of the DAG, which is asked anew. Nothing more is paid before.",
+    )
+
+
+def _another(asked: Approval) -> NotApproved:
+    """Of a run that would ask other questions than those that somebody was asked about."""
+    by = f"{asked.by} approved" if asked.verdict == "approved" and asked.by else "a person was asked about"
+    return NotApproved(
+        f"what it would ask by now is not what {by}: the source, the model, the prompt, the schema or the settings are others",
+        "Start a new run of the DAG, which is asked anew. Nothing more is paid before.",
+    )
+
+
+def _is_dag_test(context: Context) -> bool:
+    """Whether the run is one of `dag.test()`, which would wait for ever: nobody's scheduler counts its time."""
+    return getattr(context.get("dag_run"), "triggering_user_name", None) == DAG_TEST_USER
+
+
+def _nobody_answers() -> NotApproved:
+    return NotApproved(
+        "it asks a person, and dag.test() would wait for one without an end; nothing was sent",
+        "Leave `approve` out where you test; or take its amount from a param (approve={'above_usd': '{{ params.unasked }}'}),"
+        " and give it there: dag.test(run_conf={'unasked': 1}).",
     )
 
 

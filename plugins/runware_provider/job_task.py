@@ -6,6 +6,7 @@ Airflow's words go in, the engine's come back. The engine's heavy modules are im
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput, Task
 
 from runware_provider import configuration
 from runware_provider.asking_task import AskingTask
-from runware_provider.engine.errors import NothingToDo
+from runware_provider.engine.errors import EngineError, Interrupted, NothingToDo
 from runware_provider.engine.job.endings import empty_end
 from runware_provider.engine.plain_text import wrapped
 from runware_provider.hook import RunwareHook
@@ -21,6 +22,7 @@ from runware_provider.job_thread import JobThread
 from runware_provider.last_words import ON_PURPOSE, last_words
 from runware_provider.lineage import Lineage, lineage_of
 from runware_provider.links import LINKS, links_to
+from runware_provider.object_stores import airflow_stores
 from runware_provider.places import Places
 from runware_provider.report_wish import report_wish
 from runware_provider.task_progress import TaskProgress
@@ -56,6 +58,8 @@ class JobTask(AskingTask):
     """Who is told of each progress, beside the log."""
     _begun_with: Spec | None = None
     """What it asks, once it has begun."""
+    _begun_at = ""
+    """When that was, in UTC (ISO 8601)."""
     links: Mapping[str, str] = MappingProxyType({})
     """What a browser can open of the task's places, by their names."""
     manifest: Mapping[str, Any] = MappingProxyType({})
@@ -81,6 +85,7 @@ class JobTask(AskingTask):
             raise
         except BaseException as error:
             self._say_last_words(error)
+            self._note_refused(error)
             if isinstance(error, ON_PURPOSE):
                 raise error.with_traceback(None) from None
             raise
@@ -100,6 +105,7 @@ class JobTask(AskingTask):
         except NothingToDo as nothing:
             for line in empty_end(str(nothing), self.state_folder()):
                 self.log.info("%s", line)
+            self._note_refused(nothing)
             raise AirflowSkipException(str(nothing) or "The source holds no record.") from None
         return self.finished(told, spec, context)
 
@@ -132,7 +138,7 @@ class JobTask(AskingTask):
 
     def begin(self, spec: Spec, context: Context) -> None:
         """Say where the output and the record of this run will be, before anything is asked."""
-        self._begun_with = spec
+        self._begun_with, self._begun_at = spec, datetime.now(UTC).isoformat(timespec="milliseconds")
         if context["ti"].map_index is not None and context["ti"].map_index >= 0:
             # Mapped tasks would each give the one asset an event, and who waits for it would start after the first.
             self.outlets = self._given_outlets
@@ -190,6 +196,19 @@ class JobTask(AskingTask):
         told = f"it was asked to stop; every answer until now is kept.{so_far}"
         for line in wrapped("Stopping", told):
             self.log.warning("%s", line)
+
+    def _note_refused(self, error: BaseException) -> None:
+        """Let the record of the run say why it was refused before the engine had begun to write one.
+
+        A task that was asked to stop has no time for it, and an error that nobody foresaw may be one of the store's.
+        """
+        spec = self._begun_with
+        if spec is None or isinstance(error, Interrupted) or not isinstance(error, EngineError):
+            return
+        from runware_provider.engine.job.refused import note_refused  # noqa: PLC0415 - heavy: pyarrow
+
+        shard = self.places(spec).shard
+        note_refused(spec, error, airflow_stores(), began_at=self._begun_at, shard=shard)
 
     def _say_last_words(self, error: BaseException) -> None:
         state, timeout = self.state_folder(), self.execution_timeout

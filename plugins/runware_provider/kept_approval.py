@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.errors import StateUnreadable
+from runware_provider.engine.job.endings import remedy_of, what_happened
 from runware_provider.engine.job.run_record import RunRecord
 from runware_provider.engine.shown_urls import without_password
 from runware_provider.object_stores import airflow_stores
@@ -14,6 +15,7 @@ from runware_provider.object_stores import airflow_stores
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runware_provider.engine.errors import JobStopped
     from runware_provider.engine.job.run_record import Approval, State
     from runware_provider.engine.spec import Spec
     from runware_provider.engine.storage.stores import Storage
@@ -47,6 +49,12 @@ class KeptApproval:
         stores.open_beside(storage, spec.state_folder, field="memory.state")
         return cls(storage, dataset_folder(storage, spec.state_folder, spec.partition), spec)
 
+    def of_shard(self, shard: int) -> KeptApproval:
+        """The same of one shard of the place, which has a record of its own."""
+        from runware_provider.engine.job.split_record import shard_folder  # noqa: PLC0415 - heavy
+
+        return replace(self, folder=shard_folder(self.storage, self.folder, shard))
+
     @property
     def run(self) -> str:
         """The name of the run."""
@@ -73,16 +81,58 @@ class KeptApproval:
         Raises:
             OSError: the store failed.
         """
+        now = self._now()
+        before = self._record()
+        if before is None:
+            before = self._begun(now, rows or 0)
+        record = replace(
+            before,
+            state=state,
+            at=now,
+            approval=approval,
+            reason=reason,
+            remedy="",
+            # Samples are paid for, whatever is decided then.
+            paid_usd=max(before.paid_usd, approval.spent_usd),
+        )
+        self._write(record if rows is None else replace(record, rows=rows))
+
+    def write_stop(self, error: JobStopped) -> None:
+        """Keep why the run stopped, in the words of the log.
+
+        Args:
+            error: with which it stopped.
+
+        Raises:
+            OSError: the store failed.
+        """
+        now = self._now()
+        before = self._record() or self._begun(now, 0)
+        told = {"reason": what_happened(error), "remedy": remedy_of(error)}
+        self._write(replace(before, state="stopped", at=now, **told))
+
+    def asks(self) -> str:
+        """What the questions hash to: the source, and all that the model is asked with.
+
+        Raises:
+            BadInput: the job cannot ask so.
+        """
+        from runware_provider.engine.job.asked_for import asked_for_by  # noqa: PLC0415 - heavy: Jinja
+        from runware_provider.engine.job.request_digests import digest_of, request_digests  # noqa: PLC0415
+
+        digests = request_digests(self.spec, asked_for_by(self.spec).sent)
+        return digest_of([without_password(self.spec.source), sorted(digests.items())])
+
+    @staticmethod
+    def _now() -> str:
+        """In UTC."""
+        return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+    def _write(self, record: RunRecord) -> None:
         from runware_provider.engine.job.run_records import write_record  # noqa: PLC0415 - heavy
 
         self.storage.keep_private(self.spec.state_folder)
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        before = self._record()
-        # What a preview noted is about a few records only.
-        if before is None or before.state == "preview":
-            before = self._begun(now, rows or 0)
-        record = replace(before, state=state, at=now, approval=approval, reason=reason, remedy="")
-        write_record(self.storage, self.folder, record if rows is None else replace(record, rows=rows))
+        write_record(self.storage, self.folder, record)
 
     def _begun(self, now: str, rows: int) -> RunRecord:
         return RunRecord(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from runware_provider.engine.endpoint import Endpoint
     from runware_provider.engine.spec import Spec
+    from runware_provider.kept_approval import KeptApproval
 
 T = TypeVar("T")
 
@@ -134,6 +135,10 @@ class InferShardOperator(ShardsTask, ApprovingTask, DeferringTask):
     def shard_label(self) -> str:
         """What a person sees in the place of the shard's number; with what it cost, once that is known."""
         return shard_label(str(self.destination), self.shard, rows=self._rows, usd=self._paid_usd)
+
+    def kept_record(self, spec: Spec) -> KeptApproval:
+        """That of this shard."""
+        return super().kept_record(spec).of_shard(self.shard["shard"])
 
     def places(self, spec: Spec) -> Places:
         """Those of the whole dataset, with the number of this shard."""

@@ -72,6 +72,8 @@ class ExecutionApi:
     conf: dict[str, Any] = field(default_factory=dict)
     run_id: str = "run-1"
     partition_key: str | None = None
+    triggered_by: str | None = None
+    """Who triggered the run."""
     retries_left: bool = True
     xcoms: list[Any] = field(default_factory=list)
     states: list[dict[str, Any]] = field(default_factory=list)
@@ -133,6 +135,7 @@ class ExecutionApi:
                 "conf": self.conf,
                 "consumed_asset_events": [],
                 "partition_key": self.partition_key,
+                "triggering_user_name": self.triggered_by,
             },
             "max_tries": 3,
             "next_method": method,

@@ -20,15 +20,16 @@ from pydantic import BaseModel
 
 from runware_provider.approval import Approve, NotApproved
 from runware_provider.approval_plan import Foreseen, asked_for, decided, rounded_up, within
-from runware_provider.approval_words import About, question_of
+from runware_provider.approval_words import About, approved_line, question_of
 from runware_provider.decorators import text_inference_task
 from runware_provider.deferring_task import DeferringTask
 from runware_provider.engine.api.client import Client
-from runware_provider.engine.errors import BadInput, BudgetExhausted
+from runware_provider.engine.errors import BadInput, BudgetExhausted, ModelUnknown
 from runware_provider.engine.job.forget_place import forget_place
 from runware_provider.engine.job.run_record import Approval, RunRecord
-from runware_provider.engine.job.run_records import read_record, record_path
+from runware_provider.engine.job.run_records import read_history, read_record, record_path
 from runware_provider.engine.job.sample_answers import samples_path
+from runware_provider.engine.job.split_record import shard_folder
 from runware_provider.engine.money import usd
 from runware_provider.engine.spec import DEFAULT_MODEL, Budget, Spec
 from runware_provider.engine.storage.local import LocalStorage
@@ -91,7 +92,9 @@ class Scene:
     def run(self, dag: DAG, task_id: str = "ask", **how: Any) -> Any:
         return self.run_task(dag, task_id, **how)
 
-    def answered(self, dag: DAG, parked: Any, *options: str, task_id: str = "ask", **event: Any) -> Any:
+    def answered(
+        self, dag: DAG, parked: Any, *options: str, task_id: str = "ask", map_index: int = -1, **event: Any
+    ) -> Any:
         """The task, as Airflow resumes it once somebody has answered."""
         told = {
             "chosen_options": list(options),
@@ -103,7 +106,7 @@ class Scene:
         arguments = {**parked.awaiting.next_kwargs, "event": serialize(event or told)}
         self.api.resumes = (parked.awaiting.next_method, arguments)
         try:
-            return self.run_task(dag, task_id)
+            return self.run_task(dag, task_id, map_index=map_index)
         finally:
             self.api.resumes = None
 
@@ -132,6 +135,12 @@ class Scene:
 
     def rows(self) -> int:
         return sum(pq.read_metadata(part).num_rows for part in (self.root / "out").glob("*.parquet"))
+
+
+@pytest.fixture
+def with_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages may show texts, so that samples are asked for."""
+    monkeypatch.setenv("AIRFLOW__RUNWARE__PAGE_TEXTS", "True")
 
 
 @pytest.fixture
@@ -173,7 +182,7 @@ def test_the_question_tells_how_many_at_what_cost_and_what_follows_and_no_text_o
         most,
         "deepseek-v4-pro",
         "90.00 USD",
-        "2 h 0 min",
+        "fails in 2 h,",
         "**Approve**",
         "**Refuse**",
         "page_texts",
@@ -210,6 +219,7 @@ def test_without_an_answer_the_task_fails_at_once_and_pays_nothing(scene: Scene)
     assert (late.state, type(late.error), scene.bill()) == ("failed", NotApproved, 0)
     assert "nobody answered in time" in str(late.error)
     assert scene.approval().verdict == "timed_out"
+    assert scene.record().remedy == late.error.remedy
 
 
 @pytest.mark.parametrize(
@@ -259,6 +269,7 @@ def test_a_question_that_airflow_does_not_show_is_not_answered_by_the_one_that_i
     assert (ended.state, type(ended.error), scene.bill()) == ("failed", NotApproved, 0)
     assert f"{RECORDS} records" in str(ended.error)
     assert "15 records" in str(ended.error)
+    assert (scene.record().state, scene.record().remedy) == ("stopped", ended.error.remedy)
 
 
 def test_a_source_that_grew_meanwhile_is_paid_up_to_what_was_approved(scene: Scene) -> None:
@@ -269,6 +280,11 @@ def test_a_source_that_grew_meanwhile_is_paid_up_to_what_was_approved(scene: Sce
     short = scene.answered(dag, parked, "Approve")
     assert type(short.error) is BudgetExhausted
     assert "ada approved" in short.error.remedy
+    # The page says what the log says.
+    assert (scene.record().state, scene.record().remedy) == ("stopped", short.error.remedy)
+    assert scene.approval().verdict == "approved"
+    # The estimate exceeds it, so that nothing is sent.
+    assert scene.executed() == 0
     assert scene.bill() <= (scene.approval().budget_usd or 0)
     assert scene.rows() == 0
 
@@ -305,14 +321,20 @@ def test_above_the_amount_somebody_is_asked(scene: Scene) -> None:
     assert scene.bill() == 0
 
 
-def test_a_model_without_a_price_counts_as_above_every_amount_and_its_tokens_bind(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def unpriced(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A model of which nobody knows the price."""
+
     async def names_none(_: Client) -> dict[str, tuple[float, float]]:
         return {}
 
     monkeypatch.setattr(Client, "prices", names_none)
-    other = next(model.id for model in MODELS if model.id != DEFAULT_MODEL and not model.async_only)
+    return next(model.id for model in MODELS if model.id != DEFAULT_MODEL and not model.async_only)
+
+
+def test_a_model_without_a_price_counts_as_above_every_amount_and_its_tokens_bind(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = unpriced(monkeypatch)
     dag = scene.dag(approve=1e9, model=other, output_type=None)
     parked = scene.run(dag)
     assert parked.state == "awaiting_input", parked.error
@@ -385,12 +407,92 @@ def test_samples_go_when_they_are_refused_and_when_they_are_to_be_forgotten(
     assert scene.executed() == 3
 
 
-def test_a_source_with_no_more_records_than_samples_is_not_asked_about_beforehand(
+@pytest.mark.usefixtures("with_texts")
+@pytest.mark.parametrize("fewer", [{"limit": 3}, {"limit": 1, "samples": 3}])
+def test_a_source_with_no_more_to_ask_than_samples_is_not_asked_about_beforehand(
+    scene: Scene, fewer: dict[str, Any]
+) -> None:
+    assert scene.run(scene.dag(**fewer)).state == "awaiting_input"
+    assert scene.executed() == 0
+
+
+@pytest.mark.usefixtures("with_texts")
+@pytest.mark.parametrize("end", ["nobody yet", "Refuse", "timeout"])
+def test_what_was_paid_for_samples_is_told_whatever_is_decided(scene: Scene, end: str) -> None:
+    dag = scene.dag()
+    parked = scene.run(dag)
+    if end == "Refuse":
+        scene.answered(dag, parked, "Refuse")
+    if end == "timeout":
+        scene.answered(dag, parked, error="too late", error_type="timeout")
+    assert scene.executed() == 3
+    assert scene.record().paid_usd == pytest.approx(scene.bill())
+    assert scene.record().rows == RECORDS
+    assert read_history(LocalStorage(), scene.state) == []
+
+
+@pytest.mark.usefixtures("with_texts")
+def test_the_question_the_log_and_the_page_tell_the_same_amounts(scene: Scene) -> None:
+    dag = scene.dag()
+    parked = scene.run(dag)
+    asked = scene.approval()
+    more, in_all = usd(asked.most_usd or 0), usd(asked.budget_usd or 0)
+    assert asked.budget_usd == pytest.approx((asked.most_usd or 0) + scene.bill())
+    body = scene.api.questions[0]["body"]
+    assert scene.api.questions[0]["subject"].endswith(f"at most {more} more?")
+    assert f"pays {more} more at most, {in_all} in all" in body
+    scene.answered(dag, parked, "Approve")
+    assert f"{more} more at most, {in_all} in all" in approved_line(scene.approval())
+    assert scene.record().budget_usd == asked.budget_usd
+
+
+@pytest.mark.usefixtures("with_texts")
+def test_samples_that_fail_are_no_run_and_say_that_they_were_samples(scene: Scene) -> None:
+    stopped = scene.run(scene.dag(model="nobody:knows@1", budget={"usd": 50, "usd_per_million": (0.1, 0.1)}))
+    assert type(stopped.error) is ModelUnknown
+    record = scene.record()
+    assert (record.state, record.rows, record.rows_done, scene.bill()) == ("stopped", RECORDS, 0, 0)
+    assert "sample answers" in str(stopped.error)
+    assert "sample answers" in record.reason
+    assert record.remedy == stopped.error.remedy
+    assert scene.api.questions == []
+    assert read_history(LocalStorage(), scene.state) == []
+
+
+@pytest.mark.usefixtures("with_texts")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"budget": {"usd": 900, "usd_per_million": (100, 100)}}, "would likely cost"),
+        ({"approve": 0.001}, "may cost"),
+    ],
+)
+def test_samples_that_are_not_tiny_are_not_paid_for_before_somebody_approves(
+    scene: Scene, arguments: dict[str, Any], told: str
+) -> None:
+    parked = scene.run(scene.dag(**arguments))
+    assert (parked.state, scene.executed()) == ("awaiting_input", 0)
+    assert f"No sample answers were asked for: they {told}" in scene.api.questions[0]["body"]
+
+
+@pytest.mark.usefixtures("with_texts")
+def test_without_a_price_no_samples_are_asked_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = unpriced(monkeypatch)
+    parked = scene.run(scene.dag(model=other, output_type=None))
+    assert (parked.state, scene.executed()) == ("awaiting_input", 0)
+    assert "nobody knows what they would cost" in scene.api.questions[0]["body"]
+
+
+@pytest.mark.usefixtures("with_texts")
+def test_samples_that_turn_out_dearer_end_before_much_is_paid_and_the_person_is_asked_without(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AIRFLOW__RUNWARE__PAGE_TEXTS", "True")
-    assert scene.run(scene.dag(limit=3)).state == "awaiting_input"
-    assert scene.executed() == 0
+    monkeypatch.setattr("runware_provider.approval_plan.MOST_SAMPLES_USD", 0.002)
+    parked = scene.run(scene.dag())
+    assert parked.state == "awaiting_input", parked.error
+    assert scene.bill() <= 0.002
+    assert scene.approval().samples == 0
+    assert "they would have cost more" in scene.api.questions[0]["body"]
 
 
 def test_the_links_lead_to_the_pages_of_this_task(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -452,6 +554,97 @@ def test_each_of_mapped_tasks_is_asked_about_by_itself(scene: Scene) -> None:
     assert (len(scene.api.questions), scene.bill()) == (2, 0)
 
 
+def test_a_mapped_task_goes_on_with_its_own_answer(scene: Scene) -> None:
+    arguments = {name: value for name, value in scene.arguments().items() if name != "destination"}
+    places = [str(scene.root / "out"), str(scene.root / "other")]
+    with DAG("dag", schedule=None) as dag:
+        TextInferenceOperator.partial(task_id="ask", **arguments).expand(destination=places)
+    parked = [scene.run(dag, map_index=index) for index in range(2)]
+    assert scene.answered(dag, parked[0], "Refuse", map_index=0).state == "skipped"
+    done = scene.answered(dag, parked[1], "Approve", map_index=1)
+    assert done.state == "success", done.error
+    assert (scene.executed(), scene.rows()) == (RECORDS, 0)
+    assert scene.approval("dag/ask/run-1/0").verdict == "refused"
+
+
+# what changed meanwhile
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompt": "Who wrote it?\n{{ record.body }}"},
+        {"model": next(model.id for model in MODELS if model.id != DEFAULT_MODEL and not model.async_only)},
+        {"system_prompt": "Be brief."},
+        {"settings": {"max_tokens": 900}},
+        {"output_type": None},
+    ],
+)
+def test_another_question_than_the_one_that_was_approved_is_not_asked(
+    scene: Scene, change: dict[str, Any]
+) -> None:
+    parked = scene.run(scene.dag())
+    ended = scene.answered(scene.dag(**change), parked, "Approve")
+    assert (ended.state, type(ended.error), scene.executed()) == ("failed", NotApproved, 0)
+    assert "Start a new run" in scene.record().remedy
+    # Cleared, it is still not what somebody was asked about.
+    again = scene.run(scene.dag(**change), try_number=2)
+    assert (type(again.error), scene.executed(), len(scene.api.questions)) == (NotApproved, 0, 1)
+
+
+def test_an_approved_run_that_is_cleared_with_another_prompt_is_not_paid_for(scene: Scene) -> None:
+    dag = scene.dag()
+    assert scene.answered(dag, scene.run(dag), "Approve").state == "success"
+    ended = scene.run(scene.dag(prompt="Who?\n{{ record.body }}"), try_number=2)
+    assert (type(ended.error), scene.executed()) == (NotApproved, RECORDS)
+    assert "ada approved" in str(ended.error)
+
+
+def test_a_budget_that_was_lowered_meanwhile_holds(scene: Scene) -> None:
+    parked = scene.run(scene.dag())
+    short = scene.answered(scene.dag(budget={"usd": 0.0001}), parked, "Approve")
+    assert (type(short.error), scene.executed()) == (BudgetExhausted, 0)
+
+
+def test_a_refusal_counts_where_the_author_asks_nobody_any_more(scene: Scene) -> None:
+    parked = scene.run(scene.dag())
+    refused = scene.answered(scene.dag(approve=None), parked, "Refuse")
+    assert (refused.state, scene.executed()) == ("skipped", 0)
+
+
+def test_a_cleared_run_that_is_done_asks_nobody_and_pays_nothing(scene: Scene) -> None:
+    dag = scene.dag()
+    assert scene.answered(dag, scene.run(dag), "Approve").state == "success"
+    paid = scene.bill()
+    again = scene.run(dag, try_number=2)
+    assert again.state == "success", again.error
+    assert (len(scene.api.questions), scene.bill()) == (1, paid)
+
+
+def test_each_day_of_a_backfill_is_asked_about_by_itself(scene: Scene) -> None:
+    days = ["2026-01-02", "2026-01-03", "2026-01-04"]
+    dags = {day: scene.dag(partition={"ds": day}) for day in days}
+    parked = {}
+    for day, dag in dags.items():
+        scene.api.run_id = f"backfill__{day}"
+        parked[day] = scene.run(dag)
+        assert parked[day].state == "awaiting_input", parked[day].error
+    for day, option in zip(days, ["Approve", "Refuse", "Approve"], strict=True):
+        scene.api.run_id = f"backfill__{day}"
+        ended = scene.answered(dags[day], parked[day], option)
+        assert ended.state == ("success" if option == "Approve" else "skipped"), ended.error
+    assert (len(scene.api.questions), scene.executed()) == (3, 2 * RECORDS)
+
+
+def test_a_run_of_dag_test_says_at_once_what_to_do_and_waits_for_nobody(scene: Scene) -> None:
+    scene.api.triggered_by = "dag_test"
+    ended = scene.run(scene.dag())
+    assert (ended.state, type(ended.error), scene.executed()) == ("failed", NotApproved, 0)
+    assert "run_conf" in ended.error.remedy
+    assert scene.api.questions == []
+    assert scene.run(scene.dag(approve=50.0)).state == "success"
+
+
 # a group
 
 
@@ -486,6 +679,35 @@ def test_a_shard_pays_nothing_where_nobody_can_tell_that_its_run_was_approved(sc
     LocalStorage().delete(record_path(LocalStorage(), scene.state, "dag/read/run-1/-1"))
     ran = scene.run(dag, "read.infer", map_index=0)
     assert (type(ran.error), scene.bill()) == (NotApproved, 0)
+
+
+def test_a_group_that_is_cleared_in_part_asks_nobody_and_pays_nothing_twice(scene: Scene) -> None:
+    dag = group_dag(scene)
+    split = scene.answered(dag, scene.run(dag, "read.split"), "Approve", task_id="read.split")
+    for shard in range(len(split.xcom)):
+        assert scene.run(dag, "read.infer", map_index=shard).state == "success"
+    for task_id, at in (("read.split", {}), ("read.infer", {"map_index": 1}), ("read.publish", {})):
+        again = scene.run(dag, task_id, try_number=2, **at)
+        assert again.state == "success", again.error
+    assert (len(scene.api.questions), scene.executed(), scene.rows()) == (1, RECORDS, RECORDS)
+
+
+def test_a_shard_whose_part_of_what_was_approved_does_not_last_says_so_on_its_own_page(scene: Scene) -> None:
+    dag = group_dag(scene)
+    split = scene.answered(dag, scene.run(dag, "read.split"), "Approve", task_id="read.split")
+    assert split.state == "success", split.error
+    path = scene.root / "out.state" / "split.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["allowances"][1]["usd"] = 1e-9
+    path.write_text(json.dumps(record), encoding="utf-8")
+    short = scene.run(dag, "read.infer", map_index=1)
+    assert type(short.error) is BudgetExhausted
+    run, folder = "dag/read/run-1/-1", shard_folder(LocalStorage(), scene.state, 1)
+    of_shard = read_record(LocalStorage(), folder, run)
+    assert of_shard is not None
+    assert "ada approved" in short.error.remedy
+    assert of_shard.remedy == short.error.remedy
+    assert scene.record(run).state != "stopped"
 
 
 def test_a_refused_group_is_skipped_at_its_first_task(scene: Scene) -> None:

@@ -1,4 +1,7 @@
-"""`dag.test()`, with a deferral inside: it runs the trigger in line, knows no timeout, and drops what `defer` was given."""
+"""`dag.test()`: with a deferral inside it runs the trigger in line, knows no timeout, and drops what `defer` was given.
+
+For a person's answer it would wait without an end, so a task that asks one says at once what to do.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +48,24 @@ if __name__ == "__main__":
     print("ENDED", ended.state)
 """
 
+APPROVED = """
+import json, os
+from airflow.sdk import DAG
+from runware_provider.operators import TextInferenceOperator
+
+asked = json.loads(os.environ["ASKED"])
+with DAG("approved", schedule=None, params={"unasked": 0}) as dag:
+    TextInferenceOperator(
+        task_id="one",
+        destination=os.environ["OUT"] + "/approved",
+        approve={"above_usd": "{{ params.unasked }}"},
+        **asked,
+    )
+if __name__ == "__main__":
+    print("ASKS", dag.test().state)
+    print("UNASKED", dag.test(run_conf={"unasked": 50}).state)
+"""
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalServer]:
@@ -61,6 +82,8 @@ def ran(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     (folder / "dags").mkdir()
     script = folder / "dags" / "deferred.py"
     script.write_text(SCRIPT, encoding="utf-8")
+    approved = folder / "dags" / "approved.py"
+    approved.write_text(APPROVED, encoding="utf-8")
     asked = {
         "source": str(folder / "in.parquet"),
         "prompt": "What is the total?\n{{ record.body }}",
@@ -79,8 +102,8 @@ def ran(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         "ASKED": json.dumps(asked),
         "OUT": str(folder),
     }
-    log = ""
-    for command in (["-m", "airflow", "db", "migrate"], [str(script)]):
+    logs = []
+    for command in (["-m", "airflow", "db", "migrate"], [str(script)], [str(approved)]):
         done = subprocess.run(
             [sys.executable, *command],
             env=environment,
@@ -90,9 +113,11 @@ def ran(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> dict[s
             check=False,
             timeout=180,
         )
-        log = done.stdout + done.stderr
-        assert done.returncode == 0, log[-5_000:]
-    return {"state": log.partition("ENDED ")[2].splitlines()[0], "log": log, "folder": folder}
+        logs.append(done.stdout + done.stderr)
+        assert done.returncode == 0, logs[-1][-5_000:]
+    _, log, of_approved = logs
+    state = log.partition("ENDED ")[2].splitlines()[0]
+    return {"state": state, "log": log, "approved": of_approved, "folder": folder}
 
 
 def test_a_deferred_task_and_deferred_shards_run_to_their_end(ran: dict[str, Any]) -> None:
@@ -108,5 +133,14 @@ def test_each_went_on_where_its_first_leg_had_left_and_nothing_was_paid_twice(
         manifest = json.loads((ran["folder"] / f"{name}.state/manifest.json").read_text(encoding="utf-8"))
         assert manifest["outcomes"] == {"succeeded": RECORDS}
         assert manifest["paid_inferences"] == RECORDS
-    assert server.bill_summary()["executed"] == 2 * RECORDS
+    # The third is that of the run that asked nobody.
+    assert server.bill_summary()["executed"] == 3 * RECORDS
     assert KEY not in ran["log"]
+
+
+def test_a_task_that_asks_a_person_does_not_wait_for_one_and_says_what_to_do(ran: dict[str, Any]) -> None:
+    told = " ".join(ran["approved"].split())
+    assert "ASKS failed" in told
+    assert "dag.test() would wait for one without an end" in told
+    assert "Waiting for Human-in-the-loop input" not in told
+    assert "UNASKED success" in told

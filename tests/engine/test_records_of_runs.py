@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import AtWork, Interrupted, KeyRefused, TooManyFailed
 from runware_provider.engine.job.inferring import infer_shard
 from runware_provider.engine.job.leg import AllSent, Leg
 from runware_provider.engine.job.publishing_shards import publish_shards
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.job.run_records import read_history, read_record, record_path
+from runware_provider.engine.job.run_request import read_request
 from runware_provider.engine.job.split_record import shard_folder
 from runware_provider.engine.job.splitting import split_shards
 from runware_provider.engine.memory.lease import Lease
@@ -50,13 +52,14 @@ async def test_a_run_that_published_is_recorded_as_its_manifest_has_it(place: An
     place.fill(RECORDS)
     manifest = await place.run(run=RUN, budget=Budget(usd=3.0))
     record = record_in(place.state)
-    assert (record.state, record.run, record.request) == ("published", RUN, "")
+    assert (record.state, record.run) == ("published", RUN)
+    assert read_request(STORE, str(place.state), record.request) is not None
     assert (record.rows, record.rows_done, record.reused) == (RECORDS, RECORDS, 0)
     assert (record.outcomes, record.reasons) == ({"succeeded": RECORDS}, {})
     assert (record.source, record.destination) == (manifest["source"], manifest["destination"])
     assert (record.paid_usd, record.publish_id) == (manifest["paid_usd"], manifest["publish_id"])
     assert (record.budget_usd, record.under_way, record.waits, record.reason) == (3.0, 0, [], "")
-    assert record.started_at == manifest["started_at"] <= record.at
+    assert record.started_at == record.try_started_at == manifest["started_at"] <= record.at
     assert record.latency_median_s is not None
     assert record.latency_slow_s is not None
     assert 0 < record.latency_median_s <= record.latency_slow_s
@@ -119,12 +122,33 @@ async def test_a_run_that_waited_in_vain_for_another_one_says_who_was_in_the_way
     assert ends(place) == [("two", "stopped"), ("one", "published")]
 
 
-async def test_a_preview_is_recorded_and_is_no_run_of_the_history(place: Any) -> None:
+@pytest.mark.parametrize("fault", [None, "break_schema"])
+async def test_a_preview_is_not_taken_for_the_run_whose_name_it_has(fault: str | None, place: Any) -> None:
     place.fill(RECORDS)
+    if fault is not None:
+        place.server.script(Fault(fault))
     await run_job(place.spec(run=RUN), place.endpoint, preview=3)
-    record = record_in(place.state)
-    assert (record.state, record.rows, record.rows_done) == ("preview", 3, 3)
+    assert not (place.state / "runs").exists()
     assert ends(place) == []
+    place.server.clear_faults()
+    manifest = await place.run(run=RUN)
+    record = record_in(place.state)
+    assert (record.paid_usd, record.earlier_tries) == (manifest["paid_usd"], 3), (
+        "what it paid is on the run's bill"
+    )
+
+
+async def test_a_preview_that_fails_leaves_the_record_of_the_run_as_it_was(place: Any) -> None:
+    place.fill(RECORDS)
+    await place.run(run=RUN)
+    before = record_in(place.state)
+    with pytest.raises(KeyRefused):
+        await run_job(place.spec(run=RUN, prompt="Another? {{ record.body }}"), wrong_key(place), preview=3)
+    assert (record_in(place.state), ends(place)) == (before, [(RUN, "published")])
+
+
+def wrong_key(place: Any) -> Endpoint:
+    return Endpoint(place.server.base_url, "another-key-0123456789")
 
 
 async def test_a_run_that_leaves_waits_and_the_next_leg_ends_what_the_first_began(
@@ -137,6 +161,7 @@ async def test_a_run_that_leaves_waits_and_the_next_leg_ends_what_the_first_bega
     waiting = record_in(place.state)
     assert (waiting.state, waiting.left_s) == ("waiting", None)
     assert waiting.under_way + waiting.rows_done == RECORDS
+    assert sum(wait.inferences for wait in waiting.waits) == waiting.under_way
     assert ends(place) == []
     await place.run(run=RUN, leg=Leg(goes_on=True, published=left.value.published))
     ended = record_in(place.state)
@@ -156,12 +181,74 @@ async def test_a_process_that_is_killed_leaves_a_running_record_and_its_next_try
     assert (killed.state, killed.rows, killed.rows_done) == ("running", RECORDS, RECORDS - 1)
     assert (killed.under_way, killed.outcomes) == (1, {"succeeded": RECORDS - 1})
     assert ends(place) == []
+    assert [(wait.what, wait.inferences) for wait in killed.waits] == [("answers", 1)]
     place.server.clear_faults()
-    await place.run(run=RUN)
+    # The next try waits for the lease of the one that was killed, and does not say that nothing is paid or done.
+    told = asyncio.create_task(
+        run_job(place.spec(run=RUN, limits={"lease_s": 4.0}), place.endpoint, recorded_every_s=0.05)
+    )
+    begun = await asyncio.to_thread(_once_it_differs, killed, place)
+    assert (begun.state, begun.rows_done, begun.paid_usd) == ("running", RECORDS - 1, killed.paid_usd)
+    manifest = await told
     ended = record_in(place.state)
-    assert (ended.state, ended.rows_done) == ("published", RECORDS)
+    assert (ended.state, ended.rows_done, ended.paid_usd) == ("published", RECORDS, manifest["paid_usd"])
+    assert (ended.reused, ended.earlier_tries) == (0, RECORDS - 1), "this run paid for them"
     assert ended.at > killed.at
-    assert ended.started_at > killed.started_at, "another try"
+    assert ended.started_at == killed.started_at
+    assert ended.try_started_at > killed.try_started_at, "another try"
+
+
+def _once_it_differs(before: RunRecord, place: Any) -> RunRecord:
+    pause = threading.Event()
+    for _ in range(LOOKS):
+        if record_in(place.state) != before:
+            break
+        pause.wait(BETWEEN_LOOKS_S)
+    return record_in(place.state)
+
+
+async def test_answers_of_earlier_runs_cost_this_one_nothing_and_those_of_its_earlier_tries_did(
+    place: Any,
+) -> None:
+    place.fill(RECORDS)
+    await place.run(run="yesterday", limit=5)
+    place.server.script(Fault("break_schema", contains="Shop 11 "))
+    with pytest.raises(TooManyFailed):
+        await place.run(run=RUN, failures={"most": 0})
+    place.server.clear_faults()
+    await place.run(run=RUN, publish={"keep_raw": True})
+    record = record_in(place.state)
+    assert (record.state, record.rows_done) == ("published", RECORDS)
+    assert (record.reused, record.earlier_tries) == (5, RECORDS - 5)
+    await place.run(run=RUN, publish={"keep_raw": True})
+    again = record_in(place.state)
+    assert (again.state, again.reused, again.earlier_tries) == ("unchanged", 5, RECORDS - 5)
+    assert again.paid_usd == record.paid_usd
+    await place.run(run="tomorrow", publish={"keep_raw": True})
+    tomorrow = record_in(place.state, "tomorrow")
+    assert (tomorrow.state, tomorrow.reused, tomorrow.earlier_tries) == ("unchanged", RECORDS, 0)
+
+
+async def test_who_asks_again_what_was_approved_has_the_budget_of_its_author(place: Any) -> None:
+    place.fill(RECORDS)
+    author = place.spec(run=RUN, limit=6)
+    await run_job(author.bounded_by(Budget(usd=3.0)), place.endpoint)
+    noted = read_request(STORE, str(place.state), record_in(place.state).request)
+    assert noted is not None
+    assert (noted["spec"]["budget"], noted["spec"]["limit"]) == (None, 6)
+    assert record_in(place.state).budget_usd == 3.0
+
+
+async def test_a_shard_notes_what_the_whole_run_asks(place: Any) -> None:
+    place.fill(RECORDS)
+    spec = place.spec(run=RUN, budget=Budget(usd=3.0), limit=6)
+    cut = await split_shards(spec, place.endpoint, shards=2, least_rows=1)
+    for each in cut:
+        await infer_shard(spec, place.endpoint, split=each["split"], shard=each["shard"])
+    (path,) = (place.state / "requests").iterdir()
+    noted = read_request(STORE, str(place.state), path.stem)
+    assert noted is not None
+    assert (noted["spec"]["budget"]["usd"], noted["spec"]["limit"]) == (3.0, 6)
 
 
 def _kill_once_there_is(path: Path, place: Any, *options: str) -> None:
@@ -205,7 +292,8 @@ async def test_a_shard_that_was_done_before_is_recorded_for_the_next_run_too(pla
             await infer_shard(spec, place.endpoint, split=each["split"], shard=each["shard"])
     folder = shard_folder(STORE, str(place.state), 1)
     assert record_in(folder, "one").paid_usd > 0, "as it was before it was called again"
-    assert (record_in(folder, "two").state, record_in(folder, "two").paid_usd) == ("staged", 0.0)
+    two = record_in(folder, "two")
+    assert (two.state, two.paid_usd, two.reused) == ("staged", 0.0, two.rows_done)
 
 
 async def test_a_shard_that_stops_says_why_in_its_own_folder(place: Any) -> None:
@@ -278,7 +366,8 @@ async def test_a_run_without_a_name_reads_no_record_of_another(place: Any) -> No
     place.fill(3)
     storage = Counted()
     await run_job(place.spec(), place.endpoint, stores=OneStore(storage))
-    assert storage.asked == {"read": 2, "write": 2}
+    # Rows of an earlier run without a name that failed are shown no more.
+    assert storage.asked == {"read": 2, "write": 2, "delete": 1}
     await run_job(place.spec(), place.endpoint)
     assert ends(place) == [("", "unchanged"), ("", "published")]
     assert record_in(place.state, "").state == "unchanged"

@@ -90,6 +90,16 @@ class Airflow:
             shown = entries[offset : offset + min(limit, self.most_listed)]
             return JSONResponse({"xcom_entries": shown, "total_entries": len(entries)})
 
+        @app.get(task + "/listMapped")
+        def mapped(request: Request, dag_id: str, run_id: str, task_id: str) -> Response:
+            self._ask("mapped", request)
+            told = [
+                {"map_index": at.map_index, **self.tasks[at]}
+                for at in self.tasks
+                if (at.dag_id, at.run_id, at.task_id) == (dag_id, run_id, task_id)
+            ]
+            return JSONResponse({"task_instances": told, "total_entries": len(told)})
+
         @app.get(task + "/{map_index}")
         def instance(request: Request, dag_id: str, run_id: str, task_id: str, map_index: int) -> Response:
             self._ask("task", request)

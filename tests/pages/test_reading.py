@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,8 +15,9 @@ from runware_provider.engine.inbox.bounded_threads import BoundedThreads
 from runware_provider.engine.job.run_record import Waited
 from runware_provider.pages.airflow_view import MOST_LISTS
 from runware_provider.pages.beneath import RECORD_BYTES, LocalBeneath
-from runware_provider.pages.reading import MOST_SHARDS
 from runware_provider.pages.reads import Reads
+from runware_provider.pages.run_view import MOST_SHARDS
+from runware_provider.pages.views import MOST_GROUPS
 from tests.pages.stand_in import (
     AT,
     EDITOR,
@@ -29,6 +31,8 @@ from tests.pages.stand_in import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from runware_provider.pages.run_view import TaskAt
 
 MILLION = 1_000_000
 SLOW_S = 0.6
@@ -440,3 +444,59 @@ def test_the_list_shows_nobody_what_another_viewer_was_shown(tmp_path: Path) -> 
 def _at_last(so: Any) -> bool:
     pause = threading.Event()
     return any(so() or pause.wait(0.05) for _ in range(200))
+
+
+def _group(tmp_path: Path, split_of: Any, name: str = "read", shards: int = 2) -> tuple[TaskAt, str]:
+    """A group at work, of which the record of the whole says nothing of its rows."""
+    at = replace(AT, task_id=f"{name}.split")
+    run = f"{at.dag_id}/{name}/{at.run_id}/-1"
+    write(tmp_path, a_record(run, rows=2000, rows_done=0, outcomes={}, reasons={}))
+    split_of(tmp_path / "out.state", shards)
+    for shard in range(shards):
+        write(tmp_path / "out.state" / "shards" / f"{shard:04d}", a_record(run, paid_usd=0.5))
+    return at, run
+
+
+def test_the_list_shows_a_group_at_work_as_the_sum_of_its_shards(tmp_path: Path, split_of: Any) -> None:
+    at, run = _group(tmp_path, split_of)
+    with served(tmp_path) as pages:
+        pages.airflow.add(places_in(tmp_path, at, run=run), at)
+        told = pages.get("/").text
+    assert "94.6 %" in told
+    assert "1.00 USD" in told
+
+
+def test_the_list_reads_the_shards_of_the_newest_ten_groups_and_says_of_others_that_they_are_in_shards(
+    tmp_path: Path, split_of: Any
+) -> None:
+    with served(tmp_path) as pages:
+        for number in range(MOST_GROUPS + 2):
+            at, run = _group(tmp_path / str(number), split_of, f"read{number}")
+            pages.airflow.add(places_in(tmp_path / str(number), at, run=run), at)
+        told = pages.get("/").text
+    assert told.count("94.6 %") == MOST_GROUPS
+    assert told.count("in shards") == 2
+
+
+def test_a_group_knows_which_of_its_tasks_airflow_gave_up(tmp_path: Path, split_of: Any) -> None:
+    at, run = _group(tmp_path, split_of)
+    now = datetime.now(UTC).isoformat()
+    for shard in (0, 1):
+        write(tmp_path / "out.state" / "shards" / f"{shard:04d}", a_record(run, at=now))
+    infer = replace(at, task_id="read.infer")
+    with served(tmp_path) as pages:
+        pages.airflow.add(places_in(tmp_path, at, run=run), at)
+        pages.airflow.add(None, replace(infer, map_index=0))
+        pages.airflow.add(None, replace(infer, map_index=1), state="failed")
+        told = pages.get(at.path).text
+    assert "1 running, 1 silent" in told
+
+
+def test_a_page_of_texts_leads_back_at_its_top_and_at_its_end(tmp_path: Path) -> None:
+    write(tmp_path)
+    with served(tmp_path) as pages:
+        pages.airflow.add(places_in(tmp_path))
+        for leaf in ("failed", "missed", "asked", "samples"):
+            told = pages.get(path_of(AT, leaf), token=EDITOR).text
+            assert told.count("Back to the run") == 2
+            assert "All datasets" in told

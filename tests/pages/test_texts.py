@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -265,7 +266,7 @@ def test_a_miss_shows_got_beside_expected_with_what_differs_marked_and_what_it_w
     assert shown["Got"] == [("Max", True), (" GmbH", False)]
     assert shown["Expected"] == [("Moritz", True), (" GmbH", False)]
     told = markdown_of(parts)
-    assert "## 1. `doc-0`" in told
+    assert "## 1. `id` = `0`" in told
     assert "`Read this`" in told
     assert 'href="missed?field=total"' in html_of(parts)
     (command,) = commands(parts)
@@ -417,7 +418,10 @@ def assert_harmless(parts: Sequence[Any]) -> None:
     }
     assert not [name for name in found.attributes if name.startswith("on") or name in {"src", "style"}]
     assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\ud800-\udfff]", page)
-    assert all(re.fullmatch(r"(failed|missed)(\?[a-z]+=[\w%.+~-]*)?", href) for href in found.hrefs)
+    assert all(
+        re.fullmatch(r"(\.\./){4}dag/run/task/-1|(failed|missed)(\?[a-z]+=[\w%.+~-]*)?", href)
+        for href in found.hrefs
+    )
     assert len(page) < 2_000_000
 
 
@@ -687,3 +691,56 @@ def test_a_store_that_fails_is_told_without_its_words(tmp_path: Path) -> None:
     told = markdown_of(texts.failed_parts(place, None))
     assert "The store could not be read (`PermissionError`)." in told
     assert "secret" not in told
+
+
+def test_a_page_of_texts_names_dataset_and_run_and_leads_back(tmp_path: Path) -> None:
+    place = replace(opened(tmp_path, 2), places={"output": "s3://lake/invoices"})
+    for parts in (
+        texts.failed_parts(place, None),
+        texts.missed_parts(place, None),
+        texts.asked_parts(place),
+        texts.samples_parts(place),
+    ):
+        page = html_of(parts)
+        assert f'<a href="../../../..{place.at.path}">Back to the run</a>' in page
+        told = markdown_of(parts)
+        for named in ("`invoices`", "DAG `dag`", "task `task`", "run `run`", "shard 3"):
+            assert named in told
+
+
+def test_the_failures_of_a_group_are_counted_over_all_its_shards(tmp_path: Path, split_of: Any) -> None:
+    split_of(tmp_path, 3)
+    note(tmp_path, reasons={}, state="running")
+    for number in (0, 1):
+        fail(tmp_path / "shards" / f"{number:04d}", [row(number)], reasons={"schema": 500})
+    assert "1,000 rows failed. These are 2 of the first" in markdown_of(
+        texts.failed_parts(opened(tmp_path), None)
+    )
+
+
+def test_a_group_of_which_no_example_was_kept_does_not_say_that_nothing_failed(
+    tmp_path: Path, split_of: Any
+) -> None:
+    split_of(tmp_path, 2)
+    note(tmp_path, reasons={}, state="running")
+    note(tmp_path / "shards" / "0000", reasons={"schema": 500})
+    told = markdown_of(texts.failed_parts(opened(tmp_path), None))
+    assert "No example of these rows was kept" in told
+
+
+@pytest.mark.parametrize(
+    ("state", "reasons", "titles"),
+    [
+        ("published", {"schema": 1}, ["Ask again everything that failed", "What that would cost"]),
+        ("published", {"budget": 9}, ["Go on with what is not asked yet", "What that would cost"]),
+        ("stopped", {}, ["Go on with what is not asked yet", "What that would cost"]),
+        ("published", {}, []),
+        ("published", {"empty": 9}, []),
+    ],
+)
+def test_what_failed_is_asked_again_only_where_something_failed(
+    tmp_path: Path, state: str, reasons: dict[str, int], titles: list[str]
+) -> None:
+    note(tmp_path, state=state, reasons=reasons)
+    parts = texts.asked_parts(opened(tmp_path))
+    assert [part.title for part in parts if isinstance(part, Command)] == titles

@@ -17,6 +17,16 @@ def test_this_run_these_rows_and_ever_stand_beside_each_other(lake):
     assert "| **ever** paid here, also for older prompts and models | \u2013 | 7.50 | \u2013 |" in told
     assert "they do not add up" in told
     assert "other partitions |" not in told
+    assert "Inferences of rows that failed" not in told
+
+
+def test_inferences_without_an_answer_are_not_called_answers(lake):
+    rows = [lake.row(n, {"vendor": "A", "total": 1.0}) for n in range(9)]
+    lake.put([*rows, lake.row(9, None, outcome="refused")], **BILL | {"paid_inferences": 9})
+    told = lake.report().partition("## Money")[2].partition("\n## ")[0]
+    assert "|  | inferences | USD |" in told
+    assert "| **this run** paid | 9 |" in told
+    assert "Inferences of rows that failed or were refused count with the rows" in told
 
 
 def test_what_was_used_again_and_what_is_in_no_sum_is_told(lake):

@@ -128,6 +128,12 @@ def test_decimals_are_shown_without_the_zeros_of_their_type(lake):
     assert "000000" not in told
 
 
+def test_a_single_row_without_a_result_is_spoken_of_as_one(lake):
+    lake.put([lake.row(1, {"vendor": "A", "total": 1.0}), lake.row(2, None)])
+    told = lake.report(expected={"key": [1, 2], "total": [1.0, 2.0]}, key="key")
+    assert "1 row with expected values has no result and is in no rate." in told
+
+
 def test_plain_texts_have_a_report(lake):
     lake.put([lake.row(1, "Hello"), lake.row(2, "Hello")], result_type=pa.string())
     assert "| `result` | text | 100 % | 0 | 1 | 5 characters |  |  | `Hello` 2 |" in lake.report()

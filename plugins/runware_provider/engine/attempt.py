@@ -65,6 +65,8 @@ class Attempt:
     row: int
     cost: float | None = None
     """USD, as it was reported."""
+    of_this_run: bool = field(default=False, compare=False)
+    """Whether the run that looks on asked for it, in whatever try."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
 
 from runware_provider.engine.answers import Answers
 from runware_provider.engine.earlier_names import no_such_name
@@ -125,6 +133,10 @@ class Spec(ValueObject):
     """Names what several tries belong to, such as an Airflow run: they share one budget and one sum of what was paid."""
     variables: dict[str, Any] = Field(default_factory=dict)
     """What the template may name beside `record`: `ds`, `params`, `run_id` and so on."""
+    _is_bounded: bool = PrivateAttr(default=False)
+    """Whether `budget` is not its author's any more."""
+    _authors_budget: Budget | None = PrivateAttr(default=None)
+    """What it was, then."""
 
     @field_validator("partition")
     @classmethod
@@ -281,6 +293,17 @@ class Spec(ValueObject):
     def state_folder(self) -> str:
         """Where the state of all partitions of this dataset lives."""
         return self.memory.state or self.destination.rstrip("/") + ".state"
+
+    def bounded_by(self, budget: Budget | None) -> Self:
+        """The same job with another budget, such as a shard's part or what a person approved; its author's is remembered."""
+        bounded = self.model_copy(update={"budget": budget})
+        bounded._authors_budget, bounded._is_bounded = self.authors_budget, True
+        return bounded
+
+    @property
+    def authors_budget(self) -> Budget | None:
+        """The budget as it was given; whoever asks the same again has that one, and not what another run was allowed."""
+        return self._authors_budget if self._is_bounded else self.budget
 
     def __repr__(self) -> str:
         """Without prompt, messages, system prompt, tools and variables: they may hold what no log should."""

@@ -87,6 +87,16 @@ class AirflowView:
         told = await self._ask(f"{_task_path(at)}/{at.map_index}")
         return None if told is None else pushed.task_now(told)
 
+    async def shard_states(self, infer: TaskAt) -> dict[int, str]:
+        """The states of the instances of a mapped task, by their index: of the first hundred.
+
+        Raises:
+            NotSeen: the viewer may not.
+            NoAnswer: see there.
+        """
+        told = await self._ask(f"{_task_path(infer)}/listMapped", limit=str(LISTED))
+        return pushed.states(told)
+
     async def places(self, at: TaskAt) -> dict[str, str] | None:
         """The places that a task pushed; None where it pushed none that are ours.
 

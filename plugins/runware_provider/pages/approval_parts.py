@@ -29,16 +29,24 @@ def approval_parts(view: RunView, approval: Approval) -> list[Part]:
     """The plan, what it costs, who decides or has decided, and the ways to the samples and to the decision."""
     return [
         Heading("Approval"),
-        Tiles([*_costs(approval), *_verdict(approval)]),
-        *_sentences(approval),
+        Tiles([*_costs(approval), *_verdict(view, approval)]),
+        *_sentences(view, approval),
         *_ways(view, approval),
     ]
 
 
+def _waits(view: RunView, approval: Approval) -> bool:
+    """Whether a person may still decide: a run that stopped meanwhile is not asked about any more."""
+    return approval.verdict == "waiting" and view.record is not None and view.record.state == "planned"
+
+
 def _costs(approval: Approval) -> list[Tile]:
-    likely: list[Bit] = (
+    beside: list[Bit] = (
         [Said(f"likely {dollars(approval.likely_usd)}")] if approval.likely_usd is not None else []
     )
+    # The run is bound by all that it pays, so its budget is more than what was asked about.
+    if approval.spent_usd and approval.budget_usd is not None:
+        beside.append(Said(f"{dollars(approval.budget_usd)} in all with what is paid so far"))
     most = "nobody knows" if approval.most_usd is None else dollars(approval.most_usd)
     return [
         Tile(
@@ -46,20 +54,22 @@ def _costs(approval: Approval) -> list[Tile]:
             Said(count(approval.to_ask)),
             [Said("questions" if approval.to_ask != 1 else "question")],
         ),
-        Tile("costs at most", Said(most), likely),
+        Tile("costs at most", Said(most), beside),
         Tile("a person is asked above", Said(dollars(approval.above_usd))),
     ]
 
 
-def _verdict(approval: Approval) -> list[Tile]:
+def _verdict(view: RunView, approval: Approval) -> list[Tile]:
     kind, words = VERDICTS[approval.verdict]
+    if approval.verdict == "waiting" and not _waits(view, approval):
+        kind, words = "stopped", "nobody decided"
     by: list[Bit] = [Said("by"), Name(approval.by)] if approval.by else []
     at: list[Bit] = [Moment(approval.at)] if approval.at else []
     return [Tile("decision", Dot(kind, words), [*by, *at])]
 
 
-def _sentences(approval: Approval) -> list[Part]:
-    if approval.verdict != "waiting":
+def _sentences(view: RunView, approval: Approval) -> list[Part]:
+    if not _waits(view, approval):
         return []
     # What the samples cost was paid before: a person is told so.
     beyond = f" beyond {counted(approval.samples, 'sample')}" if approval.samples else ""
@@ -68,11 +78,11 @@ def _sentences(approval: Approval) -> list[Part]:
 
 def _ways(view: RunView, approval: Approval) -> list[Part]:
     ways: list[Bit] = []
-    if view.approve_at and approval.verdict == "waiting":
+    if view.approve_at and _waits(view, approval):
         ways.append(Way(Said("Decide in Airflow"), view.approve_at, outwards=True))
-    # Samples are texts.
-    if view.may_read_texts and approval.samples:
+    # Samples are texts, and are removed once it is decided.
+    if view.may_read_texts and approval.samples and _waits(view, approval):
         ways.append(
             Way(Said(f"Look at {counted(approval.samples, 'sample')}"), ON_TASK.to(view.at, "samples"))
         )
-    return [Ways(ways, is_to_do=approval.verdict == "waiting")] if ways else []
+    return [Ways(ways, is_to_do=True)] if ways else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from runware_provider.pages.job_state import is_partly_done
 from runware_provider.pages.page_bits import (
     NONE,
     Dot,
@@ -29,8 +30,8 @@ MOST: Final = 12
 """Lines of a page."""
 WORST_FIELDS: Final = 2
 """Fields with expected values that a line names."""
-COLOURS: Final = {"published": "done", "unchanged": "done", "preview": "done", "staged": "done"}
-"""Of states that are good; any other is red."""
+GOOD: Final = frozenset({"published", "unchanged", "staged"})
+"""States of runs that came to their end."""
 
 
 def past_parts(past: Sequence[PastRun], *, run: str) -> list[Part]:
@@ -81,7 +82,7 @@ def _row(past: PastRun, dearest: float, *, with_hits: bool, is_this: bool) -> Ro
     rows_done = sum(past.outcomes.values())
     cells: list[Bit] = [
         Moment(past.finished_at),
-        Dot(COLOURS.get(past.state, "stopped"), past.state),
+        Dot(_colour(past), past.state),
         Said(count(past.rows)),
         Said(percentage(past.outcomes.get("succeeded", 0), rows_done)),
         Said(dollars(past.paid_usd)),
@@ -89,6 +90,13 @@ def _row(past: PastRun, dearest: float, *, with_hits: bool, is_this: bool) -> Ro
     ]
     cells += [_hits(past)] if with_hits else []
     return Row(cells, "this" if is_this else "")
+
+
+def _colour(past: PastRun) -> str:
+    """Red for what stopped, amber for what brought little."""
+    if past.state not in GOOD:
+        return "stopped"
+    return "partly" if is_partly_done(past.outcomes, {}) else "done"
 
 
 def _cost(past: PastRun, dearest: float) -> Bit:

@@ -50,6 +50,14 @@ def task_now(told: Any) -> TaskNow | None:
     )
 
 
+def states(told: Any) -> dict[int, str]:
+    """The states in a list of task instances, by map index; what cannot be understood is left out."""
+    listed = told.get("task_instances") if isinstance(told, dict) else None
+    tasks = [task for task in listed if isinstance(task, dict)] if isinstance(listed, list) else []
+    named = ((task.get("map_index"), task.get("state")) for task in tasks)
+    return {index: state for index, state in named if type(index) is int and isinstance(state, str)}
+
+
 def places(told: Any) -> dict[str, str] | None:
     """The places in the reply to a question for the XCom, the shard's number as a text; None where they are none of ours."""
     value = told.get("value") if isinstance(told, dict) else None

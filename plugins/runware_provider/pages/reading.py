@@ -16,7 +16,7 @@ from runware_provider.pages.beneath import LINKED, LinkBelowError, LocalBeneath,
 from runware_provider.pages.clipped import clipped
 from runware_provider.pages.reads import Kept, StoreSilent
 from runware_provider.pages.roots import OPTION, is_local, root_of, roots_of
-from runware_provider.pages.run_view import ShardView
+from runware_provider.pages.run_view import MOST_SHARDS, NOTHING_YET, ShardView
 from runware_provider.quality.spec import FOLDER, REPORT
 from runware_provider.web.seldom import Seldom
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MOST_SHARDS: Final = 100
-"""Of a group, whose records are read, beside the one whose page it is."""
 MOST_PAST: Final = 50
 """Runs of a history that are shown."""
 MOST_REPORT_BYTES: Final = 16 * 2**20
@@ -43,7 +41,6 @@ OUTSIDE: Final = (
 NOT_ITS_OWN: Final = (
     "What the task told of its places names another run than its own, so nothing is read of them."
 )
-NOTHING_YET: Final = "This run has noted nothing in its state folder yet."
 SILENT: Final = "The store does not answer in time. This page tries again."
 UNREADABLE: Final = "A record in the state folder is damaged, or of a newer version of this package."
 NO_REPORT: Final = "There is no report on this dataset."

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
-from urllib.parse import quote
 
 from fastapi import HTTPException
 
@@ -16,9 +15,11 @@ from runware_provider.pages.asking import Asking, NoAnswer
 from runware_provider.pages.job_document import job_parts, job_title, renews
 from runware_provider.pages.list_document import list_parts
 from runware_provider.pages.opened_place import OpenedPlace
+from runware_provider.pages.page_parts import way_back
 from runware_provider.pages.reading import NOT_ITS_OWN, Folder, NotShown, PlaceRead, Reading
 from runware_provider.pages.reads import Kept, Reads, StoreSilent
-from runware_provider.pages.run_view import UNMAPPED, DatasetView, RunView
+from runware_provider.pages.run_view import DatasetView, RunView, name_of_dataset
+from runware_provider.pages.shard_parts import infer_of
 from runware_provider.pages.viewer import airflow_of, base_path_of, digest_of
 from runware_provider.quality.parts import Words
 from runware_provider.quality.wording import counted
@@ -41,6 +42,8 @@ PLACES_KEPT_S: Final = 60.0
 """What a task pushed changes only when it is tried again."""
 TASK_KEPT_S: Final = 3.0
 MOST_DATASETS: Final = 40
+MOST_GROUPS: Final = 10
+"""Of which a list reads the shards."""
 _MOST_ASKED: Final = 60
 DRAWN_WITHIN_S: Final = 10.0
 _DRAWING_THREADS: Final = 2
@@ -52,6 +55,8 @@ SILENT: Final = "The store does not answer in time. Open this page again in a wh
 
 _UNHEARD: Final[dict[str, str]] = {}
 """In the place of what Airflow did not say in time."""
+_WHOLE: Final = frozenset({"published", "unchanged", "refused"})
+"""States of a group after which its shards say nothing new."""
 _Told: TypeAlias = "tuple[TaskAt, dict[str, str]]"
 """A task, and the places that it pushed."""
 
@@ -82,6 +87,8 @@ class Views:
     )
     """What a task pushed as one viewer sees it, by viewer and task; (None,) where they see nothing."""
     _tasks: Kept[TaskNow] = field(default_factory=lambda: Kept(TASK_KEPT_S), init=False)
+    _states: Kept[dict[int, str]] = field(default_factory=lambda: Kept(TASK_KEPT_S), init=False)
+    """Of the shards of a group, by its task that asks."""
 
     async def job(self, request: Request, at: TaskAt, *, may_read_texts: bool) -> Response:
         """The run of a task."""
@@ -100,6 +107,7 @@ class Views:
             shard=pushed.shard_of(places),
             shards=read.shards,
             shards_left_out=read.shards_left_out,
+            shard_states=await self._shard_states(airflow, at, read),
             past=read.past,
             may_read_texts=may_read_texts and self.shows_texts,
             has_report=read.has_report and may_read_texts and self.shows_texts,
@@ -122,7 +130,7 @@ class Views:
         asked = newest[:_MOST_ASKED]
         told = await asyncio.gather(*(self._pushed_if_seen(airflow, viewer, at) for at in asked))
         chosen = _one_a_dataset([(at, places) for at, places in zip(asked, told, strict=True) if places])
-        datasets = await asyncio.gather(*(self._dataset(*each) for each in chosen[:MOST_DATASETS]))
+        datasets = await self._datasets(chosen[:MOST_DATASETS])
         silent = sum(places is _UNHEARD for places in told)
         if silent and not chosen:
             raise NoAnswer
@@ -157,7 +165,8 @@ class Views:
             query = dict(request.query_params)
 
             def draw() -> Response:
-                return answers.shown(request, "Runware", parts_of(opened, query))
+                name = name_of_dataset(opened.places.get("output", "")) or at.task_id
+                return answers.shown(request, name, [*parts_of(opened, query), way_back(at)])
 
             try:
                 return await self.texts_reads.alone(self.reading.root_of(opened.state), draw)
@@ -206,6 +215,37 @@ class Views:
         is_group = pushed.is_of_a_group(places["run"], at)
         shard = pushed.shard_of(places)
         return await self.reading.place(places, is_group=is_group, shard=shard, brief=brief)
+
+    async def _datasets(self, chosen: Sequence[_Told]) -> list[DatasetView]:
+        """As of their newest runs; of the newest groups that are at work, with their shards."""
+        datasets = await asyncio.gather(*(self._dataset(*told) for told in chosen))
+        groups = [
+            number
+            for number, (at, places) in enumerate(chosen)
+            if pushed.is_of_a_group(places["run"], at) and _may_be_in_shards(datasets[number])
+        ]
+        read = await asyncio.gather(*(self._read(*chosen[number]) for number in groups[:MOST_GROUPS]))
+        for number, whole in zip(groups, read, strict=False):
+            record, trouble = whole.record, whole.trouble
+            datasets[number] = replace(datasets[number], record=record, trouble=trouble, shards=whole.shards)
+        for number in groups[MOST_GROUPS:]:
+            datasets[number] = replace(datasets[number], is_in_shards=True)
+        return datasets
+
+    async def _shard_states(self, airflow: AirflowView, at: TaskAt, read: PlaceRead) -> dict[int, str]:
+        """What Airflow says of the shards of a group; nothing where it does not say so."""
+        if not read.shards:
+            return {}
+        infer = infer_of(at, 0)
+        known = self._states.get(infer)
+        if known is not None:
+            return known
+        try:
+            states = await airflow.shard_states(infer)
+        except (NotSeen, NoAnswer, Strange):
+            return {}
+        self._states.put(infer, states)
+        return states
 
     async def _dataset(self, at: TaskAt, places: dict[str, str]) -> DatasetView:
         read = await self._read(at, places, brief=True)
@@ -268,6 +308,11 @@ def _one_a_dataset(told: Sequence[_Told]) -> list[_Told]:
     return list(by_place.values())
 
 
+def _may_be_in_shards(dataset: DatasetView) -> bool:
+    """Whether the shards of a group know more of its run than what is recorded of the whole."""
+    return dataset.record is None or dataset.record.state not in _WHOLE
+
+
 def _said(request: Request, sentence: str) -> Response:
     return answers.shown(request, "Runware", [Words([sentence, ""])])
 
@@ -277,9 +322,7 @@ def _approve_at(request: Request, at: TaskAt, read: PlaceRead) -> str:
     approval = None if read.record is None else read.record.approval
     if approval is None or approval.verdict != "waiting":
         return ""
-    dag, run, task = (quote(part, safe="") for part in (at.dag_id, at.run_id, at.task_id))
-    mapped = "" if at.map_index == UNMAPPED else f"/mapped/{at.map_index}"
-    return f"{base_path_of(request)}/dags/{dag}/runs/{run}/tasks/{task}{mapped}/required_actions"
+    return f"{base_path_of(request)}{at.answer_path}"
 
 
 def _wished(query: dict[str, str], name: str) -> str | None:

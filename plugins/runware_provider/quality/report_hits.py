@@ -72,7 +72,9 @@ def _note(hits: Hits, room: Room) -> str:
         f" values. {rule(hits.tolerance)}"
     )
     if hits.without_result:
-        note += f" {count(hits.without_result)} rows with expected values have no result and are in no rate."
+        is_one = hits.without_result == 1
+        have = "has no result and is" if is_one else "have no result and are"
+        note += f" {counted(hits.without_result, 'row')} with expected values {have} in no rate."
     if hits.expected.left_out:
         note += f" Not compared: {named(hits.expected.left_out, room.listed)}."
     return note

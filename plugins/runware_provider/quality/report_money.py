@@ -24,15 +24,15 @@ def tells_money(figures: Figures) -> bool:
 
 def money_table(figures: Figures) -> list[str]:
     """The sums beside each other, and what they leave out."""
-    headers = ["", "answers", "USD", "USD for 1,000 rows"]
+    headers = ["", "inferences", "USD", "USD for 1,000 rows"]
     lines = table(headers, list(_sums(figures)), right=[1, 2, 3])
     return [*lines, " ".join([NOTE, *_left_out(figures)]), ""]
 
 
 def _sums(figures: Figures) -> Iterator[list[str]]:
-    """Each sum with its answers."""
-    paid, asked = figures.number("paid_usd"), figures.number("paid_inferences")
-    yield ["**this run** paid", count(asked), digits(paid), _each(figures, paid)]
+    """Each sum with its inferences: of this run those that were answered, else those, too, that ended without an answer."""
+    paid, answered = figures.number("paid_usd"), figures.number("paid_inferences")
+    yield ["**this run** paid", count(answered), digits(paid), _each(figures, paid)]
     cost, inferences = figures.number("cost_usd"), figures.number("inferences")
     yield ["**these rows** cost, whichever run paid", count(inferences), digits(cost), _each(figures, cost)]
     if reused := figures.number("reused_inferences"):
@@ -53,6 +53,9 @@ def _each(figures: Figures, amount: float) -> str:
 
 
 def _left_out(figures: Figures) -> Iterator[str]:
+    # Of these the API counts what it refused and what failed there: nobody pays for that.
+    if any(figures.outcomes[outcome] for outcome in ("failed", "refused")):
+        yield "Inferences of rows that failed or were refused count with the rows, and not with what this run paid."
     if unreported := int(figures.number("cost_unreported")):
         yield f"In none of them: {counted(unreported, 'answer')} without a reported cost."
     if lost := int(figures.number("maybe_billed")):

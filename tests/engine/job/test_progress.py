@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from runware_provider.engine.exchange.flight import Flight
 from runware_provider.engine.exchange.inference import Inference, Phase
-from runware_provider.engine.exchange.waits import Wait, waits
+from runware_provider.engine.exchange.waits import AGES_S, Wait, waits
 from runware_provider.engine.identity import Key
 from runware_provider.engine.job.progress import BESIDE_A_BAR, Progress
 from runware_provider.engine.plain_text import WIDTH
@@ -196,6 +196,28 @@ def test_each_inference_under_way_waits_for_something() -> None:
         ("room at the API", 1, 10.0),
         ("replies to what was sent", 1, 5.0),
     ]
+
+
+@given(
+    st.lists(st.floats(0.0, 10_000.0), min_size=1),
+    st.lists(st.floats(0.0, 10_000.0)),
+)
+def test_stragglers_are_told_apart_by_age(answered: list[float], replied: list[float]) -> None:
+    now, flight = 20_000.0, Flight()
+    for number, age_s in enumerate([*answered, *replied]):
+        began = now - age_s
+        state: dict[str, Any] = {"phase": Phase.WAITING, "accepted": True, "since": began}
+        if number >= len(answered):
+            state = {"phase": Phase.SENDING, "sent_at": began}
+        key = Key(number.to_bytes(16, "big"), 0, 0)
+        flight.add(Inference(key, (), 1, 1, 0, str(number), **state), 0.0)
+    told = {wait.what: wait for wait in waits(flight, now)}
+    for what, begins in (("answers", answered), ("replies to what was sent", replied)):
+        ages = [now - (now - age_s) for age_s in begins]
+        older = {than_s: sum(age_s > than_s for age_s in ages) for than_s in AGES_S}
+        if begins:
+            assert dict(told[what].older) == {than_s: count for than_s, count in older.items() if count}
+            assert (told[what].inferences, told[what].longest_s) == (len(ages), max(ages))
 
 
 @given(

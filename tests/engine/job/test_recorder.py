@@ -207,6 +207,25 @@ async def test_what_an_earlier_process_of_the_run_noted_is_kept(tmp_path: Path) 
     assert (written(tmp_path).started_at, written(tmp_path).approval) == ("start", approval)
 
 
+def test_before_anything_is_counted_the_record_says_what_the_ledger_knows_to_be_paid(tmp_path: Path) -> None:
+    turns = Turns()
+    recorder = recorder_in(tmp_path, wait=turns.wait)
+    recorder.begin()
+    turns.until_it_waits()
+    recorder.knows(0.25)
+    turns.next()
+    assert (written(tmp_path).state, written(tmp_path).paid_usd) == ("running", 0.25)
+    turns.last()
+    recorder.close()
+
+
+async def test_a_preview_writes_nothing_under_the_name_of_the_run(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        await until_end(recorder_in(tmp_path, is_run=False), Interrupted("it was asked to stop"))
+    assert not (tmp_path / "runs").exists()
+    assert read_history(LocalStorage(), str(tmp_path)) == []
+
+
 async def test_a_shard_that_this_run_has_done_already_keeps_what_its_record_says(tmp_path: Path) -> None:
     again = Ending("staged", {"rows": 3, "paid_usd": 0.0}, is_told_before=True)
     await until_end(recorder_in(tmp_path), Ending("staged", {"rows": 3, "paid_usd": 0.3}))

@@ -176,7 +176,7 @@ def test_only_the_records_of_the_newest_runs_are_kept_with_what_lies_beside_them
         remove_old_records(storage, folder)
     kept = [run for run in runs if read_record(storage, folder, run) is not None]
     assert kept == [runs[0], *runs[MOST_REMOVED + 1 :]]
-    assert len(list((tmp_path / "runs").glob("*.parquet"))) == MOST_RECORDS
+    assert len(list((tmp_path / "runs").glob("*.parq"))) == MOST_RECORDS
 
 
 def test_one_look_removes_so_many_files_and_no_more(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runware_provider.engine.exchange.pace import Pace
+from runware_provider.engine.exchange.waits import Wait
 from runware_provider.engine.identity import Key
 from runware_provider.engine.job.run_watch import RunWatch
 from runware_provider.engine.outcome.rows import Judgement, Outcome
@@ -85,7 +86,8 @@ def test_of_all_rows_done_outcomes_and_errors_are_told_the_most_frequent_first()
     moment = Moment()
     watch = moment.watch(latencies_s=lambda: (1.5, 4.0))
     watch.saw(SUCCEEDED, 100)
-    watch.saw_earlier(SUCCEEDED, 90)
+    watch.saw_earlier(SUCCEEDED, 60, of_this_run=False)
+    watch.saw_earlier(SUCCEEDED, 30, of_this_run=True)
     for number in range(30):
         code = Judgement(Outcome.FAILED, facts={"mends": (), "error_code": f"code {number}"})
         watch.saw(code, number + 1)
@@ -95,6 +97,18 @@ def test_of_all_rows_done_outcomes_and_errors_are_told_the_most_frequent_first()
     assert list(told.reasons.items())[:2] == [("code 29", 30), ("code 28", 29)]
     assert len(told.reasons) == 20
     assert (told.latency_median_s, told.latency_slow_s) == (1.5, 4.0)
+    assert (told.reused, told.earlier_tries) == (90, 30)
+
+
+def test_what_is_waited_for_is_told_while_rows_are_done_too() -> None:
+    moment = Moment()
+    stragglers = [Wait("answers", 9, 92.0, ((10.0, 4), (60.0, 1)))]
+    watch = moment.watch(waits=lambda: stragglers)
+    watch.saw(SUCCEEDED, 100)
+    watch.report()
+    (told,) = moment.seen
+    assert (told.quiet_s, told.waits) == (0.0, stragglers)
+    assert "waiting for answers" not in told.line(), "the line tells of it in a silence only"
 
 
 def test_latencies_that_nobody_knows_are_not_told() -> None:

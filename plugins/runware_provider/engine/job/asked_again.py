@@ -76,6 +76,9 @@ def asked_in(spec: Spec, digests: Mapping[str, str]) -> dict[str, Any]:
     fields = spec.model_dump(mode="json", by_alias=True, exclude=_BY_HAND)
     for path in URLS:
         _drop_password(fields, path, left_out)
+    # What a person approved, or what a shard was dealt, is that run's alone.
+    budget = spec.authors_budget
+    fields["budget"] = None if budget is None else budget.model_dump(mode="json", by_alias=True)
     fields["output_type"] = _schema_of(spec)
     fields["variables"] = _written_dict(spec.variables, "variables", left_out, 0)
     fields["filters"] = _filters_of(spec, left_out)

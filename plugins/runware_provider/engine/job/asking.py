@@ -41,6 +41,7 @@ from runware_provider.engine.outcome.rows import Counts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
 
     from runware_provider.engine.api.client import Transport
     from runware_provider.engine.endpoint import Endpoint
@@ -176,7 +177,7 @@ class _Asking:
         examples = Examples(decider.judge, self.job.prepared.results)
         feed = self._feed(flight, decider, examples)
         self._watch = feed.watch
-        async with written_meanwhile(self._file_of(examples)), self._kept_on_failure(feed, flight):
+        async with self._seen(examples), self._kept_on_failure(feed, flight):
             async with self._paced(feed.watch) as pace:
                 exchange = self._exchange(flight, account, pace)
                 feed.watch.latencies_s = exchange.latencies_s
@@ -305,7 +306,7 @@ class _Asking:
             failures=failures,
             records=prepared.records,
             samples=spec.samples,
-            paid=lambda: ledger.paid,
+            paid=lambda: self.job.paid_usd,
             learnt=lambda: ledger.learnt,
             outstanding=lambda: flight.outstanding,
             report_to=self.report,
@@ -328,6 +329,13 @@ class _Asking:
             results=prepared.results,
             shows_inputs=not job.publishes,
         )
+
+    def _seen(self, examples: Examples) -> AbstractAsyncContextManager[None]:
+        """Rows that failed can be looked at meanwhile."""
+        # A preview asks a few records under the run's name, and is not the run.
+        if not self.job.publishes:
+            return contextlib.nullcontext()
+        return written_meanwhile(self._file_of(examples))
 
     def _file_of(self, examples: Examples) -> ExamplesFile:
         prepared, lease = self.job.prepared, self.job.lease

@@ -149,7 +149,7 @@ class BatchFeed:
             read = await asyncio.to_thread(self.decider.read, list(older.values()))
             # Rows that were to be asked anew keep what they had.
             for (key, question), earlier in zip(older.items(), read, strict=True):
-                self.in_hand.fall_back(key, question.key, earlier.judgement)
+                self.in_hand.fall_back(key, question, earlier.judgement)
             for inference in some:
                 if inference.key not in older:
                     self.in_hand.settle(inference.key, self.retries.without_money(inference))
@@ -306,11 +306,11 @@ class BatchFeed:
             self.watch.proven = self.watch.proven or decision.judgement.answered
             if not work.counted:
                 self.watch.price(question.request.tokens, decision.judgement)
-            self.in_hand.show(work, question.key, decision.judgement, rows)
+            self.in_hand.show(work, question, decision.judgement, rows)
             return
         # The budget reaches for nothing more, so the rows keep what they had.
         if decision.action is Action.SKIP and decision.judgement is not None:
-            self.in_hand.show(work, question.key, decision.judgement, rows)
+            self.in_hand.show(work, question, decision.judgement, rows)
             return
         answers = earlier.answers if earlier is not None and question.standing.answers else []
         self.watch.proven = self.watch.proven or bool(answers)

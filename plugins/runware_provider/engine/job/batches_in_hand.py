@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.job.batch_staging import BatchStaging
     from runware_provider.engine.job.batch_work import LetGo
     from runware_provider.engine.job.kept_examples import Examples
+    from runware_provider.engine.job.question import Question
     from runware_provider.engine.job.run_watch import RunWatch
     from runware_provider.engine.outcome.rows import Judgement
 
@@ -98,24 +99,25 @@ class BatchesInHand:
             else:
                 self.watch.saw(judgement, rows)
 
-    def fall_back(self, key: Key, other: Key, judgement: Judgement) -> None:
+    def fall_back(self, key: Key, other: Question, judgement: Judgement) -> None:
         """Have the rows that wait for a question show the last word on another one, which was there before."""
+        of_this_run = is_of_this_run(other)
         self.watch.asks_no_further(key)
         for batch in self._waiting.pop(key, []):
-            rows = batch.fall_back(key, other, judgement)
+            rows = batch.fall_back(key, other.key, judgement)
             if isinstance(batch, BatchWork):
                 self._keep_example(batch, key, judgement)
-                self.count_earlier(batch, judgement, rows)
+                self.count_earlier(batch, judgement, rows, of_this_run=of_this_run)
                 self.stage_if_complete(batch)
             else:
-                self.watch.saw_earlier(judgement, rows)
+                self.watch.saw_earlier(judgement, rows, of_this_run=of_this_run)
                 self.watch.saw(judgement, rows)
 
-    def show(self, work: BatchWork, key: Key, judgement: Judgement, rows: int) -> None:
+    def show(self, work: BatchWork, question: Question, judgement: Judgement, rows: int) -> None:
         """Some rows of a batch show what was known before."""
-        work.judged[key] = judgement
-        self._keep_example(work, key, judgement)
-        self.count_earlier(work, judgement, rows)
+        work.judged[question.key] = judgement
+        self._keep_example(work, question.key, judgement)
+        self.count_earlier(work, judgement, rows, of_this_run=is_of_this_run(question))
 
     def refused(self, key: Key, judgement: Judgement) -> None:
         """The API refused what all rows ask in the place of these, which have no last word: they can be looked at."""
@@ -123,10 +125,10 @@ class BatchesInHand:
             if isinstance(batch, BatchWork):
                 self._keep_example(batch, key, judgement)
 
-    def count_earlier(self, work: BatchWork, judgement: Judgement, rows: int) -> None:
-        """Count rows that were answered before this run."""
+    def count_earlier(self, work: BatchWork, judgement: Judgement, rows: int, *, of_this_run: bool) -> None:
+        """Count rows that were answered before this process began."""
         if not work.counted:
-            self.watch.saw_earlier(judgement, rows)
+            self.watch.saw_earlier(judgement, rows, of_this_run=of_this_run)
         self.count(work, judgement, rows)
 
     def count(self, work: BatchWork, judgement: Judgement, rows: int) -> None:
@@ -158,3 +160,9 @@ class BatchesInHand:
             if work.loaded and not work.staging:
                 return work
         return None
+
+
+def is_of_this_run(question: Question) -> bool:
+    """Whether what a question shows was asked for, and paid, by an earlier try of this run."""
+    shown = question.standing.shown
+    return shown is not None and shown.of_this_run

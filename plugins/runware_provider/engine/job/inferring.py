@@ -18,7 +18,7 @@ from runware_provider.engine.job.opening import (
     check_service,
 )
 from runware_provider.engine.job.publishing import LedgerAccounts, Publication
-from runware_provider.engine.job.recorded import Ending
+from runware_provider.engine.job.recorded import SHORT, Ending
 from runware_provider.engine.job.recorder import EVERY_S, Recorder, recorded
 from runware_provider.engine.job.shard_done import Done, done_path, is_done, staged_of, write_done
 from runware_provider.engine.job.siblings import is_taken_over
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from runware_provider.engine.spec import Budget, Spec
     from runware_provider.engine.storage.stores import Storage, Stores
 
-SHORT = "budget"
-"""The code of a row that the budget did not reach for."""
 GRACE_S = 600.0
 """For which staged rows stay that a newer `done` has replaced: a publish may be reading them."""
 
@@ -96,6 +94,7 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
     recorder = Recorder.of(
         _of_the_shard(prepared, current, shard),
         place.started_at,
+        asked=spec,
         lease=lease,
         every_s=recorded_every_s,
         goes_on=leg.goes_on,
@@ -117,6 +116,7 @@ async def infer_shard(  # noqa: PLR0913 - by keyword, each a fact of its own
             if done is not None and _reached(done, current):
                 return _done_before(done, recorder)
             job = await asyncio.to_thread(_opened, place, current, shard, lease, identity.job_id)
+            recorder.knows(job.paid_usd)
             try:
                 staged = await ask(
                     job, endpoint, report=recorder.saw, stop=stop, transport=transport, leg=leg
@@ -141,7 +141,7 @@ def _of_the_shard(whole: Prepared, current: Split, shard: int) -> Prepared:
     spec = whole.spec
     return replace(
         whole,
-        spec=spec.model_copy(update={"budget": _part_of_budget(spec.budget, current, shard), "limit": None}),
+        spec=spec.bounded_by(_part_of_budget(spec.budget, current, shard)).model_copy(update={"limit": None}),
         ranges=tuple(current.shards[shard]),
         state_folder=shard_folder(whole.storage, whole.state_folder, shard),
         place=whole.state_folder,

@@ -90,6 +90,11 @@ class OpenedJob:
         """
         return self.prepared.records * self.prepared.spec.samples >= LARGE_ROWS
 
+    @property
+    def paid_usd(self) -> float:
+        """By this run so far, with all its tries, also where it was at work in shards before; as far as it was priced."""
+        return self.ledger.paid + self.of_shards.paid.cost
+
     def clock(self) -> Clock:
         """When it began, and what time it is now."""
         return Clock(self.started_at, timestamp(), round(time.monotonic() - self.began, 3))

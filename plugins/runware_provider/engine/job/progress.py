@@ -52,7 +52,7 @@ class Progress:
     quiet_s: float = 0.0
     """Since a row was done."""
     waits: Sequence[Wait] = ()
-    """What is waited for, while no row is done."""
+    """What is waited for; a line tells of it only while no row is done."""
     window: int | None = None
     """Inferences that may be under way; None where nobody says."""
     window_reason: str = ""
@@ -75,6 +75,8 @@ class Progress:
     """Of answers of late; None as long as nobody knows."""
     latency_slow_s: float | None = None
     """Of a hundred answers of late, 95 were faster."""
+    earlier_tries: int = 0
+    """Of the rows that were answered before this process began, those that earlier tries of the same run asked."""
 
     @property
     def worked(self) -> int:

@@ -2,22 +2,62 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from runware_provider.engine.errors import how_far
 from runware_provider.engine.job.endings import WORDS_FOLLOW, remedy_of, what_happened
-from runware_provider.engine.job.run_record import PastRun, RunRecord, Waited
+from runware_provider.engine.job.run_record import Older, PastRun, RunRecord, Waited
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runware_provider.engine.exchange.waits import Wait
     from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.job.run_record import Approval, State
 
 MOST_WAITS: Final = 20
 IN_HISTORY: Final = frozenset({"published", "unchanged", "stopped"})
 """The states in which a run has ended for whoever looks at the dataset."""
+ENDED_WELL: Final = frozenset({"published", "unchanged"})
+SHORT: Final = "budget"
+"""The code of a row that the budget did not reach for."""
+SKIPPED: Final = "skipped"
+"""The outcome of rows that were never sent."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """What earlier tries of a run came to, as far as anybody knows: no record of the run tells less."""
+
+    paid_usd: float = 0.0
+    rows: int = 0
+    """That have their outcome."""
+    reused: int = 0
+    """As the next ones, as of `RunRecord`."""
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, earlier: RunRecord, asks: str) -> Before:
+        """What the record of an earlier try tells.
+
+        Args:
+            earlier: it.
+            asks: as of `RunRecord`, of the try that begins.
+        """
+        # Rows of other questions have no outcome any more; those that the budget did not reach for may yet be asked.
+        if not asks or earlier.asks != asks or SHORT in earlier.reasons:
+            return cls(earlier.paid_usd)
+        return cls(
+            earlier.paid_usd, earlier.rows_done, earlier.reused, dict(earlier.outcomes), dict(earlier.reasons)
+        )
+
+    @property
+    def asked(self) -> int:
+        """Of the rows, those that the run itself asked."""
+        return max(0, self.rows - self.reused - self.outcomes.get(SKIPPED, 0))
 
 
 @dataclass(frozen=True)
@@ -37,6 +77,10 @@ class Facts:
     request: str = ""
     """As of `RunRecord`."""
     approval: Approval | None = None
+    try_started_at: str = ""
+    """As of `RunRecord`, as the next one."""
+    asks: str = ""
+    before: Before = field(default_factory=Before)
 
     def going_on_from(self, earlier: RunRecord, *, goes_on: bool) -> Facts:
         """With what an earlier process of the same run has noted.
@@ -45,9 +89,24 @@ class Facts:
             earlier: its record.
             goes_on: whether this process goes on with what that one began, and is no new try.
         """
-        started_at = earlier.started_at if goes_on else self.started_at
-        # A person was asked once for the run, by whatever process.
-        return replace(self, started_at=started_at, approval=self.approval or earlier.approval)
+        # Who runs again what had published begins anew, maybe days later; all else is a try of the same.
+        begins_anew = earlier.state in ENDED_WELL and not goes_on
+        return replace(
+            self,
+            started_at=self.started_at if begins_anew else earlier.started_at,
+            try_started_at=(goes_on and earlier.try_started_at) or self.try_started_at,
+            # A person was asked once for the run, by whatever process.
+            approval=self.approval or earlier.approval,
+            before=Before.of(earlier, self.asks),
+        )
+
+    def as_large_as(self, earlier: RunRecord) -> Facts:
+        """About the rows of an earlier try, and asking the same, where nobody has looked at the source since."""
+        return replace(self, rows=earlier.rows, asks=earlier.asks, request=earlier.request)
+
+    def knowing(self, paid_usd: float) -> Facts:
+        """With what the ledger knows that the run has paid."""
+        return replace(self, before=replace(self.before, paid_usd=max(paid_usd, self.before.paid_usd)))
 
 
 @dataclass(frozen=True)
@@ -64,9 +123,7 @@ class Ending:
 
     @classmethod
     def well(cls, manifest: Mapping[str, Any]) -> Ending:
-        """With a manifest: of a dataset that was published, or of a preview."""
-        if manifest["status"] != "published":
-            return cls("preview", manifest)
+        """With the manifest of a dataset that was published."""
         return cls("unchanged" if manifest.get("unchanged") else "published", manifest)
 
     @classmethod
@@ -87,23 +144,31 @@ def record_of(facts: Facts, progress: Progress | None, ending: Ending | None, *,
         ending: how this process ended; None while it goes on.
         at: now, in UTC (ISO 8601).
     """
+    before = facts.before
     record = RunRecord(
         run=facts.run,
         state="running",
         started_at=facts.started_at,
+        try_started_at=facts.try_started_at,
         at=at,
         source=facts.source,
         destination=facts.destination,
         model=facts.model,
         rows=facts.rows,
-        rows_done=0,
+        rows_done=min(before.rows, facts.rows),
+        reused=before.reused,
+        earlier_tries=before.asked,
+        outcomes=dict(before.outcomes),
+        reasons=dict(before.reasons),
+        paid_usd=before.paid_usd,
+        asks=facts.asks,
         budget_usd=facts.budget_usd,
         budget_tokens=facts.budget_tokens,
         request=facts.request,
         approval=facts.approval,
     )
     if progress is not None:
-        record = replace(record, **_of_progress(progress))
+        record = replace(record, **_of_progress(progress, before))
     if ending is not None:
         record = replace(record, **_of_ending(ending, record))
     return record
@@ -129,14 +194,36 @@ def past_of(record: RunRecord, ending: Ending) -> PastRun | None:
     )
 
 
-def _of_progress(progress: Progress) -> dict[str, Any]:
-    waits = [Waited(wait.what, wait.inferences, wait.longest_s) for wait in progress.waits[:MOST_WAITS]]
+def _rows_of(progress: Progress, before: Before) -> dict[str, Any]:
+    """How far the rows are: as this process counted them, or together with what earlier tries counted."""
+    # It finds what earlier tries answered bit by bit, and much of it at its end. Until then, their own count says more.
+    together = before.rows + progress.worked
+    if progress.done < together <= progress.total:
+        return {
+            "rows_done": together,
+            "reused": before.reused,
+            "earlier_tries": before.asked,
+            "outcomes": dict(Counter(before.outcomes) + Counter(progress.decided)),
+            "reasons": dict(Counter(before.reasons) | Counter(progress.reasons)),
+        }
     return {
-        "rows": progress.total,
         "rows_done": progress.done,
-        "reused": progress.reused,
+        "reused": progress.reused - progress.earlier_tries,
+        "earlier_tries": progress.earlier_tries,
         "outcomes": dict(progress.outcomes),
         "reasons": dict(progress.reasons),
+    }
+
+
+def _waited(wait: Wait) -> Waited:
+    older = [Older(than_s, inferences) for than_s, inferences in wait.older]
+    return Waited(wait.what, wait.inferences, wait.longest_s, older)
+
+
+def _of_progress(progress: Progress, before: Before) -> dict[str, Any]:
+    return {
+        **_rows_of(progress, before),
+        "rows": progress.total,
         "under_way": progress.outstanding,
         "window": progress.window,
         "window_reason": progress.window_reason,
@@ -146,35 +233,48 @@ def _of_progress(progress: Progress) -> dict[str, Any]:
         "latency_median_s": progress.latency_median_s,
         "latency_slow_s": progress.latency_slow_s,
         "asked_again": progress.asked_again,
-        "waits": waits,
-        "paid_usd": progress.cost,
+        "waits": [_waited(wait) for wait in progress.waits[:MOST_WAITS]],
+        "paid_usd": max(progress.cost, before.paid_usd),
         "foreseen_usd": progress.foreseen_cost,
         "trouble": progress.trouble or "",
     }
 
 
 def _of_ending(ending: Ending, record: RunRecord) -> dict[str, Any]:
-    """What the end says; it knows better than the last progress, and nothing is waited for any more."""
+    """What the end says; it knows better than the last progress."""
     known = ending.known
     told: dict[str, Any] = {
         "state": ending.state,
         "reason": ending.reason,
         "remedy": ending.remedy,
-        "waits": [],
         "left_s": None,
     }
     if ending.state in {"waiting", "running"}:
         return told
-    done = known.get("rows", record.rows_done)
     return {
         **told,
-        "rows": record.rows if ending.state == "stopped" else known.get("rows", record.rows),
-        "rows_done": done,
-        "outcomes": dict(known.get("outcomes", record.outcomes)),
-        "reasons": dict(known.get("reasons", record.reasons)),
-        "paid_usd": known.get("paid_usd", record.paid_usd),
+        **_rows_at_the_end(ending, record),
+        "waits": [],
+        "paid_usd": max(known.get("paid_usd", 0.0), record.paid_usd),
         "under_way": known.get("still_at_vendor") or 0,
         "asked_again": 0,
         "foreseen_usd": None,
         "publish_id": known.get("publish_id"),
     }
+
+
+def _rows_at_the_end(ending: Ending, record: RunRecord) -> dict[str, Any]:
+    known = ending.known
+    rows = known.get("rows", record.rows_done)
+    # Who stopped may not have come to all that it, or an earlier try, had seen.
+    if ending.state == "stopped" and rows <= record.rows_done:
+        return {}
+    counted: dict[str, Any] = {
+        "rows_done": rows,
+        "outcomes": dict(known.get("outcomes", record.outcomes)),
+        "reasons": dict(known.get("reasons", record.reasons)),
+    }
+    # Earlier runs had answered all of a shard that this one found done.
+    if ending.is_told_before and not record.rows_done:
+        counted["reused"] = rows - counted["outcomes"].get(SKIPPED, 0)
+    return counted if ending.state == "stopped" else {"rows": known.get("rows", record.rows), **counted}

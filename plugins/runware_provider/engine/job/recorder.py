@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import json
 import logging
 import threading
 import time
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.job.progress import Progress
     from runware_provider.engine.job.run_record import RunRecord
     from runware_provider.engine.memory.lease import Lease
+    from runware_provider.engine.spec import Spec
     from runware_provider.engine.storage.stores import Storage
 
 log = logging.getLogger(__name__)
@@ -41,6 +44,23 @@ LAST_S: Final = 2.0
 """That a run waits at its end for its last record: Airflow kills a task that was asked to stop after five."""
 MOST_PAUSE_S: Final = 600.0
 """Between two records, where the store keeps failing."""
+
+
+def what_is_asked(prepared: Prepared) -> str:
+    """What hashes of what the rows of a run, or of a shard, ask: `RunRecord.asks`. Pure."""
+    spec = prepared.spec
+    told = [
+        prepared.digests,
+        spec.source,
+        spec.refresh,
+        spec.retry_failed,
+        repr(spec.filters),
+        spec.limit,
+        spec.samples,
+        prepared.records,
+        len(prepared.ranges),
+    ]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:20]
 
 
 def pause_after(elapsed_s: float, every_s: float) -> float:
@@ -67,6 +87,7 @@ class Recorder:
         lease: of the folder; who has lost it writes no more, since the record may be another process's by then.
         every_s: seconds between two records, at most.
         keeps_history: whether the end of the run goes into the folder's history: not that of a shard.
+        is_run: whether it is the run, and no preview, which asks a few records under its name: of that nothing is written.
         goes_on: whether this process goes on with what an earlier one of the run began, and is no new try.
         report: is told of each progress, too.
         request: writes down what is asked, and names that record; called once, in the thread.
@@ -87,6 +108,7 @@ class Recorder:
         lease: Lease,
         every_s: float = EVERY_S,
         keeps_history: bool = True,
+        is_run: bool = True,
         goes_on: bool = False,
         report: Callable[[Progress], None] | None = None,
         request: Callable[[], str] | None = None,
@@ -103,6 +125,7 @@ class Recorder:
         self._lease = lease
         self._every_s = every_s
         self._keeps_history = keeps_history
+        self._is_run = is_run
         self._goes_on = goes_on
         self._report = report
         self._request = request
@@ -116,6 +139,8 @@ class Recorder:
         self._newest: Progress | None = None
         self._earlier: RunRecord | None = None
         """Of an earlier process of this run."""
+        self._paid_usd = 0.0
+        """By this run, as its ledger had it when it was opened."""
         self._ending: Ending | None = None
         self._end = threading.Event()
         self._given_up = threading.Event()
@@ -128,8 +153,10 @@ class Recorder:
         prepared: Prepared,
         started_at: str,
         *,
+        asked: Spec,
         lease: Lease,
         every_s: float,
+        is_run: bool = True,
         goes_on: bool = False,
         report: Callable[[Progress], None] | None = None,
     ) -> Recorder:
@@ -138,15 +165,19 @@ class Recorder:
         Args:
             prepared: what is asked, and where.
             started_at: when this process began, in UTC (ISO 8601).
+            asked: what the user asked for, of which this may be a part.
             lease: of its state folder.
             every_s: seconds between two records, at most.
-            goes_on: as of the class.
+            is_run: as of the class, as the next one.
+            goes_on: whether it goes on.
             report: is told of each progress, too.
         """
         spec = prepared.spec
         facts = Facts(
             run=spec.run or "",
             started_at=started_at,
+            try_started_at=started_at,
+            asks=what_is_asked(prepared),
             source=spec.source,
             destination=prepared.folder,
             model=spec.model,
@@ -162,9 +193,10 @@ class Recorder:
             every_s=every_s,
             # A shard lies below its place, which has the history.
             keeps_history=prepared.place is None,
+            is_run=is_run,
             goes_on=goes_on,
             report=report,
-            request=lambda: write_request(prepared.storage, prepared.place_state, spec, prepared.digests),
+            request=lambda: write_request(prepared.storage, prepared.place_state, asked, prepared.digests),
         )
 
     def saw(self, progress: Progress) -> None:
@@ -172,6 +204,10 @@ class Recorder:
         self._newest = progress
         if self._report is not None:
             self._report(progress)
+
+    def knows(self, paid_usd: float) -> None:
+        """Take note of what the run has paid by its ledger, which was opened just now."""
+        self._paid_usd = paid_usd
 
     def ended(self, ending: Ending) -> None:
         """Take note of how this process ended; what was told first stays."""
@@ -181,6 +217,8 @@ class Recorder:
 
     def begin(self) -> None:
         """Write from now on."""
+        if not self._is_run:
+            return
         # A process that may have no more threads goes on without.
         self._tried(self._thread.start)
 
@@ -253,7 +291,8 @@ class Recorder:
         return past is not None and note_in_history(self._storage, self._folder, past)
 
     def _record(self, ending: Ending | None) -> RunRecord:
-        return record_of(self._facts, self._newest, ending, at=self._clock())
+        facts = self._facts.knowing(self._paid_usd)
+        return record_of(facts, self._newest, ending, at=self._clock())
 
     def _tried(self, step: Callable[[], None]) -> bool:
         """Whether a step was done; whatever fails, the run goes on."""

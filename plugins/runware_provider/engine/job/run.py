@@ -85,8 +85,10 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
     recorder = Recorder.of(
         place.prepared,
         place.started_at,
+        asked=spec,
         lease=place.lease,
         every_s=recorded_every_s,
+        is_run=preview is None,
         goes_on=leg.goes_on,
         report=report,
     )
@@ -98,13 +100,14 @@ async def run_job(  # noqa: PLR0913 - what a run needs from outside, by keyword
         if left is not None:
             place = await asyncio.to_thread(_going_on, place, left)
         job = await asyncio.to_thread(open_run, place, waited=waited, leg=leg)
+        recorder.knows(job.paid_usd)
         try:
             unchanged = await asyncio.to_thread(_still_published, job, recorder)
             if unchanged is not None:
                 return unchanged
             staged = await ask(job, endpoint, report=recorder.saw, stop=stop, transport=transport, leg=leg)
             if not job.publishes:
-                return await asyncio.to_thread(_preview, job, staged, recorder)
+                return await asyncio.to_thread(_preview, job, staged)
             return await asyncio.to_thread(_published, job, staged, recorder)
         finally:
             job.close()
@@ -119,7 +122,7 @@ def _going_on(place: Place, left: Split) -> Place:
     budget = prepared.spec.budget
     if budget is not None:
         rest = rest_of_budget(budget, paid)
-        prepared = replace(prepared, spec=prepared.spec.model_copy(update={"budget": rest}))
+        prepared = replace(prepared, spec=prepared.spec.bounded_by(rest))
     return replace(place, prepared=prepared, of_shards=LedgerSums(paid, left.of_shards))
 
 
@@ -160,7 +163,7 @@ def _published(job: OpenedJob, staged: Staged, recorder: Recorder) -> dict[str, 
     return manifest
 
 
-def _preview(job: OpenedJob, staged: Staged, recorder: Recorder) -> dict[str, Any]:
+def _preview(job: OpenedJob, staged: Staged) -> dict[str, Any]:
     """What a few records gave; their answers are in the ledger, and their rows are not published."""
     staged.discard(job.prepared.storage)
     shown = {
@@ -168,6 +171,4 @@ def _preview(job: OpenedJob, staged: Staged, recorder: Recorder) -> dict[str, An
         "first_inputs": staged.first_inputs,
         "priced": staged.priced,
     }
-    manifest = Publication.of(job).manifest(staged.counts, "preview")
-    recorder.ended(Ending.well(manifest))
-    return {**manifest, **shown}
+    return {**Publication.of(job).manifest(staged.counts, "preview"), **shown}

@@ -13,13 +13,25 @@ Verdict = Literal["waiting", "approved", "refused", "timed_out", "not_needed"]
 
 
 @dataclass(frozen=True)
+class Older:
+    """How many are waited for longer than some time."""
+
+    than_s: float
+    """In seconds."""
+    inferences: int
+
+
+@dataclass(frozen=True)
 class Waited:
-    """What a run waits for, while no row is done."""
+    """What a run waits for."""
 
     what: str
     inferences: int
     longest_s: float
     """How long the first of them is waited for, in seconds."""
+    older: list[Older] = field(default_factory=list)
+    """Of these inferences, the shortest time first: who is older than a minute is older than ten seconds, too. Times that
+    nobody has waited for are left out."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,10 @@ class Approval:
     """What the run, with all its tries, may have paid in all once that is decided; None where nobody knows the prices."""
     budget_tokens: int | None = None
     """The same in tokens, where nobody knows the prices."""
+    spent_usd: float = 0.0
+    """What the run had paid when that was reckoned, such as for samples: `budget_usd` holds it."""
+    asks: str = ""
+    """What the parts of the questions hash to, so that no other ones are taken for approved; empty where nobody noted it."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +70,7 @@ class RunRecord:
     """Its name, such as `dag/task/run id/map index`; empty where it has none."""
     state: State
     started_at: str
-    """In UTC (ISO 8601), as all times here."""
+    """Of its first try, in UTC (ISO 8601), as all times here. What had published before begins anew."""
     at: str
     """Of this record."""
     source: str
@@ -64,7 +80,7 @@ class RunRecord:
     """That it is about."""
     rows_done: int
     reused: int = 0
-    """Of the rows done, those that were answered before."""
+    """Of the rows done, those that earlier runs asked: they cost this one nothing."""
     outcomes: dict[str, int] = field(default_factory=dict)
     """Rows done, by outcome."""
     reasons: dict[str, int] = field(default_factory=dict)
@@ -101,6 +117,12 @@ class RunRecord:
     request: str = ""
     """Names `requests/<this>.json`, which holds what was asked (`run_request`); empty where nobody noted it."""
     approval: Approval | None = None
+    earlier_tries: int = 0
+    """Of the rows done, those that earlier tries of this very run asked: what they cost is in `paid_usd`."""
+    try_started_at: str = ""
+    """Of this try; empty where nobody knows."""
+    asks: str = ""
+    """What hashes of that which its rows ask; a try that asks otherwise counts its rows anew. Empty where nobody knows."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runware_provider.engine.errors import TooManyFailed
 from runware_provider.engine.job.failure_advice import advice_on
-from runware_provider.engine.job.progress import QUIET_S, Progress
+from runware_provider.engine.job.progress import Progress
 from runware_provider.engine.memory.payments import Payments
 from runware_provider.engine.outcome.rows import FAILED, Counts, Outcome
 
@@ -48,7 +48,7 @@ class RunWatch:
         outstanding: inferences under way at the vendor.
         report_to: gets the progress about once a second; None where nobody wants it.
         now: seconds, from any moment.
-        waits: what is waited for.
+        waits: what is waited for; called at each report.
         pace: how much may be under way, once that is known.
         streamed_chars: of answers, what open streams have brought so far.
         calls: of the vendor, who brings the answers; None where they come otherwise.
@@ -77,6 +77,8 @@ class RunWatch:
     """Of these, rows that were answered before this process began."""
     earlier: Counter[str] = field(default_factory=Counter)
     """The same, by outcome."""
+    earlier_tries: int = 0
+    """Of these, rows whose answers this very run had asked for."""
     payments: dict[str, Payments] = field(default_factory=dict)
     """By the outcome of what was paid for: of what this process learnt, the answers that its rows asked for."""
     asked_again: dict[Key, float] = field(default_factory=dict, repr=False)
@@ -123,10 +125,18 @@ class RunWatch:
         else:
             self.failures.left_out(rows)
 
-    def saw_earlier(self, judgement: Judgement, rows: int) -> None:
-        """Some rows, of which `saw` is told as well, have an outcome that is older than this process."""
+    def saw_earlier(self, judgement: Judgement, rows: int, *, of_this_run: bool) -> None:
+        """Some rows, of which `saw` is told as well, have an outcome that is older than this process.
+
+        Args:
+            judgement: on them.
+            rows: how many.
+            of_this_run: whether an earlier try of this run asked for it, and paid.
+        """
         self.reused += rows
         self.earlier[judgement.outcome] += rows
+        if of_this_run:
+            self.earlier_tries += rows
 
     def saw_payment(self, entry: Entry, outcome: Outcome) -> None:
         """An attempt that rows wait for has ended."""
@@ -186,7 +196,7 @@ class RunWatch:
                 asked_again=len(self.asked_again),
                 paid_of_asked_again=sum(self.asked_again.values()),
                 quiet_s=quiet_s,
-                waits=self.waits() if quiet_s >= QUIET_S else (),
+                waits=self.waits(),
                 window=None if self.pace is None else self.pace.window,
                 window_reason="" if self.pace is None else self.pace.reason,
                 decided=self._decided(),
@@ -198,6 +208,7 @@ class RunWatch:
                 reasons=dict(self.seen.reasons.most_common(REASONS_TOLD)),
                 latency_median_s=median_s,
                 latency_slow_s=slow_s,
+                earlier_tries=min(self.earlier_tries, self.reused, done),
             )
         )
 

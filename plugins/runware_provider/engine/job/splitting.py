@@ -84,6 +84,7 @@ async def split_shards(  # noqa: PLR0913 - by keyword, each a fact of its own
     recorder = Recorder.of(
         place.prepared,
         place.started_at,
+        asked=spec,
         lease=place.lease,
         every_s=recorded_every_s,
     )

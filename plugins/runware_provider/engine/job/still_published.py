@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runware_provider.engine.job.manifest import Sums
     from runware_provider.engine.job.opening import OpenedJob
     from runware_provider.engine.job.prepare import Prepared
+    from runware_provider.engine.memory.ledger_sums import Totals
 
 MADE_OF = "made_of"
 """The key of the manifest."""
@@ -80,11 +81,30 @@ def still_published(
     record = _told(job, sums, published)
     manifest = restate(prepared.storage, prepared.state_folder, record, published, job.previous)
     if report is not None:
-        rows = int(published["rows"])
-        paid = sums.totals("fresh").cost
-        outcomes = published["outcomes"]
-        report(Progress(rows, rows, job.clock().duration_s, 0, paid, reused=rows, outcomes=outcomes))
+        report(_as_progress(published, sums.totals("fresh"), job.clock().duration_s))
     return manifest
+
+
+def _as_progress(published: Mapping[str, Any], fresh: Totals, elapsed_s: float) -> Progress:
+    """All rows at once, as they were published.
+
+    Args:
+        published: the manifest.
+        fresh: what this run asked, in whatever try.
+        elapsed_s: since it began.
+    """
+    rows = int(published["rows"])
+    all_by_this_run = 0 < published["inferences"] <= fresh.inferences
+    return Progress(
+        rows,
+        rows,
+        elapsed_s,
+        0,
+        fresh.cost,
+        reused=rows,
+        outcomes=published["outcomes"],
+        earlier_tries=rows if all_by_this_run else min(rows, fresh.inferences),
+    )
 
 
 def _follows_from_the_same(job: OpenedJob, published: Mapping[str, Any]) -> bool:

@@ -44,6 +44,7 @@ class _Known(NamedTuple):
     row: int
     cost: int
     """Pico-USD, or `UNKNOWN`."""
+    fresh: bool
 
 
 class LedgerIndex:
@@ -175,6 +176,7 @@ class LedgerIndex:
                     one.segment,
                     one.row,
                     None if one.cost == entry_columns.UNKNOWN else one.cost / PICO,
+                    one.fresh and not one.copied,
                 )
                 for one in known
             ),
@@ -300,6 +302,7 @@ def _told(entries: EntryColumns, chosen: NDArray[np.bool_]) -> Iterable[_Known]:
         entries.segment,
         entries.row,
         entries.cost,
+        entries.fresh,
     )
     return map(_Known._make, zip(*(column[chosen].tolist() for column in columns), strict=True))
 
