@@ -50,6 +50,8 @@ class Airflow:
     reads_xcoms: set[str] = field(default_factory=lambda: {READER, EDITOR})
     """Tokens of who may read the XComs of a DAG that they may see."""
     most_listed: int = 100
+    fails: set[TaskAt] = field(default_factory=set)
+    """Whose XCom it cannot say."""
     tokens: list[str | None] = field(default_factory=list)
     """That its REST API was shown."""
 
@@ -68,6 +70,8 @@ class Airflow:
             if token_of(request) not in self.reads_xcoms:
                 raise HTTPException(403, "Forbidden")
             at = TaskAt(dag_id, run_id, task_id, map_index)
+            if at in self.fails:
+                raise HTTPException(500)
             if at not in self.pushed:
                 raise HTTPException(404, "XCom entry with key: `places` not found")
             return JSONResponse({"key": "places", "value": self.pushed[at]})

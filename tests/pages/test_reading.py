@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runware_provider.engine.inbox.bounded_threads import BoundedThreads
-from runware_provider.pages.beneath import LocalBeneath
+from runware_provider.engine.job.run_record import Waited
+from runware_provider.pages.airflow_view import MOST_LISTS
+from runware_provider.pages.beneath import RECORD_BYTES, LocalBeneath
 from runware_provider.pages.reads import Reads
 from runware_provider.pages.run_view import MOST_SHARDS
 from runware_provider.pages.views import MOST_GROUPS
@@ -281,6 +283,162 @@ def test_airflow_that_does_not_answer_is_told(tmp_path: Path, monkeypatch: pytes
     with served(tmp_path) as pages:
         pages.airflow.add(places_in(tmp_path))
         assert pages.get().status_code == 503
+
+
+def test_the_page_of_a_shard_shows_its_own_record_and_no_other(tmp_path: Path, split_of: Any) -> None:
+    """Also beyond those that are shown side by side, and where it has none."""
+    at = replace(AT, task_id="read.infer", map_index=150)
+    run = f"{at.dag_id}/read/{at.run_id}/-1"
+    write(tmp_path, a_record(run, rows=99_999, rows_done=88_888))
+    split_of(tmp_path / "out.state", 200)
+    write(tmp_path / "out.state" / "shards" / "0150", a_record(run, rows=777, rows_done=741, state="running"))
+    with served(tmp_path) as pages:
+        for shard in (150, 7, 151):
+            pages.airflow.add(
+                places_in(tmp_path, at, run=run, shard=shard), replace(at, map_index=shard), state="running"
+            )
+        told = pages.get(at.path).text
+        assert "741" in told
+        assert "88,888" not in told
+        for without in (7, 151):
+            told = pages.get(replace(at, map_index=without).path).text
+            assert "88,888" not in told
+            assert "741" not in told
+            assert "shard" in told
+
+
+def test_a_record_of_any_length_makes_no_long_page(tmp_path: Path) -> None:
+    codes = {f"code{number}": 1 for number in range(20_000)}
+    long = "x" * 300_000
+    with served(tmp_path) as pages:
+        pages.airflow.add(places_in(tmp_path))
+        write(tmp_path)
+        usual = len(pages.get().content)
+        for changes in (
+            {"reasons": codes},
+            {"outcomes": codes},
+            {"waits": [Waited("room", 1, 1.0)] * 9_000},
+            {"reason": long, "remedy": long, "state": "stopped"},
+        ):
+            write(tmp_path, a_record(**changes))
+            reply = pages.get()
+            assert reply.status_code == 200
+            assert "317" in reply.text
+            assert len(reply.content) < usual + 60_000
+        write(tmp_path, a_record(trouble="x" * RECORD_BYTES))
+        assert "damaged" in pages.get().text
+
+
+def test_a_root_that_is_dead_holds_up_nobody_whose_data_lie_in_another(tmp_path: Path) -> None:
+    dead, alive = tmp_path / "dead", tmp_path / "alive"
+    alive.mkdir()
+    write(alive)
+    storage = Watched()
+    storage.hangs_in = "/dead/"
+    storage.goes_on.clear()
+    reads = Reads(lambda: BoundedThreads(4, "test-root"), within_s=SLOW_S, kept_s=0.0)
+    try:
+        with served(f"{dead}, {alive}", local=storage.local, reads=reads) as pages:
+            pages.airflow.add(places_in(alive))
+            for number in range(20):
+                at = replace(AT, dag_id=f"dead{number}")
+                pages.airflow.add(places_in(dead / str(number), at), at)
+            assert pages.get("/").status_code == 200
+            begun = time.perf_counter()
+            assert "317" in pages.get().text
+            # Nor is anybody else kept waiting for what is dead.
+            assert "does not answer" in pages.get(replace(AT, dag_id="dead1").path).text
+            assert time.perf_counter() - begun < SLOW_S
+            assert [thread.name for thread in threading.enumerate()].count("test-root") == 4
+    finally:
+        storage.goes_on.set()
+
+
+def test_a_strange_xcom_takes_the_list_from_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runware_provider.pages import airflow_view  # noqa: PLC0415 - what is patched
+
+    monkeypatch.setattr(airflow_view, "MOST_BYTES", 20_000)
+    write(tmp_path)
+    with served(tmp_path) as pages:
+        pages.airflow.add(places_in(tmp_path))
+        pages.airflow.add({"output": "x" * 30_000}, replace(AT, dag_id="somebody"))
+        for _ in range(3):
+            reply = pages.get("/")
+            assert reply.status_code == 200
+            assert "invoices" in reply.text
+        # Nor is it asked for again and again.
+        assert pages.airflow.asked["xcom"] == 2
+
+
+@pytest.mark.parametrize("most_listed", [100, 40], ids=lambda most: f"lists_of_{most}")
+def test_a_dataset_is_in_the_list_however_often_others_ran_since(tmp_path: Path, most_listed: int) -> None:
+    write(tmp_path)
+    with served(tmp_path) as pages:
+        pages.airflow.most_listed = most_listed
+        pages.airflow.add(places_in(tmp_path))
+        for number in range(150):
+            at = replace(AT, dag_id="every_minute", run_id=f"r{number}")
+            pages.airflow.add(places_in(tmp_path / "other", at), at)
+        told = pages.get("/").text
+    assert "invoices" in told
+    assert "Only the last runs" not in told
+
+
+def test_a_list_that_does_not_look_at_all_runs_says_so(tmp_path: Path) -> None:
+    with served(tmp_path) as pages:
+        pages.airflow.most_listed = 10
+        for number in range(73):
+            at = replace(AT, run_id=f"r{number}")
+            pages.airflow.add(places_in(tmp_path, at), at)
+        told = pages.get("/").text
+        assert pages.airflow.asked["xcoms"] == 2 * MOST_LISTS
+    assert "Only the last runs were looked through: 23 older ones" in told
+
+
+def test_a_list_goes_on_for_a_bounded_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runware_provider.pages import airflow_view  # noqa: PLC0415 - what is patched
+
+    monkeypatch.setattr(airflow_view, "LISTS_WITHIN_S", 0.0)
+    with served(tmp_path) as pages:
+        pages.airflow.most_listed = 10
+        for number in range(73):
+            at = replace(AT, run_id=f"r{number}")
+            pages.airflow.add(places_in(tmp_path, at), at)
+        told = pages.get("/").text
+        assert pages.airflow.asked["xcoms"] == 2
+    assert "63 older ones" in told
+
+
+def test_what_airflow_cannot_say_is_counted_as_left_out(tmp_path: Path) -> None:
+    write(tmp_path)
+    with served(tmp_path) as pages:
+        other = replace(AT, dag_id="other")
+        pages.airflow.add(places_in(tmp_path / "other", other), other)
+        pages.airflow.fails.add(other)
+        # That there are none is nothing that anybody knows.
+        assert pages.get("/").status_code == 503
+        pages.airflow.add(places_in(tmp_path))
+        told = pages.get("/").text
+        assert "invoices" in told
+        assert "1 more" in told
+        pages.airflow.fails.clear()
+        told = pages.get("/").text
+        assert "other" in told
+        assert "1 more" not in told
+
+
+def test_the_list_shows_nobody_what_another_viewer_was_shown(tmp_path: Path) -> None:
+    write(tmp_path)
+    with served(tmp_path) as pages:
+        pages.airflow.add(places_in(tmp_path))
+        # Whose list names the DAG, and who may not read its XComs.
+        pages.airflow.reads_xcoms = {EDITOR}
+        for token, sees in (("reader", False), (EDITOR, True), ("reader", False)):
+            reply = pages.get("/", token)
+            assert reply.status_code == 200
+            assert ("invoices" in reply.text) == sees
+        assert "317" in pages.get(token=EDITOR).text
+        assert "invoices" not in pages.get("/", "reader").text
 
 
 def _at_last(so: Any) -> bool:

@@ -30,11 +30,12 @@ from runware_provider.pages.run_view import TaskAt
 from runware_provider.quality.parts import Command, Passage, html_of, markdown_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 STORAGE = LocalStorage(lambda _: None)
 RUN = "dag/task/run/-1"
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+REPEATED, LONG_CHARS = 1_000, 4 * 2**20
 HOSTILE = [
     "</pre><script>alert(1)</script>",
     "</code></details></main><img src=x onerror=alert(1)>",
@@ -618,6 +619,51 @@ def test_a_small_file_that_holds_very_much_is_not_read(tmp_path: Path) -> None:
     huge = pa.table({"body": ["x" * 9_000_000] * 60, "inference": ["y"] * 60})
     pq.write_table(huge, examples_path(STORAGE, str(tmp_path), RUN), compression="zstd", use_dictionary=False)
     assert "too large to be shown here" in markdown_of(texts.failed_parts(place, None))
+
+
+@pytest.fixture
+def arrow_memory() -> Iterator[pa.MemoryPool]:
+    """What Arrow takes from now on."""
+    usual = pa.default_memory_pool()
+    counted = pa.proxy_memory_pool(usual)
+    pa.set_memory_pool(counted)
+    yield counted
+    pa.set_memory_pool(usual)
+
+
+def test_a_text_that_a_file_repeats_a_thousand_times_is_held_once(
+    tmp_path: Path, arrow_memory: pa.MemoryPool
+) -> None:
+    """567 bytes that are 4 GB where each row has a text of its own."""
+    note(tmp_path)
+    path = Path(examples_path(STORAGE, str(tmp_path), RUN))
+    path.parent.mkdir(exist_ok=True)
+    places = pa.array([0] * REPEATED, pa.int32())
+    long = pa.DictionaryArray.from_arrays(places, pa.array(["x" * LONG_CHARS]))
+    code = pa.array([{"error_code": "schema"}] * REPEATED)
+    for columns, told in (
+        ({"inference": pa.StructArray.from_arrays([long], ["error_code"])}, "too large to be shown here"),
+        ({"body": long, "inference": code}, "These are 20 of the first"),
+    ):
+        pq.write_table(
+            pa.table(columns),
+            path,
+            compression="zstd",
+            dictionary_pagesize_limit=2**30,
+            write_statistics=False,
+            store_schema=False,
+        )
+        assert path.stat().st_size < 3_000
+        held = arrow_memory.bytes_allocated()
+        assert told in markdown_of(texts.failed_parts(opened(tmp_path), None))
+        assert arrow_memory.max_memory() - held < 10 * LONG_CHARS
+
+
+def test_a_value_that_is_nested_without_end_is_told_in_a_sentence(tmp_path: Path) -> None:
+    for depth, told in ((450, "nested too deeply"), (100_000, "is damaged")):
+        nested = "[" * depth + "]" * depth
+        place = samples(tmp_path, f'{{"rows": [{{"input": {{"a": 1}}, "result": {nested}}}]}}')
+        assert told in markdown_of(texts.samples_parts(place))
 
 
 @pytest.mark.parametrize(

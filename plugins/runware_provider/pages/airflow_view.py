@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -27,6 +28,8 @@ LISTED: Final = 100
 """XComs in a list, at most: Airflow's own bound."""
 MOST_LISTS: Final = 5
 """Asked for one after the other, each with what comes after the one before."""
+LISTS_WITHIN_S: Final = 4.0
+"""After which no further one is asked for."""
 
 
 class NotSeen(Exception):  # noqa: N818 - it says what is the case
@@ -123,6 +126,7 @@ class AirflowView:
     async def _pushed(self, enough: int, **only: str) -> WhoPushed:
         tasks: list[TaskAt] = []
         looked_at = there_are = 0
+        ends_at = time.monotonic() + LISTS_WITHIN_S
         for _ in range(MOST_LISTS):
             told = await self._list(looked_at, only)
             tasks += pushed.entries(told)
@@ -130,6 +134,8 @@ class AirflowView:
             there_are = max(there_are, pushed.total(told))
             # A list without end would be one that does not go on.
             if not pushed.length(told) or looked_at >= there_are or _different(tasks) >= enough:
+                break
+            if time.monotonic() >= ends_at:
                 break
         return WhoPushed(tuple(tasks), max(0, there_are - looked_at))
 

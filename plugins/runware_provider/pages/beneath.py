@@ -141,7 +141,8 @@ def _open_in(folder: int, name: str, flags: int) -> int:
     try:
         return os.open(name, flags | os.O_NOFOLLOW, dir_fd=folder)
     except OSError as error:
-        if _is_link(folder, name):
+        # It may be gone by the time that it is looked at.
+        if error.errno == errno.ELOOP or _is_link(folder, name):
             raise LinkBelowError(errno.ELOOP, "is a link", name) from None
         # A file in the place of a folder: nothing lies in it.
         if error.errno == errno.ENOTDIR:

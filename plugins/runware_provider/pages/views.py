@@ -55,6 +55,8 @@ NOT_BEGUN: Final = "This task has not told yet where it writes."
 TEXTS_ARE_OFF: Final = "This Airflow shows no texts of records: [runware] page_texts is off."
 SILENT: Final = "The store does not answer in time. Open this page again in a while."
 
+_UNHEARD: Final[dict[str, str]] = {}
+"""In the place of what Airflow did not say in time."""
 _WHOLE: Final = frozenset({"published", "unchanged", "refused"})
 """States of a group after which its shards say nothing new."""
 _Told: TypeAlias = "tuple[TaskAt, dict[str, str]]"
@@ -83,7 +85,7 @@ class Views:
     """Apart from that for a task, which is one question or two: a list asks some sixty."""
     _places: Kept[dict[str, str]] = field(default_factory=lambda: Kept(PLACES_KEPT_S), init=False)
     _listed: Kept[tuple[dict[str, str] | None]] = field(
-        default_factory=lambda: Kept(PLACES_KEPT_S, most=10_000), init=False
+        default_factory=lambda: Kept(PLACES_KEPT_S, most=3_000), init=False
     )
     """What a task pushed as one viewer sees it, by viewer and task; (None,) where they see nothing."""
     _tasks: Kept[TaskNow] = field(default_factory=lambda: Kept(TASK_KEPT_S), init=False)
@@ -132,7 +134,10 @@ class Views:
         chosen = _one_a_dataset([(at, places) for at, places in zip(asked, told, strict=True) if places])
         datasets = await self._datasets(chosen[:MOST_DATASETS])
         datasets = await self._with_states(airflow, datasets)
-        left_out = len(newest) - len(asked) + max(0, len(chosen) - MOST_DATASETS)
+        silent = sum(places is _UNHEARD for places in told)
+        if silent and not chosen:
+            raise NoAnswer
+        left_out = len(newest) - len(asked) + silent + max(0, len(chosen) - MOST_DATASETS)
         read_at = self.reading.now().isoformat(timespec="seconds")
 
         def draw() -> Response:
@@ -288,7 +293,7 @@ class Views:
         except (NotSeen, Strange):
             places = None
         except NoAnswer:
-            return None
+            return _UNHEARD
         self._listed.put((viewer, at), (places,))
         return places
 
