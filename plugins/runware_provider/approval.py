@@ -25,7 +25,7 @@ def _no_switch(value: object) -> object:
 
 
 class Approve(ValueObject):
-    """A person is asked, on Airflow's own page, before anything is paid."""
+    """A person is asked, on Airflow's own page, before anything is paid but a few samples."""
 
     argument: ClassVar[str] = "approve"
 
@@ -48,7 +48,8 @@ class Approve(ValueObject):
     """The ids of the users who may decide, as Airflow's auth manager has them; by default everybody who may edit task instances of
     the DAG."""
     samples: Annotated[WholeNumber, Field(ge=0, le=MOST_SAMPLES)] = 3
-    """Answers to show whom is asked, where `[runware] page_texts` is on: they are paid beforehand, and used by the run."""
+    """Records whose answers are shown to whom is asked, where `[runware] page_texts` is on: they are paid beforehand, about a cent
+    together at most and nothing beyond `above_usd`, and used by the run."""
 
 
 class NotApproved(JobStopped, AirflowFailException):

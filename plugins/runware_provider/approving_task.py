@@ -265,10 +265,16 @@ class ApprovingTask(JobTask):
             self._say("Samples", samples_line(wish.samples, cost))
         # They are never paid from more than this: nobody has approved of anything yet.
         bounded = spec.model_copy(update={"budget": within_samples(spec.budget, foreseen, wish)})
-        asked = {"preview": wish.samples, "stores": airflow_stores(), "webhooks": webhooks(spec)}
         try:
             shown: dict[str, Any] = self.in_thread(
-                lambda stop: run_job(bounded, endpoint, stop=stop, **asked)
+                lambda stop: run_job(
+                    bounded,
+                    endpoint,
+                    stop=stop,
+                    preview=wish.samples,
+                    stores=airflow_stores(),
+                    webhooks=webhooks(spec),
+                )
             )
         except BudgetExhausted as short:
             self._say(

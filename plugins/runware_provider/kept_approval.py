@@ -108,8 +108,8 @@ class KeptApproval:
         """
         now = self._now()
         before = self._record() or self._begun(now, 0)
-        told = {"reason": what_happened(error), "remedy": remedy_of(error)}
-        self._write(replace(before, state="stopped", at=now, **told))
+        reason, remedy = what_happened(error), remedy_of(error)
+        self._write(replace(before, state="stopped", at=now, reason=reason, remedy=remedy))
 
     def asks(self) -> str:
         """What the questions hash to: the source, and all that the model is asked with.

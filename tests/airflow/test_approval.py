@@ -19,7 +19,17 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from runware_provider.approval import Approve, NotApproved
-from runware_provider.approval_plan import Foreseen, asked_for, decided, rounded_up, within
+from runware_provider.approval_plan import (
+    MOST_SAMPLES_USD,
+    Foreseen,
+    SamplesCost,
+    asked_for,
+    decided,
+    rounded_up,
+    samples_refused,
+    within,
+    within_samples,
+)
 from runware_provider.approval_words import About, approved_line, question_of
 from runware_provider.decorators import text_inference_task
 from runware_provider.deferring_task import DeferringTask
@@ -343,6 +353,18 @@ def test_a_model_without_a_price_counts_as_above_every_amount_and_its_tokens_bin
     assert done.state == "success", done.error
     assert scene.approval().budget_usd is None
     assert (scene.approval().budget_tokens or 0) > 0
+
+
+def test_without_a_price_list_a_known_model_is_asked_about_at_the_price_that_is_known_of_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpriced(monkeypatch)
+    dag = scene.dag()
+    parked = scene.run(dag)
+    assert parked.state == "awaiting_input", parked.error
+    assert "USD?" in scene.api.questions[0]["subject"]
+    assert scene.answered(dag, parked, "Approve").state == "success"
+    assert scene.bill() <= (scene.approval().budget_usd or 0)
 
 
 def test_where_nothing_is_to_be_paid_nobody_is_asked(scene: Scene) -> None:
@@ -791,6 +813,30 @@ def test_neither_the_approval_nor_the_own_budget_is_ever_exceeded(
     bounded = within(own, approval)
     assert bounded.usd == min(approved, own_usd or approved)
     assert bounded.tokens == own_tokens
+
+
+@given(
+    st.none() | st.floats(1e-9, 1e3),
+    st.floats(0, 1e3),
+    st.floats(0, 10),
+    st.none() | st.floats(1e-6, 1e3),
+    st.integers(1, 5),
+)
+def test_samples_are_never_let_go_beyond_a_cent_the_amount_and_the_own_budget(
+    most: float | None, above: float, spent: float, own: float | None, questions: int
+) -> None:
+    likely = None if most is None else most / 3
+    foreseen = Foreseen(9, 0, 10, 1, 1, likely, most, 2, spent, 0, "")
+    wish, cost = Approve(above_usd=above), SamplesCost.of(foreseen, questions)
+    if samples_refused(cost, foreseen, wish) is not None:
+        return
+    assert cost is not None
+    assert cost.likely_usd <= MOST_SAMPLES_USD
+    assert not above or spent + cost.most_usd <= above
+    bound = within_samples(None if own is None else Budget(usd=own, when_short="partial"), foreseen, wish)
+    assert bound.usd is not None
+    assert bound.usd <= min(spent + MOST_SAMPLES_USD, above or math.inf, own or math.inf)
+    assert bound.when_short == "stop"
 
 
 @given(st.dictionaries(st.text(max_size=20), st.none() | st.text(max_size=5) | st.lists(st.text(max_size=9))))

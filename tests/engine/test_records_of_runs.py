@@ -283,6 +283,19 @@ async def test_each_shard_is_recorded_in_its_own_folder_and_the_publish_has_the_
     assert ends(place) == [(RUN, "published")]
 
 
+async def test_a_run_that_goes_on_without_its_shards_says_what_it_paid_in_them_all_the_time(
+    place: Any,
+) -> None:
+    place.fill(RECORDS)
+    spec, told = place.spec(run=RUN), []
+    cut = await split_shards(spec, place.endpoint, shards=2, least_rows=1)
+    shard = await infer_shard(spec, place.endpoint, split=cut[0]["split"], shard=0)
+    manifest = await run_job(spec, place.endpoint, report=told.append)
+    assert [progress.cost >= shard["paid_usd"] for progress in told] == [True] * len(told)
+    assert told[-1].cost == pytest.approx(manifest["paid_usd"])
+    assert record_in(place.state).paid_usd == pytest.approx(manifest["paid_usd"])
+
+
 async def test_a_shard_that_was_done_before_is_recorded_for_the_next_run_too(place: Any) -> None:
     place.fill(RECORDS)
     for run in ("one", "two"):
@@ -327,12 +340,16 @@ class Counted(LocalStorage):
         self.asked: Counter[str] = Counter()
 
     def _note(self, kind: str, path: str) -> None:
-        if "/runs" in path or path.endswith("/history.json"):
+        if "/runs" in path or "/requests" in path or path.endswith("/history.json"):
             self.asked[kind] += 1
 
     def read_versioned(self, path: str) -> Any:
         self._note("read", path)
         return super().read_versioned(path)
+
+    def exists(self, path: str) -> bool:
+        self._note("look", path)
+        return super().exists(path)
 
     def writing(self, path: str) -> Any:
         self._note("write", path)
@@ -351,15 +368,18 @@ class Counted(LocalStorage):
         super().delete(path)
 
 
-async def test_a_run_with_nothing_to_do_asks_the_store_for_four_requests_more(place: Any) -> None:
-    """Its record is read once, for what an earlier try noted, and written once; the history is read and swapped."""
+async def test_a_run_with_nothing_to_do_asks_the_store_for_five_requests_more(place: Any) -> None:
+    """Its record is read once, for what an earlier try noted, and written once; the history is read and swapped.
+
+    What it asks was noted before, which one look tells.
+    """
     place.fill(3)
     await place.run(run="one")
     (place.state / "history.json").unlink()
     storage = Counted()
     await run_job(place.spec(run="two"), place.endpoint, stores=OneStore(storage))
     # The local store looks once more when it swaps.
-    assert storage.asked == {"read": 3, "write": 2}
+    assert storage.asked == {"read": 3, "write": 2, "look": 1}
 
 
 async def test_a_run_without_a_name_reads_no_record_of_another(place: Any) -> None:
@@ -367,7 +387,7 @@ async def test_a_run_without_a_name_reads_no_record_of_another(place: Any) -> No
     storage = Counted()
     await run_job(place.spec(), place.endpoint, stores=OneStore(storage))
     # Rows of an earlier run without a name that failed are shown no more.
-    assert storage.asked == {"read": 2, "write": 2, "delete": 1}
+    assert storage.asked == {"read": 2, "write": 3, "look": 1, "delete": 1}
     await run_job(place.spec(), place.endpoint)
     assert ends(place) == [("", "unchanged"), ("", "published")]
     assert record_in(place.state, "").state == "unchanged"

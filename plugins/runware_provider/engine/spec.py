@@ -297,7 +297,8 @@ class Spec(ValueObject):
     def bounded_by(self, budget: Budget | None) -> Self:
         """The same job with another budget, such as a shard's part or what a person approved; its author's is remembered."""
         bounded = self.model_copy(update={"budget": budget})
-        bounded._authors_budget, bounded._is_bounded = self.authors_budget, True
+        bounded._authors_budget = self.authors_budget  # noqa: SLF001 - its own
+        bounded._is_bounded = True  # noqa: SLF001 - its own
         return bounded
 
     @property

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runware_provider.engine.errors import BadInput, NothingToDo
+from runware_provider.engine.errors import BadInput, NothingToDo, TooManyFailed, note_how_far
 from runware_provider.engine.job.inferring import infer_shard
 from runware_provider.engine.job.refused import note_refused
 from runware_provider.engine.job.run_record import RunRecord
@@ -68,6 +68,17 @@ async def test_what_earlier_tries_came_to_stays(place: Any) -> None:
     assert record.state == "stopped"
     assert (record.paid_usd, record.rows, record.rows_done) == (before.paid_usd, 3, 3)
     assert (record.request, record.asks) == (before.request, before.asks)
+
+
+async def test_rows_of_samples_that_failed_are_none_of_the_run_and_their_money_is(place: Any) -> None:
+    place.fill(3)
+    await place.run(run="yesterday")
+    error = TooManyFailed("2 of 2 rows failed")
+    note_how_far(error, {"rows": 2, "outcomes": {"invalid": 2}, "paid_usd": 0.5, "still_at_vendor": 1})
+    record = noted(place, error)
+    assert record is not None
+    assert (record.state, record.reason, record.paid_usd) == ("stopped", "2 of 2 rows failed", 0.5)
+    assert (record.rows, record.rows_done, record.outcomes, record.under_way) == (0, 0, {}, 1)
 
 
 def test_no_state_folder_is_made_for_what_was_refused(place: Any) -> None:

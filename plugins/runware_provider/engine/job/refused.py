@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from runware_provider.engine.dataset.destination import dataset_folder
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from runware_provider.engine.storage.stores import Stores
 
 ENDED: Final = frozenset({"stopped", "refused"})
+OF_THE_RUN: Final = ("paid_usd", "still_at_vendor")
+"""Of what an error says of how far a preview came, that which is the run's, too."""
 LAST_S: Final = 2.0
 """That whoever was refused waits for the record to be written."""
 
@@ -88,7 +91,9 @@ def _ending_of(error: BaseException) -> Ending:
     # To run it again would find the same nothing.
     if isinstance(error, NothingToDo):
         return Ending("stopped", reason=f"there was nothing to do: {error}")
-    return Ending.badly(error)
+    ending = Ending.badly(error)
+    # The rows that it knows of may be those of a preview, whose money is the run's.
+    return replace(ending, known={name: ending.known[name] for name in OF_THE_RUN if name in ending.known})
 
 
 def _record(spec: Spec, earlier: RunRecord | None, ending: Ending, began_at: str) -> RunRecord:
