@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Kind = Literal["idle", "running", "waiting", "asking", "done", "partly", "stopped", "silent"]
 
 SILENT_S: Final = 300.0
-"""A run at work notes itself more often than this, unless somebody wished for very few lines of progress."""
+"""A run at work notes itself every minute, unless its store fails."""
 LONG_SILENT_S: Final = 3600.0
 """After which nobody waits for another word."""
 ENDED: Final = frozenset({"success", "failed", "skipped", "removed", "upstream_failed"})
