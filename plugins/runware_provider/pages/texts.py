@@ -40,7 +40,7 @@ from runware_provider.quality.parts import Command, Fold, Link, Passage, Words
 from runware_provider.quality.wording import code, count, counted, table, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from runware_provider.engine.job.run_record import RunRecord
     from runware_provider.pages.opened_place import OpenedPlace
@@ -284,7 +284,7 @@ def _failed_again(
     uuids = _uuids(_struct(row.get(_INFERENCE)) for row in examples.rows)
     if not uuids:
         return [*_command(again, f"Ask what has no answer{rest}", again.unasked()), *waits]
-    told = f"Ask these {counted(len(uuids), 'record')} again{rest}"
+    told = f"Ask {_these(uuids)} again{rest}"
     return [*_command(again, f"{told}: what was answered is forgotten first", again.these(uuids)), *waits]
 
 
@@ -302,6 +302,10 @@ def _everything(again: AskingAgain, record: RunRecord | None, codes: set[str]) -
     if _is_all_asked(record):
         return []
     return _command(again, "Go on with what is not asked yet", again.unasked())
+
+
+def _these(uuids: Sequence[str]) -> str:
+    return "this record" if len(uuids) == 1 else f"these {counted(len(uuids), 'record')}"
 
 
 def _and_go_on(record: RunRecord | None) -> str:
@@ -375,7 +379,8 @@ def _missed(place: OpenedPlace, field: str | None) -> list[Part]:
     if not misses.rows:
         return [Words(["Nothing is missed here." if field is None else "This field is missed nowhere.", ""])]
     left_out = misses.matching - len(misses.rows)
-    told = f"{counted(misses.matching, 'value')} of the published dataset differ from what was expected"
+    differ = "differs" if misses.matching == 1 else "differ"
+    told = f"{counted(misses.matching, 'value')} of the published dataset {differ} from what was expected"
     told += f"; these are the first, {left_out:,} more are left out." if left_out else "."
     parts: list[Part] = [Words([told, ""]), *_other_fields(misses, field)]
     record = read_record(place.storage, place.state, place.run)
@@ -384,7 +389,7 @@ def _missed(place: OpenedPlace, field: str | None) -> list[Part]:
     if again is None:
         parts.append(Words([_NOT_NOTED, ""]))
     elif uuids:
-        title = f"Ask these {counted(len(uuids), 'record')} again: what was answered is forgotten first"
+        title = f"Ask {_these(uuids)} again: what was answered is forgotten first"
         parts += _command(again, title, again.these(uuids))
     for number, row in enumerate(misses.rows, start=1):
         parts += _miss(number, row)
