@@ -154,6 +154,13 @@ def test_of_two_texts_the_words_are_marked_and_long_stretches_alike_are_counted(
     assert len(joined(sides.got)) < 1_000
 
 
+def test_of_a_long_text_the_end_is_compared_and_so_is_that_of_a_long_list_as_a_text() -> None:
+    text, numbers = "word " * 20_000, list(range(20_000))
+    for got, expected in ((f"{text}Max", f"{text}Moritz"), ([*numbers, "Max"], [*numbers, "Moritz"])):
+        sides = told(got, expected)
+        assert (marked(sides.got), marked(sides.expected)) == (["Max"], ["Moritz"])
+
+
 # in a bounded number of steps
 
 

@@ -32,13 +32,16 @@ if TYPE_CHECKING:
 Pieces = list[tuple[str, bool]]
 """Text, and whether it differs."""
 
-MOST_CHARS: Final = 60_000
-"""Of JSON that is taken apart; of longer texts only so much is compared."""
+MOST_CHARS: Final = 200_000
+"""Of a text; of longer ones only so much is compared."""
+MOST_TAKEN_APART: Final = 30_000
+"""Characters of a list or struct in JSON; longer ones are compared word by word."""
 MOST_STEPS: Final = 300_000
 """That are taken for two values, to find what is alike in all their lists and texts."""
 MOST_DEPTH: Final = 60
 """Levels that are compared one by one."""
 
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, default=told)
 _WORD: Final = re.compile(r"\s+|\w+|[^\w\s]")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?)?")
 
@@ -109,20 +112,22 @@ def layout(value: Any, depth: int = 0) -> str:
         return "{" + ",".join(pad + part for part in parts) + end + "}"
     if isinstance(value, list | tuple) and value:
         return "[" + ",".join(pad + layout(part, depth + 1) for part in value) + end + "]"
-    return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False, default=told)
+    # A number keeps its digits; most values are such, and this is the fastest way to say them.
+    return str(value) if type(value) in {int, Decimal} else _JSON.encode(value)
 
 
 def _quoted(text: Any) -> str:
-    return json.dumps(str(text), ensure_ascii=False)
+    return _JSON.encode(str(text))
 
 
 def _parsed(text: str) -> Any:
     if len(text) > MOST_CHARS:
         return text[:MOST_CHARS]
     try:
-        return json.loads(text, parse_float=Decimal)
+        value = json.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError, ArithmeticError):
         return text
+    return text if len(text) > MOST_TAKEN_APART and not isinstance(value, str) else value
 
 
 # what is the same
