@@ -130,6 +130,13 @@ def test_the_budget_of_the_group_is_that_of_the_run_and_not_what_was_dealt_out()
     assert whole_of(replace(PLANNED, budget_usd=None), [RECORD, RECORD]).budget_usd == 20.0
 
 
+def test_what_a_group_paid_is_what_is_noted_of_the_whole_or_what_its_shards_paid_whichever_is_more():
+    shards = [replace(RECORD, paid_usd=1.5), replace(RECORD, paid_usd=2.0)]
+    # Of the shards of a big group not all are read; of one that goes on, what is noted is older.
+    assert whole_of(replace(PLANNED, paid_usd=9.0), shards).paid_usd == 9.0
+    assert whole_of(replace(PLANNED, paid_usd=0.5), shards).paid_usd == 3.5
+
+
 def test_the_rest_of_a_group_takes_as_long_and_costs_as_much_as_what_has_begun():
     whole = whole_of(replace(PLANNED, rows=10_000), [RECORD, None])
     assert whole.rows == 10_000

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 MILLION = 1_000_000
 SLOW_S = 0.6
 HURRY_S = 5.0
+TEXT_THREADS = 2
+"""Of `served`."""
 
 
 class Watched:
@@ -169,25 +171,36 @@ def test_a_store_that_hangs_is_told_within_five_seconds_and_viewers_pile_up_no_t
 
 
 def test_hanging_texts_hold_up_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from runware_provider.pages import texts, views  # noqa: PLC0415 - what is patched
+    from runware_provider.pages import texts  # noqa: PLC0415 - what is patched
 
-    goes_on = threading.Event()
-    monkeypatch.setattr(texts, "asked_parts", lambda _: goes_on.wait(60) and [])
+    hanging, goes_on = threading.Semaphore(0), threading.Event()
+
+    def hang(_: Any) -> list[Any]:
+        hanging.release()
+        goes_on.wait(60)
+        return []
+
+    monkeypatch.setattr(texts, "asked_parts", hang)
     write(tmp_path)
-    with served(tmp_path) as pages:
+    # As many threads for pages as for texts: whatever hangs in the wrong ones leaves none.
+    reads = Reads(lambda: BoundedThreads(TEXT_THREADS, "test-pages"), kept_s=0.0)
+    with served(tmp_path, reads=reads) as pages:
         pages.airflow.add(places_in(tmp_path))
+        viewers = [
+            threading.Thread(target=pages.get, args=(path_of(AT, "asked"), EDITOR))
+            for _ in range(TEXT_THREADS)
+        ]
         try:
-            hanging = [
-                threading.Thread(target=pages.get, args=(path_of(AT, "asked"), EDITOR)) for _ in range(5)
-            ]
-            for thread in hanging:
-                thread.start()
+            for viewer in viewers:
+                viewer.start()
+            for _ in viewers:
+                assert hanging.acquire(timeout=30)
             assert "317" in pages.get().text
+            assert all(viewer.is_alive() for viewer in viewers)
         finally:
             goes_on.set()
-            for thread in hanging:
-                thread.join()
-    assert views
+            for viewer in viewers:
+                viewer.join()
 
 
 @pytest.mark.parametrize(

@@ -614,9 +614,12 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     assert "too large to be shown here" in markdown_of(texts.samples_parts(path))
 
 
-def test_a_small_file_that_holds_very_much_is_not_read(tmp_path: Path) -> None:
+def test_a_small_file_that_holds_very_much_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runware_provider.pages.text_files.MOST_DECODED", 100_000)
     place = fail(tmp_path, [row(1)])
-    huge = pa.table({"body": ["x" * 9_000_000] * 60, "inference": ["y"] * 60})
+    huge = pa.table({"body": ["x" * 2_000] * 60, "inference": ["y"] * 60})
     pq.write_table(huge, examples_path(STORAGE, str(tmp_path), RUN), compression="zstd", use_dictionary=False)
     assert "too large to be shown here" in markdown_of(texts.failed_parts(place, None))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from runware_provider.engine.money import of_1000
 from runware_provider.pages.job_state import is_partly_done
 from runware_provider.pages.page_bits import (
     NONE,
@@ -59,9 +60,7 @@ def past_parts(past: Sequence[PastRun], *, run: str) -> list[Part]:
 
 def cost_of_1000(past: PastRun) -> float | None:
     """USD for the answers of a thousand rows, whoever paid for them; None where none were published."""
-    if past.cost_usd is None or past.rows <= 0:
-        return None
-    return 1000 * past.cost_usd / past.rows
+    return of_1000(past.cost_usd, past.rows)
 
 
 def cost_spark(past: Sequence[PastRun]) -> Spark:

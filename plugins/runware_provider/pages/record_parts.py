@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from runware_provider.engine.api.results import read_result
-from runware_provider.pages.differences import layout
 from runware_provider.pages.laid_out import ROOT, laid_out
 from runware_provider.pages.shown_texts import plain_name, shown, shown_pieces
+from runware_provider.quality.differences import layout
 from runware_provider.quality.parts import Fold, Passage, Words
 from runware_provider.quality.wording import clip, code, count, counted, seconds, table, text_of, usd
 

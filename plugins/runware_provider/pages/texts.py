@@ -19,7 +19,6 @@ from runware_provider.engine.job.split_record import present_split, shard_folder
 from runware_provider.pages.asking_again import AskingAgain
 from runware_provider.pages.beneath import LINKED, LinkBelowError
 from runware_provider.pages.clipped import clipped
-from runware_provider.pages.differences import differences, layout
 from runware_provider.pages.group_sum import whole_of
 from runware_provider.pages.job_state import BUDGET
 from runware_provider.pages.links_between import ON_LEAF
@@ -36,6 +35,8 @@ from runware_provider.pages.record_parts import (
 from runware_provider.pages.run_view import MOST_SHARDS, name_of_dataset
 from runware_provider.pages.shown_texts import shown_pieces
 from runware_provider.pages.text_files import ReadRows, Unshowable, read_json, read_rows
+from runware_provider.quality.alignment import Steps
+from runware_provider.quality.differences import MOST_STEPS, differences, layout
 from runware_provider.quality.parts import Command, Fold, Link, Passage, Words
 from runware_provider.quality.wording import code, count, counted, table, visible
 
@@ -391,8 +392,9 @@ def _missed(place: OpenedPlace, field: str | None) -> list[Part]:
     elif uuids:
         title = f"Ask {_these(uuids)} again: what was answered is forgotten first"
         parts += _command(again, title, again.these(uuids))
+    steps = Steps(MOST_STEPS)
     for number, row in enumerate(misses.rows, start=1):
-        parts += _miss(number, row)
+        parts += _miss(number, row, steps)
     return parts
 
 
@@ -412,8 +414,8 @@ def _other_fields(misses: ReadRows, field: str | None) -> list[Part]:
     return [Fold("Other fields" if field is not None else "By field", links, "fields")] if links else []
 
 
-def _miss(number: int, row: Mapping[str, Any]) -> list[Part]:
-    sides = differences(str(row.get("got")), str(row.get("expected")))
+def _miss(number: int, row: Mapping[str, Any], steps: Steps) -> list[Part]:
+    sides = differences(str(row.get("got")), str(row.get("expected")), steps=steps)
     named = [("field", code(_field_of(row)))]
     if isinstance(row.get("sample"), int) and row["sample"]:
         named.append(("sample", f"{row['sample']:,}"))

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import Interrupted, JobStopped, RequestRefused
 from runware_provider.engine.identity import Key
+from runware_provider.engine.job import run_examples
 from runware_provider.engine.job.forget_place import forget_place
 from runware_provider.engine.job.inferring import infer_shard
 from runware_provider.engine.job.kept_examples import (
@@ -135,7 +136,8 @@ async def test_a_shard_keeps_its_own_in_its_own_state_folder(place: Any) -> None
     assert not list(place.state.glob("**/*-failed.parq"))
 
 
-async def test_they_are_there_while_the_run_goes(place: Any) -> None:
+async def test_they_are_there_while_the_run_goes(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_examples, "EVERY_S", 0.02)
     place.server.script(Fault("break_schema", contains="Shop 1 "), Fault("never_finish", contains="Shop 2 "))
     place.fill(4)
     stop, seen = asyncio.Event(), []
@@ -152,7 +154,8 @@ async def test_they_are_there_while_the_run_goes(place: Any) -> None:
     assert [row["n"] for row in kept(place.state)] == [1]
 
 
-async def test_a_store_that_hangs_holds_up_no_job(place: Any) -> None:
+async def test_a_store_that_hangs_holds_up_no_job(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_examples, "LAST_WORDS_S", 0.05)
     hangs = threading.Event()
 
     class Hanging(LocalStorage):
