@@ -43,7 +43,7 @@ from runware_provider.approval_words import (
     why_no_samples,
     why_short,
 )
-from runware_provider.configuration import shows_texts, webhooks
+from runware_provider.configuration import page_texts, webhooks
 from runware_provider.engine.errors import BudgetExhausted, EngineError, Interrupted, JobStopped
 from runware_provider.engine.job.run_record import Approval
 from runware_provider.engine.money import usd
@@ -324,7 +324,7 @@ def _holds(before: Approval, *, goes_on: bool) -> bool:
 
 def _why_no_samples(kept: KeptApproval, wish: Approve, foreseen: Foreseen) -> str:
     """Why no answers are asked for beforehand; empty where some are."""
-    if not shows_texts():
+    if not page_texts():
         return TEXTS_ARE_OFF
     questions = wish.samples * kept.spec.samples
     # To ask for them would be to do the job before it is approved.

@@ -53,11 +53,6 @@ def makes_assets() -> bool:
     return bool(conf.getboolean(SECTION, "assets", fallback=True))
 
 
-def shows_texts() -> bool:
-    """Whether pages may show texts of records: documents, answers, prompts."""
-    return bool(conf.getboolean(SECTION, "page_texts", fallback=False))
-
-
 def webhooks(spec: Spec) -> WebhookSettings | None:
     """Where the vendor brings answers in this Airflow; None for a job that does not want that.
 
@@ -81,7 +76,7 @@ def page_roots() -> str:
 
 
 def page_texts() -> bool:
-    """Whether the pages of jobs show texts of records to who may see them."""
+    """Whether the pages of jobs show texts of records, which are documents, answers and prompts, to who may see them."""
     return bool(conf.getboolean(SECTION, "page_texts", fallback=False))
 
 

@@ -23,7 +23,7 @@ class RunwarePlugin(AirflowPlugin):
         from runware_provider.pages import mounted  # noqa: PLC0415 - as above
 
         # The receiver takes whatever lies below its prefix, the pages' too; Airflow asks in this order.
-        return [*mounted.fastapi_apps(), *mounted_receiver.fastapi_apps()]
+        return [*mounted.fastapi_apps(), *mounted.leading_to_the_list(mounted_receiver.fastapi_apps())]
 
     @property
     def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]  # as above

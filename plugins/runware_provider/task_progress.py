@@ -59,7 +59,7 @@ class TaskProgress:
         store: of the task instance.
         every_s: seconds between two writes.
         log: is told once if the store fails.
-        first_s: seconds until the first write.
+        first_s: seconds until the first write, once there is something to write.
         last_s: seconds that the end waits for the last write.
     """
 
@@ -105,6 +105,9 @@ class TaskProgress:
     def _write_on(self) -> None:
         pause_s = self._first_s
         while not self._end.wait(pause_s):
+            # Nothing to tell yet: what comes is the first one, and is looked for as early.
+            if self._newest is None:
+                continue
             is_written = self._write()
             pause_s = self._every_s if is_written else min(MOST_PAUSE_S, 2 * max(pause_s, self._every_s))
         self._write()

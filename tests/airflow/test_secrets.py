@@ -61,9 +61,13 @@ WORDS = ("zqkey", "zqlake", "zqprompt", "zqsystem", "zqtool", "zqrecord", "zqpar
 CREDENTIALS = frozenset({"zqkey", "zqlake"})
 DATA = frozenset(WORDS) - CREDENTIALS
 """What the user owns: it may stand where the user's data stands."""
+AUTHORED = DATA - {"zqrecord", "zqanswer"}
+"""What the author of the DAG wrote, and the DAG's params; a prompt that is rendered holds words of a record besides."""
 
 ALLOWED = {
     "state folder": DATA,
+    "state folder, what was asked": AUTHORED,
+    "state folder, records of runs": frozenset(),
     "dataset": DATA,
     "exception": frozenset(),
     "locals of a job that stopped": frozenset(),
@@ -346,8 +350,8 @@ class Bench:
             "log": self.caplog.text + "".join(f"{one.__dict__}" for one in self.caplog.records),
             "task log, standard output and error": "".join(self.capfd.readouterr()),
             "XCom, rendered fields, state and events": "\n".join(self.sent),
-            "state folder": _held_in(self.root / "out.state"),
-            "dataset": _held_in(self.root / "out"),
+            **_held_in_state(_files_in(self.root / "out.state")),
+            "dataset": _told(_files_in(self.root / "out")),
         }
         assert left.keys() < ALLOWED.keys()
         return left
@@ -377,10 +381,30 @@ def _locals(error: BaseException) -> str:
     )
 
 
-def _held_in(folder: Path) -> str:
-    """Names and contents of all files; Parquet is compressed, so it is read."""
+def _files_in(folder: Path) -> dict[str, str]:
+    """Contents of all files by name; Parquet is compressed, so it is read."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return "\n".join(f"{path.relative_to(folder)} {_content(path)}" for path in files)
+    return {path.relative_to(folder).as_posix(): _content(path) for path in files}
+
+
+def _held_in_state(files: dict[str, str]) -> dict[str, str]:
+    """What files of a state folder hold, by what docs/security.md says of them."""
+    asked = {name: content for name, content in files.items() if "requests/" in name}
+    records = {
+        name: content
+        for name, content in files.items()
+        if name.endswith(".json") and ("runs/" in name or "history" in name)
+    }
+    others = {name: content for name, content in files.items() if name not in asked.keys() | records.keys()}
+    return {
+        "state folder": _told(others),
+        "state folder, what was asked": _told(asked),
+        "state folder, records of runs": _told(records),
+    }
+
+
+def _told(files: dict[str, str]) -> str:
+    return "\n".join(f"{name} {content}" for name, content in files.items())
 
 
 def _content(path: Path) -> str:
@@ -532,15 +556,15 @@ def test_a_bucket_that_fails_leaves_no_secret(
     assert rule.met
     assert isinstance(error, NoneType if "times" in how else BadInput | OSError), error
     proxy.clear()
-    assert leaks(left | {"state folder": _held_in_bucket(bucket)}) == []
+    assert leaks(left | _held_in_state(_files_in_bucket(bucket))) == []
 
 
-def _held_in_bucket(bucket: str) -> str:
+def _files_in_bucket(bucket: str) -> dict[str, str]:
     storage = S3Storage(bucket, shared_server().options())
-    return "\n".join(
-        f"{entry.path} {storage.read(entry.path).decode(errors='replace')}"
+    return {
+        entry.path: storage.read(entry.path).decode(errors="replace")
         for entry in storage.list(f"s3://{bucket}")
-    )
+    }
 
 
 def test_a_failing_decorated_task_leaves_no_secret(bench: Bench) -> None:
@@ -653,12 +677,12 @@ def test_a_killed_process_leaves_no_secret(bench: Bench, number: signal.Signals)
         out, err = process.communicate(timeout=300)
     assert process.returncode == (3 if number is signal.SIGTERM else -number), err
     assert "DEBUG:asyncio" in err
-    assert "zqprompt" not in _held_in(bench.root / "out.state")
-    left = {
-        "task log, standard output and error": out + err,
-        "state folder": _held_in(bench.root / "out.state"),
-    }
+    state = _held_in_state(_files_in(bench.root / "out.state"))
+    left = {"task log, standard output and error": out + err, **state}
     assert leaks(left) == []
+    # Nothing was answered yet: only what was asked is told, once for all records.
+    assert [word for word in WORDS if word in state["state folder"]] == []
+    assert "zqprompt" in state["state folder, what was asked"]
 
 
 # what is kept
@@ -669,6 +693,8 @@ def test_the_rows_hold_what_the_api_said_except_for_the_key(bench: Bench) -> Non
     _, left = bench.by_airflow()
     assert all(word in left["state folder"] for word in DATA)
     assert "Authorization: Bearer ***" in left["state folder"]
+    assert all(word in left["state folder, what was asked"] for word in AUTHORED)
+    assert '"failed": 7' in left["state folder, records of runs"]
 
 
 # what Airflow stores of a DAG

@@ -73,6 +73,16 @@ def test_the_first_and_the_last_are_written_and_between_them_one_each_interval()
     assert [value["rows_done"] for value in store.written] == [1, 99]
 
 
+def test_a_first_progress_that_comes_late_is_written_as_early_as_any_first_one() -> None:
+    store = Store()
+    with TaskProgress(store, every_s=3600, log=LOG, first_s=0.001) as keeper:
+        # By then the writer has looked many times, and found nothing to write.
+        assert not store.some.wait(0.1)
+        keeper.saw(progress(1))
+        assert store.some.wait(30)
+    assert [value["rows_done"] for value in store.written] == [1]
+
+
 def test_nothing_is_written_where_nothing_was_seen_or_nothing_is_new() -> None:
     store = Store()
     with TaskProgress(store, every_s=3600, log=LOG, first_s=3600):

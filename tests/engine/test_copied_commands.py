@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import io
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel
 
+from runware_provider.engine.cli import main
 from runware_provider.engine.dataset.destination import dataset_folder
 from runware_provider.engine.endpoint import Endpoint
 from runware_provider.engine.errors import RequestRefused, TooManyFailed
@@ -33,6 +38,8 @@ from runware_provider.testing import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from runware_provider.engine.spec import Spec
 
 KEY = "key-of-the-tests-0123456789"
 RUN = "dag/read/monday/-1"
@@ -74,8 +81,28 @@ def command_in(parts: Sequence[Any]) -> str:
     return str(command)
 
 
+async def in_shards(spec: Spec, endpoint: Endpoint) -> None:
+    shards = await split_shards(spec, endpoint, shards=3, least_rows=1)
+    for shard in shards:
+        await infer_shard(spec, endpoint, split=shard["split"], shard=shard["shard"])
+    await publish_shards(spec, endpoint, split=shards[0]["split"])
+
+
 def pasted(place: Any, command: str) -> Any:
-    """What a terminal makes of it; returns the manifest of the run, the last thing that is printed."""
+    """What comes of its words in this process; returns the manifest of the run."""
+    program, *arguments = shlex.split(command)
+    assert program == "runware"
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.chdir(place.root)
+        for name, value in place.environment().items():
+            patch.setenv(name, value)
+        assert main(arguments) == 0
+    return manifest_in(printed.getvalue())
+
+
+def pasted_in_a_shell(place: Any, command: str) -> Any:
+    """What a terminal makes of it; returns the manifest of the run."""
     programs = place.root / "programs"
     programs.mkdir(exist_ok=True)
     program = programs / "runware"
@@ -93,8 +120,13 @@ def pasted(place: Any, command: str) -> Any:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    printed, _ = json.JSONDecoder().raw_decode(ended.stdout[ended.stdout.rfind("\n{\n") + 1 :])
-    return printed
+    return manifest_in(ended.stdout)
+
+
+def manifest_in(printed: str) -> Any:
+    """The last thing that is printed."""
+    manifest, _ = json.JSONDecoder().raw_decode(printed[printed.rfind("\n{\n") + 1 :])
+    return manifest
 
 
 def asked_since(place: Any, before: dict[str, Any]) -> list[str]:
@@ -108,10 +140,10 @@ def executed(place: Any) -> dict[str, Any]:
     return {name: line for name, line in place.server.bill()["tasks"].items() if line["executed"]}
 
 
-async def test_all_that_failed_is_asked_again(place: Any) -> None:
+def test_all_that_failed_is_asked_again(place: Any) -> None:
     place.server.script(BROKEN, REFUSED)
     fill(place)
-    await place.run(run=RUN)
+    asyncio.run(place.run(run=RUN))
     opened = noted(place, place.state, {"schema": 2, "invalidMessages": 1})
     place.server.clear_faults()
     before = executed(place)
@@ -122,23 +154,24 @@ async def test_all_that_failed_is_asked_again(place: Any) -> None:
     assert set(asked_since(place, before)) == {rows[n]["inference"]["task_uuid"] for n in (1, 2, 4)}
 
 
-async def test_of_one_reason_its_records_are_asked_again_and_the_other_failures_stay(place: Any) -> None:
+def test_of_one_reason_its_records_are_asked_again_and_the_other_failures_stay(place: Any) -> None:
     place.server.script(BROKEN, REFUSED)
     fill(place)
-    await place.run(run=RUN)
+    asyncio.run(place.run(run=RUN))
     opened = noted(place, place.state, {"schema": 2, "invalidMessages": 1})
     place.server.clear_faults()
     before = executed(place)
-    manifest = pasted(place, command_in(texts.failed_parts(opened, "schema")))
+    # Two commands, of which a shell begins the second when the first has ended well.
+    manifest = pasted_in_a_shell(place, command_in(texts.failed_parts(opened, "schema")))
     assert manifest["outcomes"] == {"succeeded": 5, "failed": 1}
     rows = place.rows()
     assert set(asked_since(place, before)) == {rows[n]["inference"]["task_uuid"] for n in (1, 4)}
 
 
-async def test_misses_are_asked_again_in_a_partition_with_a_state_folder_of_its_own(place: Any) -> None:
+def test_misses_are_asked_again_in_a_partition_with_a_state_folder_of_its_own(place: Any) -> None:
     fill(place)
     changes = {"partition": {"ds": "it's"}, "memory": {"state": str(place.root / "my state")}}
-    await place.run(run=RUN, **changes)
+    asyncio.run(place.run(run=RUN, **changes))
     state, folder = (
         Path(dataset_folder(LocalStorage(), str(root), changes["partition"]))
         for root in (place.root / "my state", place.destination)
@@ -157,7 +190,8 @@ async def test_misses_are_asked_again_in_a_partition_with_a_state_folder_of_its_
     (state / "reports").mkdir(exist_ok=True)
     pq.write_table(pa.table(columns), state / "reports" / "misses.parq")
     before = executed(place)
-    manifest = pasted(place, command_in(texts.missed_parts(opened, "total")))
+    # Its quotes are a shell's.
+    manifest = pasted_in_a_shell(place, command_in(texts.missed_parts(opened, "total")))
     assert manifest["paid_inferences"] == 2
     rows = place.rows(folder)
     assert [row["n"] for row in rows] == list(range(6))
@@ -166,13 +200,13 @@ async def test_misses_are_asked_again_in_a_partition_with_a_state_folder_of_its_
     assert not set(asked) & {row["inference"]["task_uuid"] for row in missed}
 
 
-async def test_after_a_run_that_stopped_the_failures_are_asked_again_and_the_rest_for_the_first_time(
+def test_after_a_run_that_stopped_the_failures_are_asked_again_and_the_rest_for_the_first_time(
     place: Any,
 ) -> None:
     place.server.script(BROKEN)
     place.fill([f"{'broken' if n < 8 else 'plain'} {n}\nTotal: {n}.50 EUR" for n in range(40)])
     with pytest.raises(TooManyFailed):
-        await place.run(run=RUN, failures={"most": 2})
+        asyncio.run(place.run(run=RUN, failures={"most": 2}))
     opened = noted(place, place.state, {"schema": 5}, "stopped", failures={"most": 2})
     answered = len(executed(place))
     place.server.clear_faults()
@@ -185,11 +219,11 @@ async def test_after_a_run_that_stopped_the_failures_are_asked_again_and_the_res
     assert len(asked_since(place, before)) == 40 - answered + failed
 
 
-async def test_after_a_first_chunk_that_was_refused_nothing_is_paid_twice(place: Any) -> None:
+def test_after_a_first_chunk_that_was_refused_nothing_is_paid_twice(place: Any) -> None:
     place.server.script(Fault("refuse_task", code="invalidParameter"))
     fill(place)
     with pytest.raises(RequestRefused):
-        await place.run(run=RUN)
+        asyncio.run(place.run(run=RUN))
     opened = noted(place, place.state, {}, "stopped")
     place.server.clear_faults()
     assert not executed(place)
@@ -197,7 +231,7 @@ async def test_after_a_first_chunk_that_was_refused_nothing_is_paid_twice(place:
     assert (manifest["outcomes"], len(executed(place))) == ({"succeeded": 6}, 6)
 
 
-async def test_a_group_of_shards_is_taken_over_and_its_failures_are_asked_again(place: Any) -> None:
+def test_a_group_of_shards_is_taken_over_and_its_failures_are_asked_again(place: Any) -> None:
     place.server.script(BROKEN, REFUSED)
     for number in range(3):
         place.fill(
@@ -205,10 +239,7 @@ async def test_a_group_of_shards_is_taken_over_and_its_failures_are_asked_again(
             f"{number}.parquet",
         )
     spec, endpoint = place.spec(run=RUN), Endpoint(place.server.base_url, KEY)
-    shards = await split_shards(spec, endpoint, shards=3, least_rows=1)
-    for shard in shards:
-        await infer_shard(spec, endpoint, split=shard["split"], shard=shard["shard"])
-    await publish_shards(spec, endpoint, split=shards[0]["split"])
+    asyncio.run(in_shards(spec, endpoint))
     opened = noted(place, place.state, {"schema": 6, "invalidMessages": 3})
     parts = texts.failed_parts(opened, None)
     place.server.clear_faults()
@@ -218,13 +249,13 @@ async def test_a_group_of_shards_is_taken_over_and_its_failures_are_asked_again(
     assert len(asked_since(place, before)) == 9
 
 
-async def test_a_class_of_pydantic_is_asked_again_by_its_schema(place: Any) -> None:
+def test_a_class_of_pydantic_is_asked_again_by_its_schema(place: Any) -> None:
     class Total(BaseModel):
         total: float
 
     place.server.script(BROKEN)
     fill(place)
-    await place.run(run=RUN, output_type=Total)
+    asyncio.run(place.run(run=RUN, output_type=Total))
     opened = noted(place, place.state, {"schema": 2}, output_type=Total)
     place.server.clear_faults()
     before = executed(place)

@@ -21,6 +21,7 @@ from runware_provider.engine.state_records import encoded
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.engine.storage.stores import Stores
 from runware_provider.pages.app import Rights, pages_app
+from runware_provider.pages.beneath import LocalBeneath
 from runware_provider.pages.reading import Reading
 from runware_provider.pages.reads import Reads
 from runware_provider.pages.run_view import URL_PREFIX, TaskAt
@@ -46,6 +47,11 @@ class Airflow:
     pushed: dict[TaskAt, Any] = field(default_factory=dict)
     """The values of the XCom `places`."""
     asked: Counter[str] = field(default_factory=Counter)
+    reads_xcoms: set[str] = field(default_factory=lambda: {READER, EDITOR})
+    """Tokens of who may read the XComs of a DAG that they may see."""
+    most_listed: int = 100
+    fails: set[TaskAt] = field(default_factory=set)
+    """Whose XCom it cannot say."""
     tokens: list[str | None] = field(default_factory=list)
     """That its REST API was shown."""
 
@@ -61,20 +67,38 @@ class Airflow:
         @app.get(task + "/xcomEntries/places")
         def xcom(request: Request, dag_id: str, run_id: str, task_id: str, map_index: int) -> Response:
             self._ask("xcom", request)
+            if token_of(request) not in self.reads_xcoms:
+                raise HTTPException(403, "Forbidden")
             at = TaskAt(dag_id, run_id, task_id, map_index)
+            if at in self.fails:
+                raise HTTPException(500)
             if at not in self.pushed:
                 raise HTTPException(404, "XCom entry with key: `places` not found")
             return JSONResponse({"key": "places", "value": self.pushed[at]})
 
         @app.get(task + "/xcomEntries")
-        def xcoms(request: Request, map_index: int | None = None) -> Response:
+        def xcoms(
+            request: Request, map_index: int | None = None, limit: int = 50, offset: int = 0
+        ) -> Response:
             self._ask("xcoms", request)
-            entries = [
+            entries: list[dict[str, Any]] = [
                 {"dag_id": at.dag_id, "run_id": at.run_id, "task_id": at.task_id, "map_index": at.map_index}
                 for at in reversed(self.pushed)
                 if map_index in {None, at.map_index}
             ]
-            return JSONResponse({"xcom_entries": entries, "total_entries": len(entries)})
+            # Airflow's own bound, whatever is asked for.
+            shown = entries[offset : offset + min(limit, self.most_listed)]
+            return JSONResponse({"xcom_entries": shown, "total_entries": len(entries)})
+
+        @app.get(task + "/listMapped")
+        def mapped(request: Request, dag_id: str, run_id: str, task_id: str) -> Response:
+            self._ask("mapped", request)
+            told = [
+                {"map_index": at.map_index, **self.tasks[at]}
+                for at in self.tasks
+                if (at.dag_id, at.run_id, at.task_id) == (dag_id, run_id, task_id)
+            ]
+            return JSONResponse({"task_instances": told, "total_entries": len(told)})
 
         @app.get(task + "/{map_index}")
         def instance(request: Request, dag_id: str, run_id: str, task_id: str, map_index: int) -> Response:
@@ -127,6 +151,7 @@ def served(
     roots: Path | str,
     *,
     stores: Any = None,
+    local: Any = LocalBeneath,
     texts: bool = True,
     reads: Reads | None = None,
     base_path: str = "",
@@ -134,10 +159,10 @@ def served(
     airflow = Airflow()
     app = airflow.app()
     app.root_path = base_path
-    reading = Reading(
-        str(roots), stores or cache(Stores), reads or Reads(BoundedThreads(8, "test-pages"), kept_s=0.0)
-    )
-    views = Views(reading, Reads(BoundedThreads(2, "test-texts"), kept_s=0.0), texts, frozenset({OPERATOR}))
+    reads = reads or Reads(lambda: BoundedThreads(8, "test-pages"), kept_s=0.0)
+    reading = Reading(str(roots), stores or cache(Stores), reads, local)
+    texts_reads = Reads(lambda: BoundedThreads(2, "test-texts"), kept_s=0.0)
+    views = Views(reading, texts_reads, texts, frozenset({OPERATOR}))
     app.mount(URL_PREFIX, pages_app(views, Rights(is_signed_in, (sees,), edits)))
     with (
         ServedReceiver(app) as receiver,  # type: ignore[arg-type]  # it serves any application

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.engine.job.run_record import RunRecord, Waited
+from runware_provider.engine.job.run_record import Older, RunRecord, Waited
 from runware_provider.pages.group_sum import FIRST_STATES, sum_of, whole_of
 from tests.pages.examples import DONE, PLANNED, RECORD
 
@@ -130,11 +130,45 @@ def test_the_budget_of_the_group_is_that_of_the_run_and_not_what_was_dealt_out()
     assert whole_of(replace(PLANNED, budget_usd=None), [RECORD, RECORD]).budget_usd == 20.0
 
 
+def test_what_a_group_paid_is_what_is_noted_of_the_whole_or_what_its_shards_paid_whichever_is_more():
+    shards = [replace(RECORD, paid_usd=1.5), replace(RECORD, paid_usd=2.0)]
+    # Of the shards of a big group not all are read; of one that goes on, what is noted is older.
+    assert whole_of(replace(PLANNED, paid_usd=9.0), shards).paid_usd == 9.0
+    assert whole_of(replace(PLANNED, paid_usd=0.5), shards).paid_usd == 3.5
+
+
 def test_the_rest_of_a_group_takes_as_long_and_costs_as_much_as_what_has_begun():
     whole = whole_of(replace(PLANNED, rows=10_000), [RECORD, None])
     assert whole.rows == 10_000
     assert whole.foreseen_usd == 15.0
     assert whole.left_s == (10_000 - 2050) / 12.5
+
+
+def test_a_group_is_quiet_since_the_newest_row_of_any_shard_also_of_one_that_is_done():
+    at_work = replace(RECORD, at="2026-11-30T14:05:00+00:00", quiet_s=18.0)
+    staged = replace(DONE, state="staged", at="2026-11-30T14:04:57+00:00", quiet_s=2.0)
+    assert sum_of([at_work, staged]).quiet_s == 3.0
+    older = replace(RECORD, at="2026-11-30T14:04:50+00:00", quiet_s=4.0)
+    assert sum_of([at_work, older]).quiet_s == 14.0
+
+
+def test_stragglers_of_all_shards_are_added_by_age():
+    one = replace(RECORD, waits=[Waited("answers", 7, 92.0, [Older(10.0, 5), Older(60.0, 2)])])
+    other = replace(RECORD, waits=[Waited("answers", 3, 31.0, [Older(10.0, 1)])])
+    assert sum_of([one, other]).waits == [Waited("answers", 10, 92.0, [Older(10.0, 6), Older(60.0, 2)])]
+
+
+def test_rows_of_earlier_tries_add_up_and_the_newest_try_is_the_last():
+    tried = replace(RECORD, earlier_tries=3, try_started_at="2026-11-30T14:01:00+00:00")
+    whole = sum_of([tried, replace(tried, try_started_at="2026-11-30T14:02:00+00:00")])
+    assert (whole.earlier_tries, whole.try_started_at) == (6, "2026-11-30T14:02:00+00:00")
+
+
+def test_a_published_group_has_the_rows_that_publishing_counted_however_few_shards_were_read():
+    noted = replace(DONE, rows=15_000, rows_done=15_000, outcomes={"succeeded": 14_900, "failed": 100})
+    whole = whole_of(noted, [replace(DONE, state="staged")])
+    assert (whole.rows, whole.rows_done, whole.outcomes) == (15_000, 15_000, noted.outcomes)
+    assert whole.reasons == noted.reasons
 
 
 def test_nothing_is_foreseen_of_shards_whose_rows_nobody_knows():

@@ -164,6 +164,7 @@ OWN_CLASSES = {
         "idle",
         "running",
         "waiting",
+        "partly",
         "asking",
         "done",
         "stopped",

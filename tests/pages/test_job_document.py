@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from runware_provider.engine.job.run_record import Waited
+from runware_provider.engine.job.run_record import Older, Waited
 from runware_provider.pages.frame import page
 from runware_provider.pages.job_document import job_parts, job_title, renews
+from runware_provider.pages.run_view import TaskNow
 from runware_provider.quality.parts import markdown_of
+from runware_provider.quality.wording import NOTHING
 from tests.pages.examples import AT, DONE, NOW, OUTPUT, PAST, PLAN, PLANNED, RECORD, VIEW, group_of, view_of
 from tests.pages.seen import Seen
 
@@ -54,14 +56,72 @@ def test_a_run_that_stopped_says_why_and_what_helps():
 
 def test_a_run_whose_record_is_old_says_since_when_and_what_airflow_says():
     told = first_lines(replace(VIEW, read_at=TEN_MINUTES_LATER))
-    assert told == "**Says nothing since** 2026-11-30 14:04 UTC. Airflow says that the task is `running`."
+    assert told == "**Says nothing since** 2026-11-30 14:04 UTC. Airflow says that the task is running."
 
 
 def test_a_killed_run_does_not_look_as_if_it_ran():
     told = seen(view_of(RECORD, "failed"))
-    assert "Says nothing since" in told.text
-    assert "failed" in told.text
+    assert "Ended without a word. It noted something last at" in told.text
+    assert "Airflow says that the task failed." in told.text
     assert "about 2 min" not in told.text
+
+
+def test_a_killed_run_says_what_is_paid_at_least_and_what_may_be_billed_besides():
+    told = seen(view_of(RECORD, "up_for_retry")).text
+    assert "Airflow tries again." in told
+    assert "up_for_retry" not in told
+    assert "2,050 of 5,000 rows were done then, and at least 3.00 USD paid." in told
+    assert "64 questions under way then may be billed as well." in told
+
+
+def test_of_a_killed_run_no_share_stands_for_the_rows_that_were_not_done_nor_an_end_that_nobody_saw():
+    told = seen(view_of(RECORD, "failed")).text
+    assert "succeeded 2,000 of 2,050 done" in told
+    assert "97.6 %" not in told
+    assert "went on for at least 6 min 55 s noted last" in told
+    assert "ended 2026-11-30" not in told
+
+
+@pytest.mark.parametrize(("state", "rest"), [("failed", "2,950 not done"), ("up_for_retry", "2,950 to come")])
+def test_rows_are_to_come_only_where_somebody_works_at_them_or_will(state, rest):
+    assert rest in seen(view_of(replace(RECORD, state="stopped"), state)).text
+
+
+def test_what_was_left_at_the_vendor_by_a_run_that_stopped_may_be_billed():
+    stopped = view_of(replace(RECORD, state="stopped", under_way=1), "failed")
+    assert "1 question still at the vendor may be billed as well." in seen(stopped).text
+
+
+def test_a_run_that_published_what_the_budget_allowed_is_not_green_and_says_so():
+    record = replace(DONE, rows=60, rows_done=60, outcomes={"skipped": 60}, reasons={"budget": 60})
+    told = seen(view_of(record, "success"))
+    assert (
+        "Published: 0 of 60 rows succeeded. The budget was used up before 60 rows could be asked."
+        in told.text
+    )
+    assert "partly" in told.classes
+
+
+def test_a_run_of_which_most_rows_failed_names_the_reason_in_its_headline():
+    record = replace(DONE, outcomes={"succeeded": 1000, "invalid": 4000}, reasons={"schema_mismatch": 4000})
+    assert "Most frequent reason: `schema_mismatch`, 4,000 rows." in first_lines(view_of(record, "success"))
+
+
+def test_names_in_a_remedy_are_shown_as_code():
+    stopped = view_of(replace(RECORD, state="stopped", remedy="Give `budget` more <b>."), "failed")
+    assert "Give <code>budget</code> more &lt;b&gt;." in page("", job_parts(stopped))
+
+
+def test_rows_of_earlier_tries_are_no_rows_that_cost_nothing():
+    told = seen(view_of(replace(RECORD, reused=100, earlier_tries=7))).text
+    assert "answered before 100 rows, at no cost" in told
+    assert "done by earlier tries 7 rows, paid by this run" in told
+
+
+def test_nothing_was_paid_by_what_is_over_and_nothing_is_paid_yet_by_what_goes_on():
+    free = replace(RECORD, paid_usd=0.0, foreseen_usd=None, budget_usd=None)
+    assert "Nothing is paid yet." in seen(view_of(free)).text
+    assert "Nothing was paid." in seen(view_of(replace(free, state="stopped"), "failed")).text
 
 
 def test_a_run_that_waits_for_answers_may_be_silent_for_long():
@@ -70,8 +130,11 @@ def test_a_run_that_waits_for_answers_may_be_silent_for_long():
 
 
 def test_a_new_try_says_that_the_record_is_of_the_one_before():
-    told = seen(view_of(replace(RECORD, state="stopped", reason="No."), "queued")).text
-    assert "What is noted here is of the try before." in told
+    stopped = view_of(replace(RECORD, state="stopped", reason="No."), "queued")
+    of_the_try_before = "What is noted here is of the try before."
+    assert of_the_try_before in seen(replace(stopped, task=TaskNow("queued", 2))).text
+    assert of_the_try_before not in seen(replace(stopped, task=TaskNow("running", 1))).text
+    assert of_the_try_before not in seen(replace(stopped, task=TaskNow("up_for_retry", 2))).text
 
 
 @pytest.mark.parametrize(
@@ -80,7 +143,7 @@ def test_a_new_try_says_that_the_record_is_of_the_one_before():
         (None, "Has not begun."),
         ("queued", "Has not begun."),
         ("running", "Nothing is noted yet."),
-        ("failed", "Noted nothing."),
+        ("failed", "Noted nothing. Airflow says that the task failed. The task's log in Airflow says more."),
     ],
 )
 def test_a_task_without_a_record_says_where_it_stands(state, said):
@@ -97,7 +160,7 @@ def test_the_figures_of_a_run_at_work():
     for figure in (
         "2,050 of 5,000",
         "2,950 about 2 min 5 s",
-        "12.5 / s",
+        "12.5 / s on average since it began",
         "64 of at most 96 ( grew )",
         "1.50 s 5 % take over 6.00 s",
     ):
@@ -124,9 +187,17 @@ def test_markdown_has_reached_foreseen_and_budget_side_by_side():
 
 
 def test_stragglers_are_told_by_age():
-    waits = [Waited("a place", 3, 31.0), Waited("a first answer", 7, 92.0)]
+    late = [Older(10.0, 5), Older(60.0, 2)]
+    waits = [Waited("a place", 3, 31.0), Waited("a first answer", 7, 92.0, late), Waited("word", 40, 2.0)]
     told = seen(view_of(replace(RECORD, waits=waits))).text
-    assert told.index("a first answer 7 1 min 32 s") < told.index("a place 3 31 s")
+    assert told.index("a first answer 7 5 over 10 s, 2 over 1 min 1 min 32 s") < told.index(
+        f"a place 3 {NOTHING} 31 s"
+    )
+    assert "word" not in told
+
+
+def test_what_has_waited_no_longer_than_is_usual_is_no_straggler():
+    assert "Waited for" not in seen(view_of(replace(RECORD, waits=[Waited("answers", 64, 2.0)]))).text
 
 
 def test_who_may_read_texts_gets_from_a_reason_to_its_rows():
@@ -209,6 +280,11 @@ def test_samples_of_a_plan_are_linked_only_for_who_may_read_texts():
     assert f"../../..{AT.path}/samples" in seen(view_of(PLANNED, may_read_texts=True)).links
 
 
+def test_samples_are_linked_only_as_long_as_somebody_decides():
+    approved = replace(PLANNED, approval=replace(PLAN, verdict="approved", by="maria", at=NOW))
+    assert not any("samples" in link for link in seen(view_of(approved, may_read_texts=True)).links)
+
+
 def test_a_plan_without_prices_says_that_nobody_knows_them():
     unpriced = replace(PLANNED, approval=replace(PLAN, most_usd=None, likely_usd=None))
     assert "nobody knows the price" in seen(view_of(unpriced)).text
@@ -244,6 +320,34 @@ def test_shards_that_stopped_or_fall_behind_are_looked_at_first():
     table = told.text[told.text.index("remark") :]
     assert table.index("4 stopped") < table.index("3 slow") < table.index("2 running") < table.index("1 done")
     assert "No budget is left." in table
+
+
+def test_a_shard_that_has_just_begun_is_not_slow():
+    begun = replace(RECORD, rows_done=0, outcomes={}, started_at="2026-11-30T14:04:50+00:00")
+    assert "3 shards: 3 running." in seen(group_of(RECORD, RECORD, begun)).text
+
+
+def test_a_shard_that_waits_for_one_answer_for_long_is_slow_and_says_for_how_long():
+    stuck = replace(RECORD, quiet_s=16.0, waits=[Waited("answers", 1, 16.0)])
+    told = seen(group_of(RECORD, stuck, RECORD)).text
+    assert "3 shards: 2 running, 1 slow." in told
+    assert "has waited 16 s for answers" in told
+
+
+def test_where_answers_take_long_nobody_is_slow_who_waits_as_long():
+    slow_answers = replace(RECORD, quiet_s=40.0, latency_slow_s=60.0)
+    assert "2 shards: 2 running." in seen(group_of(slow_answers, slow_answers)).text
+
+
+def test_a_shard_whose_task_airflow_gave_up_does_not_look_as_if_it_ran():
+    view = group_of(RECORD, RECORD)
+    assert "2 shards: 2 running." in seen(view).text
+    assert "1 silent" in seen(replace(view, shard_states={0: "running", 1: "failed"})).text
+
+
+def test_the_rate_of_a_group_says_whose_it_is():
+    told = seen(group_of(RECORD, replace(DONE, state="staged"))).text
+    assert "12.5 / s on average, of the 1 shard at work" in told
 
 
 def test_a_group_says_that_the_rows_of_shards_to_come_are_not_counted():

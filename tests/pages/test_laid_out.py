@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from runware_provider.engine.schema.problems import path_of
 from runware_provider.pages.laid_out import MOST_DEPTH, laid_out
+from runware_provider.pages.shown_texts import MOST_CHARS
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -86,6 +87,42 @@ def test_whatever_comes_it_is_laid_out_or_it_is_not_and_json_always_is(text: str
 )
 def test_what_is_no_json_is_not_laid_out(text: str) -> None:
     assert laid_out(text) is None
+
+
+@given(VALUES, st.integers(0, 30))
+def test_what_is_not_laid_out_follows_as_it_came(value: Any, most_chars: int) -> None:
+    text = json.dumps(value, indent=1)
+    pieces = laid_out(text, {"$"}, most_chars=most_chars)
+    assert pieces is not None
+    assert re.sub(r"\s", "", "".join(piece for piece, _ in pieces)) == re.sub(r"\s", "", text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[{','.join('1' for _ in range(200_000))}]",
+        '{"' + "a" * 9_000 + '": [' + "1," * 200_000,
+        '["' + "b" * 500_000 + '", 1, 2]',
+    ],
+    ids=["many values", "a long name", "a long text"],
+)
+def test_of_a_long_answer_only_the_beginning_is_laid_out(text: str) -> None:
+    taken = []
+
+    class Marks(set[str]):
+        def __contains__(self, path: object) -> bool:
+            taken.append(path)
+            return False
+
+    pieces = laid_out(text, Marks())
+    assert pieces is not None
+    assert len(taken) <= MOST_CHARS
+    assert len("".join(piece for piece, _ in pieces)) >= len(text) - 3
+
+
+def test_many_pieces_of_one_kind_are_put_together_once() -> None:
+    (piece,) = laid_out(f"[{','.join('1' for _ in range(100_000))}]", most_chars=1_000_000) or [("", True)]
+    assert piece[0].count("\n") == 100_001
 
 
 def test_keys_that_stand_twice_stand_twice_and_numbers_keep_their_digits() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from runware_provider.pages.frame import page
 from runware_provider.pages.links_between import ON_LIST
 from runware_provider.pages.list_document import list_parts
-from runware_provider.pages.run_view import DatasetView
+from runware_provider.pages.run_view import NOTHING_YET, DatasetView, ShardView
 from tests.pages.examples import AT, DONE, NOW, OUTPUT, PAST, RECORD
 from tests.pages.seen import Seen
 
@@ -36,8 +36,45 @@ def test_a_dataset_leads_to_the_page_of_its_newest_run():
 def test_the_newest_run_comes_first_and_what_never_ran_last():
     newer = replace(DONE, started_at="2026-11-30T14:00:00+00:00")
     never = dataset("never", None, past=())
-    told = seen(never, dataset("older", DONE), dataset("newer", newer)).text
+    told = seen(dataset("older", DONE), dataset("newer", newer), never).text
     assert told.index("newer_dag") < told.index("older_dag") < told.index("never_dag")
+
+
+def test_a_run_that_noted_nothing_yet_keeps_its_place_and_says_so_in_its_line():
+    begun = [dataset(name, None, trouble=NOTHING_YET) for name in ("first", "second")]
+    told = seen(*begun, dataset("older", DONE)).text
+    assert told.index("first_dag") < told.index("second_dag") < told.index("older_dag")
+    assert told.count(NOTHING_YET) == 2
+    assert told.index(NOTHING_YET) > told.index("first_dag")
+
+
+def test_a_group_at_work_is_the_sum_of_its_shards():
+    noted = replace(RECORD, rows_done=0, outcomes={}, paid_usd=0.0)
+    shards = (ShardView(0, RECORD), ShardView(1, RECORD))
+    told = seen(dataset("a", noted, shards=shards)).text
+    assert "10,000 40 % 6.00 USD" in told
+
+
+def test_a_group_whose_shards_were_not_read_says_so_and_no_figure_and_does_not_age():
+    noted = replace(RECORD, rows_done=0, outcomes={}, paid_usd=0.0, at="2026-11-30T09:00:00+00:00")
+    told = seen(dataset("a", noted, is_in_shards=True)).text
+    assert "in shards" in told
+    assert "0 USD" not in told.replace("2.00 USD", "")
+    assert "1 dataset, 1 running" in told
+
+
+def test_of_a_run_that_broke_off_no_share_hides_the_rows_that_were_not_done():
+    told = seen(dataset("a", replace(RECORD, state="stopped"))).text
+    assert "5,000 40 %" in told
+
+
+def test_a_run_whose_task_airflow_gave_up_does_not_look_as_if_it_ran():
+    assert "1 dataset, 1 silent" in seen(dataset("a", RECORD, task_state="failed")).text
+
+
+def test_a_run_that_published_little_is_not_counted_as_done():
+    short = replace(DONE, outcomes={"skipped": 60}, reasons={"budget": 60})
+    assert "1 dataset, 1 done in part" in seen(dataset("a", short)).text
 
 
 def test_the_line_above_counts_what_wants_a_look():

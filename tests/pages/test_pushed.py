@@ -89,3 +89,21 @@ def test_a_run_is_its_tasks_own_or_its_groups() -> None:
     ):
         assert not pushed.is_named_by(foreign, mapped)
     assert not pushed.is_named_by("d//r/-1", TaskAt("d", "r", "task"))
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (
+            {"task_instances": [{"map_index": 3, "state": "failed"}, {"map_index": 0, "state": None}]},
+            {3: "failed"},
+        ),
+        ({"task_instances": [{"map_index": True, "state": "failed"}, {"state": "failed"}, 7]}, {}),
+        ({"task_instances": {"map_index": 3}}, {}),
+        ({}, {}),
+        ([], {}),
+        (None, {}),
+    ],
+)
+def test_states_of_mapped_tasks_are_those_that_can_be_understood(told, expected):
+    assert pushed.states(told) == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +161,34 @@ def test_there_are_no_pages_about_the_pages(pages: Served) -> None:
 def test_what_no_task_is_called_is_not_there(path: str, pages: Served) -> None:
     assert pages.get(path, EDITOR).status_code == 404
     assert pages.get(path, None).status_code == 401
+
+
+@pytest.mark.parametrize("slash", ["%2F", "%2f"])
+def test_a_slash_in_quotes_names_no_task(slash: str, pages: Served) -> None:
+    for path in (f"/invoices/x{slash}{AT.run_id}/ask/-1", AT.path.replace("/ask/", f"{slash}ask/")):
+        assert pages.get(path, EDITOR).status_code == 404
+
+
+def test_a_path_that_is_long_without_end_makes_no_long_page(pages: Served) -> None:
+    usual = len(pages.get("/a/b/c", None).content)
+    reply = pages.get("/a" * 10_000, None)
+    assert reply.status_code == 404
+    assert len(reply.content) < usual + 100
+
+
+def test_pages_are_drawn_in_threads_of_their_own(pages: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runware_provider.pages import frame  # noqa: PLC0415 - what is patched
+
+    threads: list[str] = []
+
+    def html_of(_: object) -> str:
+        threads.append(threading.current_thread().name)
+        return ""
+
+    monkeypatch.setattr(frame, "html_of", html_of)
+    for path in (AT.path, "/", path_of(AT, "failed")):
+        assert pages.get(path, EDITOR).status_code == 200
+    assert threads == ["runware-drawing", "runware-drawing", "test-texts"]
 
 
 def test_a_path_in_the_query_reads_nothing(pages: Served, tmp_path: Path) -> None:

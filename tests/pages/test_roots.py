@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runware_provider.engine.errors import BadInput
-from runware_provider.pages.roots import lies_below, roots_of, spot
+from runware_provider.pages.roots import names_below, root_of, roots_of, spot
 
 NAMES = st.text(
     st.characters(blacklist_characters="/\\,", blacklist_categories=("Cc", "Cs")), min_size=1, max_size=8
@@ -14,6 +14,31 @@ FOLDERS = st.lists(NAMES.filter(lambda name: name not in {".", ".."} and name.st
 STORES = st.sampled_from(
     ["", "file://", "s3://lake", "s3a://lake", "gs://lake", "abfs://lake", "s3://reader@lake"]
 )
+
+
+def lies_below(place: str, roots: tuple[str, ...]) -> bool:
+    return root_of(place, roots) is not None
+
+
+def test_a_place_lies_in_the_first_root_that_holds_it() -> None:
+    roots = ("/other", "/data/", "/data/lake")
+    assert root_of("file:///data/lake/x", roots) == "/data/"
+    assert root_of("/nowhere", roots) is None
+
+
+@pytest.mark.parametrize(
+    ("place", "root", "names"),
+    [
+        ("file:///data//lake/x/", "/data/", ("lake", "x")),
+        ("/data", "/data", ()),
+        ("/x", "/data", ()),
+        ("/x/y", "/", ("x", "y")),
+    ],
+)
+def test_the_way_from_a_root_has_a_name_for_each_folder(
+    place: str, root: str, names: tuple[str, ...]
+) -> None:
+    assert names_below(place, root) == names
 
 
 @pytest.mark.parametrize(

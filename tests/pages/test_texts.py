@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -29,11 +30,12 @@ from runware_provider.pages.run_view import TaskAt
 from runware_provider.quality.parts import Command, Passage, html_of, markdown_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 STORAGE = LocalStorage(lambda _: None)
 RUN = "dag/task/run/-1"
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+REPEATED, LONG_CHARS = 1_000, 4 * 2**20
 HOSTILE = [
     "</pre><script>alert(1)</script>",
     "</code></details></main><img src=x onerror=alert(1)>",
@@ -264,7 +266,7 @@ def test_a_miss_shows_got_beside_expected_with_what_differs_marked_and_what_it_w
     assert shown["Got"] == [("Max", True), (" GmbH", False)]
     assert shown["Expected"] == [("Moritz", True), (" GmbH", False)]
     told = markdown_of(parts)
-    assert "## 1. `doc-0`" in told
+    assert "## 1. `id` = `0`" in told
     assert "`Read this`" in told
     assert 'href="missed?field=total"' in html_of(parts)
     (command,) = commands(parts)
@@ -416,7 +418,10 @@ def assert_harmless(parts: Sequence[Any]) -> None:
     }
     assert not [name for name in found.attributes if name.startswith("on") or name in {"src", "style"}]
     assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\ud800-\udfff]", page)
-    assert all(re.fullmatch(r"(failed|missed)(\?[a-z]+=[\w%.+~-]*)?", href) for href in found.hrefs)
+    assert all(
+        re.fullmatch(r"(\.\./){4}dag/run/task/-1|(failed|missed)(\?[a-z]+=[\w%.+~-]*)?", href)
+        for href in found.hrefs
+    )
     assert len(page) < 2_000_000
 
 
@@ -609,11 +614,59 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     assert "too large to be shown here" in markdown_of(texts.samples_parts(path))
 
 
-def test_a_small_file_that_holds_very_much_is_not_read(tmp_path: Path) -> None:
+def test_a_small_file_that_holds_very_much_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runware_provider.pages.text_files.MOST_DECODED", 100_000)
     place = fail(tmp_path, [row(1)])
-    huge = pa.table({"body": ["x" * 9_000_000] * 60, "inference": ["y"] * 60})
+    huge = pa.table({"body": ["x" * 2_000] * 60, "inference": ["y"] * 60})
     pq.write_table(huge, examples_path(STORAGE, str(tmp_path), RUN), compression="zstd", use_dictionary=False)
     assert "too large to be shown here" in markdown_of(texts.failed_parts(place, None))
+
+
+@pytest.fixture
+def arrow_memory() -> Iterator[pa.MemoryPool]:
+    """What Arrow takes from now on."""
+    usual = pa.default_memory_pool()
+    counted = pa.proxy_memory_pool(usual)
+    pa.set_memory_pool(counted)
+    yield counted
+    pa.set_memory_pool(usual)
+
+
+def test_a_text_that_a_file_repeats_a_thousand_times_is_held_once(
+    tmp_path: Path, arrow_memory: pa.MemoryPool
+) -> None:
+    """567 bytes that are 4 GB where each row has a text of its own."""
+    note(tmp_path)
+    path = Path(examples_path(STORAGE, str(tmp_path), RUN))
+    path.parent.mkdir(exist_ok=True)
+    places = pa.array([0] * REPEATED, pa.int32())
+    long = pa.DictionaryArray.from_arrays(places, pa.array(["x" * LONG_CHARS]))
+    code = pa.array([{"error_code": "schema"}] * REPEATED)
+    for columns, told in (
+        ({"inference": pa.StructArray.from_arrays([long], ["error_code"])}, "too large to be shown here"),
+        ({"body": long, "inference": code}, "These are 20 of the first"),
+    ):
+        pq.write_table(
+            pa.table(columns),
+            path,
+            compression="zstd",
+            dictionary_pagesize_limit=2**30,
+            write_statistics=False,
+            store_schema=False,
+        )
+        assert path.stat().st_size < 3_000
+        held = arrow_memory.bytes_allocated()
+        assert told in markdown_of(texts.failed_parts(opened(tmp_path), None))
+        assert arrow_memory.max_memory() - held < 10 * LONG_CHARS
+
+
+def test_a_value_that_is_nested_without_end_is_told_in_a_sentence(tmp_path: Path) -> None:
+    for depth, told in ((450, "nested too deeply"), (100_000, "is damaged")):
+        nested = "[" * depth + "]" * depth
+        place = samples(tmp_path, f'{{"rows": [{{"input": {{"a": 1}}, "result": {nested}}}]}}')
+        assert told in markdown_of(texts.samples_parts(place))
 
 
 @pytest.mark.parametrize(
@@ -641,3 +694,56 @@ def test_a_store_that_fails_is_told_without_its_words(tmp_path: Path) -> None:
     told = markdown_of(texts.failed_parts(place, None))
     assert "The store could not be read (`PermissionError`)." in told
     assert "secret" not in told
+
+
+def test_a_page_of_texts_names_dataset_and_run_and_leads_back(tmp_path: Path) -> None:
+    place = replace(opened(tmp_path, 2), places={"output": "s3://lake/invoices"})
+    for parts in (
+        texts.failed_parts(place, None),
+        texts.missed_parts(place, None),
+        texts.asked_parts(place),
+        texts.samples_parts(place),
+    ):
+        page = html_of(parts)
+        assert f'<a href="../../../..{place.at.path}">Back to the run</a>' in page
+        told = markdown_of(parts)
+        for named in ("`invoices`", "DAG `dag`", "task `task`", "run `run`", "shard 3"):
+            assert named in told
+
+
+def test_the_failures_of_a_group_are_counted_over_all_its_shards(tmp_path: Path, split_of: Any) -> None:
+    split_of(tmp_path, 3)
+    note(tmp_path, reasons={}, state="running")
+    for number in (0, 1):
+        fail(tmp_path / "shards" / f"{number:04d}", [row(number)], reasons={"schema": 500})
+    assert "1,000 rows failed. These are 2 of the first" in markdown_of(
+        texts.failed_parts(opened(tmp_path), None)
+    )
+
+
+def test_a_group_of_which_no_example_was_kept_does_not_say_that_nothing_failed(
+    tmp_path: Path, split_of: Any
+) -> None:
+    split_of(tmp_path, 2)
+    note(tmp_path, reasons={}, state="running")
+    note(tmp_path / "shards" / "0000", reasons={"schema": 500})
+    told = markdown_of(texts.failed_parts(opened(tmp_path), None))
+    assert "No example of these rows was kept" in told
+
+
+@pytest.mark.parametrize(
+    ("state", "reasons", "titles"),
+    [
+        ("published", {"schema": 1}, ["Ask again everything that failed", "What that would cost"]),
+        ("published", {"budget": 9}, ["Go on with what is not asked yet", "What that would cost"]),
+        ("stopped", {}, ["Go on with what is not asked yet", "What that would cost"]),
+        ("published", {}, []),
+        ("published", {"empty": 9}, []),
+    ],
+)
+def test_what_failed_is_asked_again_only_where_something_failed(
+    tmp_path: Path, state: str, reasons: dict[str, int], titles: list[str]
+) -> None:
+    note(tmp_path, state=state, reasons=reasons)
+    parts = texts.asked_parts(opened(tmp_path))
+    assert [part.title for part in parts if isinstance(part, Command)] == titles

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from runware_provider.engine.job.recorded import Ending, Facts, past_of, record_of
 from runware_provider.engine.job.run_record import PastRun
+from runware_provider.pages.past_parts import cost_of_1000
 from runware_provider.quality.against_before import published_before
 
 FIRST = PastRun(
@@ -59,10 +61,23 @@ def test_what_changed_is_told_and_whether_a_rate_changed_more_than_by_chance(lak
     assert "Before: published `2026-11-22 09:30` UTC, publish `p0`." in told
     assert "| rows | 100 | 100 |  |" in told
     assert "| paid by the run | 0 USD | 0.02 USD | \u2013 |" in told
-    assert "| cost per 1,000 rows | 2.00 USD | 0.20 USD | 90 % less |" in told
+    assert "| cost per 1,000 rows, whoever paid | 2.00 USD | 0.20 USD | 90 % less |" in told
     assert "| succeeded | 95 % | 100 % | may be chance (p = 0.059) |" in told
     assert "| `vendor` as expected | 10 % | 60 % | better, more than chance (p < 0.001) |" in told
     assert "model" not in told
+
+
+def test_a_publish_that_reuses_everything_costs_the_same_as_the_one_before(lake):
+    bill = {"cost_usd": 1.0, "reused_usd": 4.0, "paid_usd": 1.0}
+    facts = Facts(run="r0", started_at="", source="", destination="", model="deepseek-v4-pro", rows=100)
+    ending = Ending.well({"status": "published", "rows": 100, "publish_id": "p0", **bill})
+    before = past_of(record_of(facts, None, ending, at=FIRST.finished_at), ending)
+    lake.put([lake.row(n, {"vendor": "A", "total": 1.0}) for n in range(100)], **bill | {"paid_usd": 0.0})
+    lake.note_history(before)
+    told = section(lake)
+    assert "| cost per 1,000 rows, whoever paid | 50.00 USD | 50.00 USD | about the same |" in told
+    # Its page tells the same as its report.
+    assert cost_of_1000(before) == 50.0
 
 
 def test_another_model_is_named(lake):

@@ -13,7 +13,7 @@ def section(lake, **manifest):
 def test_this_run_these_rows_and_ever_stand_beside_each_other(lake):
     told = section(lake, **BILL)
     assert "| **this run** paid | 4 | 0.50 | 50.00 |" in told
-    assert "| **these rows** cost, whichever run paid | 10 | 2.00 | 200.00 |" in told
+    assert "| **these rows** cost, whoever paid | 10 | 2.00 | 200.00 |" in told
     assert "| **ever** paid here, also for older prompts and models | \u2013 | 7.50 | \u2013 |" in told
     assert "they do not add up" in told
     assert "other partitions |" not in told
@@ -31,7 +31,8 @@ def test_inferences_without_an_answer_are_not_called_answers(lake):
 
 def test_what_was_used_again_and_what_is_in_no_sum_is_told(lake):
     told = section(lake, **BILL, reused_inferences=3, reused_usd=0.1, cost_unreported=2, maybe_billed=1)
-    assert "| used again from other partitions | 3 | 0.10 | 10.00 |" in told
+    assert "| **these rows** cost, whoever paid | 13 | 2.10 | 210.00 |" in told
+    assert "| of this, used again from other partitions | 3 | 0.10 | 10.00 |" in told
     assert "In none of them: 2 answers without a reported cost." in told
     assert "Perhaps billed besides: 1 attempt without an answer." in told
 

@@ -14,7 +14,7 @@ from runware_provider.engine.outcome.rows import INFERENCE_TYPE
 from runware_provider.quality.expected import Expected, Hits
 from runware_provider.quality.figures import FIELDS, Figures, Rows
 from runware_provider.quality.input_text import text_beside
-from runware_provider.quality.page import framed, page_of, title_of
+from runware_provider.quality.page import body_of, framed, title_of
 from runware_provider.quality.parts import html_of, markdown_of
 from runware_provider.quality.profile import Profiler
 from runware_provider.quality.report_charts import LEAST_ROWS
@@ -22,6 +22,12 @@ from runware_provider.quality.report_document import report_document, report_par
 from runware_provider.quality.report_remarks import Findings
 from runware_provider.quality.room import BRIEF, WHOLE
 from runware_provider.quality.wording import code, visible
+
+
+def page_of(markdown):
+    """A document as a page of its own."""
+    return framed(title_of(markdown), body_of(markdown))
+
 
 HOSTILE = [
     *(

@@ -1,9 +1,12 @@
-"""An amount of money as a person reads it. Pure; everything that shows an amount to a person asks `usd`."""
+"""An amount of money as a person reads it, and what its words mean. Pure; everything that shows an amount to a person asks `usd`."""
 
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MOST_DECIMALS: Final = 12
 """A pico-dollar: the ledger counts in these."""
@@ -26,6 +29,16 @@ def digits(amount: float) -> str:
     whole, _, fraction = f"{amount:,.{_decimals(amount)}f}".partition(".")
     # Two decimals at least: it is money.
     return f"{whole}.{fraction.rstrip('0'):0<2}"
+
+
+def cost_of_answers(manifest: Mapping[str, Any]) -> float:
+    """USD for the answers that the rows of a dataset show, whoever paid for them: a run of it, or one of another partition."""
+    return float((manifest.get("cost_usd") or 0.0) + (manifest.get("reused_usd") or 0.0))
+
+
+def of_1000(amount: float | None, rows: int) -> float | None:
+    """USD for 1,000 of so many rows that come to an amount; None where there are none, or the amount is not known."""
+    return None if amount is None or rows <= 0 else 1000 * amount / rows
 
 
 def _decimals(amount: float) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from runware_provider.pages.frame import CSP, page
@@ -14,7 +15,6 @@ from runware_provider.quality.parts import Words
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from runware_provider.quality.parts import Part
@@ -36,6 +36,9 @@ _REFUSALS: Final = {
     405: "This page can only be looked at.",
     503: "Airflow does not answer at the moment. Open this page again in a while.",
 }
+_MOST_DEPTH: Final = 6
+"""Of a path, beyond all of ours: where there is no such page, there is none to lead back from."""
+_QUOTED_SLASH: Final = b"%2f"
 _FAILED: Final = "Something went wrong; the log of the API server says what kind of thing."
 
 
@@ -60,6 +63,10 @@ class Guarded:
                 _guard(MutableHeaders(scope=message))
             await send(message)
 
+        if _QUOTED_SLASH in scope.get("raw_path", b"").lower():
+            # Decoded, it would part the path in another place than Airflow does.
+            await refused(Request(scope), 404)(scope, receive, send_guarded)
+            return
         # The application that is mounted takes the name for itself.
         await self._app({**scope, AIRFLOW: scope.get("app")}, receive, send_guarded)
 
@@ -83,8 +90,8 @@ def shown(
         renew_s: as of `frame.page`.
         status: of HTTP.
     """
-    # The path as it was written: a part of it may hold a slash in its quotes.
-    links = Links(request.scope["path"].removeprefix(request.scope.get("root_path", "")).count("/"))
+    depth = request.scope["path"].removeprefix(request.scope.get("root_path", "")).count("/")
+    links = Links(min(depth, _MOST_DEPTH))
     return HTMLResponse(page(title, parts, links=links, renew_s=renew_s), status)
 
 

@@ -15,7 +15,8 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annota
 from starlette.responses import Response  # noqa: TC002 - as above
 
 from runware_provider.pages import answers, frame, pushed, routes
-from runware_provider.pages.airflow_view import NoAnswer, NotSeen
+from runware_provider.pages.airflow_view import NotSeen
+from runware_provider.pages.asking import NoAnswer
 from runware_provider.pages.routes import Right
 from runware_provider.pages.run_view import TaskAt
 

@@ -80,9 +80,9 @@ def _ways(view: RunView, approval: Approval) -> list[Part]:
     ways: list[Bit] = []
     if view.approve_at and _waits(view, approval):
         ways.append(Way(Said("Decide in Airflow"), view.approve_at, outwards=True))
-    # Samples are texts.
-    if view.may_read_texts and approval.samples:
+    # Samples are texts, and are removed once it is decided.
+    if view.may_read_texts and approval.samples and _waits(view, approval):
         ways.append(
             Way(Said(f"Look at {counted(approval.samples, 'sample')}"), ON_TASK.to(view.at, "samples"))
         )
-    return [Ways(ways, is_to_do=_waits(view, approval))] if ways else []
+    return [Ways(ways, is_to_do=True)] if ways else []

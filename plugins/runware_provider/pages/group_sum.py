@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from runware_provider.engine.job.run_record import RunRecord, Waited
+from runware_provider.engine.job.run_record import Older, RunRecord, Waited
+from runware_provider.pages.moments import seconds_between
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -21,8 +22,10 @@ MOST_WAITS: Final = 10
 FIRST_STATES: Final[tuple[State, ...]] = ("running", "waiting", "planned", "stopped", "refused")
 """As long as one shard is in the first of these, the group is."""
 UNFINISHED: Final = frozenset({"running", "waiting", "planned"})
-NOTED_WHOLE: Final = frozenset({"published", "unchanged", "preview", "refused", "stopped", "planned"})
+NOTED_WHOLE: Final = frozenset({"published", "unchanged", "refused", "stopped", "planned"})
 """States in which what `split` or `publish` noted says more of the group than its shards do."""
+COUNTED_WHOLE: Final = frozenset({"published", "unchanged"})
+"""States in which whoever noted them has counted the rows of all shards."""
 
 
 def sum_of(shards: Sequence[RunRecord]) -> RunRecord:
@@ -34,41 +37,64 @@ def sum_of(shards: Sequence[RunRecord]) -> RunRecord:
     Args:
         shards: one at least.
     """
-    at_work = [shard for shard in shards if shard.state in UNFINISHED]
-    rows, done = _added(shards, lambda shard: shard.rows), _added(shards, lambda shard: shard.rows_done)
-    rate = sum(shard.rows_a_second for shard in at_work)
     first = shards[0]
-    return RunRecord(
+    begun = RunRecord(
         run=first.run,
         state=_state(shards),
         started_at=min(shard.started_at for shard in shards),
+        try_started_at=max(shard.try_started_at for shard in shards),
         at=max(shard.at for shard in shards),
         source=first.source,
         destination=first.destination,
         model=first.model,
-        rows=rows,
-        rows_done=done,
+        rows=_added(shards, lambda shard: shard.rows),
+        rows_done=_added(shards, lambda shard: shard.rows_done),
+        reason=_most_frequent(shard.reason for shard in shards),
+        remedy=_most_frequent(shard.remedy for shard in shards),
+        request=_most_frequent(shard.request for shard in shards),
+    )
+    return _with_work(_with_money(_with_rows(begun, shards), shards), shards)
+
+
+def _with_rows(whole: RunRecord, shards: Sequence[RunRecord]) -> RunRecord:
+    """With what became of the rows."""
+    return replace(
+        whole,
         reused=_added(shards, lambda shard: shard.reused),
+        earlier_tries=_added(shards, lambda shard: shard.earlier_tries),
         outcomes=dict(_counted(shard.outcomes for shard in shards)),
         reasons=dict(_counted(shard.reasons for shard in shards).most_common(MOST_REASONS)),
-        under_way=_added(at_work, lambda shard: shard.under_way),
-        window=_added_known([shard.window for shard in at_work]),
-        window_reason=_most_frequent(shard.window_reason for shard in at_work),
-        rows_a_second=rate,
-        left_s=_left_s(at_work, rows - done, rate),
-        quiet_s=min((shard.quiet_s for shard in at_work), default=0.0),
         latency_median_s=_mean_median(shards),
         latency_slow_s=max(_known([shard.latency_slow_s for shard in shards]), default=None),
-        asked_again=_added(at_work, lambda shard: shard.asked_again),
-        waits=_waits(at_work),
+        quiet_s=_quiet_s(shards, whole.at),
+    )
+
+
+def _with_money(whole: RunRecord, shards: Sequence[RunRecord]) -> RunRecord:
+    """With what is paid, and what may be."""
+    return replace(
+        whole,
         paid_usd=sum(shard.paid_usd for shard in shards),
         foreseen_usd=_foreseen(shards),
         budget_usd=_added_all([shard.budget_usd for shard in shards]),
         budget_tokens=_added_all([shard.budget_tokens for shard in shards]),
+    )
+
+
+def _with_work(whole: RunRecord, shards: Sequence[RunRecord]) -> RunRecord:
+    """With what is done at this moment, by those that do anything."""
+    at_work = [shard for shard in shards if shard.state in UNFINISHED]
+    rate = sum(shard.rows_a_second for shard in at_work)
+    return replace(
+        whole,
+        under_way=_added(at_work, lambda shard: shard.under_way),
+        window=_added_known([shard.window for shard in at_work]),
+        window_reason=_most_frequent(shard.window_reason for shard in at_work),
+        rows_a_second=rate,
+        left_s=_left_s(at_work, whole.rows - whole.rows_done, rate),
+        asked_again=_added(at_work, lambda shard: shard.asked_again),
+        waits=_waits(at_work),
         trouble=_most_frequent(shard.trouble for shard in at_work),
-        reason=_most_frequent(shard.reason for shard in shards),
-        remedy=_most_frequent(shard.remedy for shard in shards),
-        request=_most_frequent(shard.request for shard in shards),
     )
 
 
@@ -84,13 +110,38 @@ def whole_of(noted: RunRecord | None, shards: Sequence[RunRecord | None]) -> Run
         return noted
     summed = sum_of(begun)
     if noted is None:
-        return replace(
-            summed,
-            state=_before_publishing(summed.state),
-            # Nobody knows the rows of those that have not begun.
-            left_s=summed.left_s if len(begun) == len(shards) else None,
-            foreseen_usd=summed.foreseen_usd if len(begun) == len(shards) else None,
-        )
+        return _without_whole(summed, all_begun=len(begun) == len(shards))
+    whole = _with_whole(noted, summed)
+    return _counted_whole(noted, whole) if whole.state in COUNTED_WHOLE else whole
+
+
+def _without_whole(summed: RunRecord, *, all_begun: bool) -> RunRecord:
+    """Where nobody noted anything of the whole."""
+    return replace(
+        summed,
+        state=_before_publishing(summed.state),
+        # Nobody knows the rows of those that have not begun.
+        left_s=summed.left_s if all_begun else None,
+        foreseen_usd=summed.foreseen_usd if all_begun else None,
+    )
+
+
+def _counted_whole(noted: RunRecord, whole: RunRecord) -> RunRecord:
+    """With the rows of all shards, of which not all may have been read."""
+    if not noted.outcomes:
+        return whole
+    return replace(
+        whole,
+        rows=noted.rows,
+        rows_done=noted.rows_done,
+        outcomes=noted.outcomes,
+        reasons=noted.reasons,
+        under_way=noted.under_way,
+    )
+
+
+def _with_whole(noted: RunRecord, summed: RunRecord) -> RunRecord:
+    """The sum with what was noted of the whole."""
     # The rest is as slow and as dear as what has begun.
     larger_by = max(1.0, noted.rows / max(1, summed.rows))
     # A plan is older than its shards, and so is what stopped before shards that run.
@@ -189,8 +240,26 @@ def _waits(shards: Sequence[RunRecord]) -> list[Waited]:
     for wait in (wait for shard in shards for wait in shard.waits):
         before = added.get(wait.what, Waited(wait.what, 0, 0.0))
         longest_s = max(before.longest_s, wait.longest_s)
-        added[wait.what] = Waited(wait.what, before.inferences + wait.inferences, longest_s)
+        older = _older([*before.older, *wait.older])
+        added[wait.what] = Waited(wait.what, before.inferences + wait.inferences, longest_s, older)
     return sorted(added.values(), key=lambda wait: -wait.longest_s)[:MOST_WAITS]
+
+
+def _older(counts: Sequence[Older]) -> list[Older]:
+    """By age, the shortest first."""
+    added: Counter[float] = Counter()
+    for older in counts:
+        added[older.than_s] += older.inferences
+    return [Older(than_s, inferences) for than_s, inferences in sorted(added.items())]
+
+
+def _quiet_s(shards: Sequence[RunRecord], now: str) -> float:
+    """Seconds since any shard had a row done: of one that is done, that was at its end."""
+    since = [
+        (seconds_between(shard.at, now), 0.0 if shard.state == "staged" else shard.quiet_s)
+        for shard in shards
+    ]
+    return max(0.0, min((age_s + quiet_s for age_s, quiet_s in since if age_s is not None), default=0.0))
 
 
 def _foreseen(shards: Sequence[RunRecord]) -> float | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from runware_provider.engine.job.progress import duration
+from runware_provider.engine.job.progress import QUIET_S, duration
 from runware_provider.pages.approval_parts import approval_parts
-from runware_provider.pages.group_sum import whole_of
+from runware_provider.pages.group_sum import UNFINISHED, whole_of
 from runware_provider.pages.job_state import (
+    CAME_TO_AN_END,
     ENDED,
     LONG_SILENT_S,
     is_silent,
@@ -41,9 +42,9 @@ from runware_provider.quality.wording import NOTHING, count, counted, percentage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runware_provider.engine.job.run_record import RunRecord
+    from runware_provider.engine.job.run_record import RunRecord, Waited
     from runware_provider.pages.page_bits import Bit
-    from runware_provider.pages.run_view import RunView
+    from runware_provider.pages.run_view import RunView, TaskNow
     from runware_provider.quality.parts import Part
 
 AT_WORK: Final = frozenset({"running", "waiting", "asking"})
@@ -67,7 +68,7 @@ def renews(view: RunView) -> bool:
     if not _is_group(view):
         return view.task.state not in ENDED
     # A stopped shard may be tried again, unless Airflow has ended the task that needs them all.
-    is_done = kind_of(record, task_state=None, read_at=view.read_at) == "done"
+    is_done = kind_of(record, task_state=None, read_at=view.read_at) in CAME_TO_AN_END
     return not is_done and view.task.state not in ENDED_BADLY
 
 
@@ -79,7 +80,7 @@ def _has_fallen_silent(view: RunView, record: RunRecord) -> bool:
 def job_parts(view: RunView) -> list[Part]:
     """The page, the most important first; what is not there takes no room."""
     record = _record_of(view)
-    stands = standing(record, task_state=_task_state(view), read_at=view.read_at)
+    stands = standing(record, task=_task(view), read_at=view.read_at)
     beside = [*stands.beside, *_of_what(view)]
     parts: list[Part] = [_title(view, record), StateLine(stands.kind, stands.sentence, beside)]
     if view.trouble:
@@ -99,8 +100,8 @@ def _of_run(view: RunView, record: RunRecord, kind: str) -> list[Part]:
     # On the page of a shard, the others come last.
     group = shard_parts(view)
     return [
-        OutcomeBar(_known(record.outcomes), record.rows),
-        Tiles(_tiles(record, kind)),
+        OutcomeBar(_known(record.outcomes), record.rows, "to come" if _goes_on(view, kind) else "not done"),
+        Tiles(_tiles(view, record, kind)),
         *_money(record, kind),
         *(group if view.shard is None else []),
         *_waits(record, kind),
@@ -120,9 +121,9 @@ def _known(outcomes: Mapping[str, int]) -> dict[str, int]:
 def _record_of(view: RunView) -> RunRecord | None:
     """Of the shard whose page it is; of a group, of all its shards together."""
     records = {shard.number: shard.record for shard in view.shards}
-    if view.shard is not None and view.shard in records:
-        return records[view.shard]
-    return view.record if view.shard is not None else whole_of(view.record, list(records.values()))
+    if view.shard is not None:
+        return records.get(view.shard)
+    return whole_of(view.record, list(records.values()))
 
 
 def _of_what(view: RunView) -> list[Bit]:
@@ -140,9 +141,14 @@ def _is_group(view: RunView) -> bool:
     return view.shard is None and bool(view.shards)
 
 
-def _task_state(view: RunView) -> str | None:
-    """Of the task that writes the record; nothing is known of that where shards do."""
-    return None if _is_group(view) else view.task.state
+def _task(view: RunView) -> TaskNow | None:
+    """The task that writes the record; nothing is known of that where shards do."""
+    return None if _is_group(view) else view.task
+
+
+def _goes_on(view: RunView, kind: str) -> bool:
+    """Whether more is to come of the rows, in this try or in one that Airflow makes."""
+    return kind in AT_WORK or (not _is_group(view) and view.task.state not in ENDED)
 
 
 def _name_of(view: RunView) -> str:
@@ -167,22 +173,25 @@ def _named(noun: str, name: str) -> Bit:
     return Several([Said(noun), Name(name)])
 
 
-def _tiles(record: RunRecord, kind: str) -> list[Tile]:
+def _tiles(view: RunView, record: RunRecord, kind: str) -> list[Tile]:
     is_at_work = kind in AT_WORK
     tiles = [Tile("rows done", Said(count(record.rows_done)), [Said(f"of {count(record.rows)}")])]
-    tiles += _tiles_at_work(record) if is_at_work else _tiles_afterwards(record)
+    tiles += _tiles_at_work(view, record) if is_at_work else _tiles_afterwards(record, kind)
     if record.latency_median_s is not None:
         slow = record.latency_slow_s
         beside: list[Bit] = [Said(f"5 % take over {seconds(slow)}")] if slow is not None else []
         tiles.append(Tile("an answer takes", Said(seconds(record.latency_median_s)), beside))
     if record.reused:
         tiles.append(Tile("answered before", Said(count(record.reused)), [Said("rows, at no cost")]))
+    if record.earlier_tries:
+        beside = [Said("rows, paid by this run")]
+        tiles.append(Tile("done by earlier tries", Said(count(record.earlier_tries)), beside))
     if record.asked_again and is_at_work:
         tiles.append(Tile("asked again", Said(count(record.asked_again)), [Said("whose answers do not fit")]))
     return tiles
 
 
-def _tiles_at_work(record: RunRecord) -> list[Tile]:
+def _tiles_at_work(view: RunView, record: RunRecord) -> list[Tile]:
     left = max(0, record.rows - record.rows_done)
     time_left: list[Bit] = [Said(f"about {duration(record.left_s)}")] if record.left_s is not None else []
     window: list[Bit] = [] if record.window is None else [Said(f"of at most {count(record.window)}")]
@@ -190,19 +199,40 @@ def _tiles_at_work(record: RunRecord) -> list[Tile]:
         window.append(Several([Said("("), Told(record.window_reason), Said(")")], between=""))
     return [
         Tile("rows left", Said(count(left)), time_left),
-        Tile("rate", Said(_rate(record.rows_a_second))),
+        Tile("rate", Said(_rate(record.rows_a_second)), [Said(_of_which_rate(view))]),
         Tile("under way", Said(count(record.under_way)), window),
     ]
 
 
-def _tiles_afterwards(record: RunRecord) -> list[Tile]:
+def _of_which_rate(view: RunView) -> str:
+    if not _is_group(view):
+        return "on average since it began"
+    at_work = sum(shard.record is not None and shard.record.state in UNFINISHED for shard in view.shards)
+    return f"on average, of the {counted(at_work, 'shard')} at work"
+
+
+def _tiles_afterwards(record: RunRecord, kind: str) -> list[Tile]:
+    tiles = [_succeeded(record, kind)]
     took_s = seconds_between(record.started_at, record.at)
-    tiles = [
-        Tile("succeeded", Share(record.outcomes.get("succeeded", 0), record.rows_done, "succeeded-share"))
-    ]
     if took_s is not None and took_s >= 0:
-        tiles.append(Tile("took", Said(duration(took_s)), [Said("ended"), Moment(record.at)]))
+        # What ended without a word went on for nobody knows how long.
+        name, last = ("went on for at least", "noted last") if kind == "silent" else ("took", "ended")
+        tiles.append(Tile(name, Said(duration(took_s)), [*_in_tries(record), Said(last), Moment(record.at)]))
     return tiles
+
+
+def _in_tries(record: RunRecord) -> list[Bit]:
+    """Of a run that was tried more than once."""
+    is_tried_again = record.try_started_at not in {"", record.started_at}
+    return [Said("with all tries,")] if is_tried_again else []
+
+
+def _succeeded(record: RunRecord, kind: str) -> Tile:
+    succeeded = record.outcomes.get("succeeded", 0)
+    if kind in CAME_TO_AN_END:
+        return Tile("succeeded", Share(succeeded, record.rows_done, "succeeded-share"))
+    # A share of the few that were done says nothing of the others.
+    return Tile("succeeded", Said(count(succeeded)), [Said(f"of {count(record.rows_done)} done")])
 
 
 def _rate(rows_a_second: float) -> str:
@@ -218,7 +248,8 @@ def _money(record: RunRecord, kind: str) -> list[Part]:
     foreseen = record.foreseen_usd if kind in AT_WORK else None
     bar = MoneyBar(record.paid_usd, foreseen, record.budget_usd)
     tokens = _token_budget(record.budget_tokens)
-    nothing = [Sentence([Said("Nothing is paid yet.")])] if bar.is_empty else []
+    told = "Nothing is paid yet." if kind in AT_WORK else "Nothing was paid."
+    nothing = [Sentence([Said(told)])] if bar.is_empty else []
     return [Heading("Cost"), bar, *nothing, *tokens]
 
 
@@ -227,15 +258,37 @@ def _token_budget(tokens: int | None) -> list[Part]:
 
 
 def _waits(record: RunRecord, kind: str) -> list[Part]:
-    """Stragglers, by age."""
-    if not record.waits or kind not in AT_WORK:
+    """Stragglers, by age: what is waited for longer than is usual."""
+    if kind not in AT_WORK:
         return []
-    waits = sorted(record.waits, key=lambda wait: -wait.longest_s)
+    late = [wait for wait in record.waits if wait.older or wait.longest_s >= QUIET_S]
+    if not late:
+        return []
+    waits = sorted(late, key=lambda wait: -wait.longest_s)
     rows = [
-        Row([Told(wait.what), Said(count(wait.inferences)), Said(duration(wait.longest_s))]) for wait in waits
+        Row(
+            [
+                Told(wait.what),
+                Said(count(wait.inferences)),
+                Said(_by_age(wait)),
+                Said(duration(wait.longest_s)),
+            ]
+        )
+        for wait in waits
     ]
-    columns = [Column("for"), Column("questions", is_number=True), Column("longest", is_number=True)]
+    columns = [Column("for"), Column("questions", is_number=True)]
+    columns += [Column("of these, by age"), Column("longest", is_number=True)]
     return [Heading("Waited for"), Grid("What is waited for", columns, rows)]
+
+
+def _by_age(wait: Waited) -> str:
+    told = (f"{count(older.inferences)} over {_round(older.than_s)}" for older in wait.older)
+    return ", ".join(told) or NOTHING
+
+
+def _round(seconds_long: float) -> str:
+    """A time of round minutes, without seconds."""
+    return duration(seconds_long).removesuffix(" 0 s")
 
 
 def _failures(view: RunView, record: RunRecord) -> list[Part]:

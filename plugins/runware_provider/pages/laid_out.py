@@ -1,7 +1,8 @@
 """JSON as it came, one value a line, with some of its values marked. Pure.
 
 Every sign but the white space between them is that of the text: numbers keep their digits, strings their escapes, and a key that
-stands there twice stands there twice.
+stands there twice stands there twice. Only as much is laid out as a page shows, so that a long answer takes no longer than a
+short one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from runware_provider.engine.schema.problems import joined
+from runware_provider.pages.shown_texts import MOST_CHARS
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -24,21 +26,26 @@ _PLAIN: Final = re.compile(r"true|false|null|-?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?
 _ENDS: Final = {"{": "}", "[": "]"}
 
 
-def laid_out(text: str, marked: Container[str] = ()) -> list[tuple[str, bool]] | None:
-    """The pieces of the text, and which of them are marked; None where it is no JSON, or too deep.
+def laid_out(
+    text: str, marked: Container[str] = (), *, most_chars: int = MOST_CHARS
+) -> list[tuple[str, bool]] | None:
+    """The pieces of the text, and which of them are marked; None where it is no JSON as far as it is read, or too deep.
 
     Args:
         text: as it came.
         marked: paths such as `$.lines[2].amount`.
+        most_chars: after which the rest is one piece, as it came.
     """
     sheet = _Sheet(marked)
     place, end = 0, len(text.rstrip())
     while place < end:
+        if sheet.chars > most_chars:
+            return [*sheet.pieces(), (text[place:end], False)]
         token = _TOKEN.match(text, place)
         if token is None or not sheet.takes(token[1]):
             return None
         place = token.end()
-    return [(piece, is_marked) for piece, is_marked in sheet.pieces] if sheet.is_whole else None
+    return sheet.pieces() if sheet.is_whole else None
 
 
 @dataclass
@@ -56,11 +63,18 @@ class _Open:
 @dataclass
 class _Sheet:
     marked: Container[str]
-    pieces: list[tuple[str, bool]] = field(default_factory=list)
+    chars: int = 0
+    """That were written."""
     is_whole: bool = False
+    _runs: list[tuple[list[str], bool]] = field(default_factory=list)
+    """Texts one behind the other, and whether they are marked."""
     _open: list[_Open] = field(default_factory=list)
     _marked_since: int | None = None
     """How many were open when the value began that is marked; None outside of one."""
+
+    def pieces(self) -> list[tuple[str, bool]]:
+        """What was written, and which of it is marked."""
+        return [("".join(texts), is_marked) for texts, is_marked in self._runs]
 
     def takes(self, word: str) -> bool:
         """Write the next token; whether it may stand here."""
@@ -143,6 +157,7 @@ class _Sheet:
 
     def _write(self, text: str) -> None:
         is_marked = self._marked_since is not None
-        if self.pieces and self.pieces[-1][1] == is_marked:
-            text = self.pieces.pop()[0] + text
-        self.pieces.append((text, is_marked))
+        self.chars += len(text)
+        if not self._runs or self._runs[-1][1] != is_marked:
+            self._runs.append(([], is_marked))
+        self._runs[-1][0].append(text)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from runware_provider.pages.group_sum import whole_of
 from runware_provider.pages.job_state import WORDS, kind_of
 from runware_provider.pages.links_between import ON_LIST
 from runware_provider.pages.moments import utc_moment
@@ -23,7 +25,7 @@ from runware_provider.pages.page_bits import (
 )
 from runware_provider.pages.page_parts import Column, Grid, Notice, Row, Sentence, Title
 from runware_provider.pages.past_parts import cost_of_1000, cost_spark
-from runware_provider.pages.run_view import name_of_dataset
+from runware_provider.pages.run_view import NOTHING_YET, name_of_dataset
 from runware_provider.quality.wording import count, counted
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ COLUMNS: Final = (
     Column("paid", is_number=True),
     Column("per 1,000 rows", is_number=True),
 )
-OF_INTEREST: Final[tuple[Kind, ...]] = ("running", "waiting", "asking", "stopped", "silent")
+OF_INTEREST: Final[tuple[Kind, ...]] = ("running", "waiting", "asking", "partly", "stopped", "silent")
 """What the line above the table counts."""
 TOLD_ONCE_FROM: Final = 2
 """So many datasets with the same trouble are told it once."""
@@ -53,14 +55,14 @@ def list_parts(datasets: Sequence[DatasetView], *, left_out: int, read_at: str =
     """A table of them.
 
     Args:
-        datasets: in any order.
+        datasets: those whose tasks told of them last come first.
         left_out: how many more there are.
         read_at: when they were read, in UTC (ISO 8601).
     """
     if not datasets:
         nothing = "No task of this Airflow that you may see has written a dataset with Runware yet."
         return [Title(Said("Datasets")), Sentence([Said(nothing)])]
-    ranked = sorted(datasets, key=_newest, reverse=True)
+    ranked = _ranked([_summed(dataset) for dataset in datasets])
     common = [trouble for trouble, times in _troubles(ranked).items() if times >= TOLD_ONCE_FROM]
     rows = [_row(dataset, common, read_at) for dataset in ranked]
     return [
@@ -71,26 +73,47 @@ def list_parts(datasets: Sequence[DatasetView], *, left_out: int, read_at: str =
     ]
 
 
-def _newest(dataset: DatasetView) -> float:
+def _summed(dataset: DatasetView) -> DatasetView:
+    """With the record of all shards together, where those were read."""
+    if not dataset.shards:
+        return dataset
+    return replace(dataset, record=whole_of(dataset.record, [shard.record for shard in dataset.shards]))
+
+
+def _ranked(datasets: Sequence[DatasetView]) -> list[DatasetView]:
+    """By when the last run began; a run that noted nothing stays before the one that it was told before."""
+    moments: list[float] = []
+    newest = 0.0
+    for dataset in reversed(datasets):
+        newest = _began(dataset, newest)
+        moments.append(newest)
+    ranked = sorted(zip(reversed(moments), datasets, strict=True), key=lambda each: -each[0])
+    return [dataset for _, dataset in ranked]
+
+
+def _began(dataset: DatasetView, otherwise: float) -> float:
     """Seconds, of the last run's beginning."""
-    moment = utc_moment(_when(dataset))
-    return moment.timestamp() if moment is not None else 0.0
-
-
-def _when(dataset: DatasetView) -> str:
-    if dataset.record is not None:
-        return dataset.record.started_at
-    return dataset.past[0].started_at if dataset.past else ""
+    moment = utc_moment(dataset.record.started_at) if dataset.record is not None else None
+    return moment.timestamp() if moment is not None else otherwise
 
 
 def _troubles(datasets: Sequence[DatasetView]) -> Counter[str]:
-    return Counter(dataset.trouble for dataset in datasets if dataset.trouble)
+    """Those of the server and its stores: what concerns one run is told in its line."""
+    troubles = (dataset.trouble for dataset in datasets)
+    return Counter(trouble for trouble in troubles if trouble not in {"", NOTHING_YET})
 
 
 def _summary(datasets: Sequence[DatasetView], left_out: int, read_at: str) -> str:
-    kinds = Counter(kind_of(dataset.record, task_state=None, read_at=read_at) for dataset in datasets)
+    kinds = Counter(_kind(dataset, read_at) for dataset in datasets)
     told = [f"{count(kinds[kind])} {WORDS[kind]}" for kind in OF_INTEREST if kinds[kind]]
     return ", ".join([counted(len(datasets) + left_out, "dataset"), *told])
+
+
+def _kind(dataset: DatasetView, read_at: str) -> Kind:
+    # What is recorded of the whole grows old while its shards work.
+    if dataset.is_in_shards:
+        return "running"
+    return kind_of(dataset.record, task_state=dataset.task_state, read_at=read_at)
 
 
 def _left_out(left_out: int) -> list[Part]:
@@ -104,8 +127,11 @@ def _row(dataset: DatasetView, common: Sequence[str], read_at: str) -> Row:
     task = Several([Name(dataset.at.dag_id), Said("·"), Name(dataset.at.task_id)])
     folder = Beside(Name(dataset.output.removesuffix(name)))
     where = Several([Way(Name(name), ON_LIST.to(dataset.at)), Beside(task), folder])
-    kind = kind_of(dataset.record, task_state=None, read_at=read_at)
+    kind = _kind(dataset, read_at)
     record = dataset.record
+    if dataset.is_in_shards:
+        when = Moment(record.started_at) if record is not None else NONE
+        return Row([where, Dot("running", "in shards"), when, NONE, NONE, NONE, _cost(dataset)])
     if record is None:
         why = Told(dataset.trouble) if dataset.trouble and dataset.trouble not in common else NONE
         return Row([where, Dot(kind, "not known"), why, NONE, NONE, NONE, _cost(dataset)])
@@ -115,7 +141,8 @@ def _row(dataset: DatasetView, common: Sequence[str], read_at: str) -> Row:
             Dot(kind, WORDS[kind]),
             Moment(record.started_at),
             Said(count(record.rows)),
-            Share(record.outcomes.get("succeeded", 0), record.rows_done),
+            # Of all rows: of those that are done, a share says little of a run that goes on or broke off.
+            Share(record.outcomes.get("succeeded", 0), max(record.rows, record.rows_done)),
             Said(dollars(record.paid_usd)),
             _cost(dataset),
         ]

@@ -7,6 +7,7 @@ Markdown it is code.
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 LONG: Final = 600
 """Characters of a sentence of a stranger's, such as what an API said."""
+_NAMED: Final = re.compile("`([^`]+)`")
 SPARK_HEIGHT: Final = 20
 SPARK_STEP: Final = 8
 
@@ -104,7 +106,9 @@ class Told:
 
     def html(self) -> str:
         """As prose, whose direction is its own affair."""
-        return f"<bdi>{escaped(self.text, LONG)}</bdi>"
+        # What our own sentences name stands in backticks; the text is harmless already.
+        told = _NAMED.sub(r"<code>\1</code>", escaped(self.text, LONG))
+        return f"<bdi>{told}</bdi>"
 
 
 @dataclass(frozen=True)

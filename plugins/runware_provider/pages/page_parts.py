@@ -191,8 +191,9 @@ class MoneyBar:
 
     @property
     def _most(self) -> float:
-        """What the bar's end stands for: a little more than the largest of them, so that the budget's mark is seen."""
-        return 1.04 * max(self.paid_usd, self.foreseen_usd or 0.0, self.budget_usd or 0.0)
+        """What the bar's end stands for: the largest of them, and with a budget a little more, so that its mark is seen."""
+        room = 1.0 if self.budget_usd is None else 1.04
+        return room * max(self.paid_usd, self.foreseen_usd or 0.0, self.budget_usd or 0.0)
 
     @property
     def is_empty(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from runware_provider.engine.money import of_1000
+from runware_provider.pages.job_state import is_partly_done
 from runware_provider.pages.page_bits import (
     NONE,
     Dot,
@@ -29,8 +31,8 @@ MOST: Final = 12
 """Lines of a page."""
 WORST_FIELDS: Final = 2
 """Fields with expected values that a line names."""
-COLOURS: Final = {"published": "done", "unchanged": "done", "preview": "done", "staged": "done"}
-"""Of states that are good; any other is red."""
+GOOD: Final = frozenset({"published", "unchanged", "staged"})
+"""States of runs that came to their end."""
 
 
 def past_parts(past: Sequence[PastRun], *, run: str) -> list[Part]:
@@ -58,9 +60,7 @@ def past_parts(past: Sequence[PastRun], *, run: str) -> list[Part]:
 
 def cost_of_1000(past: PastRun) -> float | None:
     """USD for the answers of a thousand rows, whoever paid for them; None where none were published."""
-    if past.cost_usd is None or past.rows <= 0:
-        return None
-    return 1000 * past.cost_usd / past.rows
+    return of_1000(past.cost_usd, past.rows)
 
 
 def cost_spark(past: Sequence[PastRun]) -> Spark:
@@ -78,17 +78,24 @@ def _costs(past: Sequence[PastRun]) -> list[Part]:
 
 
 def _row(past: PastRun, dearest: float, *, with_hits: bool, is_this: bool) -> Row:
-    rows_done = sum(past.outcomes.values())
+    rows = max(past.rows, sum(past.outcomes.values()))
     cells: list[Bit] = [
         Moment(past.finished_at),
-        Dot(COLOURS.get(past.state, "stopped"), past.state),
+        Dot(_colour(past), past.state),
         Said(count(past.rows)),
-        Said(percentage(past.outcomes.get("succeeded", 0), rows_done)),
+        Said(percentage(past.outcomes.get("succeeded", 0), rows)),
         Said(dollars(past.paid_usd)),
         _cost(past, dearest),
     ]
     cells += [_hits(past)] if with_hits else []
     return Row(cells, "this" if is_this else "")
+
+
+def _colour(past: PastRun) -> str:
+    """Red for what stopped, amber for what brought little."""
+    if past.state not in GOOD:
+        return "stopped"
+    return "partly" if is_partly_done(past.outcomes, {}) else "done"
 
 
 def _cost(past: PastRun, dearest: float) -> Bit:

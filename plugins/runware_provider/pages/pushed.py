@@ -50,6 +50,14 @@ def task_now(told: Any) -> TaskNow | None:
     )
 
 
+def states(told: Any) -> dict[int, str]:
+    """The states in a list of task instances, by map index; what cannot be understood is left out."""
+    listed = told.get("task_instances") if isinstance(told, dict) else None
+    tasks = [task for task in listed if isinstance(task, dict)] if isinstance(listed, list) else []
+    named = ((task.get("map_index"), task.get("state")) for task in tasks)
+    return {index: state for index, state in named if type(index) is int and isinstance(state, str)}
+
+
 def places(told: Any) -> dict[str, str] | None:
     """The places in the reply to a question for the XCom, the shard's number as a text; None where they are none of ours."""
     value = told.get("value") if isinstance(told, dict) else None
@@ -72,9 +80,24 @@ def shard_of(pushed: Mapping[str, str]) -> int | None:
 
 def entries(told: Any) -> list[TaskAt]:
     """The tasks in a list of XComs, in its order; what cannot be understood is left out."""
-    listed = told.get("xcom_entries") if isinstance(told, dict) else None
-    named = [_entry(entry) for entry in listed] if isinstance(listed, list) else []
+    named = [_entry(entry) for entry in _listed(told)]
     return [at for at in named if at is not None]
+
+
+def length(told: Any) -> int:
+    """How many XComs are in a list of them, whether they can be understood or not."""
+    return len(_listed(told))
+
+
+def total(told: Any) -> int:
+    """How many XComs there are, of which a list shows some."""
+    number = told.get("total_entries") if isinstance(told, dict) else None
+    return number if type(number) is int and number >= 0 else length(told)
+
+
+def _listed(told: Any) -> list[Any]:
+    listed = told.get("xcom_entries") if isinstance(told, dict) else None
+    return listed if isinstance(listed, list) else []
 
 
 def is_named_by(run: str, at: TaskAt) -> bool:

@@ -12,23 +12,26 @@ from runware_provider.engine.errors import BadInput, EngineError, StateUnreadabl
 from runware_provider.engine.job.run_records import read_history, read_record
 from runware_provider.engine.job.split_record import present_split, shard_folder
 from runware_provider.engine.storage.bounded_reading import TooLargeError, read_at_most
+from runware_provider.pages.beneath import LINKED, LinkBelowError, LocalBeneath, bounded
+from runware_provider.pages.clipped import clipped
 from runware_provider.pages.reads import Kept, StoreSilent
-from runware_provider.pages.roots import OPTION, is_local, lies_below, roots_of, spot
-from runware_provider.pages.run_view import ShardView
+from runware_provider.pages.roots import OPTION, is_local, root_of, roots_of
+from runware_provider.pages.run_view import MOST_SHARDS, NOTHING_YET, ShardView
 from runware_provider.quality.spec import FOLDER, REPORT
 from runware_provider.web.seldom import Seldom
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from runware_provider.engine.job.run_record import PastRun, RunRecord
     from runware_provider.engine.storage.stores import Storage, Stores
+    from runware_provider.pages.beneath import Readable
     from runware_provider.pages.reads import Reads
 
 T = TypeVar("T")
 
-MOST_SHARDS: Final = 100
-"""Of a group, whose records are read."""
+MOST_PAST: Final = 50
+"""Runs of a history that are shown."""
 MOST_REPORT_BYTES: Final = 16 * 2**20
 NO_ROOTS: Final = f"{OPTION} is empty, so nothing is read of what tasks write: whoever runs this Airflow lists the folders there."
 BAD_ROOTS: Final = f"{OPTION} cannot be read, so nothing else is; the log of the API server says why."
@@ -38,7 +41,6 @@ OUTSIDE: Final = (
 NOT_ITS_OWN: Final = (
     "What the task told of its places names another run than its own, so nothing is read of them."
 )
-NOTHING_YET: Final = "This run has noted nothing in its state folder yet."
 SILENT: Final = "The store does not answer in time. This page tries again."
 UNREADABLE: Final = "A record in the state folder is damaged, or of a newer version of this package."
 NO_REPORT: Final = "There is no report on this dataset."
@@ -68,7 +70,9 @@ def _utc_now() -> datetime:
 class Folder:
     """A state folder below a root."""
 
+    root: str
     storage: Storage
+    """For reading alone."""
     state: str
 
 
@@ -108,30 +112,59 @@ class Reading:
 
     Args:
         roots: `[runware] page_roots`, as it is written.
-        stores: opens them, always the same; called in threads.
+        stores: opens those that lie elsewhere, always the same; called in threads.
         reads: in threads, with a bound.
-    now: the time in UTC.
+        local: the files below a root of this machine; called in threads.
+        now: the time in UTC.
     """
 
     roots: str
     stores: Callable[[], Stores]
     reads: Reads
+    local: Callable[[str], Readable] = LocalBeneath
     now: Callable[[], datetime] = _utc_now
     _shards: Kept[int] = field(default_factory=lambda: Kept(_COUNT_KEPT_S), init=False)
 
-    async def place(self, places: Mapping[str, str], *, is_group: bool, brief: bool = False) -> PlaceRead:
+    async def place(
+        self, places: Mapping[str, str], *, is_group: bool, shard: int | None = None, brief: bool = False
+    ) -> PlaceRead:
         """What there is to see in the place that a task pushed; it does not raise.
 
         Args:
             places: as the task pushed them.
             is_group: whether its run is that of a group.
-            brief: without the shards.
+            shard: of the group, the one whose page it is.
+            brief: without the shards, and without looking for a report.
         """
-        key = (places["state"], places["run"], is_group, brief)
+        own = None if brief or not is_group else shard
+        # The first shards are read for everybody.
+        beyond = own if own is not None and own >= MOST_SHARDS else None
+        key = (places["state"], places["run"], is_group, brief, beyond)
         try:
-            return await self.reads.shared(key, lambda: self._place(places, is_group=is_group, brief=brief))
+            root = self.root_of(places["state"])
+            return await self.reads.shared(
+                root, key, lambda: self._place(root, places, is_group=is_group, own=own, brief=brief)
+            )
         except Exception as error:  # noqa: BLE001 - see `_told`
             return PlaceRead(trouble=_told(error))
+
+    def root_of(self, state: str) -> str:
+        """The root in which a state folder lies.
+
+        Raises:
+            NotShown: it lies in none.
+        """
+        try:
+            roots = roots_of(self.roots)
+        except BadInput as wrong:
+            _SELDOM.warn("The pages read nothing", str(wrong))
+            raise NotShown(BAD_ROOTS) from None
+        if not roots:
+            raise NotShown(NO_ROOTS)
+        root = root_of(state, roots)
+        if root is None:
+            raise NotShown(OUTSIDE)
+        return root
 
     async def report(self, folder: Folder) -> bytes:
         """The page of the report on quality.
@@ -140,18 +173,20 @@ class Reading:
             NotShown: there is none, or it cannot be read.
         """
         try:
-            return await self.reads.alone(self._report, folder)
+            return await self.reads.alone(folder.root, _report, folder)
         except Exception as error:
             raise NotShown(_told(error)) from error
 
-    async def _place(self, places: Mapping[str, str], *, is_group: bool, brief: bool) -> PlaceRead:
-        folder = await self.reads.in_thread(self._open, places["state"])
+    async def _place(
+        self, root: str, places: Mapping[str, str], *, is_group: bool, own: int | None, brief: bool
+    ) -> PlaceRead:
+        folder = await self.reads.in_thread(root, self._open, root, places["state"])
         attempt, run = _Attempt(), places["run"]
         record, past, has_report, shards = await asyncio.gather(
-            attempt.of(self.reads.in_thread(read_record, folder.storage, folder.state, run)),
-            attempt.of(self.reads.in_thread(read_history, folder.storage, folder.state)),
-            attempt.of(self.reads.in_thread(_has_report, folder)),
-            self._of_shards(folder, run, attempt, wanted=is_group and not brief),
+            attempt.of(self.reads.in_thread(root, _record, folder.storage, folder.state, run)),
+            attempt.of(self.reads.in_thread(root, _past, folder)),
+            self._looks_for_report(folder, attempt, wanted=not brief),
+            self._of_shards(folder, run, attempt, own, wanted=is_group and not brief),
         )
         views, left_out = shards
         # The record of this very run is what shows that the place is its own: else an XCom that somebody else wrote would
@@ -164,28 +199,33 @@ class Reading:
             views,
             left_out,
             tuple(past or ()),
-            bool(has_report),
+            has_report,
             attempt.trouble,
             self.now().isoformat(timespec="seconds"),
         )
 
+    async def _looks_for_report(self, folder: Folder, attempt: _Attempt, *, wanted: bool) -> bool:
+        if not wanted:
+            return False
+        return bool(await attempt.of(self.reads.in_thread(folder.root, _has_report, folder)))
+
     async def _of_shards(
-        self, folder: Folder, run: str, attempt: _Attempt, *, wanted: bool
+        self, folder: Folder, run: str, attempt: _Attempt, own: int | None, *, wanted: bool
     ) -> tuple[tuple[ShardView, ...], int]:
-        shards = await attempt.of(self._count_shards(folder)) if wanted else 0
-        numbers = range(min(shards or 0, MOST_SHARDS))
+        shards = (await attempt.of(self._count_shards(folder)) or 0) if wanted else 0
+        numbers = _read_shards(shards, own)
         records = await asyncio.gather(
             *(attempt.of(self._of_shard(folder, run, number)) for number in numbers)
         )
         views = tuple(ShardView(number, record) for number, record in zip(numbers, records, strict=True))
-        return views, (shards or 0) - len(views)
+        return views, max(0, shards - len(views))
 
     async def _count_shards(self, folder: Folder) -> int:
         # The record of a split lists all files, and may be long.
         known = self._shards.get(folder.state)
         if known is not None:
             return known
-        split = await self.reads.in_thread(present_split, folder.storage, folder.state)
+        split = await self.reads.in_thread(folder.root, present_split, folder.storage, folder.state)
         shards = 0 if split is None or split.state == "left" else len(split.shards)
         if shards:
             self._shards.put(folder.state, shards)
@@ -193,46 +233,37 @@ class Reading:
 
     def _of_shard(self, folder: Folder, run: str, number: int) -> Awaitable[RunRecord | None]:
         own = shard_folder(folder.storage, folder.state, number)
-        return self.reads.in_thread(read_record, folder.storage, own, run)
+        return self.reads.in_thread(folder.root, _record, folder.storage, own, run)
 
-    def _open(self, state: str) -> Folder:
-        """The state folder, resolved, if it lies below a root; blocking."""
-        try:
-            roots = roots_of(self.roots)
-        except BadInput as wrong:
-            _SELDOM.warn("The pages read nothing", str(wrong))
-            raise NotShown(BAD_ROOTS) from None
-        if not roots:
-            raise NotShown(NO_ROOTS)
-        if spot(state) is None:
-            raise NotShown(OUTSIDE)
-        if not is_local(state):
-            return self._open_below(state, roots)
-        storage = self._store(state)
-        local = tuple(storage.canonical(root) for root in roots if is_local(root))
-        return self._open_below(storage.canonical(state), local)
+    def _open(self, root: str, state: str) -> Folder:
+        """A state folder below a root, for reading alone; blocking."""
+        files = self.local(root) if is_local(state) else self.stores().open(state)
+        return Folder(root, bounded(files), state)
 
-    def _open_below(self, state: str, roots: tuple[str, ...]) -> Folder:
-        if not lies_below(state, roots):
-            raise NotShown(OUTSIDE)
-        return Folder(self._store(state), state)
 
-    def _store(self, url: str) -> Storage:
-        return self.stores().open(url)
+def _read_shards(shards: int, own: int | None) -> Sequence[int]:
+    """The numbers of the shards that are read: the first ones, and the one whose page it is."""
+    first = range(min(shards, MOST_SHARDS))
+    return first if own is None or own in first else [*first, own]
 
-    def _report(self, folder: Folder) -> bytes:
-        """Blocking."""
-        # A link in the state folder must not lead to another file.
-        path = _report_path(folder)
-        if is_local(path) and folder.storage.canonical(path) != path:
-            raise NotShown(OUTSIDE)
-        try:
-            page = read_at_most(folder.storage, path, MOST_REPORT_BYTES)
-        except TooLargeError:
-            raise NotShown(TOO_LONG) from None
-        if page is None:
-            raise NotShown(NO_REPORT)
-        return page
+
+def _record(storage: Storage, folder: str, run: str) -> RunRecord | None:
+    record = read_record(storage, folder, run)
+    return None if record is None else clipped(record)
+
+
+def _past(folder: Folder) -> list[PastRun]:
+    return [clipped(past) for past in read_history(folder.storage, folder.state)[:MOST_PAST]]
+
+
+def _report(folder: Folder) -> bytes:
+    try:
+        page = read_at_most(folder.storage, _report_path(folder), MOST_REPORT_BYTES)
+    except TooLargeError:
+        raise NotShown(TOO_LONG) from None
+    if page is None:
+        raise NotShown(NO_REPORT)
+    return page
 
 
 def _has_report(folder: Folder) -> bool:
@@ -251,6 +282,8 @@ def _told(error: Exception) -> str:
         return SILENT
     if isinstance(error, StateUnreadable):
         return UNREADABLE
+    if isinstance(error, LinkBelowError):
+        return LINKED
     remark = str(error) if isinstance(error, EngineError) else type(error).__name__
     _SELDOM.warn("A page could not read a store", remark)
     return FAILED

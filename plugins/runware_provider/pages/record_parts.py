@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from runware_provider.engine.api.results import read_result
-from runware_provider.pages.differences import layout
 from runware_provider.pages.laid_out import ROOT, laid_out
 from runware_provider.pages.shown_texts import plain_name, shown, shown_pieces
+from runware_provider.quality.differences import layout
 from runware_provider.quality.parts import Fold, Passage, Words
 from runware_provider.quality.wording import clip, code, count, counted, seconds, table, text_of, usd
 
@@ -58,17 +58,18 @@ MENDS: Final = {
 """What was done about an answer, by its name in `inference.mends` (docs/output.md)."""
 
 
-def heading(number: int, given: Mapping[str, Any]) -> Part:
+def heading(number: int, given: Mapping[str, Any], otherwise: str = "") -> Part:
     """What a record is called: by the first of its columns that is short, or by its place.
 
     Args:
         number: on the page, from 1.
         given: its input.
+        otherwise: a stranger's name for it, where none of its columns is short.
     """
     for name, value in given.items():
         if isinstance(value, int | str) and value != "" and len(text_of(value)) <= SHORT // 2:
             return Words([f"## {number:,}. {code(name, SHORT // 2)} = {code(value, SHORT // 2)}", ""])
-    return Words([f"## {number:,}.", ""])
+    return Words([f"## {number:,}. {code(otherwise, SHORT // 2)}" if otherwise else f"## {number:,}.", ""])
 
 
 def facts(inference: Mapping[str, Any]) -> Part:

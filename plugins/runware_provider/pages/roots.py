@@ -1,7 +1,7 @@
 """Below which folders and URLs the pages may read: what `[runware] page_roots` says, and whether a place lies there.
 
-Nothing is decoded, and nothing is put right: what is spelt in a way that one store reads so and another so lies nowhere. Of local
-paths both sides have to be resolved by whoever asks, or a link would lead out. Pure.
+Nothing is decoded, and nothing is put right: what is spelt in a way that one store reads so and another so lies nowhere. Places
+are compared as they are spelt: that no link leads out is for whoever opens them (`beneath`). Pure.
 """
 
 from __future__ import annotations
@@ -77,17 +77,24 @@ def is_local(place: str) -> bool:
     return found is not None and found.store == ("file",)
 
 
-def lies_below(place: str, roots: tuple[str, ...]) -> bool:
-    """Whether a place is one of the roots or lies in one.
-
-    Args:
-        place: a path or URL; of a local path, the resolved one.
-        roots: the same.
-    """
+def root_of(place: str, roots: tuple[str, ...]) -> str | None:
+    """The first root that a place is or lies in, as it is written; None where it lies in none."""
     asked = spot(place)
     if asked is None:
-        return False
-    return any(root.holds(asked) for root in map(spot, roots) if root is not None)
+        return None
+    for root in roots:
+        here = spot(root)
+        if here is not None and here.holds(asked):
+            return root
+    return None
+
+
+def names_below(place: str, root: str) -> tuple[str, ...]:
+    """The names that lead from a root to a place in it, from the outermost folder inwards; empty where it lies in none."""
+    asked, here = spot(place), spot(root)
+    if asked is None or here is None or not here.holds(asked):
+        return ()
+    return asked.names[len(here.names) :]
 
 
 def _object_spot(url: str) -> Spot | None:

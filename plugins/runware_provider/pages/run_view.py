@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 URL_PREFIX: Final = "/runware/jobs"
 """Below which Airflow's API server has these pages."""
 UNMAPPED: Final = -1
+MOST_SHARDS: Final = 100
+"""Of a group, whose records or texts are read, beside the one whose page it is."""
+NOTHING_YET: Final = "This run has noted nothing in its state folder yet."
+"""What there is to say of one run alone; other troubles are those of a server or a store."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class RunView:
     """Of the group that the task belongs to; empty for a plain task."""
     shards_left_out: int = 0
     """Shards beyond those that were read."""
+    shard_states: Mapping[int, str] = field(default_factory=dict)
+    """What Airflow says of the tasks of the shards, as far as anybody asked."""
     past: tuple[PastRun, ...] = ()
     """The last runs of the same dataset, the newest first."""
     may_read_texts: bool = False
@@ -98,6 +104,12 @@ class DatasetView:
     past: tuple[PastRun, ...] = field(default=())
     """The last runs, the newest first."""
     trouble: str = ""
+    shards: tuple[ShardView, ...] = ()
+    """Of a group that is at work, as far as they were read."""
+    task_state: str | None = None
+    """As Airflow spells it; None where nobody asked."""
+    is_in_shards: bool = False
+    """Whether it is such a group whose shards were not read: what is recorded of the whole says little of it then."""
 
 
 def name_of_dataset(output: str) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from runware_provider.engine.job.progress import duration
-from runware_provider.pages.job_state import WORDS, Kind, kind_of
+from runware_provider.engine.job.progress import QUIET_S, duration
+from runware_provider.pages.job_state import CAME_TO_AN_END, WORDS, Kind, kind_of
 from runware_provider.pages.links_between import ON_TASK
+from runware_provider.pages.moments import seconds_between
 from runware_provider.pages.page_bits import NONE, Dot, Said, Share, Told, Way, dollars
 from runware_provider.pages.page_parts import Column, Grid, Heading, Row, Sentence, ShardCell, ShardStrip
 from runware_provider.quality.parts import Fold
@@ -30,15 +31,18 @@ FIRST: Final = 8
 MOST_LINES: Final = 100
 """Lines of the table; the map shows all."""
 SLOW: Final = 0.5
-"""A shard that is not even so far, compared with the middle one, is slow."""
+"""A shard that is not even so far, compared with the middle one in the same time, is slow."""
+PATIENT_FOR: Final = 2.0
+"""Before so many times what a slow answer takes, nothing is said of who has none."""
 URGENCY: Final[dict[Kind, int]] = {
     "stopped": 0,
     "silent": 1,
-    "running": 3,
-    "waiting": 4,
-    "asking": 4,
-    "done": 5,
-    "idle": 6,
+    "partly": 3,
+    "running": 4,
+    "waiting": 5,
+    "asking": 5,
+    "done": 6,
+    "idle": 7,
 }
 """Which kinds are looked at first; a slow one stands before those that run as they should."""
 URGENCY_OF_SLOW: Final = 2
@@ -65,11 +69,25 @@ class Shard:
     @property
     def share_done(self) -> float:
         """From 0 to 1."""
-        if self.kind == "done":
+        if self.kind in CAME_TO_AN_END:
             return 1.0
         if self.record is None or self.record.rows <= 0:
             return 0.0
         return min(1.0, max(0.0, self.record.rows_done / self.record.rows))
+
+    @property
+    def at_work_s(self) -> float:
+        """Seconds from the beginning of its try to its last word."""
+        if self.record is None:
+            return 0.0
+        return max(
+            0.0, seconds_between(self.record.try_started_at or self.record.started_at, self.record.at) or 0.0
+        )
+
+    @property
+    def pace(self) -> float:
+        """Share of its rows that it does in a second."""
+        return self.share_done / self.at_work_s if self.at_work_s else 0.0
 
     @property
     def unsuccessful(self) -> int:
@@ -80,7 +98,8 @@ class Shard:
     def urgency(self) -> tuple[int, float, int]:
         """The smaller, the sooner it is looked at."""
         rank = URGENCY_OF_SLOW if self.is_slow else URGENCY[self.kind]
-        return rank, self.share_done if self.kind != "done" else -float(self.unsuccessful), self.number
+        far = self.share_done if self.kind not in CAME_TO_AN_END else -float(self.unsuccessful)
+        return rank, far, self.number
 
     @property
     def word(self) -> str:
@@ -123,16 +142,38 @@ def _numbered(view: RunView) -> list[tuple[int, RunRecord | None]]:
 
 
 def _shard(view: RunView, number: int, record: RunRecord | None) -> Shard:
-    # Of other tasks than the page's own, nobody knows what Airflow says.
-    task_state = view.task.state if number == view.shard else None
+    task_state = view.task.state if number == view.shard else view.shard_states.get(number)
     return Shard(number, kind_of(record, task_state=task_state, read_at=view.read_at), record)
 
 
 def _marked(shards: Sequence[Shard]) -> list[Shard]:
-    """With those marked that fall behind."""
-    begun = [shard.share_done for shard in shards if shard.record is not None]
-    behind = SLOW * median(begun) if begun else 0.0
-    return [replace(shard, is_slow=shard.kind == "running" and shard.share_done < behind) for shard in shards]
+    """With those marked that fall behind, or that wait for one answer for long."""
+    paces = [shard.pace for shard in shards if shard.pace]
+    pace = median(paces) if paces else 0.0
+    patience_s = _patience_s([shard.record for shard in shards if shard.record is not None])
+    return [replace(shard, is_slow=_is_slow(shard, pace, patience_s)) for shard in shards]
+
+
+def _patience_s(records: Sequence[RunRecord]) -> float:
+    """How long no row says nothing yet, where slow answers take as long as they do here."""
+    slow_s = [record.latency_slow_s for record in records if record.latency_slow_s is not None]
+    return max(QUIET_S, PATIENT_FOR * median(slow_s) if slow_s else 0.0)
+
+
+def _is_slow(shard: Shard, pace: float, patience_s: float) -> bool:
+    """Whether a shard is slow.
+
+    Args:
+        shard: it.
+        pace: of the middle one, as of `Shard.pace`.
+        patience_s: as of `_patience_s`.
+    """
+    # Who has just begun is behind nobody.
+    if shard.kind != "running" or shard.record is None or shard.at_work_s <= patience_s:
+        return False
+    if shard.record.quiet_s > patience_s:
+        return True
+    return shard.share_done < SLOW * min(1.0, pace * shard.at_work_s)
 
 
 def _summary(shards: Sequence[Shard], left_out: int) -> str:
@@ -182,5 +223,7 @@ def _remark(shard: Shard, record: RunRecord) -> Bit:
         return Told(record.trouble)
     if shard.kind == "running" and record.waits:
         longest = max(record.waits, key=lambda wait: wait.longest_s)
-        return Told(f"waits for {longest.what} since {duration(longest.longest_s)}")
+        # All the others wait, too, but no longer than is usual.
+        if longest.longest_s >= QUIET_S:
+            return Told(f"has waited {duration(longest.longest_s)} for {longest.what}")
     return NONE

@@ -17,7 +17,13 @@ from runware_provider.engine.job.run_records import read_record, record_path
 from runware_provider.engine.job.run_request import read_request, request_path
 from runware_provider.engine.job.split_record import present_split, shard_folder
 from runware_provider.pages.asking_again import AskingAgain
-from runware_provider.pages.differences import differences, layout
+from runware_provider.pages.beneath import LINKED, LinkBelowError
+from runware_provider.pages.clipped import clipped
+from runware_provider.pages.group_sum import whole_of
+from runware_provider.pages.job_state import BUDGET
+from runware_provider.pages.links_between import ON_LEAF
+from runware_provider.pages.page_bits import Name, Said, Several, Way
+from runware_provider.pages.page_parts import Title
 from runware_provider.pages.record_parts import (
     answer_parts,
     facts,
@@ -26,27 +32,29 @@ from runware_provider.pages.record_parts import (
     json_parts,
     text_parts,
 )
+from runware_provider.pages.run_view import MOST_SHARDS, name_of_dataset
 from runware_provider.pages.shown_texts import shown_pieces
 from runware_provider.pages.text_files import ReadRows, Unshowable, read_json, read_rows
+from runware_provider.quality.alignment import Steps
+from runware_provider.quality.differences import MOST_STEPS, differences, layout
 from runware_provider.quality.parts import Command, Fold, Link, Passage, Words
-from runware_provider.quality.wording import code, counted, table, visible
+from runware_provider.quality.wording import code, count, counted, table, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from runware_provider.engine.job.run_record import RunRecord
     from runware_provider.pages.opened_place import OpenedPlace
+    from runware_provider.pages.page_bits import Bit
     from runware_provider.quality.parts import Part
 
 MOST_RECORDS: Final = 20
 """On a page."""
-MOST_SHARDS: Final = 64
-"""Of a group whose failures are looked through."""
 MOST_LABEL_CHARS: Final = 200
 """Of an error code or a path in a link."""
 NEVER_SENT: Final = frozenset({"empty", "too_long", "too_many_tokens", "prompt_error"})
 """Codes of rows that were skipped: no example of them is kept, and none is asked again."""
-ENDED: Final = frozenset({"published", "unchanged", "staged", "preview"})
+ENDED: Final = frozenset({"published", "unchanged", "staged"})
 """States of a run in which every record has its row."""
 AT_WORK: Final = frozenset({"running", "waiting"})
 _INFERENCE: Final = "inference"
@@ -61,11 +69,10 @@ def failed_parts(place: OpenedPlace, reason: str | None) -> list[Part]:
         place: of the task.
         reason: an error code; None for all.
     """
-    title = "Failures" if reason is None else f"Failures: {code(reason)}"
-    head: list[Part] = [Words([f"# {title}", ""])]
+    head = [_title(place, "Failures", reason)]
     try:
         return [*head, *_failed(place, reason)]
-    except (Unshowable, StateUnreadable, OSError) as error:
+    except (Unshowable, StateUnreadable, OSError, RecursionError) as error:
         return [*head, _why_nothing(error)]
 
 
@@ -76,30 +83,48 @@ def missed_parts(place: OpenedPlace, field: str | None) -> list[Part]:
         place: of the task.
         field: path of a field of the result; None for all.
     """
-    title = "Misses" if field is None else f"Misses: {code(field)}"
-    head: list[Part] = [Words([f"# {title}", ""])]
+    head = [_title(place, "Misses", field)]
     try:
         return [*head, *_missed(place, field)]
-    except (Unshowable, StateUnreadable, OSError) as error:
+    except (Unshowable, StateUnreadable, OSError, RecursionError) as error:
         return [*head, _why_nothing(error)]
 
 
 def asked_parts(place: OpenedPlace) -> list[Part]:
     """The prompt, the schema and the options of a run, and the command that asks the same."""
-    head: list[Part] = [Words(["# What was asked", ""])]
+    head = [_title(place, "What was asked")]
     try:
         return [*head, *_asked(place)]
-    except (Unshowable, StateUnreadable, OSError) as error:
+    except (Unshowable, StateUnreadable, OSError, RecursionError) as error:
         return [*head, _why_nothing(error)]
 
 
 def samples_parts(place: OpenedPlace) -> list[Part]:
     """Answers that were asked for beforehand, for whoever approves of a run."""
-    head: list[Part] = [Words(["# Sample answers", ""])]
+    head = [_title(place, "Sample answers")]
     try:
         return [*head, *_samples(place)]
-    except (Unshowable, StateUnreadable, OSError) as error:
+    except (Unshowable, StateUnreadable, OSError, RecursionError) as error:
         return [*head, _why_nothing(error)]
+
+
+def _title(place: OpenedPlace, what: str, of: str | None = None) -> Part:
+    """What the page shows, the run that it belongs to, and the way back to that."""
+    bit: Bit = Said(what) if of is None else Several([Said(f"{what}: "), Name(of)], between="")
+    below: list[Bit] = [Way(Said("Back to the run"), ON_LEAF.to(place.at))]
+    dataset = name_of_dataset(place.places.get("output", ""))
+    below += [Name(dataset)] if dataset else []
+    below += [
+        _noun("DAG", place.at.dag_id),
+        _noun("task", place.at.task_id),
+        _noun("run", place.at.run_id),
+    ]
+    below += [Said(f"shard {count(place.shard + 1)}")] if place.shard is not None else []
+    return Title(bit, below)
+
+
+def _noun(noun: str, name: str) -> Bit:
+    return Several([Said(noun), Name(name)])
 
 
 def _why_nothing(error: Exception) -> Part:
@@ -108,6 +133,10 @@ def _why_nothing(error: Exception) -> Part:
         return Words([str(error), ""])
     if isinstance(error, StateUnreadable):
         return Words(["What is noted of this run is damaged, or was written by a newer version.", ""])
+    if isinstance(error, LinkBelowError):
+        return Words([LINKED, ""])
+    if isinstance(error, RecursionError):
+        return Words(["A value in it is nested too deeply to be shown.", ""])
     return Words([f"The store could not be read ({code(type(error).__name__)}).", ""])
 
 
@@ -115,7 +144,7 @@ def _why_nothing(error: Exception) -> Part:
 
 
 def _failed(place: OpenedPlace, reason: str | None) -> list[Part]:
-    record = read_record(place.storage, _folder(place), place.run)
+    record = _noted(place)
     examples = _examples(place, reason)
     if examples is None or not examples.rows:
         return [Words([_why_no_failure(record, reason), ""]), *_other_reasons(examples, reason)]
@@ -166,6 +195,17 @@ def _folders(place: OpenedPlace) -> list[str]:
         return [place.state]
     shards = range(min(split.folders, MOST_SHARDS))
     return [place.state, *(shard_folder(place.storage, place.state, number) for number in shards)]
+
+
+def _noted(place: OpenedPlace) -> RunRecord | None:
+    """What the task noted; of a group's, what all its shards did together."""
+    own, *shards = (_record(place, folder) for folder in _folders(place))
+    return whole_of(own, shards) if shards else own
+
+
+def _record(place: OpenedPlace, folder: str) -> RunRecord | None:
+    record = read_record(place.storage, folder, place.run)
+    return None if record is None else clipped(record)
 
 
 def _code_of(row: Mapping[str, Any]) -> str:
@@ -239,14 +279,42 @@ def _failed_again(
         )
     codes = examples.seen | (set(record.reasons) if record is not None else set())
     is_all = reason is None or not (codes - NEVER_SENT - {reason})
-    rest = "" if record is None or record.state in ENDED else ", and go on with what is not asked yet"
     if is_all:
-        return [*_command(again, f"Ask again everything that failed{rest}", again.failed()), *waits]
+        return [*_everything(again, record, codes), *waits]
+    rest = _and_go_on(record)
     uuids = _uuids(_struct(row.get(_INFERENCE)) for row in examples.rows)
     if not uuids:
         return [*_command(again, f"Ask what has no answer{rest}", again.unasked()), *waits]
-    told = f"Ask these {counted(len(uuids), 'record')} again{rest}"
+    told = f"Ask {_these(uuids)} again{rest}"
     return [*_command(again, f"{told}: what was answered is forgotten first", again.these(uuids)), *waits]
+
+
+def _everything(again: AskingAgain, record: RunRecord | None, codes: set[str]) -> list[Part]:
+    """The command for all that has no good answer.
+
+    Args:
+        again: what the run asked.
+        record: of the run.
+        codes: of its rows that did not succeed.
+    """
+    # What was never sent has not failed, and is sent by who goes on.
+    if codes - NEVER_SENT - {BUDGET}:
+        return _command(again, f"Ask again everything that failed{_and_go_on(record)}", again.failed())
+    if _is_all_asked(record):
+        return []
+    return _command(again, "Go on with what is not asked yet", again.unasked())
+
+
+def _these(uuids: Sequence[str]) -> str:
+    return "this record" if len(uuids) == 1 else f"these {counted(len(uuids), 'record')}"
+
+
+def _and_go_on(record: RunRecord | None) -> str:
+    return "" if _is_all_asked(record) else ", and go on with what is not asked yet"
+
+
+def _is_all_asked(record: RunRecord | None) -> bool:
+    return record is None or (record.state in ENDED and BUDGET not in record.reasons)
 
 
 _NOT_NOTED: Final = "What this run asked is not noted, so there is no command that asks it again: run the task again with `retry_failed=True`."
@@ -312,7 +380,8 @@ def _missed(place: OpenedPlace, field: str | None) -> list[Part]:
     if not misses.rows:
         return [Words(["Nothing is missed here." if field is None else "This field is missed nowhere.", ""])]
     left_out = misses.matching - len(misses.rows)
-    told = f"{counted(misses.matching, 'value')} of the published dataset differ from what was expected"
+    differ = "differs" if misses.matching == 1 else "differ"
+    told = f"{counted(misses.matching, 'value')} of the published dataset {differ} from what was expected"
     told += f"; these are the first, {left_out:,} more are left out." if left_out else "."
     parts: list[Part] = [Words([told, ""]), *_other_fields(misses, field)]
     record = read_record(place.storage, place.state, place.run)
@@ -321,10 +390,11 @@ def _missed(place: OpenedPlace, field: str | None) -> list[Part]:
     if again is None:
         parts.append(Words([_NOT_NOTED, ""]))
     elif uuids:
-        title = f"Ask these {counted(len(uuids), 'record')} again: what was answered is forgotten first"
+        title = f"Ask {_these(uuids)} again: what was answered is forgotten first"
         parts += _command(again, title, again.these(uuids))
+    steps = Steps(MOST_STEPS)
     for number, row in enumerate(misses.rows, start=1):
-        parts += _miss(number, row)
+        parts += _miss(number, row, steps)
     return parts
 
 
@@ -344,19 +414,21 @@ def _other_fields(misses: ReadRows, field: str | None) -> list[Part]:
     return [Fold("Other fields" if field is not None else "By field", links, "fields")] if links else []
 
 
-def _miss(number: int, row: Mapping[str, Any]) -> list[Part]:
-    sides = differences(str(row.get("got")), str(row.get("expected")))
+def _miss(number: int, row: Mapping[str, Any], steps: Steps) -> list[Part]:
+    sides = differences(str(row.get("got")), str(row.get("expected")), steps=steps)
     named = [("field", code(_field_of(row)))]
     if isinstance(row.get("sample"), int) and row["sample"]:
         named.append(("sample", f"{row['sample']:,}"))
     if isinstance(row.get("task_uuid"), str):
         named.append(("task", code(row["task_uuid"])))
+    given = _struct(row.get("input"))
     return [
-        Words([f"## {number:,}. {code(str(row.get('record')))}", ""]),
+        # As the page of failures names it.
+        heading(number, given, str(row.get("record"))),
         Words(table(["", ""], named)),
         Passage("Got", shown_pieces(sides.got)),
         Passage("Expected", shown_pieces(sides.expected)),
-        *input_parts(_struct(row.get("input")), f"miss-{number}"),
+        *input_parts(given, f"miss-{number}"),
     ]
 
 
@@ -364,7 +436,7 @@ def _miss(number: int, row: Mapping[str, Any]) -> list[Part]:
 
 
 def _asked(place: OpenedPlace) -> list[Part]:
-    record = read_record(place.storage, _folder(place), place.run)
+    record = _noted(place)
     again = _asking_again(place, record)
     if again is None:
         return [Words(["What this run asked is not noted.", ""])]
@@ -387,11 +459,9 @@ def _asked(place: OpenedPlace) -> list[Part]:
         named = ", ".join(code(str(name)) for name in left_out[:MOST_RECORDS])
         told = f"Not noted, since it may be a secret, or is nothing that JSON can say: {named}."
         parts.append(Words([told, ""]))
-    return [
-        *parts,
-        *_command(again, "Ask again what failed", again.failed()),
-        *(_command(again, "What that would cost", again.cost())[:1] if not again.why_not else []),
-    ]
+    command = _everything(again, record, set(record.reasons) if record is not None else set())
+    cost = _command(again, "What that would cost", again.cost())[:1] if command and not again.why_not else []
+    return [*parts, *command, *cost]
 
 
 _SHOWN_APART: Final = frozenset({"system_prompt", "prompt", "messages", "output_type", "tools"})

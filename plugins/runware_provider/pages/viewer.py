@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 import httpx
@@ -12,6 +13,8 @@ from runware_provider.pages.run_view import URL_PREFIX
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+    from runware_provider.pages.asking import Asking
 
 COOKIE: Final = "_token"
 """In which a browser keeps the token that Airflow gave it."""
@@ -31,10 +34,15 @@ def token_of(request: Request) -> str | None:
     return request.cookies.get(COOKIE)
 
 
-def airflow_of(request: Request) -> AirflowView:
+def digest_of(request: Request) -> str:
+    """What tells this viewer's token from others; the token itself is kept nowhere."""
+    return hashlib.sha256((token_of(request) or "").encode()).hexdigest()
+
+
+def airflow_of(request: Request, asking: Asking) -> AirflowView:
     """Airflow as this viewer sees it.
 
     The token goes as a header, not as the cookie that it came in: a cookie Airflow would renew, and its new one would be lost.
     """
     transport = httpx.ASGITransport(app=request.scope[AIRFLOW], raise_app_exceptions=False)
-    return AirflowView(transport, token_of(request), base_path_of(request))
+    return AirflowView(asking, transport, token_of(request), base_path_of(request))

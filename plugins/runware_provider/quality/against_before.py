@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runware_provider.engine.money import of_1000
 from runware_provider.quality.chance import SIGNIFICANT, fisher, holm
 from runware_provider.quality.wording import NOTHING, code, count, percentage, table, usd
 
@@ -57,7 +58,7 @@ def before_and_now(findings: Findings, before: PastRun) -> list[str]:
         ["rows", count(before.rows), count(figures.rows), ""],
         *_if_changed("model", before.model, figures.text("model")),
         ["paid by the run", usd(before.paid_usd), usd(paid), _apart(before.paid_usd, paid)],
-        ["cost per 1,000 rows", *_costs(findings, before)],
+        ["cost per 1,000 rows, whoever paid", *_costs(findings, before)],
         *_rates(findings, before),
     ]
     when = before.finished_at[:16].replace("T", " ")
@@ -76,7 +77,7 @@ def _if_changed(name: str, before: str, now: str) -> list[list[str]]:
 
 def _costs(findings: Findings, before: PastRun) -> list[str]:
     now = findings.figures.cost_per_thousand(findings.figures.rows)
-    then = 1000 * before.cost_usd / before.rows if before.cost_usd is not None and before.rows else None
+    then = of_1000(before.cost_usd, before.rows)
     return [usd(then), usd(now), _apart(then, now)]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from runware_provider.engine.money import cost_of_answers, of_1000
 from runware_provider.quality.counting import Spread
 
 if TYPE_CHECKING:
@@ -190,9 +191,14 @@ class Figures:
         """Rows that had output retries."""
         return sum(count for times, count in self.output_retries.items() if times > 0)
 
+    @property
+    def cost_usd(self) -> float:
+        """USD for the answers that the rows show, whoever paid for them."""
+        return cost_of_answers(self.manifest)
+
     def cost_per_thousand(self, rows: int) -> float | None:
-        """USD for 1,000 of so many rows; None where there are none."""
-        return 1000 * self.number("cost_usd") / rows if rows else None
+        """USD for the answers of 1,000 of so many rows, whoever paid for them; None where there are none."""
+        return of_1000(self.cost_usd, rows)
 
     def main_reasons(self, outcome: str, most: int = 3) -> list[tuple[str, int]]:
         """The most frequent error codes of an outcome."""

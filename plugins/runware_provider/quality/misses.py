@@ -136,10 +136,10 @@ def _plain(value: Any) -> Any:
             return _finite(value)
         case None | bool() | int() | str():
             return value
-    return _told(value)
+    return told(value)
 
 
-def _told(value: Any) -> str:
+def told(value: Any) -> str:
     """A value of which JSON has no kind."""
     if isinstance(value, bytes):
         return f"{len(value):,} bytes"

@@ -49,15 +49,6 @@ _PAGE = """<!doctype html>
 """
 
 
-def page_of(markdown: str) -> str:
-    """The page.
-
-    Args:
-        markdown: a document of ours, which begins with a heading.
-    """
-    return framed(title_of(markdown), body_of(markdown))
-
-
 def framed(title: str, body: str) -> str:
     """A page of its own, to be opened, mailed or attached.
 

@@ -40,16 +40,18 @@ class Words:
 
 @dataclass(frozen=True)
 class OutcomeBar:
-    """Rows by outcome, and those to come, as one bar."""
+    """Rows by outcome, and the rest, as one bar."""
 
     outcomes: Mapping[str, int]
     rows: int
     """In all."""
+    rest: str = "to come"
+    """What the rows without an outcome are, in words of ours."""
 
     @property
     def _stretches(self) -> list[tuple[str, int]]:
-        to_come = max(0, self.rows - sum(self.outcomes.values()))
-        return [(name, rows) for name, rows in [*self.outcomes.items(), ("to come", to_come)] if rows]
+        rest = max(0, self.rows - sum(self.outcomes.values()))
+        return [(name, rows) for name, rows in [*self.outcomes.items(), (self.rest, rest)] if rows]
 
     def markdown(self) -> list[str]:
         """One line."""
@@ -61,7 +63,8 @@ class OutcomeBar:
         whole = max(1, self.rows)
         at, rects, legend = 0.0, [], []
         for name, rows in self._stretches:
-            css, width = html.escape(name.replace(" ", "-")), 100 * rows / whole
+            kind = "to-come" if name == self.rest else name.replace(" ", "-")
+            css, width = html.escape(kind), 100 * rows / whole
             rects.append(f'<rect class="{css}" x="{at:.4g}" width="{max(width, 0.3):.4g}" height="10"/>')
             legend.append(
                 f'<li class="{css}"><b>{count(rows)}</b> {html.escape(name)} <small>{percentage(rows, self.rows)}</small></li>'

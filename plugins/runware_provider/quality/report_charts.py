@@ -38,16 +38,16 @@ def chart_parts(figures: Figures, fields: Sequence[FieldProfile], room: Room) ->
     """All charts that have something to show."""
     latency = latency_chart(figures)
     bars = [*([latency] if latency else []), *_limited(fields, room)]
-    labels = [one for one in fields if _is_label(one)][: min(room.charts, LABELS_SHOWN)]
+    labels = [field for field in fields if _is_label(field)][: min(room.charts, LABELS_SHOWN)]
     if bars or labels:
         yield Words(["## How it is spread", ""])
-        yield Charts([*bars, *(Words(_labels(one)) for one in labels)])
+        yield Charts([*bars, *(Words(_labels(field)) for field in labels)])
 
 
 def _limited(fields: Sequence[FieldProfile], room: Room) -> Iterator[BarChart]:
     """Of each kind as many as there is room for."""
     for draw in (_sureness_chart, _text_chart, _list_chart):
-        drawn = [chart for one in fields if one.seen >= LEAST_ROWS and (chart := draw(one)) is not None]
+        drawn = [chart for field in fields if field.seen >= LEAST_ROWS and (chart := draw(field)) is not None]
         yield from drawn[: room.charts]
 
 

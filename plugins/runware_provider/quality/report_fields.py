@@ -20,11 +20,11 @@ HEADERS = ["field", "type", "filled", "null", "distinct", "range", "median", "sp
 
 def fields_table(fields: Sequence[FieldProfile], room: Room) -> list[str]:
     """The lines of the table, and what it is over."""
-    rows = [_field(one, room) for one in fields[: room.fields]]
+    rows = [_field(profile, room) for profile in fields[: room.fields]]
     note = (
         "Over rows that succeeded; below `[]`, over the elements of lists. The range of a text is its length."
     )
-    if any(one.counts.error for one in fields):
+    if any(profile.counts.error for profile in fields):
         note += " Where there are too many different values, the rare ones are not counted."
     return [*table(HEADERS, rows, right=[2, 3, 4, 6]), note + more_fields(len(fields), room.fields), ""]
 

@@ -46,7 +46,7 @@ def _succeeded(figures: Figures) -> str:
 
 
 def _cost(figures: Figures) -> str:
-    return usd(figures.number("cost_usd"))
+    return usd(figures.cost_usd)
 
 
 def _cost_of_rows(figures: Figures) -> str:
@@ -100,7 +100,7 @@ def _output_retried(figures: Figures) -> str:
 _OF_ALL: Mapping[str, Callable[[Figures], str]] = {
     "rows": _rows,
     "succeeded": _succeeded,
-    "cost": _cost,
+    "cost, whoever paid": _cost,
     "cost per 1,000 rows": _cost_of_rows,
     "cost per 1,000 that succeeded": _cost_of_successes,
     "inferences": _inferences,

@@ -49,15 +49,15 @@ def hits_parts(findings: Findings, hits: Hits, room: Room) -> Iterator[Part]:
     )
     if sure := hits.sureness.fields()[: room.charts]:
         yield Charts([_rate_chart(sureness) for sureness in sure])
-    missed = sorted((one for one in hits.fields if one.missed), key=lambda one: one.hits / one.of)
-    for one in missed[: room.missed]:
-        yield _miss_list(one, room)
+    missed = sorted((field for field in hits.fields if field.missed), key=lambda field: field.hits / field.of)
+    for field in missed[: room.missed]:
+        yield _miss_list(field, hits.tolerance, room)
 
 
 def rates_table(hits: Hits, room: Room) -> list[str]:
     """How often each field is as expected."""
     headers = ["field", "as expected", "95 % interval", "hits", "of"]
-    rows = [_rate(one) for one in hits.fields[: room.rates]]
+    rows = [_rate(field) for field in hits.fields[: room.rates]]
     return table(headers, rows, right=[1, 2, 3, 4])
 
 
@@ -136,11 +136,11 @@ def _told_apart(sureness: Sureness) -> str:
 # misses
 
 
-def _miss_list(field: FieldHits, room: Room) -> MissList:
+def _miss_list(field: FieldHits, tolerance: float, room: Room) -> MissList:
     shown = field.misses[: room.misses]
     noun = "miss" if field.missed == 1 else "misses"
     title = f"{code(field.path)}: {first_of(len(shown), field.missed)}{count(field.missed)} {noun}"
-    return MissList(title, shown, room.chars, _mixups(field, room))
+    return MissList(title, shown, room.chars, _mixups(field, room), tolerance)
 
 
 def _mixups(hits: FieldHits, room: Room) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runware_provider.engine.money import of_1000
 from runware_provider.quality.wording import NOTHING, count, counted, digits, table
 
 if TYPE_CHECKING:
@@ -33,11 +34,13 @@ def _sums(figures: Figures) -> Iterator[list[str]]:
     """Each sum with its inferences: of this run those that were answered, else those, too, that ended without an answer."""
     paid, answered = figures.number("paid_usd"), figures.number("paid_inferences")
     yield ["**this run** paid", count(answered), digits(paid), _each(figures, paid)]
-    cost, inferences = figures.number("cost_usd"), figures.number("inferences")
-    yield ["**these rows** cost, whichever run paid", count(inferences), digits(cost), _each(figures, cost)]
-    if reused := figures.number("reused_inferences"):
+    cost, reused = figures.cost_usd, figures.number("reused_inferences")
+    whole = count(figures.number("inferences") + reused)
+    yield ["**these rows** cost, whoever paid", whole, digits(cost), _each(figures, cost)]
+    if reused:
         amount = figures.number("reused_usd")
-        yield ["used again from other partitions", count(reused), digits(amount), _each(figures, amount)]
+        name = "of this, used again from other partitions"
+        yield [name, count(reused), digits(amount), _each(figures, amount)]
     if "cost_usd_ever" in figures.manifest:
         # It has no share of a row: most of it may be of rows that are no longer there.
         yield [
@@ -49,7 +52,8 @@ def _sums(figures: Figures) -> Iterator[list[str]]:
 
 
 def _each(figures: Figures, amount: float) -> str:
-    return digits(1000 * amount / figures.rows) if figures.rows else NOTHING
+    each = of_1000(amount, figures.rows)
+    return NOTHING if each is None else digits(each)
 
 
 def _left_out(figures: Figures) -> Iterator[str]:

@@ -57,7 +57,7 @@ def _remarks(findings: Findings) -> Iterator[str]:
     if findings.hits is not None:
         yield from _remarks_on_hits(findings.hits)
     yield from _remarks_on_fields(
-        [one for one in findings.fields if one.kind is not ValueKind.GROUP and one.seen]
+        [field for field in findings.fields if field.kind is not ValueKind.GROUP and field.seen]
     )
     yield from _remarks_on_answers(findings.figures)
 
@@ -98,8 +98,8 @@ def _main_problem(figures: Figures) -> Iterator[str]:
 def _remarks_on_hits(hits: Hits) -> Iterator[str]:
     if not hits.compared:
         yield f"{BAD}No row with a result has expected values: check the key."
-    compared = [one for one in hits.fields if one.of]
-    worst = min(compared, key=lambda one: (one.hits / one.of, one.path), default=None)
+    compared = [field for field in hits.fields if field.of]
+    worst = min(compared, key=lambda field: (field.hits / field.of, field.path), default=None)
     if worst is None:
         return
     if not worst.missed:
@@ -113,9 +113,9 @@ def _remarks_on_hits(hits: Hits) -> Iterator[str]:
 
 
 def _remarks_on_fields(fields: Sequence[FieldProfile]) -> Iterator[str]:
-    never = [one.path for one in fields if not one.filled]
-    seldom = [one.path for one in fields if 0 < one.filled < RARELY_FILLED * one.seen]
-    constant = [one.path for one in fields if one.is_constant]
+    never = [field.path for field in fields if not field.filled]
+    seldom = [field.path for field in fields if 0 < field.filled < RARELY_FILLED * field.seen]
+    constant = [field.path for field in fields if field.is_constant]
     if never:
         yield f"{BAD}Never filled: {named(never)}."
     if seldom:

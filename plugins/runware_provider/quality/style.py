@@ -68,7 +68,7 @@ button { font: inherit; font-size: .82rem; padding: 3px 12px; border: 1px solid 
 .plot text { fill: var(--soft); paint-order: stroke; stroke: var(--card); stroke-width: 4px; font: 11px system-ui, "Segoe UI", Roboto, sans-serif; }
 .plot line { stroke: var(--soft); } .plot .grid, .plot .tick { stroke: var(--line); } .plot .line { stroke: var(--ink); stroke-dasharray: 2 3; }
 .plot .ideal { stroke-dasharray: 4 4; } .plot .whisker { stroke: var(--accent); stroke-width: 2; opacity: .6; }
-.misses tbody { border-top: 1px solid var(--line); } .misses td { border: 0; } .misses td:not(:first-child) { width: 42%; }
+.misses tbody { border-top: 1px solid var(--line); } .misses td { border: 0; } .misses td:not(:first-child) { width: 42%; } .misses td > code { white-space: pre-wrap; }
 .misses .source td { width: auto; padding-top: 0; } .misses .source details { margin: 0; } .misses .source small { display: inline; }
 .misses summary { font-size: .86rem; list-style-position: outside; margin-left: 1em; }
 .misses q { display: block; quotes: none; color: var(--soft); overflow-wrap: anywhere; } .misses q mark { color: var(--ink); }

@@ -103,9 +103,9 @@ async def until_end(recorder: Recorder, ending: Ending | BaseException | None = 
 
 @pytest.mark.parametrize(
     ("elapsed_s", "every_s", "pause_s"),
-    [(2.0, 30.0, 1.0), (20.0, 30.0, 5.0), (1_000.0, 30.0, 30.0), (1_000.0, 0.5, 0.5)],
+    [(2.0, 30.0, 1.0), (20.0, 30.0, 5.0), (1_000.0, 30.0, 30.0), (1_000.0, 0.5, 0.5), (1_000.0, 900.0, 60.0)],
 )
-def test_records_come_often_at_first_and_then_as_rarely_as_wished(
+def test_records_come_often_at_first_and_then_as_rarely_as_wished_but_every_minute(
     elapsed_s: float, every_s: float, pause_s: float
 ) -> None:
     assert pause_after(elapsed_s, every_s) == pause_s

@@ -146,7 +146,7 @@ async def test_they_are_there_while_the_run_goes(place: Any) -> None:
             stop.set()
 
     with pytest.raises(Interrupted):
-        await run_job(place.spec(), place.endpoint, report=report, stop=stop)
+        await run_job(place.spec(), place.endpoint, report=report, stop=stop, recorded_every_s=0.02)
     assert [row["n"] for row in seen[0]] == [1]
     assert not list(place.destination.glob("*.parquet"))
     assert [row["n"] for row in kept(place.state)] == [1]

@@ -130,7 +130,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class _Kept:
-    table: pa.Table
+    table: pa.Table = field(repr=False)
     """One row."""
     clipped: tuple[str, ...]
     """Columns that hold only a part of their value."""

@@ -10,6 +10,7 @@ from runware_provider.engine.errors import how_far
 from runware_provider.engine.job.endings import WORDS_FOLLOW, remedy_of, what_happened
 from runware_provider.engine.job.run_history import ENDED_WELL
 from runware_provider.engine.job.run_record import Older, PastRun, RunRecord, Waited
+from runware_provider.engine.money import cost_of_answers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -193,7 +194,7 @@ def past_of(record: RunRecord, ending: Ending) -> PastRun | None:
         rows=record.rows,
         outcomes=record.outcomes,
         paid_usd=record.paid_usd,
-        cost_usd=known.get("cost_usd", 0.0) + known.get("reused_usd", 0.0) if is_published else None,
+        cost_usd=cost_of_answers(known) if is_published else None,
         publish_id=record.publish_id,
     )
 

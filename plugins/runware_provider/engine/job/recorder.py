@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 EVERY_S: Final = 10.0
 """Between two records, at most, where nobody says otherwise."""
+MOST_EVERY_S: Final = 60.0
+"""The same, whatever somebody says: who looks at a run takes one that has noted nothing for minutes for gone."""
 FIRST_S: Final = 2.0
 """After which the first one is written: most runs with nothing to do have ended by then."""
 LAST_S: Final = 2.0
@@ -74,7 +76,7 @@ def pause_after(elapsed_s: float, every_s: float) -> float:
         elapsed_s: since the run began.
         every_s: at most.
     """
-    return min(every_s, max(1.0, elapsed_s / 4))
+    return min(every_s, MOST_EVERY_S, max(1.0, elapsed_s / 4))
 
 
 def pause_after_failure(pause_s: float, every_s: float) -> float:

@@ -59,11 +59,6 @@ def write_samples(
     storage.replace_if(path, encoded({"format": FORMAT, "rows": samples}), version)
 
 
-def has_samples(storage: Storage, folder: str, run: str) -> bool:
-    """Whether some are kept; errors as of `write_samples`."""
-    return storage.exists(samples_path(storage, folder, run))
-
-
 def remove_samples(storage: Storage, folder: str, run: str) -> None:
     """Remove those of a run, if there are any; errors as of `write_samples`."""
     path = samples_path(storage, folder, run)
