@@ -111,4 +111,4 @@ def test_other_routes_are_unharmed(seen: Seen) -> None:
         assert client.get("/runware/hook").status_code == 405
         assert client.get("/runware/other").status_code == 404
     (plugin,) = [each for each in Api(seen.page)("plugins")["plugins"] if each["name"] == "runware"]
-    assert [app["url_prefix"] for app in plugin["fastapi_apps"]] == ["/runware"]
+    assert [app["url_prefix"] for app in plugin["fastapi_apps"]] == ["/runware/jobs", "/runware"]
