@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import threading
 from decimal import Decimal
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -431,7 +432,13 @@ def test_a_reader_that_is_dropped_early_closes_its_files(storage, tmp_path):
     next(batches)
     assert files_open_below(tmp_path) > 0
     batches.close()
-    assert files_open_below(tmp_path) == 0
+    # Nobody waits for those that are being opened at this moment: each is closed once it is there.
+    pause = threading.Event()
+    for _ in range(3_000):
+        if files_open_below(tmp_path) == 0:
+            return
+        pause.wait(0.01)
+    raise AssertionError(f"{files_open_below(tmp_path)} files stay open")
 
 
 def files_open_below(folder):
@@ -440,3 +447,34 @@ def files_open_below(folder):
         with contextlib.suppress(FileNotFoundError):  # that of the listing itself
             opened += str(descriptor.readlink()).startswith(str(folder))
     return opened
+
+
+class Hanging(LocalStorage):
+    """A store that answers no more once its first file was opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hangs, self.goes_on = threading.Event(), threading.Event()
+
+    def open(self, path: str) -> pa.NativeFile:
+        if not path.endswith("0.parquet"):
+            self.hangs.set()
+            self.goes_on.wait(60)
+        return super().open(path)
+
+
+def test_a_source_that_is_left_unread_waits_for_no_store(tmp_path: Path) -> None:
+    write_source(tmp_path, [[3], [3], [3]], [1] * 9)
+    dataset = open_dataset(LocalStorage(), str(tmp_path))
+    storage = Hanging()
+    batches = reader(storage, dataset, batch_rows=1).read(first_rows(dataset))
+    next(batches)
+    # As whoever collects garbage closes it: perhaps a thread that is just beginning, which others wait for.
+    closing = threading.Thread(target=batches.close, daemon=True)
+    try:
+        assert storage.hangs.wait(30)
+        closing.start()
+        closing.join(30)
+        assert not closing.is_alive()
+    finally:
+        storage.goes_on.set()

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runware_provider.engine.storage.read_ahead import AHEAD, READERS, read_ahead, read_until_missing
+from runware_provider.engine.storage.read_ahead import (
+    AHEAD,
+    READERS,
+    read_ahead,
+    read_until_missing,
+    readers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,3 +65,29 @@ def test_several_are_read_at_once(pool: ThreadPoolExecutor) -> None:
 
     assert list(read_ahead(pool, read, names)) == list(names)
     assert [number for number, _ in read_until_missing(pool, read, 1, READERS)] == list(names)
+
+
+def test_a_generator_that_is_left_early_waits_for_none_of_its_readers() -> None:
+    hanging, goes_on = threading.Event(), threading.Event()
+
+    def read(number: int) -> int:
+        if number:
+            hanging.set()
+            goes_on.wait(60)
+        return number
+
+    def numbers() -> Iterator[int]:
+        with readers("left-early") as pool:
+            yield from read_ahead(pool, read, range(2 * AHEAD))
+
+    reading = numbers()
+    first = next(reading)
+    # As whoever collects garbage closes it.
+    closing = threading.Thread(target=reading.close, daemon=True)
+    try:
+        assert hanging.wait(30)
+        closing.start()
+        closing.join(30)
+        assert (first, closing.is_alive()) == (0, False)
+    finally:
+        goes_on.set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +16,7 @@ from runware_provider.engine.dataset.fitting import ColumnFit, hive_values
 from runware_provider.engine.dataset.footers import open_file, unreadable
 from runware_provider.engine.dataset.source import by_pass
 from runware_provider.engine.errors import BadInput
-from runware_provider.engine.storage.read_ahead import READERS, read_ahead
+from runware_provider.engine.storage.read_ahead import read_ahead, readers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -83,7 +82,7 @@ class SourceRows:
             BadInput: a file is gone, was replaced, or is broken.
         """
         passes = [self._pass(served) for served in by_pass(ranges)]
-        with ThreadPoolExecutor(READERS) as pool:
+        with readers() as pool:
             for file_pass, opened in zip(passes, read_ahead(pool, self._open, passes), strict=True):
                 if opened is None:
                     yield from (self._piece(place, None, None) for place in file_pass.ranges)

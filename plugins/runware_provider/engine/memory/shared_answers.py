@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ from runware_provider.engine.identity import FINGERPRINT_BYTES
 from runware_provider.engine.memory import segments
 from runware_provider.engine.plain_text import wrapped
 from runware_provider.engine.state_records import encoded, refuse_newer
-from runware_provider.engine.storage.read_ahead import READERS, read_ahead
+from runware_provider.engine.storage.read_ahead import read_ahead, readers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +93,7 @@ def newest_first(storage: Storage, state_root: str, newest: int) -> Iterator[Key
         state_root: of the dataset.
         newest: the number to begin with.
     """
-    with ThreadPoolExecutor(READERS, "answers") as pool:
+    with readers("answers") as pool:
         paths = (_path(storage, state_root, number) for number in range(newest, 0, -1))
         for keys in read_ahead(pool, lambda path: _read(storage, path), paths):
             if keys is not None:

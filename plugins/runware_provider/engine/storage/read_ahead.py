@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -15,6 +17,24 @@ AHEAD = 2 * READERS
 
 Name = TypeVar("Name")
 Found = TypeVar("Found")
+
+
+@contextmanager
+def readers(name: str = "") -> Iterator[Executor]:
+    """Threads for a generator to read with, for which nobody waits at its end.
+
+    A generator that is left before its end is closed by whichever thread collects garbage at that moment. That may be a thread
+    that is just beginning, while it holds the interpreter's lock on all threads: if it waited for another one to end, it would
+    wait for itself for ever.
+
+    Args:
+        name: of the threads, at its beginning.
+    """
+    pool = ThreadPoolExecutor(READERS, name)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def read_ahead(pool: Executor, read: Callable[[Name], Found], names: Iterable[Name]) -> Iterator[Found]:
