@@ -13,6 +13,7 @@ from runware_provider.pages.frame import page
 from runware_provider.pages.job_document import job_parts, job_title, renews
 from runware_provider.pages.links_between import ON_LIST
 from runware_provider.pages.list_document import list_parts
+from runware_provider.pages.pushed import MOST_ID_CHARS
 from runware_provider.pages.run_view import DatasetView, RunView, ShardView, TaskAt, TaskNow
 from runware_provider.quality.parts import markdown_of
 from tests.pages.seen import ATTRIBUTES, TAGS, Seen
@@ -108,7 +109,9 @@ def past_of(text, state, number, amount) -> PastRun:
 
 RECORDS = st.builds(record_of, TEXT, STATES, NUMBER, AMOUNT, st.none() | st.sampled_from(get_args(Verdict)))
 PASTS = st.lists(st.builds(past_of, TEXT, STATES, NUMBER, AMOUNT), max_size=2).map(tuple)
-TASKS = st.builds(TaskAt, TEXT, TEXT, TEXT, st.integers(-1, 9))
+IDS = TEXT.map(lambda text: text[:MOST_ID_CHARS])
+"""Whatever is longer names no task (`pushed.task_at`), and every link has them."""
+TASKS = st.builds(TaskAt, IDS, IDS, IDS, st.integers(-1, 9))
 SHARDS = st.lists(st.builds(ShardView, st.integers(0, 3), st.none() | RECORDS), max_size=2).map(tuple)
 VIEWS = st.builds(
     RunView,
