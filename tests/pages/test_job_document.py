@@ -124,6 +124,15 @@ def test_nothing_was_paid_by_what_is_over_and_nothing_is_paid_yet_by_what_goes_o
     assert "Nothing was paid." in seen(view_of(replace(free, state="stopped"), "failed")).text
 
 
+def test_of_what_ended_without_a_word_nobody_knows_that_nothing_was_paid():
+    free = replace(RECORD, paid_usd=0.0, foreseen_usd=None, budget_usd=None)
+    told = seen(view_of(free, "failed")).text
+    assert "no payment was noted." in told
+    assert "No payment was noted." in told
+    assert "Nothing was paid" not in told
+    assert "at least 0 USD" not in told
+
+
 def test_a_run_that_waits_for_answers_may_be_silent_for_long():
     view = replace(view_of(replace(RECORD, state="waiting", left_s=None), "deferred"), read_at=AN_HOUR_LATER)
     assert first_lines(view).startswith("**Waiting:** all is sent")

@@ -248,9 +248,15 @@ def _money(record: RunRecord, kind: str) -> list[Part]:
     foreseen = record.foreseen_usd if kind in AT_WORK else None
     bar = MoneyBar(record.paid_usd, foreseen, record.budget_usd)
     tokens = _token_budget(record.budget_tokens)
-    told = "Nothing is paid yet." if kind in AT_WORK else "Nothing was paid."
-    nothing = [Sentence([Said(told)])] if bar.is_empty else []
+    nothing = [Sentence([Said(_nothing_paid(kind))])] if bar.is_empty else []
     return [Heading("Cost"), bar, *nothing, *tokens]
+
+
+def _nothing_paid(kind: str) -> str:
+    if kind in AT_WORK:
+        return "Nothing is paid yet."
+    # What ended without a word may have paid since it noted something last.
+    return "No payment was noted." if kind == "silent" else "Nothing was paid."
 
 
 def _token_budget(tokens: int | None) -> list[Part]:

@@ -224,7 +224,10 @@ def _silent(record: RunRecord, task_state: str | None) -> list[Bit]:
 def _last_word(record: RunRecord) -> list[Bit]:
     """What is known, of which each figure may be more by now."""
     done = f"{count(record.rows_done)} of {counted(record.rows, 'row')} were done then,"
-    paid = f"and at least {dollars(record.paid_usd)} paid."
+    # It may have paid since.
+    paid = (
+        f"and at least {dollars(record.paid_usd)} paid." if record.paid_usd else "and no payment was noted."
+    )
     return [Said(f"{done} {paid}"), *_maybe_billed(record, "under way then"), *_trouble(record)]
 
 
