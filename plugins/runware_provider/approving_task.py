@@ -7,7 +7,7 @@ resumes it, by way of `answered`. What was approved is the budget of the run, so
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,6 +66,18 @@ if TYPE_CHECKING:
 
 DAG_TEST_USER: Final = "dag_test"
 """By whom Airflow says that a run of `dag.test()` was triggered."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Answers to be looked at, as far as somebody asked for them before a person is asked."""
+
+    kept: int = 0
+    paid_usd: float = 0.0
+    """Now; those of an earlier try were paid then."""
+    why_none: str = ""
+    were_asked_for: bool = False
+    """Now, so that less is left to be paid."""
 
 
 class ApprovingTask(JobTask):
@@ -215,19 +227,11 @@ class ApprovingTask(JobTask):
         kept.write(asked_for(foreseen, wish, samples=samples, asks=asks), "planned", rows=rows)
         if foreseen.short:
             raise BudgetExhausted(f"{foreseen.short}; nothing was sent")
-        samples_usd, no_samples = 0.0, ""
-        # Retries do not ask for samples again.
-        if wish.samples and not samples:
-            no_samples = _why_no_samples(kept, wish, foreseen)
-        if wish.samples and not samples and not no_samples:
-            shown = self._preview(kept.spec, wish, foreseen, endpoint)
-            samples, samples_usd = (
-                (0, 0.0) if shown is None else (kept.keep_samples(shown), shown["paid_usd"])
-            )
-            no_samples = DEARER if shown is None else ""
+        shown = self._samples(kept, wish, foreseen, samples, endpoint)
+        if shown.were_asked_for:
             foreseen = self._foreseen(kept.spec, endpoint)
-        approval = asked_for(foreseen, wish, samples=samples, asks=asks)
-        about = About(_page(context), wish.wait_s, samples_usd, no_samples)
+        approval = asked_for(foreseen, wish, samples=shown.kept, asks=asks)
+        about = About(_page(context), wish.wait_s, shown.paid_usd, shown.why_none)
         question = question_of(approval, foreseen, kept.spec, about)
         kept.write(approval, "planned", rows=rows)
         shown_subject = ask_in_airflow(context["ti"].id, question, wish.approvers)
@@ -241,6 +245,21 @@ class ApprovingTask(JobTask):
             kwargs={"asked": asdict(approval)},
             timeout=timedelta(seconds=wish.wait_s),
         )
+
+    def _samples(
+        self, kept: KeptApproval, wish: Approve, foreseen: Foreseen, known: int, endpoint: Endpoint
+    ) -> Samples:
+        """What there is to be looked at; all that is ever paid before a person has decided."""
+        # Retries do not ask, and pay, for samples again.
+        if known or not wish.samples:
+            return Samples(known)
+        why_none = _why_no_samples(kept, wish, foreseen)
+        if why_none:
+            return Samples(why_none=why_none)
+        preview = self._preview(kept.spec, wish, foreseen, endpoint)
+        if preview is None:
+            return Samples(why_none=DEARER, were_asked_for=True)
+        return Samples(kept.keep_samples(preview), preview["paid_usd"], were_asked_for=True)
 
     def _foreseen(self, spec: Spec, endpoint: Endpoint) -> Foreseen:
         """What the run would do and cost; nothing is sent but the question for the prices.
