@@ -289,22 +289,13 @@ def _beside(given: Given, values: Mapping[str, Any]) -> dict[str, Any]:
         BadInput: those of before are none that this version knows, or one that was left out is not given now.
     """
     _check_given(given)
-    # A variable that was left out is told by the prompt that names it.
-    for option in spec_options():
-        if option.field in given.left_out and not _holds(values, option.field):
-            problem = f"{given.path} does not hold it: it may have held a password, or what no JSON can"
-            raise BadInput(option.flag, problem, "Give it beside --request")
-    asks_otherwise = any(values.get(name) for name in ("output_type", "tools"))
-    # Everything would be asked, and paid for, anew.
-    if not given.asks_the_same and not asks_otherwise:
-        problem = f"{given.path} is of a run with a pydantic class that says what no JSON Schema can, such as a decimal"
-        raise BadInput(
-            "--request", problem, "Run it from Python, where the class is, or give --schema beside it"
-        )
+    _check_left_out(given, values)
+    _check_asks_the_same(given, values)
     merged = dict(given.values)
     for rivals in RIVALS:
-        for name in rivals if any(values.get(each) is not None for each in rivals) else ():
-            merged.pop(name, None)
+        # Of arguments that say one thing in several ways, one that is given now stands in the place of all of before.
+        if any(values.get(name) is not None for name in rivals):
+            merged = {name: value for name, value in merged.items() if name not in rivals}
     for name, value in values.items():
         before = merged.get(name)
         if name in ADDED_TO and isinstance(before, dict):
@@ -312,6 +303,26 @@ def _beside(given: Given, values: Mapping[str, Any]) -> dict[str, Any]:
         else:
             merged[name] = value
     return merged
+
+
+def _check_left_out(given: Given, values: Mapping[str, Any]) -> None:
+    """Refuse a request that lacks something which nobody gives now."""
+    # A variable that was left out is told by the prompt that names it.
+    for option in spec_options():
+        if option.field in given.left_out and not _holds(values, option.field):
+            problem = f"{given.path} does not hold it: it may have held a password, or what no JSON can"
+            raise BadInput(option.flag, problem, "Give it beside --request")
+
+
+def _check_asks_the_same(given: Given, values: Mapping[str, Any]) -> None:
+    """Refuse a request of which everything would be asked, and paid for, anew."""
+    asks_otherwise = any(values.get(name) for name in ("output_type", "tools"))
+    if given.asks_the_same or asks_otherwise:
+        return
+    problem = (
+        f"{given.path} is of a run with a pydantic class that says what no JSON Schema can, such as a decimal"
+    )
+    raise BadInput("--request", problem, "Run it from Python, where the class is, or give --schema beside it")
 
 
 def _check_given(given: Given) -> None:

@@ -169,12 +169,6 @@ def _written(value: Any, path: str, left_out: list[str], depth: int) -> Any:
     """
     if depth > _MOST_DEPTH:
         raise _Unwritable
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, str):
-        return _written_text(value)
-    if isinstance(value, float) and math.isfinite(value):
-        return value
     if isinstance(value, Mapping):
         written = _written_dict(value, path, left_out, depth + 1)
         # An object of the user's that looks like one of ours.
@@ -184,6 +178,17 @@ def _written(value: Any, path: str, left_out: list[str], depth: int) -> Any:
             _written(part, f"{path}[{number}]", left_out, depth + 1) for number, part in enumerate(value)
         ]
         return parts if isinstance(value, list) else {_TUPLE: parts}
+    return _written_alone(value)
+
+
+def _written_alone(value: Any) -> Any:
+    """The same of a value that holds no others."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return _written_text(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return value
     for tag, (kind, write, _) in _TAGS.items():
         if isinstance(value, kind):
             return {tag: write(value)}
