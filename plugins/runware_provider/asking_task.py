@@ -292,10 +292,8 @@ class AskingTask(BaseOperator):
         report_wish(self.report)
         if isinstance(self.approve, dict):
             known_now("approve", self.approve)
-        if not isinstance(self.deferrable, bool):
-            raise BadInput("deferrable", f"it is {self.deferrable!r:.200}", "Give True or False")
-        if not isinstance(self.assets, bool):
-            raise BadInput("assets", f"it is {self.assets!r:.200}", "Give True or False")
+        _check_flag("deferrable", self.deferrable)
+        _check_flag("assets", self.assets)
         if isinstance(self.output_type, str) and not lookup.names_a_file(
             self.output_type, lookup.SCHEMA_ENDINGS
         ):
@@ -344,6 +342,11 @@ SPEC_ARGUMENTS: Final = tuple(name for name in Spec.model_fields if name in _TAK
 def _lone_prompt(prompt: object, messages: object) -> Any:
     """The prompt; None where messages are asked, also if a function might have returned one."""
     return None if isinstance(prompt, Later) and messages is not None else stored(prompt)
+
+
+def _check_flag(field: str, given: object) -> None:
+    if not isinstance(given, bool):
+        raise BadInput(field, f"it is {given!r:.200}", "Give True or False")
 
 
 def _check_prompt(prompt: object) -> None:

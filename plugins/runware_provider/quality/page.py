@@ -144,21 +144,31 @@ def _arrange_cell(cell: Token, inline: Token, header: str) -> None:
     classes = ["n"] if cell.attrs.pop("style", None) else []
     if cell.type == "td_open":
         cell.attrSet("data-name", header)
-        parts = inline.children or []
-        ours = inline.content if _is_ours(inline) else ""
-        drawing = _drawing(ours)
-        if ours in OUTCOMES and header:
-            classes.append(ours)
-        elif drawing is not None:
-            inline.children = [_markup(drawing)]
-        elif not parts:
-            classes.append("empty")
-        elif header == "field":
-            inline.children = [_breakable(part) for part in parts]
-        elif parts[0].type == "code_inline" and header.startswith("most"):
-            inline.children = list(_one_below_the_other(parts))
+        classes += _classes_of(inline, header)
+        inline.children = _drawn(inline, header)
     if classes:
         cell.attrSet("class", " ".join(classes))
+
+
+def _classes_of(inline: Token, header: str) -> list[str]:
+    """What a cell is for the style sheet: an outcome in its colour, or nothing, which a phone leaves out."""
+    if not inline.children:
+        return ["empty"]
+    is_outcome = header and _is_ours(inline) and inline.content in OUTCOMES
+    return [inline.content] if is_outcome else []
+
+
+def _drawn(inline: Token, header: str) -> list[Token]:
+    """What stands in a cell."""
+    parts = inline.children or []
+    drawing = _drawing(inline.content) if _is_ours(inline) else None
+    if drawing is not None:
+        return [_markup(drawing)]
+    if header == "field":
+        return [_breakable(part) for part in parts]
+    if parts and parts[0].type == "code_inline" and header.startswith("most"):
+        return list(_one_below_the_other(parts))
+    return parts
 
 
 def _is_ours(inline: Token) -> bool:
