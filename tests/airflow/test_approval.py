@@ -45,9 +45,10 @@ from runware_provider.engine.spec import DEFAULT_MODEL, Budget, Spec
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.groups import text_inference_group
 from runware_provider.operators import TextInferenceOperator
-from runware_provider.testing import Fault, LocalServer, ServerSettings
+from runware_provider.testing import Fault, ServerSettings
 from runware_provider.testing.api.catalogue import MODELS
 from tests.answers import total_of
+from tests.holding_server import HoldingServer, held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,8 +65,8 @@ class Invoice(BaseModel):
 
 
 @pytest.fixture(scope="module")
-def server_of_all() -> Iterator[LocalServer]:
-    with LocalServer(ServerSettings(key=KEY, latency=0, answers=total_of)) as running:
+def server_of_all() -> Iterator[HoldingServer]:
+    with HoldingServer(ServerSettings(key=KEY, latency=0, answers=total_of)) as running:
         yield running
 
 
@@ -75,7 +76,7 @@ class Scene:
 
     root: Path
     api: Any
-    server: LocalServer
+    server: HoldingServer
     run_task: Callable[..., Any]
 
     def fill(self, records: int, name: str = "a.parquet") -> None:
@@ -154,7 +155,7 @@ def with_texts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def scene(tmp_path: Path, api: Any, server_of_all: LocalServer, run_task: Callable[..., Any]) -> Scene:
+def scene(tmp_path: Path, api: Any, server_of_all: HoldingServer, run_task: Callable[..., Any]) -> Scene:
     server_of_all.clear_faults()
     server_of_all.reset()
     api.connections["runware_default"] = {"host": server_of_all.base_url, "password": KEY}
@@ -535,10 +536,11 @@ def test_an_approved_task_that_gives_its_worker_back_goes_on_without_asking_agai
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(DeferringTask, "_worth_s", 0.0)
-    scene.server.script(Fault("delay_task", seconds=4, after=5))
+    scene.server.script(held(after=5))
     dag = scene.dag(deferrable=True)
     left = scene.answered(dag, scene.run(dag), "Approve")
     assert left.state == "deferred", left.error
+    scene.server.let_go()
     arguments: Any = deserialize(left.deferred.trigger_kwargs)
     handover = arguments["handover"]
     scene.api.resumes = ("resume", serialize({"event": {**handover, "why": "deadline"}}))

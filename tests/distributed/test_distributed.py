@@ -23,12 +23,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from runware_provider.engine.storage.stores import Stores
-from runware_provider.testing import Fault
 from runware_provider.testing.tryout.surroundings import PROJECT, interruptible
 from tests.distributed.cluster import WORKERS, Cluster
 from tests.distributed.figures import ShardFigures, figures_of, table
 from tests.distributed.services import NOT_THERE, has_celery, processes_of, programs
 from tests.engine.conftest import KEY, SCHEMA, body_of, places_below
+from tests.holding_server import held
 from tests.real_airflow import complaints
 from tests.s3.server import S3Server
 from tests.torture.scene import Sums, fetch_job
@@ -61,9 +61,9 @@ SLOW_SHARDS = SHARDS // FILES
 """Those of the first file."""
 SLOW_ROWS = ROWS_OF_A_SHARD // 20
 """At the end of each of them, so that they are no canaries."""
-HELD_S = 100.0
-"""What a slow answer takes: a task waits for a minute before it gives its worker back."""
 QUESTION = "What is the total?"
+DEFERS_S = 300.0
+"""Seconds until a task has given its worker back, which it does after a minute of nothing but waiting."""
 END_S = 900.0
 """Seconds that the run may take."""
 OF_A_KILL = (
@@ -122,8 +122,7 @@ def story() -> Iterator[Story]:
     shutil.rmtree(KEPT, ignore_errors=True)  # of the run before
     try:
         with interruptible(), places_below(folder) as new_place, S3Server() as s3:
-            slow = Fault("delay_task", contains=SLOW, seconds=HELD_S)
-            story = Story(new_place("job", latency=LATENCY_S, capacity=2 * RECORDS, faults=(slow,)))
+            story = Story(new_place("job", latency=LATENCY_S, capacity=2 * RECORDS, faults=(held(SLOW),)))
             bucket = s3.new_bucket()
             store = Stores(lambda _: s3.options()).open(f"s3://{bucket}")
             fill(store, bucket)
@@ -195,9 +194,10 @@ def told(story: Story, cluster: Cluster, store: Storage, folder: str) -> None:
     cluster.restart("scheduler")
     story.reached("the scheduler is restarted")
 
-    cluster.until(lambda: waiting(cluster, run), "a shard waits in the triggerer", 0.2, HELD_S * 3)
+    cluster.until(lambda: waiting(cluster, run), "a shard waits in the triggerer", 0.2, DEFERS_S)
     story.deferred_then = waiting(cluster, run)
     kill(story, cluster, "triggerer")
+    story.place.server.let_go()
 
     cluster.until(lambda: cluster.api(run)["state"] in {"success", "failed"}, "the run ends", 0.5, END_S)
     story.reached("the run has ended")

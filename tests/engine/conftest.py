@@ -24,9 +24,10 @@ from runware_provider.engine.job.leg import WHOLE, Leg
 from runware_provider.engine.job.plan import plan
 from runware_provider.engine.job.run import run_job
 from runware_provider.engine.spec import Spec
-from runware_provider.testing import Fault, LocalServer, ServerSettings
+from runware_provider.testing import Fault, ServerSettings
 from tests.answers import total_of
 from tests.forked import PLUGINS, CommandLine
+from tests.holding_server import HoldingServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -66,7 +67,7 @@ class Place:
     """A source, a destination and a server."""
 
     root: Path
-    server: LocalServer
+    server: HoldingServer
     limits: dict[str, Any] = field(default_factory=lambda: dict(FAST))
 
     @property
@@ -241,12 +242,12 @@ class Place:
 
 @contextlib.contextmanager
 def places_below(folder: Path) -> Iterator[Callable[..., Place]]:
-    servers: list[LocalServer] = []
+    servers: list[HoldingServer] = []
 
     def make(name: str = "job", **settings: Any) -> Place:
         root = folder / name
         root.mkdir()
-        server = LocalServer(ServerSettings(key=KEY, **{"latency": 0.0, "answers": total_of, **settings}))
+        server = HoldingServer(ServerSettings(key=KEY, **{"latency": 0.0, "answers": total_of, **settings}))
         server.__enter__()
         servers.append(server)
         return Place(root, server)
@@ -273,13 +274,13 @@ def new_shared_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calla
 
 
 @pytest.fixture(scope="session")
-def plain_server() -> Iterator[LocalServer]:
-    with LocalServer(ServerSettings(key=KEY, latency=0.0, answers=total_of)) as server:
+def plain_server() -> Iterator[HoldingServer]:
+    with HoldingServer(ServerSettings(key=KEY, latency=0.0, answers=total_of)) as server:
         yield server
 
 
 @pytest.fixture
-def place(plain_server: LocalServer, tmp_path: Path) -> Place:
+def place(plain_server: HoldingServer, tmp_path: Path) -> Place:
     """A place with a server that answers at once and has forgotten the test before."""
     plain_server.clear_faults()
     plain_server.reset()

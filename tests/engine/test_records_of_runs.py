@@ -25,6 +25,7 @@ from runware_provider.engine.spec import Budget
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
 from tests.engine.job.test_going_on import OneStore
+from tests.holding_server import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,7 +204,7 @@ async def test_a_process_that_is_killed_leaves_a_running_record_and_its_next_try
 ) -> None:
     place = new_place()
     place.fill(RECORDS)
-    place.server.script(Fault("delay_task", contains="Shop 7 ", seconds=6.0))
+    place.server.script(held("Shop 7 "))
     path = Path(record_path(STORE, str(place.state), RUN))
     await asyncio.to_thread(_kill_once_there_is, path, place, "--run", RUN)
     killed = record_in(place.state)
@@ -211,13 +212,13 @@ async def test_a_process_that_is_killed_leaves_a_running_record_and_its_next_try
     assert (killed.under_way, killed.outcomes) == (1, {"succeeded": RECORDS - 1})
     assert ends(place) == []
     assert [(wait.what, wait.inferences) for wait in killed.waits] == [("answers", 1)]
-    place.server.clear_faults()
     # The next try waits for the lease of the one that was killed, and does not say that nothing is paid or done.
     told = asyncio.create_task(
         run_job(place.spec(run=RUN, limits={"lease_s": 4.0}), place.endpoint, recorded_every_s=0.05)
     )
     begun = await asyncio.to_thread(_once_it_differs, killed, place)
     assert (begun.state, begun.rows_done, begun.paid_usd) == ("running", RECORDS - 1, killed.paid_usd)
+    place.server.let_go()
     manifest = await told
     ended = record_in(place.state)
     assert (ended.state, ended.rows_done, ended.paid_usd) == ("published", RECORDS, manifest["paid_usd"])

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from runware_provider.testing import Fault
 from runware_provider.triggers import ARGUMENTS
 from tests.engine.conftest import KEY, SCHEMA, body_of, places_below
+from tests.holding_server import held
 from tests.real_airflow import RealAirflow, complaints, real_airflow, until
 from tests.torture.scene import Sums
 
@@ -47,8 +47,7 @@ with DAG("deferred", schedule=None):
 RECORDS = 30
 CANARY = 5
 SLOW = "Please take your time."
-HELD_S = 20.0
-"""What each answer takes that is no canary's, so that all is sent before the first of them is there."""
+"""Stands in each record that is no canary: none of their answers is there before all tasks wait."""
 QUESTION = "What is the total?"
 QUICK = {
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
@@ -80,10 +79,9 @@ class Story:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("airflow")
-    slow = Fault("delay_task", contains=SLOW, seconds=HELD_S)
     with places_below(folder) as new_place:
         names = ("ask_0", "ask_1", "ask_2", "read")
-        places = {name: new_place(name, latency=0.0, faults=(slow,)) for name in names}
+        places = {name: new_place(name, latency=0.0, faults=(held(SLOW),)) for name in names}
         yield told(Story(places), folder)
 
 
@@ -113,6 +111,8 @@ def told(story: Story, folder: Path) -> Story:
             for component in ("triggerer", "triggerer", "scheduler"):
                 stack.enter_context(airflow.one_more(component))
             clear(airflow, run, "ask_1")
+            for place in story.places.values():
+                place.server.let_go()
             ends = {"success", "failed"}
             until(lambda: airflow.api(run)["state"] in ends, "the run ends", every_s=0.5)
             story.states = instances(airflow, run)

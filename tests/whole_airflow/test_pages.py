@@ -16,12 +16,15 @@ import pytest
 from runware_provider.pages.run_view import URL_PREFIX, TaskAt
 from runware_provider.testing import Fault
 from tests.engine.conftest import KEY, SCHEMA, body_of, places_below
+from tests.holding_server import held
 from tests.real_airflow import Api, RealAirflow, real_airflow, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page
+
+    from tests.holding_server import HoldingServer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(
@@ -52,8 +55,6 @@ with DAG("looked_at", dag_display_name=hostile, schedule=None):
 """
 USERS = {"admin": "admin", "editor": "user", "viewer": "viewer"}
 RECORDS = 30
-HELD_S = 15.0
-"""What one answer takes, so that the page can be looked at while its task runs."""
 PATIENCE_MS = 60_000
 PLUGINS = Path(__file__).parents[2] / "plugins"
 _OPENER = build_opener(ProxyHandler({}))
@@ -68,6 +69,8 @@ class Scene:
     """The path of the run in Airflow's REST API."""
     folder: Path
     browser: Browser
+    server: HoldingServer
+    """Of the task whose page is looked at while it runs: one answer is held."""
     misbehaved: list[str] = field(default_factory=list)
     """Dialogs, and requests to anywhere else."""
 
@@ -133,10 +136,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("airflow")
-    held = Fault("delay_task", contains="Shop 9 GmbH", seconds=HELD_S)
     wrong = Fault("fail_task", contains="Shop 7 GmbH", code="timeoutProvider", message=HOSTILE)
     all_wrong = Fault("fail_task", contains="GmbH", code="timeoutProvider", message=HOSTILE)
-    faults = {"plain": (held, wrong), "fails": (all_wrong,), "shared": ()}
+    faults = {"plain": (held("Shop 9 GmbH"), wrong), "fails": (all_wrong,), "shared": ()}
     with places_below(folder) as new_place:
         places = {name: new_place(name, latency=0.0, faults=those) for name, those in faults.items()}
         for place in places.values():
@@ -149,12 +151,13 @@ def scene(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterato
             ) as airflow,
         ):
             until(lambda: airflow.api("dags")["total_entries"], "the DAG is known", every_s=0.2)
-            yield Scene(airflow, airflow.api.trigger("looked_at"), folder, browser)
+            yield Scene(airflow, airflow.api.trigger("looked_at"), folder, browser, places["plain"].server)
 
 
 @pytest.fixture(scope="module")
 def ended(scene: Scene) -> Scene:
     """The same after its run."""
+    scene.server.let_go()
     until(lambda: scene.airflow.api(scene.run)["state"] in {"success", "failed"}, "the run ends", every_s=0.5)
     return scene
 
@@ -200,6 +203,7 @@ def test_the_tab_shows_a_run_while_it_goes_and_by_itself_how_it_ended(scene: Sce
         until(lambda: "28" in scene.get(scene.at("plain").path, "viewer")[1], "rows are done", every_s=0.5)
         tab = scene.tab(page, "plain")
         tab.get_by_text("Running:").wait_for()
+        scene.server.let_go()
         # Nobody reloads it: the page renews itself.
         tab.get_by_text("Published:").wait_for()
         assert "29" in tab.locator("main").inner_text()

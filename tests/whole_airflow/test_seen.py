@@ -17,8 +17,8 @@ import pytest
 from runware_provider.engine.job.run_records import read_record
 from runware_provider.engine.job.split_record import shard_folder
 from runware_provider.engine.storage.local import LocalStorage
-from runware_provider.testing import Fault
 from tests.engine.conftest import KEY, SCHEMA, places_below
+from tests.holding_server import held
 from tests.real_airflow import RealAirflow, complaints, real_airflow, until
 from tests.watching import WATCHING, Spans, Statsd
 
@@ -60,8 +60,6 @@ with DAG("seen", schedule=None):
     ).expand(destination=[jobs["mapped"]["destination"] + end for end in "ab"])
 """
 RECORDS = 30
-HELD_S = 4.0
-"""What one answer takes, so that the progress of a running task can be seen."""
 KILOBYTE = 1024
 COLUMNS = 100
 QUESTION = "What is the total?"
@@ -92,10 +90,10 @@ class Seen:
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     folder = tmp_path_factory.mktemp("airflow")
-    held = Fault("delay_task", contains="Shop 9 GmbH", seconds=HELD_S)
     with places_below(folder) as new_place, Statsd() as statsd, Spans() as spans:
         places = {
-            name: new_place(name, latency=0.0, faults=(held,)) for name in ("plain", "shared", "mapped")
+            name: new_place(name, latency=0.0, faults=(held("Shop 9 GmbH"),))
+            for name in ("plain", "shared", "mapped")
         }
         for place in places.values():
             place.fill(RECORDS)
@@ -154,6 +152,8 @@ def watch(seen: Seen, airflow: RealAirflow) -> None:
     until(lambda: state_of(airflow, run, "plain"), "the running task tells how far it is", every_s=0.2)
     seen.running = state_of(airflow, run, "plain")
     seen.begun = airflow.api(f"{run}/taskInstances/plain/xcomEntries/places")["value"]
+    for place in seen.places.values():
+        place.server.let_go()
     until(lambda: airflow.api(run)["state"] in {"success", "failed"}, "the run ends", every_s=0.5)
     look_at(seen, airflow, run)
 
