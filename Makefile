@@ -44,7 +44,8 @@ wheel: $(VENV)/.installed-dev ## Build the wheel and the source distribution int
 	@rm -rf build.log dist/*/ *.egg-info
 	@ls dist/*
 
-LONG := tests/whole_airflow tests/torture tests/packaging
+LONG := tests/whole_airflow tests/torture tests/packaging \
+	$(wildcard tests/docs/test_page*.py) tests/docs/test_build.py tests/test_benchmarks.py tests/airflow/test_dag_test.py
 DISTRIBUTED := tests/distributed
 
 # Microsoft's emulator of Azure's store is an npm package. Without npm its tests are skipped, and say so.
@@ -68,10 +69,19 @@ $(WATCHING): requirements-watching.txt $(VENV)/.installed-dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .watching -r requirements-watching.txt
 	@touch $@
 
+# The same holds for Flask AppBuilder.
+FAB := .fab/.installed
+
+$(FAB): requirements-fab.txt $(VENV)/.installed-dev
+	@echo "Installing Flask AppBuilder for its test ..."
+	@rm -rf .fab
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .fab -r requirements-fab.txt
+	@touch $@
+
 test: $(VENV)/.installed-dev $(AZURITE) ## Run all tests but the long ones
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(patsubst %,--ignore %,$(LONG) $(DISTRIBUTED))
 
-test-long: $(VENV)/.installed-dev $(AZURITE) $(WATCHING) ## Run the long ones: a whole Airflow, kills everywhere, the plugin copied and as a wheel
+test-long: $(VENV)/.installed-dev $(AZURITE) $(WATCHING) $(FAB) ## Run the long ones: a whole Airflow, kills everywhere, each block of the docs, the benchmarks, the plugin as a wheel
 	$(BIN)/python -m pytest -n 3 --dist loadfile $(LONG)
 
 # In an environment of its own: with Celery in it, every other test of Airflow would load Celery's provider, too.

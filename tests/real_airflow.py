@@ -18,7 +18,7 @@ import psutil
 from runware_provider.testing.tryout import standalone, surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 PATIENCE_S = 150
@@ -68,7 +68,7 @@ class RealAirflow:
         api: how to talk to it.
         home: its folder.
         log: what its processes say.
-        pid: of the process that started all others.
+        pid: of the process that started all others; of the API server where they were started one by one.
         environment: of all its processes.
     """
 
@@ -118,6 +118,7 @@ def real_airflow(
     *,
     login: tuple[str, str] | None = None,
     path: str = "",
+    commands: Sequence[Sequence[str]] = (),
 ) -> Iterator[RealAirflow]:
     """Start it and wait until it answers; it ends with the block, with all its tasks.
 
@@ -127,6 +128,8 @@ def real_airflow(
         variables: of the environment, beside those that it needs; `{page}` in one is the address of its pages.
         login: as of `Api`.
         path: below which it is served, such as `/airflow`.
+        commands: of Airflow, that are carried out first. With some, its parts are started one by one, since
+            `airflow standalone` has no auth manager but its own.
     """
     home, log, port = folder / "home", folder / "standalone.log", surroundings.free_port()
     nobody = surroundings.Service("http://127.0.0.1:9/v1", "no-key", local=True)
@@ -147,13 +150,18 @@ def real_airflow(
         **{name: value.replace("{page}", f"http://127.0.0.1:{port}") for name, value in variables.items()},
     }
     home.mkdir(parents=True)
-    with (
-        log.open("wb") as output,
-        surroundings.running(["-m", "airflow", "standalone"], environment, output) as process,
-    ):
+    with log.open("wb") as output, contextlib.ExitStack() as stack:
+        for command in commands:
+            with surroundings.running(["-m", "airflow", *command], environment, output) as process:
+                assert process.wait() == 0, f"airflow {' '.join(command)} failed; see {log}"
+        parts = ("api-server", "dag-processor", "scheduler") if commands else ("standalone",)
+        first, *_ = [
+            stack.enter_context(surroundings.running(["-m", "airflow", part], environment, output))
+            for part in parts
+        ]
         page = f"http://127.0.0.1:{port}{path}"
-        until(lambda: process.poll() is not None or answers(page), "Airflow answers")
-        yield RealAirflow(Api(page, login), home, log, process.pid, environment)
+        until(lambda: first.poll() is not None or answers(page), "Airflow answers")
+        yield RealAirflow(Api(page, login), home, log, first.pid, environment)
 
 
 def answers(page: str) -> bool:
