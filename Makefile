@@ -45,7 +45,8 @@ wheel: $(VENV)/.installed-dev ## Build the wheel and the source distribution int
 	@ls dist/*
 
 LONG := tests/whole_airflow tests/torture tests/packaging \
-	$(wildcard tests/docs/test_page*.py) tests/docs/test_build.py tests/test_benchmarks.py tests/airflow/test_dag_test.py
+	tests/test_readme.py $(wildcard tests/docs/test_page*.py) tests/docs/test_build.py tests/test_benchmarks.py \
+	tests/airflow/test_dag_test.py tests/airflow/test_examples.py
 DISTRIBUTED := tests/distributed
 
 # Microsoft's emulator of Azure's store is an npm package. Without npm its tests are skipped, and say so.
@@ -81,7 +82,7 @@ $(FAB): requirements-fab.txt $(VENV)/.installed-dev
 test: $(VENV)/.installed-dev $(AZURITE) ## Run all tests but the long ones
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(patsubst %,--ignore %,$(LONG) $(DISTRIBUTED))
 
-test-long: $(VENV)/.installed-dev $(AZURITE) $(WATCHING) $(FAB) ## Run the long ones: a whole Airflow, kills everywhere, each block of the docs, the benchmarks, the plugin as a wheel
+test-long: $(VENV)/.installed-dev $(AZURITE) $(WATCHING) $(FAB) ## Run the long ones: a whole Airflow, kills everywhere, README and docs, examples, benchmarks, the wheel
 	$(BIN)/python -m pytest -n 3 --dist loadfile $(LONG)
 
 # In an environment of its own: with Celery in it, every other test of Airflow would load Celery's provider, too.
