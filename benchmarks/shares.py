@@ -2,7 +2,7 @@
 
     PYTHONPATH=plugins python benchmarks/shares.py --url http://127.0.0.1:8099/v1 --source s.parquet --schema schema.json --destination out
 
-It runs one job in its own process. Every 2 ms of the wall the stacks of all threads are looked at, and what processor time
+It runs one job in its own process. Two milliseconds after each look, the stacks of all threads are looked at, and what processor time
 each thread took since the last look counts for what its stack says: for the innermost package of the engine on it, or, if
 `memory` is anywhere on it, for the ledger, which so includes what it stores. What is at imports, at HTTP or in the event loop
 beneath that counts for these. Of the wall it is the main thread's stack that counts: what it spends in the ledger is
@@ -70,6 +70,8 @@ class Sampler:
         if interrupted is not None:
             self.wall_s[place_of(_files(interrupted))] += now - self._looked_at
         self._looked_at = now
+        # Not by itself again and again: on a busy machine, one look would begin before the other has ended, and so on.
+        signal.setitimer(signal.ITIMER_REAL, EVERY_S)
 
     def _since_last_look(self, ident: int) -> float:
         try:
@@ -128,14 +130,13 @@ def main() -> None:
     sys.argv += ["--prompt", "{{ record.prompt }}", "--schema", given.schema]
     sampler, began = Sampler(), time.perf_counter()
     signal.signal(signal.SIGALRM, sampler.look)
-    signal.setitimer(signal.ITIMER_REAL, EVERY_S, EVERY_S)
+    signal.setitimer(signal.ITIMER_REAL, EVERY_S)
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
             runpy.run_module("runware_provider.engine", run_name="__main__", alter_sys=False)
     finally:
-        signal.setitimer(
-            signal.ITIMER_REAL, 0
-        )  # a process that ends has no handler any more, and the signal ends it
+        # A process that ends has no handler any more, and the signal would end it. A look may begin a last one even now.
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
     print(json.dumps(_told(sampler, time.perf_counter() - began)))
 
 
