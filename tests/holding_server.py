@@ -12,6 +12,8 @@ from runware_provider.testing import Fault, LocalServer, ServerSettings
 
 _HELD_S = 86_400.0
 """Longer than any test waits."""
+HELD_DEADLINE_S = 3_600.0
+"""For `limits.deadline_s` of a job one of whose answers is held: until then it is not given up, and not asked for anew."""
 
 
 def held(contains: str | None = None, **when: Any) -> Fault:
@@ -24,20 +26,12 @@ class HoldingServer(LocalServer):
 
     def __init__(self, settings: ServerSettings) -> None:
         self._ahead_s = 0.0
-        self._scripted = list(settings.faults)
         super().__init__(settings, clock=lambda: time.monotonic() + self._ahead_s)
 
-    def script(self, *faults: Fault) -> None:
-        self._scripted.extend(faults)
-        super().script(*faults)
-
-    def clear_faults(self) -> None:
-        self._scripted.clear()
-        super().clear_faults()
-
     def let_go(self) -> None:
-        """Hold nothing any more: what is under way is done, as if a day had passed. Other faults stay and count anew."""
-        others = [fault for fault in self._scripted if fault.seconds != _HELD_S]
-        self.clear_faults()
-        self.script(*others)
+        """Hold nothing any more: what is under way is done, as if a day had passed."""
+        scripted = [Fault(**state["fault"]) for state in self.faults()]
+        for fault in scripted:
+            if fault.seconds == _HELD_S:
+                self.remove_fault(fault)
         self._ahead_s += _HELD_S

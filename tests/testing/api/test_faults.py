@@ -56,6 +56,22 @@ def fired(fault, number):
     return [place for place in range(1, number + 1) if book.of_request(b"[]")]
 
 
+def test_a_fault_that_is_removed_fires_no_more_and_the_others_count_and_draw_on():
+    lost, second, often = (
+        Fault("half_body"),
+        Fault("garbage_body", nth=2),
+        Fault("shuffle_items", probability=0.5),
+    )
+    whole, rest = FaultBook([lost, second, often, lost]), FaultBook([lost, second, often, lost])
+    expected = [set(whole.of_request(b"[]")) - {lost.kind} for _ in range(20)]
+    seen = [set(rest.of_request(b"[]")) - {lost.kind}]
+    rest.remove(lost)
+    seen += [set(rest.of_request(b"[]")) for _ in range(19)]
+    assert seen == expected
+    rest.add(Fault("half_body"))
+    assert "half_body" in rest.of_request(b"[]")
+
+
 def test_a_fault_without_selectors_fires_always():
     assert fired(Fault(kind="half_body"), 3) == [1, 2, 3]
 

@@ -191,6 +191,8 @@ class FaultBook:
     def __init__(self, faults: Iterable[Fault] = (), *, seed: int = 0) -> None:
         self._seed = seed
         self._entries: list[_Entry] = []
+        self._added = 0
+        """The place of the next one in the script, from which its draws come."""
         self.add(*faults)
 
     def __bool__(self) -> bool:
@@ -199,11 +201,17 @@ class FaultBook:
     def add(self, *faults: Fault) -> None:
         """Activate more faults."""
         for fault in faults:
-            self._entries.append(_Entry(fault, f"{self._seed}:{len(self._entries)}:"))
+            self._entries.append(_Entry(fault, f"{self._seed}:{self._added}:"))
+            self._added += 1
 
     def clear(self) -> None:
         """Deactivate all faults."""
         self._entries.clear()
+        self._added = 0
+
+    def remove(self, fault: Fault) -> None:
+        """Deactivate a fault, however often it was added; the others go on counting."""
+        self._entries = [entry for entry in self._entries if entry.fault != fault]
 
     def state(self) -> list[dict[str, Any]]:
         """Return each fault with its counters, JSON ready."""

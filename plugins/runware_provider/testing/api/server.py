@@ -226,6 +226,10 @@ class LocalServer:
         """Remove all faults."""
         self._call(self._state.faults.clear)
 
+    def remove_fault(self, fault: Fault) -> None:
+        """Remove a fault, however often it was added; the others go on counting."""
+        self._call(lambda: self._state.faults.remove(fault))
+
     def reset(self) -> None:
         """Forget tasks, bill, balance and all requests that came before, served or not; the faults stay.
 
