@@ -34,7 +34,8 @@ COPIED = (
 )
 
 FIRST = (
-    "tests/docs/test_pages.py",
+    "tests/whole_airflow/",
+    "tests/docs/test_page",
     "tests/test_readme.py",
     "tests/engine/test_faults.py",
     "tests/engine/test_shards.py",
@@ -55,7 +56,6 @@ FIRST = (
     "tests/engine/test_resume.py",
     "tests/engine/storage/",
     "tests/engine/test_retry_failed.py",
-    "tests/docs/",
 )
 """Modules that take long, those that mostly wait in turn with those that mostly compute."""
 WORKERS_PER_CORE = 4.5

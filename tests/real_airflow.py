@@ -153,15 +153,19 @@ def real_airflow(
     with log.open("wb") as output, contextlib.ExitStack() as stack:
         for command in commands:
             with surroundings.running(["-m", "airflow", *command], environment, output) as process:
-                assert process.wait() == 0, f"airflow {' '.join(command)} failed; see {log}"
-        parts = ("api-server", "dag-processor", "scheduler") if commands else ("standalone",)
-        first, *_ = [
-            stack.enter_context(surroundings.running(["-m", "airflow", part], environment, output))
-            for part in parts
-        ]
+                assert process.wait(PATIENCE_S) == 0, f"airflow {' '.join(command)} failed; see {log}"
+        processes = []
+        for part in ("api-server", "dag-processor", "scheduler") if commands else ("standalone",):
+            started = surroundings.running(["-m", "airflow", part], environment, output)
+            processes.append(stack.enter_context(started))
         page = f"http://127.0.0.1:{port}{path}"
-        until(lambda: first.poll() is not None or answers(page), "Airflow answers")
-        yield RealAirflow(Api(page, login), home, log, first.pid, environment)
+
+        def has_ended() -> bool:
+            return any(process.poll() is not None for process in processes)
+
+        until(lambda: has_ended() or answers(page), "Airflow answers")
+        assert not has_ended(), f"a part of Airflow ended at once; see {log}"
+        yield RealAirflow(Api(page, login), home, log, processes[0].pid, environment)
 
 
 def answers(page: str) -> bool:

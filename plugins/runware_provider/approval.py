@@ -45,8 +45,8 @@ class Approve(ValueObject):
     ] = A_DAY_S
     """Seconds for which it waits; then the task fails, and nothing is paid."""
     approvers: tuple[Text, ...] = ()
-    """The ids of the users who may decide, as Airflow's auth manager has them; by default everybody who may edit task instances of
-    the DAG."""
+    """The ids of the users who may decide, as Airflow's auth manager has them; by default everybody who may edit the DAG's
+    required actions (`HITL Detail` among the rights of Flask AppBuilder)."""
     samples: Annotated[WholeNumber, Field(ge=0, le=MOST_SAMPLES)] = 3
     """Records whose answers are shown to whom is asked, where `[runware] page_texts` is on: they are paid beforehand, about a cent
     together at most and nothing beyond `above_usd`, and used by the run."""

@@ -63,7 +63,7 @@ SLOW_ROWS = ROWS_OF_A_SHARD // 20
 """At the end of each of them, so that they are no canaries."""
 QUESTION = "What is the total?"
 DEFERS_S = 300.0
-"""Seconds until a task has given its worker back, which it does after a minute of nothing but waiting."""
+"""Seconds that it may take until a task has given its worker back, which it does after a minute of nothing but waiting."""
 END_S = 900.0
 """Seconds that the run may take."""
 OF_A_KILL = (

@@ -25,7 +25,7 @@ from runware_provider.engine.spec import Budget
 from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
 from tests.engine.job.test_going_on import OneStore
-from tests.holding_server import held
+from tests.holding_server import HELD_DEADLINE_S, held
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,8 +213,9 @@ async def test_a_process_that_is_killed_leaves_a_running_record_and_its_next_try
     assert ends(place) == []
     assert [(wait.what, wait.inferences) for wait in killed.waits] == [("answers", 1)]
     # The next try waits for the lease of the one that was killed, and does not say that nothing is paid or done.
+    limits = {"lease_s": 4.0, "deadline_s": HELD_DEADLINE_S}
     told = asyncio.create_task(
-        run_job(place.spec(run=RUN, limits={"lease_s": 4.0}), place.endpoint, recorded_every_s=0.05)
+        run_job(place.spec(run=RUN, limits=limits), place.endpoint, recorded_every_s=0.05)
     )
     begun = await asyncio.to_thread(_once_it_differs, killed, place)
     assert (begun.state, begun.rows_done, begun.paid_usd) == ("running", RECORDS - 1, killed.paid_usd)

@@ -26,7 +26,7 @@ from runware_provider.engine.storage.local import LocalStorage
 from runware_provider.testing import Fault
 from tests.engine.conftest import body_of
 from tests.engine.test_nothing_changed import source_file
-from tests.holding_server import held
+from tests.holding_server import HELD_DEADLINE_S, held
 from tests.spoiled import spoil_the_rows
 
 if TYPE_CHECKING:
@@ -290,7 +290,7 @@ async def test_a_shard_that_is_at_work_stops_when_another_verb_takes_over_and_sa
     place = new_place(latency=0.2)
     place.server.script(held("Shop 7 "))
     place.fill(RECORDS)
-    quick = {"limits": {"lease_s": 4.0}}
+    quick = {"limits": {"lease_s": 4.0, "deadline_s": HELD_DEADLINE_S}}
     cut = await split(place, 2, **quick)
     working = asyncio.create_task(infer(place, cut[0], **quick))
     # Its last answer does not come before it has been told to stop.

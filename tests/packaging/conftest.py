@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 LEFT_BEHIND = shutil.ignore_patterns(
     ".git",
     ".venv*",
+    ".azurite",
+    ".fab",
+    ".nox",
+    ".watching",
     ".demo",
     ".airflow",
     "__pycache__",

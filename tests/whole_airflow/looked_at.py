@@ -46,7 +46,7 @@ class Scene:
     folder: Path
     browser: Browser
     server: HoldingServer
-    """Of the task whose page is looked at while it runs: one answer is held."""
+    """Of the task whose page is looked at, while it runs if one of its answers is held."""
     misbehaved: list[str] = field(default_factory=list)
     """Dialogs, and requests to anywhere else."""
 
@@ -67,10 +67,14 @@ class Scene:
         context.on("request", lambda request: self._watch(request.url))
         return context
 
-    def tab(self, page: Page, task: str, index: int | None = None) -> FrameLocator:
-        """Go to the tab of a task, as a person does."""
+    def open(self, page: Page, task: str, index: int | None = None) -> None:
+        """Go to Airflow's page of a task."""
         mapped = "" if index is None else f"/mapped/{index}"
         page.goto(f"{self.airflow.api.page}/dags/looked_at/runs/{self.run_id}/tasks/{task}{mapped}")
+
+    def tab(self, page: Page, task: str, index: int | None = None) -> FrameLocator:
+        """Go to the tab of a task, as a person does."""
+        self.open(page, task, index)
         # The page in the navigation is called Runware, too, and may be there before the tab.
         page.locator('a[href$="/runware"]').click()
         return page.frame_locator("iframe[title=Runware]")
@@ -110,7 +114,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def variables_of(places: dict[str, Any], folder: Path) -> dict[str, str]:
-    """Those with which the pages show all that there is of jobs that go into these places."""
+    """Those with which the pages show all that there is, texts too, of jobs that go into these places."""
     jobs = {
         name: {
             "source": str(place.source),

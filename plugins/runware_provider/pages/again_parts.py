@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NEVER_SENT: Final = frozenset({"empty", "too_long", "too_many_tokens", "prompt_error"})
 """Codes of rows that were skipped: no example of them is kept, and none is asked again."""
-ENDED: Final = frozenset({"published", "unchanged", "staged"})
+_ENDED: Final = frozenset({"published", "unchanged", "staged"})
 """States of a run in which every record has its row."""
 NOT_NOTED: Final = (
     "What this run asked is not noted, so there is no command that asks it again: run the task again with"
@@ -80,4 +80,5 @@ def uuids_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _is_all_asked(record: RunRecord | None) -> bool:
-    return record is None or (record.state in ENDED and BUDGET not in record.reasons)
+    # Rows that a short budget left are in the dataset, and were not asked.
+    return record is None or (record.state in _ENDED and BUDGET not in record.reasons)

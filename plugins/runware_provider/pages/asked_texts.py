@@ -29,6 +29,7 @@ def asked_request(place: OpenedPlace) -> list[Part]:
 
     Raises:
         OSError: the store failed.
+        RecursionError: a value is nested too deeply.
         StateUnreadable: what is noted of the run is damaged.
     """
     record = noted_record(place)

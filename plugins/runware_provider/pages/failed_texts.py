@@ -41,6 +41,7 @@ def failed_rows(place: OpenedPlace, reason: str | None) -> list[Part]:
 
     Raises:
         OSError: the store failed.
+        RecursionError: a value is nested too deeply.
         StateUnreadable: what is noted of the run is damaged.
         Unshowable: a file of examples is none of ours, or too large.
     """
@@ -145,11 +146,13 @@ def _failed_again(
             Words(["The run may still be at work: a command waits for it, for five minutes at most.", ""])
         )
     codes = examples.seen | (set(record.reasons) if record is not None else set())
+    # One command for all of them sends what failed alone; one for some forgets what those were answered.
     is_all = reason is None or not (codes - NEVER_SENT - {reason})
     if is_all:
         return [*everything_again(again, record, codes), *waits]
     rest = and_go_on(record)
     uuids = uuids_of(struct(row.get(INFERENCE)) for row in examples.rows)
+    # Rows without a task were never sent, and cost nothing so far.
     if not uuids:
         return [*command_parts(again, f"Ask what has no answer{rest}", again.unasked()), *waits]
     told = f"Ask {these_records(uuids)} again{rest}"

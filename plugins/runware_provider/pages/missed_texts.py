@@ -35,6 +35,7 @@ def missed_rows(place: OpenedPlace, field: str | None) -> list[Part]:
 
     Raises:
         OSError: the store failed.
+        RecursionError: a value is nested too deeply.
         StateUnreadable: what is noted of the run is damaged.
         Unshowable: the file of misses is none of ours, or too large.
     """

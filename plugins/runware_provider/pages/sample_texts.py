@@ -28,6 +28,7 @@ def sample_rows(place: OpenedPlace) -> list[Part]:
 
     Raises:
         OSError: the store failed.
+        RecursionError: a value is nested too deeply.
         Unshowable: the file of samples is none of ours, or too large.
     """
     name = record_path(place.storage, "", place.run).rpartition("/")[2]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MOST_RECORDS: Final = 20
 """On a page."""
-MOST_LABEL_CHARS: Final = 200
+_MOST_LABEL_CHARS: Final = 200
 """Of an error code or a path in a link."""
 INFERENCE: Final = "inference"
 """The column of a row that says what became of it."""
@@ -37,7 +37,7 @@ def other_labels(  # noqa: PLR0913 - by keyword, each a word of its own
     title: str,
     anchor: str,
 ) -> list[Part]:
-    """Links to the rows of each other label, and back to those of all; nothing where there is no other one.
+    """Links to the rows of each other label that may stand in a link, and to those of all; nothing where there is no other one.
 
     Args:
         seen: labels that occur.
@@ -49,7 +49,9 @@ def other_labels(  # noqa: PLR0913 - by keyword, each a word of its own
         title: of the links.
         anchor: where they stand.
     """
-    others = sorted(label for label in seen - {shown} if label is not None and len(label) <= MOST_LABEL_CHARS)
+    others = sorted(
+        label for label in seen - {shown} if label is not None and len(label) <= _MOST_LABEL_CHARS
+    )
     # The only label that there is leads nowhere else.
     if not others or (shown is None and len(others) == 1):
         return []
