@@ -58,7 +58,7 @@ FIRST = (
     "tests/engine/test_retry_failed.py",
 )
 """Modules that take long, those that mostly wait in turn with those that mostly compute."""
-WORKERS_PER_CORE = 4.5
+WORKERS_PER_CORE = 3.5
 """Of pytest's processes, because tests wait for most of their time: for the API, for locks, for a process to end."""
 
 
