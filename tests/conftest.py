@@ -34,6 +34,7 @@ COPIED = (
 )
 
 FIRST = (
+    "tests/torture/",
     "tests/whole_airflow/",
     "tests/docs/test_page",
     "tests/test_readme.py",
