@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,8 +14,8 @@ from urllib.request import ProxyHandler, Request, build_opener
 import pytest
 
 from runware_provider.pages.run_view import URL_PREFIX, TaskAt
-from tests.engine.conftest import KEY, SCHEMA
 from tests.real_airflow import Api, RealAirflow
+from tests.whole_airflow.told_jobs import jobs_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,25 +114,8 @@ def chromium() -> Iterator[Browser]:
 
 def variables_of(places: dict[str, Any], folder: Path) -> dict[str, str]:
     """Those with which the pages show all that there is, texts too, of jobs that go into these places."""
-    jobs = {
-        name: {
-            "source": str(place.source),
-            "destination": str(place.destination),
-            "prompt": "What is the total?\n{{ record.body }}",
-            "output_type": SCHEMA,
-            "limits": {"poll_interval_s": 0.1},
-        }
-        for name, place in places.items()
-    }
-    connections = {
-        f"AIRFLOW_CONN_RUNWARE_{name.upper()}": json.dumps(
-            {"conn_type": "runware", "host": place.server.base_url, "password": KEY}
-        )
-        for name, place in places.items()
-    }
     return {
-        **connections,
-        "JOBS": json.dumps(jobs),
+        **jobs_in(places, limits={"poll_interval_s": 0.1}),
         "HOSTILE": HOSTILE,
         "PYTHONPATH": str(PLUGINS),
         "AIRFLOW__RUNWARE__PROGRESS_INTERVAL_S": "1",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runware_provider.testing import Fault
-from tests.engine.conftest import KEY, SCHEMA, places_below
+from tests.engine.conftest import places_below
 from tests.real_airflow import complaints, real_airflow, until
+from tests.whole_airflow.told_jobs import jobs_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,25 +71,8 @@ def came(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Came]:
 
 
 def variables(places: dict[str, Any], inbox: Path) -> dict[str, str]:
-    jobs = {
-        name: {
-            "source": str(place.source),
-            "destination": str(place.destination),
-            "prompt": "What is the total?\n{{ record.body }}",
-            "output_type": SCHEMA,
-            "delivery": "webhook",
-        }
-        for name, place in places.items()
-    }
-    connections = {
-        f"AIRFLOW_CONN_RUNWARE_{name.upper()}": json.dumps(
-            {"conn_type": "runware", "host": place.server.base_url, "password": KEY}
-        )
-        for name, place in places.items()
-    }
     return {
-        **connections,
-        "JOBS": json.dumps(jobs),
+        **jobs_in(places, delivery="webhook"),
         "PYTHONPATH": str(Path(__file__).parents[2] / "plugins"),
         "AIRFLOW__RUNWARE__WEBHOOK_URL": "{page}/runware/hook",
         "AIRFLOW__RUNWARE__WEBHOOK_INBOX": str(inbox),

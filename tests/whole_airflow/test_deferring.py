@@ -16,10 +16,11 @@ import psutil
 import pytest
 
 from runware_provider.triggers import ARGUMENTS
-from tests.engine.conftest import KEY, SCHEMA, body_of, places_below
+from tests.engine.conftest import KEY, body_of, places_below
 from tests.holding_server import held
 from tests.real_airflow import RealAirflow, complaints, real_airflow, until
 from tests.torture.scene import Sums
+from tests.whole_airflow.told_jobs import QUESTION, jobs_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,6 @@ RECORDS = 30
 CANARY = 5
 SLOW = "Please take your time."
 """Stands in each record that is no canary: none of their answers is there before all tasks wait."""
-QUESTION = "What is the total?"
 QUICK = {
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
@@ -129,18 +129,7 @@ def text_of(number: int) -> str:
 
 
 def variables(story: Story) -> dict[str, str]:
-    connections, jobs = {}, {}
-    for name, place in story.places.items():
-        connection = {"conn_type": "runware", "host": place.server.base_url, "password": KEY}
-        connections[f"AIRFLOW_CONN_RUNWARE_{name.upper()}"] = json.dumps(connection)
-        jobs[name] = {
-            "source": str(place.source),
-            "destination": str(place.destination),
-            "prompt": f"{QUESTION}\n{{{{ record.body }}}}",
-            "output_type": SCHEMA,
-            "limits": {"poll_interval_s": 0.1, "tasks_per_request": 6},
-        }
-    return {**QUICK, **connections, "JOBS": json.dumps(jobs)}
+    return {**QUICK, **jobs_in(story.places, limits={"poll_interval_s": 0.1, "tasks_per_request": 6})}
 
 
 def instances(airflow: RealAirflow, run: str) -> dict[str, tuple[str, int]]:

@@ -17,10 +17,11 @@ import pytest
 from runware_provider.engine.job.run_records import read_record
 from runware_provider.engine.job.split_record import shard_folder
 from runware_provider.engine.storage.local import LocalStorage
-from tests.engine.conftest import KEY, SCHEMA, places_below
+from tests.engine.conftest import places_below
 from tests.holding_server import held
 from tests.real_airflow import RealAirflow, complaints, real_airflow, until
 from tests.watching import WATCHING, Spans, Statsd
+from tests.whole_airflow.told_jobs import QUESTION, jobs_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,6 @@ with DAG("seen", schedule=None):
 RECORDS = 30
 KILOBYTE = 1024
 COLUMNS = 100
-QUESTION = "What is the total?"
 
 
 @dataclass
@@ -112,26 +112,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
 
 def variables(places: dict[str, Any], folder: Path, statsd: Statsd, spans: Spans) -> dict[str, str]:
     (folder / "lineage").mkdir()
-    jobs = {
-        name: {
-            "source": str(place.source),
-            "destination": str(place.destination),
-            "prompt": f"{QUESTION}\n{{{{ record.body }}}}",
-            "output_type": SCHEMA,
-            "limits": {"poll_interval_s": 0.1},
-        }
-        for name, place in places.items()
-    }
-    connections = {
-        f"AIRFLOW_CONN_RUNWARE_{name.upper()}": json.dumps(
-            {"conn_type": "runware", "host": place.server.base_url, "password": KEY}
-        )
-        for name, place in places.items()
-    }
     transport = {"type": "file", "log_file_path": str(folder / "lineage" / "event"), "append": False}
     return {
-        **connections,
-        "JOBS": json.dumps(jobs),
+        **jobs_in(places, limits={"poll_interval_s": 0.1}),
         "PYTHONPATH": f"{Path(__file__).parents[2] / 'plugins'}:{WATCHING}",
         "AIRFLOW__RUNWARE__PROGRESS_INTERVAL_S": "1",
         "AIRFLOW__METRICS__STATSD_ON": "True",
