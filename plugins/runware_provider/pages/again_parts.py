@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from runware_provider.pages.job_state import BUDGET
+from runware_provider.pages.job_state import BUDGET, DONE
 from runware_provider.quality.parts import Command, Words
 from runware_provider.quality.wording import counted
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 NEVER_SENT: Final = frozenset({"empty", "too_long", "too_many_tokens", "prompt_error"})
 """Codes of rows that were skipped: no example of them is kept, and none is asked again."""
-_ENDED: Final = frozenset({"published", "unchanged", "staged"})
-"""States of a run in which every record has its row."""
 NOT_NOTED: Final = (
     "What this run asked is not noted, so there is no command that asks it again: run the task again with"
     " `retry_failed=True`."
@@ -80,5 +78,5 @@ def uuids_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _is_all_asked(record: RunRecord | None) -> bool:
-    # Rows that a short budget left are in the dataset, and were not asked.
-    return record is None or (record.state in _ENDED and BUDGET not in record.reasons)
+    # Whoever is done has a row for every record; those that a short budget left were not asked.
+    return record is None or (record.state in DONE and BUDGET not in record.reasons)

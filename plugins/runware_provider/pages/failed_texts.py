@@ -17,7 +17,7 @@ from runware_provider.pages.again_parts import (
 )
 from runware_provider.pages.noted_run import noted_folders, noted_record, noted_request
 from runware_provider.pages.record_parts import answer_parts, facts, heading, input_parts
-from runware_provider.pages.text_bits import INFERENCE, MOST_RECORDS, other_labels, struct
+from runware_provider.pages.text_bits import INFERENCE, MOST_RECORDS, Labelled, other_labels, struct
 from runware_provider.pages.text_files import ReadRows, read_rows
 from runware_provider.quality.parts import Words
 from runware_provider.quality.wording import counted
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from runware_provider.pages.opened_place import OpenedPlace
     from runware_provider.quality.parts import Part
 
+_BY_CODE: Final = Labelled(
+    leaf="failed", key="reason", noun="code", each="Those with the code", whole="All failures"
+)
 _AT_WORK: Final = frozenset({"running", "waiting"})
 
 
@@ -120,18 +123,7 @@ def _how_many(record: RunRecord | None, examples: ReadRows, reason: str | None) 
 
 
 def _other_reasons(examples: ReadRows | None, reason: str | None) -> list[Part]:
-    if examples is None:
-        return []
-    return other_labels(
-        examples.seen,
-        reason,
-        leaf="failed",
-        key="reason",
-        each="Those with the code",
-        all_of_them="All failures",
-        title="Other codes" if reason is not None else "By code",
-        anchor="codes",
-    )
+    return [] if examples is None else other_labels(_BY_CODE, examples.seen, reason)
 
 
 def _failed_again(

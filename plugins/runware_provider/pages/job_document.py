@@ -17,7 +17,17 @@ from runware_provider.pages.job_state import (
 )
 from runware_provider.pages.links_between import ON_TASK
 from runware_provider.pages.moments import seconds_between
-from runware_provider.pages.page_bits import Metered, Moment, Name, Said, Several, Share, Told, Way
+from runware_provider.pages.page_bits import (
+    Metered,
+    Moment,
+    Name,
+    Said,
+    Several,
+    Share,
+    Told,
+    Way,
+    noun_and_name,
+)
 from runware_provider.pages.page_parts import (
     Column,
     Grid,
@@ -159,7 +169,7 @@ def _name_of(view: RunView) -> str:
 
 def _title(view: RunView, record: RunRecord | None) -> Title:
     below: list[Bit] = [Name(record.model)] if record is not None and record.model else []
-    below += [_named("DAG", view.at.dag_id), _named("run", view.at.run_id)]
+    below += [noun_and_name("DAG", view.at.dag_id), noun_and_name("run", view.at.run_id)]
     if view.shard is not None:
         of = f" of {count(len(view.shards) + view.shards_left_out)}" if len(view.shards) > 1 else ""
         below.append(Said(f"shard {count(view.shard + 1)}{of}"))
@@ -167,10 +177,6 @@ def _title(view: RunView, record: RunRecord | None) -> Title:
     if output:
         below.append(Name(output))
     return Title(Name(_name_of(view)), below)
-
-
-def _named(noun: str, name: str) -> Bit:
-    return Several([Said(noun), Name(name)])
 
 
 def _tiles(view: RunView, record: RunRecord, kind: str) -> list[Tile]:

@@ -9,7 +9,7 @@ from runware_provider.pages.again_parts import NOT_NOTED, command_parts, these_r
 from runware_provider.pages.noted_run import noted_request
 from runware_provider.pages.record_parts import heading, input_parts
 from runware_provider.pages.shown_texts import shown_pieces
-from runware_provider.pages.text_bits import MOST_RECORDS, other_labels, struct
+from runware_provider.pages.text_bits import MOST_RECORDS, Labelled, other_labels, struct
 from runware_provider.pages.text_files import read_rows
 from runware_provider.quality.alignment import Steps
 from runware_provider.quality.differences import MOST_STEPS, differences
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runware_provider.pages.opened_place import OpenedPlace
-    from runware_provider.pages.text_files import ReadRows
     from runware_provider.quality.parts import Part
 
+_BY_FIELD: Final = Labelled(leaf="missed", key="field", noun="field", each="Those of", whole="All misses")
 _MISSES: Final = frozenset({"record", "field", "got", "expected"})
 
 
@@ -58,7 +58,7 @@ def missed_rows(place: OpenedPlace, field: str | None) -> list[Part]:
     differ = "differs" if misses.matching == 1 else "differ"
     told = f"{counted(misses.matching, 'value')} of the published dataset {differ} from what was expected"
     told += f"; these are the first, {left_out:,} more are left out." if left_out else "."
-    parts: list[Part] = [Words([told, ""]), *_other_fields(misses, field)]
+    parts: list[Part] = [Words([told, ""]), *other_labels(_BY_FIELD, misses.seen, field)]
     record = read_record(place.storage, place.state, place.run)
     again = noted_request(place, record)
     uuids = list(dict.fromkeys(uuids_of(misses.rows)))
@@ -75,19 +75,6 @@ def missed_rows(place: OpenedPlace, field: str | None) -> list[Part]:
 
 def _field_of(row: Mapping[str, Any]) -> str:
     return str(row.get("field"))
-
-
-def _other_fields(misses: ReadRows, field: str | None) -> list[Part]:
-    return other_labels(
-        misses.seen,
-        field,
-        leaf="missed",
-        key="field",
-        each="Those of",
-        all_of_them="All misses",
-        title="Other fields" if field is not None else "By field",
-        anchor="fields",
-    )
 
 
 def _miss(number: int, row: Mapping[str, Any], steps: Steps) -> list[Part]:

@@ -257,6 +257,11 @@ NONE: Final = Said(NOTHING)
 """What stands where nothing is known."""
 
 
+def noun_and_name(noun: str, name: str) -> Bit:
+    """What something is, and a stranger's name for it."""
+    return Several([Said(noun), Name(name)])
+
+
 def escaped(text: str, chars: int) -> str:
     """A stranger's text for a page: one line, at most so many characters, and nothing in it that turns what follows."""
     return html.escape(clip(visible(text[: 4 * chars]), chars))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from runware_provider.engine.money import of_1000
-from runware_provider.pages.job_state import is_partly_done
+from runware_provider.pages.job_state import DONE, is_partly_done
 from runware_provider.pages.page_bits import (
     NONE,
     Dot,
@@ -31,8 +31,6 @@ MOST: Final = 12
 """Lines of a page."""
 WORST_FIELDS: Final = 2
 """Fields with expected values that a line names."""
-GOOD: Final = frozenset({"published", "unchanged", "staged"})
-"""States of runs that came to their end."""
 
 
 def past_parts(past: Sequence[PastRun], *, run: str) -> list[Part]:
@@ -93,7 +91,7 @@ def _row(past: PastRun, dearest: float, *, with_hits: bool, is_this: bool) -> Ro
 
 def _colour(past: PastRun) -> str:
     """Red for what stopped, amber for what brought little."""
-    if past.state not in GOOD:
+    if past.state not in DONE:
         return "stopped"
     return "partly" if is_partly_done(past.outcomes, {}) else "done"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -26,28 +27,29 @@ def struct(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def other_labels(  # noqa: PLR0913 - by keyword, each a word of its own
-    seen: AbstractSet[str | None],
-    shown: str | None,
-    *,
-    leaf: str,
-    key: str,
-    each: str,
-    all_of_them: str,
-    title: str,
-    anchor: str,
-) -> list[Part]:
+@dataclass(frozen=True)
+class Labelled:
+    """Rows that a page shows of one label or of all."""
+
+    leaf: str
+    """The page."""
+    key: str
+    """Of the label in its query."""
+    noun: str
+    """What a label is."""
+    each: str
+    """What a link says before one."""
+    whole: str
+    """What the link to all rows says."""
+
+
+def other_labels(labelled: Labelled, seen: AbstractSet[str | None], shown: str | None) -> list[Part]:
     """Links to the rows of each other label that may stand in a link, and to those of all; nothing where there is no other one.
 
     Args:
+        labelled: the rows.
         seen: labels that occur.
         shown: the one whose rows are shown; None for all.
-        leaf: of the page.
-        key: of the label in its query.
-        each: what a link says before a label.
-        all_of_them: what the link to all says.
-        title: of the links.
-        anchor: where they stand.
     """
     others = sorted(
         label for label in seen - {shown} if label is not None and len(label) <= _MOST_LABEL_CHARS
@@ -55,10 +57,11 @@ def other_labels(  # noqa: PLR0913 - by keyword, each a word of its own
     # The only label that there is leads nowhere else.
     if not others or (shown is None and len(others) == 1):
         return []
-    links: list[Part] = [
-        Link(f"{each} {visible(label)}", f"{leaf}?{urlencode({key: label})}")
-        for label in others[:MOST_RECORDS]
-    ]
-    if shown is not None:
-        links.append(Link(all_of_them, leaf))
-    return [Fold(title, links, anchor)]
+    links: list[Part] = []
+    for label in others[:MOST_RECORDS]:
+        href = f"{labelled.leaf}?{urlencode({labelled.key: label})}"
+        links.append(Link(f"{labelled.each} {visible(label)}", href))
+    if shown is None:
+        return [Fold(f"By {labelled.noun}", links, f"{labelled.noun}s")]
+    links.append(Link(labelled.whole, labelled.leaf))
+    return [Fold(f"Other {labelled.noun}s", links, f"{labelled.noun}s")]

@@ -14,7 +14,7 @@ from runware_provider.pages.beneath import LINKED, LinkBelowError
 from runware_provider.pages.failed_texts import failed_rows
 from runware_provider.pages.links_between import ON_LEAF
 from runware_provider.pages.missed_texts import missed_rows
-from runware_provider.pages.page_bits import Name, Said, Several, Way
+from runware_provider.pages.page_bits import Name, Said, Several, Way, noun_and_name
 from runware_provider.pages.page_parts import Title
 from runware_provider.pages.run_view import name_of_dataset
 from runware_provider.pages.sample_texts import sample_rows
@@ -75,16 +75,12 @@ def _title(place: OpenedPlace, what: str, of: str | None = None) -> Part:
     dataset = name_of_dataset(place.places.get("output", ""))
     below += [Name(dataset)] if dataset else []
     below += [
-        _noun("DAG", place.at.dag_id),
-        _noun("task", place.at.task_id),
-        _noun("run", place.at.run_id),
+        noun_and_name("DAG", place.at.dag_id),
+        noun_and_name("task", place.at.task_id),
+        noun_and_name("run", place.at.run_id),
     ]
     below += [Said(f"shard {count(place.shard + 1)}")] if place.shard is not None else []
     return Title(bit, below)
-
-
-def _noun(noun: str, name: str) -> Bit:
-    return Several([Said(noun), Name(name)])
 
 
 def _why_nothing(error: Exception) -> Part:
