@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from runware_provider.quality.alignment import Steps, aligned
@@ -313,8 +313,10 @@ class _Comparing:
         ):
             for ours, theirs in zip_longest(got.parts[first:first_end], expected.parts[second:second_end]):
                 pair = self._elements(ours, theirs, depth + 1, is_same=is_same)
-                left += [(pair.got, pair.is_same)] if ours is not None else []
-                right += [(pair.expected, pair.is_same)] if theirs is not None else []
+                if ours is not None:
+                    left.append((pair.got, pair.is_same))
+                if theirs is not None:
+                    right.append((pair.expected, pair.is_same))
         longer = max(len(left), len(right))
         folded = [self._folded(side, "element", longer) for side in (left, right)]
         return _Told(
@@ -371,15 +373,12 @@ class _Comparing:
         if self._folding is None or entries_in_all <= self._folding.whole:
             return [pieces for pieces, _ in entries]
         shorter: list[Pieces] = []
-        run: list[Pieces] = []
-        for pieces, is_same in (*entries, ([], False)):
-            if is_same:
-                run.append(pieces)
-                continue
-            counts = len(run) >= self._folding.least
-            shorter += [[(f"⋯ {counted(len(run), noun)} alike", False)]] if counts else run
-            run = []
-            shorter += [pieces] if pieces else []
+        for is_same, neighbours in groupby(entries, key=operator.itemgetter(1)):
+            run = [pieces for pieces, _ in neighbours]
+            if is_same and len(run) >= self._folding.least:
+                shorter.append([(f"⋯ {counted(len(run), noun)} alike", False)])
+            else:
+                shorter += run
         return shorter
 
 

@@ -43,12 +43,13 @@ class MissList:
         """A table below a heading of its own."""
         has_text = any(miss.text is not None for miss in self.misses)
         headers = ["record", "got", "expected", *(["in the input"] if has_text else [])]
-        rows = [
-            [code(value, self.chars) for value in (miss.record, *self._in_one_line(miss))]
-            + ([_clipped(miss.text, self.chars)] if has_text else [])
-            for miss in self.misses
-        ]
+        rows = [self._cells(miss, with_text=has_text) for miss in self.misses]
         return [f"### {self.title}", "", *table(headers, rows), *([self.note, ""] if self.note else [])]
+
+    def _cells(self, miss: Miss, *, with_text: bool) -> list[str]:
+        values = [miss.record, *self._in_one_line(miss)]
+        cells = [code(value, self.chars) for value in values]
+        return [*cells, _clipped(miss.text, self.chars)] if with_text else cells
 
     def html(self) -> str:
         """Folded up; below each miss its text, of which one line shows."""
@@ -120,8 +121,7 @@ def _in_lines(pieces: Pieces, chars: int) -> list[Pieces]:
     lines: list[Pieces] = [[]]
     left = chars
     for text, differs in pieces:
-        first, *others = text.split("\n")
-        for number, line in enumerate((first, *others)):
+        for number, line in enumerate(text.split("\n")):
             if number:
                 lines.append([])
                 left = chars
