@@ -26,8 +26,10 @@ from runware_provider.engine.job.run import run_job
 from runware_provider.engine.spec import Spec
 from runware_provider.testing import Fault, ServerSettings
 from tests.answers import total_of
+from tests.engine.cloud import Cloud, a_cloud
 from tests.forked import PLUGINS, CommandLine
 from tests.holding_server import HoldingServer
+from tests.store_servers import SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -287,3 +289,14 @@ def place(plain_server: HoldingServer, tmp_path: Path) -> Place:
     root = tmp_path / "job"
     root.mkdir()
     return Place(root, plain_server)
+
+
+@pytest.fixture(params=SERVERS)
+def cloud(request: pytest.FixtureRequest, place: Any) -> Iterator[Cloud]:
+    yield from a_cloud(request.param, place)
+
+
+@pytest.fixture
+def s3_cloud(place: Any) -> Iterator[Cloud]:
+    """For what the stores do alike, or the proxy can do in S3's words alone."""
+    yield from a_cloud("s3", place)

@@ -6,36 +6,21 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from runware_provider.engine.job.inferring import infer_shard
 from runware_provider.engine.job.publishing_shards import publish_shards
 from runware_provider.engine.job.run_records import record_path
 from runware_provider.engine.job.splitting import split_shards
 from runware_provider.testing import Fault
-from tests.engine.test_job_on_object_stores import Cloud, a_cloud
+from tests.engine.cloud import RECORDS, Cloud
 from tests.pages.stand_in import AT, EDITOR, Served, run_name, served
 from tests.s3.proxy import Refuse
-from tests.store_servers import SERVERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from runware_provider.pages.run_view import TaskAt
 
-RECORDS = 40
 WRONG = Fault("break_schema", contains="Shop 7 GmbH")
-
-
-@pytest.fixture(params=SERVERS)
-def cloud(request: pytest.FixtureRequest, place: Any) -> Iterator[Cloud]:
-    yield from a_cloud(request.param, place)
-
-
-@pytest.fixture
-def s3_cloud(place: Any) -> Iterator[Cloud]:
-    yield from a_cloud("s3", place)
 
 
 def pages_of(cloud: Cloud) -> AbstractContextManager[Served]:
