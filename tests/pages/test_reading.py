@@ -21,6 +21,7 @@ from runware_provider.pages.views import MOST_GROUPS
 from tests.pages.stand_in import (
     AT,
     EDITOR,
+    Served,
     a_record,
     path_of,
     places_in,
@@ -397,13 +398,17 @@ def test_a_dataset_is_in_the_list_however_often_others_ran_since(tmp_path: Path,
     assert "Only the last runs" not in told
 
 
+def list_of_73_runs_by_ten(pages: Served, folder: Path) -> str:
+    pages.airflow.most_listed = 10
+    for number in range(73):
+        at = replace(AT, run_id=f"r{number}")
+        pages.airflow.add(places_in(folder, at), at)
+    return pages.get("/").text
+
+
 def test_a_list_that_does_not_look_at_all_runs_says_so(tmp_path: Path) -> None:
     with served(tmp_path) as pages:
-        pages.airflow.most_listed = 10
-        for number in range(73):
-            at = replace(AT, run_id=f"r{number}")
-            pages.airflow.add(places_in(tmp_path, at), at)
-        told = pages.get("/").text
+        told = list_of_73_runs_by_ten(pages, tmp_path)
         assert pages.airflow.asked["xcoms"] == 2 * MOST_LISTS
     assert "Only the last runs were looked through: 23 older ones" in told
 
@@ -413,11 +418,7 @@ def test_a_list_goes_on_for_a_bounded_time(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(airflow_view, "LISTS_WITHIN_S", 0.0)
     with served(tmp_path) as pages:
-        pages.airflow.most_listed = 10
-        for number in range(73):
-            at = replace(AT, run_id=f"r{number}")
-            pages.airflow.add(places_in(tmp_path, at), at)
-        told = pages.get("/").text
+        told = list_of_73_runs_by_ten(pages, tmp_path)
         assert pages.airflow.asked["xcoms"] == 2
     assert "63 older ones" in told
 
